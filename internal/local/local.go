@@ -1,0 +1,113 @@
+// Package local runs commands on this machine, as script pipelines.
+//
+// It knows how to run a command line without a shell, how to tell what went
+// wrong in the command's own words, and how to become root. It must not know
+// what any command is for.
+package local
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+
+	"github.com/bitfield/script"
+	"mvdan.cc/sh/v3/syntax"
+)
+
+// Exec runs argv and sends its standard output to the pipe; its standard error
+// goes to the operator's. No shell parses the words.
+func Exec(ctx context.Context, argv ...string) *script.Pipe {
+	return script.NewPipe().WithContext(ctx).WithStderr(os.Stderr).ExecCommand(argv[0], argv[1:]...)
+}
+
+// Output runs argv and returns its standard output without the last newline.
+// The error, if any, is an [*Error].
+func Output(ctx context.Context, argv ...string) (string, error) {
+	return Input(ctx, "", argv...)
+}
+
+// Input is [Output] with stdin as the command's standard input: the way for a
+// secret to reach a command, whose arguments everybody on the machine can read.
+func Input(ctx context.Context, stdin string, argv ...string) (string, error) {
+	var stderr bytes.Buffer
+	out, err := script.Echo(stdin).WithContext(ctx).WithStderr(&stderr).ExecCommand(argv[0], argv[1:]...).String()
+	out = strings.TrimRight(out, "\n")
+	if err != nil {
+		return out, &Error{Argv: argv, Stderr: stderr.String(), Err: err}
+	}
+	return out, nil
+}
+
+// Root returns argv as a command line that runs as root: as it is for root
+// itself, by sudo without a question for everybody else.
+func Root(argv ...string) []string {
+	if os.Geteuid() == 0 {
+		return argv
+	}
+	return append([]string{"sudo", "-n", "--"}, argv...)
+}
+
+// CanRoot reports whether [Root] works for who runs this: root, or sudo
+// without password.
+func CanRoot(ctx context.Context) bool {
+	if os.Geteuid() == 0 {
+		return true
+	}
+	_, err := Output(ctx, Root("true")...)
+	return err == nil
+}
+
+// Has reports whether the command name is on the PATH.
+func Has(name string) bool {
+	_, err := exec.LookPath(name)
+	return err == nil
+}
+
+// Quote returns argv as one line that can be pasted into a shell.
+func Quote(argv ...string) string {
+	words := make([]string, len(argv))
+	for i, word := range argv {
+		quoted, err := syntax.Quote(word, syntax.LangBash)
+		if err != nil { // a NUL byte: no shell can express it, and no command can receive it
+			quoted = fmt.Sprintf("%q", word)
+		}
+		words[i] = quoted
+	}
+	return strings.Join(words, " ")
+}
+
+// Error is a command that failed, with what it said on its standard error.
+type Error struct {
+	Argv   []string
+	Stderr string // as printed, unlimited
+	Err    error  // *exec.ExitError where the command ran
+}
+
+// Error names the command, how it ended and the last 20 lines it said.
+func (e *Error) Error() string {
+	msg := fmt.Sprintf("%s: %v", Quote(e.Argv...), e.Err)
+	lines := strings.Split(strings.TrimSpace(e.Stderr), "\n")
+	if len(lines) > 20 {
+		lines = lines[len(lines)-20:]
+	}
+	if said := strings.Join(lines, "\n"); said != "" {
+		msg += "\n" + said
+	}
+	return msg
+}
+
+// Unwrap returns how the command ended.
+func (e *Error) Unwrap() error { return e.Err }
+
+// ExitCode returns the exit status of the command that err is about, and -1
+// where err is about no command that ended by itself.
+func ExitCode(err error) int {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return exit.ExitCode()
+	}
+	return -1
+}
