@@ -1,0 +1,92 @@
+// Package console is how the targets talk with who runs them.
+//
+// It obeys four rules:
+//
+//   - what was asked for goes to standard output, everything about it to
+//     standard error, so that output can be piped;
+//   - colour is for terminals only, and never where NO_COLOR is set;
+//   - a question is asked only of a terminal: elsewhere the answer is no;
+//   - lines are plain and whole: nothing is drawn over, so that a log of a run
+//     reads like the run.
+//
+// It must not know what is talked about.
+package console
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"golang.org/x/term"
+)
+
+// Colour reports whether what is written to f may be coloured.
+func Colour(f *os.File) bool {
+	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
+}
+
+// Say tells how things go, in a line on standard error.
+func Say(format string, args ...any) {
+	line := fmt.Sprintf(format, args...)
+	if Colour(os.Stderr) {
+		line = "\033[36m" + line + "\033[0m"
+	}
+	fmt.Fprintln(os.Stderr, line)
+}
+
+// Done prints the outcome of a target, in a line on standard output.
+func Done(format string, args ...any) {
+	line := fmt.Sprintf(format, args...)
+	if Colour(os.Stdout) {
+		line = "\033[32m" + line + "\033[0m"
+	}
+	fmt.Println(line)
+}
+
+// Table prints rows on standard output in columns; the first row is the heading.
+func Table(rows ...[]string) error {
+	return WriteTable(os.Stdout, rows...)
+}
+
+// WriteTable is [Table] to w.
+func WriteTable(w io.Writer, rows ...[]string) error {
+	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		// A cell of several lines would tear the table.
+		cells := strings.NewReplacer("\n", `\n`, "\t", " ").Replace(strings.Join(row, "\x00"))
+		fmt.Fprintln(columns, strings.ReplaceAll(cells, "\x00", "\t"))
+	}
+	return columns.Flush()
+}
+
+// JSON prints value on standard output, indented.
+func JSON(value any) error {
+	out := json.NewEncoder(os.Stdout)
+	out.SetIndent("", "  ")
+	out.SetEscapeHTML(false)
+	return out.Encode(value)
+}
+
+// Interactive reports whether somebody is there to answer.
+func Interactive() bool {
+	return os.Getenv("CI") == "" && term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd()))
+}
+
+// Confirm asks question and reports whether the answer was yes. Without a
+// terminal nobody is asked, and the answer is no.
+func Confirm(question string) bool {
+	if !Interactive() {
+		return false
+	}
+	fmt.Fprintf(os.Stderr, "%s [y/N] ", question)
+	answer, _ := bufio.NewReader(os.Stdin).ReadString('\n')
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes", "o", "oui":
+		return true
+	}
+	return false
+}

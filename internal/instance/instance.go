@@ -1,0 +1,333 @@
+// Package instance says who an instance of MRS is: its variables, where each
+// value came from, and whether they make sense.
+//
+// An instance is named by its env file: env/staging.env makes "staging". A
+// value comes from the first of these that sets it:
+//
+//  1. the process environment;
+//  2. env/NAME.secrets.env, which git ignores;
+//  3. env/NAME.env;
+//  4. the default in [Variables].
+//
+// MRS_ENV=DIR reads the same instances with other values: env/DIR/NAME.env
+// stands over env/NAME.env, and secrets come from env/DIR/NAME.secrets.env
+// alone, so that the secrets of a real server never reach a rehearsal of it.
+//
+// Names in upper case are for the application and the tools on the host; names
+// in lower case say where and how to deploy, in the cookbook's own words (home,
+// project, compose, compose_SERVICE_KEY…), and are Ansible's variables too.
+//
+// The package must not know what is done with an instance: it reads files and
+// checks values, and never prints one that is secret.
+package instance
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/joho/godotenv"
+)
+
+// Environment is the name of the instance that has no env file: all its values
+// come from the process environment. It is what `ansible-playbook
+// ansible/deploy.yml` deploys when run by hand, as the cookbook does it.
+const Environment = "environment"
+
+// overridePrefix begins the variables that replace a key of a service.
+const overridePrefix = "compose_"
+
+// Value is the value of one variable and where it came from.
+type Value struct {
+	Name   string
+	Value  string
+	Source string // a file's path from the project's root, "process environment" or "default"
+	Secret bool
+}
+
+// Masked returns the value in a form that can be shown: a secret shows only
+// that it is there.
+func (v Value) Masked() string {
+	if v.Secret && v.Value != "" {
+		return "********"
+	}
+	return v.Value
+}
+
+const (
+	secretsSuffix   = ".secrets.env"
+	fromEnvironment = "process environment"
+	fromDefault     = "default"
+)
+
+// Instance is one deployed MRS stack: its name and its variables.
+type Instance struct {
+	Name    string
+	values  map[string]Value
+	process map[string]string // the whole process environment, for Lookup
+	files   []string          // the env files that were looked for, weakest first
+}
+
+// namePattern is what an instance, and MRS_ENV, may be called: both become
+// parts of file names and of command lines.
+var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
+
+// Load reads the instance called name in the project at root, with environ
+// ("NAME=value" each, the last one of a name wins) as the process environment.
+//
+// The error, an [*Invalid], lists everything missing or malformed at once; the
+// instance is returned along with it, for those who want to show what there is.
+// Where there is no such instance, or a file can't be read, the instance is nil.
+func Load(root, name string, environ []string) (*Instance, error) {
+	process := parseEnviron(environ)
+	i := &Instance{Name: name, values: map[string]Value{}, process: process}
+	if name != Environment {
+		files, err := envFiles(root, name, process["MRS_ENV"])
+		if err != nil {
+			return nil, err
+		}
+		i.files = files
+	}
+	for _, v := range Variables {
+		i.values[v.Name] = Value{Name: v.Name, Value: v.Default, Source: fromDefault, Secret: v.Secret}
+	}
+	var problems []Problem
+	for _, file := range i.files {
+		values, more, err := readFile(root, file)
+		if err != nil {
+			return nil, err
+		}
+		problems = append(problems, more...)
+		for name, value := range values {
+			i.set(name, value, file)
+		}
+	}
+	for name, value := range process {
+		if _, known := i.values[name]; known || isOverride(name) {
+			i.set(name, value, fromEnvironment)
+		}
+	}
+	problems = append(problems, i.check()...)
+	if len(problems) > 0 {
+		return i, &Invalid{Instance: name, Problems: problems}
+	}
+	return i, nil
+}
+
+func (i *Instance) set(name, value, source string) {
+	v, _ := Find(name)
+	secret := v.Secret || strings.HasSuffix(source, secretsSuffix)
+	i.values[name] = Value{Name: name, Value: value, Source: source, Secret: secret}
+}
+
+// Names returns the instances that the project at root has an env file for.
+func Names(root string) ([]string, error) {
+	files, err := filepath.Glob(filepath.Join(root, "env", "*.env"))
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, file := range files {
+		if name := strings.TrimSuffix(filepath.Base(file), ".env"); namePattern.MatchString(name) {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// envFiles returns the files that may set values for an instance, weakest
+// first, as paths from root.
+func envFiles(root, name, set string) ([]string, error) {
+	names, err := Names(root)
+	if err != nil {
+		return nil, err
+	}
+	if !namePattern.MatchString(name) {
+		return nil, fmt.Errorf("%q is not an instance's name: lower-case letters, digits and dashes make one\nhint: there are %s", name, strings.Join(names, ", "))
+	}
+	base := filepath.Join("env", name)
+	if set == "" {
+		if !slices.Contains(names, name) {
+			return nil, fmt.Errorf("there is no instance %s: env/%s.env does not exist\nhint: there are %s", name, name, strings.Join(names, ", "))
+		}
+		return []string{base + ".env", base + secretsSuffix}, nil
+	}
+	if !namePattern.MatchString(set) {
+		return nil, fmt.Errorf("MRS_ENV=%q is not the name of a folder in env/: lower-case letters, digits and dashes make one", set)
+	}
+	if info, err := os.Stat(filepath.Join(root, "env", set)); err != nil || !info.IsDir() {
+		return nil, fmt.Errorf("MRS_ENV=%s: there is no folder env/%s", set, set)
+	}
+	over := filepath.Join("env", set, name)
+	if _, err := os.Stat(filepath.Join(root, over+".env")); err != nil && !slices.Contains(names, name) {
+		return nil, fmt.Errorf("there is no instance %s: neither %s.env nor %s.env exists\nhint: there are %s", name, over, base, strings.Join(names, ", "))
+	}
+	return []string{base + ".env", over + ".env", over + secretsSuffix}, nil
+}
+
+// readFile returns the values that one env file sets; a file that does not
+// exist sets none.
+func readFile(root, file string) (map[string]string, []Problem, error) {
+	path := filepath.Join(root, file)
+	content, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	values, err := godotenv.UnmarshalBytes(content)
+	if err != nil {
+		// godotenv's own words quote the line, which may hold a secret.
+		return nil, nil, fmt.Errorf("%s: not in dotenv format%s\nhint: NAME=value a line; quote with '…' a value that holds spaces, # or $", file, badLine(content))
+	}
+	var problems []Problem
+	if strings.HasSuffix(file, secretsSuffix) {
+		if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
+			problems = append(problems, Problem{Name: file, Reason: fmt.Sprintf("others can read it (mode %04o)", info.Mode().Perm()), Mend: "chmod 600 " + file})
+		}
+	}
+	literal := literalValues(content)
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		variable, known := Find(name)
+		if name == strings.ToLower(name) && !known && !isOverride(name) {
+			problems = append(problems, Problem{Name: name, Reason: "is not a name that deploying knows", Mend: "see env/local.env for those it knows; correct " + file})
+		}
+		if variable.Secret && literal[name] != values[name] {
+			problems = append(problems, Problem{Name: name, Reason: "holds a $ that dotenv expands: the value would not be what is written", Mend: "put it between single quotes in " + file})
+		}
+	}
+	return values, problems, nil
+}
+
+// literalValues parses an env file with nothing expanded: the values as written.
+func literalValues(content []byte) map[string]string {
+	const dollar = "\ue000" // private use: stands for $ while godotenv parses
+	values, err := godotenv.Unmarshal(strings.ReplaceAll(string(content), "$", dollar))
+	if err != nil {
+		return nil
+	}
+	for name, value := range values {
+		values[name] = strings.ReplaceAll(value, dollar, "$")
+	}
+	return values
+}
+
+// badLine tells where an env file stops being one: godotenv says no line
+// number, so we ask it for ever longer beginnings of the file.
+func badLine(content []byte) string {
+	lines := strings.SplitAfter(string(content), "\n")
+	bad := len(lines)
+	for n := len(lines); n > 0; n-- {
+		if _, err := godotenv.Unmarshal(strings.Join(lines[:n], "")); err == nil {
+			break
+		}
+		bad = n
+	}
+	return fmt.Sprintf(" (line %d)", bad)
+}
+
+func parseEnviron(environ []string) map[string]string {
+	values := make(map[string]string, len(environ))
+	for _, pair := range environ {
+		if name, value, ok := strings.Cut(pair, "="); ok {
+			values[name] = value
+		}
+	}
+	return values
+}
+
+func isOverride(name string) bool {
+	return strings.HasPrefix(name, overridePrefix) && len(name) > len(overridePrefix)
+}
+
+// Get returns the value of a variable, empty if it has none.
+func (i *Instance) Get(name string) string { return i.values[name].Value }
+
+// Lookup returns the value of a variable and whether anything sets it, if only
+// to nothing (`FOO=`). It also finds the variables of the process environment
+// that no env file knows, since a compose file may name any.
+func (i *Instance) Lookup(name string) (string, bool) {
+	v, ok := i.values[name]
+	if !ok {
+		value, set := i.process[name]
+		return value, set
+	}
+	return v.Value, v.Source != fromDefault || v.Value != ""
+}
+
+// Values returns every variable: those of [Variables] in their order, then the
+// others by name.
+func (i *Instance) Values() []Value {
+	var values []Value
+	for _, v := range Variables {
+		values = append(values, i.values[v.Name])
+	}
+	for _, name := range slices.Sorted(maps.Keys(i.values)) {
+		if _, known := Find(name); !known {
+			values = append(values, i.values[name])
+		}
+	}
+	return values
+}
+
+// Overrides returns what compose_SERVICE_KEY=VALUE variables ask for, by
+// SERVICE_KEY.
+func (i *Instance) Overrides() map[string]string {
+	overrides := map[string]string{}
+	for name, v := range i.values {
+		if isOverride(name) {
+			overrides[strings.TrimPrefix(name, overridePrefix)] = v.Value
+		}
+	}
+	return overrides
+}
+
+// Vars returns the variables that anything sets, by name. Secrets are among
+// them.
+func (i *Instance) Vars() map[string]string {
+	vars := map[string]string{}
+	for name := range i.values {
+		if value, set := i.Lookup(name); set {
+			vars[name] = value
+		}
+	}
+	return vars
+}
+
+// ComposeFiles returns the compose files to merge, in order.
+func (i *Instance) ComposeFiles() []string {
+	return splitList(i.Get("compose"))
+}
+
+// Project returns the name that docker compose prefixes containers and volumes
+// with: `project`, or the last part of `home` (cookbook, "Compose").
+func (i *Instance) Project() string {
+	if project := i.Get("project"); project != "" {
+		return project
+	}
+	return filepath.Base(i.Get("home"))
+}
+
+// Persistent reports whether the instance has a home, and so backups and
+// timers; an ephemeral one has a project and a lifetime (cookbook, "Compose").
+func (i *Instance) Persistent() bool { return i.Get("home") != "" }
+
+// URL returns where the instance answers.
+func (i *Instance) URL() string { return i.Get("PROTO") + "://" + i.Get("HOST") }
+
+func splitList(list string) []string {
+	var items []string
+	for item := range strings.SplitSeq(list, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			items = append(items, item)
+		}
+	}
+	return items
+}

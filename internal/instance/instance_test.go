@@ -1,0 +1,259 @@
+package instance
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// complete is an env file that lacks nothing.
+const complete = `
+home=/home/mrs-x
+compose=docker-compose.yml
+HOST=x.example.org
+ALLOWED_HOSTS=x.example.org
+SECRET_KEY=k
+`
+
+// project writes files, by path from its root, and returns the root.
+func project(t *testing.T, files map[string]string) string {
+	t.Helper()
+	root := t.TempDir()
+	for path, content := range files {
+		path = filepath.Join(root, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+func TestTheStrongestSourceOfAValueWins(t *testing.T) {
+	root := project(t, map[string]string{
+		"env/x.env":         complete + "ADMINS=file\nTEAM_EMAIL=file\nEMAIL_HOST=file\n",
+		"env/x.secrets.env": "TEAM_EMAIL=secrets\nEMAIL_HOST=secrets\n",
+	})
+	x, err := Load(root, "x", []string{"EMAIL_HOST=process", "UNRELATED=1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]Value{
+		"PROTO":      {"PROTO", "http", "default", false},
+		"ADMINS":     {"ADMINS", "file", "env/x.env", false},
+		"TEAM_EMAIL": {"TEAM_EMAIL", "secrets", "env/x.secrets.env", true},
+		"EMAIL_HOST": {"EMAIL_HOST", "process", "process environment", false},
+	} {
+		i := slices.IndexFunc(x.Values(), func(v Value) bool { return v.Name == name })
+		if got := x.Values()[i]; got != want {
+			t.Errorf("%s: got %+v, want %+v", name, got, want)
+		}
+	}
+	if slices.ContainsFunc(x.Values(), func(v Value) bool { return v.Name == "UNRELATED" }) {
+		t.Error("a variable of the process environment that nobody knows became the instance's")
+	}
+	if value, set := x.Lookup("UNRELATED"); value != "1" || !set {
+		t.Error("a compose file can't name a variable of the process environment")
+	}
+}
+
+func TestMRSEnvReadsTheSameInstanceWithOtherValuesAndNoneOfItsSecrets(t *testing.T) {
+	root := project(t, map[string]string{
+		"env/x.env":             complete + "ADMINS=real\nTEAM_EMAIL=real\n",
+		"env/x.secrets.env":     "LFTP_DSN=ftp://real.example.org\nSECRET_KEY=real\n",
+		"env/lab/x.env":         "TEAM_EMAIL=lab\nHOST=x.lab\n",
+		"env/lab/x.secrets.env": "SECRET_KEY=lab\n",
+	})
+	x, err := Load(root, "x", []string{"MRS_ENV=lab"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"ADMINS": "real", "TEAM_EMAIL": "lab", "HOST": "x.lab", "SECRET_KEY": "lab", "LFTP_DSN": "",
+	} {
+		if got := x.Get(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestEverythingMissingOrMalformedIsSaidAtOnceWithTheFile(t *testing.T) {
+	root := project(t, map[string]string{
+		"env/x.env": "compose=docker-compose.yml,docker-compose.traefik.yml\nALLOWED_HOSTS=a b\nPROTO=gopher\nLISTEN=many\n",
+	})
+	_, err := Load(root, "x", []string{"HOST="})
+	invalid, ok := errors.AsType[*Invalid](err)
+	if !ok {
+		t.Fatalf("got %v, want *Invalid", err)
+	}
+	for _, want := range []string{
+		"HOST is missing (empty in the process environment, which beats the files)",
+		"SECRET_KEY is missing\n    hint: put SECRET_KEY=… in env/x.secrets.env",
+		"home is missing: or project",
+		"HOST_SLUG is missing",
+		`ALLOWED_HOSTS names "a b", not a host name` + "\n    hint: correct it in env/x.env",
+		`PROTO is "gopher", not one of http, https`,
+		`LISTEN is "many", not a whole number`,
+	} {
+		if !strings.Contains(invalid.Error(), want) {
+			t.Errorf("the error does not say %q:\n%s", want, invalid)
+		}
+	}
+	if len(invalid.Problems) != 7 {
+		t.Errorf("%d problems, want 7:\n%s", len(invalid.Problems), invalid)
+	}
+}
+
+func TestValuesAreCheckedBeforeTheyComeNearAShell(t *testing.T) {
+	for _, bad := range []string{
+		"server=-oProxyCommand=touch", "server=a b", "server=user@", "server=a;b",
+		"home=relative", "home=/", "home=/home", "home=/home/../etc/x", "home=/home/x;id", "home=/home/Mrs", "home=/home/x/",
+		"home=/home/x\nproject=y", "lifetime=60",
+		"compose=../x.sh", "compose=$(id).yml",
+		"HOST=http://x", "HOST=x/y", "HOST=x:port", "HOST=-x", "HOST_SLUG=a.b", "HOST_SLUG=-a",
+		"BASICAUTH_DISABLE=0", "BASICAUTH_DISABLE=false", "DB_NAME=a-b", "DB_USER='a\"b'",
+		"EMAIL_PORT=70000", "MAXCONN=50", "LFTP_DSN=localhost", "LFTP_DSN=gopher://x", "POSTGRES_BACKUP=x",
+		"EMAIL_USE_TLS=1\nEMAIL_USE_SSL=1", "unknown=1", `ADMINS="two\nlines"`,
+	} {
+		root := project(t, map[string]string{"env/x.env": complete + bad + "\n"})
+		if _, err := Load(root, "x", nil); err == nil {
+			t.Errorf("%s: no error", bad)
+		}
+	}
+	for _, good := range []string{
+		"server=deploy@mrs.beta.gouv.fr", "server=10.0.0.1", "HOST=localhost:8000", "ALLOWED_HOSTS=*", "ALLOWED_HOSTS=.x.fr,127.0.0.1",
+		"home=/mnt/a.b/mrs_x", "LFTP_DSN=ftps://u:p%40@h:21/path", "RESTIC_REPOSITORY=sftp:h:/x", "MAXCONN=1024\nLISTEN=1024",
+		`compose_django_ports='["8000:8000"]'`, "FUTURE_SETTING=1",
+	} {
+		root := project(t, map[string]string{"env/x.env": complete + good + "\n"})
+		if _, err := Load(root, "x", nil); err != nil {
+			t.Errorf("%s: %v", good, err)
+		}
+	}
+}
+
+func TestASecretIsNeverShown(t *testing.T) {
+	root := project(t, map[string]string{
+		"env/x.env":         complete,
+		"env/x.secrets.env": "SECRET_KEY=hunter2\nLFTP_DSN=hunter2\nHOME_MADE_TOKEN=hunter2\n",
+	})
+	x, err := Load(root, "x", nil)
+	if err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("the error about LFTP_DSN is %v", err)
+	}
+	for _, v := range x.Values() {
+		if strings.Contains(v.Masked(), "hunter2") {
+			t.Errorf("%s is shown", v.Name)
+		}
+	}
+	root = project(t, map[string]string{"env/x.env": complete, "env/x.secrets.env": "SECRET_KEY='hunter2\nnot a line\n"})
+	if _, err := Load(root, "x", nil); err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "env/x.secrets.env") {
+		t.Errorf("the error about a broken file is %v", err)
+	}
+}
+
+func TestASecretsFileThatOthersCanReadIsRefused(t *testing.T) {
+	root := project(t, map[string]string{"env/x.env": complete, "env/x.secrets.env": "SECRET_KEY=a\n"})
+	if err := os.Chmod(filepath.Join(root, "env/x.secrets.env"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(root, "x", nil); err == nil || !strings.Contains(err.Error(), "chmod 600 env/x.secrets.env") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestASecretThatDotenvWouldChangeIsRefused(t *testing.T) {
+	for line, fine := range map[string]bool{
+		`SECRET_KEY=a$B`:    false,
+		`SECRET_KEY="a$B"`:  false,
+		`SECRET_KEY='a$B'`:  true,
+		`SECRET_KEY='a #b'`: true,
+	} {
+		root := project(t, map[string]string{"env/x.env": complete, "env/x.secrets.env": line + "\n"})
+		x, err := Load(root, "x", nil)
+		if (err == nil) != fine {
+			t.Errorf("%s: error %v", line, err)
+		}
+		if want := strings.Trim(strings.TrimPrefix(line, "SECRET_KEY="), `'`); fine && x.Get("SECRET_KEY") != want {
+			t.Errorf("%s: read as %s", line, x.Get("SECRET_KEY"))
+		}
+	}
+}
+
+func TestAnUnknownInstanceIsAnErrorThatNamesTheKnownOnes(t *testing.T) {
+	root := project(t, map[string]string{"env/staging.env": complete, "env/local.env": complete})
+	for _, name := range []string{"stagging", "../etc/passwd", "", "a b", "staging.secrets"} {
+		x, err := Load(root, name, nil)
+		if x != nil || err == nil || !strings.Contains(err.Error(), "local, staging") {
+			t.Errorf("%q: got %v, %v", name, x, err)
+		}
+	}
+	if _, err := Load(root, "staging", []string{"MRS_ENV=../x"}); err == nil {
+		t.Error("MRS_ENV may leave env/")
+	}
+}
+
+func TestWithoutAnEnvFileEverythingComesFromTheProcess(t *testing.T) {
+	environ := slices.DeleteFunc(strings.Split(complete, "\n"), func(line string) bool { return line == "" })
+	x, err := Load(t.TempDir(), Environment, append(environ, "compose_django_build="))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if x.Project() != "mrs-x" || !x.Persistent() || x.URL() != "http://x.example.org" {
+		t.Errorf("got project %s, persistent %v, %s", x.Project(), x.Persistent(), x.URL())
+	}
+	if overrides := x.Overrides(); len(overrides) != 1 || overrides["django_build"] != "" {
+		t.Errorf("got overrides %v", overrides)
+	}
+}
+
+func TestTheCommittedEnvFilesDocumentEveryVariableAndLackOnlySecrets(t *testing.T) {
+	root := filepath.Join("..", "..")
+	names, err := Names(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"branch", "ecole", "local", "production", "staging"}; !slices.Equal(names, want) {
+		t.Fatalf("the instances are %v, want %v", names, want)
+	}
+	for _, name := range names {
+		content, err := os.ReadFile(filepath.Join(root, "env", name+".env"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(string(content), "\n")
+		for _, v := range Variables {
+			at := slices.IndexFunc(lines, func(line string) bool {
+				return strings.HasPrefix(line, v.Name+"=") || strings.HasPrefix(line, "#"+v.Name+"=")
+			})
+			if at < 1 || !strings.HasPrefix(lines[at-1], "# ") {
+				t.Errorf("env/%s.env: %s has no line with a comment above it", name, v.Name)
+			}
+		}
+		environ := []string{"SECRET_KEY=k"}
+		if name == "branch" {
+			environ = append(environ, "project=test-x", "HOST=x.test", "HOST_SLUG=mrs-test-x", "ALLOWED_HOSTS=x.test")
+		}
+		if _, err := Load(root, name, environ); err != nil {
+			t.Errorf("env/%s.env: %v", name, err)
+		}
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	f.Add(complete)
+	f.Add("SECRET_KEY='a\nb'\nHOST=$(id)\n")
+	f.Add("export A=1\nB: 2\n\"")
+	f.Fuzz(func(t *testing.T, content string) {
+		root := project(t, map[string]string{"env/x.env": complete, "env/x.secrets.env": content})
+		x, err := Load(root, "x", nil)
+		if err == nil && (x.Get("HOST") == "" || !serverPattern.MatchString(x.Get("server"))) {
+			t.Errorf("accepted HOST %q and server %q", x.Get("HOST"), x.Get("server"))
+		}
+	})
+}
