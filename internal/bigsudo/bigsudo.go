@@ -90,7 +90,12 @@ var recapLine = regexp.MustCompile(`\bok=\d+\s+changed=(\d+)\s+unreachable=(\d+)
 func (c Command) Run(ctx context.Context) (Recap, error) {
 	env := append([]string{"ANSIBLE_CONFIG=" + filepath.Join("ansible", "ansible.cfg")}, c.Env...)
 	argv := c.Argv()
-	console.Say("+ %s", local.Quote(append(append([]string{"env"}, env...), argv...)...))
+	var assignments string
+	for _, pair := range env {
+		name, value, _ := strings.Cut(pair, "=")
+		assignments += name + "=" + local.Quote(value) + " "
+	}
+	console.Say("+ %s%s", assignments, local.Quote(argv...))
 	environ := append(os.Environ(), env...)
 	if console.Colour(os.Stdout) {
 		environ = append(environ, "ANSIBLE_FORCE_COLOR=1")

@@ -1,0 +1,402 @@
+//go:build e2e
+
+// Package e2e drives the targets as an operator does, on the real engine, and
+// looks at what they made from outside.
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// mage is the compiled targets, root the project's root.
+var mage, root string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "mrs-e2e-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		root, err = filepath.Abs("..")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		mage = filepath.Join(dir, "mrs-ops")
+		build := exec.Command("go", "tool", "mage", "-compile", mage)
+		build.Dir = root
+		if out, err := build.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "mage -compile: %v\n%s", err, out)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+// result is how a command ended.
+type result struct {
+	stdout, output string // output has both streams as they came
+	status         int
+}
+
+// run runs argv in the project with env beside the process environment.
+func run(t *testing.T, env []string, argv ...string) result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), env...)
+	var stdout, output bytes.Buffer
+	cmd.Stdout = io.MultiWriter(&stdout, &output)
+	cmd.Stderr = &output
+	err := cmd.Run()
+	if err != nil && cmd.ProcessState == nil {
+		t.Fatalf("%v: %v", argv, err)
+	}
+	return result{stdout.String(), output.String(), cmd.ProcessState.ExitCode()}
+}
+
+// must is run for what has to succeed; it returns standard output.
+func must(t *testing.T, argv ...string) string {
+	t.Helper()
+	r := run(t, nil, argv...)
+	if r.status != 0 {
+		t.Fatalf("%s: exit status %d\n%s", strings.Join(argv, " "), r.status, r.output)
+	}
+	return strings.TrimSpace(r.stdout)
+}
+
+// instance is a local deployment of this test's own.
+type instance struct {
+	home string
+	port int
+	env  []string // what differs from env/local.env
+}
+
+// newInstance returns an instance that is removed when the test ends.
+func newInstance(t *testing.T, name string, port int) *instance {
+	t.Helper()
+	i := &instance{home: filepath.Join("/tmp/mrs-e2e", name), port: port, env: []string{"healthcheck_timeout=60"}}
+	remove := []string{mage, "local:destroy", "-home=" + i.home, "-yes"}
+	if r := run(t, nil, remove...); r.status != 0 {
+		t.Fatalf("removing what an earlier run left: %s", r.output)
+	}
+	t.Cleanup(func() {
+		cmd := exec.Command(remove[0], remove[1:]...)
+		cmd.Dir = root
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("removing %s: %v\n%s", i.home, err, out)
+		}
+	})
+	return i
+}
+
+// deploy runs deploy:local with more variables or flags ("-image=…").
+func (i *instance) deploy(t *testing.T, more ...string) result {
+	t.Helper()
+	argv := []string{mage, "deploy:local", "-home=" + i.home, fmt.Sprintf("-port=%d", i.port)}
+	env := i.env
+	for _, word := range more {
+		if strings.HasPrefix(word, "-") {
+			argv = append(argv, word)
+		} else {
+			env = append(env, word)
+		}
+	}
+	start := time.Now()
+	r := run(t, env, argv...)
+	t.Logf("deploy:local %s: exit status %d in %s", strings.Join(more, " "), r.status, time.Since(start).Round(100*time.Millisecond))
+	return r
+}
+
+// mustDeploy is deploy for what has to succeed; it returns how many changes
+// Ansible made.
+func (i *instance) mustDeploy(t *testing.T, more ...string) int {
+	t.Helper()
+	r := i.deploy(t, more...)
+	if r.status != 0 {
+		t.Fatalf("deploy:local %v: exit status %d\n%s", more, r.status, r.output)
+	}
+	m := regexp.MustCompile(`ok=\d+\s+changed=(\d+)`).FindStringSubmatch(r.stdout)
+	if m == nil {
+		t.Fatalf("no recap in\n%s", r.output)
+	}
+	changed, _ := strconv.Atoi(m[1])
+	if !strings.Contains(lastLine(r.stdout), fmt.Sprintf("http://localhost:%d answers", i.port)) {
+		t.Errorf("the last line is not the outcome: %q", lastLine(r.stdout))
+	}
+	return changed
+}
+
+func lastLine(s string) string {
+	s = strings.TrimSpace(s)
+	return s[strings.LastIndexByte(s, '\n')+1:]
+}
+
+// compose runs docker compose on the deployed file and returns its output.
+func (i *instance) compose(t *testing.T, args ...string) string {
+	t.Helper()
+	return must(t, append([]string{"docker", "compose", "-f", i.home + "/docker-compose.yml"}, args...)...)
+}
+
+// sql returns what the database answers.
+func (i *instance) sql(t *testing.T, query string) string {
+	t.Helper()
+	return i.compose(t, "exec", "-T", "postgres", "psql", "-U", "django", "-d", "mrs", "-qtAc", query)
+}
+
+// get asks for path under a Host header of choice and returns status and body.
+func (i *instance) get(t *testing.T, host, path string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d%s", i.port, path), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Host = host
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(body)
+}
+
+func TestALocalDeploymentLivesAsProductionDoes(t *testing.T) {
+	mrs := newInstance(t, "mrs-e2e", 8765)
+
+	t.Run("deploys from nothing", func(t *testing.T) {
+		if mrs.mustDeploy(t) == 0 {
+			t.Error("nothing was changed")
+		}
+	})
+	if t.Failed() {
+		t.FailNow()
+	}
+
+	t.Run("answers to its own name and refuses others", func(t *testing.T) {
+		if status, body := mrs.get(t, "localhost:8765", "/"); status != http.StatusOK || !strings.Contains(body, "<html") {
+			t.Errorf("localhost: %d\n%s", status, body)
+		}
+		if status, _ := mrs.get(t, "evil.example.org", "/"); status != http.StatusForbidden {
+			t.Errorf("evil: %d, want 403", status)
+		}
+	})
+
+	t.Run("deploys the file that compose:render prints, and docker compose accepts it", func(t *testing.T) {
+		deployed, err := os.ReadFile(mrs.home + "/docker-compose.yml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		rendered := run(t, append(mrs.env, "home="+mrs.home, "HOST=localhost:8765", `compose_django_ports=["8765:8000"]`, "RESTIC_REPOSITORY=", "POSTGRES_BACKUP="), mage, "compose:render", "local")
+		if rendered.status != 0 || rendered.stdout != string(deployed) {
+			t.Errorf("compose:render prints something else (exit status %d):\n%s", rendered.status, rendered.output)
+		}
+		var config struct {
+			Name     string
+			Services map[string]any
+		}
+		if err := json.Unmarshal([]byte(mrs.compose(t, "config", "--format", "json")), &config); err != nil {
+			t.Fatal(err)
+		}
+		if config.Name != "mrs-e2e" || len(config.Services) != 2 {
+			t.Errorf("docker compose reads %+v", config)
+		}
+	})
+
+	t.Run("keeps secrets from other users of the machine", func(t *testing.T) {
+		for name, mode := range map[string]os.FileMode{"": 0o700, "docker-compose.yml": 0o600, ".restic_password": 0o400, ".backup.env": 0o400} {
+			info, err := os.Stat(filepath.Join(mrs.home, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info.Mode().Perm() != mode {
+				t.Errorf("%s has mode %04o, want %04o", info.Name(), info.Mode().Perm(), mode)
+			}
+		}
+	})
+
+	t.Run("changes nothing the second time", func(t *testing.T) {
+		before := mrs.compose(t, "ps", "--quiet")
+		if changed := mrs.mustDeploy(t); changed != 0 {
+			t.Errorf("changed=%d", changed)
+		}
+		if after := mrs.compose(t, "ps", "--quiet"); after != before {
+			t.Errorf("containers were replaced: %s, then %s", before, after)
+		}
+	})
+
+	t.Run("keeps data, attachments and logs when it is deployed again, after a backup", func(t *testing.T) {
+		mrs.compose(t, "exec", "-T", "django", "mrs", "seed", "300")
+		people := mrs.sql(t, "select count(*), sum(hashtext(p::text)) from person_person p")
+		attachments := must(t, "bash", "-c", "cd "+mrs.home+"/mrsattachments && find . -type f | sort | xargs sha256sum | sha256sum && find . -type f | wc -l")
+		if strings.HasSuffix(attachments, "\n0") {
+			t.Error("seeding made no attachment")
+		}
+		log := must(t, "bash", "-c", "cat "+mrs.home+"/log/*.log | head -c 200")
+		if log == "" {
+			t.Error("there is no log")
+		}
+		before := mrs.compose(t, "ps", "--quiet", "django")
+
+		mrs.env = append(mrs.env, "TEAM_EMAIL=team@example.org")
+		mrs.mustDeploy(t)
+
+		if mrs.compose(t, "ps", "--quiet", "django") == before {
+			t.Error("the container was not replaced")
+		}
+		if got := mrs.compose(t, "exec", "-T", "django", "printenv", "TEAM_EMAIL"); got != "team@example.org" {
+			t.Errorf("TEAM_EMAIL is %q", got)
+		}
+		if got := mrs.sql(t, "select count(*), sum(hashtext(p::text)) from person_person p"); got != people {
+			t.Errorf("people were %s, are %s", people, got)
+		}
+		if got := must(t, "bash", "-c", "cd "+mrs.home+"/mrsattachments && find . -type f | sort | xargs sha256sum | sha256sum && find . -type f | wc -l"); got != attachments {
+			t.Errorf("attachments were %s, are %s", attachments, got)
+		}
+		if got := must(t, "bash", "-c", "cat "+mrs.home+"/log/*.log"); !strings.HasPrefix(got, strings.TrimSpace(log)) {
+			t.Error("the logs began anew")
+		}
+		if snapshots := mrs.snapshots(t); len(snapshots) != 1 || !strings.Contains(strings.Join(snapshots[0].Tags, " "), "deploy") {
+			t.Errorf("the snapshots are %+v, want one tagged deploy", snapshots)
+		}
+	})
+
+	t.Run("backup.sh, then restore.sh, bring back a deleted row and a deleted attachment", func(t *testing.T) {
+		must(t, mrs.home+"/backup.sh")
+		people := mrs.sql(t, "select count(*), sum(hashtext(p::text)) from person_person p")
+		mrs.sql(t, "truncate person_person cascade")
+		must(t, "bash", "-c", "find "+mrs.home+"/mrsattachments -type f -delete")
+
+		out := must(t, mrs.home+"/restore.sh", "latest")
+
+		if got := mrs.sql(t, "select count(*), sum(hashtext(p::text)) from person_person p"); got != people {
+			t.Errorf("people were %s, are %s\n%s", people, got, out)
+		}
+		if n := must(t, "bash", "-c", "find "+mrs.home+"/mrsattachments -type f | wc -l"); n == "0" {
+			t.Error("no attachment came back")
+		}
+		if status, _ := mrs.get(t, "localhost:8765", "/"); status != http.StatusOK {
+			t.Errorf("the site answers %d", status)
+		}
+		if changed := mrs.mustDeploy(t); changed != 0 {
+			t.Errorf("a deployment after a restore changes %d things", changed)
+		}
+		must(t, mrs.home+"/prune.sh")
+	})
+
+	t.Run("refuses a snapshot that is not one, and changes nothing", func(t *testing.T) {
+		people := mrs.sql(t, "select count(*) from person_person")
+		for _, bad := range []string{"0123abcd", "$(id)", "latest;id", "../x"} {
+			if r := run(t, nil, mrs.home+"/restore.sh", bad); r.status == 0 {
+				t.Errorf("%s: restored\n%s", bad, r.output)
+			}
+		}
+		if got := mrs.sql(t, "select count(*) from person_person"); got != people {
+			t.Errorf("people were %s, are %s", people, got)
+		}
+	})
+
+	t.Run("fails with the logs when the image is broken, and recovers with a good one", func(t *testing.T) {
+		broken(t)
+		r := mrs.deploy(t, "-image=mrs-e2e/broken:1")
+		if r.status == 0 {
+			t.Error("exit status 0")
+		}
+		for _, want := range []string{"this image is broken on purpose", "hint:"} {
+			if !strings.Contains(r.output, want) {
+				t.Errorf("the output does not say %q:\n%s", want, r.output)
+			}
+		}
+		mrs.mustDeploy(t)
+		if status, _ := mrs.get(t, "localhost:8765", "/"); status != http.StatusOK {
+			t.Errorf("the site answers %d", status)
+		}
+	})
+
+	t.Run("refuses an image that does not exist before it touches anything", func(t *testing.T) {
+		before := mrs.compose(t, "ps", "--quiet")
+		if r := mrs.deploy(t, "-image=mrs-e2e/nowhere:1"); r.status == 0 || !strings.Contains(r.output, "mrs-e2e/nowhere:1") {
+			t.Errorf("exit status %d\n%s", r.status, r.output)
+		}
+		if after := mrs.compose(t, "ps", "--quiet"); after != before {
+			t.Errorf("containers were replaced: %s, then %s", before, after)
+		}
+	})
+
+	t.Run("refuses a port that is taken", func(t *testing.T) {
+		listener, err := net.Listen("tcp", ":8766")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer listener.Close()
+		if r := mrs.deploy(t, "-port=8766"); r.status == 0 || !strings.Contains(r.output, "port 8766 is taken") {
+			t.Errorf("exit status %d\n%s", r.status, r.output)
+		}
+	})
+
+	t.Run("is destroyed without a trace, once asked", func(t *testing.T) {
+		if out := must(t, mage, "local:destroy", "-home="+mrs.home); !strings.Contains(out, "is kept") {
+			t.Errorf("nobody answered, and the home was not kept: %s", out)
+		}
+		if _, err := os.Stat(mrs.home); err != nil {
+			t.Error(err)
+		}
+		must(t, mage, "local:destroy", "-home="+mrs.home, "-yes")
+		if _, err := os.Stat(mrs.home); !os.IsNotExist(err) {
+			t.Errorf("%s is still there", mrs.home)
+		}
+		for _, kind := range []string{"container", "network", "volume"} {
+			if left := must(t, "docker", kind, "ls", "--quiet", "--filter", "label=com.docker.compose.project=mrs-e2e"); left != "" {
+				t.Errorf("%s left: %s", kind, left)
+			}
+		}
+	})
+}
+
+// broken builds an image that says so and dies.
+func broken(t *testing.T) {
+	t.Helper()
+	build := exec.Command("docker", "build", "--quiet", "--tag", "mrs-e2e/broken:1", "-")
+	build.Env = append(os.Environ(), "DOCKER_BUILDKIT=0")
+	build.Stdin = strings.NewReader("FROM betagouv/mrs:master\nENTRYPOINT []\nCMD [\"sh\", \"-c\", \"echo this image is broken on purpose; exit 1\"]\n")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("docker build: %v\n%s", err, out)
+	}
+	t.Cleanup(func() { exec.Command("docker", "rmi", "--force", "mrs-e2e/broken:1").Run() })
+}
+
+type snapshot struct {
+	Tags []string
+}
+
+// snapshots returns what the instance's repository holds.
+func (i *instance) snapshots(t *testing.T) []snapshot {
+	t.Helper()
+	r := run(t, []string{"RESTIC_PASSWORD_FILE=" + i.home + "/.restic_password", "RESTIC_REPOSITORY=" + i.home + "/restic"}, "restic", "snapshots", "--json")
+	var list []snapshot
+	if err := json.Unmarshal([]byte(r.stdout), &list); err != nil {
+		t.Fatalf("%v\n%s", err, r.output)
+	}
+	return list
+}

@@ -1,0 +1,202 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/betagouv/mrs-ops/internal/bigsudo"
+	"github.com/betagouv/mrs-ops/internal/console"
+	"github.com/betagouv/mrs-ops/internal/demo"
+	"github.com/betagouv/mrs-ops/internal/engine"
+	"github.com/betagouv/mrs-ops/internal/instance"
+	"github.com/betagouv/mrs-ops/internal/local"
+	"github.com/betagouv/mrs-ops/internal/setup"
+)
+
+// LocalOptions is what may differ from env/local.env; a zero field leaves it.
+type LocalOptions struct {
+	Image string
+	Home  string
+	Port  int
+}
+
+// environ returns the process environment's additions that say the same.
+func (o LocalOptions) environ() []string {
+	var env []string
+	if o.Image != "" {
+		env = append(env, "compose_django_image="+o.Image)
+	}
+	if o.Port != 0 {
+		env = append(env,
+			fmt.Sprintf(`compose_django_ports=["%d:8000"]`, o.Port),
+			fmt.Sprintf("HOST=localhost:%d", o.Port))
+	}
+	if o.Home != "" {
+		env = append(env, "home="+o.Home)
+		// Two local deployments must not share their backups: those of another
+		// home are kept inside it, unless they were given a place.
+		for _, name := range []string{"RESTIC_REPOSITORY", "POSTGRES_BACKUP"} {
+			if _, given := os.LookupEnv(name); !given {
+				env = append(env, name+"=")
+			}
+		}
+	}
+	return env
+}
+
+// Local deploys the instance local on this machine, as
+// production is deployed but without load balancer (cookbook, "Local"), and
+// says where it answers. It sets up what this machine lacks, and builds the
+// images that can't be pulled.
+func Local(ctx context.Context, o LocalOptions) error {
+	start := time.Now()
+	env := o.environ()
+	plan, err := NewPlan(ctx, "local", append(os.Environ(), env...))
+	if err != nil {
+		return err
+	}
+	if server := plan.Vars["server"]; server != "" && server != "localhost" {
+		return fmt.Errorf("instance local is on %s, not on this machine\nhint: leave server=localhost in env/local.env", server)
+	}
+	if err := setup.Need(ctx, console.Say, setup.Deploy...); err != nil {
+		return err
+	}
+	if err := checkPort(ctx, plan); err != nil {
+		return err
+	}
+	images := slices.Compact(slices.Sorted(maps.Values(plan.Images)))
+	if err := demo.Ensure(ctx, ".", images, console.Say); err != nil {
+		return err
+	}
+	binary, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	recap, err := bigsudo.Command{
+		Playbook: filepath.Join("ansible", "deploy.yml"),
+		Vars:     map[string]any{"instance": "local", "mage": []string{binary}, "pull": "never"},
+		Env:      env,
+	}.Run(ctx)
+	if err != nil {
+		return fmt.Errorf("%s was not deployed: %w\nhint: what went wrong, and the stack's last logs, are above", plan.Name, err)
+	}
+	return console.Table(outcome(plan, recap, time.Since(start))...)
+}
+
+// outcome says in rows what a local deployment came to and what can be done
+// with it now.
+func outcome(plan *Plan, recap bigsudo.Recap, took time.Duration) [][]string {
+	home := plan.Vars["home"]
+	what := fmt.Sprintf("changed=%d", recap.Changed)
+	if recap.Changed == 0 {
+		what = "nothing to change, changed=0"
+	}
+	compose := func(args ...string) string {
+		// The stack's file holds secrets: only root reads it.
+		return local.Quote(local.Root(append([]string{"docker", "compose", "-f", filepath.Join(home, "docker-compose.yml")}, args...)...)...)
+	}
+	destroy := "go tool mage local:destroy"
+	if home != "/tmp/testmrs" {
+		destroy += " -home=" + home
+	}
+	return [][]string{
+		{"log in", compose("exec", "django", "mrs", "createsuperuser") + ", then " + plan.URL + "/admin/"},
+		{"logs", compose("logs", "--follow")},
+		{"remove", destroy},
+		{"deployed", fmt.Sprintf("%s answers (%s in %s)", plan.URL, what, took.Round(100*time.Millisecond))},
+	}
+}
+
+// checkPort returns an error if a port that the stack publishes belongs to
+// somebody else, since Docker would only find out after the old stack is gone.
+func checkPort(ctx context.Context, plan *Plan) error {
+	_, port, err := net.SplitHostPort(plan.Vars["HOST"])
+	if err != nil {
+		return nil // no port is published under HOST's name
+	}
+	ours, err := engine.Output(ctx, "ps", "--quiet", "--filter", "label=com.docker.compose.project="+plan.Project, "--filter", "publish="+port)
+	if err != nil || ours != "" {
+		return err
+	}
+	listener, err := net.Listen("tcp", ":"+port)
+	if err != nil {
+		return fmt.Errorf("port %s is taken: %w\nhint: -port=N publishes the site elsewhere", port, err)
+	}
+	return listener.Close()
+}
+
+// DestroyLocal removes the local deployment whose home is given: containers,
+// networks, volumes and timers, and the home itself if yes or if the operator
+// confirms. Backups outside the home stay.
+func DestroyLocal(ctx context.Context, home string, yes bool) error {
+	inst, err := instance.Load(".", "local", append(os.Environ(), LocalOptions{Home: home}.environ()...))
+	if err != nil {
+		return err
+	}
+	home = inst.Get("home")
+	project := inst.Project()
+	if err := setup.Need(ctx, console.Say, "docker", "compose"); err != nil {
+		return err
+	}
+	has := func(path string) bool {
+		_, err := local.Output(ctx, local.Root("test", "-e", path)...)
+		return err == nil
+	}
+	if has(home) && !has(filepath.Join(home, "docker-compose.yml")) {
+		return fmt.Errorf("%s holds no docker-compose.yml, so it is no deployment; nothing was removed\nhint: -home= names the one to remove", home)
+	}
+	if err := down(ctx, project); err != nil {
+		return err
+	}
+	if err := removeUnits(ctx, project); err != nil {
+		return err
+	}
+	if !has(home) {
+		console.Done("%s: there is no %s; nothing is left", project, home)
+		return nil
+	}
+	if !yes && !console.Confirm("Remove "+home+" too, with its database, attachments and logs?") {
+		console.Done("%s: containers and networks are removed, %s is kept\nhint: local:destroy -yes removes it", project, home)
+		return nil
+	}
+	if _, err := local.Output(ctx, local.Root("rm", "-rf", "--", home)...); err != nil {
+		return err
+	}
+	console.Done("%s: removed, with %s", project, home)
+	return nil
+}
+
+// down removes the containers, networks and volumes of a project. Compose
+// knows them by their labels, so it needs no file, which may be gone.
+func down(ctx context.Context, project string) error {
+	_, err := engine.Output(ctx, "compose", "--project-name", project, "down", "--volumes", "--remove-orphans")
+	return err
+}
+
+// removeUnits removes what a deployment leaves in /etc for a project.
+func removeUnits(ctx context.Context, project string) error {
+	var units, files []string
+	for _, name := range []string{project + "-backup", project + "-prune"} {
+		for _, kind := range []string{".timer", ".service"} {
+			units = append(units, name+kind)
+			files = append(files, "/etc/systemd/system/"+name+kind)
+		}
+	}
+	var errs []error
+	if _, err := os.Stat("/run/systemd/system"); err == nil {
+		if _, err := os.Stat(files[0]); err == nil {
+			_, err := local.Output(ctx, local.Root(append([]string{"systemctl", "disable", "--now"}, units[0], units[2])...)...)
+			errs = append(errs, err)
+		}
+	}
+	files = append(files, "/etc/logrotate.d/"+project, "/etc/sysctl.d/90-"+project+".conf")
+	_, err := local.Output(ctx, local.Root(append([]string{"rm", "-f", "--"}, files...)...)...)
+	return errors.Join(append(errs, err)...)
+}

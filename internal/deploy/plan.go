@@ -1,0 +1,101 @@
+// Package deploy deploys an instance: it brings together who (instance), what
+// (stack) and how (bigsudo), and says how it went.
+//
+// The working directory is the project's root. The steps on the host are Ansible's, in ansible/deploy.yml; this package must
+// not repeat them.
+package deploy
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/betagouv/mrs-ops/internal/console"
+	"github.com/betagouv/mrs-ops/internal/instance"
+	"github.com/betagouv/mrs-ops/internal/stack"
+)
+
+// Plan is all that the host needs to deploy an instance. Its JSON is what the
+// playbook reads; secrets are in it.
+type Plan struct {
+	Name       string            `json:"name"`
+	Project    string            `json:"project"`
+	Persistent bool              `json:"persistent"`
+	URL        string            `json:"url"`
+	Vars       map[string]string `json:"vars"`     // the instance's variables that are set
+	File       string            `json:"file"`     // the content of docker-compose.yml
+	Folders    []stack.Folder    `json:"folders"`  // to make, from home unless absolute
+	Networks   []string          `json:"networks"` // to make
+	Images     map[string]string `json:"images"`   // by service
+}
+
+// NewPlan plans the deployment of the instance called name, with environ as the
+// process environment ([instance.Load]).
+func NewPlan(ctx context.Context, name string, environ []string) (*Plan, error) {
+	inst, err := instance.Load(".", name, environ)
+	if err != nil {
+		return nil, err
+	}
+	rendered, err := stack.Render(ctx, stack.Options{
+		Dir:       "compose",
+		Files:     inst.ComposeFiles(),
+		Name:      inst.Project(),
+		Lookup:    inst.Lookup,
+		Overrides: inst.Overrides(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	plan := &Plan{
+		Name:       inst.Name,
+		Project:    inst.Project(),
+		Persistent: inst.Persistent(),
+		URL:        inst.URL(),
+		Vars:       inst.Vars(),
+		File:       string(rendered.YAML),
+		Folders:    rendered.Folders,
+		Networks:   rendered.Networks,
+		Images:     rendered.Images,
+	}
+	return plan, nil
+}
+
+// Print prints the docker-compose.yml of the instance called name, or with
+// asJSON its whole [Plan].
+func Print(ctx context.Context, name string, asJSON bool) error {
+	plan, err := NewPlan(ctx, name, os.Environ())
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return console.JSON(plan)
+	}
+	_, err = os.Stdout.WriteString(plan.File)
+	return err
+}
+
+// Show prints the variables of the instance called name and where each value
+// came from, secrets masked, and returns what is wrong with them.
+func Show(name string, asJSON bool) error {
+	inst, invalid := instance.Load(".", name, os.Environ())
+	if inst == nil {
+		return invalid
+	}
+	type row struct {
+		Name   string `json:"name"`
+		Value  string `json:"value"`
+		Source string `json:"source"`
+		Secret bool   `json:"secret"`
+	}
+	var values []row
+	table := [][]string{{"VARIABLE", "VALUE", "FROM"}}
+	for _, v := range inst.Values() {
+		values = append(values, row{v.Name, v.Masked(), v.Source, v.Secret})
+		table = append(table, []string{v.Name, v.Masked(), v.Source})
+	}
+	print := func() error { return console.Table(table...) }
+	if asJSON {
+		print = func() error { return console.JSON(values) }
+	}
+	return errors.Join(print(), invalid)
+}
