@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -55,7 +54,7 @@ CMD ["/sbin/init"]
 		"--tmpfs=/run:exec", "--tmpfs=/run/lock",
 		"--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw", "--cgroupns=host",
 		"--volume="+name+"-docker:/var/lib/docker",
-		"--volume="+runtime.GOROOT()+":/usr/local/go:ro",
+		"--volume="+must(t, "go", "env", "GOROOT")+":/usr/local/go:ro",
 		"--volume="+must(t, "go", "env", "GOMODCACHE")+":/mnt/modules:ro",
 		"--volume="+root+":/mnt/project:ro",
 		image)

@@ -8,6 +8,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/betagouv/mrs-ops/internal/local"
@@ -16,19 +17,31 @@ import (
 // Docker returns the command line `docker args…` in the form that reaches the
 // engine from this account.
 func Docker(args ...string) []string {
-	return append(prefix(), args...)
+	return slices.Concat(prefix(), args)
 }
 
-var prefix = sync.OnceValue(func() []string {
-	argv := []string{"docker"}
-	if Answers(context.Background(), argv...) == nil {
-		return argv
+// reached is the command line that an engine has answered to. That none
+// answers is not worth remembering: somebody may be about to start it.
+var reached struct {
+	sync.Mutex
+	docker []string
+}
+
+func prefix() []string {
+	reached.Lock()
+	defer reached.Unlock()
+	if reached.docker != nil {
+		return reached.docker
 	}
-	if asRoot := local.Root(argv...); Answers(context.Background(), asRoot...) == nil {
-		return asRoot
+	plain := []string{"docker"}
+	for _, docker := range [][]string{plain, local.Root(plain...)} {
+		if Answers(context.Background(), docker...) == nil {
+			reached.docker = docker
+			return docker
+		}
 	}
-	return argv
-})
+	return plain
+}
 
 // Answers returns nil if the engine answers the docker command given: plain
 // `docker`, or the same by sudo.

@@ -1,0 +1,265 @@
+package setup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/betagouv/mrs-ops/internal/engine"
+	"github.com/betagouv/mrs-ops/internal/local"
+)
+
+// need is one thing that this machine may lack.
+type need struct {
+	name    string
+	what    string
+	program string   // whose presence is the first thing to check
+	version []string // the arguments that make it tell its version; none: presence is enough
+	least   string   // the oldest version that serves
+	os      string   // the only system that has it; empty for all
+
+	apt, dnf, brew []oneOf // its packages, all of them needed
+
+	// docs names the page to read where there is no package.
+	docs string
+}
+
+// oneOf are packages of which one is enough, the preferred one first. A name
+// may end in ">=VERSION"; the empty name means that none is fine too.
+type oneOf []string
+
+// table is all that can be needed. Debian's names are those of releases 12 and
+// 13 and Ubuntu's from 22.04 on; docker-ce and docker-compose-plugin are the
+// names in Docker's own repositories, where somebody has added these.
+var table = []need{
+	{
+		name: "docker", what: "Docker engine", program: "docker",
+		// Recommended by docker.io, and missed when absent: the client, which
+		// is a package of its own since Debian 13, and the certificates.
+		apt:  []oneOf{{"docker-ce", "docker.io"}, {"docker-ce-cli", "docker-cli", ""}, {"iptables"}, {"ca-certificates"}},
+		dnf:  []oneOf{{"docker-ce", "moby-engine"}, {"docker-ce-cli", "docker-cli", ""}, {"iptables-nft", "iptables"}},
+		brew: []oneOf{{"docker"}},
+		docs: "Install Docker Engine (Docker)",
+	},
+	{
+		name: "compose", what: "Docker Compose", program: "docker", least: "2",
+		apt:  []oneOf{{"docker-compose-plugin", "docker-compose-v2", "docker-compose>=2"}},
+		dnf:  []oneOf{{"docker-compose-plugin", "docker-compose>=2"}},
+		brew: []oneOf{{"docker-compose"}},
+		docs: "Install the Docker Compose plugin (Docker)",
+	},
+	{
+		name: "ansible", what: "Ansible core", program: "ansible-playbook", version: []string{"--version"}, least: "2.13",
+		apt:  []oneOf{{"ansible"}},
+		dnf:  []oneOf{{"ansible-core"}},
+		brew: []oneOf{{"ansible"}},
+		docs: "Installing Ansible (Ansible)",
+	},
+	{
+		name: "restic", what: "restic", program: "restic", version: []string{"version"},
+		apt:  []oneOf{{"restic"}},
+		dnf:  []oneOf{{"restic"}},
+		brew: []oneOf{{"restic"}},
+		docs: "Installation (restic)",
+	},
+	{
+		name: "lftp", what: "LFTP", program: "lftp", version: []string{"--version"},
+		apt:  []oneOf{{"lftp"}},
+		dnf:  []oneOf{{"lftp"}},
+		brew: []oneOf{{"lftp"}},
+		docs: "Get LFTP (LFTP)",
+	},
+	{
+		name: "logrotate", what: "logrotate", program: "logrotate", version: []string{"--version"},
+		apt:  []oneOf{{"logrotate"}},
+		dnf:  []oneOf{{"logrotate"}},
+		brew: []oneOf{{"logrotate"}},
+		docs: "README (logrotate)",
+	},
+	{
+		name: "git", what: "Git", program: "git", version: []string{"--version"},
+		apt:  []oneOf{{"git"}},
+		dnf:  []oneOf{{"git"}},
+		brew: []oneOf{{"git"}},
+		docs: "Getting Started: Installing Git (Git)",
+	},
+	{
+		name: "python3", what: "Python", program: "python3", version: []string{"--version"},
+		apt:  []oneOf{{"python3"}},
+		dnf:  []oneOf{{"python3"}},
+		brew: []oneOf{{"python"}},
+		docs: "Python Setup and Usage (Python)",
+	},
+	{
+		name: "debootstrap", what: "debootstrap", program: "debootstrap", version: []string{"--version"}, os: "linux",
+		// Without the keyring, Ubuntu's debootstrap installs a Debian that it
+		// has not checked.
+		apt:  []oneOf{{"debootstrap"}, {"debian-archive-keyring", ""}},
+		dnf:  []oneOf{{"debootstrap"}, {"debian-keyring", ""}},
+		docs: "Debootstrap (Debian wiki)",
+	},
+	{
+		name: "shellcheck", what: "ShellCheck", program: "shellcheck", version: []string{"--version"},
+		apt:  []oneOf{{"shellcheck"}},
+		dnf:  []oneOf{{"ShellCheck"}},
+		brew: []oneOf{{"shellcheck"}},
+		docs: "Installing (ShellCheck)",
+	},
+	{
+		// It takes most of a second to tell its version.
+		name: "ansible-lint", what: "ansible-lint", program: "ansible-lint",
+		apt:  []oneOf{{"ansible-lint"}},
+		dnf:  []oneOf{{"ansible-lint", "python3-ansible-lint"}},
+		brew: []oneOf{{"ansible-lint"}},
+		docs: "Installing (Ansible Lint)",
+	},
+}
+
+// finding is what a check found out about a need.
+type finding struct {
+	need    *need
+	version string
+	err     error // nil if all is well
+	install bool  // packages may mend err
+	start   bool  // starting the engine may mend err
+}
+
+// check looks at all the needs at the same moment, but for those that are
+// known to serve.
+func (m *machine) check(ctx context.Context, needs []*need) []finding {
+	findings := make([]finding, len(needs))
+	var all sync.WaitGroup
+	for i, n := range needs {
+		if f, known := m.served[n.name]; known {
+			findings[i] = f
+			continue
+		}
+		all.Go(func() { findings[i] = m.checkOne(ctx, n) })
+	}
+	all.Wait()
+	for _, f := range findings {
+		if f.err == nil {
+			m.served[f.need.name] = f
+		}
+	}
+	return findings
+}
+
+func (m *machine) checkOne(ctx context.Context, n *need) finding {
+	switch n.name {
+	case "docker":
+		return m.checkEngine(ctx, n)
+	case "compose":
+		return m.checkCompose(ctx, n)
+	default:
+		return m.checkProgram(ctx, n)
+	}
+}
+
+func (m *machine) checkProgram(ctx context.Context, n *need) finding {
+	program, err := m.find(n.program)
+	if err != nil {
+		return finding{need: n, err: err, install: true}
+	}
+	if n.version == nil {
+		return finding{need: n}
+	}
+	said, err := combined(ctx, append([]string{program}, n.version...)...) // logrotate tells it on standard error
+	return judge(n, said, err)
+}
+
+func (m *machine) checkCompose(ctx context.Context, n *need) finding {
+	if _, err := m.find(n.program); err != nil {
+		return finding{need: n, err: err, install: true}
+	}
+	said, err := engine.Output(ctx, "compose", "version", "--short")
+	return judge(n, said, err)
+}
+
+// judge reads the version from what a program said.
+func judge(n *need, said string, err error) finding {
+	f := finding{need: n, version: dotted.FindString(said), err: err}
+	switch {
+	case err != nil:
+	case f.version == "":
+		f.err = fmt.Errorf("%s tells no version: %q", n.program, firstLine(said))
+	case !atLeast(f.version, n.least):
+		f.err = fmt.Errorf("%s %s is too old: %s is the oldest that serves", n.what, f.version, n.least)
+	}
+	f.install = f.err != nil
+	return f
+}
+
+// defaultEndpoint is the only one whose engine is ours to start.
+const defaultEndpoint = "unix:///var/run/docker.sock"
+
+func (m *machine) checkEngine(ctx context.Context, n *need) finding {
+	if _, err := m.find(n.program); err != nil {
+		return finding{need: n, err: err, install: true, start: runtime.GOOS == "linux"}
+	}
+	said, err := engineVersion(ctx)
+	if err == nil {
+		return finding{need: n, version: dotted.FindString(said)}
+	}
+	f := finding{need: n, err: fmt.Errorf("no engine answers: %w", err)}
+	endpoint, _ := local.Output(ctx, "docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
+	switch {
+	case endpoint != "" && endpoint != defaultEndpoint:
+		f.err = fmt.Errorf("%w\nhint: start the engine at %s, or choose this machine's: docker context use default, DOCKER_HOST not set", f.err, endpoint)
+	case strings.Contains(err.Error(), "API version"):
+		f.err = fmt.Errorf("%w\nhint: the client and the engine are too far apart in age: update the older one", f.err)
+	case runtime.GOOS == "darwin":
+		f.err = fmt.Errorf("%w\nhint: start Docker Desktop, or: brew install colima && colima start", f.err)
+	default:
+		_, noEngine := m.find("dockerd")
+		f.install, f.start = noEngine != nil, true
+	}
+	return f
+}
+
+// find returns the path of a program, also of one that lives where only root
+// usually looks.
+func (m *machine) find(program string) (string, error) {
+	path, err := exec.LookPath(program)
+	if err == nil {
+		return path, nil
+	}
+	for _, dir := range m.sbin {
+		path := filepath.Join(dir, program)
+		if info, err := os.Stat(path); err == nil && !info.IsDir() && info.Mode()&0o111 != 0 {
+			return path, nil
+		}
+	}
+	return "", errors.New(program + " is not installed")
+}
+
+var dotted = regexp.MustCompile(`\d+(\.\d+)+`)
+
+// atLeast reports whether version, dotted numbers, is not older than least.
+func atLeast(version, least string) bool {
+	have, want := strings.Split(version, "."), strings.Split(least, ".")
+	for i := range want {
+		if i == len(have) {
+			return false
+		}
+		h, _ := strconv.Atoi(have[i])
+		w, _ := strconv.Atoi(want[i])
+		if h != w {
+			return h > w
+		}
+	}
+	return true
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return line
+}
