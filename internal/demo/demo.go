@@ -1,0 +1,134 @@
+// Package demo makes images available on this machine's Docker engine: pulled
+// where the registry answers, and where it does not, two of them built from the
+// project's demo/ folder, so that MRS runs on a machine without a registry.
+//
+// It knows which images demo/ can stand in for, and when a stand-in is stale.
+// It must not know what the images are run for, nor which ones a stack needs.
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Ensure makes the engine have each image. One that its registry hands out is
+// pulled; else one that is here stays; else betagouv/mrs:master, postgres:15
+// and their base are built from the demo folder of root, the project's folder,
+// and built again when that folder has changed. Which of these happened is
+// told to say, one line per image, and so is what takes longer than 5 seconds.
+//
+// The images that can't be had are reported together, each with the reason and
+// a hint. The others are there nevertheless.
+func Ensure(ctx context.Context, root string, images []string, say func(format string, args ...any)) error {
+	return ensureAll(ctx, newEngine(root, say), images, say)
+}
+
+// machine is what Ensure asks of the world; tests have one without an engine.
+type machine interface {
+	// inspect tells whether the image is on the engine.
+	inspect(ctx context.Context, image string) (presence, error)
+	// pull gets the image from its registry.
+	pull(ctx context.Context, image string) error
+	// inputs returns the hash of what the stand-in is built from.
+	inputs(s standIn) (string, error)
+	// build makes the stand-in and labels it with the hash of its inputs.
+	build(ctx context.Context, s standIn, inputs string) error
+}
+
+// ensureAll is [Ensure] on any machine.
+func ensureAll(ctx context.Context, m machine, images []string, say func(format string, args ...any)) error {
+	e := &ensurer{machine: m, say: say, done: map[string]error{}, unreachable: map[string]error{}}
+	for _, image := range images {
+		if e.once(ctx, image); ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+	var failed []error
+	for _, image := range slices.Sorted(maps.Keys(e.done)) {
+		failed = append(failed, e.done[image])
+	}
+	return errors.Join(failed...)
+}
+
+// ensurer is one run of [Ensure].
+type ensurer struct {
+	machine
+	say         func(format string, args ...any)
+	done        map[string]error // image -> what came of it
+	unreachable map[string]error // registry -> why: it is asked only once per run
+}
+
+// once is ensure for an image that may come up again: in the list, or as the
+// base of another.
+func (e *ensurer) once(ctx context.Context, image string) error {
+	err, done := e.done[image]
+	if !done {
+		err = e.ensure(ctx, image)
+		e.done[image] = err
+	}
+	return err
+}
+
+// ensure makes the engine have the image, and says how.
+func (e *ensurer) ensure(ctx context.Context, image string) error {
+	if !reference.MatchString(image) {
+		return fmt.Errorf("%q is not the name of an image\nhint: write it as NAME:TAG, with the registry's host before it where it has one", image)
+	}
+	here, err := e.inspect(ctx, image)
+	if err != nil {
+		return err
+	}
+	pulled := e.tryPull(ctx, image)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	s, ok := standIns[image]
+	var inputs string
+	if ok && pulled != nil {
+		if inputs, err = e.inputs(s); err != nil {
+			return fmt.Errorf("%s: %w", image, err)
+		}
+	}
+	switch decide(here, pulled, inputs) {
+	case fresh:
+		e.say("%s: pulled", image)
+	case keep:
+		e.say("%s: already here%s (%s)", image, origin(here), why(pulled))
+	case build:
+		return e.standIn(ctx, s, inputs, pulled)
+	case refuse:
+		return fmt.Errorf("%s: not on this machine, and the pull failed: %s\nhint: check the name, log in with `docker login`, or load the image with `docker load`", image, lastLine(pulled))
+	}
+	return nil
+}
+
+// standIn builds what stands in for an image, after what that is based on.
+func (e *ensurer) standIn(ctx context.Context, s standIn, inputs string, pulled error) error {
+	if s.base != "" {
+		if e.once(ctx, s.base) != nil {
+			return fmt.Errorf("%s: can't be built without its base %s", s.image, s.base)
+		}
+	}
+	e.say("%s: building a stand-in from %s, %s", s.image, s.source, s.takes)
+	if err := e.build(ctx, s, inputs); err != nil {
+		return fmt.Errorf("%s: the build from %s failed: %w", s.image, s.source, err)
+	}
+	e.say("%s: built from %s (%s)", s.image, s.source, why(pulled))
+	return nil
+}
+
+// tryPull pulls the image, unless its registry was out of reach a moment ago.
+func (e *ensurer) tryPull(ctx context.Context, image string) error {
+	host := registry(image)
+	if err := e.unreachable[host]; err != nil {
+		return err
+	}
+	err := e.pull(ctx, image)
+	if isUnreachable(err) {
+		e.unreachable[host] = err
+	}
+	return err
+}

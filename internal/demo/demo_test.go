@@ -1,0 +1,343 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"unicode/utf8"
+)
+
+var (
+	errOffline = errors.New(`dial tcp: lookup registry.example: no such host`)
+	errDenied  = errors.New("pull access denied for betagouv/mrs\ndenied")
+)
+
+// fakeMachine has images and a registry, and remembers what was done.
+type fakeMachine struct {
+	images map[string]presence
+	pulls  map[string]error // an image that is not here is pulled
+	hashes map[string]error
+	builds map[string]error
+	done   []string
+}
+
+func (f *fakeMachine) inspect(_ context.Context, image string) (presence, error) {
+	return f.images[image], nil
+}
+
+func (f *fakeMachine) pull(_ context.Context, image string) error {
+	f.done = append(f.done, "pull "+image)
+	return f.pulls[image]
+}
+
+func (f *fakeMachine) inputs(s standIn) (string, error) { return "new", f.hashes[s.image] }
+
+func (f *fakeMachine) build(_ context.Context, s standIn, inputs string) error {
+	f.done = append(f.done, "build "+s.image+" "+inputs)
+	return f.builds[s.image]
+}
+
+// run ensures the images on the machine and returns what was said.
+func (f *fakeMachine) run(images ...string) (string, error) {
+	var said strings.Builder
+	err := ensureAll(context.Background(), f, images, func(format string, args ...any) {
+		fmt.Fprintf(&said, format+"\n", args...)
+	})
+	return strings.TrimSpace(said.String()), err
+}
+
+func TestEnsure(t *testing.T) {
+	const mrs, pg, base, other = "betagouv/mrs:master", "postgres:15", "debian:bookworm-slim", "mailhog/mailhog:v1"
+	nothing := map[string]error{mrs: errOffline, pg: errOffline, base: errOffline, other: errOffline}
+	tests := map[string]struct {
+		machine fakeMachine
+		images  []string
+		done    []string
+		said    string
+		fails   []string // what the error says
+	}{
+		"an image that the registry hands out is pulled": {
+			images: []string{mrs},
+			done:   []string{"pull " + mrs},
+			said:   mrs + ": pulled",
+		},
+		"a pulled image replaces a stand-in": {
+			machine: fakeMachine{images: map[string]presence{mrs: {true, "new"}}},
+			images:  []string{mrs},
+			done:    []string{"pull " + mrs},
+			said:    mrs + ": pulled",
+		},
+		"an image named twice is pulled once": {
+			images: []string{pg, pg},
+			done:   []string{"pull " + pg},
+			said:   pg + ": pulled",
+		},
+		"a stand-in that is up to date stays": {
+			machine: fakeMachine{pulls: nothing, images: map[string]presence{pg: {true, "new"}}},
+			images:  []string{pg},
+			done:    []string{"pull " + pg},
+			said:    pg + ": already here, stand-in (the registry can't be reached)",
+		},
+		"a real image stays when the registry is gone": {
+			machine: fakeMachine{pulls: nothing, images: map[string]presence{pg: {true, ""}, other: {true, ""}}},
+			images:  []string{pg, other},
+			done:    []string{"pull " + pg},
+			said: pg + ": already here (the registry can't be reached)\n" +
+				other + ": already here (the registry can't be reached)",
+		},
+		"a stale stand-in is built again, on the base that is here": {
+			machine: fakeMachine{pulls: nothing, images: map[string]presence{pg: {true, "old"}, base: {true, "new"}}},
+			images:  []string{pg},
+			done:    []string{"pull " + pg, "build " + pg + " new"},
+			said: base + ": already here, stand-in (the registry can't be reached)\n" +
+				pg + ": building a stand-in from demo/postgres, about 20 s\n" +
+				pg + ": built from demo/postgres (the registry can't be reached)",
+		},
+		"on an empty machine the base is built once, before what needs it": {
+			machine: fakeMachine{pulls: nothing},
+			images:  []string{mrs, pg},
+			done:    []string{"pull " + mrs, "build " + base + " new", "build " + mrs + " new", "build " + pg + " new"},
+			said: base + ": building a stand-in from Debian's packages, about a minute\n" +
+				base + ": built from Debian's packages (the registry can't be reached)\n" +
+				mrs + ": building a stand-in from demo/app, about 20 s\n" +
+				mrs + ": built from demo/app (the registry can't be reached)\n" +
+				pg + ": building a stand-in from demo/postgres, about 20 s\n" +
+				pg + ": built from demo/postgres (the registry can't be reached)",
+		},
+		"a registry that refuses is not one that is gone: the next image is asked for": {
+			machine: fakeMachine{pulls: map[string]error{mrs: errDenied}, images: map[string]presence{base: {true, ""}}},
+			images:  []string{mrs, pg},
+			done:    []string{"pull " + mrs, "pull " + base, "build " + mrs + " new", "pull " + pg},
+			said: base + ": pulled\n" +
+				mrs + ": building a stand-in from demo/app, about 20 s\n" +
+				mrs + ": built from demo/app (not pulled: denied)\n" +
+				pg + ": pulled",
+		},
+		"registries are told apart": {
+			machine: fakeMachine{pulls: map[string]error{other: errOffline}},
+			images:  []string{other, "10.0.0.2:5000/x", "localhost/y", "z/w"},
+			done:    []string{"pull " + other, "pull 10.0.0.2:5000/x", "pull localhost/y"},
+			said:    "10.0.0.2:5000/x: pulled\nlocalhost/y: pulled",
+			fails:   []string{other + ": not on this machine, and the pull failed", "z/w: not on this machine", "no such host", "\nhint: "},
+		},
+		"everything that can't be had is reported, and the rest is there": {
+			machine: fakeMachine{pulls: map[string]error{other: errDenied, "a/b:1": errDenied}},
+			images:  []string{other, "--privileged", "a/b:1", pg},
+			done:    []string{"pull " + other, "pull a/b:1", "pull " + pg},
+			said:    pg + ": pulled",
+			fails:   []string{other + ": not on this machine", `"--privileged" is not the name of an image`, "a/b:1: not on this machine"},
+		},
+		"a base that can't be built is explained once, for all that need it": {
+			machine: fakeMachine{pulls: nothing, builds: map[string]error{base: errors.New("disk full")}},
+			images:  []string{mrs, pg},
+			done:    []string{"pull " + mrs, "build " + base + " new"},
+			said:    base + ": building a stand-in from Debian's packages, about a minute",
+			fails: []string{
+				base + ": the build from Debian's packages failed: disk full",
+				mrs + ": can't be built without its base " + base, pg + ": can't be built without its base " + base,
+			},
+		},
+		"a stand-in whose sources can't be read is an error": {
+			machine: fakeMachine{pulls: nothing, hashes: map[string]error{pg: errors.New("no such folder")}},
+			images:  []string{pg},
+			done:    []string{"pull " + pg},
+			fails:   []string{"postgres:15: no such folder"},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			said, err := test.machine.run(test.images...)
+			if said != test.said {
+				t.Errorf("said\n%s\nwant\n%s", said, test.said)
+			}
+			if !slices.Equal(test.machine.done, test.done) {
+				t.Errorf("did   %q\nwant  %q", test.machine.done, test.done)
+			}
+			if (err != nil) != (len(test.fails) > 0) {
+				t.Errorf("error %v, want %q", err, test.fails)
+			}
+			for _, want := range test.fails {
+				if !strings.Contains(fmt.Sprint(err), want) {
+					t.Errorf("error does not say %q:\n%v", want, err)
+				}
+			}
+		})
+	}
+}
+
+func TestEnsureStopsWhenItIsCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	machine := &fakeMachine{}
+	err := ensureAll(ctx, machine, []string{"a", "b"}, t.Logf)
+	if !errors.Is(err, context.Canceled) || len(machine.done) > 1 {
+		t.Errorf("error %v after %q", err, machine.done)
+	}
+}
+
+func TestUnreachableIsToldFromRefused(t *testing.T) {
+	tests := map[string]bool{
+		`Get "https://r.example/v2/": dial tcp 192.0.2.1:443: connect: connection refused`:                            true,
+		`Get "https://r.example/v2/": net/http: request canceled (Client.Timeout exceeded while awaiting headers)`:    true,
+		`Get "https://r.example/v2/": dial tcp: lookup r.example on 192.0.2.53:53: server misbehaving`:                true,
+		`failed to do request: Head "https://r.example/v2/x/manifests/1": dial tcp 192.0.2.1:443: i/o timeout`:        true,
+		`Head "https://r.example/v2/x/manifests/1": denied: denied`:                                                   false,
+		`manifest for postgres:99 not found: manifest unknown: manifest unknown`:                                      false,
+		`pull access denied for x, repository does not exist or may require 'docker login': denied: access is denied`: false,
+		`toomanyrequests: You have reached your pull rate limit.`:                                                     false,
+		`Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?`:           false,
+	}
+	for text, want := range tests {
+		if got := isUnreachable(errors.New(text)); got != want {
+			t.Errorf("isUnreachable(%q) = %t", text, got)
+		}
+	}
+	if !isUnreachable(fmt.Errorf("pull: %w", errSilent)) {
+		t.Error("a silent registry counts as reachable")
+	}
+	if isUnreachable(nil) {
+		t.Error("no error counts as unreachable")
+	}
+}
+
+func TestRegistry(t *testing.T) {
+	for image, want := range map[string]string{
+		"postgres:15":                   "",
+		"betagouv/mrs:master":           "",
+		"localhost/mrs":                 "localhost",
+		"localhost:5000/mrs:1":          "localhost:5000",
+		"registry.example/team/app@sha": "registry.example",
+	} {
+		if got := registry(image); got != want {
+			t.Errorf("registry(%q) = %q, want %q", image, got, want)
+		}
+	}
+}
+
+func TestReferenceAcceptsImagesAndNothingElse(t *testing.T) {
+	good := []string{
+		"postgres", "postgres:15", "betagouv/mrs:master", "localhost:5000/a/b_c:1.2-x", "r.example/a@sha256:" + strings.Repeat("0f", 32),
+		"10.0.0.2:5000/mrs:BRANCH-1",
+	}
+	bad := []string{"", "-v", "--privileged", "a b", "a;b", "a\nb", "$(x)", "a:", "a:b:c:d", "../x", "a@sha256:12", "é"}
+	for _, image := range good {
+		if !reference.MatchString(image) {
+			t.Errorf("%q is refused", image)
+		}
+	}
+	for _, image := range bad {
+		if reference.MatchString(image) {
+			t.Errorf("%q is accepted", image)
+		}
+	}
+}
+
+// FuzzReference checks that what is accepted is one harmless word.
+func FuzzReference(f *testing.F) {
+	for _, seed := range []string{"postgres:15", "-v", "a b", "localhost:5000/x:1", "a@sha256:", "\n"} {
+		f.Add(seed)
+	}
+	harmless := regexp.MustCompile(`\A[A-Za-z0-9][A-Za-z0-9._:/@-]*\z`)
+	f.Fuzz(func(t *testing.T, image string) {
+		if reference.MatchString(image) && (!harmless.MatchString(image) || !utf8.ValidString(image)) {
+			t.Errorf("%q is accepted", image)
+		}
+		if host := registry(image); host != "" && !strings.HasPrefix(image, host+"/") {
+			t.Errorf("registry(%q) = %q", image, host)
+		}
+		if tagged := withTag(image); !strings.HasPrefix(tagged, image) {
+			t.Errorf("withTag(%q) = %q", image, tagged)
+		}
+	})
+}
+
+func TestWithTag(t *testing.T) {
+	for image, want := range map[string]string{
+		"postgres":           "postgres:latest",
+		"postgres:15":        "postgres:15",
+		"localhost:5000/x":   "localhost:5000/x:latest",
+		"localhost:5000/x:1": "localhost:5000/x:1",
+		"x@sha256:00":        "x@sha256:00",
+	} {
+		if got := withTag(image); got != want {
+			t.Errorf("withTag(%q) = %q, want %q", image, got, want)
+		}
+	}
+}
+
+func TestTheHashChangesWithWhatIsBuilt(t *testing.T) {
+	base := fstest.MapFS{
+		"Dockerfile": {Data: []byte("FROM x"), Mode: 0o644},
+		"app/start":  {Data: []byte("exec y"), Mode: 0o755},
+	}
+	same, err := hashFiles(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changes := map[string]struct {
+		change  func(fstest.MapFS)
+		differs bool
+	}{
+		"nothing":             {func(fstest.MapFS) {}, false},
+		"the umask":           {func(m fstest.MapFS) { m["Dockerfile"].Mode = 0o600 }, false},
+		"compiled Python":     {func(m fstest.MapFS) { m["app/__pycache__/x.pyc"] = &fstest.MapFile{} }, false},
+		"a content":           {func(m fstest.MapFS) { m["Dockerfile"].Data = []byte("FROM z") }, true},
+		"an executable bit":   {func(m fstest.MapFS) { m["app/start"].Mode = 0o644 }, true},
+		"a file more":         {func(m fstest.MapFS) { m["app/new"] = &fstest.MapFile{} }, true},
+		"a file less":         {func(m fstest.MapFS) { delete(m, "app/start") }, true},
+		"a name":              {func(m fstest.MapFS) { m["app/begin"] = m["app/start"]; delete(m, "app/start") }, true},
+		"content moved apart": {func(m fstest.MapFS) { m["Dockerfile"].Data = nil; m["app/start"].Data = []byte("FROM xexec y") }, true},
+	}
+	for name, test := range changes {
+		t.Run(name, func(t *testing.T) {
+			files := fstest.MapFS{}
+			for name, file := range base {
+				copied := *file
+				files[name] = &copied
+			}
+			test.change(files)
+			got, err := hashFiles(files)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if (got != same) != test.differs {
+				t.Errorf("differs: %t, want %t", got != same, test.differs)
+			}
+		})
+	}
+}
+
+// What the Dockerfiles start from must be what is built before them.
+func TestStandInsStartFromTheirBase(t *testing.T) {
+	for _, image := range slices.Sorted(maps.Keys(standIns)) {
+		s := standIns[image]
+		if s.image != image {
+			t.Errorf("%s is filed under %s", s.image, image)
+		}
+		if s.dir == "" {
+			continue
+		}
+		dockerfile, err := os.ReadFile("../../" + s.dir + "/Dockerfile")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(dockerfile), "\nFROM "+s.base+"\n") {
+			t.Errorf("%s/Dockerfile is not FROM %s", s.dir, s.base)
+		}
+	}
+}
+
+func TestTailKeepsTheLastLines(t *testing.T) {
+	for text, want := range map[string]string{"1\n2\n3\n\n": "\n2\n3", "1\n": "\n1", " \n": "", "": ""} {
+		if got := tail(text, 2); got != want {
+			t.Errorf("tail(%q) = %q, want %q", text, got, want)
+		}
+	}
+}

@@ -1,0 +1,228 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/betagouv/mrs-ops/internal/engine"
+	"github.com/betagouv/mrs-ops/internal/local"
+)
+
+const (
+	// patience is how long a registry may take to say its first word about an
+	// image. What follows, the download, may take as long as it takes.
+	patience = 5 * time.Second
+	// suite is the release of Debian that the stand-ins are built from.
+	suite = "bookworm"
+	// tailLines is how much of its output a failed command shows.
+	tailLines = 40
+)
+
+// dockerEngine is the machine that this program runs on.
+type dockerEngine struct {
+	root string // the project's folder
+	say  func(format string, args ...any)
+}
+
+func newEngine(root string, say func(format string, args ...any)) *dockerEngine {
+	return &dockerEngine{root: root, say: say}
+}
+
+func (d *dockerEngine) inspect(ctx context.Context, image string) (presence, error) {
+	out, err := engine.Output(ctx, "image", "inspect", "--format", "{{json .Config.Labels}}", image)
+	if err != nil {
+		if strings.Contains(strings.ToLower(err.Error()), "no such image") {
+			return presence{}, nil
+		}
+		return presence{}, fmt.Errorf("the engine can't say whether it has %s: %w", image, err)
+	}
+	var labels map[string]string
+	if err := json.Unmarshal([]byte(out), &labels); err != nil {
+		return presence{}, fmt.Errorf("the labels of %s are not what docker promises: %w", image, err)
+	}
+	return presence{here: true, inputs: labels[label]}, nil
+}
+
+// pull gets the image from its registry, which has [patience] to begin: docker
+// prints its first line once the registry has answered for this image.
+func (d *dockerEngine) pull(ctx context.Context, image string) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	timer := time.AfterFunc(patience, func() { cancel(errSilent) })
+	defer timer.Stop()
+	first := sync.OnceFunc(func() {
+		if timer.Stop() {
+			d.say("%s: pulling", image)
+		}
+	})
+
+	// Without --quiet, the default tag is the one line said before any answer.
+	var stderr bytes.Buffer
+	cmd := command(ctx, engine.Docker("pull", withTag(image))...)
+	cmd.Stdout, cmd.Stderr = writerFunc(first), &stderr
+	if err := cmd.Run(); err != nil {
+		if context.Cause(ctx) == errSilent {
+			return errSilent
+		}
+		return &local.Error{Argv: cmd.Args, Stderr: stderr.String(), Err: err}
+	}
+	return nil
+}
+
+// withTag spells out the tag that docker pulls by default.
+func withTag(image string) string {
+	if name := image[strings.LastIndex(image, "/")+1:]; !strings.ContainsAny(name, ":@") {
+		return image + ":latest"
+	}
+	return image
+}
+
+func (d *dockerEngine) inputs(s standIn) (string, error) {
+	if s.dir == "" {
+		return suite, nil
+	}
+	return hashFiles(os.DirFS(filepath.Join(d.root, s.dir)))
+}
+
+func (d *dockerEngine) build(ctx context.Context, s standIn, inputs string) error {
+	if s.dir == "" {
+		return d.bootstrap(ctx, s, inputs)
+	}
+	return quiet(ctx, engine.Docker("build", "--force-rm", "--tag", s.image,
+		"--label", label+"="+inputs, "--build-arg", "GIT_COMMIT="+d.commit(ctx),
+		filepath.Join(d.root, s.dir))...)
+}
+
+// commit returns the version that the stand-in reports: the project's commit.
+func (d *dockerEngine) commit(ctx context.Context) string {
+	commit, err := local.Output(ctx, "git", "-C", d.root, "rev-parse", "HEAD")
+	if err != nil { // not a clone, or somebody else's
+		return "demo"
+	}
+	return commit
+}
+
+// bootstrap makes the base image from Debian's packages.
+func (d *dockerEngine) bootstrap(ctx context.Context, s standIn, inputs string) (err error) {
+	if !local.CanRoot(ctx) {
+		return errors.New("debootstrap needs root\nhint: run this as root or as somebody with passwordless sudo, or `docker load` the image")
+	}
+	// Not the default folder for temporary files, which is often a small one in
+	// memory: this needs about 300 MB.
+	dir, err := os.MkdirTemp("/var/tmp", "mrs-ops-base-")
+	if err != nil {
+		return err
+	}
+	rootfs := filepath.Join(dir, "rootfs")
+	defer func() { err = errors.Join(err, discard(context.WithoutCancel(ctx), dir, rootfs)) }()
+
+	if err := quiet(ctx, local.Root("debootstrap", "--variant=minbase", suite, rootfs)...); err != nil {
+		if errors.Is(err, exec.ErrNotFound) || strings.Contains(err.Error(), "command not found") {
+			return fmt.Errorf("%w\nhint: install the package debootstrap", err)
+		}
+		return err
+	}
+	d.say("%s: importing", s.image)
+	id, err := importFolder(ctx, rootfs, "LABEL "+label+"="+inputs, `CMD ["bash"]`)
+	if err != nil {
+		return err
+	}
+	return quiet(ctx, engine.Docker("tag", id, s.image)...)
+}
+
+// importFolder makes an image of a folder that belongs to root, and returns its
+// id. It gets no name yet: half a folder makes an image too.
+func importFolder(ctx context.Context, dir string, changes ...string) (string, error) {
+	args := []string{"import"}
+	for _, change := range changes {
+		args = append(args, "--change", change)
+	}
+	tar := command(ctx, local.Root("tar", "-C", dir, "--one-file-system",
+		"--exclude=./var/cache/apt/archives/*.deb", "--exclude=./var/lib/apt/lists/*", "-c", ".")...)
+	docker := command(ctx, engine.Docker(append(args, "-")...)...)
+	var said, tarSaid, dockerSaid bytes.Buffer
+	tar.Stderr, docker.Stderr, docker.Stdout = &tarSaid, &dockerSaid, &said
+
+	stream, err := tar.StdoutPipe()
+	if err != nil {
+		return "", err
+	}
+	docker.Stdin = stream
+	if err := tar.Start(); err != nil {
+		return "", err
+	}
+	dockerErr := docker.Run()
+	if dockerErr != nil {
+		stream.Close() // nobody reads it any more: tar ends by a broken pipe
+		dockerErr = &local.Error{Argv: docker.Args, Stderr: dockerSaid.String(), Err: dockerErr}
+	}
+	tarErr := tar.Wait()
+	if tarErr != nil {
+		tarErr = &local.Error{Argv: tar.Args, Stderr: tarSaid.String(), Err: tarErr}
+	}
+	return strings.TrimSpace(said.String()), errors.Join(dockerErr, tarErr)
+}
+
+// discard removes what bootstrap leaves. A debootstrap that was killed may
+// leave its mounts, which must go first and are usually not there.
+func discard(ctx context.Context, dir, rootfs string) error {
+	for _, mount := range []string{"proc", "sys"} {
+		_, _ = local.Output(ctx, local.Root("umount", filepath.Join(rootfs, mount))...)
+	}
+	return quiet(ctx, local.Root("rm", "-rf", "--one-file-system", "--", dir)...)
+}
+
+// quiet runs argv and shows the last lines of all it said only if it fails.
+func quiet(ctx context.Context, argv ...string) error {
+	var said bytes.Buffer
+	cmd := command(ctx, argv...)
+	cmd.Stdout, cmd.Stderr = &said, &said
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return fmt.Errorf("%s: %w%s", local.Quote(argv...), err, tail(said.String(), tailLines))
+	}
+	return nil
+}
+
+// tail returns the last n lines of the text, each after a newline.
+func tail(text string, n int) string {
+	text = strings.TrimSpace(text)
+	if text == "" {
+		return ""
+	}
+	lines := strings.Split(text, "\n")
+	return "\n" + strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
+
+// command is argv, ended by SIGTERM when ctx is: what debootstrap cleans up
+// after, and what sudo passes on.
+func command(ctx context.Context, argv ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 3 * time.Second
+	return cmd
+}
+
+// writerFunc calls itself for everything that is written to it.
+type writerFunc func()
+
+var _ io.Writer = writerFunc(nil)
+
+// Write calls f.
+func (f writerFunc) Write(p []byte) (int, error) {
+	f()
+	return len(p), nil
+}
