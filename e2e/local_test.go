@@ -18,6 +18,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -63,14 +64,27 @@ func run(t *testing.T, env []string, argv ...string) result {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), env...)
-	var stdout, output bytes.Buffer
+	var stdout bytes.Buffer
+	var output lockedBuffer
 	cmd.Stdout = io.MultiWriter(&stdout, &output)
 	cmd.Stderr = &output
 	err := cmd.Run()
 	if err != nil && cmd.ProcessState == nil {
 		t.Fatalf("%v: %v", argv, err)
 	}
-	return result{stdout.String(), output.String(), cmd.ProcessState.ExitCode()}
+	return result{stdout.String(), output.text.String(), cmd.ProcessState.ExitCode()}
+}
+
+// lockedBuffer takes what two streams write at the same time.
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
 }
 
 // must is run for what has to succeed; it returns standard output.
@@ -93,7 +107,7 @@ type instance struct {
 // newInstance returns an instance that is removed when the test ends.
 func newInstance(t *testing.T, name string, port int) *instance {
 	t.Helper()
-	i := &instance{home: filepath.Join("/tmp/mrs-e2e", name), port: port, env: []string{"healthcheck_timeout=60"}}
+	i := &instance{home: filepath.Join("/tmp/mrs-e2e", name), port: port, env: []string{"healthcheck_timeout=60", "LFTP_DSN="}}
 	remove := []string{mage, "local:destroy", "-home=" + i.home, "-yes"}
 	if r := run(t, nil, remove...); r.status != 0 {
 		t.Fatalf("removing what an earlier run left: %s", r.output)

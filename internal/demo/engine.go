@@ -17,6 +17,7 @@ import (
 
 	"github.com/betagouv/mrs-ops/internal/engine"
 	"github.com/betagouv/mrs-ops/internal/local"
+	"github.com/betagouv/mrs-ops/internal/setup"
 )
 
 const (
@@ -118,6 +119,9 @@ func (d *dockerEngine) bootstrap(ctx context.Context, s standIn, inputs string) 
 	if !local.CanRoot(ctx) {
 		return errors.New("debootstrap needs root\nhint: run this as root or as somebody with passwordless sudo, or `docker load` the image")
 	}
+	if err := setup.Need(ctx, d.say, setup.StandIns...); err != nil {
+		return err
+	}
 	// Not the default folder for temporary files, which is often a small one in
 	// memory: this needs about 300 MB.
 	dir, err := os.MkdirTemp("/var/tmp", "mrs-ops-base-")
@@ -128,9 +132,6 @@ func (d *dockerEngine) bootstrap(ctx context.Context, s standIn, inputs string) 
 	defer func() { err = errors.Join(err, discard(context.WithoutCancel(ctx), dir, rootfs)) }()
 
 	if err := quiet(ctx, local.Root("debootstrap", "--variant=minbase", suite, rootfs)...); err != nil {
-		if errors.Is(err, exec.ErrNotFound) || strings.Contains(err.Error(), "command not found") {
-			return fmt.Errorf("%w\nhint: install the package debootstrap", err)
-		}
 		return err
 	}
 	d.say("%s: importing", s.image)
