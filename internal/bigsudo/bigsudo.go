@@ -1,23 +1,35 @@
-// Package bigsudo builds ansible-playbook command lines and runs them.
+// Package bigsudo builds ansible-playbook command lines and runs them, as the
+// Python program of the same name does: a role or a playbook, hosts, variables.
 //
-// It knows Ansible's options, and nothing of what the playbooks do. Secrets
-// must not be among a command's variables, since everybody on the machine can
-// read its arguments: they go by the environment.
+// It knows Ansible's options, and nothing of what the roles and playbooks do.
+// Every value goes to Ansible as one argument, which no shell parses. Whoever
+// calls must keep secrets out of it: the command line is printed, and everybody
+// on the machine can read it. Secrets go by the environment.
+//
+// What Ansible does with a variable is Ansible's: it holds {{ … }} in a value
+// for a template, and fills it in when a task uses it, as it does for its own
+// --extra-vars. The JSON object {"name": {"__ansible_unsafe": "{{ … }}"}} is
+// its way to say that a value is no template.
 package bigsudo
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/bitfield/script"
+	"unicode/utf8"
 
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/local"
@@ -26,69 +38,288 @@ import (
 // Command is one run of a playbook.
 type Command struct {
 	Playbook string         // a path
-	Hosts    []string       // [USER@]HOST; none, or localhost alone: this machine, with no SSH
+	Hosts    []string       // [USER@]HOST or @HOST; none, or localhost alone: this machine, with no SSH
 	Vars     map[string]any // extra variables, in JSON where they are not strings
+	Objects  []string       // more extra variables, as JSON objects; a later one wins
 	Env      []string       // "NAME=value", shown with the command line: nothing secret
-	Args     []string       // more options for ansible-playbook
+	Args     []string       // more options for ansible-playbook; they win
+	NoSudo   bool           // do not become root
+	Root     string         // the project's root, where ansible/ is; empty: the working directory
 }
 
 // Argv returns the command line. Each variable is a JSON object of its own, so
-// that nothing parses its value again.
+// that nothing parses its value again. It is meaningful where [Command.Check]
+// finds nothing.
+//
+// An inventory among the Args stands in place of ours: the hosts then limit the
+// run to some of its own.
 func (c Command) Argv() []string {
-	argv := []string{"ansible-playbook"}
-	var inventory []string
-	users := map[string]bool{}
-	for _, host := range c.Hosts {
-		user, name, found := strings.Cut(host, "@")
-		if !found {
-			user, name = "", host
-		}
-		inventory = append(inventory, name)
-		users[user] = true
-	}
-	if len(inventory) == 0 {
-		inventory = []string{"localhost"}
-	}
-	argv = append(argv, "--inventory", strings.Join(inventory, ",")+",")
-	local := len(inventory) == 1 && inventory[0] == "localhost"
-	if local {
-		argv = append(argv, "--connection", "local")
-	}
-	if len(users) == 1 {
-		for user := range users {
-			if user != "" {
-				argv = append(argv, "--user", user)
-			}
-		}
-	}
+	argv := append([]string{"ansible-playbook"}, c.aim()...)
 	// Root on its own machine has nothing to become, and may have no sudo.
-	if !local || os.Geteuid() != 0 {
+	if !c.NoSudo && (!c.local() || os.Geteuid() != 0) {
 		argv = append(argv, "--become")
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Vars)) {
-		pair, err := json.Marshal(map[string]any{name: c.Vars[name]})
+		object, err := object(name, c.Vars[name])
 		if err != nil {
-			panic(err) // variables are strings, lists and maps of them
+			continue // Check says so
 		}
-		argv = append(argv, "--extra-vars", string(pair))
+		argv = append(argv, "--extra-vars", object)
 	}
-	argv = append(argv, c.Args...)
-	return append(argv, c.Playbook)
+	for _, object := range c.Objects {
+		argv = append(argv, "--extra-vars", object)
+	}
+	// The options of the caller are last, so that they win, and so that one that
+	// lacks its value does not take the playbook for it.
+	argv = append(argv, c.Playbook)
+	return append(argv, c.Args...)
 }
+
+// aim returns the options that say where to run and as whom.
+func (c Command) aim() []string {
+	var argv, names []string
+	for _, host := range c.Hosts {
+		names = append(names, splitHost(host).name)
+	}
+	user, same := c.user()
+	switch {
+	case given(c.Args, "inventory"):
+		if len(names) > 0 {
+			argv = append(argv, "--limit", strings.Join(names, ","))
+		}
+	case len(names) == 0:
+		argv = append(argv, "--inventory", "localhost,")
+	case same:
+		argv = append(argv, "--inventory", strings.Join(names, ",")+",")
+	default:
+		path, _ := c.inventory()
+		argv = append(argv, "--inventory", path)
+	}
+	if c.local() {
+		argv = append(argv, "--connection", "local")
+	}
+	if same && user != "" {
+		argv = append(argv, "--user", user)
+	}
+	return argv
+}
+
+// local reports whether the run needs no SSH.
+func (c Command) local() bool {
+	if given(c.Args, "inventory") {
+		return false
+	}
+	return len(c.Hosts) == 0 || len(c.Hosts) == 1 && splitHost(c.Hosts[0]).name == "localhost"
+}
+
+// user returns the one user of all hosts, empty for the operator's own; same is
+// false where there is no such user.
+func (c Command) user() (user string, same bool) {
+	for i, host := range c.Hosts {
+		u := splitHost(host).user
+		if i > 0 && u != user {
+			return "", false
+		}
+		user = u
+	}
+	return user, true
+}
+
+// inventory returns the file that says who each host's user is, for no option of
+// Ansible's can say it, and its content. The name follows from the content, so
+// that a command line that was printed stays true.
+func (c Command) inventory() (path, content string) {
+	for _, host := range c.Hosts {
+		h := splitHost(host)
+		content += h.name
+		if h.user != "" {
+			content += " ansible_user=" + h.user
+		}
+		content += "\n"
+	}
+	return cached("hosts", ".ini", content), content
+}
+
+// cached returns the path, in this user's cache, of what has the content given.
+func cached(name, extension, content string) string {
+	dir, err := os.UserCacheDir()
+	if err != nil { // no HOME: what is written there is public all the same
+		dir = os.TempDir()
+	}
+	sum := sha256.Sum256([]byte(content))
+	return filepath.Join(dir, "mrs-ops", "bigsudo", fmt.Sprintf("%s-%x%s", name, sum[:6], extension))
+}
+
+// object returns the JSON object {name: value}.
+func object(name string, value any) (string, error) {
+	if s, ok := value.(string); ok && !utf8.ValidString(s) {
+		return "", fmt.Errorf("variable %s is not UTF-8 text, so Ansible can't receive it", name)
+	}
+	var buffer bytes.Buffer
+	encoder := json.NewEncoder(&buffer)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(map[string]any{name: value}); err != nil {
+		return "", fmt.Errorf("variable %s: %w", name, err)
+	}
+	return strings.TrimSuffix(buffer.String(), "\n"), nil
+}
+
+type host struct{ user, name string }
+
+func splitHost(word string) host {
+	user, name, found := strings.Cut(word, "@")
+	if !found {
+		return host{name: word}
+	}
+	return host{user, name}
+}
+
+var (
+	userPattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
+	hostPattern = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$`)
+)
+
+// checkHost returns an error if word is not [USER@]HOST or @HOST. HOST is a
+// name, also one of ~/.ssh/config, or an IP address.
+func checkHost(word string) error {
+	h := splitHost(word)
+	if h.user != "" && !userPattern.MatchString(h.user) {
+		return fmt.Errorf("%q is no host: %q is no user's name", word, h.user)
+	}
+	if _, err := netip.ParseAddr(h.name); err == nil && !strings.Contains(h.name, "%") {
+		return nil
+	}
+	if !hostPattern.MatchString(h.name) {
+		return fmt.Errorf("%q is no host: %q is no host's name", word, h.name)
+	}
+	return nil
+}
+
+// Check returns everything that keeps the command from being run.
+func (c Command) Check() error {
+	var errs []error
+	for _, host := range c.Hosts {
+		errs = append(errs, checkHost(host))
+	}
+	if _, same := c.user(); !same && given(c.Args, "inventory") {
+		errs = append(errs, errors.New("the hosts have different users, and an inventory is given\nhint: say in the inventory who they are, by ansible_user"))
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Vars)) {
+		_, err := object(name, c.Vars[name])
+		errs = append(errs, err)
+	}
+	if port := os.Getenv("SSHPORT"); port != "" && !c.local() {
+		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+			errs = append(errs, fmt.Errorf("SSHPORT is %q, which is no port: it is a number from 1 to 65535", port))
+		}
+	}
+	if strings.HasPrefix(c.Playbook, "-") {
+		errs = append(errs, fmt.Errorf("playbook %q begins with a dash\nhint: ./%s", c.Playbook, c.Playbook))
+	}
+	return errors.Join(errs...)
+}
+
+// environ returns what the command's environment has beside outer, the
+// environment of this process, and what there is to tell about it.
+//
+// Connections are shared and kept for two minutes (ControlMaster,
+// ControlPersist), at the port SSHPORT if it is set. Where the caller gives SSH
+// arguments of their own, by option or by Ansible's variables, these stand alone.
+func (c Command) environ(outer []string) (env []string, note string) {
+	env = []string{"ANSIBLE_CONFIG=" + filepath.Join(c.Root, "ansible", "ansible.cfg")}
+	if !c.local() {
+		port := lookup(outer, "SSHPORT")
+		if own := c.sshArguments(outer); own != "" {
+			if port != "" {
+				note = "SSHPORT is left aside: " + own + " says how to connect"
+			}
+		} else {
+			env = append(env, "ANSIBLE_SSH_ARGS=-C -o ControlMaster=auto -o ControlPersist=120s")
+			if port != "" {
+				env = append(env, "ANSIBLE_REMOTE_PORT="+port)
+			}
+		}
+	}
+	return append(env, c.Env...), note
+}
+
+// sshArguments names where the caller says how to connect; empty for nowhere.
+func (c Command) sshArguments(outer []string) string {
+	for _, option := range []string{"ssh-common-args", "ssh-extra-args"} {
+		if given(c.Args, option) {
+			return "--" + option
+		}
+	}
+	for _, name := range []string{"ANSIBLE_SSH_ARGS", "ANSIBLE_SSH_COMMON_ARGS", "ANSIBLE_SSH_EXTRA_ARGS"} {
+		if lookup(outer, name) != "" || lookup(c.Env, name) != "" {
+			return name
+		}
+	}
+	return ""
+}
+
+// lookup returns the value of name among "NAME=value" pairs, of which the last
+// wins.
+func lookup(env []string, name string) string {
+	for _, pair := range slices.Backward(env) {
+		if value, found := strings.CutPrefix(pair, name+"="); found {
+			return value
+		}
+	}
+	return ""
+}
+
+// ExitError is a run of Ansible's that ended with an exit status other than 0.
+type ExitError struct {
+	What string // what was run
+	Err  error  // how it ended
+}
+
+// Error says what was run, and how it ended in words where the status has some.
+func (e *ExitError) Error() string {
+	// The meanings are those of ansible/executor/task_queue_manager.py and
+	// ansible/cli/__init__.py; 1 and 250 are Ansible's own errors.
+	meaning := map[int]string{
+		2:  "a task failed; it is shown above",
+		3:  "a task failed; it is shown above",
+		4:  "a host can't be reached; why is shown above\nhint: does `ssh HOST true` work?",
+		5:  "ansible-playbook does not know an option; it is shown above",
+		99: "it was interrupted",
+	}[e.ExitStatus()]
+	return fmt.Sprintf("%s: %v: %s", e.What, e.Err, cmp.Or(meaning, "the reason is shown above"))
+}
+
+// ExitStatus returns Ansible's exit status, which mage ends with too; 1 where a
+// signal ended it.
+func (e *ExitError) ExitStatus() int {
+	return max(1, local.ExitCode(e.Err))
+}
+
+// Unwrap returns how the run ended.
+func (e *ExitError) Unwrap() error { return e.Err }
 
 // Recap is what a run changed, summed over the hosts.
 type Recap struct {
-	Changed, Failed, Unreachable int
+	Hosts, Changed, Failed, Unreachable int
 }
 
-var recapLine = regexp.MustCompile(`\bok=\d+\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)`)
-
 // Run prints the command line in a form that can be pasted into a shell, runs it
-// in this process's environment, and shows what Ansible says as it says it. An
-// interruption reaches Ansible by itself, through the terminal, and it is
-// Ansible that ends its tasks.
+// in this process's environment and on its standard input, and shows what
+// Ansible says as it says it. An interruption reaches Ansible by itself, through
+// the terminal, and it is Ansible that ends its tasks.
+//
+// The error is an [*ExitError] where Ansible ran.
 func (c Command) Run(ctx context.Context) (Recap, error) {
-	env := append([]string{"ANSIBLE_CONFIG=" + filepath.Join("ansible", "ansible.cfg")}, c.Env...)
+	if err := c.Check(); err != nil {
+		return Recap{}, err
+	}
+	if err := c.writeInventory(); err != nil {
+		return Recap{}, err
+	}
+	env, note := c.environ(os.Environ())
+	if note != "" {
+		console.Say("%s", note)
+	}
 	argv := c.Argv()
 	var assignments string
 	for _, pair := range env {
@@ -100,25 +331,59 @@ func (c Command) Run(ctx context.Context) (Recap, error) {
 	if console.Colour(os.Stdout) {
 		environ = append(environ, "ANSIBLE_FORCE_COLOR=1")
 	}
-	pipe := script.NewPipe().WithContext(context.WithoutCancel(ctx)).WithEnv(environ).WithStderr(os.Stderr).
-		ExecCommand(argv[0], argv[1:]...).Tee(os.Stdout)
-	lines, err := pipe.MatchRegexp(recapLine).String()
-	recap := parseRecap(lines)
-	if err != nil {
-		return recap, fmt.Errorf("%s: %w", c.Playbook, err)
+	// Not a script pipeline: a role that asks needs the terminal itself.
+	var recap recapWriter
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), argv[0], argv[1:]...)
+	cmd.Env = environ
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, &recap, os.Stderr
+	err := cmd.Run()
+	if _, ran := errors.AsType[*exec.ExitError](err); ran {
+		err = &ExitError{What: c.Playbook, Err: err}
 	}
-	return recap, nil
+	return recap.Recap, err
 }
 
-func parseRecap(lines string) Recap {
-	var recap Recap
-	for _, m := range recapLine.FindAllStringSubmatch(lines, -1) {
-		changed, _ := strconv.Atoi(m[1])
-		unreachable, _ := strconv.Atoi(m[2])
-		failed, _ := strconv.Atoi(m[3])
-		recap.Changed += changed
-		recap.Unreachable += unreachable
-		recap.Failed += failed
+// writeInventory writes the inventory that the command line names, if it names
+// one of ours, and tells what is in it.
+func (c Command) writeInventory() error {
+	if _, same := c.user(); same {
+		return nil
 	}
-	return recap
+	path, content := c.inventory()
+	console.Say("%s has:\n  %s", path, strings.ReplaceAll(strings.TrimSpace(content), "\n", "\n  "))
+	return writeFile(path, []byte(content))
+}
+
+// writeFile writes what only this user is to change, in a folder of its own.
+func writeFile(path string, content []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(path, content, 0o600)
+}
+
+var recapLine = regexp.MustCompile(`\bok=\d+\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)`)
+
+// recapWriter shows what Ansible says, and sums the lines of its recap.
+type recapWriter struct {
+	Recap
+	line []byte // begun, not ended
+}
+
+func (w *recapWriter) Write(p []byte) (int, error) {
+	w.line = append(w.line, p...)
+	end := bytes.LastIndexByte(w.line, '\n') + 1
+	w.add(string(w.line[:end]))
+	w.line = append(w.line[:0], w.line[end:]...)
+	return os.Stdout.Write(p)
+}
+
+func (r *Recap) add(lines string) {
+	for _, m := range recapLine.FindAllStringSubmatch(lines, -1) {
+		for i, sum := range []*int{&r.Changed, &r.Unreachable, &r.Failed} {
+			n, _ := strconv.Atoi(m[i+1])
+			*sum += n
+		}
+		r.Hosts++
+	}
 }

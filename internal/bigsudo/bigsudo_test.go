@@ -19,6 +19,8 @@ func TestACommandLineAimsAtItsHostsAsTheirUser(t *testing.T) {
 			"--inventory a.example.org, --user deploy --become"},
 		{"two hosts, one user each", Command{Playbook: "p.yml", Hosts: []string{"@a", "b"}},
 			"--inventory a,b, --become"},
+		{"this machine, by its address", Command{Playbook: "p.yml", Hosts: []string{"u@::1"}},
+			"--inventory ::1, --user u --become"},
 	} {
 		got := strings.Join(c.command.Argv(), " ")
 		if os.Geteuid() != 0 {
@@ -42,10 +44,104 @@ func TestAVariableArrivesAsItIs(t *testing.T) {
 	}
 }
 
+func TestAnInventoryOfTheCallersStandsInPlaceOfOurs(t *testing.T) {
+	for _, args := range [][]string{{"-i", "lab.ini"}, {"-ilab.ini"}, {"-vbi", "lab.ini"}, {"--inventory=lab.ini"}, {"--inv", "lab.ini"}, {"--inventory-file", "lab.ini"}} {
+		got := strings.Join(Command{Playbook: "p.yml", Hosts: []string{"u@a", "u@b"}, Args: args}.Argv(), " ")
+		if want := "ansible-playbook --limit a,b --user u --become p.yml " + strings.Join(args, " "); got != want {
+			t.Errorf("\n got %s\nwant %s", got, want)
+		}
+		got = strings.Join(Command{Playbook: "p.yml", Args: args}.Argv(), " ")
+		if want := "ansible-playbook --become p.yml " + strings.Join(args, " "); got != want {
+			t.Errorf("without hosts:\n got %s\nwant %s", got, want)
+		}
+	}
+	for _, args := range [][]string{{"-v"}, {"-ei=1"}, {"-t", "i"}, {"--ssh-common-args", "--i like spaces"}, {"--", "x"}} {
+		if given(args, "inventory") {
+			t.Errorf("%q gives no inventory", args)
+		}
+	}
+}
+
+func TestEachHostHasItsUserWhereTheyDiffer(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	c := Command{Playbook: "p.yml", Hosts: []string{"deploy@a.example.org", "@b", "root@::1"}}
+	if err := c.writeInventory(); err != nil {
+		t.Fatal(err)
+	}
+	argv := c.Argv()
+	content, err := os.ReadFile(argv[2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := string(content), "a.example.org ansible_user=deploy\nb\n::1 ansible_user=root\n"; got != want {
+		t.Errorf("the inventory is %q, want %q", got, want)
+	}
+	if slices.Contains(argv, "--user") {
+		t.Errorf("one user for all: %q", argv)
+	}
+	c.Args = []string{"-i", "lab.ini"}
+	if err := c.Check(); err == nil || !strings.Contains(err.Error(), "ansible_user") {
+		t.Errorf("an inventory that may say otherwise: %v", err)
+	}
+}
+
+func TestNobodyBecomesRootWithNosudo(t *testing.T) {
+	for _, hosts := range [][]string{nil, {"@a"}, {"u@a", "@b"}} {
+		if argv := (Command{Playbook: "p.yml", Hosts: hosts, NoSudo: true}).Argv(); slices.Contains(argv, "--become") {
+			t.Errorf("%q", argv)
+		}
+	}
+}
+
+func TestEverythingThatIsWrongIsSaidAtOnce(t *testing.T) {
+	t.Setenv("SSHPORT", "22; id")
+	err := Command{
+		Playbook: "-p.yml",
+		Hosts:    []string{"-oProxyCommand=id", "@", "u@-a", "$(id)@a", "a,b", "a b", "@a/../b", "u@a@b", "fe80::1%eth0"},
+		Vars:     map[string]any{"bytes": "\xff", "channel": make(chan int)},
+	}.Check()
+	if err == nil {
+		t.Fatal("nothing is wrong")
+	}
+	for _, want := range []string{`"-oProxyCommand=id"`, `"@"`, `"u@-a"`, `"$(id)@a"`, `"a,b"`, `"a b"`, `"@a/../b"`, `"u@a@b"`, "fe80", "bytes", "channel", `"22; id"`, `"-p.yml"`} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("not said: %s", want)
+		}
+	}
+}
+
+func TestConnectionsAreSharedUnlessTheCallerSaysHowToConnect(t *testing.T) {
+	const shared = "ANSIBLE_SSH_ARGS=-C -o ControlMaster=auto -o ControlPersist=120s"
+	for _, c := range []struct {
+		name    string
+		command Command
+		outer   []string
+		want    []string
+		note    string
+	}{
+		{"a host", Command{Hosts: []string{"@a"}}, nil, []string{shared}, ""},
+		{"a host at a port", Command{Hosts: []string{"@a"}}, []string{"SSHPORT=2222"}, []string{shared, "ANSIBLE_REMOTE_PORT=2222"}, ""},
+		{"this machine", Command{}, []string{"SSHPORT=2222"}, nil, ""},
+		{"an inventory", Command{Args: []string{"-i", "x"}}, nil, []string{shared}, ""},
+		{"SSH arguments by option", Command{Hosts: []string{"@a"}, Args: []string{"--ssh-common-args", "-F .vagrant-ssh"}}, nil, nil, ""},
+		{"by the short form of an option", Command{Hosts: []string{"@a"}, Args: []string{"--ssh-extra=-R 80:localhost:80"}}, []string{"SSHPORT=1"}, nil, "SSHPORT is left aside"},
+		{"by a variable", Command{Hosts: []string{"@a"}}, []string{"ANSIBLE_SSH_ARGS=-4"}, nil, ""},
+	} {
+		env, note := c.command.environ(c.outer)
+		if got := env[1:]; !slices.Equal(got, c.want) {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+		if !strings.HasPrefix(note, c.note) || (note == "") != (c.note == "") {
+			t.Errorf("%s: it says %q", c.name, note)
+		}
+	}
+}
+
 func TestARecapIsSummedOverTheHosts(t *testing.T) {
-	got := parseRecap("a : ok=3    changed=2    unreachable=0    failed=0    skipped=1\n" +
+	var got Recap
+	got.add("a : ok=3    changed=2    unreachable=0    failed=0    skipped=1\n" +
 		"\x1b[0;31mb\x1b[0m : ok=1    changed=1    unreachable=1    failed=2    skipped=0\n")
-	if want := (Recap{Changed: 3, Unreachable: 1, Failed: 2}); got != want {
+	if want := (Recap{Hosts: 2, Changed: 3, Unreachable: 1, Failed: 2}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

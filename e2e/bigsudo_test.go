@@ -1,0 +1,75 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/base64"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestBigsudoHandsAnsibleEveryValueAsItIs(t *testing.T) {
+	dir := t.TempDir()
+	for path, content := range map[string]string{
+		"role/tasks/told.yml": `
+- name: Show the value, and its bytes
+  ansible.builtin.debug:
+    msg: ["{{ name }}", "bytes {{ name | b64encode }} {{ n | type_debug }} {{ ansible_system }}"]
+`,
+		"play.yml": `
+- hosts: all
+  gather_facts: false
+  tasks:
+    - ansible.builtin.debug:
+        msg: ["{{ name }}", "bytes {{ name | b64encode }} {{ n | type_debug }}"]
+    - ansible.builtin.fail:
+        msg: on purpose
+`,
+	} {
+		path = filepath.Join(dir, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pwned := filepath.Join(root, "e2e-pwned")
+	hostile := "a b'; touch e2e-pwned; $(id)\n`id` $HOME * é"
+	// Short enough that Ansible shows it in one line.
+	bytes := "bytes " + base64.StdEncoding.EncodeToString([]byte(hostile)) + " int"
+
+	t.Run("a role's task file, by mage, in one string", func(t *testing.T) {
+		r := run(t, nil, mage, "bigsudo", dir+`/role told name="`+hostile+`" '{"n": 1}' --nosudo`)
+		if r.status != 0 || !strings.Contains(r.stdout, bytes+" Linux") || !strings.Contains(lastLine(r.stdout), "done, changed=0 on 1 host") {
+			t.Errorf("exit status %d\n%s", r.status, r.output)
+		}
+	})
+
+	t.Run("a playbook that fails, word by word, with Ansible's exit status", func(t *testing.T) {
+		r := run(t, nil, "go", "build", "-o", filepath.Join(dir, "bigsudo"), "./cmd/bigsudo")
+		if r.status != 0 {
+			t.Fatal(r.output)
+		}
+		r = run(t, nil, filepath.Join(dir, "bigsudo"), dir+"/play.yml", "name="+hostile, `{"n": 1}`)
+		if r.status != 2 || !strings.Contains(r.stdout, bytes) || !strings.Contains(r.output, "on purpose") {
+			t.Errorf("exit status %d, want 2\n%s", r.status, r.output)
+		}
+		_, printed, _ := strings.Cut("\n"+r.output, "\n+ ANSIBLE_CONFIG=")
+		printed, _, _ = strings.Cut("ANSIBLE_CONFIG="+printed, "\n")
+		if r := run(t, nil, "bash", "-c", printed); r.status != 2 || !strings.Contains(r.stdout, bytes) {
+			t.Errorf("pasted into a shell: %s\nexit status %d, want 2\n%s", printed, r.status, r.output)
+		}
+		if r := run(t, nil, mage, "bigsudo", dir+`/play.yml name=x '{"n": 1}'`); r.status != 2 {
+			t.Errorf("by mage: exit status %d, want 2\n%s", r.status, r.output)
+		}
+	})
+
+	t.Run("nothing of it was run", func(t *testing.T) {
+		if _, err := os.Stat(pwned); !os.IsNotExist(err) {
+			t.Errorf("%s exists: %v", pwned, err)
+		}
+	})
+}

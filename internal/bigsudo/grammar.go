@@ -1,0 +1,121 @@
+package bigsudo
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Usage is the grammar, as it is shown to who asks for it or misses it.
+const Usage = `bigsudo ROLE|PLAYBOOK [@HOST|USER@HOST …] [NAME=VALUE|JSON …] [TASKS …] [--nosudo] [OPTIONS]
+  ROLE         a name (yourlabs.traefik), a folder (./role) or a URL (https://HOST/role.git[,VERSION])
+  PLAYBOOK     a path or an https URL that ends in .yml
+  @HOST        where to run, as USER if it is said; without any host, on this machine
+  NAME=VALUE   a variable that is text
+  JSON         variables with types, as an object: '{"ports": [80, 443]}'
+  TASKS        task files of the role to run, in order; without any, main
+  --nosudo     do not become root
+  OPTIONS      from the first word that begins with a dash on, all is for ansible-playbook
+bigsudo roleinstall ROLE … [OPTIONS]     installs roles and what they require, if they are missing
+bigsudo roleup ROLE … [OPTIONS]          installs them anew, in their newest version
+bigsudo reqinstall [FILE …] [OPTIONS]    installs what requirements.yml requires, recursively`
+
+// Request is what the words of a command line ask for.
+type Request struct {
+	Source string   // a role or a playbook, as given
+	Hosts  []string // @HOST or USER@HOST, as given; none: this machine
+	Vars   []string // variables, as JSON objects; a later one wins
+	Tasks  []string // task files of the role; none: main
+	NoSudo bool     // do not become root
+	Args   []string // options for ansible-playbook, as given
+}
+
+var (
+	assignment = regexp.MustCompile(`(?s)^([A-Za-z_][A-Za-z0-9_]*)=(.*)$`)
+	variable   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	taskFile   = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_-]*([./][A-Za-z0-9_][A-Za-z0-9_-]*)*$`)
+)
+
+// Parse reads words as [Usage] has it. The error tells of every word that fits
+// nothing and shows the grammar; the request has all the others.
+func Parse(words []string) (Request, error) {
+	var r Request
+	var errs []error
+	before, after := words, []string(nil)
+	if i := slices.IndexFunc(words, func(word string) bool { return strings.HasPrefix(word, "-") }); i >= 0 {
+		before, after = words[:i], words[i:]
+	}
+	for _, word := range after {
+		if word == "--nosudo" {
+			r.NoSudo = true
+		} else {
+			r.Args = append(r.Args, word)
+		}
+	}
+	if len(before) == 0 {
+		problem := "there is no role and no playbook"
+		if len(after) > 0 {
+			problem += fmt.Sprintf(" before %q", after[0])
+		}
+		errs = append(errs, errors.New(problem))
+	} else {
+		r.Source = before[0]
+		errs = append(errs, checkSource(r.Source))
+		for _, word := range before[1:] {
+			errs = append(errs, r.add(word))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return r, fmt.Errorf("%w\nhint: the grammar is\n%s", err, Usage)
+	}
+	return r, nil
+}
+
+// add puts a word where it belongs.
+func (r *Request) add(word string) error {
+	text := strings.TrimSpace(word)
+	switch m := assignment.FindStringSubmatch(word); {
+	case !utf8.ValidString(word):
+		return fmt.Errorf("%q is not UTF-8 text, so Ansible can't receive it", word)
+	case m != nil:
+		object, err := object(m[1], m[2])
+		r.Vars = append(r.Vars, object)
+		return err
+	case strings.HasPrefix(text, "{"):
+		r.Vars = append(r.Vars, text)
+		return checkObject(text)
+	case strings.Contains(word, "@"):
+		r.Hosts = append(r.Hosts, word)
+		return checkHost(word)
+	case strings.Contains(word, "="):
+		name, _, _ := strings.Cut(word, "=")
+		return fmt.Errorf("%q fits nothing: %q is no variable's name, which is made of letters, digits and _", word, name)
+	case !taskFile.MatchString(word):
+		return fmt.Errorf("%q fits nothing: it is no host, no variable and no task file", word)
+	case playbookSource(r.Source):
+		return fmt.Errorf("%q fits nothing: only roles have task files, and %s is a playbook; a host would be @%s", word, r.Source, word)
+	}
+	r.Tasks = append(r.Tasks, word)
+	return nil
+}
+
+// checkObject returns an error if text is not a JSON object whose names are
+// variables'.
+func checkObject(text string) error {
+	var values map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(text), &values); err != nil {
+		return fmt.Errorf("%q is no JSON object: %w; a shell removes quotes that are not quoted: '{\"a\": 1}'", text, err)
+	}
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if !variable.MatchString(name) {
+			errs = append(errs, fmt.Errorf("%q in %q is no variable's name, which is made of letters, digits and _", name, text))
+		}
+	}
+	return errors.Join(errs...)
+}
