@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/bigsudo"
@@ -27,8 +29,14 @@ type LocalOptions struct {
 	Port  int
 }
 
-// environ returns the process environment's additions that say the same.
-func (o LocalOptions) environ() []string {
+// environ returns what the options add to the process environment, and the
+// instance local as it is then.
+func (o LocalOptions) environ() ([]string, error) {
+	// What is wrong with the values is for NewPlan to say.
+	inst, err := instance.Load(".", "local", os.Environ())
+	if inst == nil {
+		return nil, err
+	}
 	var env []string
 	if o.Image != "" {
 		env = append(env, "compose_django_image="+o.Image)
@@ -38,17 +46,17 @@ func (o LocalOptions) environ() []string {
 			fmt.Sprintf(`compose_django_ports=["%d:8000"]`, o.Port),
 			fmt.Sprintf("HOST=localhost:%d", o.Port))
 	}
-	if o.Home != "" {
+	if o.Home != "" && o.Home != inst.Get("home") {
 		env = append(env, "home="+o.Home)
 		// Two local deployments must not share their backups: those of another
-		// home are kept inside it, unless they were given a place.
+		// home are kept inside it, unless the operator gave them a place.
 		for _, name := range []string{"RESTIC_REPOSITORY", "POSTGRES_BACKUP"} {
-			if _, given := os.LookupEnv(name); !given {
+			if inst.From(name) == filepath.Join("env", "local.env") {
 				env = append(env, name+"=")
 			}
 		}
 	}
-	return env
+	return env, nil
 }
 
 // Local deploys the instance local on this machine, as
@@ -57,18 +65,21 @@ func (o LocalOptions) environ() []string {
 // images that can't be pulled.
 func Local(ctx context.Context, o LocalOptions) error {
 	start := time.Now()
-	env := o.environ()
+	env, err := o.environ()
+	if err != nil {
+		return err
+	}
 	plan, err := NewPlan(ctx, "local", append(os.Environ(), env...))
 	if err != nil {
 		return err
 	}
-	if server := plan.Vars["server"]; server != "" && server != "localhost" {
-		return fmt.Errorf("instance local is on %s, not on this machine\nhint: leave server=localhost in env/local.env", server)
+	if err := checkHere(plan.Vars["server"]); err != nil {
+		return err
 	}
 	if err := setup.Need(ctx, console.Say, setup.Deploy...); err != nil {
 		return err
 	}
-	if err := checkPort(ctx, plan); err != nil {
+	if err := checkPorts(ctx, plan); err != nil {
 		return err
 	}
 	images := slices.Compact(slices.Sorted(maps.Values(plan.Images)))
@@ -87,12 +98,12 @@ func Local(ctx context.Context, o LocalOptions) error {
 	if err != nil {
 		return fmt.Errorf("%s was not deployed: %w\nhint: what went wrong, and the stack's last logs, are above", plan.Name, err)
 	}
-	return console.Table(outcome(plan, recap, time.Since(start))...)
+	return console.Table(outcome(plan, o, recap, time.Since(start))...)
 }
 
 // outcome says in rows what a local deployment came to and what can be done
 // with it now.
-func outcome(plan *Plan, recap bigsudo.Recap, took time.Duration) [][]string {
+func outcome(plan *Plan, o LocalOptions, recap bigsudo.Recap, took time.Duration) [][]string {
 	home := plan.Vars["home"]
 	what := fmt.Sprintf("changed=%d", recap.Changed)
 	if recap.Changed == 0 {
@@ -103,7 +114,7 @@ func outcome(plan *Plan, recap bigsudo.Recap, took time.Duration) [][]string {
 		return local.Quote(local.Root(append([]string{"docker", "compose", "-f", filepath.Join(home, "docker-compose.yml")}, args...)...)...)
 	}
 	destroy := "go tool mage local:destroy"
-	if home != "/tmp/testmrs" {
+	if o.Home != "" {
 		destroy += " -home=" + home
 	}
 	return [][]string{
@@ -114,30 +125,51 @@ func outcome(plan *Plan, recap bigsudo.Recap, took time.Duration) [][]string {
 	}
 }
 
-// checkPort returns an error if a port that the stack publishes belongs to
-// somebody else, since Docker would only find out after the old stack is gone.
-func checkPort(ctx context.Context, plan *Plan) error {
-	_, port, err := net.SplitHostPort(plan.Vars["HOST"])
-	if err != nil {
-		return nil // no port is published under HOST's name
+// checkHere returns an error if the server of the instance local is another machine.
+func checkHere(server string) error {
+	if server == "localhost" {
+		return nil
 	}
-	ours, err := engine.Output(ctx, "ps", "--quiet", "--filter", "label=com.docker.compose.project="+plan.Project, "--filter", "publish="+port)
-	if err != nil || ours != "" {
-		return err
-	}
-	listener, err := net.Listen("tcp", ":"+port)
-	if err != nil {
-		return fmt.Errorf("port %s is taken: %w\nhint: -port=N publishes the site elsewhere", port, err)
-	}
-	return listener.Close()
+	return fmt.Errorf("instance local is on %s, not on this machine\nhint: leave server=localhost in env/local.env", server)
 }
 
-// DestroyLocal removes the local deployment whose home is given: containers,
-// networks, volumes and timers, and the home itself if yes or if the operator
-// confirms. Backups outside the home stay.
+// checkPorts returns an error for each port that the stack publishes and that
+// belongs to somebody else, since Docker would only find out after the old
+// stack is gone.
+func checkPorts(ctx context.Context, plan *Plan) error {
+	var errs []error
+	for _, port := range plan.Published {
+		ours, err := engine.Output(ctx, "ps", "--quiet", "--filter", "label=com.docker.compose.project="+plan.Project, "--filter", "publish="+port)
+		if err != nil {
+			return err
+		}
+		if ours != "" {
+			continue
+		}
+		listener, err := net.Listen("tcp", ":"+port)
+		switch {
+		case errors.Is(err, syscall.EADDRINUSE):
+			errs = append(errs, fmt.Errorf("port %s is taken\nhint: -port=N publishes the site elsewhere", port))
+		case err == nil:
+			errs = append(errs, listener.Close())
+		} // any other error is about this account, not about the port
+	}
+	return errors.Join(errs...)
+}
+
+// DestroyLocal removes the local deployment whose home is given, empty for that
+// of env/local.env: containers, networks, volumes and timers, and the home
+// itself if yes or if the operator confirms. Backups outside the home stay.
 func DestroyLocal(ctx context.Context, home string, yes bool) error {
-	inst, err := instance.Load(".", "local", append(os.Environ(), LocalOptions{Home: home}.environ()...))
+	env, err := LocalOptions{Home: home}.environ()
 	if err != nil {
+		return err
+	}
+	inst, err := instance.Load(".", "local", append(os.Environ(), env...))
+	if err != nil {
+		return err
+	}
+	if err := checkHere(inst.Get("server")); err != nil {
 		return err
 	}
 	home = inst.Get("home")
@@ -149,8 +181,11 @@ func DestroyLocal(ctx context.Context, home string, yes bool) error {
 		_, err := local.Output(ctx, local.Root("test", "-e", path)...)
 		return err == nil
 	}
-	if has(home) && !has(filepath.Join(home, "docker-compose.yml")) {
-		return fmt.Errorf("%s holds no docker-compose.yml, so it is no deployment; nothing was removed\nhint: -home= names the one to remove", home)
+	if err := checkOurs(ctx, project, home); err != nil {
+		return err
+	}
+	if has(home) && !has(filepath.Join(home, "docker-compose.next.yml")) {
+		return fmt.Errorf("%s was not made by a deployment; nothing was removed\nhint: -home= names the one to remove", home)
 	}
 	if err := down(ctx, project); err != nil {
 		return err
@@ -162,7 +197,11 @@ func DestroyLocal(ctx context.Context, home string, yes bool) error {
 		console.Done("%s: there is no %s; nothing is left", project, home)
 		return nil
 	}
-	if !yes && !console.Confirm("Remove "+home+" too, with its database, attachments and logs?") {
+	what := "its database, attachments and logs"
+	if has(filepath.Join(home, "restic")) {
+		what += ", and its BACKUPS"
+	}
+	if !yes && !console.Confirm("Remove "+home+" too, with "+what+"?") {
 		console.Done("%s: containers and networks are removed, %s is kept\nhint: local:destroy -yes removes it", project, home)
 		return nil
 	}
@@ -170,6 +209,22 @@ func DestroyLocal(ctx context.Context, home string, yes bool) error {
 		return err
 	}
 	console.Done("%s: removed, with %s", project, home)
+	return nil
+}
+
+// checkOurs returns an error if the project's containers, which Compose knows by
+// the project's name alone, are of another home.
+func checkOurs(ctx context.Context, project, home string) error {
+	homes, err := engine.Output(ctx, "ps", "--all", "--filter", "label=com.docker.compose.project="+project,
+		"--format", `{{.Label "com.docker.compose.project.working_dir"}}`)
+	if err != nil {
+		return err
+	}
+	for other := range strings.Lines(homes) {
+		if other = strings.TrimSpace(other); other != home {
+			return fmt.Errorf("project %s is the one in %s, not in %s; nothing was removed\nhint: -home= names the one to remove", project, other, home)
+		}
+	}
 	return nil
 }
 
@@ -196,7 +251,7 @@ func removeUnits(ctx context.Context, project string) error {
 			errs = append(errs, err)
 		}
 	}
-	files = append(files, "/etc/logrotate.d/"+project, "/etc/sysctl.d/90-"+project+".conf")
+	files = append(files, "/etc/logrotate.d/mrs-ops-"+project, "/etc/sysctl.d/90-mrs-ops-"+project+".conf")
 	_, err := local.Output(ctx, local.Root(append([]string{"rm", "-f", "--"}, files...)...)...)
 	return errors.Join(append(errs, err)...)
 }

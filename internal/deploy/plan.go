@@ -1,8 +1,8 @@
 // Package deploy deploys an instance: it brings together who (instance), what
 // (stack) and how (bigsudo), and says how it went.
 //
-// The working directory is the project's root. The steps on the host are Ansible's, in ansible/deploy.yml; this package must
-// not repeat them.
+// The working directory is the project's root. The steps on the host are
+// Ansible's, in ansible/deploy.yml; this package must not repeat them.
 package deploy
 
 import (
@@ -27,6 +27,7 @@ type Plan struct {
 	Folders    []stack.Folder    `json:"folders"`  // to make, from home unless absolute
 	Networks   []string          `json:"networks"` // to make
 	Images     map[string]string `json:"images"`   // by service
+	Published  []string          `json:"-"`        // TCP ports of the host
 }
 
 // NewPlan plans the deployment of the instance called name, with environ as the
@@ -56,6 +57,7 @@ func NewPlan(ctx context.Context, name string, environ []string) (*Plan, error) 
 		Folders:    rendered.Folders,
 		Networks:   rendered.Networks,
 		Images:     rendered.Images,
+		Published:  rendered.Published,
 	}
 	return plan, nil
 }

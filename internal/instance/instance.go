@@ -51,14 +51,21 @@ type Value struct {
 	Secret bool
 }
 
-// Masked returns the value in a form that can be shown: a secret shows only
-// that it is there.
+// Masked returns the value in a form that can be shown: a secret, and the
+// password in an address, show only that they are there.
 func (v Value) Masked() string {
 	if v.Secret && v.Value != "" {
-		return "********"
+		return mask
 	}
-	return v.Value
+	return passwordInAddress.ReplaceAllString(v.Value, "${1}"+mask+"@")
 }
+
+const mask = "********"
+
+var passwordInAddress = regexp.MustCompile(`(://[^:/@]*:)[^/]*@`)
+
+// From returns where the value of a variable came from, as [Value.Source].
+func (i *Instance) From(name string) string { return i.values[name].Source }
 
 const (
 	secretsSuffix   = ".secrets.env"

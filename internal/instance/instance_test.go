@@ -118,7 +118,7 @@ func TestValuesAreCheckedBeforeTheyComeNearAShell(t *testing.T) {
 		"HOST=http://x", "HOST=x/y", "HOST=x:port", "HOST=-x", "HOST_SLUG=a.b", "HOST_SLUG=-a",
 		"BASICAUTH_DISABLE=0", "BASICAUTH_DISABLE=false", "DB_NAME=a-b", "DB_USER='a\"b'",
 		"EMAIL_PORT=70000", "MAXCONN=50", "LFTP_DSN=localhost", "LFTP_DSN=gopher://x", "POSTGRES_BACKUP=x",
-		"EMAIL_USE_TLS=1\nEMAIL_USE_SSL=1", "unknown=1", `ADMINS="two\nlines"`,
+		"EMAIL_USE_TLS=1\nEMAIL_USE_SSL=1", "unknown=1", `LFTP_DSN='ftp://h/";!touch /tmp/pwned;"'`, `RESTIC_REPOSITORY='/a"b'`, `ADMINS="two\nlines"`,
 	} {
 		root := project(t, map[string]string{"env/x.env": complete + bad + "\n"})
 		if _, err := Load(root, "x", nil); err == nil {
@@ -150,6 +150,9 @@ func TestASecretIsNeverShown(t *testing.T) {
 		if strings.Contains(v.Masked(), "hunter2") {
 			t.Errorf("%s is shown", v.Name)
 		}
+	}
+	if v := (Value{Name: "RESTIC_REPOSITORY", Value: "rest:https://u:hunter2@h/x"}); v.Masked() != "rest:https://u:********@h/x" {
+		t.Errorf("shown as %s", v.Masked())
 	}
 	root = project(t, map[string]string{"env/x.env": complete, "env/x.secrets.env": "SECRET_KEY='hunter2\nnot a line\n"})
 	if _, err := Load(root, "x", nil); err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "env/x.secrets.env") {

@@ -64,8 +64,8 @@ var Variables = []Variable{
 	{Name: "SENTRY_PROJECT", Doc: "Sentry's project", check: printable},
 	{Name: "SENTRY_URL", Doc: "Sentry's address", check: checkURL("http", "https")},
 
-	{Name: "RESTIC_PASSWORD", Doc: "the key of the backups; empty: no backups", Secret: true, check: printable},
-	{Name: "RESTIC_REPOSITORY", Doc: "where the backups are; empty: home/restic", check: printable},
+	{Name: "RESTIC_PASSWORD", Doc: "the key of the backups; empty: none are set up", Secret: true, check: printable},
+	{Name: "RESTIC_REPOSITORY", Doc: "where the backups are; empty: home/restic", check: matches(locationPattern, "a path or an address without spaces and quotes")},
 	{Name: "POSTGRES_BACKUP", Doc: "the folder that PostgreSQL dumps to; empty: home/postgres/dump", check: absolute},
 	{Name: "LFTP_DSN", Doc: "where the encrypted backups are mirrored to: ftp://, ftps:// or sftp://[USER:PASSWORD@]HOST[/PATH]; empty: nowhere", Secret: true, check: checkURL("ftp", "ftps", "sftp")},
 	{Name: "SLACK_TOKEN", Doc: "the secret part of the Slack webhook, T…/B…/…; empty: no messages", Secret: true, check: printable},
@@ -92,6 +92,7 @@ var (
 	projectPattern    = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`) // compose-spec, "name"
 	identifierPattern = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
 	pathPattern       = regexp.MustCompile(`^/[A-Za-z0-9._/+-]*$`)
+	locationPattern   = regexp.MustCompile(`^[^\s"'\\\x00-\x1f\x7f]+$`) // what lftp's quotes can hold
 	filePattern       = regexp.MustCompile(`^[A-Za-z0-9._/+-]+\.ya?ml$`)
 )
 
@@ -183,7 +184,7 @@ func checkHosts(value string) string {
 func checkURL(schemes ...string) func(string) string {
 	return func(value string) string {
 		u, err := url.Parse(value)
-		if err == nil && slices.Contains(schemes, u.Scheme) && u.Hostname() != "" && printable(value) == "" {
+		if err == nil && slices.Contains(schemes, u.Scheme) && u.Hostname() != "" && locationPattern.MatchString(value) {
 			return ""
 		}
 		return "is not an address that begins with " + strings.Join(schemes, ":// or ") + "://"

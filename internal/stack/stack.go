@@ -79,6 +79,8 @@ type Stack struct {
 	Networks []string `json:"networks"`
 	// Images maps each service to its image. A service that only has a build is absent.
 	Images map[string]string `json:"images"`
+	// Published are the TCP ports of the host that the stack takes, sorted.
+	Published []string `json:"published"`
 }
 
 // Render merges the compose files, fills in variables, applies the overrides
@@ -116,11 +118,12 @@ func Render(ctx context.Context, o Options) (*Stack, error) {
 		return nil, vars.redact(err)
 	}
 	return &Stack{
-		Name:     o.Name,
-		YAML:     rendered,
-		Folders:  folders,
-		Networks: externalNetworks(project),
-		Images:   images(project),
+		Name:      o.Name,
+		YAML:      rendered,
+		Folders:   folders,
+		Networks:  externalNetworks(project),
+		Images:    images(project),
+		Published: published(project),
 	}, nil
 }
 
@@ -244,4 +247,18 @@ func images(project *types.Project) map[string]string {
 		}
 	}
 	return found
+}
+
+// published returns the TCP ports of the host that the project's services ask for.
+func published(project *types.Project) []string {
+	ports := []string{}
+	for _, service := range project.Services {
+		for _, port := range service.Ports {
+			if port.Published != "" && port.Protocol == "tcp" {
+				ports = append(ports, port.Published)
+			}
+		}
+	}
+	slices.Sort(ports)
+	return slices.Compact(ports)
 }

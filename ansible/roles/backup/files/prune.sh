@@ -8,11 +8,11 @@ cd "$(dirname "$(readlink -f "$0")")"
 : "${KEEP_LAST:?}" "${KEEP_DAILY:?}" "${KEEP_WEEKLY:?}" "${KEEP_MONTHLY:?}" "${KEEP_YEARLY:?}"
 
 only_one
+open_repository
 restic forget --quiet --host "$NAME" --group-by host --prune \
   --keep-last "$KEEP_LAST" --keep-daily "$KEEP_DAILY" --keep-weekly "$KEEP_WEEKLY" \
   --keep-monthly "$KEEP_MONTHLY" --keep-yearly "$KEEP_YEARLY"
 restic check --quiet
 # Only a repository that has passed its check may delete anything from the mirror.
 mirror delete || die "the mirror failed" "check LFTP_DSN, then run $PWD/prune.sh"
-restic snapshots --compact --host "$NAME"
 say "the backups of $NAME are pruned and checked"

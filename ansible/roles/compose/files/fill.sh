@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Gives an ephemeral instance something to look at: the application's test data and the superuser
-# dev/dev. Runs in the stack's folder; a second run changes nothing.
+# dev/dev. Runs in the stack's folder, with $project; a second run changes nothing.
 set -euo pipefail
 
-in_django() { docker compose exec -T "$@"; }
+in_django() {
+  docker compose --project-name "${project:?}" --env-file /dev/null --file docker-compose.yml exec -T "$@" </dev/null
+}
 
 users=$(in_django django mrs shell -c \
   'from django.contrib.auth import get_user_model as m; print(m().objects.filter(username="dev").count())')

@@ -1,20 +1,21 @@
 #!/usr/bin/env bash
 # Says in JSON how this host stands, before anything is changed on it: what deploying lacks
-# ("problems"), and what is there already. Reads home or project and networks (a word each) from
-# the environment. Changes nothing.
+# ("problems"), and what is there already. Reads home, project and networks (a word each) from the
+# environment. Changes nothing.
 set -euo pipefail
+
+home=${home:-} project=${project:-} networks=${networks:-}
 
 # JSON strings, one line each, of the lines on standard input. What is printed here is names and
 # our own sentences; a quote or a backslash in them is dropped rather than escaped.
 array() { tr -d '"\\\t' | awk 'NF { printf "%s\"%s\"", sep, $0; sep = "," }'; }
 
-home=${home:-} project=${project:-} networks=${networks:-}
-
 problems=()
 folder=${home:-$HOME/.yourlabs.compose/$project}
 
+[ "$(id -u)" = 0 ] || problems+=("this needs root; hint: --become")
 version=$(docker version --format '{{.Server.Version}}' 2>/dev/null) ||
-  problems+=("the Docker engine does not answer; hint: mage host:docker, or systemctl start docker")
+  problems+=("the Docker engine does not answer; hint: systemctl start docker, or dockerd")
 compose=$(docker compose version --short 2>/dev/null) ||
   problems+=("there is no Compose plugin; hint: install docker-compose-plugin")
 case ${compose#v} in
@@ -33,13 +34,18 @@ if [ -n "$version" ]; then
   for network in $networks; do
     docker network inspect "$network" >/dev/null 2>&1 || missing+=("$network")
   done
-  running=$(docker ps --quiet --filter "label=com.docker.compose.project=$(basename "$folder")" \
-    --filter "label=com.docker.compose.service=postgres")
+  ours="label=com.docker.compose.project=$project"
+  # Compose knows a project by its name alone: one of the same name in another folder would be
+  # taken over, its containers recreated on this folder's data.
+  while read -r elsewhere; do
+    [ -z "$elsewhere" ] || [ "$elsewhere" = "$folder" ] ||
+      problems+=("project $project runs already, from $elsewhere; hint: another last part of home makes another project")
+  done < <(docker ps --all --filter "$ours" --format '{{.Label "com.docker.compose.project.working_dir"}}' | sort -u)
+  running=$(docker ps --quiet --filter "$ours" --filter label=com.docker.compose.service=postgres --filter health=healthy)
 fi
 
-printf '{"folder": "%s", "engine": "%s", "compose": "%s", "systemd": %s, "runs": %s, "problems": [%s], "missing_networks": [%s]}\n' \
+printf '{"folder": "%s", "engine": "%s", "compose": "%s", "runs": %s, "problems": [%s], "missing_networks": [%s]}\n' \
   "$folder" "$version" "${compose:-}" \
-  "$([ -d /run/systemd/system ] && echo true || echo false)" \
   "$([ -n "$running" ] && echo true || echo false)" \
   "$(printf '%s\n' "${problems[@]-}" | array)" \
   "$(printf '%s\n' "${missing[@]-}" | array)"
