@@ -155,6 +155,23 @@ func TestAnOrdinaryUserDeploysFromACleanCloneOnAFreshMachine(t *testing.T) {
 		}
 	})
 
+	t.Run("no secret is in the journal", func(t *testing.T) {
+		journal := m.mustSh(t, "sudo journalctl --no-pager --output cat")
+		if journal == "" || strings.Contains(journal, "notsecret") {
+			t.Errorf("SECRET_KEY is in the journal, or nothing is (%d bytes)", len(journal))
+		}
+	})
+
+	t.Run("the host's somaxconn is set, once", func(t *testing.T) {
+		m.mustSh(t, "MAXCONN=2048 LISTEN=512 go tool mage deploy:local")
+		if got := m.mustSh(t, "cat /proc/sys/net/core/somaxconn"); got != "2048" {
+			t.Errorf("it is %s", got)
+		}
+		if out := m.mustSh(t, "MAXCONN=2048 LISTEN=512 go tool mage deploy:local"); !strings.Contains(lastLine(out), "changed=0") {
+			t.Errorf("the second time, the last line is %q\n%s", lastLine(out), out)
+		}
+	})
+
 	t.Run("the backup's unit makes a snapshot", func(t *testing.T) {
 		m.sh(t, "sudo systemctl start testmrs-backup") // there is no FTP server for the mirror, so the unit fails
 		if out := m.mustSh(t, "sudo /tmp/testmrs/restore.sh"); !strings.Contains(out, "timer") {

@@ -331,6 +331,82 @@ func TestALocalDeploymentLivesAsProductionDoes(t *testing.T) {
 		}
 	})
 
+	t.Run("undoes a restore that fails, or is interrupted, in the middle of the swap", func(t *testing.T) {
+		people := mrs.sql(t, "select count(*), sum(hashtext(p::text)) from person_person p")
+		files := must(t, "bash", "-c", "cd "+mrs.home+"/mrsattachments && find . -type f | sort | xargs sha256sum | sha256sum")
+		folders := must(t, "ls", "-A", mrs.home)
+		// The last move of the swap fails.
+		path := t.TempDir()
+		fake := "#!/bin/sh\ncase \"$*\" in *.restore-*/mrsattachments*) exit 1 ;; esac\nexec /bin/mv \"$@\"\n"
+		if err := os.WriteFile(path+"/mv", []byte(fake), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		failing := []string{"env", "PATH=" + path + ":" + os.Getenv("PATH"), mrs.home + "/restore.sh", "latest"}
+		// The terminal is lost once the swap has begun.
+		interrupted := []string{"bash", "-c", "exec 3< <(exec " + mrs.home + "/restore.sh latest 2>&1); pid=$!; " +
+			"while read -r line <&3; do echo \"$line\"; [ \"$line\" != swapping ] || { sleep 0.3; kill -HUP $pid; }; done; wait $pid"}
+		for name, argv := range map[string][]string{"failing": failing, "interrupted": interrupted} {
+			r := run(t, nil, argv...)
+			if r.status == 0 || !strings.Contains(r.output, "undoing") || !strings.Contains(r.output, "nothing was restored") {
+				t.Errorf("%s: exit status %d\n%s", name, r.status, r.output)
+			}
+			if got := mrs.sql(t, "select count(*), sum(hashtext(p::text)) from person_person p"); got != people {
+				t.Errorf("%s: people were %s, are %s", name, people, got)
+			}
+			if got := must(t, "bash", "-c", "cd "+mrs.home+"/mrsattachments && find . -type f | sort | xargs sha256sum | sha256sum"); got != files {
+				t.Errorf("%s: the attachments are others", name)
+			}
+			if got := must(t, "ls", "-A", mrs.home); got != folders {
+				t.Errorf("%s: home had\n%s\nand has\n%s", name, folders, got)
+			}
+			if status, _ := mrs.get(t, "localhost:8765", "/"); status != http.StatusOK {
+				t.Errorf("%s: the site answers %d", name, status)
+			}
+		}
+	})
+
+	t.Run("takes neither a lost repository for an empty one nor a wrong password for the right one", func(t *testing.T) {
+		r := mrs.deploy(t, "RESTIC_PASSWORD=another")
+		if r.status == 0 || !strings.Contains(r.output, "can't be opened with RESTIC_PASSWORD") {
+			t.Errorf("exit status %d\n%s", r.status, r.output)
+		}
+		must(t, mrs.home+"/backup.sh")
+
+		must(t, "mv", mrs.home+"/restic", mrs.home+"/unmounted")
+		for _, script := range []string{"backup.sh", "prune.sh", "restore.sh latest"} {
+			if r := run(t, nil, "bash", "-c", mrs.home+"/"+script); r.status == 0 || !strings.Contains(r.output, "is its disk mounted?") {
+				t.Errorf("%s: exit status %d\n%s", script, r.status, r.output)
+			}
+		}
+		if r := mrs.deploy(t); r.status == 0 {
+			t.Errorf("a deployment began another repository\n%s", r.output)
+		}
+		must(t, "mv", mrs.home+"/unmounted", mrs.home+"/restic")
+		must(t, mrs.home+"/backup.sh")
+	})
+
+	t.Run("neither deploys over nor destroys the stack of another home with its name", func(t *testing.T) {
+		before := mrs.compose(t, "ps", "--quiet")
+		other := &instance{home: "/tmp/mrs-e2e/other/mrs-e2e", port: 8765, env: mrs.env}
+		if r := other.deploy(t); r.status == 0 || !strings.Contains(r.output, "runs already, from "+mrs.home) {
+			t.Errorf("exit status %d\n%s", r.status, r.output)
+		}
+		if r := run(t, nil, mage, "local:destroy", "-home="+other.home, "-yes"); r.status == 0 {
+			t.Errorf("exit status 0\n%s", r.output)
+		}
+		if after := mrs.compose(t, "ps", "--quiet"); after != before {
+			t.Errorf("containers were %s, are %s", before, after)
+		}
+	})
+
+	t.Run("can be deployed again when its database has stopped", func(t *testing.T) {
+		mrs.compose(t, "stop", "postgres")
+		mrs.mustDeploy(t)
+		if status, _ := mrs.get(t, "localhost:8765", "/"); status != http.StatusOK {
+			t.Errorf("the site answers %d", status)
+		}
+	})
+
 	t.Run("fails with the logs when the image is broken, and recovers with a good one", func(t *testing.T) {
 		broken(t)
 		r := mrs.deploy(t, "-image=mrs-e2e/broken:1")
