@@ -103,10 +103,14 @@ func (e *Error) Error() string {
 // Unwrap returns how the command ended.
 func (e *Error) Unwrap() error { return e.Err }
 
-// ExitCode returns the exit status of the command that err is about, and -1
-// where err is about no command that ended by itself.
+// ExitCode returns the exit status of the command that err is about, on this
+// machine or another, and -1 where err is about no command that ended by itself.
 func ExitCode(err error) int {
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+	type exitError interface { // *exec.ExitError is one
+		error
+		ExitCode() int
+	}
+	if exit, ok := errors.AsType[exitError](err); ok {
 		return exit.ExitCode()
 	}
 	return -1

@@ -107,6 +107,23 @@ var table = []need{
 		docs: "Debootstrap (Debian wiki)",
 	},
 	{
+		// It takes most of a second to tell its version. VirtualBox is up to who
+		// wants it: without, Vagrant runs its machines on the Docker engine.
+		name: "vagrant", what: "Vagrant", program: "vagrant",
+		apt:  []oneOf{{"vagrant"}, {"openssh-client"}},
+		dnf:  []oneOf{{"vagrant"}, {"openssh-clients"}},
+		brew: []oneOf{{"vagrant"}},
+		docs: "Install Vagrant (HashiCorp)",
+	},
+	{
+		// The tests run it themselves, and it tells no version.
+		name: "sshd", what: "OpenSSH server", program: "sshd",
+		apt:  []oneOf{{"openssh-server"}},
+		dnf:  []oneOf{{"openssh-server"}},
+		brew: []oneOf{{"openssh"}},
+		docs: "Installing OpenSSH (OpenSSH)",
+	},
+	{
 		name: "shellcheck", what: "ShellCheck", program: "shellcheck", version: []string{"--version"},
 		apt:  []oneOf{{"shellcheck"}},
 		dnf:  []oneOf{{"ShellCheck"}},

@@ -29,11 +29,15 @@ var (
 	// StandIns names what building the images of the demonstration needs.
 	StandIns = []string{"docker", "debootstrap"}
 
+	// Vagrant names what the servers of the Vagrantfile need. Where VirtualBox is
+	// absent, they need docker as well.
+	Vagrant = []string{"vagrant"}
+
 	// Lint names what reading the scripts and the playbooks for mistakes needs.
 	Lint = []string{"ansible", "shellcheck", "ansible-lint"}
 
 	// Test names what the tests need.
-	Test = union(Deploy, StandIns, Lint)
+	Test = union(Deploy, StandIns, Vagrant, Lint, []string{"sshd"})
 )
 
 // All returns the names of everything that [Need] can set up here.

@@ -1,0 +1,262 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/betagouv/mrs-ops/internal/local"
+)
+
+// target is what [Dial] is given, in parts.
+type target struct {
+	user, host string
+	port       int // 0 where the configuration decides
+}
+
+var (
+	userPattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`)
+	hostPattern = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?$`)
+	ipv6Pattern = regexp.MustCompile(`^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9._-]+)?$`)
+)
+
+// parseTarget reads "[user@]host[:port]"; an IPv6 address with a port is in
+// brackets, and ssh:// may stand before it all, as in ProxyJump of ssh_config(5).
+func parseTarget(text string) (target, error) {
+	var t target
+	rest := strings.TrimPrefix(text, "ssh://")
+	if i := strings.LastIndex(rest, "@"); i >= 0 {
+		t.user, rest = rest[:i], rest[i+1:]
+		if !userPattern.MatchString(t.user) {
+			return target{}, fmt.Errorf("%q: %q is no user name", text, t.user)
+		}
+	}
+	host, port := splitPort(rest)
+	if !hostPattern.MatchString(host) && !ipv6Pattern.MatchString(host) {
+		return target{}, fmt.Errorf("%q: %q is no host\nhint: it has the form [user@]host[:port]", text, host)
+	}
+	t.host = host
+	if port != "" {
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || n == 0 {
+			return target{}, fmt.Errorf("%q: %q is no port", text, port)
+		}
+		t.port = int(n)
+	}
+	return t, nil
+}
+
+func splitPort(text string) (host, port string) {
+	if inner, ok := strings.CutPrefix(text, "["); ok {
+		if host, rest, ok := strings.Cut(inner, "]"); ok && (rest == "" || len(rest) > 1 && rest[0] == ':') {
+			return host, strings.TrimPrefix(rest, ":")
+		}
+		return text, ""
+	}
+	if strings.Count(text, ":") == 1 && !strings.HasSuffix(text, ":") {
+		host, port, _ = strings.Cut(text, ":")
+		return host, port
+	}
+	return text, ""
+}
+
+// settings is what the SSH configuration says about a target.
+type settings struct {
+	host, user     string
+	port           int
+	alias          string // HostKeyAlias
+	identities     []string
+	identitiesOnly bool
+	agent          string // the agent's socket; empty for none
+	jumps          []string
+	knownHosts     []string // the files of this user, the first one is written to
+	globalHosts    []string
+	hashHosts      bool
+	strict         string // StrictHostKeyChecking: "ask", "yes", "accept-new" or "no"
+	forwardAgent   bool
+}
+
+// resolve asks ssh what the configuration says about t.
+//
+// Nothing else reads Match, Include and the defaults of the distribution
+// exactly as ssh does, and who is not let in looks into ssh's manual.
+func resolve(ctx context.Context, t target, config string) (*settings, error) {
+	argv := []string{"ssh", "-T", "-G"}
+	if config != "" {
+		argv = append(argv, "-F", config)
+	}
+	if t.user != "" {
+		argv = append(argv, "-l", t.user)
+	}
+	if t.port != 0 {
+		argv = append(argv, "-p", strconv.Itoa(t.port))
+	}
+	said, err := local.Output(ctx, append(argv, "--", t.host)...)
+	if errors.Is(err, exec.ErrNotFound) {
+		return nil, errors.New("ssh is not installed, and it is what reads the SSH configuration\nhint: install the package openssh-client (Debian) or openssh-clients (RedHat)")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the SSH configuration can't be read: %w", err)
+	}
+	me, err := user.Current()
+	if err != nil {
+		return nil, err
+	}
+	return parseSettings(said, t.host, me, os.Getenv)
+}
+
+// parseSettings reads what `ssh -G` printed about the host of the given name,
+// for the user who runs this.
+func parseSettings(text, name string, me *user.User, getenv func(string) string) (*settings, error) {
+	said := map[string][]string{}
+	for line := range strings.Lines(text) {
+		key, value, _ := strings.Cut(strings.TrimRight(line, "\r\n"), " ")
+		said[key] = append(said[key], value)
+	}
+	one := func(key string) string {
+		if values := said[key]; values != nil && values[0] != "none" {
+			return values[0]
+		}
+		return ""
+	}
+	s := &settings{
+		host:           one("hostname"),
+		user:           one("user"),
+		alias:          one("hostkeyalias"),
+		identitiesOnly: one("identitiesonly") == "yes",
+		knownHosts:     splitPaths(one("userknownhostsfile")),
+		globalHosts:    splitPaths(one("globalknownhostsfile")),
+		hashHosts:      one("hashknownhosts") == "yes",
+		strict:         strictness(one("stricthostkeychecking")),
+		forwardAgent:   one("forwardagent") == "yes",
+	}
+	s.port, _ = strconv.Atoi(one("port"))
+	if jumps := one("proxyjump"); jumps != "" {
+		s.jumps = strings.Split(jumps, ",")
+	}
+	expand := s.expander(name, me)
+	var errs []error
+	for _, path := range said["identityfile"] {
+		if path == "none" {
+			continue
+		}
+		expanded, err := expand(path)
+		errs = append(errs, err)
+		s.identities = append(s.identities, expanded)
+	}
+	s.agent = getenv("SSH_AUTH_SOCK")
+	if values := said["identityagent"]; values != nil {
+		var err error
+		s.agent, err = agentSocket(values[0], expand, getenv)
+		errs = append(errs, err)
+	}
+	if one("proxycommand") != "" {
+		errs = append(errs, errors.New("a ProxyCommand is not understood\nhint: ProxyJump is"))
+	}
+	if value := one("forwardagent"); value != "" && value != "yes" && value != "no" {
+		errs = append(errs, fmt.Errorf("ForwardAgent %s is not understood\nhint: yes and no are; IdentityAgent chooses an agent", value))
+	}
+	if err := errors.Join(append(errs, s.check())...); err != nil {
+		return nil, fmt.Errorf("the SSH configuration of %s: %w", name, err)
+	}
+	return s, nil
+}
+
+// strictness undoes that `ssh -G` prints yes and no as true and false.
+func strictness(value string) string {
+	switch value {
+	case "true":
+		return "yes"
+	case "false", "off":
+		return "no"
+	}
+	return value
+}
+
+// agentSocket reads IdentityAgent.
+func agentSocket(value string, expand func(string) (string, error), getenv func(string) string) (string, error) {
+	if value == "none" {
+		return "", nil
+	}
+	if value == "SSH_AUTH_SOCK" {
+		return getenv(value), nil
+	}
+	if name, ok := strings.CutPrefix(value, "$"); ok {
+		return getenv(strings.Trim(name, "{}")), nil
+	}
+	return expand(value)
+}
+
+// splitPaths splits a list of paths as `ssh -G` prints it. It quotes nothing,
+// so that a space is part of a path unless something that begins one follows.
+func splitPaths(list string) []string {
+	if list == "" {
+		return nil
+	}
+	var paths []string
+	for word := range strings.SplitSeq(list, " ") {
+		if len(paths) == 0 || strings.HasPrefix(word, "/") || strings.HasPrefix(word, "~") {
+			paths = append(paths, word)
+		} else {
+			paths[len(paths)-1] += " " + word
+		}
+	}
+	return paths
+}
+
+// check returns what in the settings can't be connected to.
+func (s *settings) check() error {
+	var errs []error
+	if !hostPattern.MatchString(s.host) && !ipv6Pattern.MatchString(s.host) {
+		errs = append(errs, fmt.Errorf("the HostName %q is no host", s.host))
+	}
+	if !userPattern.MatchString(s.user) {
+		errs = append(errs, fmt.Errorf("the User %q is no user name", s.user))
+	}
+	if s.port < 1 || s.port > 65535 {
+		errs = append(errs, fmt.Errorf("the Port %d is no port", s.port))
+	}
+	return errors.Join(errs...)
+}
+
+// expander returns a function that expands ~ and those tokens of ssh_config(5)
+// that say something about the host or the user. The home folder is that of
+// the password database, as for ssh, whatever HOME says.
+func (s *settings) expander(name string, me *user.User) func(path string) (string, error) {
+	known := map[byte]string{
+		'%': "%", 'd': me.HomeDir, 'i': me.Uid, 'u': me.Username,
+		'h': s.host, 'n': name, 'k': name, 'p': strconv.Itoa(s.port), 'r': s.user,
+	}
+	if s.alias != "" {
+		known['k'] = s.alias
+	}
+	return func(path string) (string, error) {
+		full := path
+		if rest, ok := strings.CutPrefix(path, "~/"); ok {
+			full = me.HomeDir + "/" + rest
+		}
+		var out strings.Builder
+		for i := 0; i < len(full); i++ {
+			if full[i] != '%' {
+				out.WriteByte(full[i])
+				continue
+			}
+			i++
+			if i == len(full) {
+				return "", fmt.Errorf("%s ends in the middle of a token", path)
+			}
+			value, ok := known[full[i]]
+			if !ok {
+				return "", fmt.Errorf("%s: the token %%%c is not understood", path, full[i])
+			}
+			out.WriteString(value)
+		}
+		return out.String(), nil
+	}
+}

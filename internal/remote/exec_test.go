@@ -1,0 +1,180 @@
+package remote
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bitfield/script"
+
+	"github.com/betagouv/mrs-ops/internal/local"
+)
+
+func FuzzAShellReadsQuotedWordsAsTheyWere(f *testing.F) {
+	for _, seed := range []string{"", "plain", "a b", "'", `'\''`, "$(id)", "`id`", "a\nb", "\x01\xff", "~", "!", "-n", "é"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, word string) {
+		line, err := quote([]string{"printf", "%s.", word, "end"})
+		if strings.Contains(word, "\x00") {
+			if err == nil {
+				t.Errorf("%q: %s", word, line)
+			}
+			return
+		}
+		got, runErr := exec.Command("sh", "-c", line).Output()
+		if string(got) != word+".end." || err != nil || runErr != nil {
+			t.Errorf("%q became %q by %s (%v, %v)", word, got, line, err, runErr)
+		}
+	})
+}
+
+func TestTheCommandLineHasTheLeashAndNoComments(t *testing.T) {
+	line, err := commandLine(true, true, []string{"psql", "-c", "select 'a'"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(line, "sudo -n -- sh -c '{\n") || !strings.HasSuffix(line, `' sh chunks psql -c 'select '\''a'\'''`) {
+		t.Error(line)
+	}
+	if strings.Contains(line, "\n#") || strings.Contains(line, "\n\n") {
+		t.Error("comments are sent:", line)
+	}
+	if line, err := commandLine(false, false, nil); err == nil {
+		t.Error("no command became", line)
+	}
+}
+
+func TestAnErrorNamesHostCommandWordsAndStatus(t *testing.T) {
+	err := error(&Error{Host: "staging", Argv: []string{"psql", "-d", "my db"}, Stderr: "FATAL: no\nreally", Err: exitStatus(2)})
+	if want := "staging: psql -d 'my db':\nFATAL: no\nreally\nexit status 2"; err.Error() != want {
+		t.Errorf("got\n%s\nwant\n%s", err, want)
+	}
+	if status := script.NewPipe().WithError(fmt.Errorf("more words: %w", err)).ExitStatus(); status != 2 || local.ExitCode(err) != 2 {
+		t.Errorf("status %d, %d", status, local.ExitCode(err))
+	}
+	lost := &Error{Host: "staging", Argv: []string{"true"}, Err: errors.New("the connection was lost")}
+	if want := "staging: true: the connection was lost"; lost.Error() != want || local.ExitCode(lost) != -1 {
+		t.Errorf("got %s, %d", lost, local.ExitCode(lost))
+	}
+}
+
+func TestOnlyTheEndOfStandardErrorIsKept(t *testing.T) {
+	var live bytes.Buffer
+	said := &tail{live: &live}
+	var all strings.Builder
+	for i := range 100_000 {
+		fmt.Fprintf(said, "\x00line %d\n\x00", i)
+		fmt.Fprintf(&all, "line %d\n", i)
+	}
+	lines := strings.Split(said.String(), "\n")
+	if len(lines) != tailLines || lines[0] != "line 99980" || lines[tailLines-1] != "line 99999" {
+		t.Errorf("kept:\n%s", said)
+	}
+	if len(said.kept) > tailBytes {
+		t.Errorf("%d bytes are kept", len(said.kept))
+	}
+	if live.String() != all.String() {
+		t.Error("not everything was passed on live")
+	}
+	quiet := &tail{}
+	quiet.Write([]byte{0})
+	if quiet.String() != "" {
+		t.Errorf("the leash said %q", quiet)
+	}
+}
+
+// unchunk is what leash.sh does: it returns the data, and whether it was told
+// that this was all.
+func unchunk(t *testing.T, r io.Reader) (data []byte, ended bool) {
+	t.Helper()
+	text, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for len(text) > 0 {
+		head, rest, _ := bytes.Cut(text, []byte("\n"))
+		if string(head) == "end" {
+			return data, len(rest) == 0
+		}
+		size, err := strconv.Atoi(string(head))
+		if err != nil || size < 1 || size > chunkSize || size > len(rest) {
+			t.Fatalf("a chunk of %q bytes before %d", head, len(rest))
+		}
+		data, text = append(data, rest[:size]...), rest[size:]
+	}
+	return data, false
+}
+
+func TestInputTravelsInChunksAndItsEndIsSaid(t *testing.T) {
+	random := make([]byte, 5<<20+7)
+	rand.NewChaCha8([32]byte{}).Read(random)
+	for _, want := range [][]byte{nil, []byte("x"), []byte("end\n"), random} {
+		var sent bytes.Buffer
+		if err := feed(script.NewPipe().WithReader(bytes.NewReader(want)), &sent); err != nil {
+			t.Fatal(err)
+		}
+		if got, ended := unchunk(t, &sent); !bytes.Equal(got, want) || !ended {
+			t.Errorf("%d bytes, ended %v; want %d", len(got), ended, len(want))
+		}
+	}
+}
+
+func TestTheEndOfInputThatFailedIsNotSaid(t *testing.T) {
+	broke := errors.New("broke")
+	half := func(r io.Reader, w io.Writer) error { io.WriteString(w, "half"); return broke }
+	for name, in := range map[string]*script.Pipe{
+		"the source":        script.NewPipe().WithReader(io.MultiReader(strings.NewReader("half"), failing{broke})),
+		"a filter":          script.Echo("x").Filter(half),
+		"a filter before":   script.Echo("x").Filter(half).Filter(func(r io.Reader, w io.Writer) error { _, err := io.Copy(w, r); return err }),
+		"before it started": script.NewPipe().WithError(broke),
+	} {
+		var sent bytes.Buffer
+		err := feed(in, &sent)
+		if _, failed := errors.AsType[*inputError](err); !failed || !errors.Is(err, broke) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, ended := unchunk(t, &sent); ended {
+			t.Errorf("%s: the end was said: %q", name, &sent)
+		}
+	}
+}
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+func TestWhoEndsBeforeTheInputDoesIsFoundOut(t *testing.T) {
+	r, w := io.Pipe()
+	r.Close()
+	if err := feed(script.Echo("data"), w); !errors.Is(err, errUnread) {
+		t.Errorf("data: %v", err)
+	}
+	if err := feed(script.Echo(""), w); err != nil {
+		t.Errorf("nothing: %v", err)
+	}
+}
+
+func TestSmallPiecesWaitForEachOtherButNotForLong(t *testing.T) {
+	pieces := make(chan piece, 3)
+	pieces <- piece{data: []byte("a")}
+	pieces <- piece{data: []byte("b")}
+	start := time.Now()
+	if chunk, err := gather(pieces); string(chunk) != "ab" || err != nil {
+		t.Errorf("%q, %v", chunk, err)
+	}
+	if took := time.Since(start); took < chunkWait {
+		t.Errorf("it waited only %s for more", took)
+	}
+	pieces <- piece{data: []byte("c"), err: io.EOF}
+	if chunk, err := gather(pieces); string(chunk) != "c" || err != io.EOF {
+		t.Errorf("%q, %v", chunk, err)
+	}
+}

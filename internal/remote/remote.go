@@ -1,0 +1,109 @@
+// Package remote runs commands on other machines over SSH, as script pipelines.
+//
+// It knows how to reach a host the way ssh(1) does, how to tell a host that
+// answers from one that lies, lags or is gone, and how to make sure that a
+// command that was cut off looks like one, on both ends. It must not know what
+// any command or host is for.
+package remote
+
+import (
+	"context"
+	"io"
+	"net"
+	"time"
+)
+
+// Options are what [Dial] does not take from the SSH configuration. The zero
+// value serves.
+type Options struct {
+	// Config is the file to read instead of ~/.ssh/config and
+	// /etc/ssh/ssh_config, like -F of ssh(1).
+	Config string
+
+	// ForwardAgent lets commands on the host use this machine's SSH agent, as
+	// ForwardAgent in the configuration does.
+	ForwardAgent bool
+
+	// Stderr receives what commands say on their standard error at the moment
+	// they say it; writes may come from several commands at once. Errors have
+	// the last lines of it in any case.
+	Stderr io.Writer
+
+	// Timeout is how long connecting may take, jump hosts included; 0 means 12
+	// seconds.
+	Timeout time.Duration
+
+	// KeepAlive is the time between two questions whether the host is alive; 0
+	// means 5 seconds. The connection is given up after three without a sign
+	// of life.
+	KeepAlive time.Duration
+}
+
+func (o Options) withDefaults() Options {
+	if o.Timeout == 0 {
+		o.Timeout = 12 * time.Second
+	}
+	if o.KeepAlive == 0 {
+		o.KeepAlive = 5 * time.Second
+	}
+	return o
+}
+
+// Host is a connection to a host, for any number of commands at the same time
+// (sshd allows 10 unless its MaxSessions says otherwise).
+type Host struct {
+	ctx  context.Context
+	link *link
+	opts Options
+	sudo bool
+}
+
+// Dial connects to target, "[user@]host[:port]", as ssh(1) would without a
+// terminal: it asks nobody anything.
+//
+// `ssh -G` tells what the configuration says; heeded are HostName, User, Port,
+// IdentityFile, IdentitiesOnly, IdentityAgent, ProxyJump, UserKnownHostsFile,
+// GlobalKnownHostsFile, HashKnownHosts, HostKeyAlias, StrictHostKeyChecking and
+// ForwardAgent. Unlike ssh, a host whose key has changed is refused under
+// `StrictHostKeyChecking no` too, and a ProxyCommand is an error.
+//
+// Commands end when ctx does; the connection stays until [Host.Close].
+func Dial(ctx context.Context, target string, opts Options) (*Host, error) {
+	opts = opts.withDefaults()
+	l, err := connect(ctx, target, opts)
+	if err != nil {
+		return nil, err
+	}
+	return &Host{ctx: ctx, link: l, opts: opts}, nil
+}
+
+// Close ends the connection, and with it all commands that still run.
+func (h *Host) Close() error { return h.link.close() }
+
+// String returns the host as it was given to [Dial].
+func (h *Host) String() string { return h.link.target }
+
+// WithContext returns the same connection with ctx to end its commands.
+func (h *Host) WithContext(ctx context.Context) *Host {
+	other := *h
+	other.ctx = ctx
+	return &other
+}
+
+// Sudo returns the same connection with commands that run as root: by sudo
+// without a question, unless the user is root already.
+func (h *Host) Sudo() *Host {
+	other := *h
+	other.sudo = h.link.user != "root"
+	return &other
+}
+
+// Dial connects to an address as the host reaches it: "tcp" with "host:port",
+// or "unix" with the path of a socket. The connection knows no deadlines.
+func (h *Host) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := h.link.client.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, h.link.explainOpen("connecting to "+address, err)
+	}
+	return conn, nil
+}

@@ -1,0 +1,101 @@
+package vagrant
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+
+	"github.com/betagouv/mrs-ops/internal/console"
+	"github.com/betagouv/mrs-ops/internal/demo"
+	"github.com/betagouv/mrs-ops/internal/engine"
+	"github.com/betagouv/mrs-ops/internal/local"
+	"github.com/betagouv/mrs-ops/internal/setup"
+)
+
+// base is the image that vagrant/Dockerfile builds on.
+const base = "debian:bookworm-slim"
+
+// provider returns who runs new machines, by the rule of the Vagrantfile:
+// VirtualBox, and where it is absent Docker.
+func provider() string {
+	if local.Has("VBoxManage") {
+		return cmp.Or(os.Getenv("VAGRANT_DEFAULT_PROVIDER"), "virtualbox")
+	}
+	return cmp.Or(os.Getenv("VAGRANT_DEFAULT_PROVIDER"), "docker")
+}
+
+// need sets up vagrant, and the engine where that is the provider.
+func need(ctx context.Context) error {
+	needs := slices.Clone(setup.Vagrant)
+	if provider() == "docker" {
+		needs = append(needs, "docker")
+	}
+	return setup.Need(ctx, console.Say, needs...)
+}
+
+// ensureBase makes the engine have what the box is built on, if the box is
+// needed: the Vagrantfile builds the box itself.
+func ensureBase(ctx context.Context) error {
+	if provider() != "docker" {
+		return nil
+	}
+	if _, err := engine.Output(ctx, "image", "inspect", "--format", "{{.Id}}", base); err == nil {
+		return nil
+	}
+	return demo.Ensure(ctx, ".", []string{base}, console.Say)
+}
+
+// searchPath returns the PATH for vagrant. Its docker provider runs docker from
+// there, as the account that runs vagrant; where the engine answers this account
+// by sudo only, the first docker on the PATH is one that runs it so.
+func searchPath() (string, error) {
+	path := os.Getenv("PATH")
+	if provider() != "docker" {
+		return path, nil
+	}
+	docker := engine.Docker()
+	if docker[0] == "docker" {
+		return path, nil
+	}
+	// Its full name, for the script itself is the first docker there is.
+	program, err := exec.LookPath(docker[len(docker)-1])
+	if err != nil {
+		return "", err
+	}
+	docker[len(docker)-1] = program
+	dir, err := filepath.Abs(filepath.Join(".vagrant", "sudo"))
+	if err != nil {
+		return "", err
+	}
+	script := fmt.Sprintf("#!/bin/sh\nexec %s \"$@\"\n", local.Quote(docker...))
+	return dir + string(os.PathListSeparator) + path, writeFile(filepath.Join(dir, "docker"), script, 0o700)
+}
+
+// writeFile writes a file in one go, so that who reads it at the same moment
+// reads the old one or the new one.
+func writeFile(path, content string, mode os.FileMode) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(file.Name()) // gone where all went well
+	if _, err := file.WriteString(content); err != nil {
+		file.Close()
+		return err
+	}
+	if err := file.Chmod(mode); err != nil {
+		file.Close()
+		return err
+	}
+	if err := file.Close(); err != nil {
+		return err
+	}
+	return os.Rename(file.Name(), path)
+}
