@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Makes the network web, starts Traefik and waits until it is healthy. Runs in /etc/traefik. Prints what
+# it changes; where Traefik does not start, its log.
+set -euo pipefail
+
+if ! docker network inspect web >/dev/null 2>&1; then
+  docker network create web >/dev/null
+  echo "network web made"
+fi
+if ! said=$(docker compose --progress plain up --detach --remove-orphans --wait --wait-timeout 60 2>&1); then
+  printf '%s\n' "$said" >&2
+  docker logs --tail 30 traefik >&2 2>&1 || true
+  echo "Traefik does not start; what it says is above" >&2
+  exit 1
+fi
+grep -E '(Creat|Recreat|Start|Remov)ed' <<<"$said" || true

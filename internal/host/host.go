@@ -1,0 +1,112 @@
+// Package host makes servers what they must be, by the roles of ansible/, and
+// looks whether they are.
+//
+// It knows which role does what and what the role's variables are called. It
+// must not know how a role does it, nor what runs on the servers afterwards.
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/betagouv/mrs-ops/internal/bigsudo"
+	"github.com/betagouv/mrs-ops/internal/console"
+	"github.com/betagouv/mrs-ops/internal/setup"
+)
+
+// Role is a role to apply to hosts.
+type Role struct {
+	Name   string         // of its folder in ansible/roles
+	Tasks  string         // its task file; empty: main
+	Hosts  string         // "[@]HOST …" or "USER@HOST …", between spaces or commas
+	Vars   map[string]any // its variables; empty strings are left out, for the role's defaults to hold
+	Config string         // an SSH configuration in place of the user's own, such as .vagrant-ssh
+}
+
+// Apply applies the role by Ansible, as `bigsudo yourlabs.NAME` does. Its last
+// line on standard output is the outcome.
+func (r Role) Apply(ctx context.Context) error {
+	request, err := r.request()
+	if err != nil {
+		return err
+	}
+	if err := setup.Need(ctx, console.Say, "ansible"); err != nil {
+		return err
+	}
+	return request.Run(ctx, "")
+}
+
+// request returns what bigsudo is to do.
+func (r Role) request() (bigsudo.Request, error) {
+	hosts, err := Hosts(r.Hosts)
+	request := bigsudo.Request{Source: "yourlabs." + r.Name}
+	errs := []error{err}
+	for _, host := range hosts {
+		if !strings.Contains(host, "@") {
+			host = "@" + host
+		}
+		request.Hosts = append(request.Hosts, host)
+	}
+	if r.Tasks != "" {
+		request.Tasks = []string{r.Tasks}
+	}
+	vars := map[string]any{}
+	for name, value := range r.Vars {
+		if value != "" {
+			vars[name] = value
+		}
+	}
+	object, err := json.Marshal(vars)
+	errs = append(errs, err)
+	request.Vars = []string{string(object)}
+	args, err := sshArgs(r.Config)
+	request.Args = args
+	return request, errors.Join(append(errs, err)...)
+}
+
+// sshArgs returns the options that make Ansible read another SSH configuration
+// than the user's own.
+func sshArgs(config string) ([]string, error) {
+	if config == "" {
+		return nil, nil
+	}
+	path, err := filepath.Abs(config)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("there is no such SSH configuration: %w\nhint: `mage vagrant:up` writes .vagrant-ssh", err)
+	}
+	// Ansible splits the value as a shell does.
+	quoted := "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	return []string{"--ssh-common-args", "-F " + quoted}, nil
+}
+
+// target is [USER@]HOST: HOST is a name, also one of the SSH configuration, or
+// an address.
+var target = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_.-]*@)?[A-Za-z0-9]([A-Za-z0-9_.:-]*[A-Za-z0-9_])?$`)
+
+// Hosts returns the hosts that list names, "[@]HOST" or "USER@HOST" each,
+// between spaces or commas. All that are malformed are reported together.
+func Hosts(list string) ([]string, error) {
+	var hosts []string
+	var errs []error
+	for _, word := range strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune(" ,\t\n", r) }) {
+		host := strings.TrimPrefix(word, "@")
+		if !target.MatchString(host) {
+			errs = append(errs, fmt.Errorf("%q is not a host\nhint: HOST or USER@HOST, several between spaces", word))
+			continue
+		}
+		hosts = append(hosts, host)
+	}
+	if len(hosts) == 0 && len(errs) == 0 {
+		errs = append(errs, errors.New("there is no host\nhint: name the hosts in one argument: \"HOST USER@HOST\""))
+	}
+	return hosts, errors.Join(errs...)
+}
