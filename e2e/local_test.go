@@ -342,9 +342,9 @@ func TestALocalDeploymentLivesAsProductionDoes(t *testing.T) {
 			t.Fatal(err)
 		}
 		failing := []string{"env", "PATH=" + path + ":" + os.Getenv("PATH"), mrs.home + "/restore.sh", "latest"}
-		// The terminal is lost once the swap has begun.
+		// It is told to end once the swap has begun.
 		interrupted := []string{"bash", "-c", "exec 3< <(exec " + mrs.home + "/restore.sh latest 2>&1); pid=$!; " +
-			"while read -r line <&3; do echo \"$line\"; [ \"$line\" != swapping ] || { sleep 0.3; kill -HUP $pid; }; done; wait $pid"}
+			"while read -r line <&3; do echo \"$line\"; [ \"$line\" != swapping ] || { sleep 0.3; kill -TERM $pid; }; done; wait $pid"}
 		for name, argv := range map[string][]string{"failing": failing, "interrupted": interrupted} {
 			r := run(t, nil, argv...)
 			if r.status == 0 || !strings.Contains(r.output, "undoing") || !strings.Contains(r.output, "nothing was restored") {
