@@ -1,5 +1,5 @@
 // Package demo makes images available on this machine's Docker engine: pulled
-// where the registry answers, and where it does not, two of them built from the
+// where the registry answers, and where it does not, three of them built from the
 // project's demo/ folder, so that MRS runs on a machine without a registry.
 //
 // It knows which images demo/ can stand in for, and when a stand-in is stale.
@@ -15,8 +15,8 @@ import (
 )
 
 // Ensure makes the engine have each image. One that its registry hands out is
-// pulled; else one that is here stays; else betagouv/mrs:master, postgres:15
-// and their base are built from the demo folder of root, the project's folder,
+// pulled; else one that is here stays; else betagouv/mrs:master, postgres:15,
+// their base and mailhog/mailhog are built from the demo folder of root, the project's folder,
 // and built again when that folder has changed. Which of these happened is
 // told to say, one line per image, and so is what takes longer than 5 seconds.
 //

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -328,8 +329,9 @@ func TestStandInsStartFromTheirBase(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(string(dockerfile), "\nFROM "+s.base+"\n") {
-			t.Errorf("%s/Dockerfile is not FROM %s", s.dir, s.base)
+		base := cmp.Or(s.base, "scratch")
+		if !strings.Contains(string(dockerfile), "\nFROM "+base+"\n") {
+			t.Errorf("%s/Dockerfile is not FROM %s", s.dir, base)
 		}
 	}
 }

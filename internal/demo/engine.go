@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -100,9 +101,41 @@ func (d *dockerEngine) build(ctx context.Context, s standIn, inputs string) erro
 	if s.dir == "" {
 		return d.bootstrap(ctx, s, inputs)
 	}
+	dir := filepath.Join(d.root, s.dir)
+	if s.goMain {
+		compiled, err := compile(ctx, dir)
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(compiled)
+		dir = compiled
+	}
 	return quiet(ctx, engine.Docker("build", "--force-rm", "--tag", s.image,
-		"--label", label+"="+inputs, "--build-arg", "GIT_COMMIT="+d.commit(ctx),
-		filepath.Join(d.root, s.dir))...)
+		"--label", label+"="+inputs, "--build-arg", "GIT_COMMIT="+d.commit(ctx), dir)...)
+}
+
+// compile returns a new folder with the Dockerfile in dir, and the Go program
+// there as one that needs nothing of the system that it runs on. The engine is
+// taken to have this machine's processor.
+func compile(ctx context.Context, dir string) (folder string, err error) {
+	folder, err = os.MkdirTemp("", "mrs-ops-image-")
+	if err != nil {
+		return "", err
+	}
+	defer func() {
+		if err != nil {
+			os.RemoveAll(folder)
+		}
+	}()
+	dockerfile, err := os.ReadFile(filepath.Join(dir, "Dockerfile"))
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(filepath.Join(folder, "Dockerfile"), dockerfile, 0o644); err != nil {
+		return "", err
+	}
+	return folder, quiet(ctx, "env", "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+runtime.GOARCH,
+		"go", "-C", dir, "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", filepath.Join(folder, filepath.Base(dir)), ".")
 }
 
 // commit returns the version that the stand-in reports: the project's commit.

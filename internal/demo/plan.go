@@ -21,6 +21,7 @@ type standIn struct {
 	base   string // the image that must be there first, if any
 	source string // for people: what it is built from
 	dir    string // the build context, below the project's folder, if it has a Dockerfile
+	goMain bool   // dir is a Go program too, which goes into the context compiled
 	takes  string // for people: how long it takes
 }
 
@@ -34,6 +35,10 @@ var standIns = map[string]standIn{
 	"postgres:15": {
 		image: "postgres:15", base: "debian:bookworm-slim",
 		source: "demo/postgres", dir: "demo/postgres", takes: "about 20 s",
+	},
+	"mailhog/mailhog": {
+		image:  "mailhog/mailhog",
+		source: "demo/mail", dir: "demo/mail", goMain: true, takes: "a few seconds",
 	},
 	"debian:bookworm-slim": {
 		image:  "debian:bookworm-slim",

@@ -5,26 +5,27 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
 	"time"
 
-	"github.com/betagouv/mrs-ops/internal/local"
+	"github.com/betagouv/mrs-ops/internal/gobuild"
 )
 
-// The Traefik that stands in where its image can't be pulled.
-const (
-	traefikModule  = "github.com/traefik/traefik/v3"
-	traefikVersion = "v3.0.4"
-	traefikSum     = "h1:OivAymGtWCAL8BoIEIMOZyYffED4jaujR0o+W3wD1tA=" // as in a go.sum
-)
+// traefik is the Traefik that stands in where its image can't be pulled.
+var traefik = gobuild.Program{
+	Name:    "Traefik",
+	Module:  "github.com/traefik/traefik/v3",
+	Version: "v3.0.4",
+	Sum:     "h1:OivAymGtWCAL8BoIEIMOZyYffED4jaujR0o+W3wD1tA=",
+	Package: "./cmd/traefik",
+	LDFlags: "-X github.com/traefik/traefik/v3/pkg/version.Version=3.0.4",
+}
 
 // certificates are where systems keep the authorities that they trust, all in
 // one file: Debian, the RedHat family, macOS.
@@ -49,16 +50,17 @@ func TraefikImage(ctx context.Context, arch string, say func(format string, args
 		return "", err
 	}
 	cache = filepath.Join(cache, "mrs-ops")
-	if err := os.MkdirAll(cache, 0o755); err != nil {
-		return "", err
-	}
-	archive := filepath.Join(cache, "traefik-"+traefikVersion+"-"+arch+".tar.gz")
+	archive := filepath.Join(cache, "traefik-"+traefik.Version+"-"+arch+".tar.gz")
 	if _, err := os.Stat(archive); err == nil {
 		return archive, nil
 	}
 	program := filepath.Join(cache, programName(arch))
 	if _, err := os.Stat(program); err != nil {
-		if err := buildTraefik(ctx, cache, program, arch, say); err != nil {
+		say("Traefik: %s is built from source: about ten minutes, once; kept in %s", traefik.Version, cache)
+		stop := pulse(say, "Traefik: building")
+		err := traefik.Build(ctx, program, arch)
+		stop()
+		if err != nil {
 			return "", err
 		}
 	}
@@ -68,58 +70,11 @@ func TraefikImage(ctx context.Context, arch string, say func(format string, args
 // programName is the program's file in the cache; that of another processor
 // than this machine's says so.
 func programName(arch string) string {
-	name := "traefik-" + traefikVersion
+	name := "traefik-" + traefik.Version
 	if arch != runtime.GOARCH {
 		name += "-" + arch
 	}
 	return name
-}
-
-// buildTraefik compiles Traefik to program. `go install` would do it in one
-// step, but refuses modules that replace others.
-func buildTraefik(ctx context.Context, cache, program, arch string, say func(format string, args ...any)) error {
-	if _, err := exec.LookPath("go"); err != nil {
-		return fmt.Errorf("no go command to build Traefik with: %w\nhint: add Go's bin folder to the PATH", err)
-	}
-	say("Traefik: %s is built from source: about ten minutes, once; kept in %s", traefikVersion, cache)
-	defer pulse(say, "Traefik: building")()
-	dir, err := os.MkdirTemp(cache, "traefik-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	source, err := downloadTraefik(ctx, dir)
-	if err != nil {
-		return err
-	}
-	half := filepath.Join(dir, "traefik")
-	if _, err := local.Output(ctx, "env", "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOWORK=off", "GOFLAGS=-mod=readonly",
-		"go", "-C", source, "build", "-buildvcs=false", "-trimpath",
-		"-ldflags", "-s -w -X "+traefikModule+"/pkg/version.Version="+traefikVersion[1:],
-		"-o", half, "./cmd/traefik"); err != nil {
-		return err
-	}
-	return os.Rename(half, program) // two that build at once both end up with a whole file
-}
-
-// downloadTraefik returns the folder of Traefik's source in the module cache,
-// after a look at its sum. It runs go in dir, out of reach of any go.mod.
-func downloadTraefik(ctx context.Context, dir string) (string, error) {
-	out, err := local.Output(ctx, "env", "GOWORK=off", "GOFLAGS=-mod=mod",
-		"go", "-C", dir, "mod", "download", "-json", traefikModule+"@"+traefikVersion)
-	var module struct{ Dir, Sum, Error string }
-	if jsonErr := json.Unmarshal([]byte(out), &module); jsonErr != nil && err == nil {
-		err = fmt.Errorf("go mod download: %w", jsonErr)
-	}
-	switch {
-	case module.Error != "":
-		return "", fmt.Errorf("the source of Traefik can't be downloaded: %s\nhint: see `go env GOPROXY`", module.Error)
-	case err != nil:
-		return "", err
-	case module.Sum != traefikSum:
-		return "", fmt.Errorf("the source of Traefik %s is not what it was: its sum is %s, not %s\nhint: `go env GOPROXY` names who serves it", traefikVersion, module.Sum, traefikSum)
-	}
-	return module.Dir, nil
 }
 
 // pack writes the image's root folder: what Traefik needs, and nothing else.
@@ -128,7 +83,7 @@ func pack(w io.Writer, program string) error {
 	if err != nil {
 		return err
 	}
-	traefik, err := os.ReadFile(program)
+	binary, err := os.ReadFile(program)
 	if err != nil {
 		return err
 	}
@@ -140,7 +95,7 @@ func pack(w io.Writer, program string) error {
 	}{
 		{tar.Header{Typeflag: tar.TypeDir, Name: "tmp/", Mode: 0o1777}, nil},
 		{tar.Header{Name: "etc/ssl/certs/ca-certificates.crt", Mode: 0o644}, trusted},
-		{tar.Header{Name: "usr/local/bin/traefik", Mode: 0o755}, traefik},
+		{tar.Header{Name: "usr/local/bin/traefik", Mode: 0o755}, binary},
 	} {
 		file.header.Size = int64(len(file.content))
 		if err := files.WriteHeader(&file.header); err != nil {

@@ -29,6 +29,7 @@ type Variable struct {
 // of the tools on the host. Each is documented in env/local.env as well.
 var Variables = []Variable{
 	{Name: "server", Doc: "the machine to deploy to: localhost, or [USER@]HOST as ssh takes it", Default: "localhost", Required: true, check: matches(serverPattern, "[USER@]HOST")},
+	{Name: "ssh_config", Doc: "the SSH configuration that tells how server is reached, from the project's folder; empty: your own", check: matches(configPattern, "a file's path of letters, digits and . _ / + -")},
 	{Name: "home", Doc: "the folder of a persistent instance, whose last part names the project", check: checkHome},
 	{Name: "project", Doc: "the compose project of an ephemeral instance", check: matches(projectPattern, "lower-case letters, digits, dashes and underscores")},
 	{Name: "lifetime", Doc: "seconds until an ephemeral instance is removed", check: whole(1, 1<<31)},
@@ -88,6 +89,7 @@ var (
 	hostPattern       = regexp.MustCompile(`^` + hostname + `(:[0-9]{1,5})?$`)
 	allowedPattern    = regexp.MustCompile(`^(\*|\.?` + hostname + `)$`) // Django's ALLOWED_HOSTS
 	serverPattern     = regexp.MustCompile(`^([a-zA-Z0-9_][a-zA-Z0-9._-]*@)?` + hostname + `$`)
+	configPattern     = regexp.MustCompile(`^[A-Za-z0-9._/+][A-Za-z0-9._/+-]*$`)
 	slugPattern       = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
 	projectPattern    = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`) // compose-spec, "name"
 	identifierPattern = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)

@@ -42,6 +42,22 @@ func Input(ctx context.Context, stdin string, argv ...string) (string, error) {
 	return out, nil
 }
 
+// Combined runs argv and returns what it prints, be it the result or the
+// complaints. The error, if any, ends with the last 40 lines of it: the way to
+// run what is of interest only when it fails.
+func Combined(ctx context.Context, argv ...string) (string, error) {
+	out, err := script.NewPipe().WithContext(ctx).ExecCommand(argv[0], argv[1:]...).String()
+	if err != nil {
+		err = fmt.Errorf("%s: %w\n%s", Quote(argv...), err, lastLines(out, 40))
+	}
+	return out, err
+}
+
+func lastLines(text string, n int) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
+
 // Root returns argv as a command line that runs as root: as it is for root
 // itself, by sudo without a question for everybody else.
 func Root(argv ...string) []string {
@@ -90,11 +106,7 @@ type Error struct {
 // Error names the command, how it ended and the last 20 lines it said.
 func (e *Error) Error() string {
 	msg := fmt.Sprintf("%s: %v", Quote(e.Argv...), e.Err)
-	lines := strings.Split(strings.TrimSpace(e.Stderr), "\n")
-	if len(lines) > 20 {
-		lines = lines[len(lines)-20:]
-	}
-	if said := strings.Join(lines, "\n"); said != "" {
+	if said := lastLines(e.Stderr, 20); said != "" {
 		msg += "\n" + said
 	}
 	return msg

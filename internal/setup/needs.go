@@ -116,6 +116,14 @@ var table = []need{
 		docs: "Install Vagrant (HashiCorp)",
 	},
 	{
+		// The lab runs one itself. Where systemd runs, the package starts another,
+		// at port 5000 of every address; who wants none: systemctl disable --now.
+		name: "docker-registry", what: "Docker registry", program: "docker-registry", version: []string{"--version"}, os: "linux",
+		apt:  []oneOf{{"docker-registry"}},
+		dnf:  []oneOf{{"docker-registry", ""}}, // most of the family have none
+		docs: "README (Distribution)",
+	},
+	{
 		// The tests run it themselves, and it tells no version.
 		name: "sshd", what: "OpenSSH server", program: "sshd",
 		apt:  []oneOf{{"openssh-server"}},
@@ -189,7 +197,7 @@ func (m *machine) checkProgram(ctx context.Context, n *need) finding {
 	if n.version == nil {
 		return finding{need: n}
 	}
-	said, err := combined(ctx, append([]string{program}, n.version...)...) // logrotate tells it on standard error
+	said, err := local.Combined(ctx, append([]string{program}, n.version...)...) // logrotate tells it on standard error
 	return judge(n, said, err)
 }
 

@@ -202,7 +202,7 @@ func (m *machine) update(ctx context.Context, pm *manager) {
 }
 
 func (m *machine) updateOnce(ctx context.Context, pm *manager) error {
-	_, err := combined(ctx, m.asManager(pm, pm.update)...)
+	_, err := local.Combined(ctx, m.asManager(pm, pm.update)...)
 	return err
 }
 

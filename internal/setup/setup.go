@@ -33,11 +33,14 @@ var (
 	// absent, they need docker as well.
 	Vagrant = []string{"vagrant"}
 
+	// Lab names what the lab needs beside what its parts ask for themselves.
+	Lab = []string{"docker-registry", "compose", "ansible"}
+
 	// Lint names what reading the scripts and the playbooks for mistakes needs.
 	Lint = []string{"ansible", "shellcheck", "ansible-lint"}
 
 	// Test names what the tests need.
-	Test = union(Deploy, StandIns, Vagrant, Lint, []string{"sshd"})
+	Test = union(Deploy, StandIns, Vagrant, Lab, Lint, []string{"sshd"})
 )
 
 // All returns the names of everything that [Need] can set up here.
@@ -113,7 +116,7 @@ func Everything(ctx context.Context, say func(format string, args ...any)) error
 			state = "missing"
 			lacking++
 		}
-		say("%s", strings.TrimSpace(fmt.Sprintf("%-13s %-15s %-8s %s", s.Need, s.What, state, s.Version)))
+		say("%s", strings.TrimSpace(fmt.Sprintf("%-15s %-15s %-8s %s", s.Need, s.What, state, s.Version)))
 	}
 	say("%d of %d needs are met", len(report)-lacking, len(report))
 	return errors.Join(needErr, err)

@@ -22,7 +22,7 @@ import (
 
 var (
 	update    = flag.Bool("update", false, "write the golden files")
-	temporary = regexp.MustCompile(`compose-\d+`)
+	temporary = regexp.MustCompile(`docker-compose-v[0-9.]+-\d+`)
 )
 
 var four = []string{"docker", "compose", "ansible", "restic"}
@@ -243,7 +243,7 @@ func TestWithoutRootTheErrorListsTheCommands(t *testing.T) {
 		{"refusal-built-before", func(t *testing.T) *world {
 			w := newWorld(t).serving()
 			w.remove("plugins/docker-compose")
-			w.script("cache/docker-compose-"+composeVersion, composeScript)
+			w.script("cache/docker-compose-"+compose.Version, composeScript)
 			return w
 		}},
 		{"refusal-engine-down", func(t *testing.T) *world {
@@ -424,7 +424,7 @@ func TestComposeIsBuiltOnce(t *testing.T) {
 	if builds := strings.Count(w.changes(), " build "); builds != 1 {
 		t.Errorf("%d builds", builds)
 	}
-	for dir, want := range map[string]string{"plugins": "docker-compose", "cache": "docker-compose-" + composeVersion} {
+	for dir, want := range map[string]string{"plugins": "docker-compose", "cache": "docker-compose-" + compose.Version} {
 		if files, err := os.ReadDir(filepath.Join(w.dir, dir)); err != nil || len(files) != 1 || files[0].Name() != want {
 			t.Errorf("%s has %v, want only %s", dir, files, want)
 		}
@@ -434,7 +434,7 @@ func TestComposeIsBuiltOnce(t *testing.T) {
 func TestBrokenBuildInTheCacheIsBuiltAgain(t *testing.T) {
 	w := newWorld(t).serving()
 	w.remove("plugins/docker-compose")
-	w.script("cache/docker-compose-"+composeVersion, "exit 1")
+	w.script("cache/docker-compose-"+compose.Version, "exit 1")
 	if err := w.need(t.Context(), []string{"compose"}); err != nil {
 		t.Error(err)
 	}
@@ -468,7 +468,7 @@ func TestComposeThatCanNotBeBuilt(t *testing.T) {
 		}, []string{"no such host", "GOPROXY"}},
 		{"another source", func(w *world) {
 			w.file("module.json", `{"Dir": "/evil", "Sum": "h1:evil"}`)
-		}, []string{"its sum is h1:evil, not " + composeSum}},
+		}, []string{"its sum is h1:evil, not " + compose.Sum}},
 		{"go too old to download", func(w *world) {
 			w.file("module.json", `{"Error": "`+tooOld+`"}`)
 		}, []string{"running go 1.26.0", "hint: let go fetch"}},

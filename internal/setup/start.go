@@ -52,7 +52,7 @@ func (m *machine) startEngine(ctx context.Context) (string, error) {
 	keepToOurselves()
 	var errs []error
 	for _, way := range m.starters() {
-		said, err := combined(ctx, m.root(way.argv...)...)
+		said, err := local.Combined(ctx, m.root(way.argv...)...)
 		if err == nil {
 			err = m.await(ctx, way.name, func() bool { return way.name == "dockerd" && ended(said) })
 		}

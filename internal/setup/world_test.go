@@ -46,8 +46,9 @@ for word; do [ -d $WORLD/packages/$word ] && cp $WORLD/packages/$word/* $WORLD/b
 	while [ "$1" != -o ]; do shift; done
 	cp $WORLD/bin/.docker-compose "$2"; chmod +x "$2" ;;
 esac`
-	goodModule = `{"Dir": "/source/of/compose", "Sum": "` + composeSum + `"}`
 )
+
+var goodModule = `{"Dir": "/source/of/compose", "Sum": "` + compose.Sum + `"}`
 
 // newWorld returns a machine with apt, sudo and go, and nothing that is needed.
 func newWorld(t *testing.T) *world {
@@ -178,5 +179,5 @@ func (w *world) changes() string {
 
 // neutral replaces what differs from one world to the next.
 func (w *world) neutral(text string) string {
-	return temporary.ReplaceAllString(strings.ReplaceAll(text, w.dir, "WORLD"), "compose-TEMP")
+	return temporary.ReplaceAllString(strings.ReplaceAll(text, w.dir, "WORLD"), "docker-compose-TEMP")
 }
