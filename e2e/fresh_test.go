@@ -122,6 +122,9 @@ func TestAnOrdinaryUserDeploysFromACleanCloneOnAFreshMachine(t *testing.T) {
 
 	t.Run("setup installs what is missing, by sudo", func(t *testing.T) {
 		t.Log(m.mustSh(t, "go tool mage setup 2>&1"))
+		if out := m.sh(t, "systemctl is-active ssh docker-registry").stdout; strings.HasPrefix(out, "active") || strings.Contains(out, "\nactive") {
+			t.Errorf("a server runs that nobody asked for:\n%s", out)
+		}
 	})
 	if t.Failed() {
 		t.FailNow()

@@ -351,15 +351,7 @@ func (c Command) writeInventory() error {
 	}
 	path, content := c.inventory()
 	console.Say("%s has:\n  %s", path, strings.ReplaceAll(strings.TrimSpace(content), "\n", "\n  "))
-	return writeFile(path, []byte(content))
-}
-
-// writeFile writes what only this user is to change, in a folder of its own.
-func writeFile(path string, content []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	return os.WriteFile(path, content, 0o600)
+	return local.WriteFile(path, content, 0o600)
 }
 
 var recapLine = regexp.MustCompile(`\bok=\d+\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)`)

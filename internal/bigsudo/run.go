@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/console"
+	"github.com/betagouv/mrs-ops/internal/local"
 )
 
 // Run does what words ask for, as [Usage] has it, for the project whose root is
@@ -149,7 +150,7 @@ func fetch(ctx context.Context, source string) (string, error) {
 	}
 	name, extension := path.Base(u.Path), path.Ext(u.Path)
 	copied := cached(strings.TrimSuffix(name, extension), extension, string(content))
-	return copied, writeFile(copied, content)
+	return copied, local.WriteFile(copied, string(content), 0o600)
 }
 
 // install does roleinstall, roleup and reqinstall.

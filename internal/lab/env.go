@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	mrs "github.com/betagouv/mrs-ops/internal/instance"
+	"github.com/betagouv/mrs-ops/internal/local"
 )
 
 // header begins every file that the lab writes; a file without it is not ours
@@ -119,13 +120,13 @@ func write(root string, instances []instance, registry string) error {
 	}
 	for _, i := range instances {
 		path := filepath.Join(dir, i.name)
-		if err := replace(path+".env", i.env(registry), 0o644); err != nil {
+		if err := local.WriteFile(path+".env", i.env(registry), 0o644); err != nil {
 			return err
 		}
 		if _, err := os.Stat(path + ".secrets.env"); !errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if err := replace(path+".secrets.env", i.secrets(), 0o600); err != nil {
+		if err := local.WriteFile(path+".secrets.env", i.secrets(), 0o600); err != nil {
 			return err
 		}
 	}
@@ -166,19 +167,4 @@ func removeFiles(root string) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// replace writes a file in one go, so that who reads it at the same moment
-// reads the old one or the new one.
-func replace(path, content string, mode fs.FileMode) error {
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(file.Name()) // gone where all went well
-	_, err = file.WriteString(content)
-	if err := errors.Join(err, file.Chmod(mode), file.Close()); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), path)
 }

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/console"
+	"github.com/betagouv/mrs-ops/internal/local"
 )
 
 // Where the registry of this project's lab leaves what it must remember.
@@ -112,7 +113,7 @@ func launch(ctx context.Context, address string) (registry, error) {
 	if err := errors.Join(os.MkdirAll(data, 0o700), os.MkdirAll(state, 0o755)); err != nil {
 		return registry{}, err
 	}
-	if err := replace(configFile, config(address, data), 0o600); err != nil {
+	if err := local.WriteFile(configFile, config(address, data), 0o600); err != nil {
 		return registry{}, err
 	}
 	log, err := os.Create(logFile)
@@ -128,13 +129,14 @@ func launch(ctx context.Context, address string) (registry, error) {
 	cmd := exec.Command(program, "serve", path) // not ended with ctx
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := start(cmd); err != nil {
+	local.KeepToOurselves()
+	if err := cmd.Start(); err != nil {
 		return registry{}, err
 	}
 	r := registry{PID: cmd.Process.Pid, Address: address}
 	content, err := json.Marshal(r)
 	if err == nil {
-		err = replace(pidFile, string(content)+"\n", 0o600)
+		err = local.WriteFile(pidFile, string(content)+"\n", 0o600)
 	}
 	if err != nil {
 		return registry{}, errors.Join(err, cmd.Process.Kill())
@@ -146,22 +148,6 @@ func launch(ctx context.Context, address string) (registry, error) {
 	}
 	console.Say("registry %s: started, process %d", address, r.PID)
 	return r, nil
-}
-
-// start starts cmd with none of the files that this process has inherited
-// beyond the standard streams: a CI that waits for the end of such a pipe would
-// wait for the end of the registry.
-func start(cmd *exec.Cmd) error {
-	open, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		return err // Linux alone has the registry's package
-	}
-	for _, entry := range open {
-		if fd, err := strconv.Atoi(entry.Name()); err == nil && fd > 2 {
-			syscall.CloseOnExec(fd)
-		}
-	}
-	return cmd.Start()
 }
 
 // await waits until the registry answers.

@@ -12,7 +12,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/bitfield/script"
 	"mvdan.cc/sh/v3/syntax"
@@ -75,6 +78,39 @@ func CanRoot(ctx context.Context) bool {
 	}
 	_, err := Output(ctx, Root("true")...)
 	return err == nil
+}
+
+// WriteFile writes a file, and the folders above it, in one go: who reads it at
+// the same moment reads the old one or the new one.
+func WriteFile(path, content string, mode os.FileMode) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(file.Name()) // gone where all went well
+	_, err = file.WriteString(content)
+	if err := errors.Join(err, file.Chmod(mode), file.Close()); err != nil {
+		return err
+	}
+	return os.Rename(file.Name(), path)
+}
+
+// KeepToOurselves marks what our parents left open beyond the standard streams
+// as not to be inherited by a daemon that we start. A CI that waits for the end
+// of such a pipe would wait for the end of the daemon.
+func KeepToOurselves() {
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return // no Linux, no daemon of ours
+	}
+	for _, entry := range open {
+		if fd, err := strconv.Atoi(entry.Name()); err == nil && fd > 2 {
+			syscall.CloseOnExec(fd)
+		}
+	}
 }
 
 // Has reports whether the command name is on the PATH.

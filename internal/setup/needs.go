@@ -116,8 +116,7 @@ var table = []need{
 		docs: "Install Vagrant (HashiCorp)",
 	},
 	{
-		// The lab runs one itself. Where systemd runs, the package starts another,
-		// at port 5000 of every address; who wants none: systemctl disable --now.
+		// The lab runs one itself.
 		name: "docker-registry", what: "Docker registry", program: "docker-registry", version: []string{"--version"}, os: "linux",
 		apt:  []oneOf{{"docker-registry"}},
 		dnf:  []oneOf{{"docker-registry", ""}}, // most of the family have none

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -294,7 +295,29 @@ func (m *machine) installPackages(ctx context.Context, p *plan) error {
 		return err
 	}
 	m.say("%s: installed in %d s", p.manager.name, int(time.Since(began).Seconds()))
-	return nil
+	return m.stopUnasked(ctx, p.packages)
+}
+
+// unasked are the servers that Debian's packages start where systemd runs, by
+// package. The programs are needed; a server for everybody who can reach this
+// machine is not.
+var unasked = map[string]string{"docker-registry": "docker-registry", "openssh-server": "ssh"}
+
+// stopUnasked stops what the packages, which were just installed, have started
+// by themselves.
+func (m *machine) stopUnasked(ctx context.Context, packages []string) error {
+	if _, err := os.Stat(m.systemd); err != nil {
+		return nil
+	}
+	var errs []error
+	for _, name := range packages {
+		if unit, ok := unasked[name]; ok {
+			m.say("%s: its server is stopped, nobody asked for one", name)
+			_, err := local.Output(ctx, m.root("systemctl", "disable", "--now", unit)...)
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // refusal is the error for those who can't become root: the commands that the

@@ -7,9 +7,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/engine"
@@ -49,7 +47,7 @@ func (m *machine) startEngine(ctx context.Context) (string, error) {
 	if _, err := engineVersion(ctx); err == nil {
 		return "its package", nil
 	}
-	keepToOurselves()
+	local.KeepToOurselves()
 	var errs []error
 	for _, way := range m.starters() {
 		said, err := local.Combined(ctx, m.root(way.argv...)...)
@@ -111,21 +109,6 @@ func (m *machine) engineLog(ctx context.Context) string {
 		return "" // it never got as far as to write one
 	}
 	return strings.TrimSpace(said)
-}
-
-// keepToOurselves marks what our parents left open beyond the standard streams
-// as not to be inherited. A CI that waits for the end of such a pipe would wait
-// for the end of the engine.
-func keepToOurselves() {
-	open, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		return // no Linux, no daemon of ours
-	}
-	for _, entry := range open {
-		if fd, err := strconv.Atoi(entry.Name()); err == nil && fd > 2 {
-			syscall.CloseOnExec(fd)
-		}
-	}
 }
 
 // startByHand returns the lines that start the engine, unless it seems to run,

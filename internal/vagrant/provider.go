@@ -72,30 +72,5 @@ func searchPath() (string, error) {
 		return "", err
 	}
 	script := fmt.Sprintf("#!/bin/sh\nexec %s \"$@\"\n", local.Quote(docker...))
-	return dir + string(os.PathListSeparator) + path, writeFile(filepath.Join(dir, "docker"), script, 0o700)
-}
-
-// writeFile writes a file in one go, so that who reads it at the same moment
-// reads the old one or the new one.
-func writeFile(path, content string, mode os.FileMode) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(file.Name()) // gone where all went well
-	if _, err := file.WriteString(content); err != nil {
-		file.Close()
-		return err
-	}
-	if err := file.Chmod(mode); err != nil {
-		file.Close()
-		return err
-	}
-	if err := file.Close(); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), path)
+	return dir + string(os.PathListSeparator) + path, local.WriteFile(filepath.Join(dir, "docker"), script, 0o700)
 }

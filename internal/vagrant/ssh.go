@@ -43,7 +43,7 @@ func writeSSHConfig(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(SSHConfig, config+"\n", 0o600)
+	return local.WriteFile(SSHConfig, config+"\n", 0o600)
 }
 
 var hostLine = regexp.MustCompile(`(?m)^Host (\S+)$`)

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/betagouv/mrs-ops/internal/bigsudo"
+
+	"github.com/betagouv/mrs-ops/internal/local"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -210,7 +212,7 @@ func TestOnlyMachinesOfTheSSHConfigurationAreReachable(t *testing.T) {
 		t.Errorf("without a file: %q", got)
 	}
 	config := "Host default\n  HostName 127.0.0.1\n  Port 2222\n\nHost staging\n  HostName 127.0.0.1\n"
-	if err := writeFile(SSHConfig, config, 0o600); err != nil {
+	if err := local.WriteFile(SSHConfig, config, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if got := reachable(); !slices.Equal(got, []string{"default", "staging"}) {
@@ -221,7 +223,7 @@ func TestOnlyMachinesOfTheSSHConfigurationAreReachable(t *testing.T) {
 func TestAFileIsReplacedInOneGoAndNothingIsLeft(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "new", SSHConfig)
 	for _, content := range []string{"one\n", "two\n"} {
-		if err := writeFile(path, content, 0o600); err != nil {
+		if err := local.WriteFile(path, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		got, err := os.ReadFile(path)
