@@ -99,6 +99,33 @@ var table = []need{
 		docs: "Python Setup and Usage (Python)",
 	},
 	{
+		// It says who it is on standard error, and by -V alone.
+		name: "ssh", what: "OpenSSH client", program: "ssh", version: []string{"-V"},
+		apt:  []oneOf{{"openssh-client"}},
+		dnf:  []oneOf{{"openssh-clients"}},
+		brew: []oneOf{{"openssh"}},
+		docs: "Installing OpenSSH (OpenSSH)",
+	},
+	{
+		name: "sysctl", what: "procps", program: "sysctl", version: []string{"--version"}, os: "linux",
+		apt:  []oneOf{{"procps"}},
+		dnf:  []oneOf{{"procps-ng"}},
+		docs: "README (procps-ng)",
+	},
+	{
+		name: "ss", what: "iproute2", program: "ss", version: []string{"-V"}, os: "linux",
+		apt:  []oneOf{{"iproute2"}},
+		dnf:  []oneOf{{"iproute"}},
+		docs: "README (iproute2)",
+	},
+	{
+		name: "openssl", what: "OpenSSL", program: "openssl", version: []string{"version"},
+		apt:  []oneOf{{"openssl"}},
+		dnf:  []oneOf{{"openssl"}},
+		brew: []oneOf{{"openssl"}},
+		docs: "Downloads (OpenSSL)",
+	},
+	{
 		name: "debootstrap", what: "debootstrap", program: "debootstrap", version: []string{"--version"}, os: "linux",
 		// Without the keyring, Ubuntu's debootstrap installs a Debian that it
 		// has not checked.

@@ -24,7 +24,7 @@ import (
 
 var (
 	// Deploy names what deploying to this machine or to another one needs.
-	Deploy = []string{"docker", "compose", "ansible", "restic", "lftp", "logrotate", "git", "python3"}
+	Deploy = []string{"docker", "compose", "ansible", "restic", "lftp", "logrotate", "git", "python3", "ssh", "sysctl"}
 
 	// StandIns names what building the images of the demonstration needs.
 	StandIns = []string{"docker", "debootstrap"}
@@ -40,7 +40,7 @@ var (
 	Lint = []string{"ansible", "shellcheck", "ansible-lint"}
 
 	// Test names what the tests need.
-	Test = union(Deploy, StandIns, Vagrant, Lab, Lint, []string{"sshd"})
+	Test = union(Deploy, StandIns, Vagrant, Lab, Lint, []string{"sshd", "ss", "openssl"})
 )
 
 // All returns the names of everything that [Need] can set up here.
