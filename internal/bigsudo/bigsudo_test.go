@@ -2,6 +2,7 @@ package bigsudo
 
 import (
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -143,5 +144,35 @@ func TestARecapIsSummedOverTheHosts(t *testing.T) {
 		"\x1b[0;31mb\x1b[0m : ok=1    changed=1    unreachable=1    failed=2    skipped=0\n")
 	if want := (Recap{Hosts: 2, Changed: 3, Unreachable: 1, Failed: 2}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestConnectionsAreSharedAmongRunsWithOneSSHConfigurationOnly(t *testing.T) {
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("XDG_CACHE_HOME", "")
+	var shared []string
+	for _, clone := range []string{"a clone", "it's another"} {
+		config := filepath.Join(t.TempDir(), clone)
+		if err := os.WriteFile(config, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := SSHArgs(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		words, err := Words(strings.TrimPrefix(got[0], "--ssh-common-args="))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got) != 1 || len(words) != 4 || words[0] != "-F" || words[1] != config {
+			t.Errorf("got %q, which is %q", got, words)
+		}
+		shared = append(shared, words[len(words)-1])
+	}
+	if shared[0] == shared[1] {
+		t.Errorf("both share connections at %s", shared[0])
+	}
+	if _, err := SSHArgs(filepath.Join(t.TempDir(), "none")); err == nil {
+		t.Error("a configuration that is not there is accepted")
 	}
 }

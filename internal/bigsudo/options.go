@@ -1,6 +1,14 @@
 package bigsudo
 
-import "strings"
+import (
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/betagouv/mrs-ops/internal/local"
+)
 
 // short maps the one-letter options of ansible-playbook that matter here to
 // their long names.
@@ -41,4 +49,32 @@ func given(args []string, option string) bool {
 // --inventory-file is the old name of --inventory.
 func abbreviates(name, option string) bool {
 	return strings.HasPrefix(option, name) || option == "inventory" && strings.HasPrefix("inventory-file", name)
+}
+
+// SSHArgs returns the options by which Ansible reads an SSH configuration in
+// place of the user's own, such as .vagrant-ssh.
+//
+// Ansible shares connections between runs by the host's name, which may mean
+// another host in another configuration: the path of the shared ones given here
+// is this configuration's own.
+func SSHArgs(config string) ([]string, error) {
+	config, err := filepath.Abs(config)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(config); err != nil {
+		return nil, fmt.Errorf("there is no such SSH configuration: %w\nhint: `mage vagrant:up` writes .vagrant-ssh", err)
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return nil, fmt.Errorf("no folder for shared connections: %w\nhint: set HOME", err)
+	}
+	sockets := filepath.Join(cache, "mrs-ops", "ssh")
+	if err := os.MkdirAll(sockets, 0o700); err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256([]byte(config))
+	control := filepath.Join(sockets, fmt.Sprintf("%x-%%n", sum[:4])) // %n: the host's name
+	// Ansible splits the value as a shell does.
+	return []string{"--ssh-common-args=" + local.Quote("-F", config, "-o", "ControlPath="+control)}, nil
 }

@@ -10,8 +10,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -65,27 +63,11 @@ func (r Role) request() (bigsudo.Request, error) {
 	object, err := json.Marshal(vars)
 	errs = append(errs, err)
 	request.Vars = []string{string(object)}
-	args, err := sshArgs(r.Config)
-	request.Args = args
-	return request, errors.Join(append(errs, err)...)
-}
-
-// sshArgs returns the options that make Ansible read another SSH configuration
-// than the user's own.
-func sshArgs(config string) ([]string, error) {
-	if config == "" {
-		return nil, nil
+	if r.Config != "" {
+		request.Args, err = bigsudo.SSHArgs(r.Config)
+		errs = append(errs, err)
 	}
-	path, err := filepath.Abs(config)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := os.Stat(path); err != nil {
-		return nil, fmt.Errorf("there is no such SSH configuration: %w\nhint: `mage vagrant:up` writes .vagrant-ssh", err)
-	}
-	// Ansible splits the value as a shell does.
-	quoted := "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
-	return []string{"--ssh-common-args", "-F " + quoted}, nil
+	return request, errors.Join(errs...)
 }
 
 // target is [USER@]HOST: HOST is a name, also one of the SSH configuration, or

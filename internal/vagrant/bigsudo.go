@@ -2,16 +2,11 @@ package vagrant
 
 import (
 	"context"
-	"crypto/sha256"
-	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/betagouv/mrs-ops/internal/bigsudo"
 	"github.com/betagouv/mrs-ops/internal/console"
-	"github.com/betagouv/mrs-ops/internal/local"
 	"github.com/betagouv/mrs-ops/internal/setup"
 )
 
@@ -44,7 +39,7 @@ func Bigsudo(ctx context.Context, words ...string) error {
 	if err := provideImages(ctx, machines, images); err != nil {
 		return err
 	}
-	options, err := sshOptions()
+	options, err := bigsudo.SSHArgs(SSHConfig)
 	if err != nil {
 		return err
 	}
@@ -67,27 +62,4 @@ func aim(request *bigsudo.Request) []string {
 		}
 	}
 	return machines
-}
-
-// sshOptions returns Ansible's options that make it reach the machines.
-//
-// Ansible shares connections between runs, by names that another clone's
-// machines have too; the path given here is this clone's own.
-func sshOptions() ([]string, error) {
-	config, err := filepath.Abs(SSHConfig)
-	if err != nil {
-		return nil, err
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return nil, fmt.Errorf("no folder for shared connections: %w\nhint: set HOME", err)
-	}
-	sockets := filepath.Join(cache, "mrs-ops", "ssh")
-	if err := os.MkdirAll(sockets, 0o700); err != nil {
-		return nil, err
-	}
-	sum := sha256.Sum256([]byte(config))
-	control := filepath.Join(sockets, fmt.Sprintf("%x-%%n", sum[:4])) // %n: the machine's name
-	// Ansible splits the value as a shell does.
-	return []string{"--ssh-common-args=" + local.Quote("-F", config, "-o", "ControlPath="+control)}, nil
 }

@@ -178,34 +178,6 @@ func TestThePlaybookDeploysTheLocalInstanceUnlessAnotherIsNamed(t *testing.T) {
 	}
 }
 
-func TestAnsibleReachesTheMachinesOfThisCloneOnly(t *testing.T) {
-	t.Setenv("HOME", t.TempDir())
-	t.Setenv("XDG_CACHE_HOME", "")
-	var options []string
-	for _, clone := range []string{"a clone", "it's another"} {
-		dir := filepath.Join(t.TempDir(), clone)
-		if err := os.Mkdir(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		t.Chdir(dir)
-		got, err := sshOptions()
-		if err != nil {
-			t.Fatal(err)
-		}
-		words, err := bigsudo.Words(strings.TrimPrefix(got[0], "--ssh-common-args="))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(got) != 1 || len(words) != 4 || words[0] != "-F" || words[1] != filepath.Join(dir, SSHConfig) {
-			t.Errorf("got %q, which is %q", got, words)
-		}
-		options = append(options, words[len(words)-1])
-	}
-	if options[0] == options[1] {
-		t.Errorf("both share connections at %s", options[0])
-	}
-}
-
 func TestOnlyMachinesOfTheSSHConfigurationAreReachable(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if got := reachable(); got != nil {
