@@ -21,6 +21,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/betagouv/mrs-ops/internal/demo"
 )
 
 // mage is the compiled targets, root the project's root.
@@ -44,6 +46,12 @@ func TestMain(m *testing.M) {
 		build.Dir = root
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "mage -compile: %v\n%s", err, out)
+			return 1
+		}
+		// What the tests run and build on; on a bare machine nothing is there yet.
+		say := func(format string, args ...any) { fmt.Printf(format+"\n", args...) }
+		if err := demo.Ensure(context.Background(), root, []string{"debian:bookworm-slim", "betagouv/mrs:master", "postgres:15"}, say); err != nil {
+			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
 		return m.Run()
