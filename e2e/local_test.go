@@ -67,7 +67,7 @@ type result struct {
 // run runs argv in the project with env beside the process environment.
 func run(t *testing.T, env []string, argv ...string) result {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 15*time.Minute)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 30*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Dir = root
