@@ -20,6 +20,7 @@ import (
 	"os"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"golang.org/x/term"
 )
@@ -69,6 +70,30 @@ func JSON(value any) error {
 	out.SetIndent("", "  ")
 	out.SetEscapeHTML(false)
 	return out.Encode(value)
+}
+
+// Pulse tells say label and the seconds since now, at every interval given,
+// until the function it returns is called: a sign of life of something long.
+func Pulse(interval time.Duration, say func(format string, args ...any), label string) (stop func()) {
+	began := time.Now()
+	ticker := time.NewTicker(interval)
+	done, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-ticker.C:
+				say("%s: %d s", label, int(time.Since(began).Seconds()))
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		ticker.Stop()
+		close(done)
+		<-stopped
+	}
 }
 
 // Interactive reports whether somebody is there to answer.

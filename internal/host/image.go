@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/gobuild"
 )
 
@@ -57,7 +58,7 @@ func TraefikImage(ctx context.Context, arch string, say func(format string, args
 	program := filepath.Join(cache, programName(arch))
 	if _, err := os.Stat(program); err != nil {
 		say("Traefik: %s is built from source: about ten minutes, once; kept in %s", traefik.Version, cache)
-		stop := pulse(say, "Traefik: building")
+		stop := console.Pulse(10*time.Second, say, "Traefik: building")
 		err := traefik.Build(ctx, program, arch)
 		stop()
 		if err != nil {
@@ -129,22 +130,4 @@ func whole(path string, write func(io.Writer) error) error {
 		return err
 	}
 	return os.Rename(half.Name(), path)
-}
-
-// pulse tells label and the time since now, every 10 seconds, until the
-// function it returns is called.
-func pulse(say func(format string, args ...any), label string) (stop func()) {
-	began, ticker := time.Now(), time.NewTicker(10*time.Second)
-	done := make(chan struct{})
-	go func() {
-		for {
-			select {
-			case <-ticker.C:
-				say("%s: %v", label, time.Since(began).Round(time.Second))
-			case <-done:
-				return
-			}
-		}
-	}()
-	return func() { ticker.Stop(); close(done) }
 }

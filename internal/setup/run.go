@@ -2,8 +2,8 @@ package setup
 
 import (
 	"context"
-	"time"
 
+	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/local"
 )
 
@@ -15,26 +15,7 @@ func (m *machine) run(ctx context.Context, label string, argv ...string) error {
 	return err
 }
 
-// pulsing says label and the seconds since now, again and again, until the
-// function it returns is called.
+// pulsing is [console.Pulse] at m's pace.
 func (m *machine) pulsing(label string) (stop func()) {
-	began := time.Now()
-	ticker := time.NewTicker(m.pulse)
-	done, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		for {
-			select {
-			case <-ticker.C:
-				m.say("%s: %d s", label, int(time.Since(began).Seconds()))
-			case <-done:
-				return
-			}
-		}
-	}()
-	return func() {
-		ticker.Stop()
-		close(done)
-		<-stopped
-	}
+	return console.Pulse(m.pulse, m.say, label)
 }
