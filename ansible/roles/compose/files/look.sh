@@ -44,8 +44,8 @@ if [ -n "$version" ]; then
   running=$(docker ps --quiet --filter "$ours" --filter label=com.docker.compose.service=postgres --filter health=healthy)
 fi
 
-printf '{"folder": "%s", "engine": "%s", "compose": "%s", "runs": %s, "problems": [%s], "missing_networks": [%s]}\n' \
-  "$folder" "$version" "${compose:-}" \
+printf '{"folder": "%s", "runs": %s, "problems": [%s], "missing_networks": [%s]}\n' \
+  "$folder" \
   "$([ -n "$running" ] && echo true || echo false)" \
   "$(printf '%s\n' "${problems[@]-}" | array)" \
   "$(printf '%s\n' "${missing[@]-}" | array)"
