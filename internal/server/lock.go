@@ -1,0 +1,121 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/bitfield/script"
+
+	"github.com/betagouv/mrs-ops/internal/local"
+)
+
+//go:embed hold.sh
+var holdScript string
+
+// Lock is the right to change an instance, which only one has at a time. It is
+// gone with the process or the connection that has it, within seconds.
+type Lock struct {
+	Token string // by which the deployment on the server knows whose lock it runs under
+
+	input *io.PipeWriter
+	ended chan error
+}
+
+// Holder is who has an instance locked.
+type Holder struct {
+	Token string `json:"token"`
+	Who   string `json:"who"`
+	What  string `json:"what"`
+	Since int64  `json:"since"` // Unix seconds
+	PID   string `json:"pid"`   // on the server
+}
+
+// String says who, what and since when.
+func (h Holder) String() string {
+	if h.Who == "" { // between taking the lock and writing it down
+		return "somebody, since this moment"
+	}
+	since := time.Unix(h.Since, 0)
+	return fmt.Sprintf("%s: %s, since %s (%s)", h.Who, h.What, since.Format("15:04:05"), time.Since(since).Round(time.Second))
+}
+
+// Busy is the error where somebody else has the instance locked.
+type Busy struct {
+	Name   string
+	Holder Holder
+}
+
+// Error says who has it and what to do.
+func (b *Busy) Error() string {
+	return fmt.Sprintf("%s is locked by %s\nhint: wait until that has ended; mage deploy:unlock %s ends it", b.Name, b.Holder, b.Name)
+}
+
+// Lock locks the instance for what, on behalf of who, and hands to progress each
+// line that a deployment under the lock says meanwhile. The error is a [*Busy]
+// where somebody else has it.
+func (s *Server) Lock(ctx context.Context, who, what string, progress func(line string)) (*Lock, error) {
+	r, w := io.Pipe()
+	lock := &Lock{Token: rand.Text(), input: w, ended: make(chan error, 1)}
+	out := s.ScriptFrom(script.NewPipe().WithReader(r), holdScript, s.Project, lock.Token, who, what)
+	lines := bufio.NewScanner(out)
+	if !lines.Scan() || lines.Text() != "held" {
+		w.Close()
+		said := lines.Text()
+		for lines.Scan() { // to the error
+		}
+		err := errors.Join(lines.Err(), out.Error())
+		if local.ExitCode(err) == 75 {
+			busy := &Busy{Name: s.Name}
+			_ = json.Unmarshal([]byte(said), &busy.Holder)
+			return nil, busy
+		}
+		return nil, fmt.Errorf("%s can't be locked: %w", s.Name, err)
+	}
+	go func() {
+		for lines.Scan() {
+			progress(lines.Text())
+		}
+		lock.ended <- lines.Err()
+	}()
+	return lock, nil
+}
+
+// Release gives the instance free. What still works under the lock is ended
+// first, and undoes what it has begun.
+func (l *Lock) Release() error {
+	l.input.Close()
+	return <-l.ended
+}
+
+// Holder returns who has the instance locked, and whether anybody has.
+func (s *Server) Holder() (holder Holder, locked bool, err error) {
+	out, err := text(s.Script(`cd /run/lock/mrs-ops 2>/dev/null && [ -e "$1.lock" ] && ! flock --nonblock "$1.lock" true && cat "$1.lock" || true`, s.Project))
+	if err != nil || out == "" {
+		return holder, false, err
+	}
+	return holder, true, json.Unmarshal([]byte(out), &holder)
+}
+
+// Unlock ends who has the instance locked, as [Lock.Release] does.
+func (s *Server) Unlock(h Holder) error {
+	// By the token: a process that has the number by now is another.
+	_, err := text(s.Script(`
+set -euo pipefail
+cd /run/lock/mrs-ops
+flock --nonblock "$1.lock" true || ! grep -qF "\"$2\"" "$1.lock" && exit 0
+kill -TERM "$3"
+for ((n = 0; n < 600; n++)); do
+  ! flock --nonblock "$1.lock" true || exit 0
+  sleep 0.2
+done
+echo "it does not end" >&2
+exit 1`, s.Project, h.Token, h.PID))
+	return err
+}

@@ -1,0 +1,179 @@
+// Package server reaches an instance where it runs: on a server over SSH, or on
+// this machine.
+//
+// It knows where an instance's files are, how its stack is addressed, who holds
+// it at the moment (the lock), and where what was done to it is written down
+// (the audit log). It must not know what is done to an instance, nor how.
+//
+// What it runs, it runs as root, as the playbooks do.
+package server
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os/exec"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/bitfield/script"
+
+	"github.com/betagouv/mrs-ops/internal/instance"
+	"github.com/betagouv/mrs-ops/internal/local"
+	"github.com/betagouv/mrs-ops/internal/remote"
+)
+
+// Here is the server of an instance that is deployed on this machine.
+const Here = "localhost"
+
+// kept is where the stacks of ephemeral instances are (cookbook, "Compose").
+const kept = "/root/.yourlabs.compose"
+
+// Server is an instance where it runs. [Server.Close] ends what it holds open.
+type Server struct {
+	Name    string // the instance's
+	Project string // the compose project
+	Folder  string // where the stack's docker-compose.yml is
+
+	host runner
+}
+
+// runner runs commands as root, with in, or nothing where it is nil, as their
+// standard input.
+type runner interface {
+	ExecFrom(in *script.Pipe, argv ...string) *script.Pipe
+	Close() error
+	String() string
+}
+
+// Open connects to the server of an instance. Nobody is asked anything.
+func Open(ctx context.Context, inst *instance.Instance) (*Server, error) {
+	s := &Server{Name: inst.Name, Project: inst.Project(), Folder: Folder(inst)}
+	if inst.Get("server") == Here {
+		s.host = here{ctx}
+		return s, nil
+	}
+	host, err := remote.Dial(ctx, inst.Get("server"), remote.Options{Config: inst.Get("ssh_config"), Stderr: io.Discard})
+	if err != nil {
+		return nil, err
+	}
+	s.host = there{host.Sudo()}
+	return s, nil
+}
+
+// Folder returns where the stack of an instance is on its server.
+func Folder(inst *instance.Instance) string {
+	if inst.Persistent() {
+		return inst.Get("home")
+	}
+	return path.Join(kept, inst.Project())
+}
+
+// For returns the same connection for another instance on the same server.
+func (s *Server) For(inst *instance.Instance) *Server {
+	return &Server{Name: inst.Name, Project: inst.Project(), Folder: Folder(inst), host: s.host}
+}
+
+// Close ends the connection, and with it all commands that still run.
+func (s *Server) Close() error { return s.host.Close() }
+
+// String returns the server's name.
+func (s *Server) String() string { return s.host.String() }
+
+// Exec runs argv there as root, with no input, and sends its standard output to
+// the pipe, whose error tells what the command said.
+func (s *Server) Exec(argv ...string) *script.Pipe { return s.host.ExecFrom(nil, argv...) }
+
+// ExecFrom is [Server.Exec] with the contents of in as standard input.
+func (s *Server) ExecFrom(in *script.Pipe, argv ...string) *script.Pipe {
+	return s.host.ExecFrom(in, argv...)
+}
+
+// Script runs a bash script there, which has args as $1, $2 ….
+func (s *Server) Script(text string, args ...string) *script.Pipe {
+	return s.ScriptFrom(nil, text, args...)
+}
+
+// ScriptFrom is [Server.Script] with the contents of in as standard input.
+func (s *Server) ScriptFrom(in *script.Pipe, text string, args ...string) *script.Pipe {
+	return s.ExecFrom(in, append([]string{"bash", "-c", text, "bash"}, args...)...)
+}
+
+// Compose returns the command line `docker compose args…` for the instance's
+// stack, as the deployment calls it: COMPOSE_… variables and an .env file do not
+// count.
+func (s *Server) Compose(args ...string) []string {
+	return append([]string{"docker", "compose", "--project-name", s.Project, "--env-file", "/dev/null",
+		"--file", path.Join(s.Folder, "docker-compose.yml")}, args...)
+}
+
+// there is a server over SSH.
+type there struct{ *remote.Host }
+
+func (t there) ExecFrom(in *script.Pipe, argv ...string) *script.Pipe {
+	if in == nil {
+		return t.Exec(argv...)
+	}
+	return t.Host.ExecFrom(in, argv...)
+}
+
+// here is this machine.
+type here struct{ ctx context.Context }
+
+func (here) Close() error   { return nil }
+func (here) String() string { return Here }
+
+// ExecFrom ends the output with the command's error, as that of a remote
+// command ends.
+func (h here) ExecFrom(in *script.Pipe, argv ...string) *script.Pipe {
+	argv = local.Root(argv...)
+	cmd := exec.CommandContext(h.ctx, argv[0], argv[1:]...)
+	var said bytes.Buffer
+	out, w := io.Pipe()
+	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = w, &said, 5*time.Second
+	if in != nil {
+		cmd.Stdin = in
+	}
+	go func() {
+		err := cmd.Run()
+		if err != nil {
+			err = &local.Error{Argv: argv, Stderr: said.String(), Err: err}
+		}
+		w.CloseWithError(err)
+	}()
+	return script.NewPipe().WithContext(h.ctx).WithReader(out)
+}
+
+// Load reads the instance called name as the process environment has it, and
+// connects to its server.
+func Load(ctx context.Context, name string, environ []string) (*Server, *instance.Instance, error) {
+	inst, err := instance.Load(".", name, environ)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := Open(ctx, inst)
+	return s, inst, err
+}
+
+// text returns what a pipe has, without the last newline.
+func text(p *script.Pipe) (string, error) {
+	out, err := p.String()
+	return strings.TrimRight(out, "\n"), err
+}
+
+// Output runs argv there and returns its standard output without the last
+// newline.
+func (s *Server) Output(argv ...string) (string, error) { return text(s.Exec(argv...)) }
+
+// Runs returns an error if the instance was never deployed there.
+func (s *Server) Runs() error {
+	if _, err := s.Output("test", "-e", path.Join(s.Folder, "docker-compose.yml")); err != nil {
+		if local.ExitCode(err) != 1 {
+			return err
+		}
+		return fmt.Errorf("%s is not deployed on %s: there is no %s/docker-compose.yml\nhint: mage deploy:to %s", s.Name, s, s.Folder, s.Name)
+	}
+	return nil
+}
