@@ -4,7 +4,8 @@
 //
 //   - what was asked for goes to standard output, everything about it to
 //     standard error, so that output can be piped;
-//   - colour is for terminals only, and never where NO_COLOR is set;
+//   - colour is for terminals and for the logs of CI systems that show it, and
+//     never where NO_COLOR is set;
 //   - a question is asked only of a terminal: elsewhere the answer is no;
 //   - lines are plain and whole: nothing is drawn over, so that a log of a run
 //     reads like the run.
@@ -27,7 +28,14 @@ import (
 
 // Colour reports whether what is written to f may be coloured.
 func Colour(f *os.File) bool {
-	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
+	if os.Getenv("NO_COLOR") != "" {
+		return false
+	}
+	if ci() != "" { // their runners have no terminal, and so no TERM to speak of
+		info, err := f.Stat()
+		return err == nil && !info.Mode().IsRegular()
+	}
+	return os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
 }
 
 // Say tells how things go, in a line on standard error.
