@@ -9,9 +9,11 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path"
 
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/instance"
+	"github.com/betagouv/mrs-ops/internal/server"
 	"github.com/betagouv/mrs-ops/internal/stack"
 )
 
@@ -24,11 +26,17 @@ type Plan struct {
 	URL        string            `json:"url"`
 	Vars       map[string]string `json:"vars"`     // the instance's variables that are set
 	File       string            `json:"file"`     // the content of docker-compose.yml
-	Folders    []stack.Folder    `json:"folders"`  // to make, from home unless absolute
+	Folders    []stack.Folder    `json:"folders"`  // to make
 	Networks   []string          `json:"networks"` // to make
 	Images     map[string]string `json:"images"`   // by service
 	Published  []string          `json:"-"`        // TCP ports of the host
+	Who        string            `json:"who"`      // who deploys, for locks and the audit log
+	Change     string            `json:"change"`   // what Slack is told of the change, after a sentence
 }
+
+// changeVariable is how a deployment that knows what it deploys hands that on to
+// the playbook's own run of `compose:render`.
+const changeVariable = "MRS_CHANGE"
 
 // NewPlan plans the deployment of the instance called name, with environ as the
 // process environment ([instance.Load]).
@@ -47,6 +55,11 @@ func NewPlan(ctx context.Context, name string, environ []string) (*Plan, error) 
 	if err != nil {
 		return nil, err
 	}
+	for i, folder := range rendered.Folders {
+		if !path.IsAbs(folder.Path) {
+			rendered.Folders[i].Path = path.Join(server.Folder(inst), folder.Path)
+		}
+	}
 	plan := &Plan{
 		Name:       inst.Name,
 		Project:    inst.Project(),
@@ -58,6 +71,8 @@ func NewPlan(ctx context.Context, name string, environ []string) (*Plan, error) 
 		Networks:   rendered.Networks,
 		Images:     rendered.Images,
 		Published:  rendered.Published,
+		Who:        server.Operator(),
+		Change:     os.Getenv(changeVariable),
 	}
 	return plan, nil
 }

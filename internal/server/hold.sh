@@ -11,7 +11,7 @@
 # begun. One that was left alone goes on to its own end: it has a lock of its own (PROJECT.work).
 set -euo pipefail
 project=$1 token=$2 who=$3 what=$4
-umask 022
+umask 077
 cd /run/lock && mkdir -p mrs-ops && cd mrs-ops
 exec 9>>"$project.lock"
 if ! flock --nonblock 9; then

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Says in JSON how this host stands, before anything is changed on it: what deploying lacks
-# ("problems"), and what is there already. Reads home, project and networks (a word each) from the
-# environment. Changes nothing.
+# ("problems"), and which programs it needs of $programs (a word each) that it has not ("missing").
+# Reads home and project from the environment. Changes nothing.
 set -euo pipefail
 
-home=${home:-} project=${project:-} networks=${networks:-}
+home=${home:-} project=${project:-} programs=${programs:-}
 
 # JSON strings, one line each, of the lines on standard input. What is printed here is names and
 # our own sentences; a quote or a backslash in them is dropped rather than escaped.
@@ -29,11 +29,10 @@ free=$(df --output=avail -k "$on" | tail -n 1)
 [ "$free" -ge 262144 ] || problems+=("$on has $((free / 1024)) MiB free, less than 256; hint: docker system df, df -h $on")
 
 missing=()
-running=""
+for program in $programs; do
+  command -v "$program" >/dev/null || missing+=("$program")
+done
 if [ -n "$version" ]; then
-  for network in $networks; do
-    docker network inspect "$network" >/dev/null 2>&1 || missing+=("$network")
-  done
   ours="label=com.docker.compose.project=$project"
   # Compose knows a project by its name alone: one of the same name in another folder would be
   # taken over, its containers recreated on this folder's data.
@@ -41,11 +40,8 @@ if [ -n "$version" ]; then
     [ -z "$elsewhere" ] || [ "$elsewhere" = "$folder" ] ||
       problems+=("project $project runs already, from $elsewhere; hint: another last part of home makes another project")
   done < <(docker ps --all --filter "$ours" --format '{{.Label "com.docker.compose.project.working_dir"}}' | sort -u)
-  running=$(docker ps --quiet --filter "$ours" --filter label=com.docker.compose.service=postgres --filter health=healthy)
 fi
 
-printf '{"folder": "%s", "runs": %s, "problems": [%s], "missing_networks": [%s]}\n' \
-  "$folder" \
-  "$([ -n "$running" ] && echo true || echo false)" \
+printf '{"folder": "%s", "problems": [%s], "missing": [%s]}\n' "$folder" \
   "$(printf '%s\n' "${problems[@]-}" | array)" \
   "$(printf '%s\n' "${missing[@]-}" | array)"
