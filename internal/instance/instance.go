@@ -134,8 +134,15 @@ func (i *Instance) set(name, value, source string) {
 }
 
 // Names returns the instances that the project at root has an env file for.
-func Names(root string) ([]string, error) {
-	files, err := filepath.Glob(filepath.Join(root, "env", "*.env"))
+func Names(root string) ([]string, error) { return NamesIn(root, "") }
+
+// NamesIn returns the instances that the project at root has an env file for in
+// env/SET/, the folder that MRS_ENV=SET means; an empty set means env/ itself.
+func NamesIn(root, set string) ([]string, error) {
+	if err := checkSet(root, set); err != nil {
+		return nil, err
+	}
+	files, err := filepath.Glob(filepath.Join(root, "env", set, "*.env"))
 	if err != nil {
 		return nil, err
 	}
@@ -146,6 +153,20 @@ func Names(root string) ([]string, error) {
 		}
 	}
 	return names, nil
+}
+
+// checkSet returns an error if there are no values for MRS_ENV=SET.
+func checkSet(root, set string) error {
+	if set == "" {
+		return nil
+	}
+	if !namePattern.MatchString(set) {
+		return fmt.Errorf("MRS_ENV=%q is not the name of a folder in env/: lower-case letters, digits and dashes make one", set)
+	}
+	if info, err := os.Stat(filepath.Join(root, "env", set)); err != nil || !info.IsDir() {
+		return fmt.Errorf("MRS_ENV=%s: there is no folder env/%s", set, set)
+	}
+	return nil
 }
 
 // envFiles returns the files that may set values for an instance, weakest
@@ -165,11 +186,8 @@ func envFiles(root, name, set string) ([]string, error) {
 		}
 		return []string{base + ".env", base + secretsSuffix}, nil
 	}
-	if !namePattern.MatchString(set) {
-		return nil, fmt.Errorf("MRS_ENV=%q is not the name of a folder in env/: lower-case letters, digits and dashes make one", set)
-	}
-	if info, err := os.Stat(filepath.Join(root, "env", set)); err != nil || !info.IsDir() {
-		return nil, fmt.Errorf("MRS_ENV=%s: there is no folder env/%s", set, set)
+	if err := checkSet(root, set); err != nil {
+		return nil, err
 	}
 	over := filepath.Join("env", set, name)
 	if _, err := os.Stat(filepath.Join(root, over+".env")); err != nil && !slices.Contains(names, name) {

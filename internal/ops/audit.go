@@ -1,0 +1,87 @@
+package ops
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/betagouv/mrs-ops/internal/console"
+	"github.com/betagouv/mrs-ops/internal/server"
+)
+
+// Audit prints what was done to an instance, the oldest first, as a table or as
+// JSON. It needs the server, not that the instance is still there.
+func Audit(ctx context.Context, name string, asJSON bool) error {
+	inst, err := load(name)
+	if err != nil {
+		return err
+	}
+	s, err := connect(ctx, inst)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	entries, err := s.Audit()
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return console.JSON(entries)
+	}
+	if len(entries) == 0 {
+		console.Done("%s: nothing is in its audit log on %s", name, s)
+		return nil
+	}
+	return console.Table(auditTable(entries, time.Now())...)
+}
+
+func auditTable(entries []server.Entry, now time.Time) [][]string {
+	rows := [][]string{{"TIME", "AGO", "WHO", "WHAT", "OUTCOME", "TOOK", "COMMIT", "REASON"}}
+	for _, e := range entries {
+		took := (time.Duration(e.Seconds*10) * time.Second / 10).String()
+		rows = append(rows, cells(e.Time.Local().Format("2006-01-02 15:04:05"), ago(now.Sub(e.Time)), e.Who, e.What, e.Outcome, took, short(e.Commit), e.Reason))
+	}
+	return rows
+}
+
+// cells returns a row in which nothing empty is mistaken for missing, and
+// nothing moves the cursor of a terminal: what servers say may be anything.
+func cells(row ...string) []string {
+	for i, cell := range row {
+		row[i] = plain(cell)
+		if row[i] == "" {
+			row[i] = "-"
+		}
+	}
+	return row
+}
+
+// plain returns text on one line, without control characters.
+func plain(text string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return ' '
+		case r < ' ' || 0x7f <= r && r < 0xa0 || r == '\u202e': // C0, DEL, C1; what turns the line around
+			return -1
+		}
+		return r
+	}, text))
+}
+
+// short returns a commit as git abbreviates it.
+func short(commit string) string { return commit[:min(len(commit), 9)] }
+
+// ago returns a duration in the largest unit that says enough.
+func ago(d time.Duration) string {
+	switch d = d.Abs(); {
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d d", int(d.Hours())/24)
+}

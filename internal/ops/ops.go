@@ -1,0 +1,133 @@
+// Package ops is the day-to-day work on instances that are deployed: how they
+// stand, what they log, commands in their containers, a restart, and what was
+// done to them.
+//
+// An instance is named by its env file, or, as a branch, by its project
+// (test-SLUG). What only reads needs none of the instance's secrets. What
+// changes something is in the instance's audit log, without the arguments of
+// commands, which may be somebody's data.
+//
+// The working directory is the project's root. The package must not know how an
+// instance is deployed.
+package ops
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/betagouv/mrs-ops/internal/instance"
+	"github.com/betagouv/mrs-ops/internal/server"
+)
+
+// branch is the instance that branches are deployed as.
+const branch = "branch"
+
+// nowhere is the HOST of a branch that is known by its project alone.
+const nowhere = "unused.invalid"
+
+// branchPrefix begins the project of every branch (cookbook, "Compose").
+const branchPrefix = "test-"
+
+// resolve returns the instance that name means, and the process environment to
+// load it with: the one place that knows how branches are named.
+func resolve(name string, environ []string) (string, []string) {
+	if strings.HasPrefix(name, branchPrefix) {
+		return branch, slices.Concat(environ, []string{"project=" + name, "home=", "HOST=" + nowhere, "HOST_SLUG=" + name, "ALLOWED_HOSTS=" + nowhere})
+	}
+	return name, environ
+}
+
+// load returns the instance that name means. What is wrong with its variables
+// is an error only where it keeps the instance from being found: who reads logs
+// may lack its secrets.
+func load(name string) (*instance.Instance, error) {
+	as, environ := resolve(name, os.Environ())
+	inst, err := instance.Load(".", as, environ)
+	if inst == nil {
+		return nil, err
+	}
+	inst.Name = name
+	return inst, findable(err)
+}
+
+// findable returns err without the problems that do not keep an instance from
+// being found.
+func findable(err error) error {
+	invalid, ok := errors.AsType[*instance.Invalid](err)
+	if !ok {
+		return err
+	}
+	where := slices.DeleteFunc(slices.Clone(invalid.Problems), func(p instance.Problem) bool {
+		return !slices.Contains([]string{"server", "ssh_config", "home", "project"}, p.Name)
+	})
+	if len(where) == 0 {
+		return nil
+	}
+	return &instance.Invalid{Instance: invalid.Instance, Problems: where}
+}
+
+// open connects to the server of the instance that name means, which must be
+// deployed there. The connection outlives ctx, so that what was interrupted can
+// still be written down; it is to be closed.
+func open(ctx context.Context, name string) (*server.Server, *instance.Instance, error) {
+	inst, err := load(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := connect(ctx, inst)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := s.Runs(); err != nil {
+		s.Close()
+		return nil, nil, err
+	}
+	return s, inst, nil
+}
+
+// connect is [server.Open] with a ctx that ends the attempt, and nothing that
+// comes after it.
+func connect(ctx context.Context, inst *instance.Instance) (*server.Server, error) {
+	longer, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	attempt := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
+	s, err := server.Open(longer, inst)
+	if inTime := attempt(); !inTime && err == nil {
+		s.Close()
+		return nil, context.Cause(ctx)
+	}
+	return s, err
+}
+
+var servicePattern = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]*$`) // compose-spec, "services"
+
+// checkService returns an error if name, unless it is empty, can be no
+// service's.
+func checkService(name string) error {
+	if name == "" || servicePattern.MatchString(name) {
+		return nil
+	}
+	return fmt.Errorf("%q is not the name of a service\nhint: -service=django", name)
+}
+
+// Failed is a command in a container that did not end well.
+type Failed struct {
+	What   string // the command as the audit log has it
+	Name   string // the instance's
+	status int
+	Err    error // how it ended
+}
+
+// Error says which command, and how it ended. What it said was printed as it
+// said it.
+func (f *Failed) Error() string { return fmt.Sprintf("%s: %s: %v", f.Name, f.What, f.Err) }
+
+// ExitStatus returns the command's own exit status, which mage ends with too.
+func (f *Failed) ExitStatus() int { return max(1, f.status) }
+
+// Unwrap returns how the command ended.
+func (f *Failed) Unwrap() error { return f.Err }

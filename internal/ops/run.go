@@ -1,0 +1,320 @@
+package ops
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/mail"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/betagouv/mrs-ops/internal/bigsudo"
+	"github.com/betagouv/mrs-ops/internal/console"
+	"github.com/betagouv/mrs-ops/internal/instance"
+	"github.com/betagouv/mrs-ops/internal/local"
+	"github.com/betagouv/mrs-ops/internal/remote"
+	"github.com/betagouv/mrs-ops/internal/server"
+)
+
+// application is the service that commands are for unless another is named.
+const application = "django"
+
+// stream runs argv as root on the instance's server, with no input, and prints
+// what it says as it says it. It ends with ctx.
+func stream(ctx context.Context, inst *instance.Instance, argv []string) error {
+	if inst.Get("server") != server.Here {
+		// A connection of its own: that of a [server.Server] keeps for itself
+		// what commands say on their standard error.
+		host, err := remote.Dial(ctx, inst.Get("server"), remote.Options{Config: inst.Get("ssh_config"), Stderr: os.Stderr})
+		if err != nil {
+			return err
+		}
+		defer host.Close()
+		_, err = host.Sudo().Exec(argv...).Stdout()
+		return err
+	}
+	argv = local.Root(argv...)
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 4 * time.Second
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// LogOptions is what of the logs to show; the zero value: the last lines of all
+// services.
+type LogOptions struct {
+	Service string
+	Follow  bool   // until interrupted
+	Since   string // a time, or a duration before now: 2026-11-24T08:00:00, 90m
+	Tail    int    // lines of each container; 0: 100, or all where Since is given; less than 0: all
+}
+
+var sincePattern = regexp.MustCompile(`^[0-9][0-9A-Za-z:.+-]*$`)
+
+// args returns the arguments for docker compose.
+func (o LogOptions) args(colour bool) ([]string, error) {
+	if o.Since != "" && !sincePattern.MatchString(o.Since) {
+		return nil, fmt.Errorf("-since=%q is neither a time nor a duration\nhint: -since=90m, or -since=2026-11-24T08:00:00", o.Since)
+	}
+	if err := checkService(o.Service); err != nil {
+		return nil, err
+	}
+	ansi := "never"
+	if colour {
+		ansi = "always"
+	}
+	args := []string{"--ansi", ansi, "logs", "--timestamps"}
+	if o.Follow {
+		args = append(args, "--follow")
+	}
+	if o.Since != "" {
+		args = append(args, "--since="+o.Since)
+	}
+	switch {
+	case o.Tail > 0:
+		args = append(args, "--tail="+strconv.Itoa(o.Tail))
+	case o.Tail == 0 && o.Since == "":
+		args = append(args, "--tail=100")
+	}
+	if o.Service != "" {
+		args = append(args, o.Service)
+	}
+	return args, nil
+}
+
+// Logs prints what the containers of an instance say. That somebody interrupts
+// what follows is its end, not an error.
+func Logs(ctx context.Context, name string, o LogOptions) error {
+	args, err := o.args(console.Colour(os.Stdout))
+	if err != nil {
+		return err
+	}
+	s, inst, err := open(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	err = stream(ctx, inst, s.Compose(args...))
+	if o.Follow && ctx.Err() != nil {
+		return nil
+	}
+	return ended(name, "logs", err)
+}
+
+// ended returns how a command ended without its command line, which may hold
+// what is not for the audit log.
+func ended(name, what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*remote.Error](err); ok {
+		err = e.Err
+	}
+	if errors.Is(err, context.Canceled) {
+		err = errors.New("interrupted")
+	}
+	return &Failed{What: what, Name: name, status: local.ExitCode(err), Err: err}
+}
+
+// inContainer runs words in a container of an instance, with no input, and
+// prints what they say. The audit log has what.
+func inContainer(ctx context.Context, name, service, what string, words ...string) error {
+	if err := checkService(service); err != nil {
+		return err
+	}
+	s, inst, err := open(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	argv := append(s.Compose("exec", "-T", cmp.Or(service, application)), words...)
+	return s.Audited(server.Operator(), what, func() error { return ended(name, what, stream(ctx, inst, argv)) })
+}
+
+// words splits a command, which is not to be empty. verb says what it is of.
+func words(verb, command string) ([]string, error) {
+	list, err := bigsudo.Words(command)
+	if err == nil && (len(list) == 0 || list[0] == "") {
+		err = fmt.Errorf("there is no command\nhint: mage ops:%s INSTANCE \"COMMAND ARGUMENTS\"", verb)
+	}
+	return list, err
+}
+
+// Exec runs a command in a container of an instance, of the application unless
+// service names another. The error is a [*Failed] where the command ran.
+func Exec(ctx context.Context, name, command, service string) error {
+	list, err := words("exec", command)
+	if err != nil {
+		return err
+	}
+	return inContainer(ctx, name, service, "exec "+cmp.Or(service, application)+" "+list[0], list...)
+}
+
+// Manage runs a command of Django's or of the application's in an instance:
+// `mrs COMMAND`.
+func Manage(ctx context.Context, name, command string) error {
+	list, err := words("manage", command)
+	if err != nil {
+		return err
+	}
+	if list[0] == "mrs" && len(list) > 1 { // as one types it in the container
+		list = list[1:]
+	}
+	return inContainer(ctx, name, "", "manage "+list[0], append([]string{"mrs"}, list...)...)
+}
+
+var domain = regexp.MustCompile(`@[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?$`)
+
+// checkAddress returns an error if to is not a plain mail address.
+func checkAddress(to string) error {
+	parsed, err := mail.ParseAddress(to)
+	if err != nil || parsed.Address != to || !domain.MatchString(to) || strings.HasPrefix(to, "-") {
+		return fmt.Errorf("%q is not a mail address\nhint: somebody@example.org", to)
+	}
+	return nil
+}
+
+// SendTestEmail makes an instance send a mail to an address (cookbook, "Envoyer
+// un mail de test").
+func SendTestEmail(ctx context.Context, name, to string) error {
+	if err := checkAddress(to); err != nil {
+		return err
+	}
+	if err := inContainer(ctx, name, "", "sendTestEmail", "mrs", "sendtestemail", to); err != nil {
+		return fmt.Errorf("%w\nhint: mage ops:exec %s \"sh -c 'env | grep ^EMAIL_ | grep -v PASSWORD'\" shows its mail server", err, name)
+	}
+	console.Done("%s: its mail server has taken a test mail for %s", name, to)
+	return nil
+}
+
+// Shell opens a shell in a container of an instance, on this terminal.
+func Shell(ctx context.Context, name, service string) error {
+	if err := checkService(service); err != nil {
+		return err
+	}
+	if !console.Interactive() {
+		return fmt.Errorf("a shell needs a terminal\nhint: mage ops:exec %s \"COMMAND\" needs none", name)
+	}
+	s, inst, err := open(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	what := "shell " + cmp.Or(service, application)
+	// When it ends there may be nobody left to write it down.
+	if err := s.Audited(server.Operator(), what+": opened", func() error { return nil }); err != nil {
+		return err
+	}
+	return s.Audited(server.Operator(), what, func() error { return terminal(ctx, inst, shellLine(inst, s, service)) })
+}
+
+// shellLine returns the command line that opens a shell in a container.
+func shellLine(inst *instance.Instance, s *server.Server, service string) []string {
+	// The image may have no bash.
+	argv := s.Compose("exec", cmp.Or(service, application), "sh", "-c", "command -v bash >/dev/null && exec bash; exec sh")
+	if inst.Get("server") == server.Here {
+		return local.Root(argv...)
+	}
+	line := []string{"ssh", "-t", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=10"}
+	if config := inst.Get("ssh_config"); config != "" {
+		line = append(line, "-F", config)
+	}
+	root := append([]string{"sh", "-c", `[ "$(id -u)" = 0 ] || set -- sudo -n -- "$@"; exec "$@"`, "sh"}, argv...)
+	return append(line, "--", inst.Get("server"), local.Quote(root...))
+}
+
+// terminal runs argv on this terminal. The exit status of the shell in it is no
+// error: it is that of the last command somebody typed.
+func terminal(ctx context.Context, inst *instance.Instance, argv []string) error {
+	// An interruption is for the shell.
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), argv[0], argv[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	err := cmd.Run()
+	if _, ran := errors.AsType[*exec.ExitError](err); ran && (argv[0] != "ssh" || local.ExitCode(err) != 255) { // ssh(1): its own
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("the connection to %s failed: %w", inst.Get("server"), err)
+	}
+	return nil
+}
+
+// Restart restarts an instance's containers, or those of one service, under its
+// lock, and waits until they are healthy again. It does not answer meanwhile.
+//
+// An interruption ends the waiting: the engine goes on with a restart that it
+// has begun.
+func Restart(ctx context.Context, name, service string) error {
+	if err := checkService(service); err != nil {
+		return err
+	}
+	s, inst, err := open(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	what, subject, only := "restart", name, []string(nil)
+	if service != "" {
+		what, subject, only = "restart "+service, name+"'s "+service, []string{service}
+	}
+	lock, err := s.Lock(ctx, server.Operator(), what, func(line string) { console.Say("%s", line) })
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	start := time.Now()
+	err = s.Audited(server.Operator(), what, func() error {
+		console.Say("%s restarts: it does not answer meanwhile", subject)
+		defer console.Pulse(10*time.Second, console.Say, "waiting until it is healthy")()
+		restarted := make(chan error, 1)
+		go func() { restarted <- restart(s, inst.Get("healthcheck_timeout"), only) }()
+		select {
+		case err := <-restarted:
+			return err
+		case <-ctx.Done():
+			return fmt.Errorf("interrupted while %s restarts\nhint: what has begun goes on; mage ops:status -instance=%s tells how it ends", subject, name)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	console.Done("%s: restarted, and healthy after %s", subject, time.Since(start).Round(100*time.Millisecond))
+	return nil
+}
+
+// restart restarts services, all if there are none, and waits up to timeout, in
+// seconds, until they are healthy.
+func restart(s *server.Server, timeout string, services []string) error {
+	if _, err := s.Output(s.Compose(append([]string{"restart"}, services...)...)...); err != nil {
+		return said("it could not be restarted", s.Name, err)
+	}
+	// Nothing is made anew: this only waits, and starts what was not running.
+	up := append([]string{"up", "--detach", "--no-recreate", "--wait", "--wait-timeout", timeout}, services...)
+	if _, err := s.Output(s.Compose(up...)...); err != nil {
+		return said("it is restarted, but not healthy", s.Name, err)
+	}
+	return nil
+}
+
+// said returns a problem with the last line of what a command said about it.
+func said(problem, name string, err error) error {
+	reason := err.Error()
+	if e, ok := errors.AsType[*remote.Error](err); ok {
+		reason = cmp.Or(e.Stderr, e.Err.Error())
+	} else if e, ok := errors.AsType[*local.Error](err); ok {
+		reason = cmp.Or(strings.TrimSpace(e.Stderr), e.Err.Error())
+	}
+	lines := strings.Split(reason, "\n")
+	return fmt.Errorf("%s: %s: %s\nhint: mage ops:logs %s", name, problem, strings.TrimSpace(lines[len(lines)-1]), name)
+}

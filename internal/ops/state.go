@@ -1,0 +1,413 @@
+package ops
+
+import (
+	"cmp"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/betagouv/mrs-ops/internal/local"
+	"github.com/betagouv/mrs-ops/internal/remote"
+	"github.com/betagouv/mrs-ops/internal/server"
+)
+
+// State is how an instance stands.
+type State string
+
+// An instance that was never deployed is neither well nor not.
+const (
+	Well        State = "well"
+	NotWell     State = "not well"
+	NotDeployed State = "not deployed"
+	Unreachable State = "unreachable" // its server is; the instance may be well
+)
+
+// Row is what [Status] found out about an instance.
+type Row struct {
+	Instance    string      `json:"instance"` // a branch has its project's name
+	Server      string      `json:"server"`
+	State       State       `json:"state"`
+	Problems    []string    `json:"problems"` // why it is not well, a few words each
+	Error       string      `json:"error,omitempty"`
+	URL         string      `json:"url"`
+	Containers  []Container `json:"containers"`
+	Image       string      `json:"image,omitempty"`  // the application's
+	Commit      string      `json:"commit,omitempty"` // that it was built from
+	UpSince     *time.Time  `json:"up_since"`         // the application
+	HTTP        *HTTP       `json:"http"`
+	Backup      *Backup     `json:"backup"` // null: not known, or a branch
+	Timers      []Timer     `json:"timers"` // the next first
+	Disks       []Disk      `json:"disks"`  // of its server
+	Lock        *Holder     `json:"lock"`   // who changes it at this moment
+	Maintenance bool        `json:"maintenance"`
+	RemoveAt    *time.Time  `json:"remove_at,omitempty"`    // when a branch's time is over
+	EnvProblems []string    `json:"env_problems,omitempty"` // names of variables that are missing or malformed here
+	Seconds     float64     `json:"seconds"`                // how long it took to find out
+
+	basicAuth  bool // being asked for a password is an answer
+	persistent bool
+}
+
+// Container is a container of an instance.
+type Container struct {
+	Service  string     `json:"service"`
+	State    string     `json:"state"`            // as docker has it: running, exited, restarting …; absent
+	Health   string     `json:"health,omitempty"` // healthy, unhealthy, starting; empty: nobody checks it
+	ExitCode int        `json:"exit_code"`
+	Restarts int        `json:"restarts"` // by the engine, since it was made
+	Started  *time.Time `json:"started"`
+	Image    string     `json:"image,omitempty"`
+	Commit   string     `json:"commit,omitempty"`
+}
+
+// well reports whether the container does its work.
+func (c Container) well() bool {
+	return c.State == "running" && (c.Health == "" || c.Health == "healthy")
+}
+
+// problem says what is wrong with it.
+func (c Container) problem() string {
+	switch {
+	case c.State == "running":
+		return c.Service + " " + c.Health
+	case c.State == "exited", c.State == "dead":
+		return fmt.Sprintf("%s %s (%d)", c.Service, c.State, c.ExitCode)
+	}
+	return c.Service + " " + c.State
+}
+
+// HTTP is what the instance answered.
+type HTTP struct {
+	From    string     `json:"from"`   // "here", or "server" where the name is not known here
+	Status  int        `json:"status"` // 0: there was no answer
+	Seconds float64    `json:"seconds"`
+	Error   string     `json:"error,omitempty"`
+	Expires *time.Time `json:"certificate_expires"` // null: not https
+	Trusted bool       `json:"certificate_trusted"`
+}
+
+// Backup is how the backups of an instance stand.
+type Backup struct {
+	SetUp bool       `json:"set_up"`
+	Last  *time.Time `json:"last"` // null: there is none
+	ID    string     `json:"id,omitempty"`
+	Tags  []string   `json:"tags,omitempty"`
+	Error string     `json:"error,omitempty"` // why the repository does not tell
+
+	since time.Time // when they were set up
+}
+
+// Timer is a systemd timer of an instance.
+type Timer struct {
+	Name   string     `json:"name"` // without the project
+	Next   *time.Time `json:"next"`
+	Last   *time.Time `json:"last"`
+	Result string     `json:"result"` // of the last run, as systemd has it
+}
+
+// Disk is the file system that a folder is on.
+type Disk struct {
+	Path string `json:"path"`
+	Used int    `json:"used_percent"`
+	Free int64  `json:"free_bytes"`
+	Size int64  `json:"size_bytes"`
+}
+
+// Holder is who has an instance locked, without the lock's token.
+type Holder struct {
+	Who   string    `json:"who"`
+	What  string    `json:"what"`
+	Since time.Time `json:"since"`
+}
+
+//go:embed state.sh
+var stateScript string
+
+// answer is what state.sh prints. Null, which is nil here, is what was not to
+// be found out.
+type answer struct {
+	Deployed    bool  `json:"deployed"`
+	Maintenance bool  `json:"maintenance"`
+	RemoveAt    int64 `json:"remove_at"`
+	Containers  []struct {
+		Service  string    `json:"service"`
+		State    string    `json:"state"`
+		Exit     int       `json:"exit"`
+		Restarts int       `json:"restarts"`
+		Health   string    `json:"health"`
+		Started  time.Time `json:"started"`
+		Image    string    `json:"image"`
+		Commits  []string  `json:"commits"`
+	} `json:"containers"`
+	Services []string `json:"services"`
+	HTTP     *struct {
+		URL     string  `json:"url"`
+		Status  int     `json:"status"`
+		Seconds float64 `json:"seconds"`
+		Trusted bool    `json:"trusted"`
+		Error   string  `json:"error"`
+		Expires int64   `json:"expires"`
+	} `json:"http"`
+	Backup *struct {
+		SetUp     bool  `json:"set_up"`
+		Since     int64 `json:"since"`
+		Snapshots []struct {
+			ID   string    `json:"short_id"`
+			Time time.Time `json:"time"`
+			Tags []string  `json:"tags"`
+		} `json:"snapshots"`
+		Error string `json:"error"`
+	} `json:"backup"`
+	Timers []struct {
+		Name   string `json:"name"`
+		Next   int64  `json:"next"`
+		Last   int64  `json:"last"`
+		Result string `json:"result"`
+	} `json:"timers"`
+	Disks []struct {
+		Path string `json:"path"`
+		Used int    `json:"used"`
+		Free int64  `json:"free"`
+		Size int64  `json:"size"`
+	} `json:"disks"`
+	Lock *server.Holder `json:"lock"`
+}
+
+// unix returns Unix seconds as a time, nil for 0.
+func unix(seconds int64) *time.Time {
+	if seconds == 0 {
+		return nil
+	}
+	t := time.Unix(seconds, 0).UTC()
+	return &t
+}
+
+// ask asks an instance where it runs, and fills in the row.
+func (r *Row) ask(s *server.Server, url, repository string) {
+	out, err := s.Script(stateScript, s.Project, s.Folder, url, repository).Bytes()
+	if err == nil {
+		err = r.read(out)
+	}
+	if err != nil {
+		r.unreachable(err)
+	}
+}
+
+// unreachable says why nothing is known.
+func (r *Row) unreachable(err error) {
+	r.State = Unreachable
+	r.Error = err.Error()
+	if e, ok := errors.AsType[*remote.Error](err); ok { // not with the whole script
+		r.Error = cmp.Or(e.Stderr, e.Err.Error())
+	} else if e, ok := errors.AsType[*local.Error](err); ok {
+		r.Error = cmp.Or(strings.TrimSpace(e.Stderr), e.Err.Error())
+	}
+	r.Problems = []string{"unreachable"}
+}
+
+// read fills in the row from what state.sh printed.
+func (r *Row) read(out []byte) error {
+	var a answer
+	if err := json.Unmarshal(out, &a); err != nil {
+		return fmt.Errorf("it answered what is no answer: %w", err)
+	}
+	r.Maintenance = a.Maintenance
+	r.RemoveAt = unix(a.RemoveAt)
+	for _, t := range a.Timers {
+		r.Timers = append(r.Timers, Timer{Name: t.Name, Next: unix(t.Next), Last: unix(t.Last), Result: t.Result})
+	}
+	slices.SortStableFunc(r.Timers, func(a, b Timer) int { return cmp.Compare(a.Name, b.Name) })
+	for _, d := range a.Disks {
+		r.Disks = append(r.Disks, Disk(d))
+	}
+	if a.Lock != nil {
+		r.Lock = &Holder{Who: a.Lock.Who, What: a.Lock.What, Since: time.Unix(a.Lock.Since, 0).UTC()}
+	}
+	if !a.Deployed && len(a.Containers) == 0 {
+		r.State = NotDeployed
+		return nil
+	}
+	if !a.Deployed {
+		r.Problems = append(r.Problems, "its docker-compose.yml is gone")
+	}
+	r.readContainers(&a)
+	if h := a.HTTP; h != nil {
+		r.URL = cmp.Or(r.URL, h.URL)
+		r.HTTP = &HTTP{From: "server", Status: h.Status, Seconds: h.Seconds, Error: h.Error, Expires: unix(h.Expires), Trusted: h.Trusted}
+	}
+	if r.persistent {
+		r.readBackup(&a)
+	}
+	return nil
+}
+
+func (r *Row) readContainers(a *answer) {
+	if a.Containers == nil {
+		r.Problems = append(r.Problems, "the Docker engine does not answer")
+		return
+	}
+	for _, c := range a.Containers {
+		container := Container{Service: c.Service, State: c.State, Health: c.Health, ExitCode: c.Exit, Restarts: c.Restarts, Image: c.Image}
+		if !c.Started.IsZero() {
+			container.Started = &c.Started
+		}
+		if len(c.Commits) > 0 {
+			container.Commit = c.Commits[0]
+		}
+		r.Containers = append(r.Containers, container)
+	}
+	for _, service := range a.Services {
+		if !slices.ContainsFunc(r.Containers, func(c Container) bool { return c.Service == service }) {
+			r.Containers = append(r.Containers, Container{Service: service, State: "absent"})
+		}
+	}
+	// While one takes over from another a service has two: the best counts, and
+	// of those that are as good the one that started last.
+	slices.SortStableFunc(r.Containers, func(a, b Container) int {
+		good := map[bool]int{true: 0, false: 1}
+		return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(good[a.well()], good[b.well()]), compareTimes(b.Started, a.Started))
+	})
+	for _, c := range bestOf(r.Containers) {
+		if !c.well() {
+			r.Problems = append(r.Problems, c.problem())
+		}
+		if c.Service == application {
+			r.Image, r.Commit = c.Image, c.Commit
+			if c.State == "running" {
+				r.UpSince = c.Started
+			}
+		}
+	}
+}
+
+func compareTimes(a, b *time.Time) int {
+	if a == nil || b == nil {
+		return 0
+	}
+	return a.Compare(*b)
+}
+
+// bestOf returns the first container of each service.
+func bestOf(sorted []Container) []Container {
+	return slices.CompactFunc(slices.Clone(sorted), func(a, b Container) bool { return a.Service == b.Service })
+}
+
+func (r *Row) readBackup(a *answer) {
+	if a.Backup == nil {
+		r.Backup = &Backup{SetUp: true, Error: "it takes too long"}
+		return
+	}
+	r.Backup = &Backup{SetUp: a.Backup.SetUp, Error: a.Backup.Error, since: time.Unix(a.Backup.Since, 0)}
+	for _, snapshot := range a.Backup.Snapshots {
+		if r.Backup.Last == nil || snapshot.Time.After(*r.Backup.Last) {
+			r.Backup.Last, r.Backup.ID, r.Backup.Tags = &snapshot.Time, snapshot.ID, snapshot.Tags
+		}
+	}
+}
+
+// The limits beyond which somebody should look.
+const (
+	oldBackup   = 26 * time.Hour // one is made every night
+	certificate = 14 * 24 * time.Hour
+	fullDisk    = 90 // percent; deploying an image takes a few
+)
+
+// judge says whether the instance is well, once all is known. here is what it
+// answered to this machine, nil where its name is not known here.
+func (r *Row) judge(here *HTTP, now time.Time) {
+	problem := func(format string, args ...any) { r.Problems = append(r.Problems, fmt.Sprintf(format, args...)) }
+	switch r.State {
+	case NotDeployed:
+		return
+	case Unreachable:
+		r.HTTP = here
+		return
+	}
+	there := r.HTTP
+	if here != nil {
+		r.HTTP = here
+	}
+	if h := r.HTTP; h != nil {
+		switch {
+		case r.answers(h):
+		case h.Status != 0:
+			problem("answers %d", h.Status)
+		case there != nil && there != h && r.answers(there):
+			problem("answers on its server only")
+		default:
+			problem("does not answer")
+		}
+		r.judgeCertificate(h, now, problem)
+	}
+	r.judgeBackup(now, problem)
+	for _, t := range r.Timers {
+		if t.Result != "" && t.Result != "success" && t.Last != nil {
+			problem("its last %s failed", t.Name)
+		}
+	}
+	for _, d := range r.Disks {
+		if d.Used >= fullDisk {
+			problem("%s %d %% full", d.Path, d.Used)
+		}
+	}
+	r.State = Well
+	if len(r.Problems) > 0 {
+		r.State = NotWell
+	}
+}
+
+// answers reports whether an answer is that of a site that is well: what the
+// deployment's health check takes, or the maintenance page where it is wanted.
+func (r *Row) answers(h *HTTP) bool {
+	return h.Status == 200 || h.Status == 401 && r.basicAuth || h.Status == 503 && r.Maintenance
+}
+
+func (r *Row) judgeCertificate(h *HTTP, now time.Time, problem func(string, ...any)) {
+	switch {
+	case h.Expires == nil:
+	case h.Expires.Before(now):
+		problem("certificate expired")
+	case !h.Trusted:
+		problem("certificate not trusted")
+	case h.Expires.Sub(now) < certificate:
+		problem("certificate expires in %s", ago(h.Expires.Sub(now)))
+	}
+}
+
+func (r *Row) judgeBackup(now time.Time, problem func(string, ...any)) {
+	switch b := r.Backup; {
+	case b == nil || !b.SetUp:
+	case b.Error != "":
+		problem("backups can't be read")
+	case b.Last == nil && now.Sub(b.since) > oldBackup:
+		problem("never backed up")
+	case b.Last != nil && now.Sub(*b.Last) > oldBackup:
+		problem("last backup %s ago", ago(now.Sub(*b.Last)))
+	}
+}
+
+// branchesScript prints the projects of the branches that are on a server.
+const branchesScript = `cd "$1" 2>/dev/null || exit 0; for file in */docker-compose.yml; do [ ! -e "$file" ] || echo "${file%/*}"; done`
+
+// branches returns the projects of the branches on the server of s, which is
+// one of them.
+func branches(ctx context.Context, s *server.Server) ([]string, error) {
+	lines, err := s.Script(branchesScript, path.Dir(s.Folder)).Slice()
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]bool{}
+	for _, name := range lines {
+		if strings.HasPrefix(name, branchPrefix) {
+			names[name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names)), nil
+}

@@ -1,0 +1,153 @@
+#!/usr/bin/env bash
+# Says in JSON how an instance stands. Changes nothing.
+#
+#   state.sh PROJECT FOLDER URL REPOSITORY
+#
+# URL is where it answers; empty: what its own container says. REPOSITORY is where its backups are if
+# the deployment wrote nothing about it; empty: FOLDER/restic.
+#
+# All parts run at the same moment, each against the clock: one that does not answer in time is null,
+# whatever it hangs on, and keeps nobody waiting.
+set -uo pipefail
+exec 2>/dev/null # what is hung must not hold the connection
+export LC_ALL=C TZ=UTC
+project=$1 folder=$2 url=$3 repository=$4
+limit=6 # seconds
+
+# string: standard input as a JSON string.
+string() { printf '"%s"' "$(tr -d '\000-\037\177' | sed 's/[\\"]/\\&/g')"; }
+array() { printf '[%s]' "$(paste -sd, -)"; }
+
+ids() {
+  timeout "$limit" docker ps --no-trunc --quiet --filter "label=com.docker.compose.project=$project" \
+    --filter label=com.docker.compose.oneoff=False "$@"
+}
+
+containers() {
+  local all format
+  all=$(ids --all) || return
+  [ -n "$all" ] || { echo '[]'; return; }
+  # Of the environment, which holds secrets, only the commit. A container that went meanwhile is left out.
+  format='{"id": {{json .ID}}, "service": {{json (index .Config.Labels "com.docker.compose.service")}}'
+  format+=', "state": {{json .State.Status}}, "exit": {{.State.ExitCode}}, "restarts": {{.RestartCount}}'
+  format+=', "health": {{with .State.Health}}{{json .Status}}{{else}}""{{end}}, "started": {{json .State.StartedAt}}'
+  format+=', "image": {{json .Config.Image}}, "commits": [{{range .Config.Env}}'
+  format+='{{if eq (index (split . "=") 0) "GIT_COMMIT"}}{{json (slice . 11)}}, {{end}}{{end}}""]}'
+  # shellcheck disable=SC2086 # an id is a word
+  timeout "$limit" docker inspect --type container --format "$format" $all | array
+}
+
+# services: those that the stack has, whether they have a container or not.
+services() {
+  [ -e "$folder/docker-compose.yml" ] || return
+  timeout "$limit" docker compose --project-name "$project" --env-file /dev/null --file "$folder/docker-compose.yml" \
+    config --services | sed 's/.*/"&"/' | array
+}
+
+# address: the container's own idea of where it answers.
+address() {
+  local id
+  id=$(ids --filter label=com.docker.compose.service=django | head -n 1)
+  [ -n "$id" ] || return
+  timeout "$limit" docker inspect --format '{{range .Config.Env}}{{println .}}{{end}}' "$id" | awk -F= '
+    $1 == "PROTO" { proto = $2 } $1 == "HOST" { host = $2 }
+    END { if (host) printf "%s://%s", proto ? proto : "http", host }'
+}
+
+# http: what this very machine answers under the instance's name, whatever the DNS says.
+http() {
+  local said status seconds verify
+  [ -n "$url" ] || url=$(address)
+  [[ $url =~ ^https?://[A-Za-z0-9][A-Za-z0-9.:-]*$ ]] || return
+  said=$(curl --silent --show-error --insecure --noproxy '*' --max-time 5 --connect-to ::127.0.0.1: --output /dev/null \
+    --write-out '\n%{http_code} %{time_total} %{ssl_verify_result}\n' "$url/" 2>&1)
+  read -r status seconds verify < <(grep -E '^[0-9]{3} [0-9.]+ [0-9]+$' <<<"$said")
+  printf '{"url": "%s", "status": %d, "seconds": %s, "trusted": %s, "error": %s, "expires": %s}' "$url" "$((10#${status:-0}))" \
+    "${seconds:-0}" "$([ "${verify:-0}" = 0 ] && echo true || echo false)" \
+    "$(sed -n 's/^curl: ([0-9]*) //p' <<<"$said" | string)" "$(expires)"
+}
+
+# expires: when the certificate does, in Unix seconds; 0 where there is none.
+expires() {
+  local authority=${url#https://} date
+  [ "$authority" != "$url" ] || { echo 0; return; }
+  [[ $authority == *:* ]] || authority+=:443
+  date=$(timeout 5 openssl s_client -connect "127.0.0.1:${authority##*:}" -servername "${authority%:*}" </dev/null |
+    openssl x509 -noout -enddate) && date --date "${date#*=}" +%s || echo 0
+}
+
+backup() {
+  local said
+  [ -e "$folder/.restic_password" ] || { echo '{"set_up": false}'; return; }
+  RESTIC_PASSWORD_FILE=$folder/.restic_password
+  RESTIC_REPOSITORY=${repository:-$folder/restic}
+  # shellcheck source=/dev/null
+  [ ! -e "$folder/.backup.env" ] || . "$folder/.backup.env"
+  export RESTIC_REPOSITORY RESTIC_PASSWORD_FILE
+  printf '{"set_up": true, "since": %s, ' "$(stat --format %Y "$folder/.restic_id" || echo 0)"
+  if said=$(timeout "$limit" restic snapshots --json --latest 1 --no-lock --host "$project" 2>&1); then
+    printf '"snapshots": %s}' "$said"
+  else
+    printf '"error": %s}' "$(tail -n 1 <<<"${said:-restic takes longer than $limit s}" | sed 's#://\([^:/@]*\):[^@/]*@#://\1:…@#' | string)"
+  fi
+}
+
+# epoch DATE: in Unix seconds; 0 where there is none.
+epoch() { [ -n "$1" ] && date --date "$1" +%s || echo 0; }
+
+timers() {
+  local line id next last
+  while IFS= read -r line; do
+    case $line in
+      Id=*) id=${line#*=} ;;
+      NextElapseUSecRealtime=*) next=${line#*=} ;;
+      LastTriggerUSec=*) last=${line#*=} ;;
+      '')
+        id=${id%.timer}
+        # Those of an instance whose name begins like ours are not ours.
+        [[ ${id#"$project-"} =~ ^[a-z]+$ ]] && printf '{"name": "%s", "next": %s, "last": %s, "result": %s}\n' \
+          "${id#"$project-"}" "$(epoch "$next")" "$(epoch "$last")" \
+          "$(timeout "$limit" systemctl show --property Result --value -- "$id.service" | string)"
+        id='' next='' last=''
+        ;;
+    esac
+  done < <(timeout "$limit" systemctl show --property Id,NextElapseUSecRealtime,LastTriggerUSec -- "$project-*.timer" && echo) | array
+}
+
+disks() {
+  local path used free size
+  for path in /home /var/lib/docker /mnt/backup; do
+    [ -d "$path" ] || continue
+    read -r used free size < <(timeout "$limit" df --block-size 1 --output=pcent,avail,size "$path" | tail -n 1) &&
+      printf '{"path": "%s", "used": %d, "free": %d, "size": %d}\n' "$path" "${used%\%}" "$free" "$size"
+  done | array
+}
+
+# lock: who holds it. It is tried only where somebody has written down to hold it, so that nobody who
+# takes it at this moment finds it taken by us.
+lock() {
+  cd /run/lock/mrs-ops && [ -s "$project.lock" ] && ! flock --nonblock "$project.lock" true && cat "$project.lock"
+}
+
+# take FD: what a part printed, null if that is nothing by now.
+take() {
+  local said left=$((limit + 1 - SECONDS))
+  if IFS= read -r -d '' -t "$((left > 0 ? left : 0)).1" said <&"$1" || [ $? -le 128 ]; then
+    printf '%s' "${said:-null}"
+  else
+    printf null
+  fi
+}
+
+# The slowest first.
+exec {backup}< <(backup) {services}< <(services) {containers}< <(containers) {http}< <(http) {timers}< <(timers) \
+  {disks}< <(disks) {lock}< <(lock)
+removeat=$(head -c 20 "$folder/removeat")
+[[ $removeat =~ ^[1-9][0-9]*$ ]] || removeat=0
+yes() { "$@" && echo true || echo false; }
+printf '{"deployed": %s, "maintenance": %s, "remove_at": %s' \
+  "$(yes [ -e "$folder/docker-compose.yml" ])" "$(yes [ -e "$folder/.maintenance" ])" "$removeat"
+# shellcheck disable=SC2154 # exec makes them
+printf ', "containers": %s, "services": %s, "http": %s, "backup": %s, "timers": %s, "disks": %s, "lock": %s}\n' \
+  "$(take "$containers")" "$(take "$services")" "$(take "$http")" "$(take "$backup")" "$(take "$timers")" \
+  "$(take "$disks")" "$(take "$lock")"

@@ -1,0 +1,269 @@
+package ops
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/betagouv/mrs-ops/internal/console"
+)
+
+// Show prints [Status] as tables of instances and of their servers' disks, or
+// as JSON. The last line sums up; it is the error where an instance is not
+// well, so that the exit status tells scripts.
+func Show(ctx context.Context, name string, asJSON bool) error {
+	rows, err := Status(ctx, name)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		err = console.JSON(rows)
+	} else {
+		err = show(rows, time.Now())
+	}
+	if err != nil {
+		return err
+	}
+	line, well := summary(rows)
+	if !well {
+		return errors.New(line)
+	}
+	if !asJSON {
+		console.Done("%s", line)
+	}
+	return nil
+}
+
+func show(rows []Row, now time.Time) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	if err := console.Table(instances(rows, now)...); err != nil {
+		return err
+	}
+	if table := servers(rows); len(table) > 1 {
+		fmt.Println()
+		if err := console.Table(table...); err != nil {
+			return err
+		}
+	}
+	for _, note := range notes(rows, now) {
+		console.Say("%s", note)
+	}
+	return nil
+}
+
+// instances returns the table of instances, at most 160 columns wide for names
+// of the usual length.
+func instances(rows []Row, now time.Time) [][]string {
+	table := [][]string{{"INSTANCE", "SERVER", "STATE", "RUNNING", "IMAGE", "COMMIT", "UP", "HTTP", "CERT", "BACKUP", "NEXT"}}
+	for _, r := range rows {
+		table = append(table, cells(r.Instance, machine(r.Server), r.stateCell(), r.runningCell(), path.Base(r.Image), short(r.Commit),
+			since(r.UpSince, now), r.httpCell(), r.certificateCell(now), r.backupCell(now), r.timersCell(now)))
+	}
+	return table
+}
+
+// machine returns a server without the user.
+func machine(server string) string { return server[strings.LastIndexByte(server, '@')+1:] }
+
+func since(t *time.Time, now time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return ago(now.Sub(*t))
+}
+
+// stateCell shows what is not well in capitals, since it may have no colour.
+func (r Row) stateCell() string {
+	state := string(r.State)
+	if r.State == NotWell || r.State == Unreachable {
+		state = strings.ToUpper(state)
+	}
+	if r.Lock != nil {
+		state += ", locked"
+	}
+	if r.Maintenance {
+		state += ", maintenance"
+	}
+	return state
+}
+
+// runningCell counts the services that do their work.
+func (r Row) runningCell() string {
+	services, well := bestOf(r.Containers), 0
+	for _, c := range services {
+		if c.well() {
+			well++
+		}
+	}
+	if len(services) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d", well, len(services))
+}
+
+func (r Row) httpCell() string {
+	h := r.HTTP
+	if h == nil {
+		return ""
+	}
+	text := "none"
+	if h.Status != 0 {
+		text = fmt.Sprintf("%d, %d ms", h.Status, int(h.Seconds*1000))
+	}
+	if h.From == "server" {
+		text += " *"
+	}
+	return text
+}
+
+func (r Row) certificateCell(now time.Time) string {
+	switch {
+	case r.HTTP == nil || r.HTTP.Expires == nil:
+		return ""
+	case r.HTTP.Expires.Before(now):
+		return "EXPIRED"
+	case !r.HTTP.Trusted:
+		return "UNTRUSTED"
+	}
+	return ago(r.HTTP.Expires.Sub(now))
+}
+
+func (r Row) backupCell(now time.Time) string {
+	switch b := r.Backup; {
+	case b == nil:
+		return ""
+	case !b.SetUp:
+		return "not set up"
+	case b.Error != "":
+		return "UNREADABLE"
+	case b.Last == nil:
+		return "none yet"
+	default:
+		return ago(now.Sub(*b.Last))
+	}
+}
+
+func (r Row) timersCell(now time.Time) string {
+	var list []string
+	for _, t := range r.Timers {
+		if t.Next != nil {
+			list = append(list, t.Name+" "+ago(t.Next.Sub(now)))
+		}
+	}
+	if r.RemoveAt != nil {
+		word := "removal "
+		if r.RemoveAt.Before(now) {
+			word = "removal was due "
+		}
+		list = append(list, word+ago(r.RemoveAt.Sub(now)))
+	}
+	return strings.Join(list, ", ")
+}
+
+// servers returns the table of the servers' disks.
+func servers(rows []Row) [][]string {
+	var paths []string
+	disks := map[string][]Disk{}
+	var names []string
+	for _, r := range rows {
+		if len(r.Disks) == 0 || disks[r.Server] != nil {
+			continue
+		}
+		disks[r.Server] = r.Disks
+		names = append(names, r.Server)
+		for _, d := range r.Disks {
+			if !slices.Contains(paths, d.Path) {
+				paths = append(paths, d.Path)
+			}
+		}
+	}
+	table := [][]string{append([]string{"SERVER"}, paths...)}
+	for _, name := range names {
+		row := []string{machine(name)}
+		for _, p := range paths {
+			cell := ""
+			if i := slices.IndexFunc(disks[name], func(d Disk) bool { return d.Path == p }); i >= 0 {
+				d := disks[name][i]
+				cell = fmt.Sprintf("%d %% of %d GiB, %.1f free", d.Used, d.Size>>30, float64(d.Free)/(1<<30))
+			}
+			row = append(row, cell)
+		}
+		table = append(table, cells(row...))
+	}
+	return table
+}
+
+// notes says in lines what has no place in the table.
+func notes(rows []Row, now time.Time) []string {
+	var list, incomplete []string
+	said := map[string]bool{} // a server that is down is the same news for all that is on it
+	starred := false
+	for _, r := range rows {
+		starred = starred || r.HTTP != nil && r.HTTP.From == "server"
+		if len(r.EnvProblems) > 0 {
+			incomplete = append(incomplete, r.Instance)
+		}
+		if r.Lock != nil {
+			list = append(list, fmt.Sprintf("%s is locked by %s: %s, for %s", r.Instance, r.Lock.Who, r.Lock.What, ago(now.Sub(r.Lock.Since))))
+		}
+		if r.Error != "" && !said[r.Server+r.Error] {
+			said[r.Server+r.Error] = true
+			list = append(list, fmt.Sprintf("%s: %s", r.Instance, r.Error))
+		}
+		if r.Backup != nil && r.Backup.Error != "" {
+			list = append(list, fmt.Sprintf("%s's backups: %s", r.Instance, r.Backup.Error))
+		}
+		if r.HTTP != nil && r.HTTP.Error != "" {
+			list = append(list, fmt.Sprintf("%s: %s: %s", r.Instance, r.URL, r.HTTP.Error))
+		}
+	}
+	if starred {
+		list = append(list, "* asked on its server: the name is not known here")
+	}
+	if len(incomplete) > 0 {
+		list = append(list, fmt.Sprintf("variables are missing or malformed here, which keeps nobody from looking: %s\nhint: mage env:show INSTANCE", strings.Join(incomplete, ", ")))
+	}
+	for i, note := range list {
+		lines := strings.Split(note, "\n")
+		for j, line := range lines {
+			lines[j] = plain(line)
+		}
+		list[i] = strings.Join(lines, "\n")
+	}
+	return list
+}
+
+// summary says in a line how all stands, and whether all that is deployed is
+// well.
+func summary(rows []Row) (line string, allWell bool) {
+	well := 0
+	var not, absent []string
+	for _, r := range rows {
+		switch r.State {
+		case Well:
+			well++
+		case NotDeployed:
+			absent = append(absent, r.Instance)
+		default:
+			not = append(not, fmt.Sprintf("%s (%s)", r.Instance, plain(strings.Join(r.Problems, ", "))))
+		}
+	}
+	noun := "instances"
+	if len(rows) == 1 {
+		noun = "instance"
+	}
+	line = fmt.Sprintf("%d %s: %d well", len(rows), noun, well)
+	if len(absent) > 0 {
+		line += fmt.Sprintf(", %d not deployed", len(absent))
+	}
+	if len(not) > 0 {
+		line += fmt.Sprintf(", %d not: %s", len(not), strings.Join(not, ", "))
+	}
+	return line, len(not) == 0
+}

@@ -1,0 +1,75 @@
+//go:build mage
+
+package main
+
+import (
+	"context"
+
+	"github.com/magefile/mage/mg"
+
+	"github.com/betagouv/mrs-ops/internal/ops"
+)
+
+// Ops is the namespace of day-to-day work: an INSTANCE is an env file's name, or test-SLUG for a branch.
+type Ops mg.Namespace
+
+// Status prints how all instances and branches stand, side by side; it changes nothing.
+//
+// All are asked at the same moment, over one connection to each server; what does not answer within
+// 9 s is a row too. -instance=NAME asks one (branch: all branches), -json prints everything. The exit
+// status is 1 if one that is deployed is not well: a container, the site's answer, its certificate
+// (14 days left), the last backup (26 h old), a timer's last run, a disk (90 % full).
+func (Ops) Status(ctx context.Context, instance *string, json *bool) error {
+	return ops.Show(ctx, value(instance), value(json))
+}
+
+// Logs prints what an instance's containers say: the last 100 lines of each, or all -since= a time.
+//
+// -service=django shows one, -since=90m or -since=2026-11-24T08:00:00, -tail=N another number of
+// lines (-1: all), -follow goes on until Ctrl-C.
+func (Ops) Logs(ctx context.Context, instance string, service *string, follow *bool, since *string, tail *int) error {
+	return ops.Logs(ctx, instance, ops.LogOptions{Service: value(service), Follow: value(follow), Since: value(since), Tail: value(tail)})
+}
+
+// Exec runs a command in an instance's django container, or in that of -service=.
+//
+// The command is one argument, quoted within as in a shell but never expanded; it has no input. Its
+// exit status is the target's. Its first word is in the audit log.
+func (Ops) Exec(ctx context.Context, instance, command string, service *string) error {
+	return ops.Exec(ctx, instance, command, value(service))
+}
+
+// Shell opens a shell in an instance's django container, or in that of -service=.
+//
+// It needs a terminal and ssh. That it was opened is in the audit log, what is typed is not.
+func (Ops) Shell(ctx context.Context, instance string, service *string) error {
+	return ops.Shell(ctx, instance, value(service))
+}
+
+// Manage runs a command of the application in an instance: "migrate --plan" is mrs migrate --plan.
+//
+// It is for the rest as ops:exec.
+func (Ops) Manage(ctx context.Context, instance, command string) error {
+	return ops.Manage(ctx, instance, command)
+}
+
+// SendTestEmail makes an instance send a test mail to an address.
+//
+// That its mail server took it is all that is known then.
+func (Ops) SendTestEmail(ctx context.Context, instance, to string) error {
+	return ops.SendTestEmail(ctx, instance, to)
+}
+
+// Restart restarts an instance's containers, or -service= alone: it does not answer meanwhile.
+//
+// It holds the instance's lock, waits until all is healthy again, and is in the audit log.
+func (Ops) Restart(ctx context.Context, instance string, service *string) error {
+	return ops.Restart(ctx, instance, value(service))
+}
+
+// Audit prints what was done to an instance: when, by whom, and how it ended.
+//
+// -json prints the same for scripts. The log is on the server, and stays when the instance goes.
+func (Ops) Audit(ctx context.Context, instance string, json *bool) error {
+	return ops.Audit(ctx, instance, value(json))
+}
