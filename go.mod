@@ -11,6 +11,7 @@ tool (
 require (
 	github.com/bitfield/script v0.25.2
 	github.com/compose-spec/compose-go/v2 v2.16.2
+	github.com/distribution/reference v0.5.0
 	github.com/joho/godotenv v1.5.1
 	github.com/magefile/mage v1.17.2
 	go.yaml.in/yaml/v4 v4.0.0-rc.4
@@ -21,7 +22,6 @@ require (
 
 require (
 	github.com/BurntSushi/toml v1.4.1-0.20240526193622-a339e1f7089c // indirect
-	github.com/distribution/reference v0.5.0 // indirect
 	github.com/docker/go-connections v0.4.0 // indirect
 	github.com/docker/go-units v0.5.0 // indirect
 	github.com/go-viper/mapstructure/v2 v2.4.0 // indirect

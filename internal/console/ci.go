@@ -82,7 +82,8 @@ func group(w io.Writer, c CI, title string, now func() time.Time) (end func()) {
 // Mask tells GitHub's runner not to show a value, wherever it is printed from
 // now on. Nobody else is told: to any other reader it would be shown by this.
 func Mask(value string) {
-	if info, err := os.Stdout.Stat(); ci() == GitHub && err == nil && info.Mode()&os.ModeNamedPipe != 0 {
+	// A runner reads what is printed; a file or a terminal is no runner.
+	if info, err := os.Stdout.Stat(); ci() == GitHub && err == nil && info.Mode()&(os.ModeNamedPipe|os.ModeSocket) != 0 {
 		mask(os.Stdout, value)
 	}
 }

@@ -1,0 +1,266 @@
+package ci
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/betagouv/mrs-ops/internal/console"
+	"github.com/betagouv/mrs-ops/internal/deploy"
+	"github.com/betagouv/mrs-ops/internal/instance"
+)
+
+// job is all that a deployment from CI needs.
+type job struct {
+	target  Target
+	options deploy.Options
+	access  access
+	env     map[string]string // for the process environment: what X_ENV sets, and who we are
+	masks   []string          // what no log must show
+}
+
+// handed are the variables that hold secrets as CI systems hand them over, those
+// of ci:image included. Nothing that we run needs them.
+var handed = []string{"SSH_KEY", "SSH_FINGERPRINTS", "DOCKER_PASS", "PRODUCTION_ENV", "STAGING_ENV", "ECOLE_ENV", "BRANCH_ENV"}
+
+// newJob plans the deployment of target for a run, in the project at root and
+// with environ as the process environment. The error is a [*Refused] that lists
+// all that is missing or malformed.
+func newJob(root string, r Run, target Target, environ []string) (job, error) {
+	process := map[string]string{}
+	for _, pair := range environ {
+		name, value, _ := strings.Cut(pair, "=")
+		process[name] = value
+	}
+	secret := func(name string) string { return secretOf(r.System, process[name]) }
+
+	repo, problems := parseRepo(r.System, process["REPO"])
+	j := job{target: target, env: map[string]string{"MRS_OPERATOR": r.Operator()}}
+	if repo != nil {
+		j.options = deploy.Options{Image: imageOf(process["REPO"], r.Commit), Yes: true, Commit: r.Commit, Author: r.Author, Link: r.Link}
+	}
+	var more []instance.Problem
+	j.access, more = newAccess(r.System, secret)
+	problems = append(problems, more...)
+
+	values, more := parseEnv(r.System, target, secret(target.secret()))
+	problems = append(problems, more...)
+	maps.Copy(j.env, values)
+	for name := range j.env {
+		if _, set := process[name]; set {
+			delete(j.env, name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if v, known := instance.Find(name); !known || v.Secret || (instance.Value{Value: values[name]}).Masked() != values[name] {
+			j.masks = append(j.masks, values[name])
+		}
+	}
+	inst, more, err := load(root, target, j.env, environ)
+	if err != nil {
+		return j, err
+	}
+	problems = append(problems, more...)
+	if config := inst.Get("ssh_config"); config != "" {
+		if j.access.include, err = include(root, config); err != nil {
+			problems = append(problems, instance.Problem{Name: "ssh_config", Reason: "names a file that can't be read", Mend: "correct it where `mage env:show " + target.Instance + "` says that it is from"})
+		}
+	}
+	if problems != nil {
+		return j, &Refused{What: "ci:deploy " + target.String(), Problems: problems}
+	}
+	return j, nil
+}
+
+// secretOf returns a secret from the value of its variable. GitLab gives the
+// path of a file instead where the variable's type is File, as it recommends for
+// SSH keys.
+func secretOf(system console.CI, value string) string {
+	if system == console.GitLab && filepath.IsAbs(value) && !strings.Contains(value, "\n") {
+		if content, err := os.ReadFile(value); err == nil {
+			return string(content)
+		}
+	}
+	return value
+}
+
+var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// parseEnv reads what X_ENV sets for the target. Nothing in it is expanded: a
+// secret is what is written.
+func parseEnv(system console.CI, target Target, text string) (map[string]string, []instance.Problem) {
+	name := target.secret()
+	mend := settings(system, name) + ": a line NAME=value for each of the instance's secrets"
+	if strings.TrimSpace(text) == "" {
+		return nil, []instance.Problem{{Name: name, Reason: "is missing", Mend: mend}}
+	}
+	values, err := instance.ParseLiteral(text)
+	if err != nil {
+		return nil, []instance.Problem{{Name: name, Reason: "is " + err.Error(), Mend: mend + ", with '…' around a value that holds spaces or #"}}
+	}
+	n := 0
+	for variable, value := range values {
+		if !variableName.MatchString(variable) || strings.Contains(value, "\x00") {
+			delete(values, variable)
+			n++
+		}
+	}
+	if n > 0 { // what was meant as a value may stand where a name should
+		return values, []instance.Problem{{Name: name, Reason: fmt.Sprintf("sets %d variables whose names can't be such", n), Mend: mend}}
+	}
+	return values, nil
+}
+
+// quoted is a value in a sentence: of X_ENV none is shown, since a secret may
+// have come under the name of what is none.
+var quoted = regexp.MustCompile(`"(\\.|[^"\\])*"`)
+
+// load loads the target's instance with env in the process environment. The
+// problems tell where this CI system has the variable.
+func load(root string, target Target, env map[string]string, environ []string) (*instance.Instance, []instance.Problem, error) {
+	var all []string
+	if target.Branch != "" {
+		// deploy.Branch gives these.
+		all = append(all, "project=test-x", "HOST=x.example.org", "HOST_SLUG=x", "ALLOWED_HOSTS=x.example.org")
+	}
+	for name, value := range env {
+		all = append(all, name+"="+value)
+	}
+	inst, err := instance.Load(root, target.Instance, append(all, environ...))
+	invalid, ok := errors.AsType[*instance.Invalid](err)
+	if !ok {
+		return inst, nil, err
+	}
+	problems := invalid.Problems
+	for i, p := range problems {
+		v, _ := instance.Find(p.Name)
+		_, ours := env[p.Name]
+		if _, set := inst.Lookup(p.Name); ours {
+			problems[i].Reason = quoted.ReplaceAllString(p.Reason, `"…"`)
+			problems[i].Mend = "correct it in " + target.secret()
+		} else if v.Secret && !set {
+			problems[i].Mend = "put " + p.Name + "=… in " + target.secret()
+		}
+	}
+	return inst, problems, nil
+}
+
+// include returns the absolute path of an SSH configuration, which ssh would
+// silently do without.
+func include(root, config string) (string, error) {
+	if !filepath.IsAbs(config) {
+		config = filepath.Join(root, config)
+	}
+	config, err := filepath.Abs(config)
+	if err != nil {
+		return "", err
+	}
+	if !quotable.MatchString(config) {
+		return "", errors.New("its path can't be named in an SSH configuration")
+	}
+	file, err := os.Open(config)
+	if err != nil {
+		return "", err
+	}
+	return config, file.Close()
+}
+
+// deployer is what a job is handed to; tests have one that deploys nothing.
+type deployer struct {
+	to       func(ctx context.Context, name string, o deploy.Options) error
+	branch   func(ctx context.Context, branch string, o deploy.Options) error
+	patience time.Duration
+}
+
+// Deploy does what the run of a CI system means ([Run.Target]), with the image
+// REPO:COMMIT, in the project that is the working directory.
+func Deploy(ctx context.Context) error {
+	return deployer{deploy.To, deploy.Branch, patience}.deploy(ctx)
+}
+
+func (d deployer) deploy(ctx context.Context) error {
+	r, err := Read(os.Getenv)
+	if err != nil {
+		return err
+	}
+	target, err := r.Target()
+	if err != nil {
+		return err
+	}
+	if target.Nothing != "" {
+		console.Done("%s", target.Nothing)
+		return nil
+	}
+	j, err := newJob(".", r, target, os.Environ())
+	if err != nil {
+		return err
+	}
+	for _, value := range j.masks {
+		console.Mask(value)
+	}
+	start := time.Now()
+	if err := d.run(ctx, j); err != nil {
+		return err
+	}
+	console.Done("%s: %s is deployed (%s)", target, j.options.Image, time.Since(start).Round(100*time.Millisecond))
+	return nil
+}
+
+// run deploys with the job's secrets where they are looked for, and leaves none.
+func (d deployer) run(ctx context.Context, j job) error {
+	return withFolder(ctx, d.patience, func(ctx context.Context, dir string) error {
+		config, err := j.access.write(dir)
+		if err != nil {
+			return err
+		}
+		env := maps.Clone(j.env)
+		env["ssh_config"] = config
+		restore, err := setenv(env, handed)
+		defer restore()
+		if err != nil {
+			return err
+		}
+		return console.Group("deploy "+j.options.Image+" to "+j.target.String(), func() error {
+			if j.target.Branch != "" {
+				return d.branch(ctx, j.target.Branch, j.options)
+			}
+			return d.to(ctx, j.target.Instance, j.options)
+		})
+	})
+}
+
+// setenv sets and unsets variables of the process environment, until restore.
+func setenv(values map[string]string, unset []string) (restore func(), err error) {
+	before := map[string]string{}
+	names := slices.Concat(slices.Collect(maps.Keys(values)), unset)
+	for _, name := range names {
+		if value, set := os.LookupEnv(name); set {
+			before[name] = value
+		}
+	}
+	restore = func() {
+		for _, name := range names {
+			if value, set := before[name]; set {
+				os.Setenv(name, value)
+			} else {
+				os.Unsetenv(name)
+			}
+		}
+	}
+	for _, name := range unset {
+		os.Unsetenv(name)
+	}
+	for name, value := range values {
+		if err := os.Setenv(name, value); err != nil {
+			return restore, fmt.Errorf("%s can't be set: %w", name, err)
+		}
+	}
+	return restore, nil
+}

@@ -1,0 +1,169 @@
+package ci
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/distribution/reference"
+
+	"github.com/betagouv/mrs-ops/internal/console"
+	"github.com/betagouv/mrs-ops/internal/engine"
+	"github.com/betagouv/mrs-ops/internal/instance"
+	"github.com/betagouv/mrs-ops/internal/local"
+	"github.com/betagouv/mrs-ops/internal/setup"
+)
+
+var (
+	notInTag = regexp.MustCompile(`[^A-Za-z0-9_.-]+`)
+	// hashed is what ends a tag that is not its branch's name.
+	hashed = regexp.MustCompile(`-[0-9a-f]{8}$`)
+)
+
+// Tag returns the tag of a branch's image: its name where that can be a tag
+// (docker tag: 128 letters, digits and _ . -, no . or - first), else what can be
+// of it and a hash. Two branches never have the same tag, and none has that of
+// a commit.
+func Tag(branch string) string {
+	tag := notInTag.ReplaceAllString(branch, "-")
+	for tag != "" && (tag[0] == '-' || tag[0] == '.') {
+		tag = tag[1:]
+	}
+	if tag == branch && tag != "" && len(tag) <= 128 && !hashed.MatchString(tag) && !commitPattern.MatchString(tag) {
+		return tag
+	}
+	if tag == "" {
+		tag = "branch"
+	}
+	sum := sha256.Sum256([]byte(branch))
+	return fmt.Sprintf("%s-%x", tag[:min(len(tag), 119)], sum[:4])
+}
+
+// parseRepo returns REPO as what Docker takes it for, or what is wrong with it.
+func parseRepo(system console.CI, repo string) (reference.Named, []instance.Problem) {
+	if repo == "" {
+		return nil, []instance.Problem{{Name: "REPO", Reason: "is missing: the repository of the image, as betagouv/mrs", Mend: settings(system, "REPO")}}
+	}
+	named, err := reference.ParseNormalizedNamed(repo)
+	if err != nil || !reference.IsNameOnly(named) {
+		return nil, []instance.Problem{{Name: "REPO", Reason: fmt.Sprintf("is %q, which is no repository of images", repo), Mend: "write it as NAME/NAME, with the registry's HOST[:PORT]/ before it where it has one, and no tag"}}
+	}
+	return named, nil
+}
+
+// imageOf returns the image of a commit.
+func imageOf(repo, tag string) string { return repo + ":" + tag }
+
+// build is what [Image] is to do.
+type build struct {
+	dir          string
+	commit       string
+	images       []string
+	user, pass   string
+	registry     string // to log in at; empty for Docker's own
+	authenticate bool
+}
+
+// newBuild plans the build of the application in dir, for a run.
+func newBuild(r Run, dir string, getenv func(string) string) (build, error) {
+	b := build{dir: dir, commit: r.Commit, user: getenv("DOCKER_USER"), pass: getenv("DOCKER_PASS")}
+	named, problems := parseRepo(r.System, getenv("REPO"))
+	if named != nil {
+		repo := getenv("REPO")
+		b.images = []string{imageOf(repo, r.Commit), imageOf(repo, Tag(r.Branch))}
+		if domain := reference.Domain(named); strings.HasPrefix(repo, domain+"/") { // else it is the default
+			b.registry = domain
+		}
+	}
+	b.authenticate = b.user != ""
+	if b.authenticate && b.pass == "" {
+		problems = append(problems, instance.Problem{Name: "DOCKER_PASS", Reason: "is missing: the password of DOCKER_USER", Mend: settings(r.System, "DOCKER_PASS")})
+	}
+	if _, err := os.Stat(filepath.Join(dir, "Dockerfile")); err != nil {
+		problems = append(problems, instance.Problem{Name: "Dockerfile", Reason: fmt.Sprintf("is missing in %q", dir), Mend: "-context=FOLDER names the application's folder"})
+	}
+	if problems != nil {
+		return b, &Refused{What: "ci:image", Problems: problems}
+	}
+	return b, nil
+}
+
+// Image builds the application in dir at the run's commit, and pushes it as
+// REPO:COMMIT and REPO:BRANCH. Only a push of a branch has an image: a pull
+// request must not replace that of the branch it is for.
+func Image(ctx context.Context, dir string) error {
+	start := time.Now()
+	r, err := Read(os.Getenv)
+	if err != nil {
+		return err
+	}
+	if r.Event != Push {
+		console.Done("no image is built for %q: a push of a branch builds that of its commit", r.Said)
+		return nil
+	}
+	b, err := newBuild(r, dir, os.Getenv)
+	if err != nil {
+		return err
+	}
+	if err := setup.Need(ctx, console.Say, "docker"); err != nil {
+		return err
+	}
+	if err := b.run(ctx); err != nil {
+		return err
+	}
+	console.Done("%s: built and pushed, also as %s (%s)", b.images[0], b.images[1], time.Since(start).Round(100*time.Millisecond))
+	return nil
+}
+
+// run builds and pushes. A login is one in a folder of our own, which is gone
+// afterwards: a runner is not ours alone.
+func (b build) run(ctx context.Context) error {
+	if !b.authenticate {
+		return b.push(ctx, nil)
+	}
+	return withFolder(ctx, patience, func(ctx context.Context, dir string) error {
+		// By option: sudo would not hand DOCKER_CONFIG on.
+		options := []string{"--config", dir}
+		login := slices.Concat(options, []string{"login", "--username=" + b.user, "--password-stdin"})
+		if b.registry != "" {
+			login = append(login, b.registry)
+		}
+		if _, err := local.Input(ctx, b.pass, engine.Docker(login...)...); err != nil {
+			return fmt.Errorf("the registry does not let %s in: %w\nhint: are DOCKER_USER and DOCKER_PASS right?", b.user, err)
+		}
+		return b.push(ctx, options)
+	})
+}
+
+// push builds the image and pushes it under all its names; options are docker's.
+func (b build) push(ctx context.Context, options []string) error {
+	docker := func(args ...string) error {
+		argv := engine.Docker(slices.Concat(options, args)...)
+		if _, err := local.Exec(ctx, argv...).Stdout(); err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			return fmt.Errorf("docker %s: %w\nhint: what went wrong is above", args[0], err)
+		}
+		return nil
+	}
+	args := []string{"build", "--build-arg", "GIT_COMMIT=" + b.commit}
+	for _, image := range b.images {
+		args = append(args, "--tag", image)
+	}
+	if err := console.Group("build "+b.images[0], func() error { return docker(append(args, "--", b.dir)...) }); err != nil {
+		return err
+	}
+	for _, image := range b.images {
+		if err := console.Group("push "+image, func() error { return docker("push", image) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
