@@ -82,6 +82,20 @@ func TestMRSEnvReadsTheSameInstanceWithOtherValuesAndNoneOfItsSecrets(t *testing
 	}
 }
 
+func TestASetHasItsOwnInstances(t *testing.T) {
+	root := project(t, map[string]string{"env/x.env": "", "env/y.env": "", "env/lab/x.env": "", "env/lab/x.secrets.env": "", "env/lab/README": ""})
+	for set, want := range map[string]string{"": "x,y", "lab": "x"} {
+		if names, err := NamesIn(root, set); err != nil || strings.Join(names, ",") != want {
+			t.Errorf("%q has %q, %v; want %s", set, names, err, want)
+		}
+	}
+	for _, set := range []string{"nope", "../env", "x.env"} {
+		if names, err := NamesIn(root, set); err == nil {
+			t.Errorf("%q has %q", set, names)
+		}
+	}
+}
+
 func TestEverythingMissingOrMalformedIsSaidAtOnceWithTheFile(t *testing.T) {
 	root := project(t, map[string]string{
 		"env/x.env": "compose=docker-compose.yml,docker-compose.traefik.yml\nALLOWED_HOSTS=a b\nPROTO=gopher\nLISTEN=many\n",

@@ -71,17 +71,17 @@ func plain(text string) string {
 }
 
 // short returns a commit as git abbreviates it.
-func short(commit string) string { return commit[:min(len(commit), 9)] }
+func short(commit string) string { return commit[:min(len(commit), 7)] }
 
 // ago returns a duration in the largest unit that says enough.
 func ago(d time.Duration) string {
 	switch d = d.Abs(); {
 	case d < 2*time.Minute:
-		return fmt.Sprintf("%d s", int(d.Seconds()))
+		return fmt.Sprintf("%ds", int(d.Seconds()))
 	case d < 2*time.Hour:
-		return fmt.Sprintf("%d min", int(d.Minutes()))
+		return fmt.Sprintf("%dmin", int(d.Minutes()))
 	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h", int(d.Hours()))
+		return fmt.Sprintf("%dh", int(d.Hours()))
 	}
-	return fmt.Sprintf("%d d", int(d.Hours())/24)
+	return fmt.Sprintf("%dd", int(d.Hours())/24)
 }

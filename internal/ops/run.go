@@ -109,6 +109,9 @@ func Logs(ctx context.Context, name string, o LogOptions) error {
 	if o.Follow && ctx.Err() != nil {
 		return nil
 	}
+	if ctx.Err() != nil {
+		return errors.New("interrupted")
+	}
 	return ended(name, "logs", err)
 }
 
@@ -122,7 +125,7 @@ func ended(name, what string, err error) error {
 		err = e.Err
 	}
 	if errors.Is(err, context.Canceled) {
-		err = errors.New("interrupted")
+		err = errors.New("interrupted\nhint: what runs in a container goes on there; mage ops:restart ends it")
 	}
 	return &Failed{What: what, Name: name, status: local.ExitCode(err), Err: err}
 }

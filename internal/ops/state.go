@@ -90,7 +90,7 @@ type HTTP struct {
 	Seconds float64    `json:"seconds"`
 	Error   string     `json:"error,omitempty"`
 	Expires *time.Time `json:"certificate_expires"` // null: not https
-	Trusted bool       `json:"certificate_trusted"`
+	Trusted bool       `json:"certificate_trusted"` // says nothing where there is none
 }
 
 // Backup is how the backups of an instance stand.

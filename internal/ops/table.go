@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -21,7 +20,7 @@ func Show(ctx context.Context, name string, asJSON bool) error {
 		return err
 	}
 	if asJSON {
-		err = console.JSON(rows)
+		err = console.JSON(jsonRows(rows))
 	} else {
 		err = show(rows, time.Now())
 	}
@@ -36,6 +35,17 @@ func Show(ctx context.Context, name string, asJSON bool) error {
 		console.Done("%s", line)
 	}
 	return nil
+}
+
+// jsonRows returns the rows with lists that are empty where nothing is in them.
+func jsonRows(rows []Row) []Row {
+	list := []Row{}
+	for _, r := range rows {
+		r.Problems, r.Containers = append([]string{}, r.Problems...), append([]Container{}, r.Containers...)
+		r.Timers, r.Disks = append([]Timer{}, r.Timers...), append([]Disk{}, r.Disks...)
+		list = append(list, r)
+	}
+	return list
 }
 
 func show(rows []Row, now time.Time) error {
@@ -62,7 +72,7 @@ func show(rows []Row, now time.Time) error {
 func instances(rows []Row, now time.Time) [][]string {
 	table := [][]string{{"INSTANCE", "SERVER", "STATE", "RUNNING", "IMAGE", "COMMIT", "UP", "HTTP", "CERT", "BACKUP", "NEXT"}}
 	for _, r := range rows {
-		table = append(table, cells(r.Instance, machine(r.Server), r.stateCell(), r.runningCell(), path.Base(r.Image), short(r.Commit),
+		table = append(table, cells(r.Instance, machine(r.Server), r.stateCell(), r.runningCell(), tag(r.Image), short(r.Commit),
 			since(r.UpSince, now), r.httpCell(), r.certificateCell(now), r.backupCell(now), r.timersCell(now)))
 	}
 	return table
@@ -70,6 +80,9 @@ func instances(rows []Row, now time.Time) [][]string {
 
 // machine returns a server without the user.
 func machine(server string) string { return server[strings.LastIndexByte(server, '@')+1:] }
+
+// tag returns an image without its registry and folders.
+func tag(image string) string { return image[strings.LastIndexByte(image, '/')+1:] }
 
 func since(t *time.Time, now time.Time) string {
 	if t == nil {
@@ -104,7 +117,7 @@ func (r Row) runningCell() string {
 	if len(services) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d of %d", well, len(services))
+	return fmt.Sprintf("%d/%d", well, len(services))
 }
 
 func (r Row) httpCell() string {
@@ -114,10 +127,10 @@ func (r Row) httpCell() string {
 	}
 	text := "none"
 	if h.Status != 0 {
-		text = fmt.Sprintf("%d, %d ms", h.Status, int(h.Seconds*1000))
+		text = fmt.Sprintf("%d %dms", h.Status, int(h.Seconds*1000))
 	}
 	if h.From == "server" {
-		text += " *"
+		text += "*"
 	}
 	return text
 }

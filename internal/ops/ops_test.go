@@ -1,0 +1,462 @@
+package ops
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/betagouv/mrs-ops/internal/console"
+	"github.com/betagouv/mrs-ops/internal/instance"
+	"github.com/betagouv/mrs-ops/internal/remote"
+	"github.com/betagouv/mrs-ops/internal/server"
+)
+
+var now = time.Date(2026, 11, 24, 20, 0, 0, 0, time.UTC)
+
+// healthy is what state.sh says of an instance that is well.
+const healthy = `{"deployed": true, "maintenance": false, "remove_at": 0,
+ "containers": [
+  {"service": "django", "state": "running", "health": "healthy", "started": "2026-11-24T17:00:00Z", "image": "registry:5000/betagouv/mrs:master", "commits": ["0123456789abcdef", ""]},
+  {"service": "postgres", "state": "running", "health": "healthy", "started": "2026-11-20T17:00:00Z", "image": "postgres:15", "commits": [""]}],
+ "services": ["django", "postgres"],
+ "http": {"url": "http://x.example", "status": 401, "seconds": 0.012, "trusted": true, "error": "", "expires": 0},
+ "backup": {"set_up": true, "since": 1700000000, "snapshots": [
+  {"short_id": "aaaa", "time": "2026-11-01T23:00:00Z"}, {"short_id": "bbbb", "time": "2026-11-23T23:00:00Z", "tags": ["timer"]}]},
+ "timers": [{"name": "prune", "next": 1795579200, "last": 1795492800, "result": "success"}, {"name": "backup", "next": 1795561200, "last": 0, "result": "success"}],
+ "disks": [{"path": "/home", "used": 41, "free": 1000, "size": 2000}], "lock": null}`
+
+// standing returns the row of a persistent instance of which the script says
+// text, with the old text replaced by the new in pairs.
+func standing(t *testing.T, text string, pairs ...string) Row {
+	t.Helper()
+	for n := 0; n < len(pairs); n += 2 {
+		if !strings.Contains(text, pairs[n]) {
+			t.Fatalf("the script does not say %s", pairs[n])
+		}
+		text = strings.Replace(text, pairs[n], pairs[n+1], 1)
+	}
+	r := Row{Instance: "x", Server: "deploy@x.example", URL: "http://x.example", persistent: true, basicAuth: true}
+	if err := r.read([]byte(text)); err != nil {
+		r.unreachable(err)
+	}
+	r.judge(nil, now)
+	return r
+}
+
+func TestAnInstanceIsWellWhereNothingIsWrong(t *testing.T) {
+	r := standing(t, healthy)
+	if r.State != Well || r.Problems != nil {
+		t.Errorf("it is %s: %q", r.State, r.Problems)
+	}
+	if r.Commit != "0123456789abcdef" || r.Image != "registry:5000/betagouv/mrs:master" || r.UpSince.Hour() != 17 || r.Backup.ID != "bbbb" {
+		t.Errorf("row is %+v", r)
+	}
+}
+
+func TestWhatIsWrongIsSaidInAFewWords(t *testing.T) {
+	postgres := `"service": "postgres", "state": "running", "health": "healthy"`
+	for name, test := range map[string]struct {
+		change []string
+		want   string
+	}{
+		"a sick container":      {[]string{postgres, `"service": "postgres", "state": "running", "health": "unhealthy"`}, "postgres unhealthy"},
+		"one that starts":       {[]string{postgres, `"service": "postgres", "state": "running", "health": "starting"`}, "postgres starting"},
+		"one that ended":        {[]string{postgres, `"service": "postgres", "state": "exited", "exit": 137`}, "postgres exited (137)"},
+		"one in circles":        {[]string{postgres, `"service": "postgres", "state": "restarting", "exit": 1`}, "postgres restarting"},
+		"one that is not there": {[]string{`["django", "postgres"]`, `["django", "mail", "postgres"]`}, "mail absent"},
+		"an error page":         {[]string{`"status": 401`, `"status": 502`}, "answers 502"},
+		"silence":               {[]string{`"status": 401`, `"status": 0`}, "does not answer"},
+		"an old certificate":    {[]string{`"expires": 0`, `"expires": 1795550000`}, "certificate expired"},
+		"an ageing one":         {[]string{`"expires": 0`, `"expires": 1796000000`}, "certificate expires in 5d"},
+		"anybody's":             {[]string{`"expires": 0`, `"expires": 1800000000`, `"trusted": true`, `"trusted": false`}, "certificate not trusted"},
+		"an old backup":         {[]string{"2026-11-23T23", "2026-11-22T13"}, "last backup 2d ago"},
+		"no backup":             {[]string{`{"short_id": "aaaa", "time": "2026-11-01T23:00:00Z"}, {"short_id": "bbbb", "time": "2026-11-23T23:00:00Z", "tags": ["timer"]}`, ""}, "never backed up"},
+		"a locked repository":   {[]string{`"since": 1700000000`, `"error": "wrong password"`}, "backups can't be read"},
+		"a slow repository":     {[]string{`"backup": {`, `"backup": null, "was": {`}, "backups can't be read"},
+		"a night that failed":   {[]string{`"last": 1795492800, "result": "success"`, `"last": 1795492800, "result": "exit-code"`}, "its last prune failed"},
+		"a full disk":           {[]string{`"used": 41`, `"used": 93`}, "/home 93 % full"},
+		"no engine":             {[]string{`"containers": [`, `"containers": null, "were": [`}, "the Docker engine does not answer"},
+		"no file":               {[]string{`"deployed": true`, `"deployed": false`}, "its docker-compose.yml is gone"},
+	} {
+		r := standing(t, healthy, test.change...)
+		if r.State != NotWell || !slices.Equal(r.Problems, []string{test.want}) {
+			t.Errorf("%s: %s: %q, want %q", name, r.State, r.Problems, test.want)
+		}
+	}
+}
+
+func TestWhatIsMeantIsNoProblem(t *testing.T) {
+	for name, change := range map[string][]string{
+		"maintenance":                   {`"maintenance": false`, `"maintenance": true`, `"status": 401`, `"status": 503`},
+		"no backups before their night": {`"since": 1700000000, "snapshots": [`, `"since": 1795550000, "snapshots": [], "were": [`},
+		"no backups at all":             {`"backup": {"set_up": true`, `"backup": {"set_up": false`},
+		"a timer that never ran":        {`"last": 0, "result": "success"`, `"last": 0, "result": "start-limit-hit"`},
+		"a service with no check":       {`"running", "health": "healthy", "started": "2026-11-20`, `"running", "health": "", "started": "2026-11-20`},
+	} {
+		if r := standing(t, healthy, change...); r.State != Well {
+			t.Errorf("%s: %s: %q", name, r.State, r.Problems)
+		}
+	}
+}
+
+func TestAnInstanceThatIsNotDeployedIsNeitherWellNorNot(t *testing.T) {
+	r := standing(t, `{"deployed": false, "containers": [], "http": {"status": 404}, "disks": [{"path": "/home", "used": 99}]}`)
+	if r.State != NotDeployed || r.Problems != nil {
+		t.Errorf("it is %s: %q", r.State, r.Problems)
+	}
+}
+
+func TestWhileOneContainerTakesOverFromAnotherTheServiceIsWell(t *testing.T) {
+	r := standing(t, healthy, `"containers": [`, `"containers": [
+		{"service": "django", "state": "running", "health": "starting", "started": "2026-11-24T19:59:00Z", "commits": ["new", ""]},
+		{"service": "django", "state": "exited", "exit": 1, "started": "2026-11-24T19:00:00Z", "commits": ["old", ""]},`)
+	if r.State != Well || r.Commit != "0123456789abcdef" {
+		t.Errorf("it is %s at %s: %q", r.State, r.Commit, r.Problems)
+	}
+}
+
+func TestTheSitesAnswerIsTheOneGotHereWhereItsNameIsKnown(t *testing.T) {
+	for name, test := range map[string]struct {
+		here  HTTP
+		there string
+		want  []string
+	}{
+		"both answer":       {HTTP{Status: 200}, "401", nil},
+		"only there":        {HTTP{Error: "refused"}, "401", []string{"answers on its server only"}},
+		"nowhere":           {HTTP{Error: "refused"}, "0", []string{"does not answer"}},
+		"an error page":     {HTTP{Status: 500}, "200", []string{"answers 500"}},
+		"another redirects": {HTTP{Status: 301}, "200", []string{"answers 301"}},
+	} {
+		r := Row{persistent: true, basicAuth: true}
+		if err := r.read([]byte(strings.Replace(healthy, `"status": 401`, `"status": `+test.there, 1))); err != nil {
+			t.Fatal(err)
+		}
+		r.judge(&test.here, now)
+		if !slices.Equal(r.Problems, test.want) || r.HTTP != &test.here {
+			t.Errorf("%s: %q, want %q", name, r.Problems, test.want)
+		}
+	}
+}
+
+func TestAnAnswerThatIsNoneIsSaid(t *testing.T) {
+	for _, text := range []string{"", "bash: no such thing", `{"deployed": "perhaps"}`, "[]"} {
+		if r := standing(t, text); r.State != Unreachable || r.Error == "" {
+			t.Errorf("%q: %s: %s", text, r.State, r.Error)
+		}
+	}
+}
+
+func FuzzNoAnswerBreaksTheTable(f *testing.F) {
+	f.Add(healthy)
+	f.Add(`{"deployed": true, "containers": [{"service": "\u001b[2J\n", "commits": []}], "timers": [{"next": -1}], "lock": {"who": "\u0000"}}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		r := Row{Instance: "x", Server: "x", persistent: true}
+		if err := r.read([]byte(text)); err != nil {
+			r.unreachable(err)
+		}
+		r.judge(nil, now)
+		line, _ := summary([]Row{r})
+		for _, row := range slices.Concat(instances([]Row{r}, now), servers([]Row{r}), [][]string{{line}}) {
+			for _, cell := range row {
+				if strings.ContainsFunc(cell, func(r rune) bool { return r < ' ' || 0x7f <= r && r < 0xa0 }) {
+					t.Errorf("a cell is %q", cell)
+				}
+			}
+		}
+	})
+}
+
+func TestTheTableFitsIn160Columns(t *testing.T) {
+	timers := healthy[strings.Index(healthy, `"timers"`):strings.Index(healthy, `"disks"`)]
+	rows := []Row{
+		standing(t, healthy, `"expires": 0`, `"expires": 1800000000`, `"lock": null`, `"lock": {"who": "jpic@laptop", "what": "deploy", "since": 1795550000}`),
+		standing(t, healthy, timers, "", `"remove_at": 0`, `"remove_at": 1796000000`, `"maintenance": false`, `"maintenance": true`),
+		{Instance: "local", Server: "localhost", State: NotDeployed},
+	}
+	rows[1].Instance = "test-feature-e-reboot-x-1a2b3c"
+	rows[1].Backup = nil
+	rows[0].Server, rows[1].Server = "deploy@staging.mrs.beta.gouv.fr", "deploy@staging.mrs.beta.gouv.fr"
+	var out strings.Builder
+	if err := console.WriteTable(&out, instances(rows, now)...); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(out.String()) {
+		if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > 160 {
+			t.Errorf("%d columns: %s", n, line)
+		}
+	}
+	for _, want := range []string{"well, locked", "maintenance", "2/2", "mrs:master", "0123456 ", "401 12ms*", "51d", "21h", "backup 3h", "removal 5d", "not deployed"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the table does not say %q:\n%s", want, out.String())
+		}
+	}
+}
+
+func TestTheSummaryNamesWhatIsNotWellAndWhy(t *testing.T) {
+	well, absent := Row{Instance: "a", State: Well}, Row{Instance: "local", State: NotDeployed}
+	for _, test := range []struct {
+		rows []Row
+		line string
+		well bool
+	}{
+		{[]Row{well, well}, "2 instances: 2 well", true},
+		{[]Row{well}, "1 instance: 1 well", true},
+		{[]Row{well, absent}, "2 instances: 1 well, 1 not deployed", true},
+		{[]Row{well, {Instance: "staging", State: NotWell, Problems: []string{"postgres unhealthy", "answers 502"}}, {Instance: "b", State: Unreachable, Problems: []string{"unreachable"}}},
+			"3 instances: 1 well, 2 not: staging (postgres unhealthy, answers 502), b (unreachable)", false},
+	} {
+		if line, well := summary(test.rows); line != test.line || well != test.well {
+			t.Errorf("%q, %v; want %q", line, well, test.line)
+		}
+	}
+}
+
+func TestADeadHostAndABrokenFileAreRows(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv("MRS_ENV", "")
+	files := map[string]string{
+		"env/a.env":  "server=gone\nssh_config=config\nhome=/home/mrs-a\n", // no secrets either
+		"env/b.env":  "server=gone\nssh_config=config\nhome=/home/mrs-b\n",
+		"env/c.env":  "not = \"dotenv\n",
+		"env/me.env": "server=localhost\nhome=/nowhere/mrs-me\n",
+		"config":     "Host gone\n  HostName 127.0.0.1\n  Port 1\n",
+	}
+	for name, content := range files {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700), os.WriteFile(name, []byte(content), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rows, err := Status(t.Context(), "")
+	if err != nil || len(rows) != 4 {
+		t.Fatalf("%d rows, %v", len(rows), err)
+	}
+	for i, want := range []State{Unreachable, Unreachable, NotDeployed, NotWell} {
+		if rows[i].State != want {
+			t.Errorf("%s is %s, want %s", rows[i].Instance, rows[i].State, want)
+		}
+	}
+	if !strings.Contains(rows[0].Error, "hint: ") || !slices.Contains(rows[0].EnvProblems, "SECRET_KEY") {
+		t.Errorf("row is %+v", rows[0])
+	}
+	if said := notes(rows, now); len(said) != 3 { // the host once, the file, the secrets
+		t.Errorf("%d notes: %q", len(said), said)
+	}
+	if _, err := Status(t.Context(), "nope"); err == nil {
+		t.Error("an instance that nobody knows is no error")
+	}
+}
+
+func TestTheScriptSaysWhatTheProgramsSay(t *testing.T) {
+	bin, home := t.TempDir(), t.TempDir()
+	write := func(path, content string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(content), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(filepath.Join(bin, "docker"), `#!/bin/sh
+case "$*" in
+ps*) echo id ;;
+*inspect*) echo '{"service": "django", "state": "running", "started": "2026-11-24T17:00:00Z", "commits": [""]}' ;;
+*config*) printf 'django\npostgres\n' ;;
+esac`)
+	write(filepath.Join(bin, "restic"), `#!/bin/sh
+echo warning >&2
+echo "Fatal: \"rest:https://mrs:geheim@backup.example/\" can't be $RESTIC_REPOSITORY \\" >&2
+exit 1`)
+	write(filepath.Join(bin, "systemctl"), `#!/bin/sh
+case "$*" in
+*--value*) echo success ;;
+*) for unit in mrs-x-backup mrs-x-2-backup; do printf 'Id=%s.timer\nNextElapseUSecRealtime=Tue 2026-11-24 23:00:00 UTC\nLastTriggerUSec=\n\n' $unit; done | sed '$d' ;;
+esac`)
+	write(filepath.Join(bin, "curl"), "#!/bin/sh\necho 'curl: (7) Failed to \"connect\"' >&2; printf '\\n000 0.001 0\\n'; exit 7")
+	for name, content := range map[string]string{"docker-compose.yml": "", ".restic_password": "", ".restic_id": "", ".maintenance": "", "removeat": "$(reboot)"} {
+		write(filepath.Join(home, name), content)
+	}
+	cmd := exec.Command("bash", "-c", stateScript, "bash", "mrs-x", home, "http://x.example", "/the/repository")
+	cmd.Env = []string{"PATH=" + bin + ":" + os.Getenv("PATH")}
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a answer
+	if err := json.Unmarshal(out, &a); err != nil {
+		t.Fatalf("%v:\n%s", err, out)
+	}
+	if !a.Deployed || !a.Maintenance || a.RemoveAt != 0 || len(a.Containers) != 1 || !slices.Equal(a.Services, []string{"django", "postgres"}) {
+		t.Errorf("it says %s", out)
+	}
+	if got, want := a.Backup.Error, `Fatal: "rest:https://mrs:…@backup.example/" can't be /the/repository \`; got != want {
+		t.Errorf("of the backups: %s, want %s", got, want)
+	}
+	if got, want := a.HTTP.Error, `Failed to "connect"`; got != want || a.HTTP.Status != 0 {
+		t.Errorf("of the site: %d %s, want %s", a.HTTP.Status, got, want)
+	}
+	if len(a.Timers) != 1 || a.Timers[0].Name != "backup" || a.Timers[0].Next != 1795561200 || a.Timers[0].Last != 0 {
+		t.Errorf("of the timers: %+v", a.Timers)
+	}
+}
+
+func TestACertificateIsLookedAtAndNotBelieved(t *testing.T) {
+	site1 := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "/elsewhere", http.StatusFound)
+	}))
+	site1.TLS = &tls.Config{}
+	site1.StartTLS()
+	defer site1.Close()
+	h := site(t.Context(), site1.URL)
+	if h == nil || h.Status != http.StatusFound || h.Trusted || h.Expires == nil || !h.Expires.Equal(site1.Certificate().NotAfter) {
+		t.Errorf("answer is %+v", h)
+	}
+}
+
+func TestASiteWhoseNameIsNotKnownHereIsNotAskedHere(t *testing.T) {
+	for _, address := range []string{"http://nothing.invalid", "https://" + nowhere, "", "://", "http://"} {
+		if h := site(t.Context(), address); h != nil {
+			t.Errorf("%q: %+v", address, h)
+		}
+	}
+	closed := httptest.NewServer(nil)
+	closed.Close()
+	if h := site(t.Context(), closed.URL); h == nil || h.Error == "" || strings.Contains(h.Error, "http://") {
+		t.Errorf("nobody listens: %+v", h)
+	}
+}
+
+func TestABranchIsKnownByItsProject(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv("MRS_ENV", "")
+	if err := errors.Join(os.Mkdir("env", 0o700), os.WriteFile("env/branch.env", []byte("server=staging.example\nhome=/home/x\n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	inst, err := load("test-feature-x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if inst.Name != "test-feature-x" || inst.Project() != "test-feature-x" || inst.Persistent() || server.Folder(inst) != "/root/.yourlabs.compose/test-feature-x" {
+		t.Errorf("instance is %s, %s, %s", inst.Name, inst.Project(), server.Folder(inst))
+	}
+	for _, name := range []string{"test-$(id)", "test-../x", "test-A", "../branch"} {
+		if _, err := load(name); err == nil {
+			t.Errorf("%q is an instance", name)
+		}
+	}
+}
+
+func TestWhoReadsLogsMayLackTheSecretsButNotTheServer(t *testing.T) {
+	secret, place := instance.Problem{Name: "SECRET_KEY"}, instance.Problem{Name: "server"}
+	if err := findable(&instance.Invalid{Problems: []instance.Problem{secret}}); err != nil {
+		t.Error(err)
+	}
+	err := findable(&instance.Invalid{Problems: []instance.Problem{secret, place}})
+	if invalid, ok := errors.AsType[*instance.Invalid](err); !ok || len(invalid.Problems) != 1 {
+		t.Errorf("error is %v", err)
+	}
+}
+
+func TestLogsAreTheLastLinesUnlessMoreIsAskedFor(t *testing.T) {
+	for want, o := range map[string]LogOptions{
+		"--ansi never logs --timestamps --tail=100":                  {},
+		"--ansi never logs --timestamps --since=90m django":          {Since: "90m", Service: "django"},
+		"--ansi never logs --timestamps --follow --tail=3":           {Follow: true, Tail: 3},
+		"--ansi never logs --timestamps":                             {Tail: -1},
+		"--ansi never logs --timestamps --since=2026-11-24T08:00:00": {Since: "2026-11-24T08:00:00"},
+	} {
+		if got, err := o.args(false); err != nil || strings.Join(got, " ") != want {
+			t.Errorf("%q, %v; want %q", got, err, want)
+		}
+	}
+	if got, _ := (LogOptions{}).args(true); got[1] != "always" {
+		t.Errorf("on a terminal: %q", got)
+	}
+	for _, o := range []LogOptions{{Since: "-x"}, {Since: "yesterday; id"}, {Service: "--help"}, {Service: "a b"}} {
+		if _, err := o.args(false); err == nil || !strings.Contains(err.Error(), "hint: ") {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+}
+
+func TestOnlyAPlainMailAddressIsWrittenTo(t *testing.T) {
+	for _, to := range []string{"a@example.org", "first.last+tag@beta.gouv.fr", "o'neil@x"} {
+		if err := checkAddress(to); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, to := range []string{"", "a", "@x", "a@", "-a@x", "a@-x", "a b@x", "a@x y", "a@x\n", "A <a@x>", "a@x,b@x", "a@x;id", "a@$(id)", "\"a b\"@x", "a@[1.2.3.4]"} {
+		if err := checkAddress(to); err == nil || !strings.Contains(err.Error(), "hint: ") {
+			t.Errorf("%q: %v", to, err)
+		}
+	}
+}
+
+func TestACommandIsWordsThatNothingExpands(t *testing.T) {
+	got, err := words("exec", `sh -c 'echo "$HOME"' $(id) ~ *`)
+	if want := []string{"sh", "-c", `echo "$HOME"`, "$(id)", "~", "*"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("%q, %v", got, err)
+	}
+	for _, command := range []string{"", "  ", "''", "a; b", "a | b", "'a"} {
+		if _, err := words("exec", command); err == nil || !strings.Contains(err.Error(), "hint: ") {
+			t.Errorf("%q: %v", command, err)
+		}
+	}
+}
+
+// exit is a command that ended with a status.
+type exit int
+
+func (exit) Error() string   { return "exit status" }
+func (e exit) ExitCode() int { return int(e) }
+
+func TestAFailedCommandKeepsItsStatusAndHidesItsArguments(t *testing.T) {
+	err := ended("x", "exec django mrs", &remote.Error{Host: "x", Argv: []string{"mrs", "changepassword", "geheim"}, Stderr: "geheim is too short", Err: exit(3)})
+	failed, ok := errors.AsType[*Failed](err)
+	if !ok || failed.ExitStatus() != 3 || strings.Contains(err.Error(), "geheim") {
+		t.Errorf("error is %v", err)
+	}
+	if failed := ended("x", "exec", errors.New("the connection was lost")).(*Failed); failed.ExitStatus() != 1 {
+		t.Errorf("status %d", failed.ExitStatus())
+	}
+	if err := ended("x", "exec", context.Canceled); !strings.HasPrefix(err.Error(), "x: exec: interrupted\n") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+func TestTheAuditLogMovesNoCursor(t *testing.T) {
+	table := auditTable([]server.Entry{{Time: now.Add(-3 * time.Hour), Who: "eve\x1b[2J", What: "deploy\nok", Outcome: "failed", Reason: "tab\there \u202e", Seconds: 61.5, Commit: "0123456789abcdef"}}, now)
+	got := table[1][1:]
+	if want := []string{"3h", "eve[2J", "deploy ok", "failed", "1m1.5s", "0123456", "tab here"}; !slices.Equal(got, want) {
+		t.Errorf("row is %q", got)
+	}
+}
+
+func TestTheShellIsOneWordForTheServersShell(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := errors.Join(os.Mkdir("env", 0o700), os.WriteFile("env/x.env", []byte("server=deploy@x.example\nssh_config=conf\nhome=/home/mrs-x\n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("MRS_ENV", "")
+	inst, err := load("x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := shellLine(inst, &server.Server{Name: "x", Project: "mrs-x", Folder: "/home/mrs-x"}, "")
+	if !slices.Contains(line, "-t") || line[len(line)-3] != "--" || line[len(line)-2] != "deploy@x.example" || !slices.Contains(line, "conf") {
+		t.Errorf("command line %q", line)
+	}
+	// What the server's shell makes of it, with sudo's place taken by echo.
+	out, err := exec.Command("sh", "-c", "sudo() { :; }; "+strings.Replace(line[len(line)-1], `exec "$@"`, `printf "%s|" "$@"`, 1)).Output()
+	if err != nil || !strings.Contains(string(out), "docker|compose|--project-name|mrs-x|") || !strings.HasSuffix(string(out), "|exec|django|sh|-c|command -v bash >/dev/null && exec bash; exec sh|") {
+		t.Errorf("%s, %v", out, err)
+	}
+}
