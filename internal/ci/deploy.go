@@ -174,15 +174,14 @@ func include(root, config string) (string, error) {
 
 // deployer is what a job is handed to; tests have one that deploys nothing.
 type deployer struct {
-	to       func(ctx context.Context, name string, o deploy.Options) error
-	branch   func(ctx context.Context, branch string, o deploy.Options) error
-	patience time.Duration
+	to     func(ctx context.Context, name string, o deploy.Options) error
+	branch func(ctx context.Context, branch string, o deploy.Options) error
 }
 
 // Deploy does what the run of a CI system means ([Run.Target]), with the image
 // REPO:COMMIT, in the project that is the working directory.
 func Deploy(ctx context.Context) error {
-	return deployer{deploy.To, deploy.Branch, patience}.deploy(ctx)
+	return deployer{deploy.To, deploy.Branch}.deploy(ctx)
 }
 
 func (d deployer) deploy(ctx context.Context) error {
@@ -215,7 +214,7 @@ func (d deployer) deploy(ctx context.Context) error {
 
 // run deploys with the job's secrets where they are looked for, and leaves none.
 func (d deployer) run(ctx context.Context, j job) error {
-	return withFolder(ctx, d.patience, func(ctx context.Context, dir string) error {
+	return withFolder(ctx, func(ctx context.Context, dir string) error {
 		config, err := j.access.write(dir)
 		if err != nil {
 			return err

@@ -88,9 +88,8 @@ func recorder(calls *[]call, err error) deployer {
 		return err
 	}
 	return deployer{
-		to:       func(_ context.Context, name string, o deploy.Options) error { return record("to "+name, o) },
-		branch:   func(_ context.Context, branch string, o deploy.Options) error { return record("branch "+branch, o) },
-		patience: time.Second,
+		to:     func(_ context.Context, name string, o deploy.Options) error { return record("to "+name, o) },
+		branch: func(_ context.Context, branch string, o deploy.Options) error { return record("branch "+branch, o) },
 	}
 }
 
@@ -313,36 +312,44 @@ func TestInterruptedDeploymentsLeaveNothingBehind(t *testing.T) {
 		return
 	}
 	for name, c := range map[string]struct {
-		signal   syscall.Signal
-		stubborn string
+		signals []syscall.Signal
+		said    string
 	}{
-		"SIGTERM":          {syscall.SIGTERM, ""},
-		"SIGINT":           {syscall.SIGINT, ""},
-		"SIGHUP":           {syscall.SIGHUP, ""},
-		"one that goes on": {syscall.SIGTERM, "1"},
+		"SIGTERM":                {[]syscall.Signal{syscall.SIGTERM}, "terminated signal received"},
+		"SIGINT":                 {[]syscall.Signal{syscall.SIGINT}, "interrupt signal received"},
+		"SIGHUP":                 {[]syscall.Signal{syscall.SIGHUP}, "hangup signal received"},
+		"SIGKILL":                {[]syscall.Signal{syscall.SIGKILL}, ""},
+		"one that goes on twice": {[]syscall.Signal{syscall.SIGINT, syscall.SIGTERM}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			env := equipped(t, "gitlab-push-master")
-			setAll(t, env)
+			setAll(t, equipped(t, "gitlab-push-master"))
 			temporary := inProject(t)
 			cmd := exec.Command(os.Args[0], "-test.run=^TestInterruptedDeploymentsLeaveNothingBehind$", "-test.v")
-			cmd.Env = append(os.Environ(), "MRS_TEST_DEPLOY=1", "MRS_TEST_STUBBORN="+c.stubborn)
+			cmd.Env = append(os.Environ(), "MRS_TEST_DEPLOY="+name)
 			var said bytes.Buffer
 			cmd.Stdout, cmd.Stderr = &said, &said
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
 			defer cmd.Process.Kill()
-			until(t, func() bool { _, err := os.Stat("deploying"); return err == nil })
+			exists := func(path string) func() bool {
+				return func() bool { _, err := os.Stat(path); return err == nil }
+			}
+			until(t, exists("deploying"))
 			if left := leftIn(t, temporary); len(left) != 1 {
 				t.Fatalf("while it deploys there are %q", left)
 			}
-			if err := cmd.Process.Signal(c.signal); err != nil {
-				t.Fatal(err)
+			for i, s := range c.signals {
+				if i > 0 {
+					until(t, exists("interrupted"))
+				}
+				if err := cmd.Process.Signal(s); err != nil {
+					t.Fatal(err)
+				}
 			}
-			until(t, func() bool { return leftIn(t, temporary) == nil })
 			err := cmd.Wait()
-			if err == nil || !strings.Contains(said.String(), "interrupted (") {
+			until(t, func() bool { return leftIn(t, temporary) == nil })
+			if err == nil || !strings.Contains(said.String(), c.said) {
 				t.Errorf("%v: %s", err, said.String())
 			}
 			if strings.Contains(said.String(), hidden) {
@@ -362,16 +369,20 @@ func until(t *testing.T, what func() bool) {
 	t.Fatal("it does not come")
 }
 
-// deployUntilKilled deploys nothing until it is interrupted, and where it is
-// stubborn, until its folder is gone nevertheless.
+// deployUntilKilled deploys nothing until it is interrupted, or goes on even then.
 func deployUntilKilled(t *testing.T) {
-	d := deployer{patience: 300 * time.Millisecond, to: func(ctx context.Context, _ string, _ deploy.Options) error {
-		if err := os.WriteFile("deploying", nil, 0o600); err != nil {
-			return err
+	touch := func(path string) {
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
 		}
+	}
+	d := deployer{to: func(ctx context.Context, _ string, _ deploy.Options) error {
+		touch("deploying")
 		<-ctx.Done()
-		if os.Getenv("MRS_TEST_STUBBORN") != "" {
-			until(t, func() bool { _, err := os.Stat(os.Getenv("ssh_config")); return err != nil })
+		if strings.HasPrefix(os.Getenv("MRS_TEST_DEPLOY"), "one that goes on") {
+			time.Sleep(50 * time.Millisecond) // the next signal is the default's again
+			touch("interrupted")
+			time.Sleep(time.Minute)
 		}
 		return context.Cause(ctx)
 	}}
@@ -385,7 +396,7 @@ func TestACancelledDeploymentLeavesNothing(t *testing.T) {
 	setAll(t, equipped(t, "drone-push-master"))
 	temporary := inProject(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	d := deployer{patience: time.Second, to: func(ctx context.Context, _ string, _ deploy.Options) error {
+	d := deployer{to: func(ctx context.Context, _ string, _ deploy.Options) error {
 		cancel()
 		<-ctx.Done()
 		return ctx.Err()

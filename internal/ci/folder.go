@@ -5,46 +5,47 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"syscall"
-	"time"
 )
 
-// patience is how long what was interrupted may go on with the secrets' files:
-// less than the 5 seconds after which mage ends the process.
-const patience = 4 * time.Second
-
 // withFolder does what with a new folder that only we can enter, and which is
-// gone when it returns, or at the latest when it was interrupted and patience
-// has passed since. SIGTERM, by which runners end a job, interrupts it as Ctrl-C
-// does; on its own it would end us with the folder left behind.
-func withFolder(ctx context.Context, patience time.Duration, what func(ctx context.Context, dir string) error) (err error) {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	defer signal.Stop(signals)
+// gone when it returns or when this process ends, however it does.
+//
+// SIGTERM, by which runners end a job, interrupts it as Ctrl-C does.
+func withFolder(ctx context.Context, what func(ctx context.Context, dir string) error) (err error) {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	context.AfterFunc(ctx, stop) // the second one ends us
 	dir, err := os.MkdirTemp("", "mrs-ops-ci-")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	done := make(chan struct{})
-	defer close(done)
-	go func() {
-		select {
-		case s := <-signals:
-			cancel(fmt.Errorf("interrupted (%s)", s))
-		case <-ctx.Done():
-		case <-done:
-			return
-		}
-		select {
-		case <-time.After(patience):
-			os.RemoveAll(dir)
-		case <-done:
-		}
-	}()
+	leave, err := survivor(dir)
+	if err != nil {
+		return fmt.Errorf("nobody would remove %s if this was killed: %w", dir, err)
+	}
+	defer leave()
 	return what(ctx, dir)
+}
+
+// survivor starts a process that removes dir once this one has ended: no deferred
+// call is of use against SIGKILL, nor where somebody exits in our place. It is in
+// a session of its own, so that what ends us by the group does not end it.
+func survivor(dir string) (leave func(), err error) {
+	cmd := exec.Command("sh", "-c", `cat >/dev/null; exec rm -rf -- "$1"`, "sh", dir)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	alive, err := cmd.StdinPipe() // which the kernel closes with us
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	return func() {
+		alive.Close()
+		_ = cmd.Wait() // the folder is ours to remove, and its failure ours to tell
+	}, nil
 }

@@ -127,7 +127,7 @@ func (b build) run(ctx context.Context) error {
 	if !b.authenticate {
 		return b.push(ctx, nil)
 	}
-	return withFolder(ctx, patience, func(ctx context.Context, dir string) error {
+	return withFolder(ctx, func(ctx context.Context, dir string) error {
 		// By option: sudo would not hand DOCKER_CONFIG on.
 		options := []string{"--config", dir}
 		login := slices.Concat(options, []string{"login", "--username=" + b.user, "--password-stdin"})
