@@ -203,6 +203,18 @@ func TestTheTableFitsIn160Columns(t *testing.T) {
 	}
 }
 
+func TestAnImageIsShownByWhatTellsItApart(t *testing.T) {
+	digest := "sha256:" + strings.Repeat("0123456789abcdef", 4)
+	for image, want := range map[string]string{
+		"registry:5000/betagouv/mrs:master": "mrs:master", "postgres:15": "postgres:15", "": "",
+		"betagouv/mrs@" + digest: "mrs@0123456789ab", digest: "0123456789ab",
+	} {
+		if got := tag(image); got != want {
+			t.Errorf("%q is shown as %q, want %q", image, got, want)
+		}
+	}
+}
+
 func TestTheSummaryNamesWhatIsNotWellAndWhy(t *testing.T) {
 	well, absent := Row{Instance: "a", State: Well}, Row{Instance: "local", State: NotDeployed}
 	for _, test := range []struct {
@@ -408,6 +420,14 @@ func TestACommandIsWordsThatNothingExpands(t *testing.T) {
 	for _, command := range []string{"", "  ", "''", "a; b", "a | b", "'a"} {
 		if _, err := words("exec", command); err == nil || !strings.Contains(err.Error(), "hint: ") {
 			t.Errorf("%q: %v", command, err)
+		}
+	}
+}
+
+func TestTheAuditLogHasNoSecretThatWasTypedForACommand(t *testing.T) {
+	for word, want := range map[string]string{"psql": "psql", "PGPASSWORD=geheim=x": "PGPASSWORD=…", "a\x1b[2J\nb": "a[2J b"} {
+		if got := logged(word); got != want {
+			t.Errorf("%q is logged as %q, want %q", word, got, want)
 		}
 	}
 }

@@ -154,6 +154,16 @@ func words(verb, command string) ([]string, error) {
 	return list, err
 }
 
+// logged returns what the audit log has of a command's first word, which may be
+// a NAME=secret by mistake.
+func logged(word string) string {
+	name, _, assigned := strings.Cut(plain(word), "=")
+	if assigned {
+		name += "=…"
+	}
+	return name
+}
+
 // Exec runs a command in a container of an instance, of the application unless
 // service names another. The error is a [*Failed] where the command ran.
 func Exec(ctx context.Context, name, command, service string) error {
@@ -161,7 +171,7 @@ func Exec(ctx context.Context, name, command, service string) error {
 	if err != nil {
 		return err
 	}
-	return inContainer(ctx, name, service, "exec "+cmp.Or(service, application)+" "+list[0], list...)
+	return inContainer(ctx, name, service, "exec "+cmp.Or(service, application)+" "+logged(list[0]), list...)
 }
 
 // Manage runs a command of Django's or of the application's in an instance:
@@ -174,7 +184,7 @@ func Manage(ctx context.Context, name, command string) error {
 	if list[0] == "mrs" && len(list) > 1 { // as one types it in the container
 		list = list[1:]
 	}
-	return inContainer(ctx, name, "", "manage "+list[0], append([]string{"mrs"}, list...)...)
+	return inContainer(ctx, name, "", "manage "+logged(list[0]), append([]string{"mrs"}, list...)...)
 }
 
 var domain = regexp.MustCompile(`@[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?$`)
@@ -299,6 +309,11 @@ func Restart(ctx context.Context, name, service string) error {
 // restart restarts services, all if there are none, and waits up to timeout, in
 // seconds, until they are healthy.
 func restart(s *server.Server, timeout string, services []string) error {
+	// A deployment whose caller is gone has given up the lock, and may still be
+	// at work on the server.
+	if _, err := s.Output("flock", "--timeout", "180", "/run/lock/mrs-ops/"+s.Project+".work", "true"); err != nil {
+		return said("an earlier deployment does not end", s.Name, err)
+	}
 	if _, err := s.Output(s.Compose(append([]string{"restart"}, services...)...)...); err != nil {
 		return said("it could not be restarted", s.Name, err)
 	}

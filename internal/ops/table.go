@@ -81,8 +81,15 @@ func instances(rows []Row, now time.Time) [][]string {
 // machine returns a server without the user.
 func machine(server string) string { return server[strings.LastIndexByte(server, '@')+1:] }
 
-// tag returns an image without its registry and folders.
-func tag(image string) string { return image[strings.LastIndexByte(image, '/')+1:] }
+// tag returns an image without its registry and folders, and a digest's
+// beginning.
+func tag(image string) string {
+	image = image[strings.LastIndexByte(image, '/')+1:]
+	if name, digest, ok := strings.Cut(image, "sha256:"); ok {
+		return name + digest[:min(len(digest), 12)]
+	}
+	return image
+}
 
 func since(t *time.Time, now time.Time) string {
 	if t == nil {
