@@ -7,6 +7,7 @@ import (
 
 	"github.com/magefile/mage/mg"
 
+	"github.com/betagouv/mrs-ops/internal/deploy"
 	"github.com/betagouv/mrs-ops/internal/ops"
 )
 
@@ -72,4 +73,12 @@ func (Ops) Restart(ctx context.Context, instance string, service *string) error 
 // -json prints the same for scripts. The log is on the server, and stays when the instance goes.
 func (Ops) Audit(ctx context.Context, instance string, json *bool) error {
 	return ops.Audit(ctx, instance, value(json))
+}
+
+// Maintenance closes an instance's site (on) or opens it again (off), without restarting what runs.
+//
+// The site answers 503 until it is opened, whatever is deployed meanwhile. -yes asks nothing before
+// production.
+func (Ops) Maintenance(ctx context.Context, instance, onOrOff string, yes *bool) error {
+	return deploy.Maintenance(ctx, instance, onOrOff, deploy.Options{Yes: value(yes)})
 }

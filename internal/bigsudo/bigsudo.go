@@ -29,6 +29,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
+	"time"
 	"unicode/utf8"
 
 	"github.com/betagouv/mrs-ops/internal/console"
@@ -303,10 +305,25 @@ type Recap struct {
 	Hosts, Changed, Failed, Unreachable int
 }
 
+// Line returns the command line in a form that can be pasted into a shell.
+func (c Command) Line() string {
+	env, _ := c.environ(os.Environ())
+	var assignments string
+	for _, pair := range env {
+		name, value, _ := strings.Cut(pair, "=")
+		assignments += name + "=" + local.Quote(value) + " "
+	}
+	return assignments + local.Quote(c.Argv()...)
+}
+
+// patience is how long Ansible may go on after ctx has ended. An interruption
+// reaches it by itself, through the terminal, and it is Ansible that ends its
+// tasks; other ends of ctx do not.
+const patience = 2 * time.Second
+
 // Run prints the command line in a form that can be pasted into a shell, runs it
 // in this process's environment and on its standard input, and shows what
-// Ansible says as it says it. An interruption reaches Ansible by itself, through
-// the terminal, and it is Ansible that ends its tasks.
+// Ansible says as it says it. Ansible ends with ctx, and with this process.
 //
 // The error is an [*ExitError] where Ansible ran.
 func (c Command) Run(ctx context.Context) (Recap, error) {
@@ -321,12 +338,7 @@ func (c Command) Run(ctx context.Context) (Recap, error) {
 		console.Say("%s", note)
 	}
 	argv := c.Argv()
-	var assignments string
-	for _, pair := range env {
-		name, value, _ := strings.Cut(pair, "=")
-		assignments += name + "=" + local.Quote(value) + " "
-	}
-	console.Say("+ %s%s", assignments, local.Quote(argv...))
+	console.Say("+ %s", c.Line())
 	environ := append(os.Environ(), env...)
 	if console.Colour(os.Stdout) {
 		environ = append(environ, "ANSIBLE_FORCE_COLOR=1")
@@ -336,7 +348,16 @@ func (c Command) Run(ctx context.Context) (Recap, error) {
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), argv[0], argv[1:]...)
 	cmd.Env = environ
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, &recap, os.Stderr
-	err := cmd.Run()
+	local.DieWithUs(cmd)
+	err := cmd.Start()
+	if err == nil {
+		stop := context.AfterFunc(ctx, func() {
+			time.Sleep(patience)
+			_ = cmd.Process.Signal(syscall.SIGTERM)
+		})
+		err = cmd.Wait()
+		stop()
+	}
 	if _, ran := errors.AsType[*exec.ExitError](err); ran {
 		err = &ExitError{What: c.Playbook, Err: err}
 	}

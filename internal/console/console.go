@@ -15,11 +15,15 @@ package console
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -104,9 +108,33 @@ func Pulse(interval time.Duration, say func(format string, args ...any), label s
 	}
 }
 
+// Interruptible returns a context that ends with the first Ctrl-C, or other
+// request to end, after which its user undoes what it has begun, however long
+// that takes: mage, which is not told any more, would give it five seconds. The
+// second request ends the process. To be called once, by what undoes.
+func Interruptible(ctx context.Context) (interruptible context.Context, stop func()) {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
+	signal.Reset(signals...)
+	ctx, stop = signal.NotifyContext(ctx, signals...)
+	context.AfterFunc(ctx, stop) // the default again
+	return ctx, stop
+}
+
 // Interactive reports whether somebody is there to answer.
 func Interactive() bool {
 	return os.Getenv("CI") == "" && term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd()))
+}
+
+// Sure asks question, and returns an error unless the answer was yes. Where
+// nobody can be asked, the error says how to do without.
+func Sure(question string) error {
+	if !Interactive() {
+		return fmt.Errorf("%s Nobody is there to answer; nothing was done\nhint: -yes asks no question", question)
+	}
+	if !Confirm(question) {
+		return errors.New("not confirmed; nothing was done")
+	}
+	return nil
 }
 
 // Confirm asks question and reports whether the answer was yes. Without a

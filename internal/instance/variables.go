@@ -33,6 +33,7 @@ var Variables = []Variable{
 	{Name: "home", Doc: "the folder of a persistent instance, whose last part names the project", check: checkHome},
 	{Name: "project", Doc: "the compose project of an ephemeral instance", check: matches(projectPattern, "lower-case letters, digits, dashes and underscores")},
 	{Name: "lifetime", Doc: "seconds until an ephemeral instance is removed", check: whole(1, 1<<31)},
+	{Name: "domain", Doc: "the domain below which branches answer, at SLUG.domain", check: matches(hostPattern, "a host name")},
 	{Name: "compose", Doc: "the compose files to merge, in order, separated by commas", Required: true, check: checkFiles},
 	{Name: "healthcheck_timeout", Doc: "seconds to wait for a deployed instance to answer", Default: "120", Required: true, check: whole(1, 3600)},
 

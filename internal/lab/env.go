@@ -83,7 +83,7 @@ func (i instance) env(registry string) string {
 	set("A name that the machines know. From here: curl --resolve "+i.host()+":80:ADDRESS http://"+i.host()+"/",
 		"HOST", i.host(), "PROTO", "http", "ALLOWED_HOSTS", i.host()+",www."+i.host())
 	if !i.persistent {
-		set("A branch; another one needs a name that the machine knows.", "project", "test-branch", "HOST_SLUG", "mrs-test-branch")
+		set("Where nothing else is said, the branch called branch.", "project", "test-branch", "HOST_SLUG", "mrs-test-branch", "domain", "test.lab")
 	}
 	var images []string
 	for _, service := range slices.Sorted(maps.Keys(i.images)) {

@@ -313,7 +313,7 @@ well() {
       running\ 0\ *) ;;
       created*) ;;
       *)
-        reason="the new $service crashes at start (exit status $(inspect '{{.State.ExitCode}}' "$1"))"
+        reason="the new $service crashes at start"
         break
         ;;
     esac

@@ -1,0 +1,216 @@
+package deploy
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/betagouv/mrs-ops/internal/console"
+	"github.com/betagouv/mrs-ops/internal/instance"
+	"github.com/betagouv/mrs-ops/internal/server"
+)
+
+// Release is a stack that ran and passed its health check.
+type Release struct {
+	Release int       `json:"release"`
+	Time    time.Time `json:"time"`
+	Who     string    `json:"who"`
+	What    string    `json:"what"`
+	Commit  string    `json:"commit"` // of the application
+	Image   string    `json:"image"`  // of django
+}
+
+// Releases returns what ran, the oldest first: the last one runs.
+func Releases(s *server.Server) ([]Release, error) {
+	out, err := s.Script(`
+set -euo pipefail
+cd "$1/releases" 2>/dev/null || exit 0
+for n in $(find . -mindepth 1 -maxdepth 1 -regex './[0-9]+' -printf '%f\n' | sort -n); do
+  printf '%s\t%s\n' "$(awk '$1 == "django" { print $2 }' "$n/images")" "$(cat "$n/release.json")"
+done`, s.Folder).String()
+	if err != nil {
+		return nil, err
+	}
+	return parseReleases(out)
+}
+
+func parseReleases(out string) ([]Release, error) {
+	releases := []Release{}
+	for line := range strings.Lines(out) {
+		image, rest, _ := strings.Cut(line, "\t")
+		r := Release{Image: image}
+		if err := json.Unmarshal([]byte(rest), &r); err != nil {
+			return nil, fmt.Errorf("a release can't be read: %w\nhint: the releases are in the folder releases beside docker-compose.yml", err)
+		}
+		releases = append(releases, r)
+	}
+	return releases, nil
+}
+
+// History prints the releases of an instance or a branch, the newest first.
+func History(ctx context.Context, name string, asJSON bool) error {
+	s, _, err := open(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	releases, err := Releases(s)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return console.JSON(releases)
+	}
+	if len(releases) == 0 {
+		console.Done("%s: nothing was deployed on %s yet", s.Name, s)
+		return nil
+	}
+	if err := console.Table(table(releases, time.Now())...); err != nil {
+		return err
+	}
+	now := releases[len(releases)-1]
+	console.Done("%s: release %d runs%s; mage deploy:rollback %s goes back to another", s.Name, now.Release, brackets(short(now.Commit)), s.Name)
+	return nil
+}
+
+func table(releases []Release, now time.Time) [][]string {
+	rows := [][]string{{"RELEASE", "AGE", "COMMIT", "IMAGE", "WHAT", "BY"}}
+	for i, r := range slices.Backward(releases) {
+		n := strconv.Itoa(r.Release)
+		if i == len(releases)-1 {
+			n += " runs"
+		}
+		rows = append(rows, []string{n, age(now.Sub(r.Time)), short(r.Commit), r.Image, r.What, r.Who})
+	}
+	return rows
+}
+
+// age returns a duration in its largest unit.
+func age(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d days", int(d.Hours()/24))
+}
+
+var rolledBack = regexp.MustCompile(`^rollback to (\d+)`)
+
+// before returns the release to go back to where none is named: the one before
+// the one that runs. A release that is itself a rollback counts as the one that
+// it went back to, so that going back twice goes back further.
+func before(releases []Release) (Release, bool) {
+	if len(releases) == 0 {
+		return Release{}, false
+	}
+	at := releases[len(releases)-1]
+	for {
+		m := rolledBack.FindStringSubmatch(at.What)
+		if m == nil {
+			break
+		}
+		n, _ := strconv.Atoi(m[1])
+		i := slices.IndexFunc(releases, func(r Release) bool { return r.Release == n && n < at.Release })
+		if i < 0 {
+			return Release{}, false // what it went back to is not kept any more
+		}
+		at = releases[i]
+	}
+	i := slices.IndexFunc(releases, func(r Release) bool { return r.Release == at.Release })
+	if i < 1 {
+		return Release{}, false
+	}
+	return releases[i-1], true
+}
+
+// Rollback goes back to a release of an instance or a branch, with the images
+// that it had: to the one called to, or where to is 0 to the one before the one
+// that runs. It is a deployment like any other. The database stays as it is.
+func Rollback(ctx context.Context, name string, to int, o Options) error {
+	as, more, err := instance.Resolve(".", name, os.Environ())
+	if err != nil {
+		return err
+	}
+	s, inst, err := open(ctx, name)
+	if err != nil {
+		return err
+	}
+	releases, err := Releases(s)
+	s.Close()
+	if err != nil {
+		return err
+	}
+	if len(releases) > 0 {
+		if err := console.WriteTable(os.Stderr, table(releases, time.Now())...); err != nil {
+			return err
+		}
+	}
+	target, found := before(releases)
+	if to != 0 {
+		i := slices.IndexFunc(releases, func(r Release) bool { return r.Release == to })
+		if found = i >= 0; found {
+			target = releases[i]
+		}
+	}
+	switch {
+	case !found && to != 0:
+		return fmt.Errorf("%s has no release %d\nhint: mage deploy:history %s lists those it has", inst.Name, to, inst.Name)
+	case !found:
+		return fmt.Errorf("%s has no earlier release to go back to\nhint: mage deploy:history %s", inst.Name, inst.Name)
+	}
+	d := newDeployment(as, more, o)
+	d.what = fmt.Sprintf("rollback to %d", target.Release)
+	d.vars = map[string]any{"release": strconv.Itoa(target.Release)}
+	if !o.Yes && !o.DryRun && os.Getenv("CI") == "" {
+		question := fmt.Sprintf("%s on %s: go back to release %d, %s old%s?", inst.Name, inst.Get("server"), target.Release, age(time.Since(target.Time)), brackets(short(target.Commit)))
+		if err := console.Sure(question); err != nil {
+			return err
+		}
+		d.options.Yes = true
+	}
+	return d.run(ctx)
+}
+
+// Maintenance closes the site of an instance or a branch where state is "on", and
+// opens it again where it is "off". It
+// stays closed whatever is deployed meanwhile. Only MAINTENANCE_ENABLE changes:
+// the release and its images are those that run.
+func Maintenance(ctx context.Context, name, state string, o Options) error {
+	if state != "on" && state != "off" {
+		return fmt.Errorf("maintenance is on or off, not %q", state)
+	}
+	on := state == "on"
+	as, more, err := instance.Resolve(".", name, os.Environ())
+	if err != nil {
+		return err
+	}
+	d := newDeployment(as, more, o)
+	d.vars = map[string]any{"release": "current"}
+	mark := func(on bool) func(*server.Server) error {
+		return func(s *server.Server) error {
+			if err := s.Runs(); err != nil {
+				return err
+			}
+			argv := []string{"rm", "-f", path.Join(s.Folder, ".maintenance")}
+			if on {
+				argv = []string{"touch", path.Join(s.Folder, ".maintenance")}
+			}
+			_, err := s.Output(argv...)
+			return err
+		}
+	}
+	d.what = "maintenance " + state
+	d.prepare, d.undo = mark(on), mark(!on)
+	return d.run(ctx)
+}
