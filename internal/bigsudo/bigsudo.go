@@ -375,6 +375,9 @@ func (c Command) writeInventory() error {
 	return local.WriteFile(path, content, 0o600)
 }
 
+// colour is what Ansible puts around the numbers where it shows colour.
+var colour = regexp.MustCompile(`\x1b\[[0-9;]*m`)
+
 var recapLine = regexp.MustCompile(`\bok=\d+\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)`)
 
 // recapWriter shows what Ansible says, and sums the lines of its recap.
@@ -392,7 +395,7 @@ func (w *recapWriter) Write(p []byte) (int, error) {
 }
 
 func (r *Recap) add(lines string) {
-	for _, m := range recapLine.FindAllStringSubmatch(lines, -1) {
+	for _, m := range recapLine.FindAllStringSubmatch(colour.ReplaceAllString(lines, ""), -1) {
 		for i, sum := range []*int{&r.Changed, &r.Unreachable, &r.Failed} {
 			n, _ := strconv.Atoi(m[i+1])
 			*sum += n

@@ -141,7 +141,7 @@ func TestConnectionsAreSharedUnlessTheCallerSaysHowToConnect(t *testing.T) {
 func TestARecapIsSummedOverTheHosts(t *testing.T) {
 	var got Recap
 	got.add("a : ok=3    changed=2    unreachable=0    failed=0    skipped=1\n" +
-		"\x1b[0;31mb\x1b[0m : ok=1    changed=1    unreachable=1    failed=2    skipped=0\n")
+		"\x1b[0;31mb\x1b[0m : \x1b[0;32mok=1   \x1b[0m \x1b[0;33mchanged=1   \x1b[0m \x1b[1;31munreachable=1   \x1b[0m \x1b[0;31mfailed=2   \x1b[0m skipped=0\n")
 	if want := (Recap{Hosts: 2, Changed: 3, Unreachable: 1, Failed: 2}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}

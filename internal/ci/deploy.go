@@ -126,14 +126,22 @@ var quoted = regexp.MustCompile(`"(\\.|[^"\\])*"`)
 // problems tell where this CI system has the variable.
 func load(root string, target Target, env map[string]string, environ []string) (*instance.Instance, []instance.Problem, error) {
 	var all []string
-	if target.Branch != "" {
-		// deploy.Branch gives these.
-		all = append(all, "project=test-x", "HOST=x.example.org", "HOST_SLUG=x", "ALLOWED_HOSTS=x.example.org")
-	}
 	for name, value := range env {
 		all = append(all, name+"="+value)
 	}
-	inst, err := instance.Load(root, target.Instance, append(all, environ...))
+	all = append(all, environ...)
+	if target.Branch != "" { // as deploy.Branch has it
+		slug, err := instance.Slug(target.Branch)
+		if err != nil {
+			return nil, nil, err
+		}
+		more, err := instance.OfBranch(root, slug, all)
+		if err != nil {
+			return nil, nil, err
+		}
+		all = append(all, more...)
+	}
+	inst, err := instance.Load(root, target.Instance, all)
 	invalid, ok := errors.AsType[*instance.Invalid](err)
 	if !ok {
 		return inst, nil, err

@@ -21,7 +21,7 @@ var projectFiles = map[string]string{
 	"env/production.env": "home=/home/mrs-production\ncompose=docker-compose.yml\nHOST=example.org\nALLOWED_HOSTS=example.org\nserver=example.org\n",
 	"env/staging.env":    "home=/home/mrs-staging\ncompose=docker-compose.yml\nHOST=staging.example.org\nALLOWED_HOSTS=staging.example.org\nserver=staging.example.org\n",
 	"env/ecole.env":      "home=/home/mrs-ecole\ncompose=docker-compose.yml\nHOST=ecole.example.org\nALLOWED_HOSTS=ecole.example.org\nserver=staging.example.org\n",
-	"env/branch.env":     "lifetime=604800\ncompose=docker-compose.yml,docker-compose.traefik.yml\nserver=staging.example.org\nssh_config=own-config\n",
+	"env/branch.env":     "domain=test.staging.example.org\nlifetime=604800\ncompose=docker-compose.yml,docker-compose.traefik.yml\nserver=staging.example.org\nssh_config=own-config\n",
 	"own-config":         "Host staging.example.org\n  Port 2222\n",
 }
 

@@ -36,6 +36,7 @@ func withFolder(ctx context.Context, what func(ctx context.Context, dir string) 
 // a session of its own, so that what ends us by the group does not end it.
 func survivor(dir string) (leave func(), err error) {
 	cmd := exec.Command("sh", "-c", `cat >/dev/null; exec rm -rf -- "$1"`, "sh", dir)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH")} // not the secrets that are still in ours
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	alive, err := cmd.StdinPipe() // which the kernel closes with us
 	if err != nil {

@@ -35,7 +35,7 @@ func settings(system console.CI, name string) string {
 	case console.GitLab:
 		return "set " + name + " in the project's Settings, CI/CD, Variables"
 	case console.GitHub:
-		return "set the secret " + name + " in the repository's Settings, Secrets and variables, Actions, and hand it to the step (env)"
+		return "set " + name + " in the repository's Settings, Secrets and variables, Actions, and hand it to the step (env)"
 	}
 	return "set the secret " + name + " in the repository's Settings, Secrets, and hand it to the step (environment, from_secret)"
 }

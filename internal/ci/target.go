@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/betagouv/mrs-ops/internal/console"
+	"github.com/betagouv/mrs-ops/internal/instance"
 )
 
 // persistent are the instances that a pipeline can deploy to by name.
@@ -18,9 +19,6 @@ var homes = map[string][]string{
 	"staging": {"staging"},
 	"ecole":   {"ecole"},
 }
-
-// ephemeral is the instance of env/ that branches are deployed as.
-const ephemeral = "branch"
 
 // Target is what a run is to deploy: an instance, a branch, or nothing.
 type Target struct {
@@ -101,7 +99,7 @@ func (r Run) pushed() (Target, error) {
 	case allowed == nil && slices.Contains(persistent, r.Environment):
 		return Target{}, fmt.Errorf("the job is for %s, but %q is not its branch\nhint: let the job run for %s only", r.Environment, r.Branch, strings.Join(branchesOf(r.Environment), " and "))
 	case allowed == nil:
-		return Target{Instance: ephemeral, Branch: r.Branch}, nil
+		return Target{Instance: instance.Branches, Branch: r.Branch}, nil
 	case r.Environment == "":
 		return Target{Instance: allowed[0]}, nil
 	case !slices.Contains(allowed, r.Environment):
@@ -111,10 +109,10 @@ func (r Run) pushed() (Target, error) {
 }
 
 // branchesOf returns the branches whose pushes may go to an instance.
-func branchesOf(instance string) []string {
+func branchesOf(name string) []string {
 	var branches []string
 	for branch, instances := range homes {
-		if slices.Contains(instances, instance) {
+		if slices.Contains(instances, name) {
 			branches = append(branches, branch)
 		}
 	}
