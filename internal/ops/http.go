@@ -15,7 +15,7 @@ import (
 // site asks url from this machine, and returns nil where its name is not known
 // here.
 func site(ctx context.Context, address string) *HTTP {
-	if u, err := url.Parse(address); err != nil || u.Hostname() == "" || u.Hostname() == nowhere {
+	if u, err := url.Parse(address); err != nil || u.Hostname() == "" {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)

@@ -2,8 +2,8 @@
 // stand, what they log, commands in their containers, a restart, and what was
 // done to them.
 //
-// An instance is named by its env file, or, as a branch, by its project
-// (test-SLUG). What only reads needs none of the instance's secrets. What
+// An instance is named by its env file, or, as a branch, by the branch or its
+// project ([instance.Resolve]). What only reads needs none of the instance's secrets. What
 // changes something is in the instance's audit log, without the arguments of
 // commands, which may be somebody's data.
 //
@@ -13,62 +13,21 @@ package ops
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"regexp"
-	"slices"
-	"strings"
 
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/server"
 )
 
-// branch is the instance that branches are deployed as.
-const branch = "branch"
-
-// nowhere is the HOST of a branch that is known by its project alone.
-const nowhere = "unused.invalid"
-
-// branchPrefix begins the project of every branch (cookbook, "Compose").
-const branchPrefix = "test-"
-
-// resolve returns the instance that name means, and the process environment to
-// load it with: the one place that knows how branches are named.
-func resolve(name string, environ []string) (string, []string) {
-	if strings.HasPrefix(name, branchPrefix) {
-		return branch, slices.Concat(environ, []string{"project=" + name, "home=", "HOST=" + nowhere, "HOST_SLUG=" + name, "ALLOWED_HOSTS=" + nowhere})
-	}
-	return name, environ
-}
-
-// load returns the instance that name means. What is wrong with its variables
-// is an error only where it keeps the instance from being found: who reads logs
-// may lack its secrets.
+// load returns the instance that name means ([instance.Resolve]); who looks
+// after one may lack its secrets.
 func load(name string) (*instance.Instance, error) {
-	as, environ := resolve(name, os.Environ())
-	inst, err := instance.Load(".", as, environ)
-	if inst == nil {
+	inst, _, err := instance.Lookup(name)
+	if err := instance.Findable(err); err != nil {
 		return nil, err
 	}
-	inst.Name = name
-	return inst, findable(err)
-}
-
-// findable returns err without the problems that do not keep an instance from
-// being found.
-func findable(err error) error {
-	invalid, ok := errors.AsType[*instance.Invalid](err)
-	if !ok {
-		return err
-	}
-	where := slices.DeleteFunc(slices.Clone(invalid.Problems), func(p instance.Problem) bool {
-		return !slices.Contains([]string{"server", "ssh_config", "home", "project"}, p.Name)
-	})
-	if len(where) == 0 {
-		return nil
-	}
-	return &instance.Invalid{Instance: invalid.Instance, Problems: where}
+	return inst, nil
 }
 
 // open connects to the server of the instance that name means, which must be

@@ -17,7 +17,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/betagouv/mrs-ops/internal/console"
-	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/remote"
 	"github.com/betagouv/mrs-ops/internal/server"
 )
@@ -30,7 +29,7 @@ const healthy = `{"deployed": true, "maintenance": false, "remove_at": 0,
   {"service": "django", "state": "running", "health": "healthy", "started": "2026-11-24T17:00:00Z", "image": "registry:5000/betagouv/mrs:master", "commits": ["0123456789abcdef", ""]},
   {"service": "postgres", "state": "running", "health": "healthy", "started": "2026-11-20T17:00:00Z", "image": "postgres:15", "commits": [""]}],
  "services": ["django", "postgres"],
- "http": {"url": "http://x.example", "status": 401, "seconds": 0.012, "trusted": true, "error": "", "expires": 0},
+ "http": {"status": 401, "seconds": 0.012, "trusted": true, "error": "", "expires": 0},
  "backup": {"set_up": true, "since": 1700000000, "snapshots": [
   {"short_id": "aaaa", "time": "2026-11-01T23:00:00Z"}, {"short_id": "bbbb", "time": "2026-11-23T23:00:00Z", "tags": ["timer"]}]},
  "timers": [{"name": "prune", "next": 1795579200, "last": 1795492800, "result": "success"}, {"name": "backup", "next": 1795561200, "last": 0, "result": "success"}],
@@ -334,7 +333,7 @@ func TestACertificateIsLookedAtAndNotBelieved(t *testing.T) {
 }
 
 func TestASiteWhoseNameIsNotKnownHereIsNotAskedHere(t *testing.T) {
-	for _, address := range []string{"http://nothing.invalid", "https://" + nowhere, "", "://", "http://"} {
+	for _, address := range []string{"http://nothing.invalid", "", "://", "http://"} {
 		if h := site(t.Context(), address); h != nil {
 			t.Errorf("%q: %+v", address, h)
 		}
@@ -349,7 +348,7 @@ func TestASiteWhoseNameIsNotKnownHereIsNotAskedHere(t *testing.T) {
 func TestABranchIsKnownByItsProject(t *testing.T) {
 	t.Chdir(t.TempDir())
 	t.Setenv("MRS_ENV", "")
-	if err := errors.Join(os.Mkdir("env", 0o700), os.WriteFile("env/branch.env", []byte("server=staging.example\nhome=/home/x\n"), 0o600)); err != nil {
+	if err := errors.Join(os.Mkdir("env", 0o700), os.WriteFile("env/branch.env", []byte("server=staging.example\nhome=/home/x\ndomain=test.example\n"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	inst, err := load("test-feature-x")
@@ -359,21 +358,23 @@ func TestABranchIsKnownByItsProject(t *testing.T) {
 	if inst.Name != "test-feature-x" || inst.Project() != "test-feature-x" || inst.Persistent() || server.Folder(inst) != "/root/.yourlabs.compose/test-feature-x" {
 		t.Errorf("instance is %s, %s, %s", inst.Name, inst.Project(), server.Folder(inst))
 	}
-	for _, name := range []string{"test-$(id)", "test-../x", "test-A", "../branch"} {
-		if _, err := load(name); err == nil {
-			t.Errorf("%q is an instance", name)
+	for _, name := range []string{"test-$(id)", "../x", "", "é $(reboot)"} {
+		if inst, err := load(name); err == nil && strings.Trim(inst.Name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+			t.Errorf("%q is the instance %q", name, inst.Name)
 		}
 	}
 }
 
 func TestWhoReadsLogsMayLackTheSecretsButNotTheServer(t *testing.T) {
-	secret, place := instance.Problem{Name: "SECRET_KEY"}, instance.Problem{Name: "server"}
-	if err := findable(&instance.Invalid{Problems: []instance.Problem{secret}}); err != nil {
-		t.Error(err)
-	}
-	err := findable(&instance.Invalid{Problems: []instance.Problem{secret, place}})
-	if invalid, ok := errors.AsType[*instance.Invalid](err); !ok || len(invalid.Problems) != 1 {
-		t.Errorf("error is %v", err)
+	t.Chdir(t.TempDir())
+	t.Setenv("MRS_ENV", "")
+	for content, fine := range map[string]bool{"server=a\nhome=/home/x\n": true, "server=a b\nhome=/home/x\n": false, "server=a\nhome=x\n": false, "server=a\n": false} {
+		if err := errors.Join(os.MkdirAll("env", 0o700), os.WriteFile("env/x.env", []byte(content), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := load("x"); (err == nil) != fine {
+			t.Errorf("%q: %v", content, err)
+		}
 	}
 }
 

@@ -2,12 +2,10 @@ package ops
 
 import (
 	"cmp"
-	"context"
 	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -148,7 +146,6 @@ type answer struct {
 	} `json:"containers"`
 	Services []string `json:"services"`
 	HTTP     *struct {
-		URL     string  `json:"url"`
 		Status  int     `json:"status"`
 		Seconds float64 `json:"seconds"`
 		Trusted bool    `json:"trusted"`
@@ -239,7 +236,6 @@ func (r *Row) read(out []byte) error {
 	}
 	r.readContainers(&a)
 	if h := a.HTTP; h != nil {
-		r.URL = cmp.Or(r.URL, h.URL)
 		r.HTTP = &HTTP{From: "server", Status: h.Status, Seconds: h.Seconds, Error: h.Error, Expires: unix(h.Expires), Trusted: h.Trusted}
 	}
 	if r.persistent {
@@ -396,18 +392,22 @@ func (r *Row) judgeBackup(now time.Time, problem func(string, ...any)) {
 // branchesScript prints the projects of the branches that are on a server.
 const branchesScript = `cd "$1" 2>/dev/null || exit 0; for file in */docker-compose.yml; do [ ! -e "$file" ] || echo "${file%/*}"; done`
 
-// branches returns the projects of the branches on the server of s, which is
-// one of them.
-func branches(ctx context.Context, s *server.Server) ([]string, error) {
-	lines, err := s.Script(branchesScript, path.Dir(s.Folder)).Slice()
+// branches returns the branches on a server.
+func branches(s *server.Server) ([]target, error) {
+	some, err := prepare("some") // beside it are all
 	if err != nil {
 		return nil, err
 	}
-	names := map[string]bool{}
-	for _, name := range lines {
-		if strings.HasPrefix(name, branchPrefix) {
-			names[name] = true
+	names, err := s.Script(branchesScript, path.Dir(server.Folder(some.inst))).Slice()
+	if err != nil {
+		return nil, err
+	}
+	var targets []target
+	for _, name := range names {
+		// Any other folder is somebody else's.
+		if t, err := prepare(name); err == nil && t.inst.Project() == name {
+			targets = append(targets, t)
 		}
 	}
-	return slices.Sorted(maps.Keys(names)), nil
+	return targets, nil
 }

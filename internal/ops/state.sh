@@ -3,7 +3,7 @@
 #
 #   state.sh PROJECT FOLDER URL REPOSITORY
 #
-# URL is where it answers; empty: what its own container says. REPOSITORY is where its backups are if
+# URL is where it answers. REPOSITORY is where its backups are if
 # the deployment wrote nothing about it; empty: FOLDER/restic.
 #
 # All parts run at the same moment, each against the clock: one that does not answer in time is null,
@@ -44,25 +44,14 @@ services() {
     config --services | sed 's/.*/"&"/' | array
 }
 
-# address: the container's own idea of where it answers.
-address() {
-  local id
-  id=$(ids --filter label=com.docker.compose.service=django | head -n 1)
-  [ -n "$id" ] || return
-  timeout "$limit" docker inspect --format '{{range .Config.Env}}{{println .}}{{end}}' "$id" | awk -F= '
-    $1 == "PROTO" { proto = $2 } $1 == "HOST" { host = $2 }
-    END { if (host) printf "%s://%s", proto ? proto : "http", host }'
-}
-
 # http: what this very machine answers under the instance's name, whatever the DNS says.
 http() {
   local said status seconds verify
-  [ -n "$url" ] || url=$(address)
   [[ $url =~ ^https?://[A-Za-z0-9][A-Za-z0-9.:-]*$ ]] || return
   said=$(curl --silent --show-error --insecure --noproxy '*' --max-time 5 --connect-to ::127.0.0.1: --output /dev/null \
     --write-out '\n%{http_code} %{time_total} %{ssl_verify_result}\n' "$url/" 2>&1)
   read -r status seconds verify < <(grep -E '^[0-9]{3} [0-9.]+ [0-9]+$' <<<"$said")
-  printf '{"url": "%s", "status": %d, "seconds": %s, "trusted": %s, "error": %s, "expires": %s}' "$url" "$((10#${status:-0}))" \
+  printf '{"status": %d, "seconds": %s, "trusted": %s, "error": %s, "expires": %s}' "$((10#${status:-0}))" \
     "${seconds:-0}" "$([ "${verify:-0}" = 0 ] && echo true || echo false)" \
     "$(sed -n 's/^curl: ([0-9]*) //p' <<<"$said" | string)" "$(expires)"
 }

@@ -32,11 +32,11 @@ func Status(ctx context.Context, name string) ([]Row, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, askTime, fmt.Errorf("no answer within %s", askTime))
 	defer cancel()
 	if name != "" {
-		inst, row, err := prepare(name)
-		if inst == nil {
+		t, err := prepare(name)
+		if err != nil {
 			return nil, err
 		}
-		return askAll(ctx, []target{{inst, row}}), nil
+		return askAll(ctx, []target{t}), nil
 	}
 	names, err := instance.NamesIn(".", os.Getenv("MRS_ENV"))
 	if err != nil {
@@ -45,12 +45,12 @@ func Status(ctx context.Context, name string) ([]Row, error) {
 	var targets []target
 	var broken []Row
 	for _, name := range names {
-		inst, row, err := prepare(name)
-		if inst == nil {
+		t, err := prepare(name)
+		if err != nil {
 			broken = append(broken, Row{Instance: name, Server: "-", State: NotWell, Problems: []string{"its env file can't be read"}, Error: err.Error()})
 			continue
 		}
-		targets = append(targets, target{inst, row})
+		targets = append(targets, t)
 	}
 	return append(askAll(ctx, targets), broken...), nil
 }
@@ -61,16 +61,15 @@ type target struct {
 	row  *Row
 }
 
-// prepare returns the instance that name means and the beginning of its row.
-func prepare(name string) (*instance.Instance, *Row, error) {
-	as, environ := resolve(name, os.Environ())
-	inst, err := instance.Load(".", as, environ)
+// prepare returns the instance that name means with the beginning of its row.
+// That it lacks something, even its server, is for the row to say.
+func prepare(name string) (target, error) {
+	inst, _, err := instance.Lookup(name)
 	if inst == nil {
-		return nil, nil, err
+		return target{}, err
 	}
-	inst.Name = name
-	row := &Row{Instance: name, Server: inst.Get("server"), persistent: inst.Persistent(), basicAuth: inst.Get("BASICAUTH_DISABLE") == ""}
-	if inst.Get("HOST") != "" && inst.Get("HOST") != nowhere {
+	row := &Row{Instance: inst.Name, Server: inst.Get("server"), persistent: inst.Persistent(), basicAuth: inst.Get("BASICAUTH_DISABLE") == ""}
+	if inst.Get("HOST") != "" {
 		row.URL = inst.URL()
 	}
 	if invalid, ok := errors.AsType[*instance.Invalid](err); ok {
@@ -78,7 +77,7 @@ func prepare(name string) (*instance.Instance, *Row, error) {
 			row.EnvProblems = append(row.EnvProblems, p.Name)
 		}
 	}
-	return inst, row, nil
+	return target{inst, row}, nil
 }
 
 // askAll asks all instances, each group over one connection to its server.
@@ -113,52 +112,80 @@ func askAll(ctx context.Context, targets []target) []Row {
 	return rows
 }
 
-// askServer asks all instances on one server, and the branches there if the
-// instance branch is among them.
+// askServer asks all instances on one server, and in place of the instance
+// [instance.Branches] the branches there.
 func askServer(ctx context.Context, targets []target) []Row {
-	start := time.Now()
-	var all sync.WaitGroup
-	here := make([]*HTTP, len(targets))
-	for i, t := range targets {
-		if t.absent() {
-			t.row.State = NotDeployed
-		} else if t.inst.Name != branch {
-			all.Go(func() { here[i] = site(ctx, t.row.URL) })
-		}
+	// While one connects, the sites are asked.
+	g := &group{
+		connect: sync.OnceValues(func() (*server.Server, error) { return dial(ctx, targets[0].inst) }),
+		slots:   make(chan struct{}, atOnce),
 	}
-	s, err := dial(ctx, targets[0].inst)
-	var branchRows []Row
-	if err == nil {
-		defer s.Close()
-		slots := make(chan struct{}, atOnce)
-		for _, t := range targets {
-			if t.row.State == NotDeployed {
-				continue
+	rows := make([][]Row, len(targets))
+	var all sync.WaitGroup
+	for i, t := range targets {
+		all.Go(func() {
+			if t.inst.Name == instance.Branches {
+				rows[i] = g.askBranches(ctx, t)
+			} else {
+				rows[i] = []Row{g.ask(ctx, t)}
 			}
-			if t.inst.Name == branch {
-				all.Go(func() { branchRows = askBranches(ctx, s.For(t.inst), slots) })
-				continue
-			}
-			all.Go(func() { t.ask(s, slots) })
-		}
+		})
 	}
 	all.Wait()
-	var rows []Row
-	for i, t := range targets {
-		if err != nil {
-			t.row.unreachable(err)
-		}
-		if t.inst.Name == branch {
-			if err != nil { // there may be some: nobody knows
-				rows = append(rows, *t.row)
-			}
-			continue
-		}
-		t.row.judge(here[i], time.Now())
-		t.row.Seconds = time.Since(start).Seconds()
-		rows = append(rows, *t.row)
+	if s, err := g.connect(); err == nil {
+		s.Close()
 	}
-	return append(rows, branchRows...)
+	return slices.Concat(rows...)
+}
+
+// group is the instances on one server.
+type group struct {
+	connect func() (*server.Server, error) // once
+	slots   chan struct{}
+}
+
+// askBranches asks all branches on the server, which is that of t. If it is
+// dead, t is the row for those that there may be.
+func (g *group) askBranches(ctx context.Context, t target) []Row {
+	s, err := g.connect()
+	var targets []target
+	if err == nil {
+		targets, err = branches(s)
+	}
+	if err != nil {
+		t.row.unreachable(err)
+		return []Row{*t.row}
+	}
+	rows := make([]Row, len(targets))
+	var all sync.WaitGroup
+	for i, t := range targets {
+		all.Go(func() { rows[i] = g.ask(ctx, t) })
+	}
+	all.Wait()
+	return rows
+}
+
+// ask asks an instance from here, and where it runs.
+func (g *group) ask(ctx context.Context, t target) Row {
+	start, r := time.Now(), t.row
+	if t.absent() {
+		r.State = NotDeployed
+		return *r
+	}
+	var here *HTTP
+	var both sync.WaitGroup
+	both.Go(func() { here = site(ctx, r.URL) })
+	if s, err := g.connect(); err != nil {
+		r.unreachable(err)
+	} else {
+		g.slots <- struct{}{}
+		r.ask(s.For(t.inst), r.URL, t.inst.Get("RESTIC_REPOSITORY"))
+		<-g.slots
+	}
+	both.Wait()
+	r.judge(here, time.Now())
+	r.Seconds = time.Since(start).Seconds()
+	return *r
 }
 
 // absent reports whether the instance is of this machine, and not there: to
@@ -169,41 +196,6 @@ func (t target) absent() bool {
 	}
 	_, err := os.Stat(filepath.Join(server.Folder(t.inst), "docker-compose.yml"))
 	return errors.Is(err, fs.ErrNotExist)
-}
-
-// ask asks the instance over a connection to its server, in a free slot.
-func (t target) ask(s *server.Server, slots chan struct{}) {
-	slots <- struct{}{}
-	defer func() { <-slots }()
-	t.row.ask(s.For(t.inst), t.row.URL, t.inst.Get("RESTIC_REPOSITORY"))
-}
-
-// askBranches asks all branches on the server of s.
-func askBranches(ctx context.Context, s *server.Server, slots chan struct{}) []Row {
-	start := time.Now()
-	names, err := branches(ctx, s)
-	if err != nil {
-		row := Row{Instance: branch, Server: s.String()}
-		row.unreachable(err)
-		return []Row{row}
-	}
-	rows := make([]Row, len(names))
-	var all sync.WaitGroup
-	for i, name := range names {
-		all.Go(func() {
-			inst, row, err := prepare(name)
-			if err != nil {
-				rows[i] = Row{Instance: name, Server: s.String(), State: NotWell, Problems: []string{"it can't be asked"}, Error: err.Error()}
-				return
-			}
-			target{inst, row}.ask(s, slots)
-			row.judge(site(ctx, row.URL), time.Now())
-			row.Seconds = time.Since(start).Seconds()
-			rows[i] = *row
-		})
-	}
-	all.Wait()
-	return rows
 }
 
 // dial connects to the server of an instance within [dialTime].
