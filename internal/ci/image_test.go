@@ -207,7 +207,8 @@ func TestWithoutAUserThereIsNoLogin(t *testing.T) {
 	}
 }
 
-// TestAPullRequestHasNoImage, whose tag would be that of the branch it is for.
+// TestPullRequestsTagsAndPromotionsHaveNoImage: a pull request would replace the
+// image of the branch that it is for.
 func TestPullRequestsTagsAndPromotionsHaveNoImage(t *testing.T) {
 	for _, name := range []string{"drone-pull-request", "drone-tag", "drone-promote-production", "gitlab-merge-request", "github-pull-request-of-a-fork", "github-pull-request-target", "github-schedule"} {
 		t.Run(name, func(t *testing.T) {
