@@ -167,6 +167,10 @@ func TestTheLabIsWhereTheInstancesRunThatMRSEnvAimsAt(t *testing.T) {
 		}
 	})
 
+	t.Run("deployments", func(t *testing.T) {
+		deployments(t, rehearsal{c, lab["production"].Address, lab["staging"].Address, lab["staging"].Registry})
+	})
+
 	t.Run("lab:up mends what is broken: a dead registry, forgotten names", func(t *testing.T) {
 		must(t, "kill", "-KILL", strconv.Itoa(c.registry(t)))
 		c.must(t, "ssh", "-F", ".vagrant-ssh", "production", "sudo sh -c 'grep -v lab /etc/hosts >/tmp/hosts; cat /tmp/hosts >/etc/hosts'")

@@ -29,6 +29,13 @@ func (Lab) Status(ctx context.Context, json *bool) error {
 	return lab.Show(ctx, value(json))
 }
 
+// Push gives the lab's registry an image of this machine's engine, to deploy in the lab.
+//
+// The last line is the name that -image= then takes.
+func (Lab) Push(ctx context.Context, image string) error {
+	return lab.Push(ctx, image)
+}
+
 // Down removes the lab: both machines with all that is on them, the registry, env/lab.
 //
 // Images and packages stay in the caches, for the next one.

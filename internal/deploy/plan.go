@@ -61,7 +61,7 @@ func NewPlan(ctx context.Context, name string, environ []string) (*Plan, error) 
 		}
 	}
 	plan := &Plan{
-		Name:       inst.Name,
+		Name:       nameOf(inst),
 		Project:    inst.Project(),
 		Persistent: inst.Persistent(),
 		URL:        inst.URL(),
@@ -75,6 +75,15 @@ func NewPlan(ctx context.Context, name string, environ []string) (*Plan, error) 
 		Change:     os.Getenv(changeVariable),
 	}
 	return plan, nil
+}
+
+// nameOf returns what an instance is called where people read it: branches have
+// one env file, and each a project of its own.
+func nameOf(inst *instance.Instance) string {
+	if inst.Name == instance.Branches {
+		return inst.Project()
+	}
+	return inst.Name
 }
 
 // Print prints the docker-compose.yml of the instance called name, or with

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"path"
 	"regexp"
@@ -80,6 +81,9 @@ func History(ctx context.Context, name string, asJSON bool) error {
 	return nil
 }
 
+// digest is that of an image, of which people read the beginning only.
+var digest = regexp.MustCompile(`(sha256:[0-9a-f]{12})[0-9a-f]{52}`)
+
 func table(releases []Release, now time.Time) [][]string {
 	rows := [][]string{{"RELEASE", "AGE", "COMMIT", "IMAGE", "WHAT", "BY"}}
 	for i, r := range slices.Backward(releases) {
@@ -87,7 +91,7 @@ func table(releases []Release, now time.Time) [][]string {
 		if i == len(releases)-1 {
 			n += " runs"
 		}
-		rows = append(rows, []string{n, age(now.Sub(r.Time)), short(r.Commit), r.Image, r.What, r.Who})
+		rows = append(rows, []string{n, age(now.Sub(r.Time)), short(r.Commit), digest.ReplaceAllString(r.Image, "$1"), r.What, r.Who})
 	}
 	return rows
 }
@@ -102,7 +106,7 @@ func age(d time.Duration) string {
 	case d < 48*time.Hour:
 		return fmt.Sprintf("%d h", int(d.Hours()))
 	}
-	return fmt.Sprintf("%d days", int(d.Hours()/24))
+	return fmt.Sprintf("%d days", int(math.Round(d.Hours()/24)))
 }
 
 var rolledBack = regexp.MustCompile(`^rollback to (\d+)`)

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -47,8 +48,29 @@ func ensureImages(ctx context.Context) error {
 	return err
 }
 
+// Push makes the lab's registry have an image as this machine's engine has it,
+// to rehearse the deployment of that one: as REGISTRY/NAME. Its last line on
+// standard output is what the machines call it.
+func Push(ctx context.Context, image string) error {
+	r, err := readRegistry()
+	if err != nil {
+		return err
+	}
+	if !r.runs() {
+		return errors.New("there is no registry to push to\nhint: mage lab:up")
+	}
+	if _, err := engine.Output(ctx, "image", "inspect", "--format", "{{.Id}}", image); err != nil {
+		return fmt.Errorf("this machine's engine has no image %q\nhint: docker images lists those it has", image)
+	}
+	if err := r.push(ctx, image); err != nil {
+		return err
+	}
+	console.Done("%s/%s", r.Address, image)
+	return nil
+}
+
 // push makes the registry have the images as this machine's engine has them.
-func (r registry) push(ctx context.Context) error {
+func (r registry) push(ctx context.Context, images ...string) error {
 	// To the engine, only what is on the loopback is trusted without TLS, and
 	// its configuration is not ours to change.
 	near, err := forward(r.Address)

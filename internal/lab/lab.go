@@ -68,7 +68,7 @@ func Up(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := registry.push(ctx); err != nil {
+	if err := registry.push(ctx, images...); err != nil {
 		return err
 	}
 	if err := write(".", instances, registry.Address); err != nil {

@@ -1,7 +1,9 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/user"
@@ -45,6 +47,9 @@ func (s *Server) Audited(who, what string, do func() error) error {
 	e := Entry{Time: time.Now().UTC().Truncate(time.Second), Who: who, What: what, Outcome: "ok", Seconds: time.Since(start).Round(100 * time.Millisecond).Seconds()}
 	if err != nil {
 		e.Outcome = "failed"
+		if errors.Is(err, context.Canceled) {
+			e.Outcome = "interrupted"
+		}
 		e.Reason, _, _ = strings.Cut(err.Error(), "\n")
 	}
 	if recordErr := s.Record(e); err == nil && recordErr != nil {

@@ -96,7 +96,8 @@ func (l *Lock) Release() error {
 
 // Holder returns who has the instance locked, and whether anybody has.
 func (s *Server) Holder() (holder Holder, locked bool, err error) {
-	out, err := text(s.Script(`cd /run/lock/mrs-ops 2>/dev/null && [ -e "$1.lock" ] && ! flock --nonblock "$1.lock" true && cat "$1.lock" || true`, s.Project))
+	// What is empty is not tried: to try is to have it for a moment.
+	out, err := text(s.Script(`cd /run/lock/mrs-ops 2>/dev/null && [ -s "$1.lock" ] && ! flock --nonblock "$1.lock" true && cat "$1.lock" || true`, s.Project))
 	if err != nil || out == "" {
 		return holder, false, err
 	}

@@ -173,7 +173,7 @@ func (s *Server) Runs() error {
 		if local.ExitCode(err) != 1 {
 			return err
 		}
-		return fmt.Errorf("%s is not deployed on %s: there is no %s/docker-compose.yml\nhint: mage deploy:to %s", s.Name, s, s.Folder, s.Name)
+		return fmt.Errorf("%s is not deployed on %s: there is no %s/docker-compose.yml\nhint: mage deploy:to NAME deploys an instance, deploy:branch NAME a branch", s.Name, s, s.Folder)
 	}
 	return nil
 }

@@ -166,19 +166,26 @@ record() {
   release=$n
 }
 
-# pinned N: the compose file of a release, with the images that it had then.
+# pinned N: the compose file of a release, with the images that it had then: a name that means another
+# image by now becomes the digest of the one that it meant, or its id where no registry has it.
 pinned() {
+  local name image id digest pins=''
   [ -e "releases/$1/images" ] || die "there is no release $1; there are: $(releases | paste -sd ' ')"
-  {
-    printf 'services:\n'
-    while read -r name _ id digest _; do
-      # By id while it is here, since that is certain; by digest it can be pulled.
-      if [ "$digest" = - ] || { [ -n "$(image_id "$id")" ] && [ "$(image_id "$digest")" != "$id" ]; }; then digest=$id; fi
-      [ -n "$(image_id "$id")" ] || [ "$digest" != "$id" ] || die "the image that $name had in release $1 is gone, and no registry has it"
-      printf '  %s: {image: "%s"}\n' "$name" "$digest"
-    done <"releases/$1/images"
-  } >.deploy.pins.yml
-  overlay "releases/$1/docker-compose.yml" .deploy.pins.yml
+  while read -r name image id digest _; do
+    [ "$(image_id "$image")" != "$id" ] || continue
+    if [ -n "$(image_id "$id")" ]; then
+      [ "$digest" != - ] && [ "$(image_id "$digest")" = "$id" ] || digest=$id
+    elif [ "$digest" = - ]; then
+      die "the image that $name had in release $1 is gone, and no registry has it"
+    fi
+    pins+="  $name: {image: \"$digest\"}"$'\n'
+  done <"releases/$1/images"
+  if [ -n "$pins" ]; then
+    printf 'services:\n%s' "$pins" >.deploy.pins.yml
+    overlay "releases/$1/docker-compose.yml" .deploy.pins.yml
+  else
+    cat "releases/$1/docker-compose.yml"
+  fi
 }
 
 # overlay FILE OVER: prints the one with the other merged over it.

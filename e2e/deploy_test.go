@@ -1,0 +1,699 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// rehearsal is what is deployed in the lab.
+type rehearsal struct {
+	clone
+	production, staging string // addresses
+	registry            string
+}
+
+// targets returns the command line of a target in the lab. Nobody is asked, as
+// on a terminal nobody answers, and CI's own rules are for those who say so.
+func (l rehearsal) targets(words ...string) []string {
+	return append([]string{"env", "--unset=CI", "MRS_ENV=lab", mage}, words...)
+}
+
+func (l rehearsal) mage(t *testing.T, words ...string) result {
+	t.Helper()
+	return l.run(t, l.targets(words...)...)
+}
+
+func (l rehearsal) mustMage(t *testing.T, words ...string) string {
+	t.Helper()
+	return l.must(t, l.targets(words...)...)
+}
+
+// image builds an application of its own version, which Dockerfile lines may
+// change, and returns what the machines call it.
+func (l rehearsal) image(t *testing.T, tag, version string, lines ...string) string {
+	t.Helper()
+	name := "mrs-e2e/app:" + tag
+	build := exec.Command("docker", "build", "--quiet", "--tag", name, "-")
+	build.Env = append(os.Environ(), "DOCKER_BUILDKIT=0")
+	build.Stdin = strings.NewReader("FROM betagouv/mrs:master\nENV GIT_COMMIT=" + version + "\n" + strings.Join(lines, "\n") + "\n")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("docker build: %v\n%s", err, out)
+	}
+	t.Cleanup(func() { run(t, nil, "docker", "rmi", "--no-prune", name) })
+	return lastLine(l.must(t, mage, "lab:push", name))
+}
+
+// sh runs a script as root on a machine.
+func (l rehearsal) sh(t *testing.T, machine, script string) string {
+	t.Helper()
+	out, err := l.shell(machine, script)
+	if err != nil {
+		t.Fatalf("on %s: %v\n%s\n%s", machine, err, script, out)
+	}
+	return strings.TrimSpace(out)
+}
+
+func (l rehearsal) shell(machine, script string) (string, error) {
+	cmd := exec.Command("ssh", "-F", ".vagrant-ssh", machine, "sudo", "bash", "-s")
+	cmd.Dir = string(l.clone)
+	cmd.Stdin = strings.NewReader("set -euo pipefail\n" + script)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// version returns the commit that a site serves; what it says instead if it
+// does not answer.
+func version(address, host string) string {
+	request, err := http.NewRequest(http.MethodGet, "http://"+address+"/health", nil)
+	if err != nil {
+		return err.Error()
+	}
+	request.Host = host
+	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	answer, err := client.Do(request)
+	if err != nil {
+		return err.Error()
+	}
+	defer answer.Body.Close()
+	var health struct{ Version string }
+	if err := json.NewDecoder(answer.Body).Decode(&health); err != nil || answer.StatusCode != http.StatusOK {
+		return answer.Status
+	}
+	return health.Version
+}
+
+// visitors ask a site rate times a second for one of paths, in turn, until the
+// function that is returned is called, which tells how often each answer came.
+func visitors(address, host string, rate int, paths ...string) (leave func() map[string]int) {
+	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+	answers := map[string]int{}
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	visit := func(path string) string {
+		request, err := http.NewRequest(http.MethodGet, "http://"+address+path, nil)
+		if err != nil {
+			return err.Error()
+		}
+		request.Host = host
+		answer, err := client.Do(request)
+		if err != nil {
+			return err.Error()
+		}
+		defer answer.Body.Close()
+		if _, err := io.Copy(io.Discard, answer.Body); err != nil {
+			return err.Error()
+		}
+		return answer.Status
+	}
+	gone := make(chan struct{})
+	all.Go(func() {
+		tick := time.NewTicker(time.Second / time.Duration(rate))
+		defer tick.Stop()
+		for n := 0; ; n++ {
+			select {
+			case <-gone:
+				return
+			case <-tick.C:
+			}
+			all.Go(func() {
+				status := visit(paths[n%len(paths)])
+				mu.Lock()
+				defer mu.Unlock()
+				answers[status]++
+			})
+		}
+	})
+	return func() map[string]int {
+		close(gone)
+		all.Wait()
+		return answers
+	}
+}
+
+// allServed fails the test unless every visitor was served.
+func allServed(t *testing.T, answers map[string]int) {
+	t.Helper()
+	t.Logf("visitors got %v", answers)
+	if len(answers) != 1 || answers["200 OK"] == 0 {
+		t.Errorf("visitors got %v", answers)
+	}
+}
+
+// entry is a line of the audit log.
+type entry struct{ Who, What, Outcome, Reason, Commit string }
+
+// last returns the last line of an instance's audit log.
+func (l rehearsal) last(t *testing.T, instance string) entry {
+	t.Helper()
+	var entries []entry
+	if err := json.Unmarshal([]byte(l.mustMage(t, "ops:audit", instance, "-json")), &entries); err != nil || len(entries) == 0 {
+		t.Fatalf("the audit log of %s: %v, %v", instance, entries, err)
+	}
+	return entries[len(entries)-1]
+}
+
+// whole fails the test unless the instance of project in folder is as a
+// deployment that has ended leaves it.
+func (l rehearsal) whole(t *testing.T, machine, project, folder string) {
+	t.Helper()
+	left := l.sh(t, machine, `
+cd `+folder+`
+find . -maxdepth 1 -name '.deploy.*'
+flock --nonblock /run/lock/mrs-ops/`+project+`.lock true || echo "the lock is held"
+flock --nonblock /run/lock/mrs-ops/`+project+`.work true || echo "somebody is at work"
+n=$(docker ps --all --quiet --filter label=com.docker.compose.project=`+project+` --filter label=com.docker.compose.service=django | wc -l)
+[ "$n" = 1 ] || echo "there are $n containers of django"
+docker compose --project-name `+project+` --env-file /dev/null --file docker-compose.yml config --quiet`)
+	if left != "" {
+		t.Errorf("%s is not whole: %s", project, left)
+	}
+}
+
+// began is a target that was started and has said what was waited for.
+type began struct {
+	*exec.Cmd
+	output *lockedBuffer
+	ended  chan error
+}
+
+// begin starts a target in a process group of its own, as a terminal does, and
+// waits until it has said so much.
+func (l rehearsal) begin(t *testing.T, until string, words ...string) began {
+	t.Helper()
+	argv := l.targets(words...)
+	b := began{Cmd: exec.Command(argv[0], argv[1:]...), output: &lockedBuffer{}, ended: make(chan error, 1)}
+	b.Dir, b.Stdout, b.Stderr = string(l.clone), b.output, b.output
+	b.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	b.WaitDelay = time.Minute
+	if err := b.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { b.ended <- b.Wait() }()
+	deadline := time.After(2 * time.Minute)
+	for !strings.Contains(b.said(), until) {
+		select {
+		case err := <-b.ended:
+			t.Fatalf("%v ended (%v) before it said %q:\n%s", words, err, until, b.said())
+		case <-deadline:
+			t.Fatalf("%v does not say %q:\n%s", words, until, b.said())
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	return b
+}
+
+func (b began) said() string {
+	b.output.mu.Lock()
+	defer b.output.mu.Unlock()
+	return b.output.text.String()
+}
+
+// end waits for the end of it.
+func (b began) end(t *testing.T) error {
+	t.Helper()
+	select {
+	case err := <-b.ended:
+		return err
+	case <-time.After(3 * time.Minute):
+		t.Fatalf("it does not end:\n%s", b.said())
+	}
+	return nil
+}
+
+// deployments are what is deployed in the lab, and what goes wrong with it.
+func deployments(t *testing.T, l rehearsal) {
+	first, second := l.image(t, "first", "1111111"), l.image(t, "second", "2222222")
+	const hostile = `feature/É$(reboot)_x`
+	slug := "feature-e-reboot-x-9b0fae6"
+
+	t.Run("staging, ecole, production and two branches live at once, each under its own name", func(t *testing.T) {
+		if r := l.mage(t, "deploy:production", "-image="+first); r.status == 0 || !strings.Contains(r.output, "vagrant@production") || !strings.Contains(r.output, "hint: -yes") {
+			t.Errorf("production is deployed without a question that names its host:\n%s", r.output)
+		}
+		var all sync.WaitGroup
+		for _, words := range [][]string{
+			{"deploy:production", "-yes", "-image=" + first}, {"deploy:staging", "-image=" + first}, {"deploy:to", "ecole"},
+			{"deploy:branch", hostile, "-image=" + first}, {"deploy:branch", "plain", "-image=" + second},
+		} {
+			all.Go(func() {
+				if r := l.mage(t, words...); r.status != 0 {
+					t.Errorf("%v: exit status %d\n%s", words, r.status, r.output)
+				}
+			})
+		}
+		all.Wait()
+		for host, want := range map[string]string{"staging.lab": "1111111", slug + ".test.lab": "1111111", "plain.test.lab": "2222222"} {
+			if got := version(l.staging, host); got != want {
+				t.Errorf("%s serves %s, not %s", host, got, want)
+			}
+		}
+		if got := version(l.staging, "ecole.lab"); len(got) != 40 {
+			t.Errorf("ecole serves %s", got)
+		}
+		if got := version(l.production, "production.lab"); got != "1111111" {
+			t.Errorf("production serves %s", got)
+		}
+		for host, want := range map[string]int{"production.lab": http.StatusOK} {
+			if status, _, _ := ask(t, l.production, host); status != want {
+				t.Errorf("%s: %d", host, status)
+			}
+		}
+		if status, _, _ := ask(t, l.staging, "mail.plain.test.lab"); status != http.StatusUnauthorized {
+			t.Errorf("the mail of a branch: %d", status)
+		}
+	})
+	if t.Failed() {
+		t.FailNow()
+	}
+
+	t.Run("nothing to change: nothing is changed, and it is said", func(t *testing.T) {
+		out := l.mustMage(t, "deploy:staging", "-image="+first)
+		if changes(t, out) != "0" || !strings.Contains(lastLine(out), "nothing to change") {
+			t.Errorf("the last line is %q", lastLine(out))
+		}
+	})
+
+	t.Run("-dryRun tells the difference and no secret, and changes nothing", func(t *testing.T) {
+		before := l.sh(t, "staging", "cd /home/mrs-staging; md5sum docker-compose.yml; docker ps -q; wc -l /var/log/mrs-ops/mrs-staging.log")
+		r := l.run(t, append([]string{"env", "SECRET_KEY=hush-new"}, l.targets("deploy:staging", "-image="+second, "-dryRun")...)...)
+		for _, want := range []string{"- services.django.image: " + first, "+ services.django.image: " + second, "+ services.django.environment.SECRET_KEY: ********", "ansible-playbook "} {
+			if !strings.Contains(r.stdout, want) {
+				t.Errorf("it does not say %q:\n%s", want, r.output)
+			}
+		}
+		old := l.sh(t, "staging", "sed -n 's/.*SECRET_KEY: //p' /home/mrs-staging/docker-compose.yml")
+		if r.status != 0 || strings.Contains(r.output, "hush-new") || strings.Contains(r.output, old) {
+			t.Errorf("exit status %d, or a secret in\n%s", r.status, r.output)
+		}
+		if after := l.sh(t, "staging", "cd /home/mrs-staging; md5sum docker-compose.yml; docker ps -q; wc -l /var/log/mrs-ops/mrs-staging.log"); after != before {
+			t.Errorf("before\n%s\nafter\n%s", before, after)
+		}
+	})
+
+	t.Run("200 requests a second while it is deployed three times: every one is served", func(t *testing.T) {
+		// A page and what it is made of.
+		leave := visitors(l.production, "production.lab", 200, "/", "/static/admin/css/base.css", "/static/admin/css/fonts.css", "/static/admin/css/login.css",
+			"/static/admin/css/forms.css", "/static/admin/css/responsive.css", "/static/admin/css/base.css", "/static/admin/css/dashboard.css", "/static/admin/css/rtl.css", "/static/admin/js/core.js")
+		for _, image := range []string{second, first, second} {
+			l.mustMage(t, "deploy:production", "-yes", "-image="+image)
+		}
+		allServed(t, leave())
+		if got := version(l.production, "production.lab"); got != "2222222" {
+			t.Errorf("it serves %s", got)
+		}
+		l.whole(t, "production", "mrs-production", "/home/mrs-production")
+	})
+
+	t.Run("a release that does not work out changes nothing for visitors", func(t *testing.T) {
+		for name, c := range map[string]struct{ image, outcome, reason string }{
+			"it crashes at start":  {l.image(t, "crash", "c4a5", `CMD ["bash", "-c", "echo all is lost; exit 3"]`), "rolled back", "crashes at start"},
+			"it never gets well":   {l.image(t, "sick", "51c4", `HEALTHCHECK --interval=1s --retries=2 --start-period=1s CMD echo I am not well; false`), "rolled back", "does not become healthy"},
+			"its image is nowhere": {l.registry + "/mrs-e2e/app:nowhere", "failed", "can't be had"},
+			"its pages are broken": {l.image(t, "broken", "b40c", `RUN sed -i "s/^def index(request):/def index(request):\n    raise ValueError/" mrs/views.py`), "rolled back", "healthy, but answers 500"},
+		} {
+			t.Run(name, func(t *testing.T) {
+				leave := visitors(l.production, "production.lab", 10, "/health", "/")
+				r := l.mage(t, "deploy:production", "-yes", "-image="+c.image)
+				allServed(t, leave())
+				if r.status == 0 || !strings.Contains(r.output, c.reason) {
+					t.Errorf("exit status %d\n%s", r.status, r.output)
+				}
+				if strings.Contains(r.output, "set -euo pipefail") {
+					t.Errorf("the script is in the output:\n%s", r.output)
+				}
+				if got := version(l.production, "production.lab"); got != "2222222" {
+					t.Errorf("it serves %s", got)
+				}
+				if e := l.last(t, "production"); e.Outcome != c.outcome || !strings.Contains(e.Reason, c.reason) || e.What != "deploy "+c.image || !strings.Contains(e.Who, "@") {
+					t.Errorf("the audit log says %+v", e)
+				}
+				l.whole(t, "production", "mrs-production", "/home/mrs-production")
+			})
+		}
+		if r := l.mage(t, "ops:status", "-instance=production"); !strings.Contains(r.output, "2222222") {
+			t.Errorf("the status does not tell what runs:\n%s", r.output)
+		}
+	})
+
+	t.Run("a failed backup stops a deployment", func(t *testing.T) {
+		l.sh(t, "staging", "mv /home/mrs-staging/restic/config /home/mrs-staging/restic/config.gone")
+		r := l.mage(t, "deploy:staging", "-image="+second)
+		l.sh(t, "staging", "mv /home/mrs-staging/restic/config.gone /home/mrs-staging/restic/config")
+		if got := version(l.staging, "staging.lab"); r.status == 0 || got != "1111111" {
+			t.Errorf("exit status %d, and it serves %s\n%s", r.status, got, r.output)
+		}
+	})
+
+	t.Run("two at once: one runs, the other says who holds the lock; whoever is killed frees it", func(t *testing.T) {
+		one := l.begin(t, "backing up what runs", "deploy:staging", "-image="+second)
+		two := l.mage(t, "deploy:staging", "-image="+first)
+		if two.status == 0 || !strings.Contains(two.output, "staging is locked by ") || !strings.Contains(two.output, "deploy "+second) || !strings.Contains(two.output, "hint: ") {
+			t.Errorf("exit status %d\n%s", two.status, two.output)
+		}
+		hand := l.run(t, "env", "MRS_ENV=lab", mage, "vagrant:bigsudo", "ansible/deploy.yml @staging instance=staging")
+		if hand.status == 0 || !strings.Contains(hand.output, "is locked by somebody else") {
+			t.Errorf("by hand: exit status %d\n%s", hand.status, hand.output)
+		}
+		if err := one.end(t); err != nil {
+			t.Errorf("the first: %v\n%s", err, one.said())
+		}
+		killed := l.begin(t, "starting the new django", "deploy:staging", "-image="+first)
+		if err := killed.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(time.Second) {
+			r := l.mage(t, "deploy:staging", "-image="+first)
+			if r.status == 0 {
+				break
+			}
+			if !strings.Contains(r.output, "is locked by") || time.Now().After(deadline) {
+				t.Fatalf("exit status %d\n%s", r.status, r.output)
+			}
+		}
+		if got := version(l.staging, "staging.lab"); got != "1111111" {
+			t.Errorf("it serves %s", got)
+		}
+		l.whole(t, "staging", "mrs-staging", "/home/mrs-staging")
+	})
+
+	t.Run("Ctrl-C in the middle of each phase: the site answers, nothing is half done", func(t *testing.T) {
+		leave := visitors(l.staging, "staging.lab", 5, "/health")
+		for _, phase := range []string{"+ ANSIBLE_CONFIG", "pulling the images", "backing up what runs", "making a snapshot", "starting the new django", "it is healthy", "has taken over"} {
+			d := l.begin(t, phase, "deploy:staging", "-image="+second)
+			if err := syscall.Kill(-d.Process.Pid, syscall.SIGINT); err != nil {
+				t.Fatal(err)
+			}
+			err := d.end(t)
+			got := version(l.staging, "staging.lab")
+			t.Logf("at %q: %v; it serves %s; it said: %s", phase, err, got, lastLine(d.said()))
+			if phase == "has taken over" && got == "2222222" {
+				l.mustMage(t, "deploy:staging", "-image="+first)
+			} else if err == nil || got != "1111111" {
+				t.Errorf("at %q: %v, and it serves %s\n%s", phase, err, got, d.said())
+			}
+			l.whole(t, "staging", "mrs-staging", "/home/mrs-staging")
+		}
+		l.mustMage(t, "deploy:staging", "-image="+second)
+		allServed(t, leave())
+	})
+
+	t.Run("a power cut in the middle is tidied up by the next deployment", func(t *testing.T) {
+		d := l.begin(t, "it is healthy", "deploy:staging", "-image="+first)
+		l.sh(t, "staging", `kill -KILL "$(cat /run/lock/mrs-ops/mrs-staging.pid)"`)
+		if err := d.end(t); err == nil {
+			t.Error("it ended well")
+		}
+		if got := version(l.staging, "staging.lab"); got != "1111111" && got != "2222222" {
+			t.Errorf("it serves %s", got)
+		}
+		l.mustMage(t, "deploy:staging", "-image="+second)
+		if got := version(l.staging, "staging.lab"); got != "2222222" {
+			t.Errorf("it serves %s", got)
+		}
+		l.whole(t, "staging", "mrs-staging", "/home/mrs-staging")
+	})
+
+	t.Run("back to the release before, and further back the second time", func(t *testing.T) {
+		var releases []struct {
+			Release      int
+			Commit, What string
+		}
+		read := func() {
+			if err := json.Unmarshal([]byte(l.mustMage(t, "deploy:history", "production", "-json")), &releases); err != nil {
+				t.Fatal(err)
+			}
+		}
+		read()
+		if n := len(releases); n != 4 || releases[n-1].Commit != "2222222" {
+			t.Fatalf("the history is %+v", releases)
+		}
+		database := l.sh(t, "production", "docker ps --quiet --filter name=mrs-production-postgres")
+		leave := visitors(l.production, "production.lab", 10, "/health")
+		l.mustMage(t, "deploy:rollback", "production", "-yes")
+		if got := version(l.production, "production.lab"); got != "1111111" {
+			t.Errorf("it serves %s", got)
+		}
+		l.mustMage(t, "deploy:rollback", "production", "-yes")
+		if got := version(l.production, "production.lab"); got != "2222222" {
+			t.Errorf("it serves %s", got)
+		}
+		allServed(t, leave())
+		read()
+		if last := releases[len(releases)-1]; last.What != "rollback to 2" {
+			t.Errorf("the last release is %+v", last)
+		}
+		if now := l.sh(t, "production", "docker ps --quiet --filter name=mrs-production-postgres"); now != database {
+			t.Error("the database was replaced")
+		}
+		if r := l.mage(t, "deploy:rollback", "production", "-to=99", "-yes"); r.status == 0 || !strings.Contains(r.output, "has no release 99") {
+			t.Errorf("exit status %d\n%s", r.status, r.output)
+		}
+	})
+
+	t.Run("a tag that means another image by now does not keep a rollback from the old one", func(t *testing.T) {
+		moving := l.image(t, "moving", "aaaaaaa")
+		l.mustMage(t, "deploy:to", "ecole", "-image="+moving)
+		l.image(t, "moving", "bbbbbbb")
+		l.mustMage(t, "deploy:to", "ecole", "-image="+moving)
+		if got := version(l.staging, "ecole.lab"); got != "bbbbbbb" {
+			t.Errorf("it serves %s", got)
+		}
+		l.mustMage(t, "deploy:rollback", "ecole", "-yes")
+		if got := version(l.staging, "ecole.lab"); got != "aaaaaaa" {
+			t.Errorf("it serves %s", got)
+		}
+	})
+
+	t.Run("maintenance closes the site until it is opened, whatever is deployed meanwhile", func(t *testing.T) {
+		for _, step := range []struct {
+			words []string
+			want  int
+		}{
+			{[]string{"ops:maintenance", "production", "on", "-yes"}, http.StatusServiceUnavailable},
+			{[]string{"deploy:production", "-yes", "-image=" + first}, http.StatusServiceUnavailable},
+			{[]string{"ops:maintenance", "production", "off", "-yes"}, http.StatusOK},
+		} {
+			l.mustMage(t, step.words...)
+			if status, _, _ := ask(t, l.production, "production.lab"); status != step.want {
+				t.Errorf("after %v: %d", step.words, status)
+			}
+		}
+		if got := version(l.production, "production.lab"); got != "1111111" {
+			t.Errorf("it serves %s", got)
+		}
+	})
+
+	t.Run("what can't run twice is recreated, and that is said", func(t *testing.T) {
+		r := l.run(t, append([]string{"env", `compose_django_ports=["8999:8000"]`}, l.targets("deploy:branch", "plain", "-image="+second)...)...)
+		if r.status != 0 || !strings.Contains(r.output, "it publishes a port: the site does not answer meanwhile") {
+			t.Errorf("exit status %d\n%s", r.status, r.output)
+		}
+		bad := l.run(t, append([]string{"env", `compose_django_ports=["8999:8000"]`}, l.targets("deploy:branch", "plain", "-image="+l.image(t, "crash", "c4a5", `CMD ["bash", "-c", "exit 3"]`))...)...)
+		if got := version(l.staging, "plain.test.lab"); bad.status == 0 || got != "2222222" {
+			t.Errorf("exit status %d, and it serves %s\n%s", bad.status, got, bad.output)
+		}
+	})
+
+	t.Run("the branches of a server: listed, extended, and gone when their time has passed", func(t *testing.T) {
+		if out := l.mustMage(t, "deploy:branches"); !strings.Contains(out, "test-plain") || !strings.Contains(out, "7 days") || lastLine(out) != "2 branches on vagrant@staging" {
+			t.Errorf("the branches are\n%s", out)
+		}
+		l.mustMage(t, "deploy:extend", "plain", "72h")
+		if out := l.mustMage(t, "deploy:branches"); !strings.Contains(out, "10 days") {
+			t.Errorf("the branches are\n%s", out)
+		}
+		neighbours := l.sh(t, "staging", "docker ps --format '{{.Names}}' | grep -v "+slug)
+		l.sh(t, "staging", "echo 1600000000 >/root/.yourlabs.compose/test-"+slug+"/removeat")
+		l.sh(t, "staging", "systemctl is-active mrs-ops-branches.timer; systemctl start mrs-ops-branches.service")
+		if left := l.sh(t, "staging", "docker ps --all --quiet --filter label=com.docker.compose.project=test-"+slug+"; docker volume ls --quiet --filter label=com.docker.compose.project=test-"+slug+"; ls -d /root/.yourlabs.compose/test-"+slug+" 2>/dev/null || true"); left != "" {
+			t.Errorf("of the branch is left\n%s", left)
+		}
+		if now := l.sh(t, "staging", "docker ps --format '{{.Names}}'"); now != neighbours {
+			t.Errorf("its neighbours were\n%s\nand are\n%s", neighbours, now)
+		}
+		if said := l.sh(t, "staging", "journalctl --unit mrs-ops-branches.service --output cat"); !strings.Contains(said, "test-"+slug+" is removed: its time has passed") {
+			t.Errorf("the journal says\n%s", said)
+		}
+		if e := l.last(t, hostile); !strings.HasPrefix(e.What, "removed") {
+			t.Errorf("the audit log says %+v", e)
+		}
+		l.mustMage(t, "deploy:destroy", "plain", "-yes")
+		if out := l.mustMage(t, "deploy:branches"); lastLine(out) != "0 branches on vagrant@staging" {
+			t.Errorf("the branches are\n%s", out)
+		}
+		if got := version(l.staging, "staging.lab"); got != "2222222" {
+			t.Errorf("staging serves %s", got)
+		}
+	})
+
+	t.Run("day-to-day: status, test mail, logs, commands", func(t *testing.T) {
+		l.mustMage(t, "deploy:branch", "one", "-image="+first)
+		l.mustMage(t, "deploy:branch", "two", "-image="+first)
+		start := time.Now()
+		r := l.mage(t, "ops:status")
+		t.Logf("ops:status took %s\n%s", time.Since(start), r.output)
+		for _, want := range []string{"production", "staging", "ecole", "test-one", "test-two"} {
+			if !strings.Contains(r.stdout, want) {
+				t.Errorf("%s has no row:\n%s", want, r.output)
+			}
+		}
+		l.mustMage(t, "ops:sendTestEmail", "staging", "somebody@example.org")
+		said := l.sh(t, "staging", "curl --silent --fail http://$(docker inspect --format '{{.NetworkSettings.Networks.web.IPAddress}}' mrs-staging-mail-1):8025/api/v2/messages")
+		if !strings.Contains(said, `"somebody@example.org"`) {
+			t.Errorf("the mail server has %s", said)
+		}
+		if out := l.mustMage(t, "ops:logs", "staging", "-service=django"); !strings.Contains(out, "serving version 2222222") {
+			t.Errorf("the logs are\n%s", out)
+		}
+		if out := l.mustMage(t, "ops:exec", "staging", `printf '%s|' "a b" '$HOME'`); out != "a b|$HOME|" {
+			t.Errorf("it printed %q", out)
+		}
+		if out := l.mustMage(t, "ops:manage", "staging", "showmigrations person"); !strings.Contains(out, "[X] 0001_initial") {
+			t.Errorf("it printed %q", out)
+		}
+		l.mustMage(t, "ops:restart", "ecole", "-service=django")
+		if e := l.last(t, "ecole"); !strings.HasPrefix(e.What, "restart") || e.Outcome != "ok" {
+			t.Errorf("the audit log says %+v", e)
+		}
+	})
+
+	t.Run("from CI: the right instance, by its own key, and nothing is left or shown", func(t *testing.T) { fromCI(t, l) })
+
+	t.Run("a dead host is a row, not an error", func(t *testing.T) {
+		must(t, "docker", "pause", l.container(t, "staging"))
+		start := time.Now()
+		r := l.mage(t, "ops:status")
+		took := time.Since(start)
+		must(t, "docker", "unpause", l.container(t, "staging"))
+		t.Logf("with a dead host ops:status took %s\n%s", took, r.output)
+		for _, want := range []string{"production", "staging", "ecole"} {
+			if !strings.Contains(r.stdout, want) {
+				t.Errorf("%s has no row:\n%s", want, r.output)
+			}
+		}
+		if r.status != 1 {
+			t.Errorf("exit status %d", r.status)
+		}
+	})
+}
+
+// container returns the container that is a machine.
+func (l rehearsal) container(t *testing.T, machine string) string {
+	t.Helper()
+	return must(t, "docker", "ps", "--quiet", "--filter", "name="+filepath.Base(string(l.clone))+"_"+machine)
+}
+
+// fromCI deploys as a pipeline of GitLab's does.
+func fromCI(t *testing.T, l rehearsal) {
+	const commit = "3f1c9ad0b7e24c5d8a6f90e1b2c3d4e5f6a7b8c9" // of the recorded environment
+	l.image(t, commit, commit)
+	key := filepath.Join(t.TempDir(), "key")
+	must(t, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
+	public, err := os.ReadFile(key + ".pub")
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := os.ReadFile(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.sh(t, "staging", "echo '"+strings.TrimSpace(string(public))+"' >>~vagrant/.ssh/authorized_keys")
+	config := l.must(t, "ssh", "-G", "-F", ".vagrant-ssh", "staging")
+	field := func(name string) string {
+		return regexp.MustCompile(`(?m)^` + name + ` (\S+)$`).FindStringSubmatch(config)[1]
+	}
+	fingerprints := must(t, "ssh-keyscan", "-T", "10", "-p", field("port"), field("hostname"))
+	recorded := func(name string) []string {
+		content, err := os.ReadFile(filepath.Join(root, "internal/ci/testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Split(strings.TrimSpace(string(content)), "\n")
+	}
+	// As a runner has it: none of this machine's CI, and its own temporary folder.
+	runner := t.TempDir()
+	base := []string{"--unset=CI", "--unset=GITLAB_CI", "--unset=GITHUB_ACTIONS", "--unset=DRONE", "MRS_ENV=lab", "TMPDIR=" + runner, "REPO=" + l.registry + "/mrs-e2e/app"}
+	secret := "hush-Se$cret #1"
+	whole := append(slices.Clone(base), "SSH_KEY="+string(private), "SSH_FINGERPRINTS="+fingerprints, "STAGING_ENV=SECRET_KEY='"+secret+"'\nDB_PASSWORD="+
+		l.sh(t, "staging", "sed -n 's/.*POSTGRES_PASSWORD: //p' /home/mrs-staging/docker-compose.yml")+"\nRESTIC_PASSWORD="+l.sh(t, "staging", "cat /home/mrs-staging/.restic_password"))
+
+	t.Run("what is missing is listed at once, and nothing is touched", func(t *testing.T) {
+		before := l.sh(t, "staging", "wc -l /var/log/mrs-ops/mrs-staging.log")
+		r := l.run(t, slices.Concat([]string{"env"}, base, recorded("gitlab-push-master.env"), []string{mage, "ci:deploy"})...)
+		for _, want := range []string{"SSH_KEY", "SSH_FINGERPRINTS", "STAGING_ENV"} {
+			if r.status == 0 || !strings.Contains(r.output, want+" is missing") {
+				t.Errorf("%s is not listed:\n%s", want, r.output)
+			}
+		}
+		if after := l.sh(t, "staging", "wc -l /var/log/mrs-ops/mrs-staging.log"); after != before {
+			t.Error("something was done")
+		}
+	})
+
+	t.Run("a push of master deploys staging", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var seen bytes.Buffer
+		watched := make(chan struct{})
+		go func() {
+			defer close(watched)
+			for ctx.Err() == nil {
+				out, _ := exec.Command("ps", "-eo", "args").Output()
+				seen.Write(out)
+				time.Sleep(200 * time.Millisecond)
+			}
+		}()
+		cmd := exec.Command(mage, "ci:deploy")
+		cmd.Dir = string(l.clone)
+		cmd.Env = slices.DeleteFunc(os.Environ(), func(pair string) bool {
+			name, _, _ := strings.Cut(pair, "=")
+			return slices.Contains([]string{"CI", "GITLAB_CI", "GITHUB_ACTIONS", "DRONE"}, name)
+		})
+		for _, pair := range append(whole, recorded("gitlab-push-master.env")...) {
+			if !strings.HasPrefix(pair, "--") {
+				cmd.Env = append(cmd.Env, pair)
+			}
+		}
+		out, err := cmd.CombinedOutput()
+		cancel()
+		<-watched
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		if got := version(l.staging, "staging.lab"); got != commit {
+			t.Errorf("staging serves %s", got)
+		}
+		secrets := []string{secret, strings.Split(string(private), "\n")[2]}
+		for _, s := range secrets {
+			if bytes.Contains(out, []byte(s)) || bytes.Contains(seen.Bytes(), []byte(s)) {
+				t.Errorf("a secret is in the output or in ps:\n%s", out)
+			}
+		}
+		if !bytes.Contains(out, []byte("section_start:")) {
+			t.Errorf("the output is not folded:\n%s", out)
+		}
+		if got := l.sh(t, "staging", "docker exec $(docker ps --quiet --filter name=mrs-staging-django) printenv SECRET_KEY"); got != secret {
+			t.Errorf("SECRET_KEY became %q", got)
+		}
+		if left, _ := filepath.Glob(filepath.Join(runner, "*")); len(left) > 0 {
+			t.Errorf("left behind: %q", left)
+		}
+		if e := l.last(t, "staging"); !strings.Contains(e.Who, "gitlab") {
+			t.Errorf("the audit log says %+v", e)
+		}
+	})
+}
