@@ -100,7 +100,7 @@ func version(address, host string) string {
 // visitors ask a site rate times a second for one of paths, in turn, until the
 // function that is returned is called, which tells how often each answer came.
 func visitors(address, host string, rate int, paths ...string) (leave func() map[string]int) {
-	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+	client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	answers := map[string]int{}
 	var mu sync.Mutex
 	var all sync.WaitGroup
@@ -324,7 +324,7 @@ func deployments(t *testing.T, l rehearsal) {
 			"it crashes at start":  {l.image(t, "crash", "c4a5", `CMD ["bash", "-c", "echo all is lost; exit 3"]`), "rolled back", "crashes at start"},
 			"it never gets well":   {l.image(t, "sick", "51c4", `HEALTHCHECK --interval=1s --retries=2 --start-period=1s CMD echo I am not well; false`), "rolled back", "does not become healthy"},
 			"its image is nowhere": {l.registry + "/mrs-e2e/app:nowhere", "failed", "can't be had"},
-			"its pages are broken": {l.image(t, "broken", "b40c", `RUN sed -i "s/^def index(request):/def index(request):\n    raise ValueError/" mrs/views.py`), "rolled back", "healthy, but answers 500"},
+			"its pages are broken": {l.image(t, "broken", "b40c", "USER root", `RUN sed -i "s/^def index(request):/def index(request):\n    raise ValueError/" mrs/views.py`, "USER app"), "rolled back", "healthy, but answers 500"},
 		} {
 			t.Run(name, func(t *testing.T) {
 				leave := visitors(l.production, "production.lab", 10, "/health", "/")

@@ -86,17 +86,11 @@ func Local(ctx context.Context, o LocalOptions) error {
 	if err := demo.Ensure(ctx, ".", images, console.Say); err != nil {
 		return err
 	}
-	binary, err := os.Executable()
+	d := newDeployment("local", env, Options{})
+	d.vars = map[string]any{"pull": "never"}
+	recap, err := d.apply(ctx, plan)
 	if err != nil {
 		return err
-	}
-	recap, err := bigsudo.Command{
-		Playbook: filepath.Join("ansible", "deploy.yml"),
-		Vars:     map[string]any{"instance": "local", "mage": []string{binary}, "pull": "never"},
-		Env:      env,
-	}.Run(ctx)
-	if err != nil {
-		return fmt.Errorf("%s was not deployed: %w\nhint: what went wrong, and the stack's last logs, are above", plan.Name, err)
 	}
 	return console.Table(outcome(plan, o, recap, time.Since(start))...)
 }
@@ -105,10 +99,6 @@ func Local(ctx context.Context, o LocalOptions) error {
 // with it now.
 func outcome(plan *Plan, o LocalOptions, recap bigsudo.Recap, took time.Duration) [][]string {
 	home := plan.Vars["home"]
-	what := fmt.Sprintf("changed=%d", recap.Changed)
-	if recap.Changed == 0 {
-		what = "nothing to change, changed=0"
-	}
 	compose := func(args ...string) string {
 		// The stack's file holds secrets: only root reads it.
 		return local.Quote(local.Root(append([]string{"docker", "compose", "-f", filepath.Join(home, "docker-compose.yml")}, args...)...)...)
@@ -121,7 +111,7 @@ func outcome(plan *Plan, o LocalOptions, recap bigsudo.Recap, took time.Duration
 		{"log in", compose("exec", "django", "mrs", "createsuperuser") + ", then " + plan.URL + "/admin/"},
 		{"logs", compose("logs", "--follow")},
 		{"remove", destroy},
-		{"deployed", fmt.Sprintf("%s answers (%s in %s)", plan.URL, what, took.Round(100*time.Millisecond))},
+		{"deployed", fmt.Sprintf("%s answers (%s in %s)", plan.URL, came(recap), took.Round(100*time.Millisecond))},
 	}
 }
 
@@ -184,7 +174,7 @@ func DestroyLocal(ctx context.Context, home string, yes bool) error {
 	if err := checkOurs(ctx, project, home); err != nil {
 		return err
 	}
-	if has(home) && !has(filepath.Join(home, "docker-compose.next.yml")) {
+	if has(home) && !has(filepath.Join(home, "releases")) {
 		return fmt.Errorf("%s was not made by a deployment; nothing was removed\nhint: -home= names the one to remove", home)
 	}
 	if err := down(ctx, project); err != nil {

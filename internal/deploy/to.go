@@ -85,48 +85,45 @@ func newDeployment(name string, env []string, o Options) deployment {
 // wrong is said at once.
 func (d deployment) run(ctx context.Context) error {
 	start := time.Now()
-	plan, inst, err := d.plan(ctx)
+	plan, err := NewPlan(ctx, d.name, append(os.Environ(), d.env...))
 	if err != nil {
 		return err
 	}
 	if err := setup.Need(ctx, console.Say, "ansible", "git", "ssh"); err != nil {
 		return err
 	}
+	recap, err := d.apply(ctx, plan)
+	if err != nil || d.options.DryRun {
+		return err
+	}
+	console.Done("%s: %s answers (%s in %s)", plan.Name, plan.URL, came(recap), time.Since(start).Round(100*time.Millisecond))
+	return nil
+}
+
+// apply has the plan carried out on the instance's server, or, in a dry run,
+// tells what that would change.
+func (d deployment) apply(ctx context.Context, plan *Plan) (recap bigsudo.Recap, err error) {
+	inst, err := instance.Load(".", d.name, append(os.Environ(), d.env...))
+	if err != nil {
+		return recap, err
+	}
+	inst.Name = plan.Name
 	ctx, stop := console.Interruptible(ctx)
 	defer stop()
 	// The connection outlives the interruption, so that the end of what was begun
 	// can be waited for.
 	s, err := server.Open(context.WithoutCancel(ctx), inst)
 	if err != nil {
-		return fmt.Errorf("%s: nothing was changed: %w", inst.Name, err)
+		return recap, fmt.Errorf("%s: nothing was changed: %w", inst.Name, err)
 	}
 	defer s.Close()
 	if d.options.DryRun {
-		return d.dryRun(s, plan, inst)
+		return recap, d.dryRun(s, plan, inst)
 	}
 	if err := d.ask(inst); err != nil {
-		return err
+		return recap, err
 	}
-	recap, err := d.locked(ctx, s, plan, inst)
-	if err != nil {
-		return err
-	}
-	return d.outcome(s, plan, recap, time.Since(start))
-}
-
-// plan returns the plan and the instance, named as people know it.
-func (d deployment) plan(ctx context.Context) (*Plan, *instance.Instance, error) {
-	environ := append(os.Environ(), d.env...)
-	plan, err := NewPlan(ctx, d.name, environ)
-	if err != nil {
-		return nil, nil, err
-	}
-	inst, err := instance.Load(".", d.name, environ)
-	if err != nil {
-		return nil, nil, err
-	}
-	inst.Name = plan.Name
-	return plan, inst, nil
+	return d.locked(ctx, s, plan, inst)
 }
 
 // ask asks whether production is meant, of who can be asked.
@@ -221,18 +218,12 @@ func (d deployment) command(inst *instance.Instance) (bigsudo.Command, error) {
 	return command, err
 }
 
-// outcome prints what came of it.
-func (d deployment) outcome(s *server.Server, plan *Plan, recap bigsudo.Recap, took time.Duration) error {
-	how := fmt.Sprintf("changed=%d", recap.Changed)
+// came says what a run has changed.
+func came(recap bigsudo.Recap) string {
 	if recap.Changed == 0 {
-		how = "nothing to change, changed=0"
+		return "nothing to change, changed=0"
 	}
-	if releases, err := Releases(s); err == nil && len(releases) > 0 {
-		now := releases[len(releases)-1]
-		how += fmt.Sprintf(", release %d%s", now.Release, brackets(short(now.Commit)))
-	}
-	console.Done("%s: %s answers (%s in %s)", plan.Name, plan.URL, how, took.Round(100*time.Millisecond))
-	return nil
+	return fmt.Sprintf("changed=%d", recap.Changed)
 }
 
 func brackets(text string) string {

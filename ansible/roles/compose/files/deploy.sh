@@ -254,7 +254,23 @@ closed=(-m comment --comment mrs-ops-closed -j REJECT --reject-with tcp-reset)
 close_door() { inside "$1" iptables -I "${entries[@]}" "$port" "${closed[@]}"; }
 open_door() { while inside "$1" iptables -D "${entries[@]}" "$port" "${closed[@]}" 2>/dev/null; do :; done; }
 visits() { inside "$1" iptables -nvx -L INPUT | awk '/mrs-ops-visits/ { print $1; exit }'; }
-guests() { inside "$1" ss --no-header --tcp --numeric state established "sport = :$port" 2>/dev/null | grep --invert-match --count '127.0.0.1' || true; }
+guests() { inside "$1" ss --no-header --tcp --numeric state established state syn-recv state close-wait state fin-wait-1 "sport = :$port" 2>/dev/null | grep --invert-match --count '127.0.0.1' || true; }
+
+# farewell CONTAINER…: they get no new requests, end what they are serving, and go.
+farewell() {
+  local id deadline=$((SECONDS + drain)) quiet=0
+  for id in "$@"; do close_door "$id" 2>/dev/null || true; done
+  for id in "$@"; do
+    # Twice: what is about to be a connection is none yet.
+    for ((quiet = 0; quiet < 2; quiet++)); do
+      [ "$(guests "$id")" = 0 ] || quiet=-1
+      [ $SECONDS -lt $deadline ] || break
+      sleep 0.2
+    done
+    docker stop "$id" >/dev/null 2>&1
+    docker rm --force "$id" >/dev/null 2>&1
+  done
+}
 
 # ask: the status with which the site answers. It is asked at this host
 # if a load balancer listens here: neither DNS nor the way back in from outside are a deployment's matter.
@@ -384,16 +400,6 @@ roll() {
   answers || die "$reason"
 }
 
-# retire: the old ones end what they are serving, and go.
-retire() {
-  local id deadline=$((SECONDS + drain))
-  for id in "${olds[@]}"; do
-    while [ "$(guests "$id")" != 0 ] && [ $SECONDS -lt $deadline ]; do sleep 0.2; done
-    docker stop "$id" >/dev/null 2>&1
-    docker rm --force "$id" >/dev/null 2>&1
-  done
-}
-
 # up FILE [SERVICE…]: the ordinary way: stop, replace, start, wait.
 up() {
   local file=$1
@@ -417,11 +423,16 @@ fill() {
 
 # undo puts back what runs; it reports whether that answers.
 undo() {
-  local image id
+  local image id new=()
   if [ "$phase" = rolling ]; then
-    for id in $(fresh); do docker rm --force "$id" >/dev/null && say "the new $service is removed"; done
+    mapfile -t new < <(fresh)
   fi
   for id in "${olds[@]}"; do open_door "$id"; done
+  if [ ${#new[@]} != 0 ]; then
+    # It may be serving already.
+    farewell "${new[@]}"
+    say "the new $service is removed"
+  fi
   for image in "${!was[@]}"; do
     [ "$(image_id "$image")" = "${was[$image]}" ] || docker tag "${was[$image]}" "$image"
   done
@@ -451,7 +462,7 @@ finish() {
   trap '' TERM HUP INT PIPE
   [ -z "$child" ] || { kill -TERM "$child" 2>/dev/null; wait "$child" 2>/dev/null; }
   if [ "$phase" = committed ]; then
-    retire
+    farewell "${olds[@]}"
     status=0
   elif [ "$status" != 0 ]; then
     outcome=failed
@@ -598,12 +609,11 @@ else
     how="took over without a gap"
   fi
   [ "$first" = yes ] || mv docker-compose.next.yml docker-compose.yml
-  new=$(of_service "$service" | tail -n 1)
-  commit=$(commit_of "$new")
+  commit=$(commit_of "$(of_service "$service" | tail -n 1)")
   record
   phase=committed
   if [ "$how" = "took over without a gap" ]; then
-    retire
+    farewell "${olds[@]}"
     olds=()
     # What belongs to no service any more.
     run_compose docker-compose.yml up --detach --no-recreate --remove-orphans >.deploy.log 2>&1 || cat .deploy.log

@@ -1,0 +1,98 @@
+package deploy
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestGoingBackTwiceGoesBackFurther(t *testing.T) {
+	releases := []Release{{Release: 4, What: "deploy a"}, {Release: 5, What: "deploy b"}, {Release: 6, What: "maintenance on"}, {Release: 7, What: "deploy c"}}
+	for i, want := range []int{6, 5, 4} {
+		got, found := before(releases)
+		if !found || got.Release != want {
+			t.Fatalf("after %d rollbacks: %+v, %v; want %d", i, got, found, want)
+		}
+		releases = append(releases, Release{Release: 8 + i, What: "rollback to " + []string{"6", "5", "4"}[i]})
+	}
+	if got, found := before(releases); found {
+		t.Errorf("before the first there is %+v", got)
+	}
+	for _, none := range [][]Release{nil, {{Release: 1}}, {{Release: 9, What: "rollback to 2"}}, {{Release: 3, What: "rollback to 3"}}} {
+		if got, found := before(none); found {
+			t.Errorf("%+v: before it there is %+v", none, got)
+		}
+	}
+}
+
+func TestReleasesAreReadAsTheyWereWritten(t *testing.T) {
+	releases, err := parseReleases("reg:5000/mrs:1\t" + `{"release": 1, "time": "2026-11-24T20:14:57Z", "who": "a@b", "what": "deploy", "commit": "f83ac49"}` + "\n")
+	if err != nil || len(releases) != 1 || releases[0].Image != "reg:5000/mrs:1" || releases[0].Commit != "f83ac49" || releases[0].Time.Hour() != 20 {
+		t.Errorf("%+v, %v", releases, err)
+	}
+	if _, err := parseReleases("x\t{half"); err == nil || !strings.Contains(err.Error(), "hint: ") {
+		t.Errorf("half a release: %v", err)
+	}
+	long := []Release{{Release: 1, Image: "mrs@sha256:" + strings.Repeat("ab", 32)}}
+	if row := table(long, time.Now())[1]; row[3] != "mrs@sha256:abababababab" {
+		t.Errorf("the image is %q", row[3])
+	}
+}
+
+func TestADifferenceShowsNoSecretNeitherTheOldNorTheNew(t *testing.T) {
+	have := "services:\n  django:\n    image: mrs:1\n    environment: {SECRET_KEY: old, HOST: a, GONE: '1'}\n  postgres:\n    environment: {POSTGRES_PASSWORD: hush}\n"
+	want := "services:\n  django:\n    image: mrs:2\n    environment: {SECRET_KEY: new, HOST: a, LISTEN: 100}\n    ports: ['80:80']\n  postgres:\n    environment: {POSTGRES_PASSWORD: hush2}\n"
+	got, err := differences(have, want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{
+		"- services.django.environment.GONE: 1",
+		"+ services.django.environment.LISTEN: 100",
+		"- services.django.environment.SECRET_KEY: ********",
+		"+ services.django.environment.SECRET_KEY: ********",
+		"- services.django.image: mrs:1",
+		"+ services.django.image: mrs:2",
+		"+ services.django.ports[0]: 80:80",
+		"- services.postgres.environment.POSTGRES_PASSWORD: ********",
+		"+ services.postgres.environment.POSTGRES_PASSWORD: ********",
+	}; !slices.Equal(got, want) {
+		t.Errorf("the differences are\n%s", strings.Join(got, "\n"))
+	}
+	if same, err := differences(want, want); err != nil || len(same) != 0 {
+		t.Errorf("of the same: %q, %v", same, err)
+	}
+	if all, err := differences("", want); err != nil || len(all) != 6 {
+		t.Errorf("of nothing: %q, %v", all, err)
+	}
+}
+
+func TestTheServersBranchesAreReadAsItListsThem(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	branches, err := parseBranches("test-a 1800604800 a.test.example.org 1111111 mrs:1 healthy\ntest-b 0 - - - gone\ntest-c 1700000000 c - mrs exited")
+	if err != nil || len(branches) != 3 {
+		t.Fatalf("%+v, %v", branches, err)
+	}
+	for i, want := range []string{"7 days", "for ever", "its time has passed"} {
+		if got := branches[i].left(now); got != want {
+			t.Errorf("%s is left of %+v", got, branches[i])
+		}
+	}
+	if branches[1].Host != "" || branches[1].State != "gone" {
+		t.Errorf("%+v", branches[1])
+	}
+	if _, err := parseBranches("what is that"); err == nil {
+		t.Error("anything is a branch")
+	}
+}
+
+func TestSlackIsToldOfTheChangeAndNotOfTheseRecipes(t *testing.T) {
+	if got := (Options{}).change(); got != "" {
+		t.Errorf("of nothing: %q", got)
+	}
+	o := Options{Image: "mrs:3f1c", Commit: "3f1c9ad0b7e24c5d", Author: "Alice", Link: "https://ci.example.org/1"}
+	if got, want := o.change(), " (commit 3f1c9ad0, by Alice, mrs:3f1c, https://ci.example.org/1)"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
