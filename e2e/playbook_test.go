@@ -106,8 +106,10 @@ func TestThePlaybookByHandDeploysAnEphemeralInstanceAndTellsSlack(t *testing.T) 
 			t.Errorf("SECRET_KEY became %q", got)
 		}
 		texts, paths := slack.told()
-		if !strings.Contains(texts, "deployment to localhost:8771 starts\nenvironment: deployed") {
-			t.Errorf("Slack was told %q", texts)
+		for _, want := range []string{"environment: deployment to localhost:8771 starts, by ", "\nenvironment: deployed, http://localhost:8771 answers, commit "} {
+			if !strings.Contains(texts, want) {
+				t.Errorf("Slack was told %q, not %q", texts, want)
+			}
 		}
 		if paths != "/T0/B0/hush\n/T0/B0/hush" {
 			t.Errorf("Slack was asked for %q", paths)
@@ -148,7 +150,7 @@ func TestThePlaybookByHandDeploysAnEphemeralInstanceAndTellsSlack(t *testing.T) 
 		if r.status == 0 {
 			t.Errorf("exit status 0\n%s", r.output)
 		}
-		if texts, _ := slack.told(); !strings.Contains(texts, "failed at «") {
+		if texts, _ := slack.told(); !strings.Contains(texts, "failed at «") || !strings.Contains(texts, "the image of django, mrs-e2e/nowhere:1, can't be had") {
 			t.Errorf("Slack was told %q", texts)
 		}
 	})

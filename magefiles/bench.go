@@ -17,3 +17,11 @@ type Bench mg.Namespace
 func (Bench) Startup(ctx context.Context) error {
 	return bench.Startup(ctx)
 }
+
+// Deploy measures deployments in the lab, without a change and of a new image, next to docker compose alone.
+//
+// The lab must be up (lab:up); its instance staging is deployed a dozen times. It prints Ansible's share
+// and the tasks that cost most.
+func (Bench) Deploy(ctx context.Context) error {
+	return bench.Deploy(ctx)
+}

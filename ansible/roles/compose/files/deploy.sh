@@ -19,7 +19,7 @@
 # The last line on standard output says in JSON what came of it; before it, lines for people. When it
 # fails, the last line on standard error is the reason.
 #
-# It ends well, or undoes what it has begun, on SIGTERM too. What SIGKILL or a power cut leave behind,
+# It ends well, or undoes what it has begun, on SIGTERM and a lost caller too. What SIGKILL or a power cut leave behind,
 # the next run tidies up; until then the site answers.
 set -euo pipefail
 umask 077
@@ -517,7 +517,8 @@ tidy() {
 trap finish EXIT
 set -E
 trap 'failed="line $LINENO: ${BASH_COMMAND%% *}"' ERR
-trap 'reason=interrupted; exit 143' TERM INT HUP
+# PIPE: nobody listens any more.
+trap 'reason=interrupted; exit 143' TERM INT HUP PIPE
 others=no first=no release='' commit='' port=8000
 take_locks
 plan=$(mktemp)
