@@ -600,46 +600,82 @@ func (l rehearsal) container(t *testing.T, machine string) string {
 	return must(t, "docker", "ps", "--quiet", "--filter", "name="+filepath.Base(string(l.clone))+"_"+machine)
 }
 
-// fromCI deploys as a pipeline of GitLab's does.
+// pipeline returns the environment that a CI system gives a run, as recorded.
+func pipeline(t *testing.T, name string) []string {
+	t.Helper()
+	folder := filepath.Join(root, "internal/ci")
+	content, err := os.ReadFile(filepath.Join(folder, "testdata", name+".env"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := strings.Split(strings.TrimSpace(string(content)), "\n")
+	for i, pair := range env {
+		env[i] = strings.Replace(pair, "GITHUB_EVENT_PATH=", "GITHUB_EVENT_PATH="+folder+"/", 1)
+	}
+	return env
+}
+
+// runner returns the environment of a CI runner's process: none of this
+// machine's CI, and a temporary folder of its own.
+func (l rehearsal) runner(folder string, more ...string) []string {
+	env := slices.DeleteFunc(os.Environ(), func(pair string) bool {
+		name, _, _ := strings.Cut(pair, "=")
+		return slices.Contains([]string{"CI", "GITLAB_CI", "GITHUB_ACTIONS", "DRONE"}, name)
+	})
+	return slices.Concat(env, []string{"MRS_ENV=lab", "TMPDIR=" + folder, "REPO=" + l.registry + "/mrs-e2e/app"}, more)
+}
+
+// watch collects what ps shows of all processes, until the function that is
+// returned is called.
+func watch(t *testing.T) (seen func() string) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var all bytes.Buffer
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for ctx.Err() == nil {
+			out, _ := exec.Command("ps", "-eo", "args").Output()
+			all.Write(out)
+			time.Sleep(200 * time.Millisecond)
+		}
+	}()
+	return func() string {
+		cancel()
+		<-ended
+		return all.String()
+	}
+}
+
+// fromCI deploys as the pipelines do.
 func fromCI(t *testing.T, l rehearsal) {
-	const commit = "3f1c9ad0b7e24c5d8a6f90e1b2c3d4e5f6a7b8c9" // of the recorded environment
+	const commit = "3f1c9ad0b7e24c5d8a6f90e1b2c3d4e5f6a7b8c9" // of all that was recorded
 	l.image(t, commit, commit)
 	key := filepath.Join(t.TempDir(), "key")
 	must(t, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
-	public, err := os.ReadFile(key + ".pub")
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := os.ReadFile(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.sh(t, "staging", "echo '"+strings.TrimSpace(string(public))+"' >>~vagrant/.ssh/authorized_keys")
-	config := l.must(t, "ssh", "-G", "-F", ".vagrant-ssh", "staging")
-	field := func(name string) string {
-		return regexp.MustCompile(`(?m)^` + name + ` (\S+)$`).FindStringSubmatch(config)[1]
-	}
-	fingerprints := must(t, "ssh-keyscan", "-T", "10", "-p", field("port"), field("hostname"))
-	recorded := func(name string) []string {
-		content, err := os.ReadFile(filepath.Join(root, "internal/ci/testdata", name))
-		if err != nil {
-			t.Fatal(err)
+	public, private := string(readFile(t, key+".pub")), string(readFile(t, key))
+	var fingerprints string
+	for _, machine := range []string{"production", "staging"} {
+		l.sh(t, machine, "echo '"+strings.TrimSpace(public)+"' >>~vagrant/.ssh/authorized_keys")
+		config := l.must(t, "ssh", "-G", "-F", ".vagrant-ssh", machine)
+		field := func(name string) string {
+			return regexp.MustCompile(`(?m)^` + name + ` (\S+)$`).FindStringSubmatch(config)[1]
 		}
-		return strings.Split(strings.TrimSpace(string(content)), "\n")
+		fingerprints += must(t, "ssh-keyscan", "-T", "10", "-p", field("port"), field("hostname")) + "\n"
 	}
-	// As a runner has it: none of this machine's CI, and its own temporary folder.
-	runner := t.TempDir()
-	base := []string{"--unset=CI", "--unset=GITLAB_CI", "--unset=GITHUB_ACTIONS", "--unset=DRONE", "MRS_ENV=lab", "TMPDIR=" + runner, "REPO=" + l.registry + "/mrs-e2e/app"}
-	secret := "hush-Se$cret #1"
-	whole := append(slices.Clone(base), "SSH_KEY="+string(private), "SSH_FINGERPRINTS="+fingerprints, "STAGING_ENV=SECRET_KEY='"+secret+"'\nDB_PASSWORD="+
-		l.sh(t, "staging", "sed -n 's/.*POSTGRES_PASSWORD: //p' /home/mrs-staging/docker-compose.yml")+"\nRESTIC_PASSWORD="+l.sh(t, "staging", "cat /home/mrs-staging/.restic_password"))
+	// values are what an instance on a machine was deployed with.
+	values := func(machine, home string) string {
+		return "\nDB_PASSWORD=" + l.sh(t, machine, "sed -n 's/.*POSTGRES_PASSWORD: //p' "+home+"/docker-compose.yml") +
+			"\nRESTIC_PASSWORD=" + l.sh(t, machine, "cat "+home+"/.restic_password")
+	}
 
 	t.Run("what is missing is listed at once, and nothing is touched", func(t *testing.T) {
 		before := l.sh(t, "staging", "wc -l /var/log/mrs-ops/mrs-staging.log")
-		r := l.run(t, slices.Concat([]string{"env"}, base, recorded("gitlab-push-master.env"), []string{mage, "ci:deploy"})...)
+		cmd := exec.Command(mage, "ci:deploy")
+		cmd.Dir, cmd.Env = string(l.clone), l.runner(t.TempDir(), pipeline(t, "gitlab-push-master")...)
+		out, err := cmd.CombinedOutput()
 		for _, want := range []string{"SSH_KEY", "SSH_FINGERPRINTS", "STAGING_ENV"} {
-			if r.status == 0 || !strings.Contains(r.output, want+" is missing") {
-				t.Errorf("%s is not listed:\n%s", want, r.output)
+			if err == nil || !strings.Contains(string(out), want+" is missing") {
+				t.Errorf("%s is not listed (%v):\n%s", want, err, out)
 			}
 		}
 		if after := l.sh(t, "staging", "wc -l /var/log/mrs-ops/mrs-staging.log"); after != before {
@@ -647,55 +683,62 @@ func fromCI(t *testing.T, l rehearsal) {
 		}
 	})
 
-	t.Run("a push of master deploys staging", func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		var seen bytes.Buffer
-		watched := make(chan struct{})
-		go func() {
-			defer close(watched)
-			for ctx.Err() == nil {
-				out, _ := exec.Command("ps", "-eo", "args").Output()
-				seen.Write(out)
-				time.Sleep(200 * time.Millisecond)
+	const secret = "hush-Se$cret #1"
+	for _, c := range []struct {
+		name, recorded, variable, values string
+		machine, project, address, host  string
+		audit, folded                    string
+	}{
+		{"a push of master, by GitLab, deploys staging", "gitlab-push-master", "STAGING_ENV", values("staging", "/home/mrs-staging"),
+			"staging", "mrs-staging", l.staging, "staging.lab", "staging", "section_start:"},
+		{"a promotion, by Drone, deploys production", "drone-promote-production", "PRODUCTION_ENV", values("production", "/home/mrs-production"),
+			"production", "mrs-production", l.production, "production.lab", "production", ""},
+		{"a push of a branch, by GitHub, deploys that", "github-push-branch", "BRANCH_ENV", "\nDB_PASSWORD=x",
+			"staging", "test-feature-e-reboot-x-9b0fae6", l.staging, "feature-e-reboot-x-9b0fae6.test.lab", `feature/É$(reboot)_x`, "::group::"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			folder := t.TempDir()
+			seen := watch(t)
+			cmd := exec.Command(mage, "ci:deploy")
+			cmd.Dir = string(l.clone)
+			cmd.Env = l.runner(folder, append(pipeline(t, c.recorded),
+				"SSH_KEY="+private, "SSH_FINGERPRINTS="+fingerprints, c.variable+"=SECRET_KEY='"+secret+"'"+c.values)...)
+			out, err := cmd.CombinedOutput()
+			processes := seen()
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
 			}
-		}()
-		cmd := exec.Command(mage, "ci:deploy")
-		cmd.Dir = string(l.clone)
-		cmd.Env = slices.DeleteFunc(os.Environ(), func(pair string) bool {
-			name, _, _ := strings.Cut(pair, "=")
-			return slices.Contains([]string{"CI", "GITLAB_CI", "GITHUB_ACTIONS", "DRONE"}, name)
+			if got := version(c.address, c.host); got != commit {
+				t.Errorf("%s serves %s", c.host, got)
+			}
+			// GitHub is told what to mask, in the only way there is.
+			shown := regexp.MustCompile(`(?m)^::add-mask::.*$`).ReplaceAllString(string(out), "")
+			for _, s := range []string{secret, strings.Split(private, "\n")[2]} {
+				if strings.Contains(shown, s) || strings.Contains(processes, s) {
+					t.Errorf("a secret is in the output or in ps:\n%s", out)
+				}
+			}
+			if !strings.Contains(string(out), c.folded) {
+				t.Errorf("the output is not folded:\n%s", out)
+			}
+			if got := l.sh(t, c.machine, "docker exec $(docker ps --quiet --filter name="+c.project+"-django) printenv SECRET_KEY"); got != secret {
+				t.Errorf("SECRET_KEY became %q", got)
+			}
+			if left, _ := filepath.Glob(filepath.Join(folder, "*")); len(left) > 0 {
+				t.Errorf("left behind: %q", left)
+			}
+			if e := l.last(t, c.audit); !strings.Contains(strings.ToLower(e.Who), c.recorded[:5]) || e.Outcome != "ok" {
+				t.Errorf("the audit log says %+v", e)
+			}
 		})
-		for _, pair := range append(whole, recorded("gitlab-push-master.env")...) {
-			if !strings.HasPrefix(pair, "--") {
-				cmd.Env = append(cmd.Env, pair)
-			}
-		}
-		out, err := cmd.CombinedOutput()
-		cancel()
-		<-watched
-		if err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
-		if got := version(l.staging, "staging.lab"); got != commit {
-			t.Errorf("staging serves %s", got)
-		}
-		secrets := []string{secret, strings.Split(string(private), "\n")[2]}
-		for _, s := range secrets {
-			if bytes.Contains(out, []byte(s)) || bytes.Contains(seen.Bytes(), []byte(s)) {
-				t.Errorf("a secret is in the output or in ps:\n%s", out)
-			}
-		}
-		if !bytes.Contains(out, []byte("section_start:")) {
-			t.Errorf("the output is not folded:\n%s", out)
-		}
-		if got := l.sh(t, "staging", "docker exec $(docker ps --quiet --filter name=mrs-staging-django) printenv SECRET_KEY"); got != secret {
-			t.Errorf("SECRET_KEY became %q", got)
-		}
-		if left, _ := filepath.Glob(filepath.Join(runner, "*")); len(left) > 0 {
-			t.Errorf("left behind: %q", left)
-		}
-		if e := l.last(t, "staging"); !strings.Contains(e.Who, "gitlab") {
-			t.Errorf("the audit log says %+v", e)
-		}
-	})
+	}
+}
+
+func readFile(t *testing.T, path string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
 }
