@@ -401,12 +401,18 @@ func deployments(t *testing.T, l rehearsal) {
 			err := d.end(t)
 			got := version(l.staging, "staging.lab")
 			t.Logf("at %q: %v; it serves %s", phase, err, got)
-			if phase == "has taken over" && got == "2222222" {
+			late := phase == "it is healthy" || phase == "has taken over"
+			e := l.last(t, "staging")
+			switch {
+			case err == nil || !strings.Contains(d.said(), "Error: staging: interrupted: "):
+				t.Errorf("at %q: %v\n%s", phase, err, d.said())
+			case got == "2222222" && late: // beyond the point of no return
+				if e.Outcome != "ok" || !strings.Contains(d.said(), "it was done all the same") {
+					t.Errorf("at %q it was done, and the audit log says %+v\n%s", phase, e, d.said())
+				}
 				l.mustMage(t, "deploy:staging", "-image="+first)
-			} else if err == nil || got != "1111111" || !strings.Contains(d.said(), "Error: staging: interrupted: ") {
-				t.Errorf("at %q: %v, and it serves %s\n%s", phase, err, got, d.said())
-			} else if e := l.last(t, "staging"); phase != "+ ANSIBLE_CONFIG" && e.Outcome != "interrupted" {
-				t.Errorf("at %q the audit log says %+v", phase, e)
+			case got != "1111111" || phase != "+ ANSIBLE_CONFIG" && e.Outcome != "interrupted":
+				t.Errorf("at %q it serves %s, and the audit log says %+v\n%s", phase, got, e, d.said())
 			}
 			l.whole(t, "staging", "mrs-staging", "/home/mrs-staging")
 		}
@@ -575,6 +581,34 @@ func deployments(t *testing.T, l rehearsal) {
 	})
 
 	t.Run("from CI: the right instance, by its own key, and nothing is left or shown", func(t *testing.T) { fromCI(t, l) })
+
+	t.Run("backups by hand: made by the timer's unit, listed, restored", func(t *testing.T) {
+		out := l.mage(t, "ops:backup", "staging")
+		if out.status != 0 || !strings.Contains(out.output, "staging: mrs-staging is backed up") {
+			t.Fatalf("exit status %d\n%s", out.status, out.output)
+		}
+		var snapshots []struct{ ID, Cause string }
+		if err := json.Unmarshal([]byte(l.mustMage(t, "ops:snapshots", "staging", "-json")), &snapshots); err != nil || len(snapshots) < 2 || snapshots[0].Cause != "hand" || snapshots[1].Cause != "deploy" {
+			t.Fatalf("the snapshots are %+v, %v", snapshots, err)
+		}
+		const count = "docker exec $(docker ps --quiet --filter name=mrs-staging-postgres) psql -U django -d mrs -qtAc 'select count(*) from django_migrations'"
+		before := l.sh(t, "staging", count)
+		l.sh(t, "staging", strings.Replace(count, "select count(*) from", "delete from", 1))
+		if r := l.mage(t, "ops:restore", "staging", snapshots[0].ID); r.status == 0 || !strings.Contains(r.output, "hint: -yes") {
+			t.Errorf("restored without a question: exit status %d\n%s", r.status, r.output)
+		}
+		l.mustMage(t, "ops:restore", "staging", snapshots[0].ID, "-yes")
+		if after := l.sh(t, "staging", count); after != before {
+			t.Errorf("there were %s migrations, and are %s", before, after)
+		}
+		if r := l.mage(t, "ops:restore", "production", "latest", "-yes"); r.status == 0 || !strings.Contains(r.output, `to type "production"`) {
+			t.Errorf("production is restored without its name: exit status %d\n%s", r.status, r.output)
+		}
+		if e := l.last(t, "staging"); e.What != "restore "+snapshots[0].ID || e.Outcome != "ok" {
+			t.Errorf("the audit log says %+v", e)
+		}
+		l.mustMage(t, "ops:prune", "staging")
+	})
 
 	t.Run("a dead host is a row, not an error", func(t *testing.T) {
 		must(t, "docker", "pause", l.container(t, "staging"))

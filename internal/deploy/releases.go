@@ -201,20 +201,24 @@ func Maintenance(ctx context.Context, name, state string, o Options) error {
 	}
 	d := newDeployment(as, more, o)
 	d.vars = map[string]any{"release": "current"}
-	mark := func(on bool) func(*server.Server) error {
-		return func(s *server.Server) error {
-			if err := s.Runs(); err != nil {
-				return err
-			}
-			argv := []string{"rm", "-f", path.Join(s.Folder, ".maintenance")}
-			if on {
-				argv = []string{"touch", path.Join(s.Folder, ".maintenance")}
-			}
-			_, err := s.Output(argv...)
+	var was bool
+	mark := func(s *server.Server, on bool) error {
+		argv := []string{"rm", "-f", path.Join(s.Folder, ".maintenance")}
+		if on {
+			argv = []string{"touch", path.Join(s.Folder, ".maintenance")}
+		}
+		_, err := s.Output(argv...)
+		return err
+	}
+	d.prepare = func(s *server.Server) error {
+		if err := s.Runs(); err != nil {
 			return err
 		}
+		_, err := s.Output("test", "-e", path.Join(s.Folder, ".maintenance"))
+		was = err == nil
+		return mark(s, on)
 	}
+	d.undo = func(s *server.Server) error { return mark(s, was) }
 	d.what = "maintenance " + state
-	d.prepare, d.undo = mark(on), mark(!on)
 	return d.run(ctx)
 }

@@ -108,6 +108,11 @@ func (d deployment) apply(ctx context.Context, plan *Plan) (recap bigsudo.Recap,
 		return recap, err
 	}
 	inst.Name = plan.Name
+	if !d.options.DryRun {
+		if err := d.ask(inst); err != nil {
+			return recap, err
+		}
+	}
 	ctx, stop := console.Interruptible(ctx)
 	defer stop()
 	// The connection outlives the interruption, so that the end of what was begun
@@ -120,8 +125,8 @@ func (d deployment) apply(ctx context.Context, plan *Plan) (recap bigsudo.Recap,
 	if d.options.DryRun {
 		return recap, d.dryRun(s, plan, inst)
 	}
-	if err := d.ask(inst); err != nil {
-		return recap, err
+	if ctx.Err() != nil {
+		return recap, fmt.Errorf("%s: interrupted; nothing was changed", inst.Name)
 	}
 	return d.locked(ctx, s, plan, inst)
 }
@@ -143,7 +148,8 @@ func (d deployment) locked(ctx context.Context, s *server.Server, plan *Plan, in
 		return recap, err
 	}
 	defer show.end()
-	if d.prepare != nil {
+	before, err := s.Audit()
+	if err == nil && d.prepare != nil {
 		err = d.prepare(s)
 	}
 	if err == nil {
@@ -159,22 +165,26 @@ func (d deployment) locked(ctx context.Context, s *server.Server, plan *Plan, in
 	}
 	switch {
 	case ctx.Err() != nil:
-		return recap, fmt.Errorf("%s: interrupted: %s\nhint: mage ops:audit %s tells what came of it; deploying again goes on from there", inst.Name, d.ended(s), inst.Name)
+		return recap, fmt.Errorf("%s: interrupted: %s\nhint: mage ops:audit %s tells what came of it; deploying again goes on from there", inst.Name, d.ended(s, len(before)), inst.Name)
 	case err != nil:
-		return recap, fmt.Errorf("%s: %s was not done: %s: %w", inst.Name, d.what, d.ended(s), err)
+		return recap, fmt.Errorf("%s: %s was not done: %s: %w", inst.Name, d.what, d.ended(s, len(before)), err)
 	}
 	return recap, released
 }
 
-// ended says how the last thing that was done to the instance has ended.
-func (d deployment) ended(s *server.Server) string {
+// ended says how the run has ended on the server, of whose audit log seen is
+// the length from before.
+func (d deployment) ended(s *server.Server, seen int) string {
 	entries, err := s.Audit()
-	if err != nil || len(entries) == 0 {
+	switch {
+	case err != nil:
+		return "what came of it is not known: " + err.Error()
+	case len(entries) <= seen:
 		return "nothing was changed"
 	}
 	last := entries[len(entries)-1]
-	if last.What != d.what || time.Since(last.Time) > time.Minute || last.Outcome == "ok" && last.Reason == "" {
-		return "nothing was changed"
+	if last.Outcome == "ok" {
+		return "it was done all the same"
 	}
 	return strings.TrimSuffix(last.Outcome+": "+last.Reason, ": ")
 }
@@ -301,7 +311,7 @@ func Unlock(ctx context.Context, name string, yes bool) error {
 	if err := s.Audited(server.Operator(), "unlock: "+holder.Who+", "+holder.What, func() error { return s.Unlock(holder) }); err != nil {
 		return fmt.Errorf("%s can't be unlocked: %w", s.Name, err)
 	}
-	console.Done("%s: unlocked; what %s had begun is undone: mage ops:audit %s", s.Name, holder.Who, s.Name)
+	console.Done("%s: unlocked; what came of what %s had begun is in mage ops:audit %s", s.Name, holder.Who, s.Name)
 	return nil
 }
 

@@ -43,7 +43,8 @@ func Slug(branch string) (string, error) {
 		return r
 	}, norm.NFKD.String(strings.ToLower(branch)))
 	slug = strings.Trim(notSlug.ReplaceAllString(slug, "-"), "-")
-	if slug == branch && len(slug) <= maxSlug && !hashed.MatchString(slug) {
+	// One that looks like another's project, or like one with a hash, could be that.
+	if slug == branch && len(slug) <= maxSlug && !hashed.MatchString(slug) && !strings.HasPrefix(slug, branchPrefix) {
 		return slug, nil
 	}
 	slug = strings.Trim(slug[:min(len(slug), maxSlug-8)], "-")

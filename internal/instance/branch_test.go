@@ -15,6 +15,7 @@ func TestABranchOfAnyNameGetsAHarmlessSlugOfItsOwn(t *testing.T) {
 		"feature/É$(reboot)_x":  "feature-e-reboot-x-9b0fae6",
 		"feature/x":             "feature-x-",
 		"feature-x":             "feature-x",
+		"test-foo":              "test-foo-", // test-foo is the project of the branch foo
 		"Feature-x":             "feature-x-",
 		"日本":                    "",
 		"--":                    "",

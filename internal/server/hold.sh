@@ -24,7 +24,10 @@ print(json.dumps(dict(zip(("token", "who", "what", "pid"), sys.argv[1:]), since=
 PYTHON
 
 # worker: the process that works under the lock, if there is one.
-worker() { ! flock --nonblock "$project.work" true && cat "$project.pid" 2>/dev/null; }
+worker() {
+  # One that waits for another's end is ours; one that works is, unless it is that other.
+  cat "$project.waits" 2>/dev/null || { ! flock --nonblock "$project.work" true && cat "$project.pid" 2>/dev/null; }
+}
 
 finish() {
   local pid
@@ -42,6 +45,7 @@ finish() {
   : >"$project.lock"
 }
 : >"$project.progress"
+rm -f "$project.waits"
 tail --follow --lines=+1 --sleep-interval=0.2 "$project.progress" 9>&- 2>/dev/null &
 tail=$!
 trap finish EXIT

@@ -38,6 +38,7 @@ locked() (
   mkdir -p "$locks"
   exec 8>>"$locks/$project.lock" 9>>"$locks/$project.work"
   flock --nonblock 8 && flock --nonblock 9 || exit 75
+  : >"$locks/$project.lock" # nobody's name
   "$@" 8>&- 9>&-
 )
 

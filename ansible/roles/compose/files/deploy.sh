@@ -35,6 +35,7 @@ phase=nothing    # what undoing has to undo: nothing, others, rolling, recreatin
 reason=''
 result=''
 child=''
+mine=no          # whether the locks are ours
 olds=()          # the containers of the service that were there before
 declare -A was=() # image name -> the image that had it before
 
@@ -80,10 +81,17 @@ take_locks() {
   else
     die "$project is locked by somebody else: $(cat "$project.lock")"
   fi
+  # Whoever ends our caller's lock ends us, also while we wait.
+  [ -z "$token" ] || echo $$ >"$project.waits"
   flock --nonblock 9 || {
-    say "an earlier deployment is still being undone"
-    flock --timeout 180 9 || die "an earlier deployment does not end; see: fuser -v $PWD/$project.work"
+    say "an earlier deployment is still being undone, or a snapshot restored: waiting for the end of that"
+    flock --timeout 1800 9 || die "an earlier deployment or restore does not end; see: fuser -v $PWD/$project.work"
   }
+  if [ -n "$token" ]; then
+    rm -f "$project.waits"
+    grep --quiet --fixed-strings "\"$token\"" "$project.lock" || die "whoever began this is gone"
+  fi
+  mine=yes
   echo $$ >"$project.pid"
   cd "$folder"
 }
@@ -103,7 +111,8 @@ run() {
 as_compose=(docker compose --progress plain --project-name "$project" --project-directory "$folder" --env-file /dev/null --file)
 compose() { "${as_compose[@]}" "$@" 8>&- 9>&- </dev/null; }
 run_compose() { run "${as_compose[@]}" "$@"; }
-containers() { docker ps --all --quiet --no-trunc --filter "label=com.docker.compose.project=$project" --filter label=com.docker.compose.oneoff=False "$@"; }
+ours() { docker ps --all --no-trunc --filter "label=com.docker.compose.project=$project" --filter label=com.docker.compose.oneoff=False "$@"; }
+containers() { ours --quiet "$@"; }
 of_service() { containers --filter "label=com.docker.compose.service=$1" | tac; } # the oldest first
 image_id() { docker image inspect --format '{{.Id}}' "$1" 2>/dev/null || true; }
 inspect() { docker inspect --format "$1" "$2" 2>/dev/null || true; }
@@ -170,6 +179,7 @@ record() {
 # image by now becomes the digest of the one that it meant, or its id where no registry has it.
 pinned() {
   local name image id digest pins=''
+  [ -n "$1" ] || die "nothing has run well here yet: deploy first"
   [ -e "releases/$1/images" ] || die "there is no release $1; there are: $(releases | paste -sd ' ')"
   while read -r name image id digest _; do
     [ "$(image_id "$image")" != "$id" ] || continue
@@ -231,7 +241,7 @@ compare() {
       echo "$name does not run well"
     fi
   done <"$plan"
-  containers --format '{{.Label "com.docker.compose.service"}}' | sort -u | while read -r name; do
+  ours --format '{{.Label "com.docker.compose.service"}}' | sort -u | while read -r name; do
     grep --quiet "^$name " "$plan" || echo "$name is to go"
   done
 }
@@ -388,7 +398,8 @@ roll() {
   say "it is healthy; waiting for the load balancer to know it"
   inside "$id" iptables -I "${entries[@]}" "$port" -m comment --comment mrs-ops-visits || die "the connections to the new $service can't be counted by iptables"
   deadline=$((SECONDS + 30))
-  until [ "$(visits "$id")" != 0 ]; do
+  until [[ $(visits "$id" || true) =~ ^[1-9] ]]; do
+    [ "$(inspect '{{.State.Status}} {{.RestartCount}}' "$id")" = "running 0" ] || { last_words "$id"; die "the new $service was healthy, and then died"; }
     [ $SECONDS -lt $deadline ] || die "the load balancer sends nobody to the new $service"
     for _ in 1 2; do ask >/dev/null; done
   done
@@ -458,11 +469,13 @@ answers_before() {
 
 finish() {
   local status=$? outcome=ok
+  exec 1>&3 2>&4
   set +e
   trap '' TERM HUP INT PIPE
   [ -z "$child" ] || { kill -TERM "$child" 2>/dev/null; wait "$child" 2>/dev/null; }
   if [ "$phase" = committed ]; then
     farewell "${olds[@]}"
+    [ -n "$result" ] || result=$(json changed: true how "$how" release: "$release" commit "$commit")
     status=0
   elif [ "$status" != 0 ]; then
     outcome=failed
@@ -479,7 +492,8 @@ finish() {
       undo
     fi
   fi
-  rm -f .deploy.* "/run/lock/mrs-ops/$project.pid"
+  rm -f .deploy.*
+  [ $mine = no ] || rm -f "/run/lock/mrs-ops/$project.pid"
   [ -z "${plan:-}" ] || rm -f "$plan"
   mkdir -p /var/log/mrs-ops
   json time "$(date -u +%Y-%m-%dT%H:%M:%SZ)" who "$who" what "$what" outcome "$outcome" \
@@ -491,7 +505,7 @@ finish() {
     [ "$outcome" = ok ] || say "$reason"
     printf '%s\n' "$reason" >&2
   fi
-  [ -n "$token" ] || : >"/run/lock/mrs-ops/$project.lock"
+  [ -n "$token" ] || [ $mine = no ] || : >"/run/lock/mrs-ops/$project.lock"
   exit "$status"
 }
 
@@ -514,6 +528,7 @@ tidy() {
   done
 }
 
+exec 3>&1 4>&2 # a signal may come while the output goes elsewhere
 trap finish EXIT
 set -E
 trap 'failed="line $LINENO: ${BASH_COMMAND%% *}"' ERR
@@ -533,7 +548,10 @@ tidy
 
 made=''
 for network in $networks; do
-  docker network inspect "$network" >/dev/null 2>&1 || { docker network create "$network" >/dev/null && say "made the network $network" && made=yes; }
+  docker network inspect "$network" >/dev/null 2>&1 && continue
+  docker network create "$network" >/dev/null || die "the network $network can't be made"
+  say "made the network $network"
+  made=yes
 done
 while read -r _ image _; do was[$image]=$(image_id "$image"); done <"$plan"
 for image in "${!was[@]}"; do [ -n "${was[$image]}" ] || unset "was[$image]"; done
@@ -541,16 +559,20 @@ if [ "$pull" != never ] && [ "$source" = stdin ]; then
   say "pulling the images"
   # What the registry can't give may be on the host already.
   run_compose docker-compose.next.yml pull --ignore-pull-failures --quiet >.deploy.log 2>&1 || true
+  grep --extended-regexp --ignore-case ' (error|warning) ' .deploy.log | while read -r line; do
+    say "not pulled, so that what is on this host is used: $line"
+  done || true
 fi
 while read -r name image _; do
-  [ -n "$(image_id "$image")" ] || [[ $image = *@sha256:* ]] || {
-    grep --ignore-case --extended-regexp 'error|denied|not found' .deploy.log >&2 || true
+  [ -n "$(image_id "$image")" ] || { [[ $image = *@sha256:* ]] && run docker pull --quiet "$image" >.deploy.log 2>&1; } || {
+    grep --ignore-case --extended-regexp 'error|denied|not found' .deploy.log 2>/dev/null >&2 || true
     die "the image of $name, $image, can't be had: no registry gives it, and it is not on this host"
   }
 done <"$plan"
 next_image=$(awk -v s="$service" '$1 == s { print $2 }' "$plan")
 
-mapfile -t changes < <(compare)
+compare >.deploy.changes || die "what runs can't be compared with what is to run"
+mapfile -t changes <.deploy.changes
 mapfile -t olds < <(of_service "$service")
 if [ ${#changes[@]} = 0 ]; then
   phase=nothing
@@ -562,7 +584,9 @@ if [ ${#changes[@]} = 0 ]; then
   how="nothing to change" note="nothing to change"
 else
   printf '%s\n' "${changes[@]}" | while read -r line; do say "$line"; done
-  if [ -n "$persistent" ] && [ -x backup.sh ] && [ -n "$(containers --filter label=com.docker.compose.service=postgres --filter health=healthy)" ]; then
+  if [ "$source" = release:current ]; then
+    : # The same release, and no data is touched: whoever closes a site has no time for more.
+  elif [ -n "$persistent" ] && [ -x backup.sh ] && [ -n "$(containers --filter label=com.docker.compose.service=postgres --filter health=healthy)" ]; then
     say "backing up what runs"
     backup=0
     run ./backup.sh deploy > >(while IFS= read -r line; do say "  $line"; done) 2>.deploy.log || backup=$?
@@ -574,7 +598,10 @@ else
         die "the backup failed, so nothing was changed"
         ;;
     esac
-  elif [ -n "$persistent" ] && [ "$first" = no ] && [ ! -x backup.sh ]; then
+  elif [ -n "$persistent" ] && [ "$first" = no ] && [ -x backup.sh ]; then
+    # To refuse would keep a sick database sick.
+    say "$project is NOT backed up before it is changed: its postgres is not healthy"
+  elif [ -n "$persistent" ] && [ "$first" = no ]; then
     say "$project is NOT backed up before it is changed: RESTIC_PASSWORD is not set"
   fi
   if [ -n "$maxconn" ] && [ "$(sysctl -n net.core.somaxconn)" != "$maxconn" ]; then
@@ -582,6 +609,8 @@ else
     chmod 0644 "/etc/sysctl.d/90-mrs-ops-$project.conf"
     sysctl --quiet --load "/etc/sysctl.d/90-mrs-ops-$project.conf"
   fi
+  # Also one that never gets well is removed in time.
+  [ -z "$lifetime" ] || [ -e removeat ] || echo $(($(date +%s) + lifetime)) >removeat
   why=$(why_not_roll)
   if [ "$first" = yes ]; then
     phase=recreating
@@ -609,18 +638,18 @@ else
     roll
     how="took over without a gap"
   fi
+  # The new one works, and there is no way back: what follows is done whoever wants us to end.
+  trap '' TERM INT HUP PIPE
+  phase=committed
   [ "$first" = yes ] || mv docker-compose.next.yml docker-compose.yml
   commit=$(commit_of "$(of_service "$service" | tail -n 1)")
-  record
-  phase=committed
+  record || say "this release could not be kept: it can't be gone back to"
   if [ "$how" = "took over without a gap" ]; then
     farewell "${olds[@]}"
-    olds=()
     # What belongs to no service any more.
     run_compose docker-compose.yml up --detach --no-recreate --remove-orphans >.deploy.log 2>&1 || cat .deploy.log
-  else
-    olds=()
   fi
+  olds=()
 fi
 if [ -n "$lifetime" ]; then
   until=$(($(date +%s) + lifetime))

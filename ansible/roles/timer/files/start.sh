@@ -11,5 +11,8 @@ for name in ${timers:?}; do
     echo "started $name.timer"
   fi
   # A new calendar counts from now on, not from the next boot on.
-  [ -z "${changed:-}" ] || systemctl restart "$name.timer"
+  if [ -n "${changed:-}" ] || [ "$(systemctl show --property NeedDaemonReload --value "$name.timer")" = yes ]; then
+    systemctl daemon-reload
+    systemctl restart "$name.timer"
+  fi
 done
