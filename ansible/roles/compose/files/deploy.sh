@@ -296,7 +296,13 @@ ask() {
   fetch "$url" "${to[@]}"
 }
 # fetch URL [CURL OPTION…]: the status of the answer; 000 for none.
-fetch() { curl --silent --output /dev/null --max-time 10 --write-out '%{http_code}' --noproxy '*' "${@:2}" "$1/?healthcheck=$check" || true; }
+fetching=(curl --silent --output /dev/null --max-time 10 --write-out '%{http_code}' --noproxy '*')
+fetch() { "${fetching[@]}" "${@:2}" "$1/?healthcheck=$check" || true; }
+# itself CONTAINER: the status of its own answer, whoever else may reach it.
+itself() {
+  inside "$1" "${fetching[@]}" --header "Host: ${url#*://}" --header "X-Forwarded-Proto: ${url%%://*}" \
+    "http://127.0.0.1:$port/?healthcheck=$check" || true
+}
 good() {
   case $1 in
     200) true ;;
@@ -384,19 +390,21 @@ fresh() { of_service "$service" | grep --invert-match --fixed-strings "$(printf 
 # roll: the new one starts beside the old one, and takes over once it is healthy and the load balancer
 # knows it.
 roll() {
-  local id address deadline
+  local id deadline closed=yes
   phase=rolling
   say "starting the new $service beside the old one"
   run_compose docker-compose.next.yml up --detach --no-deps --no-recreate --scale "$service=$((${#olds[@]} + 1))" "$service" >.deploy.log 2>&1 ||
     { cat .deploy.log >&2; die "the new $service can't be started"; }
   id=$(fresh)
+  # Healthy is not yet right: until its own answer is, nobody else gets one.
+  close_door "$id" 2>/dev/null || closed=no
   well "$id" || die "$reason"
-  # Its own answer first, while nobody else gets it.
-  address=$(docker inspect --format '{{range $name, $n := .NetworkSettings.Networks}}{{println $n.IPAddress}}{{end}}' "$id" | grep --max-count 1 .)
-  status=$(fetch "http://$address:$port" --header "Host: ${url#*://}" --header "X-Forwarded-Proto: ${url%%://*}")
+  [ $closed = yes ] || die "the new $service can't be closed by iptables"
+  status=$(itself "$id")
   good "$status" || { last_words "$id"; die "the new $service is healthy, but answers $status"; }
   say "it is healthy; waiting for the load balancer to know it"
   inside "$id" iptables -I "${entries[@]}" "$port" -m comment --comment mrs-ops-visits || die "the connections to the new $service can't be counted by iptables"
+  open_door "$id"
   deadline=$((SECONDS + 30))
   until [[ $(visits "$id" || true) =~ ^[1-9] ]]; do
     [ "$(inspect '{{.State.Status}} {{.RestartCount}}' "$id")" = "running 0" ] || { last_words "$id"; die "the new $service was healthy, and then died"; }
@@ -514,14 +522,17 @@ finish() {
 tidy() {
   local ids id hash image best='' n
   mapfile -t ids < <(of_service "$service")
-  for id in "${ids[@]}"; do open_door "$id" || true; done
-  [ ${#ids[@]} -gt 1 ] || return 0
+  if [ ${#ids[@]} -lt 2 ]; then
+    for id in "${ids[@]}"; do open_door "$id" || true; done
+    return
+  fi
   n=$(newest)
   read -r _ _ image _ hash < <(grep "^$service " "releases/$n/images" 2>/dev/null || echo)
   for id in "${ids[@]}"; do
     [ "$(inspect '{{.Image}} {{index .Config.Labels "com.docker.compose.config-hash"}}' "$id")" != "${image:-} ${hash:-}" ] || best=$id
   done
   best=${best:-${ids[0]}}
+  open_door "$best" || true
   say "tidying up what a deployment that was killed has left"
   for id in "${ids[@]}"; do
     [ "$id" = "$best" ] || docker rm --force "$id" >/dev/null
