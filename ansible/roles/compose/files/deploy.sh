@@ -390,16 +390,16 @@ fresh() { of_service "$service" | grep --invert-match --fixed-strings "$(printf 
 # roll: the new one starts beside the old one, and takes over once it is healthy and the load balancer
 # knows it.
 roll() {
-  local id deadline closed=yes
+  local id deadline shut=yes
   phase=rolling
   say "starting the new $service beside the old one"
   run_compose docker-compose.next.yml up --detach --no-deps --no-recreate --scale "$service=$((${#olds[@]} + 1))" "$service" >.deploy.log 2>&1 ||
     { cat .deploy.log >&2; die "the new $service can't be started"; }
   id=$(fresh)
   # Healthy is not yet right: until its own answer is, nobody else gets one.
-  close_door "$id" 2>/dev/null || closed=no
+  close_door "$id" 2>/dev/null || shut=no
   well "$id" || die "$reason"
-  [ $closed = yes ] || die "the new $service can't be closed by iptables"
+  [ $shut = yes ] || die "the new $service can't be closed by iptables"
   status=$(itself "$id")
   good "$status" || { last_words "$id"; die "the new $service is healthy, but answers $status"; }
   say "it is healthy; waiting for the load balancer to know it"
