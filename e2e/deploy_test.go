@@ -582,34 +582,6 @@ func deployments(t *testing.T, l rehearsal) {
 
 	t.Run("from CI: the right instance, by its own key, and nothing is left or shown", func(t *testing.T) { fromCI(t, l) })
 
-	t.Run("backups by hand: made by the timer's unit, listed, restored", func(t *testing.T) {
-		out := l.mage(t, "ops:backup", "staging")
-		if out.status != 0 || !strings.Contains(out.output, "staging: mrs-staging is backed up") {
-			t.Fatalf("exit status %d\n%s", out.status, out.output)
-		}
-		var snapshots []struct{ ID, Cause string }
-		if err := json.Unmarshal([]byte(l.mustMage(t, "ops:snapshots", "staging", "-json")), &snapshots); err != nil || len(snapshots) < 2 || snapshots[0].Cause != "hand" || snapshots[1].Cause != "deploy" {
-			t.Fatalf("the snapshots are %+v, %v", snapshots, err)
-		}
-		const count = "docker exec $(docker ps --quiet --filter name=mrs-staging-postgres) psql -U django -d mrs -qtAc 'select count(*) from django_migrations'"
-		before := l.sh(t, "staging", count)
-		l.sh(t, "staging", strings.Replace(count, "select count(*) from", "delete from", 1))
-		if r := l.mage(t, "ops:restore", "staging", snapshots[0].ID); r.status == 0 || !strings.Contains(r.output, "hint: -yes") {
-			t.Errorf("restored without a question: exit status %d\n%s", r.status, r.output)
-		}
-		l.mustMage(t, "ops:restore", "staging", snapshots[0].ID, "-yes")
-		if after := l.sh(t, "staging", count); after != before {
-			t.Errorf("there were %s migrations, and are %s", before, after)
-		}
-		if r := l.mage(t, "ops:restore", "production", "latest", "-yes"); r.status == 0 || !strings.Contains(r.output, `to type "production"`) {
-			t.Errorf("production is restored without its name: exit status %d\n%s", r.status, r.output)
-		}
-		if e := l.last(t, "staging"); e.What != "restore "+snapshots[0].ID || e.Outcome != "ok" {
-			t.Errorf("the audit log says %+v", e)
-		}
-		l.mustMage(t, "ops:prune", "staging")
-	})
-
 	t.Run("a dead host is a row, not an error", func(t *testing.T) {
 		must(t, "docker", "pause", l.container(t, "staging"))
 		start := time.Now()

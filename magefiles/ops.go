@@ -7,7 +7,6 @@ import (
 
 	"github.com/magefile/mage/mg"
 
-	"github.com/betagouv/mrs-ops/internal/backup"
 	"github.com/betagouv/mrs-ops/internal/deploy"
 	"github.com/betagouv/mrs-ops/internal/ops"
 )
@@ -82,30 +81,4 @@ func (Ops) Audit(ctx context.Context, instance string, json *bool) error {
 // production.
 func (Ops) Maintenance(ctx context.Context, instance, onOrOff string, yes *bool) error {
 	return deploy.Maintenance(ctx, instance, onOrOff, deploy.Options{Yes: value(yes)})
-}
-
-// Backup backs up an instance now, by the unit that its timer starts at night.
-func (Ops) Backup(ctx context.Context, instance string) error {
-	return backup.Run(ctx, instance)
-}
-
-// Snapshots prints the backups of an instance, the newest first.
-//
-// -json prints the same for scripts.
-func (Ops) Snapshots(ctx context.Context, instance string, json *bool) error {
-	return backup.Snapshots(ctx, instance, value(json))
-}
-
-// Restore replaces an instance's data by those of a snapshot (an id, or latest), after a question.
-//
-// The snapshot is restored beside what is there, which serves meanwhile and is kept under a dated name.
-// If anything fails, or Ctrl-C is hit, all is as it was before. Before production its name is to be
-// typed; -yes asks nothing before others.
-func (Ops) Restore(ctx context.Context, instance, snapshot string, yes *bool) error {
-	return backup.Restore(ctx, instance, snapshot, value(yes))
-}
-
-// Prune applies the retention policy to the backups of an instance, and checks what remains.
-func (Ops) Prune(ctx context.Context, instance string) error {
-	return backup.Prune(ctx, instance)
 }

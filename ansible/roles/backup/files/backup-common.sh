@@ -19,28 +19,16 @@ export RESTIC_REPOSITORY
 export RESTIC_PASSWORD_FILE=$PWD/.restic_password
 
 # Only one of the three scripts at a time works on an instance: the kernel releases the lock when
-# its holder dies, however it dies. With wait, the end of another is waited for.
+# its holder dies, however it dies.
 only_one() {
   exec 9>.backup.lock
-  ! flock --nonblock 9 || return 0
-  if [ "${1:-}" = wait ]; then
-    say "another backup, restore or prune of $NAME is running: waiting for its end"
-    ! flock --timeout 7200 9 || return 0
-  fi
-  die "another backup, restore or prune of $NAME is running" "see who: fuser -v $PWD/.backup.lock"
+  flock --nonblock 9 || die "another backup, restore or prune of $NAME is running" "see who: fuser -v $PWD/.backup.lock"
 }
 
-# no_deployment: nobody deploys while we change what runs; a deployment waits for our end.
-no_deployment() {
-  mkdir -p /run/lock/mrs-ops
-  exec 8>>"/run/lock/mrs-ops/$NAME.work"
-  flock --nonblock 8 || die "$NAME is being deployed" "wait until that has ended; mage ops:status tells"
-}
-
-# The services of the stack; no terminal, no waiting for a standard input. 8>&- 9>&-: what is started
-# here must not hold our locks when we are gone.
+# The services of the stack; no terminal, no waiting for a standard input. 9>&-: what is started
+# here must not hold our lock when we are gone.
 compose() {
-  docker compose --project-name "$NAME" --env-file /dev/null --file docker-compose.yml "$@" </dev/null 8>&- 9>&-
+  docker compose --project-name "$NAME" --env-file /dev/null --file docker-compose.yml "$@" </dev/null 9>&-
 }
 postgres() { compose exec -T --user postgres --env PGAPPNAME=mrs-backup postgres "$@"; }
 sql() { postgres psql --username "$DB_USER" --no-psqlrc --quiet --tuples-only --no-align --set ON_ERROR_STOP=1 "$@"; }

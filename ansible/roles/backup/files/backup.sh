@@ -2,8 +2,7 @@
 # Backs up the instance whose home this script is in: a dump of the database, then one restic
 # snapshot of docker-compose.yml, log, mrsattachments and the dump, then the mirror.
 #
-#   backup.sh [timer|deploy|hand]   what causes it, kept as a tag; hand if not said. By hand it is
-#                                   systemd that runs it, where it does, and the journal that is shown
+#   backup.sh [timer|deploy|hand]   what causes it, kept as a tag; hand if not said
 #   backup.sh init <PASSWORD        opens the repository with that password, or makes it if the
 #                                   instance never had one; keeps the password
 #
@@ -42,32 +41,7 @@ init() {
   fi
 }
 
-# hand_over: has systemd run it, as the timer does, so that it outlives this terminal; shows what it
-# says, and ends as it does.
-hand_over() {
-  local unit=$NAME-backup.service journal
-  [ "$(systemctl is-active "$unit")" != activating ] || say "a backup is running already: this is it"
-  echo hand >.backup.cause
-  journalctl --quiet --follow --lines 0 --output cat --unit "$unit" &
-  journal=$!
-  trap 'kill "$journal" 2>/dev/null || true; rm -f .backup.cause' EXIT
-  trap 'say "systemd goes on with it: journalctl --follow --unit $unit"; exit 130' INT TERM HUP
-  sleep 0.2
-  # A unit of type oneshot has started when it has ended.
-  systemctl start "$unit" 2>/dev/null &
-  wait $! || true
-  sleep 0.5
-  exit "$(systemctl show --property ExecMainStatus --value "$unit")"
-}
-
 cause=${1:-hand}
-# Who has handed over has said why.
-if [ "$cause" = timer ] && [ -e .backup.cause ]; then
-  cause=$(cat .backup.cause)
-  rm -f .backup.cause
-elif [ "$cause" = hand ] && [ -d /run/systemd/system ] && systemctl cat "$NAME-backup.service" >/dev/null 2>&1; then
-  hand_over
-fi
 case $cause in
   timer | deploy | hand) ;;
   init)
@@ -77,7 +51,7 @@ case $cause in
   *) die "unknown cause: $cause" "timer, deploy or hand" ;;
 esac
 
-only_one wait
+only_one
 for path in docker-compose.yml log mrsattachments; do
   [ -e "$path" ] || die "$PWD/$path is gone: a snapshot without it would not be one" "restore it, or deploy"
 done

@@ -7,7 +7,7 @@ cd "$(dirname "$(readlink -f "$0")")"
 . ./backup-common.sh
 : "${KEEP_LAST:?}" "${KEEP_DAILY:?}" "${KEEP_WEEKLY:?}" "${KEEP_MONTHLY:?}" "${KEEP_YEARLY:?}"
 
-only_one now
+only_one
 open_repository
 restic forget --quiet --host "$NAME" --group-by host --prune \
   --keep-last "$KEEP_LAST" --keep-daily "$KEEP_DAILY" --keep-weekly "$KEEP_WEEKLY" \

@@ -2,7 +2,6 @@
 # Restores a snapshot of the instance whose home this script is in.
 #
 #   restore.sh            lists the snapshots
-#   restore.sh list       the same in JSON
 #   restore.sh latest     restores the last one
 #   restore.sh ID         restores that one
 #
@@ -18,14 +17,10 @@ cd "$(dirname "$(readlink -f "$0")")"
 if [ $# = 0 ]; then
   exec restic snapshots --compact --host "$NAME"
 fi
-if [ "$1" = list ]; then
-  exec restic snapshots --json --no-lock --host "$NAME"
-fi
 snapshot=$1
 [[ $snapshot =~ ^(latest|[0-9a-f]{8,64})$ ]] || die "'$snapshot' is not a snapshot" "restore.sh without argument lists them"
 
-only_one now
-no_deployment
+only_one
 open_repository
 wait_for_postgres
 live_dump=$(dump_folder)

@@ -84,8 +84,8 @@ take_locks() {
   # Whoever ends our caller's lock ends us, also while we wait.
   [ -z "$token" ] || echo $$ >"$project.waits"
   flock --nonblock 9 || {
-    say "an earlier deployment is still being undone, or a snapshot restored: waiting for the end of that"
-    flock --timeout 1800 9 || die "an earlier deployment or restore does not end; see: fuser -v $PWD/$project.work"
+    say "an earlier deployment is still being undone: waiting for the end of that"
+    flock --timeout 180 9 || die "an earlier deployment does not end; see: fuser -v $PWD/$project.work"
   }
   if [ -n "$token" ]; then
     rm -f "$project.waits"
