@@ -502,6 +502,8 @@ finish() {
   fi
   rm -f .deploy.*
   [ $mine = no ] || rm -f "/run/lock/mrs-ops/$project.pid"
+  # Whoever holds the lock waits for as long as we are said to wait.
+  [ "$(cat "/run/lock/mrs-ops/$project.waits" 2>/dev/null)" != $$ ] || rm -f "/run/lock/mrs-ops/$project.waits"
   [ -z "${plan:-}" ] || rm -f "$plan"
   mkdir -p /var/log/mrs-ops
   json time "$(date -u +%Y-%m-%dT%H:%M:%SZ)" who "$who" what "$what" outcome "$outcome" \
