@@ -1,0 +1,99 @@
+package backup
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// State is what an instance's server says of its backups.
+type State struct {
+	Instance   string     `json:"instance"`
+	Repository string     `json:"repository"` // a folder or an address, without a password
+	Mirrored   bool       `json:"mirrored"`   // whether there is a mirror
+	Bytes      int64      `json:"repository_bytes"`
+	DiskFree   int64      `json:"disk_free"` // of the repository's file system; 0 where it is none of the server's
+	DiskSize   int64      `json:"disk_size"`
+	Snapshots  []Snapshot `json:"snapshots"` // the newest first
+	Runs       []Run      `json:"runs"`      // the oldest first
+}
+
+// Snapshot is a backup.
+type Snapshot struct {
+	ID        string    `json:"id"` // the first 8 digits
+	Time      time.Time `json:"time"`
+	Cause     string    `json:"cause,omitempty"`  // timer, deploy or hand
+	Commit    string    `json:"commit,omitempty"` // of the application that ran
+	Bytes     int64     `json:"bytes,omitempty"`  // of all that is in it; 0: not known
+	Added     int64     `json:"added,omitempty"`  // what the repository grew by, in bytes
+	Unchecked bool      `json:"unchecked"`        // made by a run that ended before it was checked: not to be trusted
+	Proven    bool      `json:"proven"`           // it has passed a drill
+}
+
+// Run is a backup, prune, drill or restore that has ended: a line that the
+// scripts on the server have kept.
+type Run struct {
+	Time     time.Time `json:"time"` // when it ended
+	What     string    `json:"what"` // backup, prune, drill, restore
+	Cause    string    `json:"cause,omitempty"`
+	Outcome  string    `json:"outcome"`          // good, failed, or: not mirrored, which is a good backup that is only here
+	Reason   string    `json:"reason,omitempty"` // why it is not good
+	Snapshot string    `json:"snapshot,omitempty"`
+	Seconds  float64   `json:"seconds"`
+	Bytes    int64     `json:"bytes,omitempty"`      // of all that is in the snapshot
+	Added    int64     `json:"added,omitempty"`      // what the repository grew by
+	Files    int64     `json:"files,omitempty"`      // in the snapshot
+	Dump     int64     `json:"dump_bytes,omitempty"` // of the database's dump, uncompressed
+	Rows     int64     `json:"rows,omitempty"`       // in the database
+	Total    int64     `json:"repository_bytes,omitempty"`
+	DiskFree int64     `json:"disk_free,omitempty"`
+	DiskSize int64     `json:"disk_size,omitempty"`
+}
+
+// Good reports whether there is a good snapshot after it, or a proof of one.
+func (r Run) Good() bool { return r.Outcome == "good" || r.Outcome == "not mirrored" }
+
+// parse reads what `restore.sh list` prints.
+func parse(out string) (*State, error) {
+	var said struct {
+		State
+		Snapshots []struct {
+			ID        string `json:"short_id"`
+			Time      time.Time
+			Tags      []string
+			Unchecked bool
+		} `json:"snapshots"` // as restic has them, the oldest first
+	}
+	if err := json.Unmarshal([]byte(out), &said); err != nil {
+		return nil, fmt.Errorf("what the server says of its backups can't be read: %w", err)
+	}
+	state := &said.State
+	state.Snapshots = []Snapshot{}
+	for _, s := range slices.Backward(said.Snapshots) {
+		n := Snapshot{ID: s.ID, Time: s.Time, Unchecked: s.Unchecked}
+		for _, tag := range s.Tags {
+			commit, found := strings.CutPrefix(tag, "commit-")
+			switch {
+			case found && commit != "unknown":
+				n.Commit = commit
+			case tag == "timer" || tag == "deploy" || tag == "hand":
+				n.Cause = tag
+			}
+		}
+		for _, run := range state.Runs {
+			if run.Snapshot != n.ID {
+				continue
+			}
+			switch run.What {
+			case "backup":
+				n.Bytes, n.Added = run.Bytes, run.Added
+			case "drill":
+				n.Proven = run.Outcome == "good" // the last one counts
+			}
+		}
+		state.Snapshots = append(state.Snapshots, n)
+	}
+	return state, nil
+}
