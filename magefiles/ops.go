@@ -3,10 +3,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/magefile/mage/mg"
 
+	"github.com/betagouv/mrs-ops/internal/backup"
 	"github.com/betagouv/mrs-ops/internal/deploy"
 	"github.com/betagouv/mrs-ops/internal/ops"
 )
@@ -81,4 +83,42 @@ func (Ops) Audit(ctx context.Context, instance string, json *bool) error {
 // production.
 func (Ops) Maintenance(ctx context.Context, instance, onOrOff string, yes *bool) error {
 	return deploy.Maintenance(ctx, instance, onOrOff, deploy.Options{Yes: value(yes)})
+}
+
+// Backup backs up an instance now, by the unit that its timer starts at night.
+//
+// It goes on where the connection is lost; Ctrl-C ends it.
+func (Ops) Backup(ctx context.Context, instance string) error {
+	return backup.Make(ctx, instance)
+}
+
+// Snapshots prints the backups of an instance, the newest first, and which have passed a drill.
+//
+// -json prints the same for scripts, and the runs that made and proved them.
+func (Ops) Snapshots(ctx context.Context, instance string, json *bool) error {
+	return backup.Snapshots(ctx, instance, value(json))
+}
+
+// Restore replaces an instance's data by those of a snapshot (an id, or latest), after a question.
+//
+// The snapshot is restored beside what is there, which serves meanwhile and is kept under a dated name;
+// the application is tried on it before it is swapped in. If anything fails, or Ctrl-C is hit, all is
+// as it was before. -at="2026-11-20 14:00" with latest takes the last snapshot before that time (the
+// server's), -only=database or -only=attachments a part. A repository that is gone is fetched from the
+// mirror. Before production its name is to be typed; -yes asks nothing before others.
+func (Ops) Restore(ctx context.Context, instance, snapshot string, at, only *string, yes *bool) error {
+	return backup.Restore(ctx, instance, snapshot, backup.RestoreOptions{At: value(at), Only: value(only), Yes: value(yes)})
+}
+
+// Drill proves the last snapshot of an instance, or -snapshot=: it is restored into a stack of its own.
+//
+// On the same server, without ports, mail or a way out; the application migrates it and has to answer,
+// the tables must have the rows that the backup counted. It is removed afterwards, the result is kept.
+func (Ops) Drill(ctx context.Context, instance string, snapshot *string) error {
+	return backup.Drill(ctx, instance, cmp.Or(value(snapshot), "latest"))
+}
+
+// Prune applies the retention policy to the backups of an instance, and checks what remains.
+func (Ops) Prune(ctx context.Context, instance string) error {
+	return backup.Prune(ctx, instance)
 }

@@ -8,3 +8,295 @@
 //
 // The working directory is the project's root.
 package backup
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/bitfield/script"
+
+	"github.com/betagouv/mrs-ops/internal/console"
+	"github.com/betagouv/mrs-ops/internal/instance"
+	"github.com/betagouv/mrs-ops/internal/local"
+	"github.com/betagouv/mrs-ops/internal/server"
+)
+
+// production is restored only by who types its name.
+const production = "production"
+
+// open connects to the server of a persistent instance that has backups. The
+// connection outlives ctx, so that what was interrupted can still be undone.
+func open(ctx context.Context, name string) (*server.Server, error) {
+	inst, _, err := instance.Lookup(name)
+	if err := instance.Findable(err); err != nil {
+		return nil, err
+	}
+	if !inst.Persistent() {
+		return nil, fmt.Errorf("%s is a branch, which has no backups", inst.Name)
+	}
+	s, err := server.Open(context.WithoutCancel(ctx), inst)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.Output("test", "-x", s.Folder+"/drill.sh"); err != nil {
+		s.Close()
+		if local.ExitCode(err) == 1 {
+			err = fmt.Errorf("%s has no backups: there is no %s/drill.sh on %s\nhint: put RESTIC_PASSWORD=… in its secrets, then deploy it", inst.Name, s.Folder, s)
+		}
+		return nil, err
+	}
+	return s, nil
+}
+
+// job is a script of an instance's that runs for long.
+type job struct {
+	what string // for people and the audit log
+	name string // the script, without .sh, and the last part of its unit's name
+	args []string
+}
+
+// end makes a job end, and waits until it has undone what it has begun. Where
+// no systemd runs it, it is a child of ours, and the terminal has told it.
+const end = `unit=$1.service; [ ! -d /run/systemd/system ] || systemctl stop "$unit"`
+
+// run runs a job, and shows what it says as it says it. On the server it is
+// systemd that runs it, so it goes on where the connection is lost; when ctx
+// ends it is told to end, and its own end is waited for.
+func run(ctx context.Context, s *server.Server, j job) error {
+	ctx, stop := console.Interruptible(ctx)
+	defer stop()
+	start := time.Now()
+	var last string
+	err := s.Audited(server.Operator(), j.what, func() error {
+		stop := context.AfterFunc(ctx, func() {
+			console.Say("%s: ending it, and waiting until all is as it was", s.Name)
+			_, _ = s.Script(end, s.Project+"-"+j.name).String()
+		})
+		defer stop()
+		// What it complains of comes in order with what it says.
+		var err error
+		last, err = show(s.Name, s.Script(`exec 2>&1; exec "$@"`, append([]string{s.Folder+"/"+j.name+".sh"}, j.args...)...))
+		switch {
+		case ctx.Err() != nil && err != nil:
+			return context.Canceled
+		case err != nil && last != "":
+			return fmt.Errorf("%s%w", last, quiet{err})
+		}
+		return err
+	})
+	switch {
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("%s: %s was interrupted, and undone\nhint: mage ops:audit %s tells what was done before", s.Name, j.what, s.Name)
+	case local.ExitCode(err) == 75:
+		return fmt.Errorf("%s: %s is done, but: %w", s.Name, j.what, err)
+	case err != nil:
+		return fmt.Errorf("%s: %s failed: %w", s.Name, j.what, err)
+	}
+	console.Done("%s: %s is done (%s)", s.Name, j.what, time.Since(start).Round(100*time.Millisecond))
+	return nil
+}
+
+// quiet is an error that was told already; what it wraps can be looked at.
+type quiet struct{ error }
+
+func (q quiet) Error() string { return "" }
+func (q quiet) Unwrap() error { return q.error }
+
+// show shows the lines of out, and a sign of life where there are none for
+// long. It returns the last one, with the hint that follows it.
+func show(name string, out *script.Pipe) (last string, err error) {
+	still := console.Pulse(20*time.Second, console.Say, name)
+	defer func() { still() }()
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		still()
+		line := lines.Text()
+		if hint, found := strings.CutPrefix(line, "hint: "); found && last != "" {
+			last += "\nhint: " + hint
+		} else {
+			if last != "" {
+				console.Say("%s: %s", name, last)
+			}
+			last = line
+		}
+		still = console.Pulse(20*time.Second, console.Say, name+": "+cmp.Or(line, "…"))
+	}
+	err = errors.Join(lines.Err(), out.Error())
+	if err == nil && last != "" {
+		console.Say("%s: %s", name, last)
+	}
+	return last, err
+}
+
+// Make makes a backup of an instance now. It is the unit that the timer starts
+// at night.
+func Make(ctx context.Context, name string) error {
+	return with(ctx, name, func(s *server.Server) error { return run(ctx, s, job{"backup", "backup", []string{"hand"}}) })
+}
+
+// Prune applies the retention policy to the backups of an instance, and checks
+// what remains.
+func Prune(ctx context.Context, name string) error {
+	return with(ctx, name, func(s *server.Server) error { return run(ctx, s, job{"prune", "prune", nil}) })
+}
+
+// Drill proves a snapshot of an instance, an id of [Snapshots] or "latest": it
+// is restored into a stack of its own beside the instance, and removed again.
+func Drill(ctx context.Context, name, snapshot string) error {
+	if err := checkID(name, snapshot); err != nil {
+		return err
+	}
+	return with(ctx, name, func(s *server.Server) error {
+		return run(ctx, s, job{"drill " + snapshot, "drill", []string{snapshot}})
+	})
+}
+
+func with(ctx context.Context, name string, do func(*server.Server) error) error {
+	s, err := open(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return do(s)
+}
+
+// Look asks an instance's server how its backups stand.
+func Look(ctx context.Context, name string) (*State, error) {
+	s, err := open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	out, err := s.Output(s.Folder+"/restore.sh", "list")
+	if err != nil {
+		return nil, fmt.Errorf("%s: its backups can't be listed: %w", name, err)
+	}
+	return parse(out)
+}
+
+// Snapshots prints the backups of an instance, the newest first.
+func Snapshots(ctx context.Context, name string, asJSON bool) error {
+	state, err := Look(ctx, name)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return console.JSON(state)
+	}
+	rows := [][]string{{"SNAPSHOT", "TIME", "AGE", "CAUSE", "COMMIT", "SIZE", "NEW", "STATE"}}
+	unproven := 0
+	for _, n := range state.Snapshots {
+		verdict := "unproven"
+		switch {
+		case n.Unchecked:
+			verdict = "NOT CHECKED"
+		case n.Proven:
+			verdict = "proven"
+		default:
+			unproven++
+		}
+		rows = append(rows, []string{n.ID, n.Time.Local().Format("2006-01-02 15:04:05"), time.Since(n.Time).Round(time.Minute).String(), n.Cause, n.Commit[:min(8, len(n.Commit))],
+			size(n.Bytes), size(n.Added), verdict})
+	}
+	if len(rows) > 1 {
+		if err := console.Table(rows...); err != nil {
+			return err
+		}
+	}
+	console.Done("%s: %d snapshots in %s, %d of them unproven; mage ops:restore %s SNAPSHOT restores one, ops:drill proves one", name, len(state.Snapshots), state.Repository, unproven, name)
+	return nil
+}
+
+// size says bytes for people; nothing where they are not known.
+func size(bytes int64) string {
+	if bytes == 0 {
+		return ""
+	}
+	value, unit := float64(bytes), "B"
+	for _, next := range []string{"kB", "MB", "GB", "TB"} {
+		if value < 1000 {
+			break
+		}
+		value, unit = value/1000, next
+	}
+	if unit == "B" {
+		return fmt.Sprintf("%d B", bytes)
+	}
+	return fmt.Sprintf("%.1f %s", value, unit)
+}
+
+var (
+	idPattern   = regexp.MustCompile(`^(latest|[0-9a-f]{8,64})$`)                                                // restore.sh
+	timePattern = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2})?(Z| UTC|[+-]\d{2}:?\d{2})?)?$`) // restore.sh
+)
+
+func checkID(name, snapshot string) error {
+	if idPattern.MatchString(snapshot) {
+		return nil
+	}
+	return fmt.Errorf("%q is not a snapshot\nhint: mage ops:snapshots %s lists them; or say latest", snapshot, name)
+}
+
+// RestoreOptions is what to restore; the zero value: all of it, after a
+// question.
+type RestoreOptions struct {
+	At   string // the last snapshot before this time, "2026-11-20 14:00", as the server's clock has it
+	Only string // "database" or "attachments"
+	Yes  bool   // no question, but before production
+}
+
+// Restore restores a snapshot of an instance: an id of [Snapshots], or "latest".
+// It holds the instance's lock. What is there runs on until all of the snapshot
+// is there too, and is kept under a dated name. Before production its name must
+// be typed.
+func Restore(ctx context.Context, name, snapshot string, o RestoreOptions) error {
+	var args []string
+	what := "restore " + snapshot
+	switch o.Only {
+	case "":
+	case "database", "attachments":
+		args = append(args, "--only", o.Only)
+		what += ", only its " + o.Only
+	default:
+		return fmt.Errorf("-only=%q is not known\nhint: -only=database or -only=attachments", o.Only)
+	}
+	switch {
+	case o.At == "":
+		if err := checkID(name, snapshot); err != nil {
+			return err
+		}
+		args = append(args, snapshot)
+	case snapshot != "latest":
+		return errors.New("-at= is for latest: the last snapshot before that time")
+	case !timePattern.MatchString(o.At):
+		return fmt.Errorf("-at=%q is not a time\nhint: -at=\"2026-11-20 14:00\"", o.At)
+	default:
+		args = append(args, "--at", o.At)
+		what += " of " + o.At
+	}
+	return with(ctx, name, func(s *server.Server) error {
+		question := fmt.Sprintf("%s on %s: %s, in place of the data that are there?", s.Name, s, what)
+		var err error
+		switch {
+		case s.Name == production:
+			err = console.Typed(question, production)
+		case !o.Yes:
+			err = console.Sure(question)
+		}
+		if err != nil {
+			return err
+		}
+		lock, err := s.Lock(context.WithoutCancel(ctx), server.Operator(), what, func(string) {})
+		if err != nil {
+			return err
+		}
+		defer lock.Release()
+		return run(ctx, s, job{what, "restore", args})
+	})
+}

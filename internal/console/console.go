@@ -137,6 +137,20 @@ func Sure(question string) error {
 	return nil
 }
 
+// Typed asks question, and returns an error unless the answer was the word given:
+// for what can't be done by a hasty key.
+func Typed(question, word string) error {
+	if !Interactive() {
+		return fmt.Errorf("%s Nobody is there to type %q; nothing was done\nhint: run it on a terminal", question, word)
+	}
+	fmt.Fprintf(os.Stderr, "%s Type %s: ", question, word)
+	answer, _ := bufio.NewReader(os.Stdin).ReadString('\n')
+	if strings.TrimSpace(answer) != word {
+		return errors.New("not confirmed; nothing was done")
+	}
+	return nil
+}
+
 // Confirm asks question and reports whether the answer was yes. Without a
 // terminal nobody is asked, and the answer is no.
 func Confirm(question string) bool {

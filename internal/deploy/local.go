@@ -225,23 +225,21 @@ func down(ctx context.Context, project string) error {
 	return err
 }
 
-// removeUnits removes what a deployment leaves in /etc for a project.
+// removeUnits removes what a deployment leaves outside home for a project.
 func removeUnits(ctx context.Context, project string) error {
-	var units, files []string
-	for _, name := range []string{project + "-backup", project + "-prune"} {
-		for _, kind := range []string{".timer", ".service"} {
-			units = append(units, name+kind)
-			files = append(files, "/etc/systemd/system/"+name+kind)
-		}
-	}
-	var errs []error
-	if _, err := os.Stat("/run/systemd/system"); err == nil {
-		if _, err := os.Stat(files[0]); err == nil {
-			_, err := local.Output(ctx, local.Root(append([]string{"systemctl", "disable", "--now"}, units[0], units[2])...)...)
-			errs = append(errs, err)
-		}
-	}
-	files = append(files, "/etc/logrotate.d/mrs-ops-"+project, "/etc/sysctl.d/90-mrs-ops-"+project+".conf")
-	_, err := local.Output(ctx, local.Root(append([]string{"rm", "-f", "--"}, files...)...)...)
-	return errors.Join(append(errs, err)...)
+	_, err := local.Output(ctx, local.Root("bash", "-c", `
+set -euo pipefail
+shopt -s nullglob
+# Those of a project whose name begins like ours are not ours.
+cd /etc/systemd/system
+units=()
+for name in backup prune drill restore recover alert@; do units+=("$1-$name".timer "$1-$name".service); done
+if [ -d /run/systemd/system ]; then
+  for unit in "${units[@]}"; do
+    [ ! -e "$unit" ] || [[ $unit == *@* ]] || systemctl --quiet disable --now "$unit" 2>/dev/null
+  done
+fi
+rm -f -- "${units[@]}" "/etc/logrotate.d/mrs-ops-$1" "/etc/sysctl.d/90-mrs-ops-$1.conf" "/var/lib/mrs-ops/$1.prom" "/var/log/mrs-ops/$1.backups.log"
+[ ! -d /run/systemd/system ] || systemctl daemon-reload`, "bash", project)...)
+	return err
 }

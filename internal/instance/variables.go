@@ -70,6 +70,7 @@ var Variables = []Variable{
 	{Name: "RESTIC_REPOSITORY", Doc: "where the backups are; empty: home/restic", check: matches(locationPattern, "a path or an address without spaces and quotes")},
 	{Name: "POSTGRES_BACKUP", Doc: "the folder that PostgreSQL dumps to; empty: home/postgres/dump", check: absolute},
 	{Name: "LFTP_DSN", Doc: "where the encrypted backups are mirrored to: ftp://, ftps:// or sftp://[USER:PASSWORD@]HOST[/PATH]; empty: nowhere", Secret: true, check: checkURL("ftp", "ftps", "sftp")},
+	{Name: "LFTP_PLAIN", Doc: "1: the mirror has no TLS, and its password goes in the clear; empty: its certificate is checked", check: flag},
 	{Name: "SLACK_TOKEN", Doc: "the secret part of the Slack webhook, T…/B…/…; empty: no messages", Secret: true, check: printable},
 	{Name: "SLACK_URL", Doc: "what precedes SLACK_TOKEN in the webhook's address", Default: "https://hooks.slack.com/services", check: checkURL("http", "https")},
 }

@@ -25,8 +25,11 @@ PYTHON
 
 # worker: the process that works under the lock, if there is one.
 worker() {
-  # One that waits for another's end is ours; one that works is, unless it is that other.
-  cat "$project.waits" 2>/dev/null || { ! flock --nonblock "$project.work" true && cat "$project.pid" 2>/dev/null; }
+  # One that waits for another's end is ours; one that works is, unless it is that other. A process
+  # that has the number of one that was killed has not its lock.
+  cat "$project.waits" 2>/dev/null && return
+  local pid
+  pid=$(cat "$project.pid" 2>/dev/null) && [ -n "$(find "/proc/$pid/fd" -lname "$PWD/$project.work" 2>/dev/null)" ] && echo "$pid"
 }
 
 finish() {

@@ -1,43 +1,276 @@
-# shellcheck shell=bash
-# What backup.sh, restore.sh and prune.sh share. They source it from the instance's home.
+# shellcheck shell=bash disable=SC2317
+# What backup.sh, restore.sh, prune.sh, drill.sh and alert.sh share. They source it from the
+# instance's home.
+#
+# Files in home, beside the scripts:
+#   .backup.env         settings, written by the deployment
+#   .restic_password    the repository's password; .restic_id: its id, and the sum of its config
+#   .running.WHAT       WHAT is at work, since its time; one that nobody has a lock for was killed
+#   .backup.unchecked   snapshots made since its time were not checked, and are not to be trusted
+#   .request.WHAT       what somebody has handed over to a unit of systemd
+#   .restore.swap       a restore is moving things, and how they are to be put back
+# and what was done is kept in /var/log/mrs-ops/NAME.backups.log (a JSON object a line), and for
+# the monitoring in /var/lib/mrs-ops/NAME.prom.
+
+what=${0##*/}
+what=${what%.sh}
+began=$SECONDS reason='' hint='' failed='' child='' cause='' snapshot='' counted=no
+facts=() # for the record: NAME VALUE …
 
 say() { printf '%s\n' "$*"; }
+# die REASON [HINT]
 die() {
-  printf '%s: %s\n' "${0##*/}" "$1" >&2
-  [ $# -lt 2 ] || printf 'hint: %s\n' "$2" >&2
+  reason=$1 hint=${2:-}
   exit 1
 }
 
-[ "$(id -u)" = 0 ] || die "must run as root" "sudo $0"
+if [ "$(id -u)" != 0 ]; then
+  printf '%s: must run as root\nhint: sudo %s\n' "${0##*/}" "$0" >&2
+  exit 1
+fi
 umask 077
 
-NAME='' RESTIC_REPOSITORY='' LFTP_DSN='' DB_NAME='' DB_USER=''
+NAME='' RESTIC_REPOSITORY='' LFTP_DSN='' LFTP_PLAIN='' DB_NAME='' DB_USER='' URL='' BASICAUTH='' TIMEOUT='' SLACK=''
 # shellcheck source=/dev/null
 . ./.backup.env
-: "${NAME:?}" "${RESTIC_REPOSITORY:?}" "${DB_NAME:?}" "${DB_USER:?}"
+: "${NAME:?}" "${RESTIC_REPOSITORY:?}" "${DB_NAME:?}" "${DB_USER:?}" "${URL:?}" "${TIMEOUT:?}"
 export RESTIC_REPOSITORY
 export RESTIC_PASSWORD_FILE=$PWD/.restic_password
+export RESTIC_PROGRESS_FPS=0.5
+ledger=/var/log/mrs-ops/$NAME.backups.log
+cpus=$(nproc)
+jobs=$((cpus < 2 ? 2 : cpus > 4 ? 4 : cpus))
 
-# Only one of the three scripts at a time works on an instance: the kernel releases the lock when
-# its holder dies, however it dies.
+# --- how it ends
+
+# A script defines cleanup, which is given the exit status; what it says goes before the reason.
+cleanup() { :; }
+
+finish() {
+  local status=$? outcome=good
+  set +e
+  trap '' HUP INT TERM PIPE
+  [ -z "$child" ] || { kill -TERM "$child" 2>/dev/null; wait "$child" 2>/dev/null; }
+  [ "$status" = 0 ] || reason=${reason:-"${failed:-it} failed"}
+  cleanup "$status"
+  case $status in
+    0) ;;
+    75) outcome="not mirrored" ;;
+    *) outcome=failed ;;
+  esac
+  if [ $counted = yes ]; then
+    record what "$what" cause "$cause" outcome "$outcome" reason "$reason" snapshot "${snapshot:0:8}" seconds: $((SECONDS - began)) "${facts[@]}"
+    rm -f ".running.$what"
+  fi
+  [ "$status" = 0 ] || printf '%s: %s\n' "${0##*/}" "$reason" >&2
+  [ "$status" = 0 ] || [ -z "$hint" ] || printf 'hint: %s\n' "$hint" >&2
+  exit "$status"
+}
+
+# careful: from here on, whatever ends us is told and written down.
+careful() {
+  trap finish EXIT
+  set -E
+  trap 'failed="line $LINENO: ${BASH_COMMAND%% *}"' ERR
+  # A lost terminal is none of our business; neither is one who no longer listens.
+  trap 'reason="interrupted"; exit 130' INT TERM
+  trap 'reason="interrupted: the terminal is gone"; exit 129' HUP PIPE
+}
+
+# record NAME VALUE …: keeps what was done, and tells the monitoring. A value is text, unless its name ends in ":".
+record() {
+  mkdir -p "${ledger%/*}" /var/lib/mrs-ops
+  chmod 0755 /var/lib/mrs-ops
+  python3 - "$NAME" "$ledger" "$([ -n "$LFTP_DSN" ] && echo 1)" "$@" <<'PYTHON'
+import calendar, json, os, sys, time
+name, ledger, mirror, *pairs = sys.argv[1:]
+entry = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+for n, v in zip(pairs[::2], pairs[1::2]):
+    if v:
+        entry[n.rstrip(":")] = json.loads(v) if n.endswith(":") else v
+with open(ledger, "a") as f:
+    f.write(json.dumps(entry) + "\n")
+runs = []
+for line in open(ledger):
+    try:
+        runs.append(json.loads(line))
+    except ValueError:
+        pass
+metrics = []
+def metric(n, v):
+    if v is not None:
+        metrics.append('mrs_%s{instance="%s"} %s\n' % (n, name, v))
+def last(what, *outcomes):
+    return next((r for r in reversed(runs) if r.get("what") == what and (not outcomes or r.get("outcome") in outcomes)), None)
+def epoch(run):
+    return calendar.timegm(time.strptime(run["time"], "%Y-%m-%dT%H:%M:%SZ"))
+for what in "backup", "drill":
+    run, good = last(what), last(what, "good", "not mirrored")
+    if good:
+        metric(what + "_last_good_timestamp_seconds", epoch(good))
+        metric(what + "_duration_seconds", good.get("seconds"))
+    if run:
+        metric(what + "_good", int(run.get("outcome") in ("good", "not mirrored")))
+    if good and what == "backup":
+        metric("backup_mirrored", int(not mirror or good["outcome"] == "good"))
+        metric("backup_bytes", good.get("bytes"))
+        metric("backup_added_bytes", good.get("added"))
+        metric("backup_repository_bytes", good.get("repository_bytes"))
+path = "/var/lib/mrs-ops/%s.prom" % name
+with open(path + ".new", "w") as f:
+    os.fchmod(f.fileno(), 0o644)
+    f.write("".join(metrics))
+os.rename(path + ".new", path)
+PYTHON
+}
+
+# tell TEXT: in the journal, and in the team's Slack if it listens. The address is a secret, so curl
+# reads it.
+tell() {
+  say "$1"
+  [ -n "$SLACK" ] || return 0
+  python3 -c 'import json, sys; print(json.dumps({"text": sys.argv[1]}))' "$1" |
+    curl --silent --show-error --fail --max-time 10 --retry 5 --retry-all-errors --retry-delay 2 \
+      --header 'Content-Type: application/json' --data @- --output /dev/null --config <(printf 'url = "%s"\n' "$SLACK") ||
+    { say "Slack did not take this message"; return 1; }
+}
+
+# --- one thing at a time
+
+# order shared|exclusive: a deployment changes what runs (compose/files/deploy.sh has this lock too), a
+# restore does, a backup reads it. The kernel releases a lock when its holder dies, however it dies.
+order() {
+  mkdir -p /run/lock/mrs-ops
+  exec 8>>"/run/lock/mrs-ops/$NAME.work"
+  ! flock --nonblock "--$1" 8 || return 0
+  say "$NAME is being deployed, restored or backed up: waiting for the end of that"
+  flock --timeout 7200 "--$1" 8 || die "a deployment, restore or backup of $NAME does not end" "see who: fuser -v /run/lock/mrs-ops/$NAME.work"
+}
+
+# only_one: only one of the scripts at a time reads or writes the repository.
 only_one() {
-  exec 9>.backup.lock
-  flock --nonblock 9 || die "another backup, restore or prune of $NAME is running" "see who: fuser -v $PWD/.backup.lock"
+  exec 9>>.backup.lock
+  ! flock --nonblock 9 || return 0
+  say "another backup, restore, prune or drill of $NAME is at the repository: waiting for its end"
+  flock --timeout 7200 9 || die "another backup, restore, prune or drill of $NAME does not end" "see who: fuser -v $PWD/.backup.lock"
 }
 
-# The services of the stack; no terminal, no waiting for a standard input. 9>&-: what is started
-# here must not hold our lock when we are gone.
-compose() {
-  docker compose --project-name "$NAME" --env-file /dev/null --file docker-compose.yml "$@" </dev/null 9>&-
+# counts: this run is one that is written down. The lock must be held.
+counts() {
+  cut_short "$what"
+  counted=yes
+  date +%s >".running.$what"
 }
-postgres() { compose exec -T --user postgres --env PGAPPNAME=mrs-backup postgres "$@"; }
-sql() { postgres psql --username "$DB_USER" --no-psqlrc --quiet --tuples-only --no-align --set ON_ERROR_STOP=1 "$@"; }
+
+# cut_short WHAT: writes down, and tells, that the last WHAT was killed, if it was.
+cut_short() {
+  [ -e ".running.$1" ] || return 0
+  local since
+  since=$(date --utc --date "@$(cat ".running.$1")" '+%Y-%m-%d %H:%M UTC' 2>/dev/null || echo "some time ago")
+  record what "$1" outcome failed reason "killed, or the power went"
+  rm -f ".running.$1"
+  tell "$NAME on $(hostname): the $1 that began $since was cut short" || true
+}
+
+# hand_over UNIT join|refuse ARGUMENT…: has systemd run this script with the arguments, so that it
+# outlives this terminal; shows what it says, and ends as it does. One that is at work already is shown
+# instead, or refused. Where systemd does not run, or has no such unit, it returns.
+hand_over() {
+  local unit=$1.service other=$2 before invocation state seen stopped=no n
+  shift 2
+  [ -d /run/systemd/system ] && systemctl cat "$unit" >/dev/null 2>&1 || return 0
+  trap - EXIT ERR
+  before=$(systemctl show --property InvocationID --value "$unit")
+  if [[ $(systemctl is-active "$unit") =~ ^(activating|deactivating)$ ]]; then
+    [ "$other" = join ] || { printf '%s: %s is at work already\nhint: journalctl --follow --unit %s\n' "${0##*/}" "$unit" "$unit" >&2; exit 1; }
+    say "it is at work already: this is what it says"
+    invocation=$before
+    trap 'exit 130' INT
+  else
+    printf '%s\n' "$@" >".request.$what"
+    systemctl reset-failed "$unit" 2>/dev/null || true
+    systemctl start --no-block "$unit"
+    for ((n = 0; n < 200; n++)); do
+      invocation=$(systemctl show --property InvocationID --value "$unit")
+      [ -z "$invocation" ] || [ "$invocation" = "$before" ] || break
+      sleep 0.05
+    done
+    # Who hits Ctrl-C wants it to end; who goes away does not.
+    trap 'stopped=yes; say "ending it"; systemctl stop --no-block "$unit"' INT
+  fi
+  trap 'exit 143' TERM HUP PIPE
+  seen=$(mktemp --directory)
+  # shellcheck disable=SC2064 # now
+  trap "rm -rf '$seen'" EXIT
+  while true; do
+    state=$(systemctl is-active "$unit" || true)
+    case $state in
+      activating | deactivating | active | reloading) state=running ;;
+      *) journalctl --sync 2>/dev/null || true ;;
+    esac
+    journalctl --quiet --no-pager --output cat --cursor-file "$seen/cursor" "_SYSTEMD_INVOCATION_ID=$invocation" 2>/dev/null || true
+    [ "$state" = running ] || break
+    sleep 0.3
+  done
+  [ "$stopped" = no ] || exit 130
+  state=$(systemctl show --property ExecMainStatus --value "$unit")
+  # Of one that was killed, this is the signal.
+  [ "$(systemctl show --property ExecMainCode --value "$unit")" = 1 ] || state=$((128 + state))
+  exit "$state"
+}
+# requested: what was handed over to this run; nothing, if it is the clock that began it.
+requested() {
+  [ ! -e ".request.$what" ] || cat ".request.$what"
+  rm -f ".request.$what"
+}
+
+# --- programs
+
+# run SHOW PROGRAM…: so that a signal is heeded at once, and ends the program too. Every 10 s SHOW says how far it is.
+run() {
+  local show=$1 status=0 next=$((SECONDS + 10)) nap=0.02
+  shift
+  "$@" </dev/null &
+  child=$!
+  while kill -0 "$child" 2>/dev/null; do
+    sleep $nap
+    nap=0.2
+    if [ $SECONDS -ge $next ]; then
+      $show || true
+      next=$((SECONDS + 10))
+    fi
+  done
+  wait "$child" || status=$?
+  child=''
+  return $status
+}
+
+# The services of the stack; no terminal, no waiting for a standard input. 8>&- 9>&-: what is started
+# here must not hold our locks when we are gone.
+compose() {
+  docker compose --progress plain --project-name "$NAME" --env-file /dev/null --file docker-compose.yml "$@" </dev/null 8>&- 9>&-
+}
+# container SERVICE [PROJECT]: the id of the service's container, the newest if there are two.
+container() {
+  docker ps --latest --quiet --no-trunc --filter "label=com.docker.compose.project=${2:-$NAME}" \
+    --filter "label=com.docker.compose.service=$1" --filter label=com.docker.compose.oneoff=False
+}
+database_server='' # the container
+# postgres PROGRAM…, in the container of PostgreSQL; psql and friends are known by their name.
+postgres() { postgres_reads "$@" </dev/null; }
+postgres_reads() {
+  [ -n "$database_server" ] || database_server=$(container postgres)
+  docker exec --interactive --user postgres --env PGAPPNAME=mrs-backup --env PGOPTIONS="${pgoptions:-}" "$database_server" "$@" 8>&- 9>&-
+}
+as_user=(--username "$DB_USER" --no-password)
+sql() { postgres psql "${as_user[@]}" --no-psqlrc --quiet --tuples-only --no-align --set ON_ERROR_STOP=1 --set VERBOSITY=terse "$@"; }
 
 wait_for_postgres() {
   local n
-  for ((n = 0; n < 60; n++)); do
-    ! postgres pg_isready --quiet --host 127.0.0.1 --username "$DB_USER" --dbname "$DB_NAME" 2>/dev/null || return 0
-    sleep 1
+  for ((n = 0; n < 300; n++)); do
+    database_server=$(container postgres)
+    [ -z "$database_server" ] || ! postgres pg_isready --quiet --host 127.0.0.1 --username "$DB_USER" --dbname "$DB_NAME" 2>/dev/null || return 0
+    sleep 0.2
   done
   die "PostgreSQL of $NAME does not answer" "docker compose --file $PWD/docker-compose.yml logs postgres"
 }
@@ -45,25 +278,48 @@ wait_for_postgres() {
 # dump_folder: the host's folder that the running postgres has as /dump.
 dump_folder() {
   local folder
-  folder=$(docker inspect --format '{{range .Mounts}}{{if eq .Destination "/dump"}}{{.Source}}{{end}}{{end}}' \
-    "$(compose ps --quiet postgres)")
+  folder=$(docker inspect --format '{{range .Mounts}}{{if eq .Destination "/dump"}}{{.Source}}{{end}}{{end}}' "$database_server")
   [ -d "$folder" ] || die "the postgres container of $NAME has no folder of the host as /dump"
   printf '%s' "$folder"
 }
 
 # no_leftovers FOLDER: ends what a run that was killed left at work in the database, and removes
-# what it left in FOLDER, home and the database server. The lock must be held.
+# what it left in FOLDER, home and the database server. The locks must be held.
 no_leftovers() {
   local database
   sql --dbname postgres --command "
     select pg_terminate_backend(pid) from pg_stat_activity
     where application_name = 'mrs-backup' and pid <> pg_backend_pid()" >/dev/null
-  rm -rf -- "${1:?}"/data "$1"/data.* "$1"/globals.sql "$1"/restore .restore-*
+  rm -rf -- "${1:?}"/data "$1"/data.* "$1"/globals.sql "$1"/tables.tsv "$1"/restore .restore-*
+  [ -z "$(container trial "$NAME-trial")" ] || docker rm --force --volumes "$(container trial "$NAME-trial")" >/dev/null
   for database in $(sql --dbname postgres --command "
     select datname from pg_database where datname like '${DB_NAME//_/\\_}\\_restore\\_%'"); do
-    sql --dbname postgres --command "drop database \"$database\""
+    sql --dbname postgres --command "drop database \"$database\" with (force)"
   done
 }
+
+human() { numfmt --to=iec-i --suffix=B -- "${1:-0}"; }
+size() { du --summarize --bytes -- "$@" 2>/dev/null | awk '{ n += $1 } END { print n + 0 }'; }
+free() { df --output=avail --block-size=1 -- "$1" | tail -n 1 | tr -d ' '; }
+
+# enough FOLDER BYTES: adds to problems if the file system of FOLDER has less.
+problems=()
+enough() {
+  local is
+  is=$(free "$1")
+  [ "$is" -ge "$2" ] || problems+=("$1 has $(human "$is") free, and about $(human "$2") are needed")
+}
+# no_problems HINT: ends it with all of them, if there are any.
+no_problems() {
+  [ ${#problems[@]} = 0 ] || die "$(printf '%s; ' "${problems[@]}" | sed 's/; $//')" "$1"
+}
+
+# --- the repository
+
+here() { [[ $RESTIC_REPOSITORY == /* ]]; } # a folder, not an address
+# shown: the repository without the password that its address may hold.
+shown() { printf '%s' "$RESTIC_REPOSITORY" | sed 's#://\([^:/@]*\):[^@/]*@#://\1:…@#'; }
+config_sum() { ! here || sha256sum <"$RESTIC_REPOSITORY/config" | cut -d' ' -f1; }
 
 # repository_id: the id of the repository; fails where it can't be opened.
 repository_id() {
@@ -71,42 +327,344 @@ repository_id() {
 }
 
 # open_repository: makes sure that the repository is there and is the one of this instance, so that
-# a disk that is not mounted is never taken for a repository without snapshots.
+# a disk that is not mounted is never taken for a repository without snapshots; and forgets what a run
+# that was killed has left there. The lock must be held.
 open_repository() {
-  local id
-  id=$(repository_id) || die "the repository $(shown) can't be opened" "is its disk mounted? is it reachable? restic says: $(restic cat config 2>&1 | tail -n 1)"
-  [ "$id" = "$(cat .restic_id)" ] || die "$(shown) is not the repository that the backups of $NAME are in" \
-    "if it is to be from now on: rm $PWD/.restic_id, then deploy"
+  local id ids
+  if ! here || [ "$(sed -n 2p .restic_id)" != "$(config_sum 2>/dev/null)" ]; then
+    id=$(repository_id) || die "the repository $(shown) can't be opened" \
+      "is its disk mounted? is it reachable? if it is lost, restore.sh latest fetches it from the mirror. restic says: $(restic cat config 2>&1 | tail -n 1)"
+    [ "$id" = "$(head -n 1 .restic_id)" ] || die "$(shown) is not the repository that the backups of $NAME are in" \
+      "if it is to be from now on: rm $PWD/.restic_id, then deploy"
+    remember "$id"
+  fi
   # Locks of runs that were killed; living ones stay.
-  restic unlock --quiet
+  if ! here || [ -n "$(find "$RESTIC_REPOSITORY/locks" -type f -print -quit 2>/dev/null)" ]; then restic unlock --quiet; fi
+  if [ -e .backup.unchecked ]; then
+    mapfile -t ids < <(snapshots | python3 -c 'import json, sys; print("\n".join(s["id"] for s in json.load(sys.stdin) if s["unchecked"]))' | grep .)
+    if [ ${#ids[@]} != 0 ]; then
+      say "forgetting a snapshot that was made, but never checked"
+      restic forget --quiet "${ids[@]}"
+    fi
+    rm -f .backup.unchecked
+  fi
+}
+remember() {
+  printf '%s\n%s\n' "$1" "$(config_sum)" >.restic_id.new
+  mv -f .restic_id.new .restic_id
 }
 
-# shown: the repository without the password that its address may hold.
-shown() { printf '%s' "$RESTIC_REPOSITORY" | sed 's#://\([^:/@]*\):[^@/]*@#://\1:…@#'; }
+# snapshots: the instance's, in restic's JSON, with "unchecked": those of our own, and those that the
+# scripts before ours have made of this home.
+snapshots() {
+  restic snapshots --json --no-lock | python3 -c '
+import datetime, json, os, re, sys
+name, home = sys.argv[1:]
+since = float(open(".backup.unchecked").read() or 0) if os.path.exists(".backup.unchecked") else None
+mine = []
+for s in json.load(sys.stdin) or []:
+    if s.get("hostname") != name and not any(p.startswith(home + "/") for p in s.get("paths") or []):
+        continue
+    t = re.sub(r"(\.\d{6})\d*", r"\1", s["time"]).replace("Z", "+00:00")
+    if "." not in t:
+        t = re.sub(r"([+-]\d\d:\d\d)$", r".000000\1", t)
+    s["epoch"] = datetime.datetime.strptime(re.sub(r"([+-]\d\d):(\d\d)$", r"\1\2", re.sub(r"\.(\d+)", lambda m: "." + m.group(1).ljust(6, "0"), t)), "%Y-%m-%dT%H:%M:%S.%f%z").timestamp()
+    s["unchecked"] = since is not None and s.get("hostname") == name and s["epoch"] >= since
+    mine.append(s)
+mine.sort(key=lambda s: s["epoch"])
+json.dump(mine, sys.stdout)
+' "$NAME" "$PWD"
+}
+
+# choose latest|ID|@EPOCH: sets snapshot, the full id of a good snapshot: the last one, that one, or the last one before a time.
+choose() {
+  snapshot=$(snapshots | python3 -c '
+import json, sys
+want = sys.argv[1]
+good = [s for s in json.load(sys.stdin) if not s["unchecked"]]
+if want[0] == "@":
+    good = [s for s in good if s["epoch"] <= float(want[1:])]
+elif want != "latest":
+    good = [s for s in good if s["id"].startswith(want)]
+print(good[-1]["id"] if good else "")
+' "$1")
+  [ -n "$snapshot" ] || die "there is no such snapshot of $NAME" "restore.sh without argument lists them"
+}
+
+# damaged FOLDER [FIND OPTION…]: the files of the repository in FOLDER that are not what was written. restic
+# names each file by the SHA-256 of what is in it.
+damaged() {
+  cd "$1" && find data index keys snapshots -type f "${@:2}" -print0 |
+    xargs --null --no-run-if-empty --max-args 32 --max-procs "$jobs" sha256sum |
+    awk '{ file = substr($0, 67); name = file; sub(/.*\//, "", name); if (name != $1) print file }'
+}
+# intact [all]: makes sure that no file of the repository is damaged: none at all, or none that was
+# written since this was last made sure of.
+intact() {
+  local newer=() found
+  here || return 0
+  [ "${1:-}" = all ] || [ ! -e .backup.intact ] || newer=(-cnewer .backup.intact)
+  touch .backup.intact.new # what is written while we look is looked at the next time
+  found=$(damaged "$RESTIC_REPOSITORY" "${newer[@]}")
+  if [ -n "$found" ]; then
+    rm -f .backup.intact.new
+    printf '%s\n' "$found" | sed 's#^#damaged: #'
+    die "the repository $(shown) is damaged: $(wc -l <<<"$found") of its files are not what was written, the first is $(head -n 1 <<<"$found"); nothing was mirrored" \
+      "$PWD/backup.sh repair takes them from the mirror; look at the disk: dmesg, smartctl"
+  fi
+  mv -f .backup.intact.new .backup.intact
+}
+
+# --- the mirror
 
 # ftp: runs lftp's commands on standard input at LFTP_DSN. The address holds a password, so it goes
-# by standard input too.
+# by standard input too. Of a server with TLS the certificate is checked; one without is spoken to only
+# with LFTP_PLAIN. A file has its name there once it is whole.
 ftp() {
   {
-    printf '%s\n' 'set cmd:fail-exit yes' 'set net:timeout 20' 'set net:max-retries 2' 'set net:reconnect-interval-base 2'
+    printf '%s\n' 'set cmd:fail-exit yes' 'set net:timeout 20' 'set net:max-retries 2' 'set net:reconnect-interval-base 2' \
+      'set xfer:use-temp-file yes' 'set xfer:temp-file-name .in.*' 'set xfer:clobber yes' 'set sftp:auto-confirm no'
+    if [ -n "$LFTP_PLAIN" ]; then
+      printf '%s\n' 'set ftp:ssl-allow no'
+    else
+      printf '%s\n' 'set ftp:ssl-force yes' 'set ftp:ssl-protect-data yes' 'set ftp:ssl-protect-list yes' 'set ssl:verify-certificate yes' 'set ssl:check-hostname yes'
+    fi
     printf 'open "%s"\n' "$LFTP_DSN"
     cat
   } | lftp
 }
+# said FILE: the last thing that lftp complained of, without addresses.
+said() { grep . "$1" | tail -n 1 | sed 's#[a-z]*://[^ ]*#the mirror#g'; }
 
 # mirror keep|delete: copies the repository to LFTP_DSN, and keeps or deletes there what is no longer
-# here. A mirror of another repository is left alone.
+# here. A mirror of another repository is left alone. Data first, then what refers to them, so that
+# whatever interrupts it, what is there is a repository; and what has a file's name is that file.
 mirror() {
-  local delete="" there
-  [ "$1" = keep ] || delete=--delete
+  local there log=.mirror.log
   [ -n "$LFTP_DSN" ] || return 0
-  [ -d "$RESTIC_REPOSITORY" ] || { say "$(shown) is not a folder: not mirrored"; return 0; }
+  here || { say "$(shown) is not a folder: not mirrored"; return 0; }
   say "mirroring $RESTIC_REPOSITORY"
-  ftp <<<"mkdir -p -f \"$NAME/restic\"" || return 1
-  there=$(ftp <<<"cls -1 \"$NAME/restic\"") || return 1
-  if [[ $there == *config* ]] && ! ftp <<<"cat \"$NAME/restic/config\"" | cmp --silent - "$RESTIC_REPOSITORY/config"; then
-    printf 'the mirror holds another repository, which is left alone\nhint: move it away, then run %s again\n' "$PWD/${0##*/}" >&2
+  if ! ftp <<<"mkdir -p -f \"$NAME/restic\"" >/dev/null 2>"$log" || ! there=$(ftp <<<"cls -1 \"$NAME/restic\"" 2>"$log"); then
+    reason="the mirror can't be written to: $(said "$log")"
     return 1
   fi
-  ftp <<<"mirror --reverse --parallel=2 --no-perms $delete \"$RESTIC_REPOSITORY\" \"$NAME/restic\""
+  if [[ $there == *config* ]] && ! ftp <<<"cat \"$NAME/restic/config\"" 2>/dev/null | cmp --silent - "$RESTIC_REPOSITORY/config"; then
+    reason="the mirror holds another repository, which is left alone"
+    hint="if that is the one to go on with: move $RESTIC_REPOSITORY and $PWD/.restic_id away, then deploy; else move it away there, then run $PWD/${0##*/}"
+    return 1
+  fi
+  {
+    for folder in data keys index snapshots; do
+      echo "mirror --reverse --parallel=4 --no-perms --no-umask --ignore-time \"$RESTIC_REPOSITORY/$folder\" \"$NAME/restic/$folder\""
+    done
+    [[ $there == *config* ]] || echo "put \"$RESTIC_REPOSITORY/config\" -o \"$NAME/restic/config\""
+    if [ "$1" = delete ]; then
+      for folder in snapshots index data; do
+        echo "mirror --reverse --parallel=4 --no-perms --no-umask --ignore-time --delete \"$RESTIC_REPOSITORY/$folder\" \"$NAME/restic/$folder\""
+      done
+    fi
+  } | ftp 2>"$log" && return
+  reason="mirroring failed: $(said "$log")"
+  return 1
+}
+
+# fetch: has the repository from the mirror, if that holds one of NAME. Returns 1 where it holds none.
+fetch() {
+  local there to=$RESTIC_REPOSITORY.fetched bytes log=.mirror.log disk
+  [ -n "$LFTP_DSN" ] && here || return 1
+  there=$(ftp <<<"cls -1 \"$NAME/restic\"" 2>"$log") || { reason="the mirror does not tell: $(said "$log")"; return 1; }
+  [[ $there == *config* ]] || return 1
+  # A disk that is to be there, and is not, is not written below.
+  while read -r disk; do
+    [[ $RESTIC_REPOSITORY/ != "${disk%/}"/* ]] || [ "$disk" = / ] || mountpoint --quiet "$disk" ||
+      die "the disk of $RESTIC_REPOSITORY is not mounted" "mount $disk"
+  done < <(findmnt --fstab --noheadings --output TARGET 2>/dev/null || true)
+  bytes=$(ftp <<<"du -bs \"$NAME/restic\"" 2>"$log" | awk '{ print $1 }') || true
+  mkdir -p "$to"
+  enough "$to" "$((${bytes:-0} - $(size "$to")))"
+  no_problems "df -h $to"
+  say "fetching the repository from the mirror: $(human "$bytes")"
+  how_far() { say "fetched $(human "$(size "$to")") of $(human "$bytes")"; }
+  # What an earlier attempt has fetched is not fetched again.
+  get() { ftp <<<"mirror --parallel=4 --no-perms --no-umask --ignore-time \"$NAME/restic\" \"$to\""; }
+  run how_far get 2>"$log" || die "the repository can't be fetched from the mirror: $(said "$log")" "once more: $PWD/restore.sh latest goes on where it ended"
+  mkdir -p "$to"/{locks,data,index,keys,snapshots}
+  [ -z "$(damaged "$to")" ] || die "what the mirror holds is damaged, and is in $to"
+  if [ -e "$RESTIC_REPOSITORY" ]; then
+    mv -- "$RESTIC_REPOSITORY" "$RESTIC_REPOSITORY.$(date -u +%Y%m%dT%H%M%SZ)"
+  fi
+  mv -- "$to" "$RESTIC_REPOSITORY"
+}
+
+# --- a snapshot's data, brought back
+
+# dump_in FOLDER: the folder of the one dump in what was restored from a snapshot; it is wherever the
+# folder for dumps was when the snapshot was made.
+dump_in() {
+  local dumps
+  mapfile -t dumps < <(find "$1" -name mrsattachments -prune -o \( -path '*/data/toc.dat' -printf '%h/..\n' \) -o \( -name data.dump -printf '%h\n' \))
+  [ ${#dumps[@]} = 1 ] || die "snapshot ${snapshot:0:8} holds ${#dumps[@]} database dumps, not one"
+  readlink --canonicalize "${dumps[0]}"
+}
+# part_in FOLDER log|mrsattachments: moves it to the top of FOLDER, wherever it is in the snapshot.
+part_in() {
+  local found
+  found=$(find "$1" -type d -name "$2" -not -path '*/mrsattachments/*' -print -quit)
+  [ -n "$found" ] || die "snapshot ${snapshot:0:8} holds no $2"
+  [ "$found" = "$1/$2" ] || mv -- "$found" "$1/$2"
+}
+# restore_size: bytes of what is in the snapshot.
+restore_size() { restic stats --json --mode restore-size "$snapshot" | sed -nE 's/.*"total_size": *([0-9]+).*/\1/p'; }
+
+# bring DUMP DATABASE INSIDE: fills DATABASE, which is empty, with the dump in the host's folder DUMP, which is
+# INSIDE for the container of PostgreSQL; makes sure that it has the rows that the backup counted.
+# Of what PostgreSQL complains, nothing is shown that may be somebody's data.
+bring() {
+  local dump=$1 database=$2 inside=$3 log=.bring.log roles
+  how_far() { say "restored $(human "$(sql --dbname postgres --command "select pg_database_size('$database')")") of the database"; }
+  roles=$(find "$dump" -maxdepth 1 \( -name globals.sql -o -name data.dump \) -print -quit)
+  [ -z "$roles" ] || missing_roles <"$roles"
+  # It is ours alone until it is swapped in, so a commit need not wait for the disk.
+  local pgoptions="-c synchronous_commit=off -c maintenance_work_mem=256MB"
+  if [ -e "$dump/data/toc.dat" ]; then
+    run how_far postgres pg_restore "${as_user[@]}" --dbname "$database" --jobs "$jobs" --exit-on-error "$inside/data" >"$log" 2>&1 ||
+      { complaints "$log"; die "the database can't be restored"; }
+  else
+    # What the scripts before ours made: a plain pg_dumpall of all databases.
+    section() { only_database "$DB_NAME" <"$dump/data.dump" | postgres_reads psql "${as_user[@]}" --no-psqlrc --quiet --set ON_ERROR_STOP=1 --set VERBOSITY=terse --dbname "$database"; }
+    run how_far section >"$log" 2>&1 || { complaints "$log"; die "the database can't be restored from a plain dump"; }
+  fi
+  rm -f "$log"
+  postgres vacuumdb "${as_user[@]}" --dbname "$database" --analyze-only --jobs "$jobs" --quiet
+  [ ! -e "$dump/tables.tsv" ] || same_rows "$dump/tables.tsv" "$database"
+}
+complaints() { grep --extended-regexp --invert-match '^(DETAIL|CONTEXT|COPY|LINE|STATEMENT|Command was|  )' "$1" | sed -E 's/(CONTEXT|DETAIL|Key \().*//' | head -n 10; }
+
+# same_rows TABLES DATABASE
+same_rows() {
+  local difference
+  difference=$(diff <(sort "$1") <(count_rows "$2" | sort) | sed -n 's/^[<>] //p' | cut -f1 | sort -u | head -n 5 | paste -sd ' ')
+  [ -z "$difference" ] || die "the restored database has not the rows that the backup counted: $difference"
+}
+# The tables whose data pg_dump dumps, and how many rows they have.
+counting="select format('select %L, count(*) from %I.%I', format('%I.%I', n.nspname, c.relname), n.nspname, c.relname)
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where c.relkind = 'r' and c.relpersistence <> 't' and n.nspname <> 'information_schema' and n.nspname !~ '^pg_'
+    and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
+  order by 1 \\gexec"
+count_rows() { printf '%s\n' "$counting" | postgres_reads psql "${as_user[@]}" --no-psqlrc --quiet --tuples-only --no-align --field-separator $'\t' --set ON_ERROR_STOP=1 --dbname "$1"; }
+
+# missing_roles: those of a dump of globals on standard input that the server lacks are made as they were.
+missing_roles() {
+  local role
+  mapfile -t lines < <(grep --extended-regexp '^(CREATE|ALTER) ROLE ')
+  for role in $(printf '%s\n' "${lines[@]}" | sed -nE 's/^CREATE ROLE ("([^"]|"")+"|[^ ";]+);$/\1/p' | tr ' ' '\001'); do
+    role=${role//$'\001'/ }
+    [ "$(sql --dbname postgres --command "select count(*) from pg_roles where quote_ident(rolname) = \$q\$$role\$q\$")" = 0 ] || continue
+    printf '%s\n' "${lines[@]}" | grep --fixed-strings -- " ROLE $role" | grep --extended-regexp " ROLE ${role//./\\.}( |;)" |
+      postgres_reads psql "${as_user[@]}" --no-psqlrc --quiet --set ON_ERROR_STOP=1 --dbname postgres >/dev/null
+    say "made the role $role, which the snapshot has"
+  done
+}
+
+# only_database NAME: of a plain pg_dumpall, the part that is in the database NAME.
+only_database() {
+  awk -v name="$1" '
+    copying { print; if ($0 == "\\.") copying = 0; next }
+    !inside {
+      if ($0 ~ /^COPY .* FROM stdin;$/) { skipping = 1 }
+      if (skipping) { if ($0 == "\\.") skipping = 0; next }
+      if ($1 == "\\connect") {
+        to = $0; sub(/^\\connect +/, "", to); sub(/^-reuse-previous=on +/, "", to); gsub(/"/, "", to); sub(/^dbname=/, "", to); gsub(/\047/, "", to)
+        if (to == name) inside = found = 1
+      }
+      next
+    }
+    /^-- PostgreSQL database dump complete/ || $1 == "\\connect" { inside = 0; next }
+    # What servers of today do not know any more.
+    /^SET default_with_oids/ || $1 == "\\restrict" || $1 == "\\unrestrict" { next }
+    { print }
+    /^COPY .* FROM stdin;$/ { copying = 1 }
+    END { if (!found) { print "\\echo there is no database " name " in it"; print "select 1/0;" } }
+  '
+}
+
+# --- a trial: the application on data that are not in use
+
+# trial_file KIND FOLDER: prints a compose file of the stack that touches nothing of what runs.
+#   restore: the application alone, on the running PostgreSQL's database $database
+#   drill:   the application and a PostgreSQL of their own, in a network without a way out
+# FOLDER has mrsattachments and log; what else the stack has on the host is empty there.
+trial_file() {
+  compose config --format json | python3 -c '
+import json, os, sys
+kind, folder, database, network = sys.argv[1:]
+stack = json.load(sys.stdin)
+def own(service):
+    keep = ("image", "environment", "command", "entrypoint", "healthcheck", "shm_size", "sysctls", "user", "working_dir", "ulimits", "tmpfs", "stop_grace_period", "init", "cap_add", "cap_drop", "security_opt", "mem_limit")
+    s = {k: v for k, v in stack["services"][service].items() if k in keep}
+    s["volumes"] = []
+    for v in stack["services"][service].get("volumes") or []:
+        if v.get("type") != "bind":
+            continue
+        name = os.path.basename(v["source"].rstrip("/"))
+        path = os.path.join(folder, service + "-" + name if name not in ("mrsattachments", "log", "dump", "data") else name)
+        if v["target"] == "/dump":
+            path = os.path.join(folder, "dump")
+        if not os.path.exists(path) and os.path.isdir(v["source"]):
+            was = os.stat(v["source"])
+            os.makedirs(path)
+            os.chown(path, was.st_uid, was.st_gid)
+            os.chmod(path, was.st_mode & 0o7777)
+        elif os.path.isfile(v["source"]):
+            path = v["source"]
+        s["volumes"].append({"type": "bind", "source": path, "target": v["target"], "read_only": v.get("read_only", False) or os.path.isfile(path)})
+    return s
+trial = own("django")
+env = trial.setdefault("environment", {})
+# Nobody gets mail of a rehearsal, nor a report of its errors.
+env.update({"EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": "9", "SENTRY_DSN": "", "ADMINS": ""})
+out = {"services": {"trial": trial}}
+if kind == "restore":
+    env["DB_NAME"] = database
+    out["networks"] = {"default": {"external": True, "name": network}}
+else:
+    out["services"]["postgres"] = own("postgres")
+    out["networks"] = {"default": {"internal": True}}
+# Compose would look for variables in what is rendered already.
+json.dump(json.loads(json.dumps(out).replace("$$", "$").replace("$", "$$")), sys.stdout)
+' "$1" "$2" "${database:-}" "$(docker inspect --format '{{range $name, $_ := .NetworkSettings.Networks}}{{println $name}}{{end}}' "$database_server" | head -n 1)"
+}
+
+# inside CONTAINER PROGRAM…: in its network, by the host's programs.
+inside() {
+  local pid
+  pid=$(docker inspect --format '{{.State.Pid}}' "$1" 2>/dev/null)
+  [ "${pid:-0}" -gt 0 ] || return 1
+  shift
+  nsenter --target "$pid" --net "$@"
+}
+# well CONTAINER: waits until it is healthy and its own answer is what the site's has to be.
+well() {
+  local deadline=$((SECONDS + TIMEOUT)) state status=000
+  while [ $SECONDS -lt $deadline ]; do
+    state=$(docker inspect --format '{{.State.Status}} {{.RestartCount}} {{with .State.Health}}{{.Status}}{{end}}' "$1" 2>/dev/null || true)
+    case $state in
+      "running 0 healthy" | "running 0 ")
+        status=$(inside "$1" curl --silent --output /dev/null --max-time 10 --write-out '%{http_code}' --noproxy '*' \
+          --header "Host: ${URL#*://}" --header "X-Forwarded-Proto: ${URL%%://*}" http://127.0.0.1:8000/ || true)
+        case $status in
+          200) return 0 ;;
+          401) [ -z "$BASICAUTH" ] || return 0 ;;
+          503) [ ! -e .maintenance ] || return 0 ;;
+        esac
+        ;;
+      running\ 0\ starting | created*) ;;
+      *) break ;;
+    esac
+    sleep 0.3
+  done
+  docker logs --tail 20 "$1" 2>&1 || true
+  reason="the application does not run well on it (${state:-gone}, answers $status)"
+  return 1
 }

@@ -2,11 +2,14 @@
 # Backs up the instance whose home this script is in: a dump of the database, then one restic
 # snapshot of docker-compose.yml, log, mrsattachments and the dump, then the mirror.
 #
-#   backup.sh [timer|deploy|hand]   what causes it, kept as a tag; hand if not said
-#   backup.sh init <PASSWORD        opens the repository with that password, or makes it if the
-#                                   instance never had one; keeps the password
+#   backup.sh [timer|deploy|hand]   what causes it, kept as a tag; hand if not said. By hand it is
+#                                   systemd that runs it, where it does, and what it says is shown
+#   backup.sh init <PASSWORD        opens the repository with that password; has it from the mirror if
+#                                   it is gone, or makes it if there never was one; keeps the password
+#   backup.sh repair                takes from the mirror the files of the repository that are damaged
 #
 # Exit status: 0 all is well; 75 the snapshot is good but its mirror failed; others: no snapshot.
+# shellcheck disable=SC2317 # functions are called by name
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
 # shellcheck source-path=SCRIPTDIR
@@ -16,23 +19,35 @@ cd "$(dirname "$(readlink -f "$0")")"
 init() {
   local password id
   IFS= read -r password || [ -n "$password" ]
-  trap 'rm -f .restic_password.new' EXIT
+  cleanup() { rm -f .restic_password.new; }
   printf '%s\n' "$password" >.restic_password.new
   export RESTIC_PASSWORD_FILE=$PWD/.restic_password.new
+  # Opened before, with this password, and not touched since.
+  if [ -s .restic_id ] && here && [ "$(sed -n 2p .restic_id)" = "$(config_sum 2>/dev/null)" ] && cmp --silent .restic_password.new .restic_password; then
+    return
+  fi
   if ! id=$(repository_id); then
     if [ -e .restic_id ] || [ -e "$RESTIC_REPOSITORY/config" ]; then
       die "the repository $(shown) can't be opened with RESTIC_PASSWORD; the password that was kept is still there" \
         "is its disk mounted? a new password is first added by: restic key add. restic says: $(restic cat config 2>&1 | tail -n 1)"
     fi
-    restic init
-    id=$(repository_id)
+    if fetch; then
+      id=$(repository_id) || die "the repository that the mirror holds can't be opened with RESTIC_PASSWORD" "it is in $RESTIC_REPOSITORY now"
+      say "$NAME had backups, which the mirror held: restore.sh latest restores the last one"
+    else
+      [ -z "$reason" ] || say "$reason: a new repository is begun"
+      restic init
+      id=$(repository_id)
+    fi
   fi
   if [ ! -e .restic_id ]; then
-    printf '%s\n' "$id" >.restic_id
+    remember "$id"
     say "the backups of $NAME are in repository $id"
-  elif [ "$(cat .restic_id)" != "$id" ]; then
+  elif [ "$(head -n 1 .restic_id)" != "$id" ]; then
     die "$(shown) is not the repository that the backups of $NAME are in" \
       "if it is to be from now on: rm $PWD/.restic_id, then deploy"
+  else
+    remember "$id"
   fi
   if ! cmp --silent .restic_password.new .restic_password; then
     chmod 0400 .restic_password.new
@@ -41,41 +56,137 @@ init() {
   fi
 }
 
+# repair: what is damaged here is good on the mirror, since nothing damaged was ever mirrored; and what
+# comes from there is known by its sum.
+repair() {
+  local file n=0
+  if [ -z "$LFTP_DSN" ] || ! here; then die "there is no mirror to repair from"; fi
+  only_one
+  for file in $(damaged "$RESTIC_REPOSITORY"); do
+    ftp <<<"get \"$NAME/restic/$file\" -o \"$PWD/.repair.$$\"" 2>.mirror.log || die "the mirror does not give $file: $(said .mirror.log)"
+    [ "$(sha256sum <".repair.$$" | cut -d' ' -f1)" = "${file##*/}" ] || { rm -f ".repair.$$"; die "$file is damaged on the mirror too"; }
+    chmod --reference "$RESTIC_REPOSITORY/$file" ".repair.$$"
+    mv -f ".repair.$$" "$RESTIC_REPOSITORY/$file"
+    say "repaired: $file"
+    n=$((n + 1))
+  done
+  intact all
+  restic check --quiet
+  say "$n files were repaired; the repository is whole"
+}
+
 cause=${1:-hand}
+careful
 case $cause in
-  timer | deploy | hand) ;;
-  init)
-    init
+  deploy) ;;
+  timer)
+    # Who has handed over has said why.
+    handed=$(requested)
+    cause=${handed:-timer}
+    ;;
+  hand) hand_over "$NAME-backup" join hand ;;
+  init | repair)
+    "$cause"
     exit
     ;;
   *) die "unknown cause: $cause" "timer, deploy or hand" ;;
 esac
 
+# A deployment that backs up has the instance already.
+[ "$cause" = deploy ] || order shared
 only_one
+counts
 for path in docker-compose.yml log mrsattachments; do
-  [ -e "$path" ] || die "$PWD/$path is gone: a snapshot without it would not be one" "restore it, or deploy"
+  [ -e "$path" ] || problems+=("$PWD/$path is gone: a snapshot without it would not be one")
 done
+[ ! -e .restore.swap ] || problems+=("a restore was cut short, and is to be undone first: $PWD/restore.sh recover")
+no_problems "restore it, or deploy"
 open_repository
 wait_for_postgres
 dump=$(dump_folder)
 no_leftovers "$dump"
-trap 'rm -rf -- "$dump"/data "$dump"/data.* "$dump"/globals.sql' EXIT
+# As much as the last time, and some more.
+enough "$dump" "$(python3 -c '
+import json, sys
+last = 0
+for line in sys.stdin:
+    last = json.loads(line).get("dump_bytes", last)
+print(last * 11 // 10)' 2>/dev/null <"$ledger" || echo 0)"
+no_problems "df -h $dump"
 
+cleanup() {
+  [ -z "${PSQL_PID:-}" ] || kill "$PSQL_PID" 2>/dev/null
+  rm -rf -- "$dump"/data "$dump"/data.* "$dump"/globals.sql "$dump"/tables.tsv .backup.said
+}
+
+# The rows are counted in the very snapshot that is dumped.
 say "dumping the database"
+coproc PSQL { postgres_reads psql "${as_user[@]}" --no-psqlrc --quiet --tuples-only --no-align --field-separator $'\t' --set ON_ERROR_STOP=1 --dbname "$DB_NAME" 2>&1; }
+exec {ask}>&"${PSQL[1]}" {answer}<&"${PSQL[0]}"
+psql=$PSQL_PID
+printf 'begin isolation level repeatable read read only;\nselect pg_export_snapshot();\n' >&"$ask"
+IFS= read -r -t 60 -u "$answer" exported || true
+[[ ${exported:-} =~ ^[0-9A-F-]+$ ]] || die "PostgreSQL gives no snapshot: ${exported:-it does not answer}"
+printf '%s\n\\q\n' "$counting" >&"$ask"
+exec {ask}>&-
+eval "exec ${PSQL[1]}>&-"
+database_size=$(sql --dbname "$DB_NAME" --command 'select pg_database_size(current_database())')
+dumped() { say "dumped $(human "$(size "$dump")"), of a database of $(human "$database_size")"; }
 # Uncompressed: restic compresses, and finds what did not change since the last snapshot. It has its
 # name once it is whole.
-postgres pg_dump --username "$DB_USER" --dbname "$DB_NAME" --format directory --jobs 2 --compress 0 --file "/dump/data.$$"
-postgres pg_dumpall --username "$DB_USER" --globals-only --file /dump/globals.sql
+run dumped postgres pg_dump "${as_user[@]}" --dbname "$DB_NAME" --format directory --snapshot "$exported" --jobs "$jobs" --compress 0 --file "/dump/data.$$" ||
+  die "the database can't be dumped" "docker compose --file $PWD/docker-compose.yml logs postgres"
+postgres pg_dumpall "${as_user[@]}" --globals-only --file /dump/globals.sql
+cat <&"$answer" >"$dump/tables.tsv"
+wait "$psql" || die "the rows can't be counted: $(tail -n 1 "$dump/tables.tsv")"
+postgres pg_restore --list "/dump/data.$$" >/dev/null || die "what was dumped can't be read"
 mv -- "$dump/data.$$" "$dump/data"
+facts+=(dump_bytes: "$(size "$dump")" rows: "$(awk -F '\t' '{ n += $2 } END { print n + 0 }' "$dump/tables.tsv")")
 
-commit=$(compose exec -T django printenv GIT_COMMIT 2>/dev/null || true)
-say "making a snapshot"
-restic backup --quiet --host "$NAME" --tag "$NAME" --tag "commit-${commit:-unknown}" --tag "$cause" \
-  docker-compose.yml log mrsattachments "$dump" ||
-  die "restic could not make a whole snapshot (exit status $?)"
+commit=$(docker inspect --format '{{range .Config.Env}}{{println .}}{{end}}' "$(container django)" 2>/dev/null | sed -n 's/^GIT_COMMIT=//p' | head -n 1)
+say "making a snapshot: $(human "$(size docker-compose.yml log mrsattachments "$dump")")"
+date +%s.%N >.backup.unchecked
+progressed() {
+  tail -n 1 .backup.said | python3 -c '
+import json, sys
+s = json.loads(sys.stdin.read() or "{}")
+if s.get("message_type") == "status":
+    left = s.get("seconds_remaining")
+    print("snapshot: %d %%, %d of %d files, %.1f of %.1f MB%s" % (100 * s["percent_done"], s.get("files_done", 0), s.get("total_files", 0),
+        s.get("bytes_done", 0) / 1e6, s.get("total_bytes", 0) / 1e6, ", %d s left" % left if left else ""))'
+}
+made=0
+run progressed restic backup --json --host "$NAME" --tag "$NAME" --tag "commit-${commit:-unknown}" --tag "$cause" \
+  docker-compose.yml log mrsattachments "$dump" >.backup.said 2>.backup.errors || made=$?
+if [ $made != 0 ]; then
+  # What it could not read may be a person's file: its name stays here.
+  why=$(grep --invert-match '"message_type"' .backup.errors | tail -n 1 | cut -c1-200)
+  rm -f .backup.errors
+  [ $made != 3 ] || why="some files could not be read; is something writing to them?"
+  [ $made != 3 ] || ! open_repository || true # forgets the half of one
+  die "restic could not make a whole snapshot (exit status $made): $why" "df -h $(shown)"
+fi
+rm -f .backup.errors
+summary=$(grep '"message_type":"summary"' .backup.said | tail -n 1 | python3 -c '
+import json, sys
+s = json.load(sys.stdin)
+print(s["snapshot_id"], s["total_bytes_processed"], s["total_files_processed"], s["data_added"])')
+read -r snapshot bytes files added <<<"$summary"
+if here; then
+  intact
+else
+  restic check --quiet
+fi
+rm -f .backup.unchecked
+facts+=(bytes: "$bytes" files: "$files" added: "$added")
+if here; then
+  facts+=(repository_bytes: "$(size "$RESTIC_REPOSITORY")" disk_free: "$(free "$RESTIC_REPOSITORY")"
+    disk_size: "$(df --output=size --block-size=1 -- "$RESTIC_REPOSITORY" | tail -n 1 | tr -d ' ')")
+fi
+say "snapshot ${snapshot:0:8} is good: $(human "$bytes") in $files files, $(human "$added") of it new"
 
 if ! mirror keep; then
-  printf 'backup.sh: the snapshot is good, but mirroring it failed\nhint: check LFTP_DSN, then run %s/backup.sh\n' "$PWD" >&2
+  reason="the snapshot is good, but $reason" hint=${hint:-"check LFTP_DSN, then run $PWD/backup.sh"}
   exit 75
 fi
 say "$NAME is backed up"

@@ -1,107 +1,263 @@
 #!/usr/bin/env bash
 # Restores a snapshot of the instance whose home this script is in.
 #
-#   restore.sh            lists the snapshots
-#   restore.sh latest     restores the last one
-#   restore.sh ID         restores that one
+#   restore.sh                            lists the snapshots
+#   restore.sh list                       the same, and what was done, in JSON
+#   restore.sh [--only PART] latest       restores the last one; PART: database or attachments
+#   restore.sh [--only PART] ID           restores that one
+#   restore.sh [--only PART] --at TIME    restores the last one before "2026-11-20 14:00", the server's time
+#   restore.sh recover                    puts back what a restore that was killed has moved
+#   restore.sh discard STAMP              removes what a restore has kept
 #
 # The snapshot is restored into a new database and new folders beside the live ones, which go on
-# serving meanwhile. Only when all of it is there is it swapped in; what was there is kept, under
-# the same names with the date behind them. If anything fails before the swap, nothing has changed;
-# if the swap fails, is interrupted or loses its terminal, it is undone.
+# serving meanwhile, and the application is tried on it. Only when all that went well is it swapped in;
+# what was there is kept, under the same names with the date behind them. If anything fails before the
+# swap, nothing has changed; if the swap fails, is interrupted or killed, it is undone. It runs in
+# systemd, where there is one, so a lost terminal does not end it.
+# shellcheck disable=SC2317 # functions are called by name
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
 # shellcheck source-path=SCRIPTDIR
 . ./backup-common.sh
 
-if [ $# = 0 ]; then
-  exec restic snapshots --compact --host "$NAME"
-fi
-snapshot=$1
-[[ $snapshot =~ ^(latest|[0-9a-f]{8,64})$ ]] || die "'$snapshot' is not a snapshot" "restore.sh without argument lists them"
+list() {
+  local disk=(0 0)
+  ! here || read -r -a disk < <(df --output=avail,size --block-size=1 -- "$RESTIC_REPOSITORY" | tail -n 1)
+  # What is wrong with the repository is for who asks.
+  all=$(snapshots)
+  printf '{"instance": "%s", "repository": %s, "mirrored": %s, "repository_bytes": %s, "disk_free": %s, "disk_size": %s, "snapshots": %s, "runs": [' \
+    "$NAME" "$(shown | python3 -c 'import json, sys; print(json.dumps(sys.stdin.read()))')" "$([ -n "$LFTP_DSN" ] && echo true || echo false)" \
+    "$(here && size "$RESTIC_REPOSITORY" || echo 0)" "${disk[0]}" "${disk[1]}" "$all"
+  [ ! -e "$ledger" ] || tail -n 2000 "$ledger" | grep '^{.*}$' | paste -sd ,
+  printf ']}\n'
+}
 
+# rename FROM TO FROM TO: databases, in one transaction, with nobody connected. The first may be the
+# only one.
+rename() {
+  local more=''
+  [ $# -lt 4 ] || more="alter database \"$3\" rename to \"$4\";"
+  sql --dbname postgres --command "
+    select pg_terminate_backend(pid) from pg_stat_activity where datname in ('$1', '${3:-$1}') and pid <> pg_backend_pid();
+    begin; alter database \"$1\" rename to \"$2\"; $more commit" >/dev/null
+}
+# held yes|no: whether the engine starts django by itself, as after a loss of power.
+held() {
+  local id
+  for id in $(docker ps --all --quiet --filter "label=com.docker.compose.project=$NAME" --filter label=com.docker.compose.service=django); do
+    docker update --restart "$([ "$1" = yes ] && echo no || echo "${restarts:-always}")" "$id" >/dev/null
+  done
+}
+
+# undo puts back what the swap has moved, and reports whether all of it is back. What was there has
+# its dated name if and only if it was moved, so it may be done more than once.
+undo() {
+  local folder there
+  say "undoing"
+  compose stop django >/dev/null 2>&1
+  mkdir -p "$beside"
+  for folder in "${folders[@]}"; do
+    [ -e "$folder.$stamp" ] || continue
+    { [ ! -e "$folder" ] || mv -- "$folder" "$beside/$folder.undone"; } && mv -- "$folder.$stamp" "$folder" || return 1
+  done
+  compose up --detach --wait postgres >/dev/null 2>&1 || return 1
+  database_server=$(container postgres)
+  there=$(sql --dbname postgres --command "select count(*) from pg_database where datname = '$kept'") || return 1
+  [ "$there" = 0 ] || rename "$DB_NAME" "$database" "$kept" "$DB_NAME" || return 1
+  held no
+  compose up --detach --wait >/dev/null 2>&1 || return 1
+  rm -f .restore.swap
+}
+not_undone() {
+  reason="${reason:+$reason; }NOT all could be put back, and nothing more is touched"
+  hint="what was there is database $kept and ${folders[*]/%/.$stamp}; once what is in the way is mended: $PWD/restore.sh recover"
+}
+remove_beside() {
+  docker rm --force --volumes "$(container trial "$NAME-trial")" >/dev/null 2>&1
+  rm -rf -- "${beside:?}" .trial.json .bring.log ${live_dump:+"$live_dump/restore"}
+  [ -z "$database_server" ] || sql --dbname postgres --command "drop database if exists \"$database\" with (force)" 2>/dev/null
+}
+
+recover() {
+  exec 9>>.backup.lock
+  flock --nonblock 9 || return 0 # whoever has it is at work
+  if [ -e .restore.swap ]; then
+    # shellcheck source=/dev/null
+    . ./.restore.swap
+    say "a restore was cut short in the middle of its swap"
+    wait_for_engine
+    undo || { not_undone; tell "$NAME on $(hostname): $reason" || true; exit 1; }
+    remove_beside || true
+    say "$NAME is as it was before"
+  fi
+  for cut in .running.*; do
+    [ -e "$cut" ] || continue
+    cut_short "${cut#.running.}"
+    # The night it was for is not over.
+    [ "$cut" != .running.backup ] || [ "${1:-}" != boot ] || systemctl start --no-block "$NAME-backup.service"
+  done
+}
+wait_for_engine() {
+  local n
+  for ((n = 0; n < 120; n++)); do
+    ! docker version >/dev/null 2>&1 || return 0
+    sleep 0.5
+  done
+  die "the Docker engine does not answer"
+}
+
+discard() {
+  local path
+  [[ ${1:-} =~ ^[0-9]{8}T[0-9]{6}Z$ ]] || die "which one?" "restore.sh discard STAMP; there are: $(find . -maxdepth 1 -regex '.*\.[0-9]+T[0-9]+Z' -printf '%f ')"
+  wait_for_postgres
+  for path in *."$1"; do
+    [ ! -e "$path" ] || rm -rf -- "$path"
+  done
+  sql --dbname postgres --command "drop database if exists \"${DB_NAME}_${1,,}\" with (force)"
+  say "what the restore of $1 has kept is removed"
+}
+
+case ${1:-} in
+  '')
+    snapshots | python3 -c '
+import json, sys, time
+for s in json.load(sys.stdin):
+    print(s["short_id"], time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(s["epoch"])), " ".join(s.get("tags") or []), "(NOT CHECKED)" if s["unchecked"] else "")'
+    exit
+    ;;
+  list | recover | discard)
+    trap finish EXIT
+    "$@"
+    exit
+    ;;
+esac
+
+careful
+asked=("$@") handed=no
+if [ "$1" = unit ]; then
+  handed=yes
+  mapfile -t asked < <(requested)
+fi
+set -- "${asked[@]}"
+only='' wanted=''
+while [ $# -gt 0 ]; do
+  case $1 in
+    --only) only=${2:-} && shift ;;
+    --at)
+      [[ ${2:-} =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}([\ T][0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|\ UTC|[+-][0-9]{2}:?[0-9]{2})?)?$ ]] ||
+        die "'${2:-}' is not a time" '--at "2026-11-20 14:00"'
+      wanted=@$(date --date "$2" +%s)
+      shift
+      ;;
+    *) wanted=$1 ;;
+  esac
+  shift
+done
+[[ $wanted =~ ^(latest|@[0-9]+|[0-9a-f]{8,64})$ ]] || die "'$wanted' is not a snapshot" "restore.sh without argument lists them"
+case $only in
+  '') folders=(log mrsattachments) ;;
+  database) folders=() ;;
+  attachments) folders=(mrsattachments) ;;
+  *) die "--only '$only' is not known" "database, or attachments" ;;
+esac
+[ $handed = yes ] || hand_over "$NAME-restore" refuse "${asked[@]}"
+
+order exclusive
 only_one
+[ ! -e .restore.swap ] || die "a restore was cut short, and is to be undone first" "$PWD/restore.sh recover"
+counts
+if here && [ ! -e "$RESTIC_REPOSITORY/config" ]; then
+  fetch || die "the repository $(shown) is gone, and no mirror has it${reason:+: $reason}" "is its disk mounted?"
+fi
 open_repository
+choose "$wanted"
 wait_for_postgres
 live_dump=$(dump_folder)
 no_leftovers "$live_dump"
 
-folders=(log mrsattachments)
 stamp=$(date -u +%Y%m%dT%H%M%SZ)
 beside=$PWD/.restore-$stamp
 database=${DB_NAME}_restore_${stamp,,}
 kept=${DB_NAME}_${stamp,,}
 phase=beside
+bytes=$(restore_size)
+facts+=(bytes: "${bytes:-0}")
+enough "$PWD" "${bytes:-0}"
+enough "$live_dump" "${bytes:-0}"
+no_problems "df -h"
 
-# rename FROM TO FROM TO: databases, in one transaction, with nobody connected.
-rename() {
-  sql --dbname postgres --command "
-    select pg_terminate_backend(pid) from pg_stat_activity where datname in ('$1', '$3') and pid <> pg_backend_pid();
-    begin; alter database \"$1\" rename to \"$2\"; alter database \"$3\" rename to \"$4\"; commit" >/dev/null
-}
-
-# undo puts back what the swap has moved, and reports whether all of it is back. What was there has
-# its dated name if and only if it was moved.
-undo() {
-  local folder there
-  say "undoing"
-  compose stop django
-  for folder in "${folders[@]}"; do
-    [ -e "$folder.$stamp" ] || continue
-    { [ ! -e "$folder" ] || mv -- "$folder" "$beside/$folder.undone"; } && mv -- "$folder.$stamp" "$folder" || return 1
-  done
-  compose up --detach --wait postgres || return 1
-  there=$(sql --dbname postgres --command "select count(*) from pg_database where datname = '$kept'") || return 1
-  [ "$there" = 0 ] || rename "$DB_NAME" "$database" "$kept" "$DB_NAME" || return 1
-  compose up --detach --wait
-}
-
-# finish runs however this script ends, to its own end: neither a lost terminal nor Ctrl-C stops it.
-finish() {
-  local status=$?
-  set +e
-  trap '' HUP INT TERM PIPE
+cleanup() {
   if [ $phase = swap ] && ! undo; then
-    printf 'restore.sh: NOT all could be put back, and nothing more is touched\nhint: what was there is database %s and %s; put it back by hand, then docker compose up\n' \
-      "$kept" "${folders[*]/%/.$stamp}" >&2
-    exit 1
+    not_undone
+    return
   fi
-  rm -rf -- "$beside" "$live_dump/restore"
-  sql --dbname postgres --command "drop database if exists \"$database\"" 2>/dev/null
-  [ $phase = swapped ] || printf 'restore.sh: nothing was restored, %s is as it was before\n' "$NAME" >&2
-  exit "$status"
+  [ -z "${fetching:-}" ] || { kill "$fetching"; wait "$fetching"; } 2>/dev/null
+  remove_beside
+  [ $phase = swapped ] || reason="$reason; nothing was restored, $NAME is as it was before"
 }
-trap finish EXIT
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 143' TERM
 
-say "fetching snapshot $snapshot"
-restic restore "$snapshot" --host "$NAME" --quiet --target "$beside"
-# The dump is wherever the folder for dumps was when the snapshot was made.
-mapfile -t dumps < <(find "$beside" -path '*/data/toc.dat' -not -path "$beside/log/*" -not -path "$beside/mrsattachments/*")
-[ ${#dumps[@]} = 1 ] || die "snapshot $snapshot holds ${#dumps[@]} database dumps, not one"
-for folder in "${folders[@]}"; do
-  [ -d "$beside/$folder" ] || die "snapshot $snapshot holds no $folder"
-done
+say "restoring snapshot ${snapshot:0:8} beside what runs: $(human "$bytes")"
+mkdir -p "$beside"
+how_far() { say "fetched $(human "$(size "$beside" "$live_dump/restore")") of $(human "$bytes")"; }
+# The database is restored while the folders still come.
+if [ ${#folders[@]} != 0 ]; then
+  restic restore "$snapshot" --quiet --target "$beside" "${folders[@]/#/--include=}" </dev/null >"$beside/said" 2>&1 &
+  fetching=$!
+fi
+if [ "$only" != attachments ]; then
+  mkdir "$live_dump/restore"
+  run how_far restic restore "$snapshot" --quiet --target "$live_dump/restore" --exclude mrsattachments --exclude /log --exclude "$PWD/log" ||
+    die "the dump can't be read from the repository"
+  dump=$(dump_in "$live_dump/restore")
+  chown -R --reference "$live_dump" "$live_dump/restore"
+  chmod -R u+rwX "$live_dump/restore"
+  say "restoring the database beside the live one"
+  sql --dbname postgres --command "create database \"$database\" owner \"$DB_USER\" template template0"
+  bring "$dump" "$database" "/dump/${dump#"$(readlink -f "$live_dump")"/}"
+fi
+if [ ${#folders[@]} != 0 ]; then
+  waited() { while kill -0 "$fetching" 2>/dev/null; do sleep 0.2; done; }
+  run how_far waited
+  wait "$fetching" || { tail -n 3 "$beside/said"; die "the folders can't be read from the repository"; }
+  fetching=''
+  for folder in "${folders[@]}"; do part_in "$beside" "$folder"; done
+fi
 
-say "restoring the database beside the live one"
-mv -- "$(dirname "${dumps[0]}")" "$live_dump/restore"
-chown -R --reference "$live_dump" "$live_dump/restore"
-sql --dbname postgres --command "create database \"$database\" owner \"$DB_USER\" template template0"
-postgres pg_restore --username "$DB_USER" --dbname "$database" --jobs 2 --exit-on-error /dump/restore
-sql --dbname "$database" --command analyze
+if [ "$only" != attachments ]; then
+  say "trying the application on it"
+  trying=$beside/trial
+  mkdir "$trying"
+  # What is not restored stays as it is, and is not there to be tried.
+  for folder in "${folders[@]}"; do ln -s "$beside/$folder" "$trying/$folder"; done
+  trial_file restore "$trying" >.trial.json
+  try=(docker compose --progress plain --project-name "$NAME-trial" --project-directory "$trying" --env-file /dev/null --file .trial.json)
+  "${try[@]}" up --detach </dev/null >"$beside/said" 2>&1 8>&- 9>&- || { tail -n 5 "$beside/said"; die "the application can't be started on it"; }
+  well "$(container trial "$NAME-trial")" || die "$reason"
+  "${try[@]}" down --timeout 5 </dev/null >/dev/null 2>&1 8>&- 9>&-
+fi
 
 say "swapping"
+restarts=$(docker inspect --format '{{.HostConfig.RestartPolicy.Name}}' "$(container django)" 2>/dev/null || true)
+printf '%s=%q\n' stamp "$stamp" beside "$beside" database "$database" kept "$kept" live_dump "$live_dump" restarts "${restarts:-always}" >.restore.swap.new
+printf 'folders=(%s)\n' "${folders[*]}" >>.restore.swap.new
+sync .restore.swap.new
+mv .restore.swap.new .restore.swap
+sync .
 phase=swap
-compose stop django
-rename "$DB_NAME" "$kept" "$database" "$DB_NAME"
+held yes
+compose stop django >/dev/null 2>&1
+[ "$only" = attachments ] || rename "$DB_NAME" "$kept" "$database" "$DB_NAME"
 for folder in "${folders[@]}"; do
   mv -- "$folder" "$folder.$stamp"
   mv -- "$beside/$folder" "$folder"
 done
-compose up --detach --wait
+held no
+compose up --detach --wait >"$beside/said" 2>&1 || { tail -n 5 "$beside/said"; die "the stack does not start on it"; }
+well "$(container django)" || die "$reason"
+rm -f .restore.swap
 phase=swapped
 
-say "kept as it was: database $kept, folders *.$stamp; remove them once all is well"
-say "$NAME is restored from snapshot $snapshot"
+[ "$only" = attachments ] || say "kept as it was: database $kept"
+[ ${#folders[@]} = 0 ] || say "kept as it was: ${folders[*]/%/.$stamp}"
+say "once all is well: $PWD/restore.sh discard $stamp"
+say "$NAME is restored from snapshot ${snapshot:0:8}"

@@ -84,8 +84,8 @@ take_locks() {
   # Whoever ends our caller's lock ends us, also while we wait.
   [ -z "$token" ] || echo $$ >"$project.waits"
   flock --nonblock 9 || {
-    say "an earlier deployment is still being undone: waiting for the end of that"
-    flock --timeout 180 9 || die "an earlier deployment does not end; see: fuser -v $PWD/$project.work"
+    say "$project is being backed up or restored, or an earlier deployment undone: waiting for the end of that"
+    flock --timeout 7200 9 || die "a backup, a restore or an earlier deployment does not end; see: fuser -v $PWD/$project.work"
   }
   if [ -n "$token" ]; then
     rm -f "$project.waits"
@@ -558,6 +558,9 @@ model docker-compose.next.yml >"$plan" || die "docker-compose.next.yml is not on
 port=$(compose docker-compose.next.yml config --no-interpolate | sed -nE 's/.*loadbalancer\.server\.port=?:? *"?([0-9]+).*/\1/p' | head -n 1)
 port=${port:-8000}
 tidy
+if [ -e .restore.swap ] && [ -x restore.sh ]; then
+  run ./restore.sh recover || die "a restore was cut short, and can't be undone"
+fi
 
 made=''
 for network in $networks; do

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Tells, in the journal and in Slack, that a unit of the instance whose home this script is in has
+# failed. systemd runs it (OnFailure=).
+#
+#   alert.sh UNIT
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")"
+# shellcheck source-path=SCRIPTDIR
+. ./backup-common.sh
+unit=${1:?}
+what=${unit%.service}
+what=${what#"$NAME-"}
+# One that was killed could not write down anything.
+killed=$(systemctl show --property Result --value "$unit")
+[ ! -e ".running.$what" ] || record what "$what" outcome failed reason "killed: $killed"
+rm -f ".running.$what"
+why=$(python3 -c '
+import json, sys
+what, last, good = sys.argv[1], "", ""
+for line in sys.stdin:
+    try:
+        r = json.loads(line)
+    except ValueError:
+        continue
+    if r.get("what") == what:
+        last = r.get("reason", "")
+    if r.get("what") == "backup" and r.get("outcome") in ("good", "not mirrored"):
+        good = r["time"]
+print("%s. The last good backup is of %s" % (last or "no reason is known", good or "no time at all"))' "$what" <"$ledger") || why="no reason is known"
+tell "$NAME on $(hostname): the $what failed: $why (journalctl --unit $unit)"
