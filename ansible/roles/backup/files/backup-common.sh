@@ -36,7 +36,7 @@ NAME='' RESTIC_REPOSITORY='' LFTP_DSN='' LFTP_PLAIN='' DB_NAME='' DB_USER='' URL
 : "${NAME:?}" "${RESTIC_REPOSITORY:?}" "${DB_NAME:?}" "${DB_USER:?}" "${URL:?}" "${TIMEOUT:?}"
 export RESTIC_REPOSITORY
 export RESTIC_PASSWORD_FILE=$PWD/.restic_password
-export RESTIC_PROGRESS_FPS=0.5
+export RESTIC_PROGRESS_FPS=0.5 RESTIC_CACHE_DIR=/var/cache/mrs-ops
 ledger=/var/log/mrs-ops/$NAME.backups.log
 cpus=$(nproc)
 jobs=$((cpus < 2 ? 2 : cpus > 4 ? 4 : cpus))
@@ -213,6 +213,8 @@ hand_over() {
     sleep 0.3
   done
   [ "$stopped" = no ] || exit 130
+  # Of a unit that ended well systemd may know nothing any more.
+  [ "$state" = failed ] || exit 0
   state=$(systemctl show --property ExecMainStatus --value "$unit")
   # Of one that was killed, this is the signal.
   [ "$(systemctl show --property ExecMainCode --value "$unit")" = 1 ] || state=$((128 + state))
@@ -403,7 +405,7 @@ damaged() {
 intact() {
   local newer=() found
   here || return 0
-  [ "${1:-}" = all ] || [ ! -e .backup.intact ] || newer=(-cnewer .backup.intact)
+  [ "${1:-}" = all ] || [ ! -e .backup.intact ] || newer=(-cnewer "$PWD/.backup.intact")
   touch .backup.intact.new # what is written while we look is looked at the next time
   found=$(damaged "$RESTIC_REPOSITORY" "${newer[@]}")
   if [ -n "$found" ]; then

@@ -127,15 +127,15 @@ psql=$PSQL_PID
 printf 'begin isolation level repeatable read read only;\nselect pg_export_snapshot();\n' >&"$ask"
 IFS= read -r -t 60 -u "$answer" exported || true
 [[ ${exported:-} =~ ^[0-9A-F-]+$ ]] || die "PostgreSQL gives no snapshot: ${exported:-it does not answer}"
-printf '%s\n\\q\n' "$counting" >&"$ask"
-exec {ask}>&-
-eval "exec ${PSQL[1]}>&-"
+printf '%s\n' "$counting" >&"$ask"
 database_size=$(sql --dbname "$DB_NAME" --command 'select pg_database_size(current_database())')
 dumped() { say "dumped $(human "$(size "$dump")"), of a database of $(human "$database_size")"; }
 # Uncompressed: restic compresses, and finds what did not change since the last snapshot. It has its
 # name once it is whole.
 run dumped postgres pg_dump "${as_user[@]}" --dbname "$DB_NAME" --format directory --snapshot "$exported" --jobs "$jobs" --compress 0 --file "/dump/data.$$" ||
   die "the database can't be dumped" "docker compose --file $PWD/docker-compose.yml logs postgres"
+# It may end now.
+eval "exec $ask>&- ${PSQL[1]}>&-"
 postgres pg_dumpall "${as_user[@]}" --globals-only --file /dump/globals.sql
 cat <&"$answer" >"$dump/tables.tsv"
 wait "$psql" || die "the rows can't be counted: $(tail -n 1 "$dump/tables.tsv")"
