@@ -11,7 +11,6 @@ package backup
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,7 +71,6 @@ func run(ctx context.Context, s *server.Server, j job) error {
 	ctx, stop := console.Interruptible(ctx)
 	defer stop()
 	start := time.Now()
-	var last string
 	err := s.Audited(server.Operator(), j.what, func() error {
 		stop := context.AfterFunc(ctx, func() {
 			console.Say("%s: ending it, and waiting until all is as it was", s.Name)
@@ -80,13 +78,12 @@ func run(ctx context.Context, s *server.Server, j job) error {
 		})
 		defer stop()
 		// What it complains of comes in order with what it says.
-		var err error
-		last, err = show(s.Name, s.Script(`exec 2>&1; exec "$@"`, append([]string{s.Folder+"/"+j.name+".sh"}, j.args...)...))
+		why, err := show(s.Name, s.Script(`exec 2>&1; exec "$@"`, append([]string{s.Folder + "/" + j.name + ".sh"}, j.args...)...))
 		switch {
 		case ctx.Err() != nil && err != nil:
 			return context.Canceled
-		case err != nil && last != "":
-			return fmt.Errorf("%s%w", last, quiet{err})
+		case err != nil && why != "":
+			return &failure{why, err}
 		}
 		return err
 	})
@@ -102,36 +99,39 @@ func run(ctx context.Context, s *server.Server, j job) error {
 	return nil
 }
 
-// quiet is an error that was told already; what it wraps can be looked at.
-type quiet struct{ error }
+// failure is a script that failed, and said why.
+type failure struct {
+	why string
+	err error // how it ended
+}
 
-func (q quiet) Error() string { return "" }
-func (q quiet) Unwrap() error { return q.error }
+func (f *failure) Error() string { return f.why }
+func (f *failure) Unwrap() error { return f.err }
+
+// reason is a script's last line where it failed; everything else is said as it
+// comes.
+var reason = regexp.MustCompile(`^[a-z]+\.sh: `)
 
 // show shows the lines of out, and a sign of life where there are none for
-// long. It returns the last one, with the hint that follows it.
-func show(name string, out *script.Pipe) (last string, err error) {
+// long. It returns why it failed, with the hint that follows.
+func show(name string, out *script.Pipe) (why string, err error) {
 	still := console.Pulse(20*time.Second, console.Say, name)
 	defer func() { still() }()
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		still()
 		line := lines.Text()
-		if hint, found := strings.CutPrefix(line, "hint: "); found && last != "" {
-			last += "\nhint: " + hint
-		} else {
-			if last != "" {
-				console.Say("%s: %s", name, last)
-			}
-			last = line
+		switch {
+		case reason.MatchString(line):
+			why = reason.ReplaceAllString(line, "")
+		case why != "" && strings.HasPrefix(line, "hint: "):
+			why += "\n" + line
+		default:
+			console.Say("%s: %s", name, line)
 		}
-		still = console.Pulse(20*time.Second, console.Say, name+": "+cmp.Or(line, "…"))
+		still = console.Pulse(20*time.Second, console.Say, name+": "+line)
 	}
-	err = errors.Join(lines.Err(), out.Error())
-	if err == nil && last != "" {
-		console.Say("%s: %s", name, last)
-	}
-	return last, err
+	return why, errors.Join(lines.Err(), out.Error())
 }
 
 // Make makes a backup of an instance now. It is the unit that the timer starts

@@ -438,34 +438,42 @@ ftp() {
 # said FILE: the last thing that lftp complained of, without addresses.
 said() { grep . "$1" | tail -n 1 | sed 's#[a-z]*://[^ ]*#the mirror#g'; }
 
-# mirror keep|delete: copies the repository to LFTP_DSN, and keeps or deletes there what is no longer
-# here. A mirror of another repository is left alone. Data first, then what refers to them, so that
-# whatever interrupts it, what is there is a repository; and what has a file's name is that file.
+# mirror keep|delete: copies the repository to LFTP_DSN: what is new since it last was, or, with delete,
+# all of it, and deletes there what is no longer here. A mirror of another repository is left alone.
+# Data first, then what refers to them, and deleted the other way round, so that whatever interrupts it,
+# what is there is a repository.
 mirror() {
-  local there log=.mirror.log
+  local there folder file log=.mirror.log new=() full=yes at="$NAME/restic"
+  local all=(--reverse --parallel=4 --no-perms --no-umask --ignore-time)
   [ -n "$LFTP_DSN" ] || return 0
   here || { say "$(shown) is not a folder: not mirrored"; return 0; }
   say "mirroring $RESTIC_REPOSITORY"
-  if ! ftp <<<"mkdir -p -f \"$NAME/restic\"" >/dev/null 2>"$log" || ! there=$(ftp <<<"cls -1 \"$NAME/restic\"" 2>"$log"); then
+  if ! there=$(printf '%s\n' "mkdir -p -f \"$at\"" "cls -1 \"$at\"" | ftp 2>"$log"); then
     reason="the mirror can't be written to: $(said "$log")"
     return 1
   fi
-  if [[ $there == *config* ]] && ! ftp <<<"cat \"$NAME/restic/config\"" 2>/dev/null | cmp --silent - "$RESTIC_REPOSITORY/config"; then
+  if [[ $there == *config* ]] && ! ftp <<<"cat \"$at/config\"" 2>/dev/null | cmp --silent - "$RESTIC_REPOSITORY/config"; then
     reason="the mirror holds another repository, which is left alone"
     hint="if that is the one to go on with: move $RESTIC_REPOSITORY and $PWD/.restic_id away, then deploy; else move it away there, then run $PWD/${0##*/}"
     return 1
   fi
+  touch .mirrored.new
+  if [ "$1" = keep ] && [ -e .mirrored ] && [[ $there == *config* ]]; then
+    mapfile -t new < <(since=$PWD/.mirrored; cd "$RESTIC_REPOSITORY" && find data keys index snapshots -type f -cnewer "$since")
+    # Many go faster by all at once.
+    [ ${#new[@]} -gt 100 ] || full=no
+  fi
   {
-    for folder in data keys index snapshots; do
-      echo "mirror --reverse --parallel=4 --no-perms --no-umask --ignore-time \"$RESTIC_REPOSITORY/$folder\" \"$NAME/restic/$folder\""
-    done
-    [[ $there == *config* ]] || echo "put \"$RESTIC_REPOSITORY/config\" -o \"$NAME/restic/config\""
-    if [ "$1" = delete ]; then
-      for folder in snapshots index data; do
-        echo "mirror --reverse --parallel=4 --no-perms --no-umask --ignore-time --delete \"$RESTIC_REPOSITORY/$folder\" \"$NAME/restic/$folder\""
-      done
+    if [ $full = yes ]; then
+      for folder in data keys index snapshots; do echo "mirror ${all[*]} \"$RESTIC_REPOSITORY/$folder\" \"$at/$folder\""; done
+      [[ $there == *config* ]] || echo "put \"$RESTIC_REPOSITORY/config\" -o \"$at/config\""
+    else
+      for file in "${new[@]}"; do echo "put \"$RESTIC_REPOSITORY/$file\" -o \"$at/$file\""; done
     fi
-  } | ftp 2>"$log" && return
+    if [ "$1" = delete ]; then
+      for folder in snapshots index data; do echo "mirror ${all[*]} --delete \"$RESTIC_REPOSITORY/$folder\" \"$at/$folder\""; done
+    fi
+  } | ftp >/dev/null 2>"$log" && mv -f .mirrored.new .mirrored && return
   reason="mirroring failed: $(said "$log")"
   return 1
 }

@@ -24,10 +24,10 @@ list() {
   local disk=(0 0)
   ! here || read -r -a disk < <(df --output=avail,size --block-size=1 -- "$RESTIC_REPOSITORY" | tail -n 1)
   # What is wrong with the repository is for who asks.
-  all=$(snapshots)
+  found=$(snapshots)
   printf '{"instance": "%s", "repository": %s, "mirrored": %s, "repository_bytes": %s, "disk_free": %s, "disk_size": %s, "snapshots": %s, "runs": [' \
     "$NAME" "$(shown | python3 -c 'import json, sys; print(json.dumps(sys.stdin.read()))')" "$([ -n "$LFTP_DSN" ] && echo true || echo false)" \
-    "$(here && size "$RESTIC_REPOSITORY" || echo 0)" "${disk[0]}" "${disk[1]}" "$all"
+    "$(here && size "$RESTIC_REPOSITORY" || echo 0)" "${disk[0]}" "${disk[1]}" "$found"
   [ ! -e "$ledger" ] || tail -n 2000 "$ledger" | grep '^{.*}$' | paste -sd ,
   printf ']}\n'
 }
