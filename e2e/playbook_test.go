@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -21,9 +22,14 @@ type slack struct {
 	paths  []string
 }
 
-func newSlack(t *testing.T) *slack {
+// newSlack listens at address, such as 127.0.0.1:0.
+func newSlack(t *testing.T, address string) *slack {
 	s := &slack{status: http.StatusOK}
-	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Server = &httptest.Server{Listener: listener, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var message struct{ Text string }
 		if err := json.NewDecoder(r.Body).Decode(&message); err != nil || r.Method != http.MethodPost {
 			t.Errorf("Slack was sent %s with %v", r.Method, err)
@@ -33,7 +39,8 @@ func newSlack(t *testing.T) *slack {
 		s.texts = append(s.texts, message.Text)
 		s.paths = append(s.paths, r.URL.Path)
 		w.WriteHeader(s.status)
-	}))
+	})}}
+	s.Start()
 	t.Cleanup(s.Close)
 	return s
 }
@@ -83,7 +90,7 @@ func TestThePlaybookByHandDeploysAnEphemeralInstanceAndTellsSlack(t *testing.T) 
 	}
 	clean()
 	t.Cleanup(clean)
-	slack := newSlack(t)
+	slack := newSlack(t, "127.0.0.1:0")
 	env := byHand(project, "SLACK_TOKEN=T0/B0/hush", "SLACK_URL="+slack.URL)
 	vars := []string{
 		"compose=docker-compose.yml", "compose_django_image=betagouv/mrs:master", "compose_django_build=",

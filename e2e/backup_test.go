@@ -1,0 +1,584 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// ftpServer is a server that backups are mirrored to: vsftpd, with TLS only.
+type ftpServer struct {
+	container, address, folder string
+}
+
+// newFTPServer starts one. Its certificate is trusted where trusted is put.
+func newFTPServer(t *testing.T) (server ftpServer, trusted []byte) {
+	t.Helper()
+	const image = "mrs-e2e/ftp"
+	build := exec.Command("docker", "build", "--quiet", "--tag", image, "-")
+	build.Env = append(os.Environ(), "DOCKER_BUILDKIT=0")
+	build.Stdin = strings.NewReader(`FROM debian:bookworm-slim
+RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends vsftpd && rm -rf /var/lib/apt/lists/*
+RUN useradd --create-home --skel /nothing --shell /bin/bash mirror && echo mirror:hush-ftp | chpasswd
+RUN mkdir -p /var/run/vsftpd/empty && printf '%s\n' listen=YES background=NO local_enable=YES write_enable=YES \
+      local_umask=077 chroot_local_user=YES allow_writeable_chroot=YES seccomp_sandbox=NO ssl_enable=YES \
+      force_local_logins_ssl=YES force_local_data_ssl=YES require_ssl_reuse=NO ssl_ciphers=HIGH \
+      rsa_cert_file=/tls/both.pem pasv_min_port=40000 pasv_max_port=40100 >/etc/vsftpd.conf
+CMD ["bash", "-c", "trap 'kill %1; exit' TERM; until [ -e /tls/both.pem ]; do sleep 0.1; done; vsftpd /etc/vsftpd.conf & wait"]
+`)
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("docker build: %v\n%s", err, out)
+	}
+	server = ftpServer{container: fmt.Sprintf("mrs-e2e-ftp-%d", os.Getpid()), folder: t.TempDir()}
+	must(t, "docker", "run", "--detach", "--name", server.container, "--volume="+server.folder+":/tls:ro", image)
+	t.Cleanup(func() {
+		must(t, "docker", "rm", "--force", "--volumes", server.container)
+		run(t, nil, "docker", "rmi", image)
+	})
+	server.address = must(t, "docker", "inspect", "--format", "{{.NetworkSettings.IPAddress}}", server.container)
+	return server, server.certify(t)
+}
+
+// certify gives the server a new certificate, which nobody trusts yet.
+func (s ftpServer) certify(t *testing.T) []byte {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "ftp"}, IPAddresses: []net.IP{net.ParseIP(s.address)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour), IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	s.use(t, append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), certificate...))
+	return certificate
+}
+
+// use has the server show a key and its certificate from now on.
+func (s ftpServer) use(t *testing.T, both []byte) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(s.folder, "both.pem"), both, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	must(t, "docker", "restart", "--time=1", s.container)
+}
+
+// backed is what ops:snapshots -json prints.
+type backed struct {
+	Snapshots []struct {
+		ID, Cause         string
+		Proven, Unchecked bool
+	}
+	Runs []struct{ What, Cause, Outcome, Reason, Snapshot string }
+}
+
+func (l rehearsal) backed(t *testing.T, instance string) backed {
+	t.Helper()
+	var b backed
+	if err := json.Unmarshal([]byte(l.mustMage(t, "ops:snapshots", instance, "-json")), &b); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// whatIsThere sums up the data of staging: each table's rows, each attachment.
+func (l rehearsal) whatIsThere(t *testing.T) string {
+	t.Helper()
+	return l.sh(t, "staging", `
+sql() { docker exec -i "$(docker ps -q --filter label=com.docker.compose.project=mrs-staging --filter label=com.docker.compose.service=postgres)" psql -U django -d mrs -qtA; }
+sql <<'SQL'
+select format('select %L, count(*), md5(string_agg(md5(t::text), '''' order by md5(t::text))) from %I t', relname, relname) from pg_class
+where relkind = 'r' and relnamespace = 'public'::regnamespace order by 1 \gexec
+SQL
+cd /home/mrs-staging/mrsattachments && find . -type f -print0 | sort -z | xargs -0 -r sha256sum | sha256sum; find . -type f | wc -l`)
+}
+
+// healthy fails the test unless staging answers.
+func (l rehearsal) healthy(t *testing.T) {
+	t.Helper()
+	var got string
+	for range 30 {
+		if got = version(l.staging, "staging.lab"); len(got) == 7 || len(got) == 40 {
+			return
+		}
+		time.Sleep(time.Second)
+	}
+	t.Errorf("staging answers %s", got)
+}
+
+// strike does something on staging as soon as a program runs there.
+func (l rehearsal) strike(t *testing.T, program, what string) (done func()) {
+	t.Helper()
+	var all sync.WaitGroup
+	all.Go(func() {
+		script := "for ((n = 0; n < 6000; n++)); do pgrep -f '" + program + "' >/dev/null && break; sleep 0.01; done\n" + what
+		if out, err := l.shell("staging", script); err != nil {
+			t.Errorf("%s: %v\n%s", what, err, out)
+		}
+	})
+	return all.Wait
+}
+
+// powerCut turns staging off, hard, and on again.
+func (l rehearsal) powerCut(t *testing.T) {
+	t.Helper()
+	box := l.container(t, "staging")
+	must(t, "docker", "kill", box)
+	must(t, "docker", "start", box)
+	for range 60 {
+		if _, err := l.shell("staging", "systemctl is-system-running --wait >/dev/null || true; docker version"); err == nil {
+			return
+		}
+		time.Sleep(time.Second)
+	}
+	t.Fatal("staging does not boot")
+}
+
+// backups are the backups of staging, and what goes wrong with them.
+func backups(t *testing.T, l rehearsal) {
+	ftp, trusted := newFTPServer(t)
+	bridge, _, _ := strings.Cut(l.registry, ":")
+	slack := newSlack(t, bridge+":0")
+	for name, value := range map[string]string{
+		"LFTP_DSN": "ftp://mirror:hush-ftp@" + ftp.address, "SLACK_URL": slack.URL, "SLACK_TOKEN": "T0/B0/hush-slack",
+	} {
+		t.Setenv(name, value)
+	}
+	certificate := readFile(t, filepath.Join(ftp.folder, "both.pem"))
+	trust := func() {
+		l.sh(t, "staging", "cat >/usr/local/share/ca-certificates/mrs-e2e.crt <<'PEM'\n"+string(trusted)+"PEM\nupdate-ca-certificates >/dev/null 2>&1")
+	}
+	trust()
+	told := func(t *testing.T, want string) {
+		t.Helper()
+		var all string
+		for range 100 {
+			texts, _ := slack.told()
+			if all += texts; strings.Contains(all, want) {
+				return
+			}
+			time.Sleep(200 * time.Millisecond)
+		}
+		t.Errorf("Slack was told %q, and not %q", all, want)
+	}
+	onMirror := func(script string) string {
+		return must(t, "docker", "exec", ftp.container, "bash", "-c", "cd ~mirror/mrs-staging/restic && "+script)
+	}
+
+	l.mustMage(t, "deploy:staging", "-yes")
+	l.mustMage(t, "ops:manage", "staging", "seed 100000")
+
+	t.Run("a backup by hand is the timer's unit; it is mirrored, and no secret is seen meanwhile", func(t *testing.T) {
+		seen := watch(t)
+		out := l.mage(t, "ops:backup", "staging")
+		all := seen() + out.output
+		if out.status != 0 || !strings.Contains(out.output, "mrs-staging is backed up") {
+			t.Fatalf("exit status %d\n%s", out.status, out.output)
+		}
+		for _, secret := range []string{"hush-ftp", "hush-slack", l.sh(t, "staging", "cat /home/mrs-staging/.restic_password")} {
+			if strings.Contains(all, secret) {
+				t.Errorf("%s was seen", secret)
+			}
+		}
+		if b := l.backed(t, "staging"); b.Snapshots[0].Cause != "hand" || b.Snapshots[0].Proven {
+			t.Errorf("the last snapshot is %+v", b.Snapshots[0])
+		}
+		const list = "find config data index keys snapshots -type f | sort | xargs sha256sum"
+		if here, there := l.sh(t, "staging", "cd /home/mrs-staging/restic && "+list), onMirror(list); here != there {
+			t.Errorf("here is\n%s\non the mirror\n%s", here, there)
+		}
+	})
+	if t.Failed() {
+		t.FailNow()
+	}
+
+	t.Run("the clock begins one too", func(t *testing.T) {
+		l.sh(t, "staging", `
+mkdir -p /run/systemd/system/mrs-staging-backup.timer.d
+printf '[Timer]\nOnCalendar=\nOnCalendar=%s\n' "$(date --date '+3 seconds' '+%F %T')" >/run/systemd/system/mrs-staging-backup.timer.d/test.conf
+systemctl daemon-reload
+systemctl restart mrs-staging-backup.timer`)
+		deadline := time.Now().Add(time.Minute)
+		for l.backed(t, "staging").Snapshots[0].Cause != "timer" {
+			if time.Now().After(deadline) {
+				t.Fatal("no snapshot is made by the timer:\n" + l.sh(t, "staging", "systemctl list-timers --all --no-pager; journalctl --no-pager -n 20 -u mrs-staging-backup"))
+			}
+			time.Sleep(time.Second)
+		}
+		l.sh(t, "staging", "rm -r /run/systemd/system/mrs-staging-backup.timer.d; systemctl daemon-reload; systemctl restart mrs-staging-backup.timer; while [ \"$(systemctl is-active mrs-staging-backup)\" = activating ]; do sleep 0.2; done")
+	})
+
+	t.Run("a drill proves the last one, and leaves nothing", func(t *testing.T) {
+		if b := l.backed(t, "staging"); b.Snapshots[0].Proven {
+			t.Error("it is proven before")
+		}
+		l.mustMage(t, "ops:drill", "staging")
+		if b := l.backed(t, "staging"); !b.Snapshots[0].Proven || b.Snapshots[1].Proven {
+			t.Errorf("after it, the snapshots are %+v", b.Snapshots[:2])
+		}
+		if left := l.sh(t, "staging", "docker ps -aq --filter label=com.docker.compose.project=mrs-staging-drill; docker network ls -q --filter name=mrs-staging-drill; ls -d /home/mrs-staging/.drill 2>/dev/null || true"); left != "" {
+			t.Errorf("left: %s", left)
+		}
+	})
+
+	before := l.whatIsThere(t)
+
+	t.Run("home and repository are lost: all comes back from the mirror alone", func(t *testing.T) {
+		l.sh(t, "staging", `
+docker ps -aq --filter label=com.docker.compose.project=mrs-staging | xargs docker rm --force --volumes >/dev/null
+rm -rf /home/mrs-staging`)
+		l.mustMage(t, "deploy:staging", "-yes")
+		if now := l.whatIsThere(t); now == before {
+			t.Fatal("nothing was lost")
+		}
+		l.mustMage(t, "ops:restore", "staging", "latest", "-yes")
+		if now := l.whatIsThere(t); now != before {
+			t.Errorf("there was\n%s\nand is\n%s", before, now)
+		}
+		l.healthy(t)
+		l.mustMage(t, "ops:backup", "staging")
+	})
+	if t.Failed() {
+		t.FailNow()
+	}
+
+	t.Run("a repository that is lost alone is fetched by the restore", func(t *testing.T) {
+		l.sh(t, "staging", "rm -rf /home/mrs-staging/restic")
+		if r := l.mage(t, "ops:backup", "staging"); r.status == 0 || !strings.Contains(r.output, "is its disk mounted?") {
+			t.Errorf("a backup began another one: exit status %d\n%s", r.status, r.output)
+		}
+		told(t, "can't be opened")
+		out := l.mage(t, "ops:restore", "staging", "latest", "-yes", "-only=attachments")
+		if out.status != 0 || !strings.Contains(out.output, "fetching the repository from the mirror") {
+			t.Errorf("exit status %d\n%s", out.status, out.output)
+		}
+		if now := l.whatIsThere(t); now != before {
+			t.Errorf("there was\n%s\nand is\n%s", before, now)
+		}
+		l.mustMage(t, "ops:backup", "staging")
+	})
+
+	t.Run("production is restored only by who types its name; others are asked", func(t *testing.T) {
+		if r := l.mage(t, "ops:restore", "staging", "latest"); r.status == 0 || !strings.Contains(r.output, "hint: -yes") {
+			t.Errorf("exit status %d\n%s", r.status, r.output)
+		}
+		if r := l.mage(t, "ops:restore", "production", "latest", "-yes"); r.status == 0 || !strings.Contains(r.output, `to type "production"`) {
+			t.Errorf("exit status %d\n%s", r.status, r.output)
+		}
+	})
+
+	t.Run("two backups at once: the second shows the first", func(t *testing.T) {
+		n := len(l.backed(t, "staging").Snapshots)
+		first := l.begin(t, "dumping the database", "ops:backup", "staging")
+		if r := l.mage(t, "ops:backup", "staging"); r.status != 0 || !strings.Contains(r.output, "it is at work already") {
+			t.Errorf("exit status %d\n%s", r.status, r.output)
+		}
+		if err := first.end(t); err != nil {
+			t.Errorf("%v\n%s", err, first.said())
+		}
+		if now := len(l.backed(t, "staging").Snapshots); now != n+1 {
+			t.Errorf("there were %d snapshots, and are %d", n, now)
+		}
+	})
+
+	t.Run("a deployment waits for a backup, a backup for a restore, each to its end", func(t *testing.T) {
+		backup := l.begin(t, "dumping the database", "ops:backup", "staging")
+		out := l.mage(t, "deploy:staging", "-yes", "-image="+l.image(t, "ordered", "0123456"))
+		if out.status != 0 || !strings.Contains(out.output, "waiting for the end of that") {
+			t.Errorf("exit status %d\n%s", out.status, out.output)
+		}
+		if err := backup.end(t); err != nil {
+			t.Errorf("%v\n%s", err, backup.said())
+		}
+		restore := l.begin(t, "restoring the database", "ops:restore", "staging", "latest", "-yes")
+		if out := l.mage(t, "ops:backup", "staging"); out.status != 0 || !strings.Contains(out.output, "waiting for the end of that") {
+			t.Errorf("exit status %d\n%s", out.status, out.output)
+		}
+		if err := restore.end(t); err != nil {
+			t.Errorf("%v\n%s", err, restore.said())
+		}
+		if now := l.whatIsThere(t); now != before {
+			t.Errorf("there was\n%s\nand is\n%s", before, now)
+		}
+	})
+
+	t.Run("a backup that fails leaves no snapshot, and Slack is told why", func(t *testing.T) {
+		const inPostgres = `nsenter --target "$(docker inspect --format '{{.State.Pid}}' "$(docker ps -q --filter label=com.docker.compose.project=mrs-staging --filter label=com.docker.compose.service=postgres)")" --mount `
+		for _, c := range []struct {
+			name         string
+			when, strike string // a program, and what to do once it runs
+			prepare      func()
+			mend         func()
+			reason       string
+			snapshot     bool // there is a good one all the same
+		}{
+			{name: "pg_dump is killed", when: "^/usr/lib/postgresql.*pg_dump", strike: "pkill -9 -x pg_dump", reason: "the database can't be dumped"},
+			{name: "restic is killed", when: "^restic backup", strike: "pkill -9 -x restic", reason: "restic could not make a whole snapshot"},
+			{name: "PostgreSQL is killed", when: "^/usr/lib/postgresql.*pg_dump", strike: "kill -9 $(docker inspect --format '{{.State.Pid}}' $(docker ps -q --filter label=com.docker.compose.project=mrs-staging --filter label=com.docker.compose.service=postgres))", reason: "the database can't be dumped"},
+			{name: "the script is killed", when: "^restic backup", strike: "systemctl kill --signal=KILL mrs-staging-backup", reason: "killed"},
+			{name: "no room for the dump", prepare: func() { l.sh(t, "staging", inPostgres+"mount -t tmpfs -o size=1m,mode=0777 tmpfs /dump") },
+				mend: func() { l.sh(t, "staging", inPostgres+"umount /dump") }, reason: "the database can't be dumped"},
+			{name: "no room for the repository",
+				prepare: func() {
+					l.sh(t, "staging", `
+cd /home/mrs-staging
+mv restic restic.full
+mkdir restic
+mount -t tmpfs -o size=$(($(du -sk restic.full | cut -f1) + 4))k,mode=0700 tmpfs restic
+cp -a restic.full/. restic
+dd if=/dev/urandom of=log/ballast bs=1M count=16 status=none`)
+				},
+				mend: func() {
+					l.sh(t, "staging", "cd /home/mrs-staging && umount restic && rmdir restic && mv restic.full restic && rm log/ballast")
+				}, reason: "restic could not make a whole snapshot"},
+			{name: "the mirror is down", prepare: func() { must(t, "docker", "stop", "--time=1", ftp.container) },
+				mend: func() { must(t, "docker", "start", ftp.container) }, reason: "the mirror can't be written to", snapshot: true},
+			{name: "the mirror is another, by its certificate", prepare: func() { ftp.certify(t) },
+				mend: func() { ftp.use(t, certificate) }, reason: "Certificate verification", snapshot: true},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				good := len(l.backed(t, "staging").Snapshots)
+				slack.told()
+				if c.prepare != nil {
+					c.prepare()
+				}
+				done := func() {}
+				if c.strike != "" {
+					done = l.strike(t, c.when, c.strike)
+				}
+				r := l.mage(t, "ops:backup", "staging")
+				done()
+				if r.status == 0 {
+					t.Errorf("exit status 0\n%s", r.output)
+				}
+				told(t, c.reason)
+				if c.mend != nil {
+					c.mend()
+				}
+				if c.snapshot {
+					good++
+				}
+				var now int
+				for _, s := range l.backed(t, "staging").Snapshots {
+					if !s.Unchecked {
+						now++
+					}
+				}
+				if now != good {
+					t.Errorf("there are %d good snapshots, not %d\n%s", now, good, r.output)
+				}
+				l.mustMage(t, "ops:backup", "staging")
+				if now := len(l.backed(t, "staging").Snapshots); now != good+1 {
+					t.Errorf("after the next one there are %d snapshots, not %d", now, good+1)
+				}
+			})
+		}
+		if now := l.whatIsThere(t); now != before {
+			t.Errorf("there was\n%s\nand is\n%s", before, now)
+		}
+		l.healthy(t)
+	})
+
+	t.Run("an operator who is cut off loses nothing: the backup goes on", func(t *testing.T) {
+		n := len(l.backed(t, "staging").Snapshots)
+		cut := l.begin(t, "dumping the database", "ops:backup", "staging")
+		_ = syscall.Kill(-cut.Process.Pid, syscall.SIGKILL)
+		_ = cut.end(t)
+		l.sh(t, "staging", `while [ "$(systemctl is-active mrs-staging-backup)" = activating ]; do sleep 0.2; done; [ "$(systemctl is-active mrs-staging-backup)" = inactive ]`)
+		if now := len(l.backed(t, "staging").Snapshots); now != n+1 {
+			t.Errorf("there were %d snapshots, and are %d", n, now)
+		}
+	})
+
+	t.Run("a restore that does not work out, or is interrupted, changes nothing", func(t *testing.T) {
+		const leftovers = `ls -d /home/mrs-staging/.restore* /home/mrs-staging/log.* /home/mrs-staging/mrsattachments.* 2>/dev/null || true
+docker exec $(docker ps -q --filter label=com.docker.compose.project=mrs-staging --filter label=com.docker.compose.service=postgres) psql -U django -d postgres -qtAc "select datname from pg_database where datname like 'mrs_%'"
+docker ps -aq --filter label=com.docker.compose.project=mrs-staging-trial`
+		l.sh(t, "staging", `cd /home/mrs-staging; for s in log.*; do ./restore.sh discard "${s#log.}"; done; for s in mrsattachments.*; do [ ! -e "$s" ] || ./restore.sh discard "${s#mrsattachments.}"; done`)
+		l.sh(t, "staging", "echo 'this is new' >/home/mrs-staging/mrsattachments/new; chown 1000:1000 /home/mrs-staging/mrsattachments/new")
+		mine := l.whatIsThere(t)
+		for _, c := range []struct{ name, until, strike, reason string }{
+			{"pg_restore is killed", "restoring the database", "pkill -9 -x pg_restore", "the database can't be restored"},
+			{"PostgreSQL is killed", "restoring the database", "kill -9 $(docker inspect --format '{{.State.Pid}}' $(docker ps -q --filter label=com.docker.compose.project=mrs-staging --filter label=com.docker.compose.service=postgres))", "the database can't be restored"},
+			{"the application dies on it", "trying the application", `for ((n = 0; n < 300; n++)); do docker kill $(docker ps -q --filter label=com.docker.compose.project=mrs-staging-trial) >/dev/null 2>&1 && break; sleep 0.05; done`, "does not run well on it"},
+			{"the script is killed while it restores", "restoring the database", "systemctl kill --signal=KILL mrs-staging-restore", "killed"},
+			{"the script is killed in the swap", "swapping", "sleep 1.5; systemctl kill --signal=KILL mrs-staging-restore", "killed"},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				slack.told()
+				b := l.begin(t, c.until, "ops:restore", "staging", "latest", "-yes")
+				if out, err := l.shell("staging", c.strike); err != nil {
+					t.Errorf("%v\n%s", err, out)
+				}
+				if err := b.end(t); err == nil {
+					t.Errorf("exit status 0\n%s", b.said())
+				}
+				told(t, c.reason)
+				l.healthy(t)
+				if now := l.whatIsThere(t); now != mine {
+					t.Errorf("there was\n%s\nand is\n%s\n%s", mine, now, b.said())
+				}
+				if c.reason == "killed" { // what it restored beside goes when the next one begins
+					return
+				}
+				if left := l.sh(t, "staging", leftovers); left != "" {
+					t.Errorf("left: %s", left)
+				}
+			})
+		}
+		for _, until := range []string{"restoring the database", "swapping"} {
+			t.Run("Ctrl-C: "+until, func(t *testing.T) {
+				b := l.begin(t, until, "ops:restore", "staging", "latest", "-yes")
+				_ = syscall.Kill(-b.Process.Pid, syscall.SIGINT)
+				if err := b.end(t); err == nil || !strings.Contains(b.said(), "was interrupted, and undone") {
+					t.Errorf("%v\n%s", err, b.said())
+				}
+				l.healthy(t)
+				if now := l.whatIsThere(t); now != mine {
+					t.Errorf("there was\n%s\nand is\n%s", mine, now)
+				}
+				if left := l.sh(t, "staging", leftovers); left != "" {
+					t.Errorf("left: %s", left)
+				}
+			})
+		}
+		for _, until := range []string{"restoring the database", "swapping"} {
+			t.Run("the power goes: "+until, func(t *testing.T) {
+				slack.told()
+				b := l.begin(t, until, "ops:restore", "staging", "latest", "-yes")
+				time.Sleep(time.Second)
+				l.powerCut(t)
+				_ = b.end(t)
+				told(t, "the restore that began")
+				l.healthy(t)
+				if now := l.whatIsThere(t); now != mine {
+					t.Errorf("there was\n%s\nand is\n%s", mine, now)
+				}
+			})
+		}
+		t.Run("an operator who is cut off loses nothing: it goes on, and is whole", func(t *testing.T) {
+			b := l.begin(t, "restoring the database", "ops:restore", "staging", "latest", "-yes")
+			_ = syscall.Kill(-b.Process.Pid, syscall.SIGKILL)
+			_ = b.end(t)
+			l.sh(t, "staging", `while [ "$(systemctl is-active mrs-staging-restore)" = activating ]; do sleep 0.2; done; [ "$(systemctl is-active mrs-staging-restore)" = inactive ]`)
+			l.healthy(t)
+			if now := l.whatIsThere(t); now != before {
+				t.Errorf("there was\n%s\nand is\n%s", before, now)
+			}
+		})
+	})
+
+	t.Run("the power goes during a backup: it is told, and made up for", func(t *testing.T) {
+		n := len(l.backed(t, "staging").Snapshots)
+		slack.told()
+		b := l.begin(t, "making a snapshot", "ops:backup", "staging")
+		l.powerCut(t)
+		_ = b.end(t)
+		told(t, "the backup that began")
+		deadline := time.Now().Add(time.Minute)
+		for {
+			b := l.backed(t, "staging")
+			if len(b.Snapshots) == n+1 && !b.Snapshots[0].Unchecked && b.Runs[len(b.Runs)-1].Outcome == "good" {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("there were %d snapshots, and are %+v, %+v", n, b.Snapshots, b.Runs[len(b.Runs)-2:])
+			}
+			time.Sleep(time.Second)
+		}
+		l.healthy(t)
+		if now := l.whatIsThere(t); now != before {
+			t.Errorf("there was\n%s\nand is\n%s", before, now)
+		}
+	})
+
+	t.Run("a snapshot of the scripts before these is restored", func(t *testing.T) {
+		// Their shape: one plain pg_dumpall, under a host of its own, without our tags.
+		id := l.sh(t, "staging", `
+cd /home/mrs-staging
+docker exec $(docker ps -q --filter label=com.docker.compose.project=mrs-staging --filter label=com.docker.compose.service=postgres) pg_dumpall -U django -c -f /dump/data.dump
+export RESTIC_REPOSITORY=$PWD/restic RESTIC_PASSWORD_FILE=$PWD/.restic_password
+restic backup --quiet --host old.example.org --tag 3f1c9ad docker-compose.yml log mrsattachments postgres/dump/data.dump >/dev/null
+rm postgres/dump/data.dump
+restic snapshots --json --latest 1 --host old.example.org | python3 -c 'import json, sys; print(json.load(sys.stdin)[-1]["short_id"])'`)
+		l.mustMage(t, "ops:manage", "staging", "seed 10")
+		if l.whatIsThere(t) == before {
+			t.Error("nothing has changed")
+		}
+		l.mustMage(t, "ops:restore", "staging", lastLine(id), "-yes")
+		if now := l.whatIsThere(t); now != before {
+			t.Errorf("there was\n%s\nand is\n%s", before, now)
+		}
+		l.healthy(t)
+		l.mustMage(t, "ops:drill", "staging", "-snapshot="+lastLine(id))
+	})
+
+	t.Run("a byte that flips is found, named, kept from the mirror, and mended from there", func(t *testing.T) {
+		file := l.sh(t, "staging", `
+cd /home/mrs-staging/restic
+file=$(find data -type f -printf '%s %p\n' | sort -n | tail -n 1 | cut -d' ' -f2)
+chmod u+w "$file"
+printf 'X' | dd of="$file" bs=1 seek=1000 conv=notrunc status=none
+echo "$file"`)
+		slack.told()
+		for _, target := range []string{"ops:backup", "ops:prune"} {
+			r := l.mage(t, target, "staging")
+			if r.status == 0 || !strings.Contains(r.output, "damaged: "+file) || !strings.Contains(r.output, "backup.sh repair") {
+				t.Errorf("%s: exit status %d\n%s", target, r.status, r.output)
+			}
+		}
+		told(t, file)
+		if sum := onMirror("sha256sum " + file); !strings.HasPrefix(sum, filepath.Base(file)) {
+			t.Errorf("the mirror has %s", sum)
+		}
+		l.sh(t, "staging", "/home/mrs-staging/backup.sh repair")
+		l.mustMage(t, "ops:backup", "staging")
+	})
+
+	t.Run("prune keeps what the policy says, and the mirror follows", func(t *testing.T) {
+		l.mustMage(t, "ops:prune", "staging")
+		n := l.sh(t, "staging", "ls /home/mrs-staging/restic/snapshots | wc -l")
+		if kept, _ := strconv.Atoi(n); kept > 8 || kept < 7 { // all of this day
+			t.Errorf("%s snapshots are kept", n)
+		}
+		const list = "find config data index keys snapshots -type f | sort"
+		if here, there := l.sh(t, "staging", "cd /home/mrs-staging/restic && "+list), onMirror(list); here != there {
+			t.Errorf("here is\n%s\non the mirror\n%s", here, there)
+		}
+	})
+
+	if status, _, _ := ask(t, l.staging, "staging.lab"); status != http.StatusUnauthorized && status != http.StatusOK {
+		t.Errorf("staging answers %d", status)
+	}
+	// A machine that was off has forgotten the names of the lab.
+	l.must(t, mage, "lab:up")
+}
