@@ -140,7 +140,7 @@ func (l rehearsal) strike(t *testing.T, program, what string) (done func()) {
 	t.Helper()
 	var all sync.WaitGroup
 	all.Go(func() {
-		script := "for ((n = 0; n < 6000; n++)); do pgrep -f '" + program + "' >/dev/null && break; sleep 0.01; done\n" + what
+		script := "for ((n = 0; n < 6000; n++)); do pgrep -x '" + program + "' >/dev/null && break; sleep 0.01; done\n" + what
 		if out, err := l.shell("staging", script); err != nil {
 			t.Errorf("%s: %v\n%s", what, err, out)
 		}
@@ -311,13 +311,15 @@ rm -rf /home/mrs-staging`)
 	})
 
 	t.Run("a deployment waits for a backup, a backup for a restore, each to its end", func(t *testing.T) {
+		image := l.image(t, "ordered", "0123456")
 		backup := l.begin(t, "dumping the database", "ops:backup", "staging")
-		out := l.mage(t, "deploy:staging", "-yes", "-image="+l.image(t, "ordered", "0123456"))
-		if out.status != 0 || !strings.Contains(out.output, "waiting for the end of that") {
-			t.Errorf("exit status %d\n%s", out.status, out.output)
-		}
-		if err := backup.end(t); err != nil {
-			t.Errorf("%v\n%s", err, backup.said())
+		l.sh(t, "staging", "systemctl kill --signal=STOP mrs-staging-backup")
+		deployment := l.begin(t, "waiting for the end of that", "deploy:staging", "-yes", "-image="+image)
+		l.sh(t, "staging", "systemctl kill --signal=CONT mrs-staging-backup")
+		for _, b := range []began{backup, deployment} {
+			if err := b.end(t); err != nil {
+				t.Errorf("%v\n%s", err, b.said())
+			}
 		}
 		restore := l.begin(t, "restoring the database", "ops:restore", "staging", "latest", "-yes")
 		if out := l.mage(t, "ops:backup", "staging"); out.status != 0 || !strings.Contains(out.output, "waiting for the end of that") {
@@ -341,10 +343,10 @@ rm -rf /home/mrs-staging`)
 			reason       string
 			snapshot     bool // there is a good one all the same
 		}{
-			{name: "pg_dump is killed", when: "^/usr/lib/postgresql.*pg_dump", strike: "pkill -9 -x pg_dump", reason: "the database can't be dumped"},
-			{name: "restic is killed", when: "^restic backup", strike: "pkill -9 -x restic", reason: "restic could not make a whole snapshot"},
-			{name: "PostgreSQL is killed", when: "^/usr/lib/postgresql.*pg_dump", strike: "kill -9 $(docker inspect --format '{{.State.Pid}}' $(docker ps -q --filter label=com.docker.compose.project=mrs-staging --filter label=com.docker.compose.service=postgres))", reason: "the database can't be dumped"},
-			{name: "the script is killed", when: "^restic backup", strike: "systemctl kill --signal=KILL mrs-staging-backup", reason: "killed"},
+			{name: "pg_dump is killed", when: "pg_dump", strike: "pkill -9 -x pg_dump", reason: "the database can't be dumped"},
+			{name: "restic is killed", when: "restic", strike: "pkill -9 -x restic", reason: "restic could not make a whole snapshot"},
+			{name: "PostgreSQL is killed", when: "pg_dump", strike: "kill -9 $(docker inspect --format '{{.State.Pid}}' $(docker ps -q --filter label=com.docker.compose.project=mrs-staging --filter label=com.docker.compose.service=postgres))", reason: "the database can't be dumped"},
+			{name: "the script is killed", when: "restic", strike: "systemctl kill --signal=KILL mrs-staging-backup", reason: "killed"},
 			{name: "no room for the dump", prepare: func() { l.sh(t, "staging", inPostgres+"mount -t tmpfs -o size=1m,mode=0777 tmpfs /dump") },
 				mend: func() { l.sh(t, "staging", inPostgres+"umount /dump") }, reason: "the database can't be dumped"},
 			{name: "no room for the repository",

@@ -122,3 +122,10 @@ func (Ops) Drill(ctx context.Context, instance string, snapshot *string) error {
 func (Ops) Prune(ctx context.Context, instance string) error {
 	return backup.Prune(ctx, instance)
 }
+
+// Report writes a page about the backups of all instances: snapshots, sizes, durations, drills, disks.
+//
+// It is one file, backups.html or -to=, which asks nothing of anybody when it is opened.
+func (Ops) Report(ctx context.Context, to *string) error {
+	return backup.Report(ctx, cmp.Or(value(to), "backups.html"))
+}

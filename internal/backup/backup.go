@@ -14,8 +14,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/bitfield/script"
@@ -202,7 +204,7 @@ func Snapshots(ctx context.Context, name string, asJSON bool) error {
 			unproven++
 		}
 		rows = append(rows, []string{n.ID, n.Time.Local().Format("2006-01-02 15:04:05"), time.Since(n.Time).Round(time.Minute).String(), n.Cause, n.Commit[:min(8, len(n.Commit))],
-			size(n.Bytes), size(n.Added), verdict})
+			knownBytes(n.Bytes), knownBytes(n.Added), verdict})
 	}
 	if len(rows) > 1 {
 		if err := console.Table(rows...); err != nil {
@@ -211,24 +213,6 @@ func Snapshots(ctx context.Context, name string, asJSON bool) error {
 	}
 	console.Done("%s: %d snapshots in %s, %d of them unproven; mage ops:restore %s SNAPSHOT restores one, ops:drill proves one", name, len(state.Snapshots), state.Repository, unproven, name)
 	return nil
-}
-
-// size says bytes for people; nothing where they are not known.
-func size(bytes int64) string {
-	if bytes == 0 {
-		return ""
-	}
-	value, unit := float64(bytes), "B"
-	for _, next := range []string{"kB", "MB", "GB", "TB"} {
-		if value < 1000 {
-			break
-		}
-		value, unit = value/1000, next
-	}
-	if unit == "B" {
-		return fmt.Sprintf("%d B", bytes)
-	}
-	return fmt.Sprintf("%.1f %s", value, unit)
 }
 
 var (
@@ -299,4 +283,57 @@ func Restore(ctx context.Context, name, snapshot string, o RestoreOptions) error
 		defer lock.Release()
 		return run(ctx, s, job{what, "restore", args})
 	})
+}
+
+// pages asks the servers of all persistent instances, at the same moment.
+func pages(ctx context.Context) ([]Page, error) {
+	names, err := instance.NamesIn(".", os.Getenv("MRS_ENV"))
+	if err != nil {
+		return nil, err
+	}
+	var all []Page
+	for _, name := range names {
+		inst, _, err := instance.Lookup(name)
+		switch {
+		case inst == nil:
+			all = append(all, Page{Name: name, Err: err})
+		case inst.Persistent() && inst.Get("server") != server.Here:
+			all = append(all, Page{Name: name, Server: inst.Get("server")})
+		}
+	}
+	var asked sync.WaitGroup
+	for i := range all {
+		if p := &all[i]; p.Err == nil {
+			asked.Go(func() { p.State, p.Err = Look(ctx, p.Name) })
+		}
+	}
+	asked.Wait()
+	return all, nil
+}
+
+// Report writes a page about the backups of all persistent instances on servers
+// to the file called to. A server that does not tell is on it too, and an error.
+func Report(ctx context.Context, to string) error {
+	all, err := pages(ctx)
+	if err != nil {
+		return err
+	}
+	var page strings.Builder
+	if err := WriteReport(&page, time.Now(), all); err != nil {
+		return err
+	}
+	if err := local.WriteFile(to, page.String(), 0o644); err != nil {
+		return err
+	}
+	var errs []error
+	for _, p := range all {
+		if p.Err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", p.Name, p.Err))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("%w\n%s is written, without them", err, to)
+	}
+	console.Done("%s shows the backups of %d instances", to, len(all))
+	return nil
 }

@@ -26,11 +26,12 @@ const (
 	day   = 24 * time.Hour
 	month = 30 * day // for rates and ages
 
-	overdue    = 26 * time.Hour // a backup is made every night
-	skew       = time.Hour      // by which clocks may differ
-	growthOver = 180 * day      // what the forecast follows
-	farthest   = 10 * 365 * day // beyond which it tells nothing
-	oldestSeen = 10 * 365 * day // what is older is drawn at the edge
+	overdue    = 26 * time.Hour     // a backup is made every night
+	unproven   = 9 * 24 * time.Hour // one is proven every week
+	skew       = time.Hour          // by which clocks may differ
+	growthOver = 180 * day          // what the forecast follows
+	farthest   = 10 * 365 * day     // beyond which it tells nothing
+	oldestSeen = 10 * 365 * day     // what is older is drawn at the edge
 
 	nightsSeen = 30 // in the overview, and how many drills are marked
 	runsSeen   = 20 // in the table of runs
@@ -193,12 +194,14 @@ func judge(p Page, now time.Time) verdict {
 	} else if !s.Mirrored && strings.HasPrefix(s.Repository, "/") {
 		add(attention, "no mirror", "There is no mirror: what loses the server loses its backups", "")
 	}
-	if latest != nil && !latest.Proven {
-		long := "The latest good snapshot has not passed a drill, nor has any before it"
-		if proven := newest(s.Snapshots, func(n Snapshot) bool { return n.Proven && !n.Unchecked }); proven != nil {
-			long = fmt.Sprintf("The latest good snapshot has not passed a drill; the last that has is of %s", ago(now.Sub(proven.Time)))
+	if latest != nil {
+		proven := newest(s.Snapshots, func(n Snapshot) bool { return n.Proven && !n.Unchecked })
+		switch {
+		case proven == nil:
+			add(attention, "unproven", "No snapshot that is left has passed a drill", "")
+		case latest.Time.Sub(proven.Time) > unproven:
+			add(attention, "unproven", fmt.Sprintf("The last snapshot that has passed a drill is of %s", ago(now.Sub(proven.Time))), "")
 		}
-		add(attention, "unproven", long, "")
 	}
 	return v
 }

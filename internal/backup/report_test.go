@@ -82,10 +82,14 @@ func TestAnInstanceIsWellOrItIsSaidWhyNot(t *testing.T) {
 		"only here": {func(s *State) {
 			s.Runs = append(s.Runs, Run{Time: evening, What: "backup", Outcome: "not mirrored"})
 		}, attention, "not mirrored"},
-		"no mirror":             {func(s *State) { s.Mirrored = false }, attention, "no mirror"},
-		"elsewhere, no mirror":  {func(s *State) { s.Mirrored, s.Repository = false, "sftp:x@y:/z" }, well, ""},
-		"the last is unproven":  {func(s *State) { s.Snapshots[0].Proven = false }, attention, "unproven"},
-		"only others are":       {func(s *State) { s.Snapshots[0].Proven, s.Snapshots[1].Proven = false, true }, attention, "unproven"},
+		"no mirror":            {func(s *State) { s.Mirrored = false }, attention, "no mirror"},
+		"elsewhere, no mirror": {func(s *State) { s.Mirrored, s.Repository = false, "sftp:x@y:/z" }, well, ""},
+		"none is proven":       {func(s *State) { s.Snapshots[0].Proven = false }, attention, "unproven"},
+		"one of this week is":  {func(s *State) { s.Snapshots[0].Proven, s.Snapshots[1].Proven = false, true }, well, ""},
+		"one of long ago is": {func(s *State) {
+			s.Snapshots[0].Proven, s.Snapshots[1].Proven = false, true
+			s.Snapshots[1].Time = evening.Add(-10 * day)
+		}, attention, "unproven"},
 		"the worst comes first": {func(s *State) { s.Snapshots[0] = Snapshot{Time: evening.Add(-2 * day)} }, notWell, "overdue, unproven"},
 	} {
 		s := proven(5)

@@ -176,39 +176,42 @@ cut_short() {
 # outlives this terminal; shows what it says, and ends as it does. One that is at work already is shown
 # instead, or refused. Where systemd does not run, or has no such unit, it returns.
 hand_over() {
-  local unit=$1.service other=$2 before invocation state seen stopped=no n
+  local unit=$1.service other=$2 before invocation state seen mine stopped=no n
   shift 2
   [ -d /run/systemd/system ] && systemctl cat "$unit" >/dev/null 2>&1 || return 0
-  trap - EXIT ERR
+  trap - ERR
+  seen=$(mktemp --directory)
+  # shellcheck disable=SC2064 # now
+  trap "rm -rf '$seen'" EXIT
   before=$(systemctl show --property InvocationID --value "$unit")
   if [[ $(systemctl is-active "$unit") =~ ^(activating|deactivating)$ ]]; then
     [ "$other" = join ] || { printf '%s: %s is at work already\nhint: journalctl --follow --unit %s\n' "${0##*/}" "$unit" "$unit" >&2; exit 1; }
     say "it is at work already: this is what it says"
-    invocation=$before
+    mine=("_SYSTEMD_INVOCATION_ID=$before")
     trap 'exit 130' INT
   else
     printf '%s\n' "$@" >".request.$what"
     systemctl reset-failed "$unit" 2>/dev/null || true
+    # From here on. Of one that ends at once, the journal knows the unit, but not always which run it was.
+    journalctl --quiet --no-pager --lines 1 --cursor-file "$seen/cursor" >/dev/null 2>&1 || true
     systemctl start --no-block "$unit"
     for ((n = 0; n < 200; n++)); do
       invocation=$(systemctl show --property InvocationID --value "$unit")
       [ -z "$invocation" ] || [ "$invocation" = "$before" ] || break
       sleep 0.05
     done
+    mine=("_SYSTEMD_UNIT=$unit")
     # Who hits Ctrl-C wants it to end; who goes away does not.
     trap 'stopped=yes; say "ending it"; systemctl stop --no-block "$unit"' INT
   fi
   trap 'exit 143' TERM HUP PIPE
-  seen=$(mktemp --directory)
-  # shellcheck disable=SC2064 # now
-  trap "rm -rf '$seen'" EXIT
   while true; do
     state=$(systemctl is-active "$unit" || true)
     case $state in
       activating | deactivating | active | reloading) state=running ;;
       *) journalctl --sync 2>/dev/null || true ;;
     esac
-    journalctl --quiet --no-pager --output cat --cursor-file "$seen/cursor" "_SYSTEMD_INVOCATION_ID=$invocation" 2>/dev/null || true
+    journalctl --quiet --no-pager --output cat --cursor-file "$seen/cursor" "${mine[@]}" 2>/dev/null || true
     [ "$state" = running ] || break
     sleep 0.3
   done
