@@ -129,3 +129,13 @@ func (Ops) Prune(ctx context.Context, instance string) error {
 func (Ops) Report(ctx context.Context, to *string) error {
 	return backup.Report(ctx, cmp.Or(value(to), "backups.html"))
 }
+
+// FetchBackup copies an instance's last good snapshot, or -snapshot=, to this machine, still encrypted.
+//
+// It becomes a restic repository that holds that snapshot alone and opens with the instance's
+// RESTIC_PASSWORD: backups/INSTANCE-SNAPSHOT, or -to=, a folder that is not there yet or empty. Every
+// file is checked by its sum as it comes; what was cut off or interrupted (Ctrl-C) is removed. It is in
+// the audit log.
+func (Ops) FetchBackup(ctx context.Context, instance string, snapshot, to *string) error {
+	return backup.Fetch(ctx, instance, cmp.Or(value(snapshot), "latest"), value(to))
+}

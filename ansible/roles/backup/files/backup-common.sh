@@ -176,7 +176,7 @@ cut_short() {
 # outlives this terminal; shows what it says, and ends as it does. One that is at work already is shown
 # instead, or refused. Where systemd does not run, or has no such unit, it returns.
 hand_over() {
-  local unit=$1.service other=$2 before invocation state seen mine stopped=no n
+  local unit=$1.service other=$2 before invocation state seen mine since=() stopped=no n
   shift 2
   [ -d /run/systemd/system ] && systemctl cat "$unit" >/dev/null 2>&1 || return 0
   trap - ERR
@@ -193,7 +193,7 @@ hand_over() {
     printf '%s\n' "$@" >".request.$what"
     systemctl reset-failed "$unit" 2>/dev/null || true
     # From here on. Of one that ends at once, the journal knows the unit, but not always which run it was.
-    journalctl --quiet --no-pager --lines 1 --cursor-file "$seen/cursor" >/dev/null 2>&1 || true
+    since=(--since "$(date '+%F %T.%6N')")
     systemctl start --no-block "$unit"
     for ((n = 0; n < 200; n++)); do
       invocation=$(systemctl show --property InvocationID --value "$unit")
@@ -211,7 +211,8 @@ hand_over() {
       activating | deactivating | active | reloading) state=running ;;
       *) journalctl --sync 2>/dev/null || true ;;
     esac
-    journalctl --quiet --no-pager --output cat --cursor-file "$seen/cursor" "${mine[@]}" 2>/dev/null || true
+    journalctl --quiet --no-pager --output cat "${since[@]}" --cursor-file "$seen/cursor" "${mine[@]}" 2>/dev/null || true
+    [ ! -e "$seen/cursor" ] || since=() # it is after what was seen
     [ "$state" = running ] || break
     sleep 0.3
   done
@@ -462,7 +463,7 @@ mirror() {
   fi
   touch .mirrored.new
   if [ "$1" = keep ] && [ -e .mirrored ] && [[ $there == *config* ]]; then
-    mapfile -t new < <(since=$PWD/.mirrored; cd "$RESTIC_REPOSITORY" && find data keys index snapshots -type f -cnewer "$since")
+    mapfile -t new < <(stamp=$PWD/.mirrored; cd "$RESTIC_REPOSITORY" && find data keys index snapshots -type f -cnewer "$stamp")
     # Many go faster by all at once.
     [ ${#new[@]} -gt 100 ] || full=no
   fi
