@@ -429,8 +429,8 @@ docker ps -aq --filter label=com.docker.compose.project=mrs-staging-trial`
 		l.sh(t, "staging", "echo 'this is new' >/home/mrs-staging/mrsattachments/new; chown 1000:1000 /home/mrs-staging/mrsattachments/new")
 		mine := l.whatIsThere(t)
 		for _, c := range []struct{ name, until, strike, reason string }{
-			{"pg_restore is killed", "restoring the database", "pkill -9 -x pg_restore", "the database can't be restored"},
-			{"PostgreSQL is killed", "restoring the database", "kill -9 $(docker inspect --format '{{.State.Pid}}' $(docker ps -q --filter label=com.docker.compose.project=mrs-staging --filter label=com.docker.compose.service=postgres))", "the database can't be restored"},
+			{"pg_restore is killed", "restoring the database", "for ((n = 0; n < 600; n++)); do pkill -9 -x pg_restore && break; sleep 0.01; done", "the database can't be restored"},
+			{"PostgreSQL is killed", "restoring the database", "until pgrep -x pg_restore; do sleep 0.01; done; kill -9 $(docker inspect --format '{{.State.Pid}}' $(docker ps -q --filter label=com.docker.compose.project=mrs-staging --filter label=com.docker.compose.service=postgres))", "the database can't be restored"},
 			{"the application dies on it", "trying the application", `for ((n = 0; n < 300; n++)); do docker kill $(docker ps -q --filter label=com.docker.compose.project=mrs-staging-trial) >/dev/null 2>&1 && break; sleep 0.05; done`, "does not run well on it"},
 			{"the script is killed while it restores", "restoring the database", "systemctl kill --signal=KILL mrs-staging-restore", "killed"},
 			{"the script is killed in the swap", "swapping", "sleep 1.5; systemctl kill --signal=KILL mrs-staging-restore", "killed"},

@@ -236,6 +236,7 @@ requested() {
 run() {
   local show=$1 status=0 next=$((SECONDS + 10)) nap=0.02
   shift
+  run_since=$SECONDS
   "$@" </dev/null &
   child=$!
   while kill -0 "$child" 2>/dev/null; do
@@ -305,6 +306,12 @@ no_leftovers() {
 }
 
 human() { numfmt --to=iec-i --suffix=B -- "${1:-0}"; }
+# far DONE TOTAL: how many bytes of how many, and how long the rest will take at the pace so far.
+far() {
+  local spent=$((SECONDS - run_since)) left=''
+  [ "$1" -eq 0 ] || [ "$2" -le "$1" ] || left=", $((spent * ($2 - $1) / $1 + 1)) s left"
+  printf '%s of %s%s' "$(human "$1")" "$(human "$2")" "$left"
+}
 size() { du --summarize --bytes -- "$@" 2>/dev/null | awk '{ n += $1 } END { print n + 0 }'; }
 free() { df --output=avail --block-size=1 -- "$1" | tail -n 1 | tr -d ' '; }
 
@@ -498,7 +505,7 @@ fetch() {
   enough "$to" "$((${bytes:-0} - $(size "$to")))"
   no_problems "df -h $to"
   say "fetching the repository from the mirror: $(human "$bytes")"
-  how_far() { say "fetched $(human "$(size "$to")") of $(human "$bytes")"; }
+  how_far() { say "fetched $(far "$(size "$to")" "${bytes:-0}")"; }
   # What an earlier attempt has fetched is not fetched again.
   get() { ftp <<<"mirror --parallel=4 --no-perms --no-umask --ignore-time \"$NAME/restic\" \"$to\""; }
   run how_far get 2>"$log" || die "the repository can't be fetched from the mirror: $(said "$log")" "once more: $PWD/restore.sh latest goes on where it ended"

@@ -46,7 +46,7 @@ no_problems "df -h"
 
 say "restoring snapshot ${snapshot:0:8} for a drill: $(human "$bytes")"
 mkdir -p "$folder/all"
-how_far() { say "fetched $(human "$(size "$folder")") of $(human "$bytes")"; }
+how_far() { say "fetched $(far "$(size "$folder")" "$bytes")"; }
 run how_far restic restore "$snapshot" --quiet --target "$folder/all" || die "snapshot ${snapshot:0:8} can't be read"
 # The repository is needed no more.
 exec 9>&-

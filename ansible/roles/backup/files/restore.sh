@@ -198,7 +198,7 @@ cleanup() {
 
 say "restoring snapshot ${snapshot:0:8} beside what runs: $(human "$bytes")"
 mkdir -p "$beside"
-how_far() { say "fetched $(human "$(size "$beside" "$live_dump/restore")") of $(human "$bytes")"; }
+how_far() { say "fetched $(far "$(size "$beside" "$live_dump/restore")" "$bytes")"; }
 # The database is restored while the folders still come.
 if [ ${#folders[@]} != 0 ]; then
   restic restore "$snapshot" --quiet --target "$beside" "${folders[@]/#/--include=}" </dev/null >"$beside/said" 2>&1 &
