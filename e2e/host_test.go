@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -253,7 +254,7 @@ func TestAServerBecomesWhatTheCookbookSays(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		told := make(chan string, 10)
+		told := make(chan string, 100)
 		slack := &httptest.Server{Listener: listener, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			told <- r.URL.Path + " " + r.FormValue("payload")
 		})}}
@@ -287,6 +288,81 @@ func TestAServerBecomesWhatTheCookbookSays(t *testing.T) {
 			if without, with := must(t, ask...), must(t, append(ask, "--user", "ops:secret")...); without != "401" || with != "200" {
 				t.Errorf("%s: %s without password, %s with it", name, without, with)
 			}
+		}
+
+		// What is known of backups; the other files are none that a backup writes.
+		c.root(t, `mkdir -p /var/lib/mrs-ops && cd /var/lib/mrs-ops
+			write() {
+				printf 'mrs_backup_%s{instance="%s"} %s\n' last_good_timestamp_seconds "$1" "$(($(date +%s) - $2))" good "$1" 1 bytes "$1" 734003200 >"$1.new"
+				mv "$1.new" "$1.prom"
+			}
+			write fresh 3600; write stale 108000
+			head -c 1000000 /dev/urandom >garbage.prom; mkfifo pipe.prom; touch -- 'a b;$(touch pwned).prom'
+			printf 'mrs_backup_good{instance="half"} 1\nmrs_backup_bytes{instance="half"} 73' >half.prom`)
+		// samples are those that Prometheus has of an instance, by name and dimension.
+		samples := func(family string) map[string]float64 {
+			var answer struct {
+				Data struct {
+					Result []struct {
+						Metric map[string]string
+						Value  [2]any
+					}
+				}
+			}
+			out := must(t, "curl", "--silent", "--insecure", "--max-time", "5", "--user", "ops:secret", "--resolve", "prometheus.default:443:"+address,
+				"--get", "--data-urlencode", `query={__name__=~"netdata_mrs_.*",family="`+family+`"}`, "https://prometheus.default/api/v1/query")
+			if err := json.Unmarshal([]byte(out), &answer); err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			found := map[string]float64{}
+			for _, sample := range answer.Data.Result {
+				text, _ := sample.Value[1].(string)
+				value, err := strconv.ParseFloat(text, 64)
+				if err != nil {
+					t.Errorf("%v is %v", sample.Metric, sample.Value)
+				}
+				found[sample.Metric["__name__"]+" "+sample.Metric["dimension"]] = value
+			}
+			return found
+		}
+		// soon waits for what is measured every 10 s, and asked for every 15 s.
+		soon := func(what string, holds func() bool) {
+			t.Helper()
+			for late := time.Now().Add(90 * time.Second); !holds(); time.Sleep(time.Second) {
+				if time.Now().After(late) {
+					t.Fatalf("not within 90 s: %s", what)
+				}
+			}
+		}
+		const age, size = "netdata_mrs_backup_age_seconds_average age", "netdata_mrs_backup_size_bytes_average snapshot"
+		soon("Prometheus knows the backup", func() bool { return len(samples("fresh")) == 3 && len(samples("half")) == 1 })
+		if got := samples("fresh"); got[age] < 3600 || got[age] > 3900 || got[size] != 734003200 || got["netdata_mrs_backup_good_boolean_average good"] != 1 {
+			t.Errorf("Prometheus knows %v", got)
+		}
+		for late := time.After(time.Minute); ; {
+			select {
+			case said := <-told:
+				if strings.Contains(said, "mrs_backup.age_fresh") {
+					t.Errorf("Slack was told of a fresh backup: %s", said)
+				}
+				if !strings.Contains(said, "mrs_backup.age_stale") {
+					continue
+				}
+				if !strings.Contains(said, "needs attention") || !strings.Contains(said, "age of the last good backup of stale") {
+					t.Errorf("Slack was told %s", said)
+				}
+			case <-late:
+				t.Error("Slack was not told of the old backup")
+			}
+			break
+		}
+		c.root(t, "rm /var/lib/mrs-ops/stale.prom")
+		netdata := func(path string) string { return c.root(t, "curl --silent --fail http://127.0.0.1:19999/api/v1/"+path) }
+		soon("an instance without a file is forgotten", func() bool {
+			return !strings.Contains(netdata("charts")+netdata("alarms?all"), "_stale")
+		})
+		if charts := netdata("charts"); !strings.Contains(charts, `"mrs_backup.age_fresh"`) || strings.Contains(charts, "garbage") || strings.Contains(charts, "pwned") {
+			t.Errorf("netdata's charts are %s", charts)
 		}
 	})
 }

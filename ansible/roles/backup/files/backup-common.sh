@@ -48,6 +48,7 @@ cleanup() { :; }
 
 finish() {
   local status=$? outcome=good
+  exec 1>&5 2>&6
   set +e
   trap '' HUP INT TERM PIPE
   [ -z "$child" ] || { kill -TERM "$child" 2>/dev/null; wait "$child" 2>/dev/null; }
@@ -69,6 +70,7 @@ finish() {
 
 # careful: from here on, whatever ends us is told and written down.
 careful() {
+  exec 5>&1 6>&2 # a signal may come while the output goes elsewhere
   trap finish EXIT
   set -E
   trap 'failed="line $LINENO: ${BASH_COMMAND%% *}"' ERR

@@ -126,7 +126,7 @@ for s in json.load(sys.stdin):
     exit
     ;;
   list | recover | discard)
-    trap finish EXIT
+    careful
     "$@"
     exit
     ;;
