@@ -79,6 +79,7 @@ remove_beside() {
 }
 
 recover() {
+  trap '' HUP INT TERM PIPE # half undone is worse
   exec 9>>.backup.lock
   flock --nonblock 9 || return 0 # whoever has it is at work
   if [ -e .restore.swap ]; then
