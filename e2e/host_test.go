@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -361,8 +362,9 @@ func TestAServerBecomesWhatTheCookbookSays(t *testing.T) {
 		soon("an instance without a file is forgotten", func() bool {
 			return !strings.Contains(netdata("charts")+netdata("alarms?all"), "_stale")
 		})
-		if charts := netdata("charts"); !strings.Contains(charts, `"mrs_backup.age_fresh"`) || strings.Contains(charts, "garbage") || strings.Contains(charts, "pwned") {
-			t.Errorf("netdata's charts are %s", charts)
+		charted := regexp.MustCompile(`"id": "mrs_[^"]*"`).FindAllString(netdata("charts"), -1)
+		if want := []string{`"id": "mrs_backup.age_fresh"`, `"id": "mrs_backup.good_fresh"`, `"id": "mrs_backup.good_half"`, `"id": "mrs_backup.size_fresh"`}; !slices.Equal(slices.Sorted(slices.Values(charted)), want) {
+			t.Errorf("netdata's charts of backups are %q, want %q", charted, want)
 		}
 	})
 }
