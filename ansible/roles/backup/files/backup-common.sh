@@ -495,7 +495,8 @@ mirror() {
 fetch() {
   local there to=$RESTIC_REPOSITORY.fetched bytes log=.mirror.log disk
   [ -n "$LFTP_DSN" ] && here || return 1
-  there=$(ftp <<<"cls -1 \"$NAME/restic\"" 2>"$log") || { reason="the mirror does not tell: $(said "$log")"; return 1; }
+  there=$(printf '%s\n' "mkdir -p -f \"$NAME/restic\"" "cls -1 \"$NAME/restic\"" | ftp 2>"$log") ||
+    { reason="the mirror does not tell: $(said "$log")"; return 1; }
   [[ $there == *config* ]] || return 1
   # A disk that is to be there, and is not, is not written below.
   while read -r disk; do
