@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2317
-# What backup.sh, restore.sh, prune.sh, drill.sh and alert.sh share. They source it from the
+# What backup.sh, restore.sh, prune.sh, drill.sh, export.sh and alert.sh share. They source it from the
 # instance's home.
 #
 # Files in home, beside the scripts:
@@ -314,7 +314,7 @@ far() {
   [ "$1" -eq 0 ] || [ "$2" -le "$1" ] || left=", $((spent * ($2 - $1) / $1 + 1)) s left"
   printf '%s of %s%s' "$(human "$1")" "$(human "$2")" "$left"
 }
-size() { du --summarize --bytes -- "$@" 2>/dev/null | awk '{ n += $1 } END { print n + 0 }'; }
+size() { du --summarize --bytes -- "$@" 2>/dev/null | awk '{ n += $1 } END { printf "%.0f\n", n }'; }
 free() { df --output=avail --block-size=1 -- "$1" | tail -n 1 | tr -d ' '; }
 
 # enough FOLDER BYTES: adds to problems if the file system of FOLDER has less.
@@ -348,7 +348,7 @@ open_repository() {
   local id ids
   if ! here || [ "$(sed -n 2p .restic_id)" != "$(config_sum 2>/dev/null)" ]; then
     id=$(repository_id) || die "the repository $(shown) can't be opened" \
-      "is its disk mounted? is it reachable? if it is lost, restore.sh latest fetches it from the mirror. restic says: $(restic cat config 2>&1 | tail -n 1)"
+      "is its disk mounted? is it reachable? if it is lost, restore.sh latest fetches it from the mirror. restic says: $(restic cat config 2>&1 | head -n 1)"
     [ "$id" = "$(head -n 1 .restic_id)" ] || die "$(shown) is not the repository that the backups of $NAME are in" \
       "if it is to be from now on: rm $PWD/.restic_id, then deploy"
     remember "$id"

@@ -29,7 +29,7 @@ init() {
   if ! id=$(repository_id); then
     if [ -e .restic_id ] || [ -e "$RESTIC_REPOSITORY/config" ]; then
       die "the repository $(shown) can't be opened with RESTIC_PASSWORD; the password that was kept is still there" \
-        "is its disk mounted? a new password is first added by: restic key add. restic says: $(restic cat config 2>&1 | tail -n 1)"
+        "is its disk mounted? a new password is first added by: restic key add. restic says: $(restic cat config 2>&1 | head -n 1)"
     fi
     if fetch; then
       id=$(repository_id) || die "the repository that the mirror holds can't be opened with RESTIC_PASSWORD" "it is in $RESTIC_REPOSITORY now"
@@ -141,7 +141,7 @@ cat <&"$answer" >"$dump/tables.tsv"
 wait "$psql" || die "the rows can't be counted: $(tail -n 1 "$dump/tables.tsv")"
 postgres pg_restore --list "/dump/data.$$" >/dev/null || die "what was dumped can't be read"
 mv -- "$dump/data.$$" "$dump/data"
-facts+=(dump_bytes: "$(size "$dump")" rows: "$(awk -F '\t' '{ n += $2 } END { print n + 0 }' "$dump/tables.tsv")")
+facts+=(dump_bytes: "$(size "$dump")" rows: "$(awk -F '\t' '{ n += $2 } END { printf "%.0f\n", n }' "$dump/tables.tsv")")
 
 commit=$(docker inspect --format '{{range .Config.Env}}{{println .}}{{end}}' "$(container django)" 2>/dev/null | sed -n 's/^GIT_COMMIT=//p' | head -n 1)
 say "making a snapshot: $(human "$(size docker-compose.yml log mrsattachments "$dump")")"

@@ -70,5 +70,5 @@ run true up trial || { tail -n 5 "$folder/said"; docker logs --tail 20 "$(contai
 trial=$(container trial "$project")
 well "$trial" || die "$reason"
 docker exec "$trial" mrs migrate --check >/dev/null 2>&1 7>&- 8>&- 9>&- || die "not all migrations are applied"
-facts+=(rows: "$(awk -F '\t' '{ n += $2 } END { print n + 0 }' "$folder/dump/tables.tsv" 2>/dev/null || echo 0)" files: "$(find "$folder/mrsattachments" -type f | wc -l)")
+facts+=(rows: "$(awk -F '\t' '{ n += $2 } END { printf "%.0f\n", n }' "$folder/dump/tables.tsv" 2>/dev/null || echo 0)" files: "$(find "$folder/mrsattachments" -type f | wc -l)")
 say "snapshot ${snapshot:0:8} of $NAME is proven: it was restored, and the application runs on it"
