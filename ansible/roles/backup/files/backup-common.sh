@@ -303,8 +303,19 @@ no_leftovers() {
   [ -z "$(container trial "$NAME-trial")" ] || docker rm --force --volumes "$(container trial "$NAME-trial")" >/dev/null
   for database in $(sql --dbname postgres --command "
     select datname from pg_database where datname like '${DB_NAME//_/\\_}\\_restore\\_%'"); do
-    sql --dbname postgres --command "drop database \"$database\" with (force)"
+    drop "$database"
   done
+}
+
+# drop DATABASE, as soon as PostgreSQL lets us: it may just have been killed, and be at its recovery.
+drop() {
+  local n
+  for ((n = 0; n < 60; n++)); do
+    database_server=$(container postgres)
+    ! sql --dbname postgres --command "drop database if exists \"$1\" with (force)" 2>/dev/null || return 0
+    sleep 0.5
+  done
+  say "the database $1 is left, since PostgreSQL does not answer; the next restore removes it"
 }
 
 human() { numfmt --to=iec-i --suffix=B -- "${1:-0}"; }
@@ -562,7 +573,7 @@ bring() {
   postgres vacuumdb "${as_user[@]}" --dbname "$database" --analyze-only --jobs "$jobs" --quiet
   [ ! -e "$dump/tables.tsv" ] || same_rows "$dump/tables.tsv" "$database"
 }
-complaints() { grep --extended-regexp --invert-match '^(DETAIL|CONTEXT|COPY|LINE|STATEMENT|Command was|  )' "$1" | sed -E 's/(CONTEXT|DETAIL|Key \().*//' | head -n 10; }
+complaints() { grep --extended-regexp --invert-match '^(DETAIL|CONTEXT|COPY|LINE|STATEMENT|Command was|  )' "$1" | sed -E '11,$d; s/(CONTEXT|DETAIL|Key \().*//' || true; }
 
 # same_rows TABLES DATABASE
 same_rows() {

@@ -75,7 +75,7 @@ not_undone() {
 remove_beside() {
   docker rm --force --volumes "$(container trial "$NAME-trial")" >/dev/null 2>&1
   rm -rf -- "${beside:?}" .trial.json .bring.log ${live_dump:+"$live_dump/restore"}
-  [ -z "$database_server" ] || sql --dbname postgres --command "drop database if exists \"$database\" with (force)" 2>/dev/null
+  [ -z "$database_server" ] || drop "$database"
 }
 
 recover() {
@@ -114,7 +114,7 @@ discard() {
   for path in *."$1"; do
     [ ! -e "$path" ] || rm -rf -- "$path"
   done
-  sql --dbname postgres --command "drop database if exists \"${DB_NAME}_${1,,}\" with (force)"
+  drop "${DB_NAME}_${1,,}"
   say "what the restore of $1 has kept is removed"
 }
 
