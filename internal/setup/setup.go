@@ -34,7 +34,7 @@ var (
 	Vagrant = []string{"vagrant"}
 
 	// Lab names what the lab needs beside what its parts ask for themselves.
-	Lab = []string{"docker-registry", "compose", "ansible"}
+	Lab = []string{"docker", "docker-registry", "compose", "ansible"}
 
 	// Lint names what reading the scripts and the playbooks for mistakes needs.
 	Lint = []string{"ansible", "shellcheck", "ansible-lint"}
