@@ -368,6 +368,8 @@ open_repository() {
   if ! here || [ -n "$(find "$RESTIC_REPOSITORY/locks" -type f -print -quit 2>/dev/null)" ]; then restic unlock --quiet; fi
   if [ -e .backup.unchecked ]; then
     mapfile -t ids < <(snapshots | python3 -c 'import json, sys; print("\n".join(s["id"] for s in json.load(sys.stdin) if s["unchecked"]))' | grep .)
+    # A run makes one.
+    [ ${#ids[@]} -le 1 ] || die "${#ids[@]} snapshots count as never checked, which can't be" "look at them: restic snapshots; then rm $PWD/.backup.unchecked"
     if [ ${#ids[@]} != 0 ]; then
       say "forgetting a snapshot that was made, but never checked"
       restic forget --quiet "${ids[@]}"
@@ -384,17 +386,20 @@ remember() {
 # scripts before ours have made of this home.
 snapshots() {
   restic snapshots --json --no-lock | python3 -c '
-import datetime, json, os, re, sys
+import calendar, json, os, re, sys, time
 name, home = sys.argv[1:]
-since = float(open(".backup.unchecked").read() or 0) if os.path.exists(".backup.unchecked") else None
+since = None
+if os.path.exists(".backup.unchecked"):
+    # Empty, or begun and not ended, if the power went: then its own time has to do.
+    said = open(".backup.unchecked").read()
+    since = float(said) if re.match(r"\d{10}\.\d+\n$", said) else os.stat(".backup.unchecked").st_mtime
 mine = []
 for s in json.load(sys.stdin) or []:
     if s.get("hostname") != name and not any(p.startswith(home + "/") for p in s.get("paths") or []):
         continue
-    t = re.sub(r"(\.\d{6})\d*", r"\1", s["time"]).replace("Z", "+00:00")
-    if "." not in t:
-        t = re.sub(r"([+-]\d\d:\d\d)$", r".000000\1", t)
-    s["epoch"] = datetime.datetime.strptime(re.sub(r"([+-]\d\d):(\d\d)$", r"\1\2", re.sub(r"\.(\d+)", lambda m: "." + m.group(1).ljust(6, "0"), t)), "%Y-%m-%dT%H:%M:%S.%f%z").timestamp()
+    day, fraction, zone = re.match(r"(.{19})(\.\d+)?(Z|[+-]\d\d:\d\d)$", s["time"]).groups()
+    offset = 0 if zone == "Z" else int(zone[0] + "1") * (int(zone[1:3]) * 3600 + int(zone[4:]) * 60)
+    s["epoch"] = calendar.timegm(time.strptime(day, "%Y-%m-%dT%H:%M:%S")) - offset + float(fraction or 0)
     s["unchecked"] = since is not None and s.get("hostname") == name and s["epoch"] >= since
     mine.append(s)
 mine.sort(key=lambda s: s["epoch"])

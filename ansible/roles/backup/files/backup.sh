@@ -146,6 +146,7 @@ facts+=(dump_bytes: "$(size "$dump")" rows: "$(awk -F '\t' '{ n += $2 } END { pr
 commit=$(docker inspect --format '{{range .Config.Env}}{{println .}}{{end}}' "$(container django)" 2>/dev/null | sed -n 's/^GIT_COMMIT=//p' | head -n 1)
 say "making a snapshot: $(human "$(size docker-compose.yml log mrsattachments "$dump")")"
 date +%s.%N >.backup.unchecked
+sync .backup.unchecked .
 progressed() {
   tail -n 1 .backup.said | python3 -c '
 import json, sys
