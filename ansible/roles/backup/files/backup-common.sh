@@ -553,8 +553,11 @@ part_in() {
   [ -n "$found" ] || die "snapshot ${snapshot:0:8} holds no $2"
   [ "$found" = "$1/$2" ] || mv -- "$found" "$1/$2"
 }
-# restore_size: bytes of what is in the snapshot.
-restore_size() { restic stats --json --mode restore-size "$snapshot" | sed -nE 's/.*"total_size": *([0-9]+).*/\1/p'; }
+# restore_size: bytes of what is in the snapshot, as was written down when it was made, or as restic finds.
+restore_size() {
+  sed -nE "s/.*\"what\": \"backup\".*\"snapshot\": \"${snapshot:0:8}\".*\"bytes\": ([0-9]+).*/\1/p" "$ledger" 2>/dev/null | tail -n 1 | grep . ||
+    restic stats --json --mode restore-size "$snapshot" | sed -nE 's/.*"total_size": *([0-9]+).*/\1/p'
+}
 
 # bring DUMP DATABASE INSIDE: fills DATABASE, which is empty, with the dump in the host's folder DUMP, which is
 # INSIDE for the container of PostgreSQL; makes sure that it has the rows that the backup counted.
@@ -575,9 +578,10 @@ bring() {
     run how_far section >"$log" 2>&1 || { complaints "$log"; die "the database can't be restored from a plain dump"; }
   fi
   rm -f "$log"
-  postgres vacuumdb "${as_user[@]}" --dbname "$database" --analyze-only --jobs "$jobs" --quiet
   [ ! -e "$dump/tables.tsv" ] || same_rows "$dump/tables.tsv" "$database"
 }
+# analyze DATABASE: so that its queries are planned as they were.
+analyze() { postgres vacuumdb "${as_user[@]}" --dbname "$1" --analyze-only --jobs "$jobs" --quiet; }
 complaints() { grep --extended-regexp --invert-match '^(DETAIL|CONTEXT|COPY|LINE|STATEMENT|Command was|  )' "$1" | sed -E '11,$d; s/(CONTEXT|DETAIL|Key \().*//' || true; }
 
 # same_rows TABLES DATABASE

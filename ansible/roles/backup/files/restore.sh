@@ -192,7 +192,7 @@ cleanup() {
     not_undone
     return
   fi
-  [ -z "${fetching:-}" ] || { kill "$fetching"; wait "$fetching"; } 2>/dev/null
+  for child in ${fetching:-} ${analyzing:-}; do { kill "$child"; wait "$child"; } 2>/dev/null; done
   remove_beside
   [ $phase = swapped ] || reason="$reason; nothing was restored, $NAME is as it was before"
 }
@@ -226,6 +226,8 @@ fi
 
 if [ "$only" != attachments ]; then
   say "trying the application on it"
+  analyze "$database" >"$beside/analyzed" 2>&1 &
+  analyzing=$!
   trying=$beside/trial
   mkdir "$trying"
   # What is not restored stays as it is, and is not there to be tried.
@@ -235,6 +237,8 @@ if [ "$only" != attachments ]; then
   "${try[@]}" up --detach </dev/null >"$beside/said" 2>&1 8>&- 9>&- || { tail -n 5 "$beside/said"; die "the application can't be started on it"; }
   well "$(container trial "$NAME-trial")" || die "$reason"
   "${try[@]}" down --timeout 5 </dev/null >/dev/null 2>&1 8>&- 9>&-
+  wait "$analyzing" || { tail -n 3 "$beside/analyzed"; die "the database can't be analyzed"; }
+  analyzing=''
 fi
 
 say "swapping"
