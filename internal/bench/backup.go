@@ -103,7 +103,7 @@ func (b *backups) begin(ctx context.Context) error {
 		return err
 	}
 	console.Say("deploying %s", backupHome)
-	if _, err := local.Combined(ctx, b.binary, "deploy:local", "-home="+backupHome, fmt.Sprintf("-port=%d", port)); err != nil {
+	if _, _, err := runLines(ctx, backupWork{argv: []string{b.binary, "deploy:local", "-home=" + backupHome, fmt.Sprintf("-port=%d", port)}}); err != nil {
 		return err
 	}
 	if b.server, err = b.container(ctx, "postgres"); err != nil {
@@ -114,7 +114,7 @@ func (b *backups) begin(ctx context.Context) error {
 		return err
 	}
 	stop := console.Pulse(20*time.Second, console.Say, fmt.Sprintf("adding %d people", backupPeople))
-	_, err = engine.Output(ctx, "exec", django, "mrs", "seed", strconv.Itoa(backupPeople))
+	_, _, err = runLines(ctx, backupWork{argv: engine.Docker("exec", django, "mrs", "seed", strconv.Itoa(backupPeople))})
 	stop()
 	if err != nil {
 		return err
@@ -204,7 +204,10 @@ func (b *backups) remove(ctx context.Context) error {
 	var errs []error
 	_, err = local.Combined(ctx, b.binary, "local:destroy", "-home="+backupHome, "-yes")
 	errs = append(errs, err)
-	left := []string{"rm", "-rf", "--", "/run/lock/mrs-ops/" + name + ".work"}
+	left := []string{"rm", "-rf", "--", "/var/log/mrs-ops/" + name + ".log"}
+	for _, lock := range []string{"lock", "progress", "work"} {
+		left = append(left, "/run/lock/mrs-ops/"+name+"."+lock)
+	}
 	if cached {
 		left = append(left, "/var/cache/mrs-ops/"+id)
 	}
@@ -385,8 +388,9 @@ type backupFigures struct {
 	counted  string
 	steps    []*backupStep // backups
 	restores []*backupStep
-	// The part of ours that the database takes, of each restore.
-	databaseOnly []time.Duration
+	// Of each restore of ours: until the database is there, which is what the
+	// alternative does, and what of that is not reading the repository.
+	untilTried, databaseOnly []time.Duration
 	// By pg_restore, of a folder that is there.
 	folder []backupCost
 }
@@ -538,10 +542,12 @@ func (b *backups) restoreOurs(ctx context.Context, f *backupFigures, step *backu
 		return err
 	}
 	step.ours = append(step.ours, c)
-	var from, to time.Time
+	var began, from, to time.Time
 	var stamp string
 	for _, line := range lines {
 		switch {
+		case strings.HasPrefix(line.text, "restoring snapshot "):
+			began = line.at
 		case strings.HasPrefix(line.text, "restoring the database"):
 			from = line.at
 		case strings.HasPrefix(line.text, "trying "):
@@ -551,9 +557,10 @@ func (b *backups) restoreOurs(ctx context.Context, f *backupFigures, step *backu
 			stamp = after
 		}
 	}
-	if from.IsZero() || to.IsZero() || stamp == "" {
+	if began.IsZero() || from.IsZero() || to.IsZero() || stamp == "" {
 		return fmt.Errorf("%s says something else than what is known of it", script)
 	}
+	f.untilTried = append(f.untilTried, to.Sub(began))
 	f.databaseOnly = append(f.databaseOnly, to.Sub(from))
 	if _, err := local.Output(ctx, local.Root(script, "discard", stamp)...); err != nil {
 		return err
@@ -598,8 +605,13 @@ func (f *backupFigures) print() error {
 	restore := f.restores[0]
 	base := costOf(restore.plain).wall
 	row(restore.name, costOf(restore.ours), base, true)
-	only := median(f.databaseOnly)
-	rows = append(rows, []string{"restore, of it the database", seconds(only), "", "", fmt.Sprintf("%.2f", float64(only)/float64(base))})
+	tried := median(f.untilTried)
+	for _, part := range []struct {
+		name string
+		took time.Duration
+	}{{"restore, of it until it is tried", tried}, {"restore, of it the database only", median(f.databaseOnly)}} {
+		rows = append(rows, []string{part.name, seconds(part.took), "", "", fmt.Sprintf("%.2f", float64(part.took)/float64(base))})
+	}
 	row("restore, "+restore.plainName, costOf(restore.plain), base, false)
 	row("restore, pg_restore of a folder that is there", costOf(f.folder), base, false)
 	if err := console.Table(rows...); err != nil {
@@ -615,7 +627,7 @@ func (f *backupFigures) print() error {
 	for _, s := range f.steps {
 		slowest = max(slowest, s.ratio())
 	}
-	faster := 1 / restore.ratio()
+	faster, whole := float64(base)/float64(tried), 1/restore.ratio()
 	met := func(is bool) string {
 		if is {
 			return "met"
@@ -623,9 +635,14 @@ func (f *backupFigures) print() error {
 		return "NOT met"
 	}
 	console.Done("aims: a second backup adds less than 3 %% of the first: %.1f %% for the newest rows, %s, %.1f %% for rows at random, %s;"+
-		" a backup takes at most 1.1 times as long: %.2f at worst, %s; a restore is 1.5 times as fast as psql: %.2f, %s",
-		share(newest), met(share(newest) < 3), share(random), met(share(random) < 3), slowest, met(slowest <= 1.1), faster, met(faster >= 1.5))
+		" a backup takes at most 1.1 times as long: %.2f at worst, %s; a restore is 1.5 times as fast as psql: %.2f until it is tried, %s, %.2f as a whole, %s",
+		share(newest), met(share(newest) < 3), share(random), met(share(random) < 3), slowest, met(slowest <= 1.1), faster, met(faster >= 1.5), whole, met(whole >= 1.5))
 	return nil
 }
 
-func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
+func megabytes(n int64) string {
+	if n < 1e6 {
+		return fmt.Sprintf("%.0f kB", float64(n)/1e3)
+	}
+	return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+}
