@@ -423,7 +423,7 @@ dd if=/dev/urandom of=log/ballast bs=1M count=16 status=none`)
 
 	t.Run("a restore that does not work out, or is interrupted, changes nothing", func(t *testing.T) {
 		const leftovers = `ls -d /home/mrs-staging/.restore* /home/mrs-staging/log.* /home/mrs-staging/mrsattachments.* 2>/dev/null || true
-docker exec $(docker ps -q --filter label=com.docker.compose.project=mrs-staging --filter label=com.docker.compose.service=postgres) psql -U django -d postgres -qtAc "select datname from pg_database where datname like 'mrs_%'"
+docker exec $(docker ps -q --filter label=com.docker.compose.project=mrs-staging --filter label=com.docker.compose.service=postgres) psql -U django -d postgres -qtAc "select datname from pg_database where datname like 'mrs_%' and datname not like 'mrs_undone_%'"
 docker ps -aq --filter label=com.docker.compose.project=mrs-staging-trial`
 		l.sh(t, "staging", `cd /home/mrs-staging; for s in log.*; do ./restore.sh discard "${s#log.}"; done; for s in mrsattachments.*; do [ ! -e "$s" ] || ./restore.sh discard "${s#mrsattachments.}"; done`)
 		l.sh(t, "staging", "echo 'this is new' >/home/mrs-staging/mrsattachments/new; chown 1000:1000 /home/mrs-staging/mrsattachments/new")

@@ -82,7 +82,7 @@ func run(ctx context.Context, s *server.Server, j job) error {
 		// What it complains of comes in order with what it says.
 		why, err := show(s.Name, s.Script(`exec 2>&1; exec "$@"`, append([]string{s.Folder + "/" + j.name + ".sh"}, j.args...)...))
 		switch {
-		case ctx.Err() != nil && err != nil:
+		case ctx.Err() != nil && err != nil && (why == "interrupted" || strings.Contains(why, "as it was before")):
 			return context.Canceled
 		case err != nil && why != "":
 			return &failure{why, err}

@@ -12,8 +12,13 @@ what=${unit%.service}
 what=${what#"$NAME-"}
 # One that was killed could not write down anything.
 killed=$(systemctl show --property Result --value "$unit")
-[ ! -e ".running.$what" ] || record what "$what" outcome failed reason "killed: $killed"
-rm -f ".running.$what"
+lock=.backup.lock
+[ "$what" != drill ] || lock=.drill.lock
+# Another one may be at work.
+if [ -e ".running.$what" ] && flock --nonblock "$lock" true; then
+  record what "$what" outcome failed reason "killed: $killed"
+  rm -f ".running.$what"
+fi
 why=$(python3 -c '
 import json, sys
 what, last, good = sys.argv[1], "", ""

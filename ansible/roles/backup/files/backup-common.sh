@@ -90,10 +90,13 @@ entry = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
 for n, v in zip(pairs[::2], pairs[1::2]):
     if v:
         entry[n.rstrip(":")] = json.loads(v) if n.endswith(":") else v
-with open(ledger, "a") as f:
-    f.write(json.dumps(entry) + "\n")
+with open(ledger, "ab+") as f:
+    # After a line that the power cut short.
+    size = f.seek(0, 2)
+    f.seek(max(0, size - 1))
+    f.write((b"" if f.read(1) in (b"", b"\n") else b"\n") + json.dumps(entry).encode() + b"\n")
 runs = []
-for line in open(ledger):
+for line in open(ledger, errors="replace"):
     try:
         runs.append(json.loads(line))
     except ValueError:
@@ -299,10 +302,10 @@ no_leftovers() {
   sql --dbname postgres --command "
     select pg_terminate_backend(pid) from pg_stat_activity
     where application_name = 'mrs-backup' and pid <> pg_backend_pid()" >/dev/null
-  rm -rf -- "${1:?}"/data "$1"/data.* "$1"/globals.sql "$1"/tables.tsv "$1"/restore .restore-*
+  rm -rf -- "${1:?}"/data "$1"/data.* "$1"/globals.sql "$1"/tables.tsv "$1"/restore .restore-* .trial.json .bring.restore .counted.restore
   [ -z "$(container trial "$NAME-trial")" ] || docker rm --force --volumes "$(container trial "$NAME-trial")" >/dev/null
   for database in $(sql --dbname postgres --command "
-    select datname from pg_database where datname like '${DB_NAME//_/\\_}\\_restore\\_%'"); do
+    select datname from pg_database where datname ~ '^${DB_NAME}_restore_[0-9]{8}t[0-9]{6}z\$'"); do
     drop "$database"
   done
 }
@@ -340,6 +343,9 @@ no_problems() {
   [ ${#problems[@]} = 0 ] || die "$(printf '%s; ' "${problems[@]}" | sed 's/; $//')" "$1"
 }
 
+# no_swap: nobody reads or changes what a restore that was cut short has left half done.
+no_swap() { [ ! -e .restore.swap ] || die "a restore was cut short, and is to be undone first" "$PWD/restore.sh recover"; }
+
 # --- the repository
 
 here() { [[ $RESTIC_REPOSITORY == /* ]]; } # a folder, not an address
@@ -356,7 +362,8 @@ repository_id() {
 # a disk that is not mounted is never taken for a repository without snapshots; and forgets what a run
 # that was killed has left there. The lock must be held.
 open_repository() {
-  local id ids
+  local id ids found
+  no_swap
   if ! here || [ "$(sed -n 2p .restic_id)" != "$(config_sum 2>/dev/null)" ]; then
     id=$(repository_id) || die "the repository $(shown) can't be opened" \
       "is its disk mounted? is it reachable? if it is lost, restore.sh latest fetches it from the mirror. restic says: $(restic cat config 2>&1 | head -n 1)"
@@ -367,7 +374,8 @@ open_repository() {
   # Locks of runs that were killed; living ones stay.
   if ! here || [ -n "$(find "$RESTIC_REPOSITORY/locks" -type f -print -quit 2>/dev/null)" ]; then restic unlock --quiet; fi
   if [ -e .backup.unchecked ]; then
-    mapfile -t ids < <(snapshots | python3 -c 'import json, sys; print("\n".join(s["id"] for s in json.load(sys.stdin) if s["unchecked"]))' | grep .)
+    found=$(snapshots) || die "the snapshots of $(shown) can't be listed, so that one that was never checked may be among them"
+    mapfile -t ids < <(python3 -c 'import json, sys; print(*(s["id"] for s in json.load(sys.stdin) if s["unchecked"]), sep="\n", end="")' <<<"$found")
     # A run makes one.
     [ ${#ids[@]} -le 1 ] || die "${#ids[@]} snapshots count as never checked, which can't be" "look at them: restic snapshots; then rm $PWD/.backup.unchecked"
     if [ ${#ids[@]} != 0 ]; then
@@ -472,7 +480,7 @@ said() { grep . "$1" | tail -n 1 | sed 's#[a-z]*://[^ ]*#the mirror#g'; }
 # Data first, then what refers to them, and deleted the other way round, so that whatever interrupts it,
 # what is there is a repository.
 mirror() {
-  local there folder file log=.mirror.log new=() full=yes at="$NAME/restic"
+  local there folder file files log=.mirror.log new=() full=yes at="$NAME/restic"
   local all=(--reverse --parallel=4 --no-perms --no-umask --ignore-time)
   [ -n "$LFTP_DSN" ] || return 0
   here || { say "$(shown) is not a folder: not mirrored"; return 0; }
@@ -488,7 +496,9 @@ mirror() {
   fi
   touch .mirrored.new
   if [ "$1" = keep ] && [ -e .mirrored ] && [[ $there == *config* ]]; then
-    mapfile -t new < <(stamp=$PWD/.mirrored; cd "$RESTIC_REPOSITORY" && find data keys index snapshots -type f -cnewer "$stamp")
+    files=$(last=$PWD/.mirrored; cd "$RESTIC_REPOSITORY" && find data keys index snapshots -type f -cnewer "$last") ||
+      { reason="what is new in $RESTIC_REPOSITORY can't be listed"; return 1; }
+    mapfile -t new < <(printf '%s' "$files")
     # Many go faster by all at once.
     [ ${#new[@]} -gt 100 ] || full=no
   fi
@@ -563,7 +573,7 @@ restore_size() {
 # INSIDE for the container of PostgreSQL; makes sure that it has the rows that the backup counted.
 # Of what PostgreSQL complains, nothing is shown that may be somebody's data.
 bring() {
-  local dump=$1 database=$2 inside=$3 log=.bring.log roles
+  local dump=$1 database=$2 inside=$3 log=.bring.$what roles
   how_far() { say "restored $(human "$(sql --dbname postgres --command "select pg_database_size('$database')")") of the database"; }
   roles=$(find "$dump" -maxdepth 1 \( -name globals.sql -o -name data.dump \) -print -quit)
   [ -z "$roles" ] || missing_roles <"$roles"
@@ -582,12 +592,14 @@ bring() {
 }
 # analyze DATABASE: so that its queries are planned as they were.
 analyze() { postgres vacuumdb "${as_user[@]}" --dbname "$1" --analyze-only --jobs "$jobs" --quiet; }
-complaints() { grep --extended-regexp --invert-match '^(DETAIL|CONTEXT|COPY|LINE|STATEMENT|Command was|  )' "$1" | sed -E '11,$d; s/(CONTEXT|DETAIL|Key \().*//' || true; }
+complaints() { grep --extended-regexp --invert-match '^(DETAIL|CONTEXT|COPY|LINE|STATEMENT|Command was|  )' "$1" | sed -E '11,$d; s/(CONTEXT|DETAIL|Key \(|: ").*//' || true; }
 
 # same_rows TABLES DATABASE
 same_rows() {
   local difference
-  difference=$(diff <(sort "$1") <(count_rows "$2" | sort) | sed -n 's/^[<>] //p' | cut -f1 | sort -u | head -n 5 | paste -sd ' ')
+  count_rows "$2" >".counted.$what" || die "the rows of the restored database can't be counted"
+  difference=$(comm -3 <(LC_ALL=C sort "$1") <(LC_ALL=C sort ".counted.$what") | sed 's/^\t//' | cut -f1 | sort -u | sed '6,$d' | paste -sd ' ')
+  rm -f ".counted.$what"
   [ -z "$difference" ] || die "the restored database has not the rows that the backup counted: $difference"
 }
 # The tables whose data pg_dump dumps, and how many rows they have.
@@ -624,12 +636,20 @@ only_database() {
       }
       next
     }
-    /^-- PostgreSQL database dump complete/ || $1 == "\\connect" { inside = 0; next }
+    /^-- PostgreSQL database dump complete/ { inside = 0; complete = 1; next }
+    $1 == "\\connect" { inside = 0; next }
     # What servers of today do not know any more.
     /^SET default_with_oids/ || $1 == "\\restrict" || $1 == "\\unrestrict" { next }
     { print }
     /^COPY .* FROM stdin;$/ { copying = 1 }
-    END { if (!found) { print "\\echo there is no database " name " in it"; print "select 1/0;" } }
+    # One that was cut short must not look like one that ended.
+    END {
+      if (!found || !complete || copying) {
+        if (copying) print "\\."
+        print "select 1/0;"
+        exit 1
+      }
+    }
   '
 }
 
@@ -688,6 +708,8 @@ inside() {
   shift
   nsenter --target "$pid" --net "$@"
 }
+# logged CONTAINER: the last lines of its log, without what may be somebody's data.
+logged() { { docker logs --tail 20 "$1" 2>&1 || true; } | sed -E '/DETAIL|CONTEXT/d; s/(Key \(|: ").*//'; }
 # well CONTAINER: waits until it is healthy and its own answer is what the site's has to be.
 well() {
   local deadline=$((SECONDS + TIMEOUT)) state status=000
@@ -708,7 +730,7 @@ well() {
     esac
     sleep 0.3
   done
-  docker logs --tail 20 "$1" 2>&1 || true
+  logged "$1"
   reason="the application does not run well on it (${state:-gone}, answers $status)"
   return 1
 }

@@ -179,6 +179,7 @@ else
   restic check --quiet
 fi
 rm -f .backup.unchecked
+sync .
 facts+=(bytes: "$bytes" files: "$files" added: "$added")
 if here; then
   facts+=(repository_bytes: "$(size "$RESTIC_REPOSITORY")" disk_free: "$(free "$RESTIC_REPOSITORY")"

@@ -29,7 +29,7 @@ folder=$PWD/.drill
 try=(docker compose --progress plain --project-name "$project" --project-directory "$folder" --env-file /dev/null --file "$folder/compose.json")
 remove() {
   [ ! -e "$folder/compose.json" ] || "${try[@]}" down --volumes --remove-orphans --timeout 1 </dev/null >/dev/null 2>&1 7>&- 8>&- 9>&- || true
-  rm -rf -- "$folder"
+  rm -rf -- "$folder" .bring.drill .counted.drill
 }
 cleanup() { remove; }
 remove
@@ -47,7 +47,8 @@ no_problems "df -h"
 say "restoring snapshot ${snapshot:0:8} for a drill: $(human "$bytes")"
 mkdir -p "$folder/all"
 how_far() { say "fetched $(far "$(size "$folder")" "$bytes")"; }
-run how_far restic restore "$snapshot" --quiet --target "$folder/all" || die "snapshot ${snapshot:0:8} can't be read"
+# What restic says of it are names of people's files.
+run how_far restic restore "$snapshot" --quiet --target "$folder/all" >"$folder/said" 2>&1 || die "snapshot ${snapshot:0:8} can't be read"
 # The repository is needed no more.
 exec 9>&-
 dump=$(dump_in "$folder/all")
@@ -66,7 +67,7 @@ database_server=$(container postgres "$project")
 say "restoring the database"
 bring "$folder/dump" "$DB_NAME" /dump
 say "starting the application, which migrates it"
-run true up trial || { tail -n 5 "$folder/said"; docker logs --tail 20 "$(container trial "$project")" 2>&1 || true; die "the application does not start on it"; }
+run true up trial || { tail -n 5 "$folder/said"; logged "$(container trial "$project")"; die "the application does not start on it"; }
 trial=$(container trial "$project")
 well "$trial" || die "$reason"
 docker exec "$trial" mrs migrate --check >/dev/null 2>&1 7>&- 8>&- 9>&- || die "not all migrations are applied"

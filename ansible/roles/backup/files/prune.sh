@@ -20,6 +20,7 @@ counts
 open_repository
 # Nothing is taken away from a repository that is damaged.
 intact all
+restic check --quiet || die "the repository $(shown) has errors" "restic check tells which"
 # Those of the scripts before ours too, which have another host, and the same home.
 selection=(--path "$PWD/docker-compose.yml" --group-by "")
 say "$(snapshots | python3 -c 'import json, sys; print(len(json.load(sys.stdin)))') snapshots; forgetting those that are not to be kept"

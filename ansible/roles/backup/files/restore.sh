@@ -28,7 +28,16 @@ list() {
   printf '{"instance": "%s", "repository": %s, "mirrored": %s, "repository_bytes": %s, "disk_free": %s, "disk_size": %s, "snapshots": %s, "runs": [' \
     "$NAME" "$(shown | python3 -c 'import json, sys; print(json.dumps(sys.stdin.read()))')" "$([ -n "$LFTP_DSN" ] && echo true || echo false)" \
     "$(here && size "$RESTIC_REPOSITORY" || echo 0)" "${disk[0]}" "${disk[1]}" "$found"
-  [ ! -e "$ledger" ] || tail -n 2000 "$ledger" | grep '^{.*}$' | paste -sd ,
+  # A line that the power cut short is left out.
+  [ ! -e "$ledger" ] || tail -n 2000 "$ledger" | python3 -c '
+import json, sys
+runs = []
+for line in sys.stdin.buffer:
+    try:
+        runs.append(json.dumps(json.loads(line)))
+    except ValueError:
+        pass
+print(",".join(runs))'
   printf ']}\n'
 }
 
@@ -74,25 +83,38 @@ not_undone() {
 }
 remove_beside() {
   docker rm --force --volumes "$(container trial "$NAME-trial")" >/dev/null 2>&1
-  rm -rf -- "${beside:?}" .trial.json .bring.log ${live_dump:+"$live_dump/restore"}
+  rm -rf -- "${beside:?}" .trial.json .bring.restore .counted.restore ${live_dump:+"$live_dump/restore"}
   [ -z "$database_server" ] || drop "$database"
 }
 
 recover() {
   trap '' HUP INT TERM PIPE # half undone is worse
   exec 9>>.backup.lock
-  flock --nonblock 9 || return 0 # whoever has it is at work
+  if ! flock --nonblock 9; then
+    # Whoever has it is at work; but nobody undoes a swap but us, and nobody works on while there is one.
+    [ -e .restore.swap ] || return 0
+    flock --timeout 600 9 || die "a restore was cut short, and can't be undone while another backup, prune or drill is at work" "$PWD/restore.sh recover"
+  fi
   if [ -e .restore.swap ]; then
     # shellcheck source=/dev/null
     . ./.restore.swap
     say "a restore was cut short in the middle of its swap"
     wait_for_engine
     undo || { not_undone; tell "$NAME on $(hostname): $reason" || true; exit 1; }
-    remove_beside || true
+    if [ "${started:-}" = yes ] && [ "${#folders[@]}" != 0 ]; then
+      # People may have used it: it goes only when somebody says so.
+      mv -- "$beside" "undone.$stamp"
+      rename "$database" "${DB_NAME}_undone_${stamp,,}" || true
+      say "kept, as the site had been started on it: undone.$stamp, database ${DB_NAME}_undone_${stamp,,}; restore.sh discard $stamp"
+    else
+      remove_beside || true
+    fi
     say "$NAME is as it was before"
   fi
   for cut in .running.*; do
     [ -e "$cut" ] || continue
+    # A drill has a lock of its own.
+    [ "$cut" != .running.drill ] || flock --nonblock .drill.lock true || continue
     cut_short "${cut#.running.}"
     # The night it was for is not over.
     [ "$cut" != .running.backup ] || [ "${1:-}" != boot ] || systemctl start --no-block "$NAME-backup.service"
@@ -100,7 +122,7 @@ recover() {
 }
 wait_for_engine() {
   local n
-  for ((n = 0; n < 120; n++)); do
+  for ((n = 0; n < 600; n++)); do
     ! docker version >/dev/null 2>&1 || return 0
     sleep 0.5
   done
@@ -110,11 +132,15 @@ wait_for_engine() {
 discard() {
   local path
   [[ ${1:-} =~ ^[0-9]{8}T[0-9]{6}Z$ ]] || die "which one?" "restore.sh discard STAMP; there are: $(find . -maxdepth 1 -regex '.*\.[0-9]+T[0-9]+Z' -printf '%f ')"
+  only_one
+  # What a restore that was cut short has moved is not kept: it is all that there is.
+  no_swap
   wait_for_postgres
   for path in *."$1"; do
     [ ! -e "$path" ] || rm -rf -- "$path"
   done
   drop "${DB_NAME}_${1,,}"
+  drop "${DB_NAME}_undone_${1,,}"
   say "what the restore of $1 has kept is removed"
 }
 
@@ -165,7 +191,7 @@ esac
 
 order exclusive
 only_one
-[ ! -e .restore.swap ] || die "a restore was cut short, and is to be undone first" "$PWD/restore.sh recover"
+no_swap
 counts
 if here && [ ! -e "$RESTIC_REPOSITORY/config" ]; then
   fetch || die "the repository $(shown) is gone, and no mirror has it${reason:+: $reason}" "is its disk mounted?"
@@ -219,7 +245,8 @@ fi
 if [ ${#folders[@]} != 0 ]; then
   waited() { while kill -0 "$fetching" 2>/dev/null; do sleep 0.2; done; }
   run how_far waited
-  wait "$fetching" || { tail -n 3 "$beside/said"; die "the folders can't be read from the repository"; }
+  # What restic says of it are names of people's files.
+  wait "$fetching" || die "the folders can't be read from the repository"
   fetching=''
   for folder in "${folders[@]}"; do part_in "$beside" "$folder"; done
 fi
@@ -246,9 +273,10 @@ restarts=$(docker inspect --format '{{.HostConfig.RestartPolicy.Name}}' "$(conta
 printf '%s=%q\n' stamp "$stamp" beside "$beside" database "$database" kept "$kept" live_dump "$live_dump" restarts "${restarts:-always}" >.restore.swap.new
 printf 'folders=(%s)\n' "${folders[*]}" >>.restore.swap.new
 sync .restore.swap.new
+sync --file-system "$beside"
+phase=swap
 mv .restore.swap.new .restore.swap
 sync .
-phase=swap
 held yes
 compose stop django >/dev/null 2>&1
 [ "$only" = attachments ] || rename "$DB_NAME" "$kept" "$database" "$DB_NAME"
@@ -256,10 +284,13 @@ for folder in "${folders[@]}"; do
   mv -- "$folder" "$folder.$stamp"
   mv -- "$beside/$folder" "$folder"
 done
+echo started=yes >>.restore.swap
+sync .restore.swap
 held no
 compose up --detach --wait >"$beside/said" 2>&1 || { tail -n 5 "$beside/said"; die "the stack does not start on it"; }
 well "$(container django)" || die "$reason"
 rm -f .restore.swap
+sync .
 phase=swapped
 
 [ "$only" = attachments ] || say "kept as it was: database $kept"

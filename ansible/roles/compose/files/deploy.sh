@@ -560,6 +560,7 @@ port=${port:-8000}
 tidy
 if [ -e .restore.swap ] && [ -x restore.sh ]; then
   run ./restore.sh recover || die "a restore was cut short, and can't be undone"
+  [ ! -e .restore.swap ] || die "a restore was cut short, and is not undone"
 fi
 
 made=''
