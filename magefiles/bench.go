@@ -28,7 +28,7 @@ func (Bench) Deploy(ctx context.Context) error {
 
 // Backup measures backups and restores of a database of 1 GB next to pg_dump, restic and psql in a pipe.
 //
-// It deploys a local instance of its own in /tmp/mrs-bench, and removes it. It takes about 20 minutes
+// It deploys a local instance of its own in /tmp/mrs-bench, and removes it. It takes about 10 minutes
 // and 6 GB of disk.
 func (Bench) Backup(ctx context.Context) error {
 	return bench.Backup(ctx)
