@@ -157,6 +157,7 @@ if s.get("message_type") == "status":
         s.get("bytes_done", 0) / 1e6, s.get("total_bytes", 0) / 1e6, ", %d s left" % left if left else ""))'
 }
 made=0
+! here || was=$(size "$RESTIC_REPOSITORY")
 run progressed restic backup --json --host "$NAME" --tag "$NAME" --tag "commit-${commit:-unknown}" --tag "$cause" \
   docker-compose.yml log mrsattachments "$dump" >.backup.said 2>.backup.errors || made=$?
 if [ $made != 0 ]; then
@@ -180,6 +181,8 @@ else
 fi
 rm -f .backup.unchecked
 sync .
+# restic tells what is new before it compresses it.
+! here || added=$(($(size "$RESTIC_REPOSITORY") - was))
 facts+=(bytes: "$bytes" files: "$files" added: "$added")
 if here; then
   facts+=(repository_bytes: "$(size "$RESTIC_REPOSITORY")" disk_free: "$(free "$RESTIC_REPOSITORY")"
