@@ -15,7 +15,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -34,9 +33,7 @@ type ftpServer struct {
 func newFTPServer(t *testing.T) (server ftpServer, trusted []byte) {
 	t.Helper()
 	const image = "mrs-e2e/ftp"
-	build := exec.Command("docker", "build", "--quiet", "--tag", image, "-")
-	build.Env = append(os.Environ(), "DOCKER_BUILDKIT=0")
-	build.Stdin = strings.NewReader(`FROM debian:bookworm-slim
+	build(t, image, `FROM debian:bookworm-slim
 RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends vsftpd && rm -rf /var/lib/apt/lists/*
 RUN useradd --create-home --skel /nothing --shell /bin/bash mirror && echo mirror:hush-ftp | chpasswd
 RUN mkdir -p /var/run/vsftpd/empty && printf '%s\n' listen=YES background=NO local_enable=YES write_enable=YES \
@@ -45,9 +42,6 @@ RUN mkdir -p /var/run/vsftpd/empty && printf '%s\n' listen=YES background=NO loc
       rsa_cert_file=/tls/both.pem pasv_min_port=40000 pasv_max_port=40100 >/etc/vsftpd.conf
 CMD ["bash", "-c", "trap 'kill %1; exit' TERM; until [ -e /tls/both.pem ]; do sleep 0.1; done; vsftpd /etc/vsftpd.conf & wait"]
 `)
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("docker build: %v\n%s", err, out)
-	}
 	server = ftpServer{container: fmt.Sprintf("mrs-e2e-ftp-%d", os.Getpid()), folder: t.TempDir()}
 	must(t, "docker", "run", "--detach", "--name", server.container, "--volume="+server.folder+":/tls:ro", image)
 	t.Cleanup(func() {
@@ -110,16 +104,33 @@ func (l rehearsal) backed(t *testing.T, instance string) backed {
 	return b
 }
 
+// postgres is, for a shell on staging, the container of its PostgreSQL.
+const postgres = "$(docker ps -q --filter label=com.docker.compose.project=mrs-staging --filter label=com.docker.compose.service=postgres)"
+
 // whatIsThere sums up the data of staging: each table's rows, each attachment.
 func (l rehearsal) whatIsThere(t *testing.T) string {
 	t.Helper()
 	return l.sh(t, "staging", `
-sql() { docker exec -i "$(docker ps -q --filter label=com.docker.compose.project=mrs-staging --filter label=com.docker.compose.service=postgres)" psql -U django -d mrs -qtA; }
+sql() { docker exec -i "`+postgres+`" psql -U django -d mrs -qtA; }
 sql <<'SQL'
 select format('select %L, count(*), md5(string_agg(md5(t::text), '''' order by md5(t::text))) from %I t', relname, relname) from pg_class
 where relkind = 'r' and relnamespace = 'public'::regnamespace order by 1 \gexec
 SQL
 cd /home/mrs-staging/mrsattachments && find . -type f -print0 | sort -z | xargs -0 -r sha256sum | sha256sum; find . -type f | wc -l`)
+}
+
+// stillThere fails the test unless the data of staging are what they were.
+func (l rehearsal) stillThere(t *testing.T, were string) {
+	t.Helper()
+	if now := l.whatIsThere(t); now != were {
+		t.Errorf("there was\n%s\nand is\n%s", were, now)
+	}
+}
+
+// ended waits until a unit of staging's has ended, and fails the test unless it did well.
+func (l rehearsal) ended(t *testing.T, unit string) {
+	t.Helper()
+	l.sh(t, "staging", "while [ \"$(systemctl is-active "+unit+")\" = activating ]; do sleep 0.2; done; [ \"$(systemctl is-active "+unit+")\" = inactive ]")
 }
 
 // healthy fails the test unless staging answers.
@@ -263,9 +274,7 @@ rm -rf /home/mrs-staging`)
 			t.Fatal("nothing was lost")
 		}
 		l.mustMage(t, "ops:restore", "staging", "latest", "-yes")
-		if now := l.whatIsThere(t); now != before {
-			t.Errorf("there was\n%s\nand is\n%s", before, now)
-		}
+		l.stillThere(t, before)
 		l.healthy(t)
 		l.mustMage(t, "ops:backup", "staging")
 	})
@@ -283,9 +292,7 @@ rm -rf /home/mrs-staging`)
 		if out.status != 0 || !strings.Contains(out.output, "fetching the repository from the mirror") {
 			t.Errorf("exit status %d\n%s", out.status, out.output)
 		}
-		if now := l.whatIsThere(t); now != before {
-			t.Errorf("there was\n%s\nand is\n%s", before, now)
-		}
+		l.stillThere(t, before)
 		l.mustMage(t, "ops:backup", "staging")
 	})
 
@@ -330,13 +337,11 @@ rm -rf /home/mrs-staging`)
 		if err := restore.end(t); err != nil {
 			t.Errorf("%v\n%s", err, restore.said())
 		}
-		if now := l.whatIsThere(t); now != before {
-			t.Errorf("there was\n%s\nand is\n%s", before, now)
-		}
+		l.stillThere(t, before)
 	})
 
 	t.Run("a backup that fails leaves no snapshot, and Slack is told why", func(t *testing.T) {
-		const inPostgres = `nsenter --target "$(docker inspect --format '{{.State.Pid}}' "$(docker ps -q --filter label=com.docker.compose.project=mrs-staging --filter label=com.docker.compose.service=postgres)")" --mount `
+		const inPostgres = `nsenter --target "$(docker inspect --format '{{.State.Pid}}' "`+postgres+`")" --mount `
 		for _, c := range []struct {
 			name         string
 			when, strike string // a program, and what to do once it runs
@@ -347,7 +352,7 @@ rm -rf /home/mrs-staging`)
 		}{
 			{name: "pg_dump is killed", when: "pg_dump", strike: "pkill -9 -x pg_dump", reason: "the database can't be dumped"},
 			{name: "restic is killed", when: "restic", strike: "pkill -9 -x restic", reason: "restic could not make a whole snapshot"},
-			{name: "PostgreSQL is killed", when: "pg_dump", strike: "kill -9 $(docker inspect --format '{{.State.Pid}}' $(docker ps -q --filter label=com.docker.compose.project=mrs-staging --filter label=com.docker.compose.service=postgres))", reason: "the database can't be dumped"},
+			{name: "PostgreSQL is killed", when: "pg_dump", strike: "kill -9 $(docker inspect --format '{{.State.Pid}}' "+postgres+")", reason: "the database can't be dumped"},
 			{name: "the script is killed", when: "restic", strike: "systemctl kill --signal=KILL mrs-staging-backup", reason: "killed"},
 			{name: "no room for the dump", prepare: func() { l.sh(t, "staging", inPostgres+"mount -t tmpfs -o size=1m,mode=0777 tmpfs /dump") },
 				mend: func() { l.sh(t, "staging", inPostgres+"umount /dump") }, reason: "the database can't be dumped"},
@@ -406,9 +411,7 @@ dd if=/dev/urandom of=log/ballast bs=1M count=16 status=none`)
 				}
 			})
 		}
-		if now := l.whatIsThere(t); now != before {
-			t.Errorf("there was\n%s\nand is\n%s", before, now)
-		}
+		l.stillThere(t, before)
 		l.healthy(t)
 	})
 
@@ -417,7 +420,7 @@ dd if=/dev/urandom of=log/ballast bs=1M count=16 status=none`)
 		cut := l.begin(t, "dumping the database", "ops:backup", "staging")
 		_ = syscall.Kill(-cut.Process.Pid, syscall.SIGKILL)
 		_ = cut.end(t)
-		l.sh(t, "staging", `while [ "$(systemctl is-active mrs-staging-backup)" = activating ]; do sleep 0.2; done; [ "$(systemctl is-active mrs-staging-backup)" = inactive ]`)
+		l.ended(t, "mrs-staging-backup")
 		if now := len(l.backed(t, "staging").Snapshots); now != n+1 {
 			t.Errorf("there were %d snapshots, and are %d", n, now)
 		}
@@ -425,14 +428,14 @@ dd if=/dev/urandom of=log/ballast bs=1M count=16 status=none`)
 
 	t.Run("a restore that does not work out, or is interrupted, changes nothing", func(t *testing.T) {
 		const leftovers = `ls -d /home/mrs-staging/.restore* /home/mrs-staging/log.* /home/mrs-staging/mrsattachments.* 2>/dev/null || true
-docker exec $(docker ps -q --filter label=com.docker.compose.project=mrs-staging --filter label=com.docker.compose.service=postgres) psql -U django -d postgres -qtAc "select datname from pg_database where datname like 'mrs_%' and datname not like 'mrs_undone_%'"
+docker exec `+postgres+` psql -U django -d postgres -qtAc "select datname from pg_database where datname like 'mrs_%' and datname not like 'mrs_undone_%'"
 docker ps -aq --filter label=com.docker.compose.project=mrs-staging-trial`
 		l.sh(t, "staging", `cd /home/mrs-staging; for s in log.*; do ./restore.sh discard "${s#log.}"; done; for s in mrsattachments.*; do [ ! -e "$s" ] || ./restore.sh discard "${s#mrsattachments.}"; done`)
 		l.sh(t, "staging", "echo 'this is new' >/home/mrs-staging/mrsattachments/new; chown 1000:1000 /home/mrs-staging/mrsattachments/new")
 		mine := l.whatIsThere(t)
 		for _, c := range []struct{ name, until, strike, reason string }{
 			{"pg_restore is killed", "restoring the database", "for ((n = 0; n < 600; n++)); do pkill -9 -x pg_restore && break; sleep 0.01; done", "the database can't be restored"},
-			{"PostgreSQL is killed", "restoring the database", "until pgrep -x pg_restore; do sleep 0.01; done; kill -9 $(docker inspect --format '{{.State.Pid}}' $(docker ps -q --filter label=com.docker.compose.project=mrs-staging --filter label=com.docker.compose.service=postgres))", "the database can't be restored"},
+			{"PostgreSQL is killed", "restoring the database", "until pgrep -x pg_restore; do sleep 0.01; done; kill -9 $(docker inspect --format '{{.State.Pid}}' "+postgres+")", "the database can't be restored"},
 			{"the application dies on it", "trying the application", `for ((n = 0; n < 300; n++)); do docker kill $(docker ps -q --filter label=com.docker.compose.project=mrs-staging-trial) >/dev/null 2>&1 && break; sleep 0.05; done`, "does not run well on it"},
 			{"the script is killed while it restores", "restoring the database", "systemctl kill --signal=KILL mrs-staging-restore", "killed"},
 			{"the script is killed in the swap", "swapping", "sleep 1.5; systemctl kill --signal=KILL mrs-staging-restore", "killed"},
@@ -467,9 +470,7 @@ docker ps -aq --filter label=com.docker.compose.project=mrs-staging-trial`
 					t.Errorf("%v\n%s", err, b.said())
 				}
 				l.healthy(t)
-				if now := l.whatIsThere(t); now != mine {
-					t.Errorf("there was\n%s\nand is\n%s", mine, now)
-				}
+				l.stillThere(t, mine)
 				if left := l.sh(t, "staging", leftovers); left != "" {
 					t.Errorf("left: %s", left)
 				}
@@ -484,20 +485,16 @@ docker ps -aq --filter label=com.docker.compose.project=mrs-staging-trial`
 				_ = b.end(t)
 				told(t, "the restore that began")
 				l.healthy(t)
-				if now := l.whatIsThere(t); now != mine {
-					t.Errorf("there was\n%s\nand is\n%s", mine, now)
-				}
+				l.stillThere(t, mine)
 			})
 		}
 		t.Run("an operator who is cut off loses nothing: it goes on, and is whole", func(t *testing.T) {
 			b := l.begin(t, "restoring the database", "ops:restore", "staging", "latest", "-yes")
 			_ = syscall.Kill(-b.Process.Pid, syscall.SIGKILL)
 			_ = b.end(t)
-			l.sh(t, "staging", `while [ "$(systemctl is-active mrs-staging-restore)" = activating ]; do sleep 0.2; done; [ "$(systemctl is-active mrs-staging-restore)" = inactive ]`)
+			l.ended(t, "mrs-staging-restore")
 			l.healthy(t)
-			if now := l.whatIsThere(t); now != before {
-				t.Errorf("there was\n%s\nand is\n%s", before, now)
-			}
+			l.stillThere(t, before)
 		})
 	})
 
@@ -522,9 +519,7 @@ docker ps -aq --filter label=com.docker.compose.project=mrs-staging-trial`
 				time.Sleep(time.Second)
 			}
 			l.healthy(t)
-			if now := l.whatIsThere(t); now != before {
-				t.Errorf("there was\n%s\nand is\n%s", before, now)
-			}
+			l.stillThere(t, before)
 		})
 	}
 
@@ -532,7 +527,7 @@ docker ps -aq --filter label=com.docker.compose.project=mrs-staging-trial`
 		// Their shape: one plain pg_dumpall, under a host of its own, without our tags.
 		id := l.sh(t, "staging", `
 cd /home/mrs-staging
-docker exec $(docker ps -q --filter label=com.docker.compose.project=mrs-staging --filter label=com.docker.compose.service=postgres) pg_dumpall -U django -c -f /dump/data.dump
+docker exec `+postgres+` pg_dumpall -U django -c -f /dump/data.dump
 export RESTIC_REPOSITORY=$PWD/restic RESTIC_PASSWORD_FILE=$PWD/.restic_password
 restic backup --quiet --host old.example.org --tag 3f1c9ad docker-compose.yml log mrsattachments postgres/dump/data.dump >/dev/null
 rm postgres/dump/data.dump
@@ -542,9 +537,7 @@ restic snapshots --json --latest 1 --host old.example.org | python3 -c 'import j
 			t.Error("nothing has changed")
 		}
 		l.mustMage(t, "ops:restore", "staging", lastLine(id), "-yes")
-		if now := l.whatIsThere(t); now != before {
-			t.Errorf("there was\n%s\nand is\n%s", before, now)
-		}
+		l.stillThere(t, before)
 		l.healthy(t)
 		l.mustMage(t, "ops:drill", "staging", "-snapshot="+lastLine(id))
 	})

@@ -48,12 +48,7 @@ func (l rehearsal) mustMage(t *testing.T, words ...string) string {
 func (l rehearsal) image(t *testing.T, tag, version string, lines ...string) string {
 	t.Helper()
 	name := "mrs-e2e/app:" + tag
-	build := exec.Command("docker", "build", "--quiet", "--tag", name, "-")
-	build.Env = append(os.Environ(), "DOCKER_BUILDKIT=0")
-	build.Stdin = strings.NewReader("FROM betagouv/mrs:master\nENV GIT_COMMIT=" + version + "\n" + strings.Join(lines, "\n") + "\n")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("docker build: %v\n%s", err, out)
-	}
+	build(t, name, "FROM betagouv/mrs:master\nENV GIT_COMMIT="+version+"\n"+strings.Join(lines, "\n")+"\n")
 	t.Cleanup(func() { run(t, nil, "docker", "rmi", "--no-prune", name) })
 	return lastLine(l.must(t, mage, "lab:push", name))
 }

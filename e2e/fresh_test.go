@@ -21,9 +21,7 @@ type machine string
 func freshMachine(t *testing.T, name string) machine {
 	t.Helper()
 	image := "mrs-e2e/" + name
-	build := exec.Command("docker", "build", "--quiet", "--tag", image, "-")
-	build.Env = append(os.Environ(), "DOCKER_BUILDKIT=0")
-	build.Stdin = strings.NewReader(`FROM debian:bookworm-slim
+	build(t, image, `FROM debian:bookworm-slim
 RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
       ca-certificates curl dbus git iproute2 procps sudo systemd systemd-sysv
 RUN systemctl mask systemd-udevd.service systemd-networkd.service console-getty.service getty@.service
@@ -32,9 +30,6 @@ RUN useradd --create-home --shell /bin/bash dev \
 STOPSIGNAL SIGRTMIN+3
 CMD ["/sbin/init"]
 `)
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("docker build: %v\n%s", err, out)
-	}
 	exec.Command("docker", "rm", "--force", "--volumes", name).Run()
 	t.Cleanup(func() {
 		for _, argv := range [][]string{

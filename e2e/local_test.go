@@ -472,15 +472,21 @@ func TestALocalDeploymentLivesAsProductionDoes(t *testing.T) {
 	})
 }
 
+// build builds an image of a Dockerfile alone.
+func build(t *testing.T, tag, dockerfile string) {
+	t.Helper()
+	cmd := exec.Command("docker", "build", "--quiet", "--tag", tag, "-")
+	cmd.Env = append(os.Environ(), "DOCKER_BUILDKIT=0")
+	cmd.Stdin = strings.NewReader(dockerfile)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("docker build: %v\n%s", err, out)
+	}
+}
+
 // broken builds an image that says so and dies.
 func broken(t *testing.T) {
 	t.Helper()
-	build := exec.Command("docker", "build", "--quiet", "--tag", "mrs-e2e/broken:1", "-")
-	build.Env = append(os.Environ(), "DOCKER_BUILDKIT=0")
-	build.Stdin = strings.NewReader("FROM betagouv/mrs:master\nENTRYPOINT []\nCMD [\"sh\", \"-c\", \"echo this image is broken on purpose; exit 1\"]\n")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("docker build: %v\n%s", err, out)
-	}
+	build(t, "mrs-e2e/broken:1", "FROM betagouv/mrs:master\nENTRYPOINT []\nCMD [\"sh\", \"-c\", \"echo this image is broken on purpose; exit 1\"]\n")
 	t.Cleanup(func() { exec.Command("docker", "rmi", "--force", "mrs-e2e/broken:1").Run() })
 }
 

@@ -28,9 +28,6 @@ import (
 	"github.com/betagouv/mrs-ops/internal/server"
 )
 
-// production is restored only by who types its name.
-const production = "production"
-
 // open connects to the server of a persistent instance that has backups. The
 // connection outlives ctx, so that what was interrupted can still be undone.
 func open(ctx context.Context, name string) (*server.Server, error) {
@@ -114,24 +111,49 @@ func (f *failure) Unwrap() error { return f.err }
 // comes.
 var reason = regexp.MustCompile(`^[a-z]+\.sh: `)
 
-// show shows the lines of out, and a sign of life where there are none for
-// long. It returns why it failed, with the hint that follows.
+// explains reports whether a line is of a script's last words, why it failed and
+// what to do, and adds it to why if it is.
+func explains(line string, why *string) bool {
+	switch {
+	case reason.MatchString(line):
+		*why = reason.ReplaceAllString(line, "")
+	case *why != "" && strings.HasPrefix(line, "hint: "):
+		*why += "\n" + line
+	default:
+		return false
+	}
+	return true
+}
+
+// narrator says what an instance's server says, a line at a time, and gives a
+// sign of life where there is none for long.
+type narrator struct {
+	name  string // the instance's
+	still func()
+}
+
+func narrate(name string) *narrator {
+	return &narrator{name, console.Pulse(20*time.Second, console.Say, name)}
+}
+
+func (n *narrator) say(line string) {
+	n.still()
+	console.Say("%s: %s", n.name, line)
+	n.still = console.Pulse(20*time.Second, console.Say, n.name+": "+line)
+}
+
+func (n *narrator) end() { n.still() }
+
+// show shows the lines of out. It returns why it failed, with the hint that
+// follows.
 func show(name string, out *script.Pipe) (why string, err error) {
-	still := console.Pulse(20*time.Second, console.Say, name)
-	defer func() { still() }()
+	aloud := narrate(name)
+	defer aloud.end()
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
-		still()
-		line := lines.Text()
-		switch {
-		case reason.MatchString(line):
-			why = reason.ReplaceAllString(line, "")
-		case why != "" && strings.HasPrefix(line, "hint: "):
-			why += "\n" + line
-		default:
-			console.Say("%s: %s", name, line)
+		if line := lines.Text(); !explains(line, &why) {
+			aloud.say(line)
 		}
-		still = console.Pulse(20*time.Second, console.Say, name+": "+line)
 	}
 	return why, errors.Join(lines.Err(), out.Error())
 }
@@ -268,8 +290,8 @@ func Restore(ctx context.Context, name, snapshot string, o RestoreOptions) error
 		question := fmt.Sprintf("%s on %s: %s, in place of the data that are there?", s.Name, s, what)
 		var err error
 		switch {
-		case s.Name == production:
-			err = console.Typed(question, production)
+		case s.Name == instance.Production:
+			err = console.Typed(question, s.Name)
 		case !o.Yes:
 			err = console.Sure(question)
 		}

@@ -107,13 +107,7 @@ func place(name, snapshot string) string {
 func told(err error) error {
 	var why string
 	for line := range strings.Lines(err.Error()) {
-		line = strings.TrimSuffix(line, "\n")
-		switch {
-		case reason.MatchString(line):
-			why = reason.ReplaceAllString(line, "")
-		case why != "" && strings.HasPrefix(line, "hint: "):
-			why += "\n" + line
-		}
+		explains(strings.TrimSuffix(line, "\n"), &why)
 	}
 	switch {
 	case why != "":
@@ -149,8 +143,8 @@ var (
 // none for long, until one that matches. It returns what the groups of that
 // have.
 func (f *fetch) until(wanted *regexp.Regexp) ([]string, error) {
-	still := console.Pulse(20*time.Second, console.Say, f.name)
-	defer func() { still() }()
+	aloud := narrate(f.name)
+	defer aloud.end()
 	for {
 		text, err := f.in.ReadSlice('\n')
 		line := strings.TrimSuffix(string(text), "\n")
@@ -163,9 +157,7 @@ func (f *fetch) until(wanted *regexp.Regexp) ([]string, error) {
 		if found := wanted.FindStringSubmatch(line); found != nil {
 			return found[1:], nil
 		}
-		still()
-		console.Say("%s: %s", f.name, line)
-		still = console.Pulse(20*time.Second, console.Say, f.name+": "+line)
+		aloud.say(line)
 	}
 }
 

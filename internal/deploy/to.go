@@ -19,9 +19,6 @@ import (
 // playbook does on the server what there is to do.
 var playbook = filepath.Join("ansible", "deploy.yml")
 
-// production is the instance that nobody changes without having been asked.
-const production = "production"
-
 // Options is what may differ from an instance's env file, and how to go about it.
 type Options struct {
 	Image  string // of django; empty: the env file's
@@ -133,7 +130,7 @@ func (d deployment) apply(ctx context.Context, plan *Plan) (recap bigsudo.Recap,
 
 // ask asks whether production is meant, of who can be asked.
 func (d deployment) ask(inst *instance.Instance) error {
-	if d.options.Yes || inst.Name != production || os.Getenv("CI") != "" {
+	if d.options.Yes || inst.Name != instance.Production || os.Getenv("CI") != "" {
 		return nil
 	}
 	return console.Sure(fmt.Sprintf("%s: %s on %s, which serves %s?", inst.Name, d.what, inst.Get("server"), inst.URL()))

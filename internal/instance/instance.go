@@ -40,6 +40,9 @@ import (
 // ansible/deploy.yml` deploys when run by hand, as the cookbook does it.
 const Environment = "environment"
 
+// Production is the instance that nobody changes without having been asked.
+const Production = "production"
+
 // overridePrefix begins the variables that replace a key of a service.
 const overridePrefix = "compose_"
 

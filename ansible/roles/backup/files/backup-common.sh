@@ -239,11 +239,16 @@ requested() {
 
 # run SHOW PROGRAM…: so that a signal is heeded at once, and ends the program too. Every 10 s SHOW says how far it is.
 run() {
-  local show=$1 status=0 next=$((SECONDS + 10)) nap=0.02
+  local show=$1
   shift
-  run_since=$SECONDS
   "$@" </dev/null &
-  child=$!
+  await "$show" $!
+}
+# await SHOW PID: the same for a program that was started already.
+await() {
+  local show=$1 status=0 next=$((SECONDS + 10)) nap=0.02
+  child=$2
+  run_since=$SECONDS
   while kill -0 "$child" 2>/dev/null; do
     sleep $nap
     nap=0.2
@@ -437,6 +442,14 @@ damaged() {
     xargs --null --no-run-if-empty --max-args 32 --max-procs "$jobs" sha256sum |
     awk '{ file = substr($0, 67); name = file; sub(/.*\//, "", name); if (name != $1) print file }'
 }
+# measure: sets total, the bytes of the repository, and adds to the record what it takes of its disk.
+measure() {
+  local disk
+  total=$(size "$RESTIC_REPOSITORY")
+  read -r -a disk < <(df --output=avail,size --block-size=1 -- "$RESTIC_REPOSITORY" | tail -n 1)
+  facts+=(repository_bytes: "$total" disk_free: "${disk[0]}" disk_size: "${disk[1]}")
+}
+
 # intact [all]: makes sure that no file of the repository is damaged: none at all, or none that was
 # written since this was last made sure of.
 intact() {

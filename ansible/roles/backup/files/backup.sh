@@ -181,13 +181,12 @@ else
 fi
 rm -f .backup.unchecked
 sync .
-# restic tells what is new before it compresses it.
-! here || added=$(($(size "$RESTIC_REPOSITORY") - was))
-facts+=(bytes: "$bytes" files: "$files" added: "$added")
 if here; then
-  facts+=(repository_bytes: "$(size "$RESTIC_REPOSITORY")" disk_free: "$(free "$RESTIC_REPOSITORY")"
-    disk_size: "$(df --output=size --block-size=1 -- "$RESTIC_REPOSITORY" | tail -n 1 | tr -d ' ')")
+  measure
+  # restic tells what is new before it compresses it.
+  added=$((total - was))
 fi
+facts+=(bytes: "$bytes" files: "$files" added: "$added")
 say "snapshot ${snapshot:0:8} is good: $(human "$bytes") in $files files, $(human "$added") of it new"
 
 if ! mirror keep; then

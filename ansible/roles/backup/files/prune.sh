@@ -32,9 +32,7 @@ reading=()
 here || reading=(--read-data-subset "$(($(date +%j | sed 's/^0*//') % 28 + 1))/28") # all of it in four weeks
 restic check --quiet "${reading[@]}" || die "the repository $(shown) has errors" "restic check tells which"
 intact
-if here; then
-  facts+=(repository_bytes: "$(size "$RESTIC_REPOSITORY")" disk_free: "$(free "$RESTIC_REPOSITORY")")
-fi
+! here || measure
 # Only a repository that has passed its check may delete anything from the mirror.
 mirror delete || { hint=${hint:-"check LFTP_DSN, then run $PWD/prune.sh"}; exit 75; }
 say "the backups of $NAME are pruned and checked"

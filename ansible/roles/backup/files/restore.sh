@@ -243,10 +243,8 @@ if [ "$only" != attachments ]; then
   bring "$dump" "$database" "/dump/${dump#"$(readlink -f "$live_dump")"/}"
 fi
 if [ ${#folders[@]} != 0 ]; then
-  waited() { while kill -0 "$fetching" 2>/dev/null; do sleep 0.2; done; }
-  run how_far waited
   # What restic says of it are names of people's files.
-  wait "$fetching" || die "the folders can't be read from the repository"
+  await how_far "$fetching" || die "the folders can't be read from the repository"
   fetching=''
   for folder in "${folders[@]}"; do part_in "$beside" "$folder"; done
 fi
