@@ -341,7 +341,7 @@ rm -rf /home/mrs-staging`)
 	})
 
 	t.Run("a backup that fails leaves no snapshot, and Slack is told why", func(t *testing.T) {
-		const inPostgres = `nsenter --target "$(docker inspect --format '{{.State.Pid}}' "`+postgres+`")" --mount `
+		const inPostgres = `nsenter --target "$(docker inspect --format '{{.State.Pid}}' "` + postgres + `")" --mount `
 		for _, c := range []struct {
 			name         string
 			when, strike string // a program, and what to do once it runs
@@ -352,7 +352,7 @@ rm -rf /home/mrs-staging`)
 		}{
 			{name: "pg_dump is killed", when: "pg_dump", strike: "pkill -9 -x pg_dump", reason: "the database can't be dumped"},
 			{name: "restic is killed", when: "restic", strike: "pkill -9 -x restic", reason: "restic could not make a whole snapshot"},
-			{name: "PostgreSQL is killed", when: "pg_dump", strike: "kill -9 $(docker inspect --format '{{.State.Pid}}' "+postgres+")", reason: "the database can't be dumped"},
+			{name: "PostgreSQL is killed", when: "pg_dump", strike: "kill -9 $(docker inspect --format '{{.State.Pid}}' " + postgres + ")", reason: "the database can't be dumped"},
 			{name: "the script is killed", when: "restic", strike: "systemctl kill --signal=KILL mrs-staging-backup", reason: "killed"},
 			{name: "no room for the dump", prepare: func() { l.sh(t, "staging", inPostgres+"mount -t tmpfs -o size=1m,mode=0777 tmpfs /dump") },
 				mend: func() { l.sh(t, "staging", inPostgres+"umount /dump") }, reason: "the database can't be dumped"},
@@ -428,14 +428,14 @@ dd if=/dev/urandom of=log/ballast bs=1M count=16 status=none`)
 
 	t.Run("a restore that does not work out, or is interrupted, changes nothing", func(t *testing.T) {
 		const leftovers = `ls -d /home/mrs-staging/.restore* /home/mrs-staging/log.* /home/mrs-staging/mrsattachments.* 2>/dev/null || true
-docker exec `+postgres+` psql -U django -d postgres -qtAc "select datname from pg_database where datname like 'mrs_%' and datname not like 'mrs_undone_%'"
+docker exec ` + postgres + ` psql -U django -d postgres -qtAc "select datname from pg_database where datname like 'mrs_%' and datname not like 'mrs_undone_%'"
 docker ps -aq --filter label=com.docker.compose.project=mrs-staging-trial`
 		l.sh(t, "staging", `cd /home/mrs-staging; for s in log.*; do ./restore.sh discard "${s#log.}"; done; for s in mrsattachments.*; do [ ! -e "$s" ] || ./restore.sh discard "${s#mrsattachments.}"; done`)
 		l.sh(t, "staging", "echo 'this is new' >/home/mrs-staging/mrsattachments/new; chown 1000:1000 /home/mrs-staging/mrsattachments/new")
 		mine := l.whatIsThere(t)
 		for _, c := range []struct{ name, until, strike, reason string }{
 			{"pg_restore is killed", "restoring the database", "for ((n = 0; n < 600; n++)); do pkill -9 -x pg_restore && break; sleep 0.01; done", "the database can't be restored"},
-			{"PostgreSQL is killed", "restoring the database", "until pgrep -x pg_restore; do sleep 0.01; done; kill -9 $(docker inspect --format '{{.State.Pid}}' "+postgres+")", "the database can't be restored"},
+			{"PostgreSQL is killed", "restoring the database", "until pgrep -x pg_restore; do sleep 0.01; done; kill -9 $(docker inspect --format '{{.State.Pid}}' " + postgres + ")", "the database can't be restored"},
 			{"the application dies on it", "trying the application", `for ((n = 0; n < 300; n++)); do docker kill $(docker ps -q --filter label=com.docker.compose.project=mrs-staging-trial) >/dev/null 2>&1 && break; sleep 0.05; done`, "does not run well on it"},
 			{"the script is killed while it restores", "restoring the database", "systemctl kill --signal=KILL mrs-staging-restore", "killed"},
 			{"the script is killed in the swap", "swapping", "sleep 1.5; systemctl kill --signal=KILL mrs-staging-restore", "killed"},
