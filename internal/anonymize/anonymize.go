@@ -68,6 +68,7 @@ type Table struct {
 	Columns []Column `json:"columns"`
 	Rows    int64    `json:"rows"`  // as PostgreSQL estimates them; -1 where it never looked
 	Bytes   int64    `json:"bytes"` // with indexes and what is stored beside
+	Pages   int64    `json:"pages"` // of 8 KiB, of the rows alone
 }
 
 // Column is a column of a table. Those that are generated from others are not
@@ -94,6 +95,9 @@ type TablePlan struct {
 	Name    string       `json:"name"`
 	Empty   bool         `json:"empty,omitempty"` // no row is copied
 	Columns []ColumnPlan `json:"columns"`         // those that are copied, in the table's order
+	Rows    int64        `json:"rows"`            // as of Table, like Bytes and Pages
+	Bytes   int64        `json:"bytes"`
+	Pages   int64        `json:"pages"`
 }
 
 // ColumnPlan is what happens to a column.

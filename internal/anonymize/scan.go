@@ -1,0 +1,336 @@
+package anonymize
+
+import (
+	"encoding/json"
+	"fmt"
+	"hash/maphash"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Scan looks for real values in what is about to leave: it is what still stands
+// when a rule, or this package, is wrong. It learns values of the columns that
+// are anonymised, and then reads all of what comes out, as rows of COPY, word by
+// word: letter case and what stands between words do not matter.
+//
+// It keeps no value, only hashes under a seed of its own that dies with it.
+//
+// Birth dates are not learnt: every day of a century is somebody's. That none
+// stays as it is, the filter sees to. Nor is what names nobody: words of less
+// than 4 letters, numbers of less than 7 digits, values that more than one row
+// in 20 has, and the words that this package invents.
+type Scan struct {
+	seed   maphash.Seed
+	first  [1 << 12]uint64          // a bit for each first word's hash, to be asked before starts
+	starts map[uint64]struct{}      // the hashes of first words
+	whole  map[uint64]*ScannedField // the hashes of values
+	words  []window
+	buf    [maxWord]byte
+}
+
+// ScannedField is a column, or what a path of a document in it leads to.
+type ScannedField struct {
+	Table, Column, Path string
+}
+
+// String returns the field as rules name it.
+func (f *ScannedField) String() string {
+	name := f.Table + "." + f.Column
+	if f.Path != "" {
+		name += ": " + f.Path
+	}
+	return name
+}
+
+// Leak is the error where a real value is met in what is about to leave. It
+// tells whose value it was, and never which.
+type Leak struct {
+	Of *ScannedField // what the value is in the source
+	In string        // the table in which it was met
+}
+
+// Error names the two columns.
+func (l *Leak) Error() string {
+	return fmt.Sprintf("a real value of %s was about to leave in %s\nhint: a rule lets it through: look at what %s says; what everybody may know is public", l.Of, l.In, l.In)
+}
+
+const (
+	maxWords = 6  // of a value, from its beginning; the rest is not needed to know it
+	maxWord  = 64 // bytes of a word, from its beginning
+)
+
+type window struct {
+	hash uint64
+	n    int
+}
+
+// NewScan returns a Scan that knows no value.
+func NewScan() *Scan {
+	return &Scan{seed: maphash.MakeSeed(), starts: map[uint64]struct{}{}, whole: map[uint64]*ScannedField{}}
+}
+
+// Values returns how many values the scan knows.
+func (s *Scan) Values() int { return len(s.whole) }
+
+// Learn takes a sample of a column's real values, as they are and not as COPY
+// writes them, each with the column's rule.
+func (s *Scan) Learn(table string, column *ColumnPlan, values []string) {
+	if column.Rule.Kind != JSON {
+		s.learn(&ScannedField{table, column.Name, ""}, column.Rule.Kind, values)
+		return
+	}
+	byPath := map[string][]string{}
+	for _, v := range values {
+		var doc any
+		decoder := json.NewDecoder(strings.NewReader(v))
+		decoder.UseNumber()
+		if decoder.Decode(&doc) == nil {
+			leaves(doc, "", byPath)
+		}
+	}
+	for path, values := range byPath {
+		s.learn(&ScannedField{table, column.Name, path}, kindAt(column.Rule.Paths, path), values)
+	}
+}
+
+// leaves adds the strings and numbers of a document to those of their paths.
+func leaves(doc any, path string, to map[string][]string) {
+	switch doc := doc.(type) {
+	case map[string]any:
+		for key, v := range doc {
+			if path != "" {
+				key = path + "." + key
+			}
+			leaves(v, key, to)
+		}
+	case []any:
+		for _, v := range doc {
+			leaves(v, path+"[]", to)
+		}
+	case string:
+		to[path] = append(to[path], doc)
+	case json.Number:
+		to[path] = append(to[path], string(doc))
+	}
+}
+
+// kindAt returns what is done to the value at a path, Null where nothing is said
+// of it: it is removed.
+func kindAt(paths map[string]Rule, path string) Kind {
+	for at := path; at != ""; {
+		if rule, ok := paths[at]; ok {
+			return rule.Kind
+		}
+		cut := max(strings.LastIndexByte(at, '.'), 0)
+		if strings.HasSuffix(at, "[]") {
+			cut = len(at) - 2
+		}
+		at = at[:cut]
+	}
+	return Null
+}
+
+func (s *Scan) learn(field *ScannedField, kind Kind, values []string) {
+	switch kind {
+	case Keep, Public, BirthDate, "":
+		return
+	}
+	seen := make(map[string]int, len(values))
+	for _, v := range values {
+		seen[v]++
+	}
+	for v, n := range seen {
+		if n*20 > len(values) && len(values) >= 100 {
+			continue
+		}
+		s.add(field, v)
+		for _, other := range spellings(kind, v) {
+			s.add(field, other)
+		}
+	}
+}
+
+// spellings are other ways in which people write a value.
+func spellings(kind Kind, v string) []string {
+	var groups []int
+	switch kind {
+	case NIR:
+		groups = []int{1, 2, 2, 2, 3, 3, 2}
+	case Phone:
+		groups = []int{2, 2, 2, 2, 2}
+	case IBAN:
+		groups = []int{4, 4, 4, 4, 4, 4, 4, 4, 4}
+	default:
+		return nil
+	}
+	bare := strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return r
+		}
+		return -1
+	}, v)
+	spaced, rest := "", bare
+	for _, n := range groups {
+		n = min(n, len(rest))
+		spaced, rest = spaced+" "+rest[:n], rest[n:]
+	}
+	all := []string{bare, spaced + rest}
+	if kind == NIR && len(bare) == 15 {
+		all = append(all, bare[:13])
+	}
+	return all
+}
+
+// add makes the scan know a value, unless it names nobody.
+func (s *Scan) add(field *ScannedField, value string) {
+	var hash, start uint64
+	words, letters, digits := 0, 0, 0
+	for rest := []byte(value); words < maxWords; words++ {
+		word, after := nextWord(rest)
+		if word == nil {
+			break
+		}
+		h := s.hash(word)
+		if words == 0 {
+			start = h
+		}
+		hash = join(hash, h)
+		for _, c := range word {
+			if c >= '0' && c <= '9' {
+				digits++
+			} else {
+				letters++
+			}
+		}
+		rest = after
+	}
+	switch {
+	case letters == 0 && digits < 7, letters+digits < 4:
+		return
+	case letters < 4 && digits < 4:
+		return
+	}
+	if invented(value) {
+		return
+	}
+	s.starts[start] = struct{}{}
+	s.first[start>>6&(1<<12-1)] |= 1 << (start & 63)
+	s.whole[hash] = field
+}
+
+// Look reads whole rows of a table, as COPY writes them. The error is a [*Leak].
+func (s *Scan) Look(table string, rows []byte) error {
+	s.words = s.words[:0]
+	for i := 0; i < len(rows); {
+		c := rows[i]
+		if !wordByte[c] {
+			if c == '\t' || c == '\n' {
+				s.words = s.words[:0]
+			}
+			i++
+			continue
+		}
+		from := i
+		for i < len(rows) && wordByte[rows[i]] {
+			i++
+		}
+		word := rows[from:i]
+		if field := s.word(word, from == 0 || rows[from-1] != '\\'); field != nil {
+			return &Leak{field, table}
+		}
+	}
+	return nil
+}
+
+// word takes the next word of a field, and returns whose value ends with it.
+// After a backslash the first letter may belong to that: \n, or to the word:
+// C:\\names.
+func (s *Scan) word(word []byte, plain bool) *ScannedField {
+	var hashes [2]uint64
+	n := 0
+	if plain || len(word) == 1 {
+		hashes[0], n = s.hash(word), 1
+	} else {
+		hashes[0], hashes[1], n = s.hash(word[1:]), s.hash(word), 2
+	}
+	open := len(s.words)
+	kept := 0
+	for w := 0; w < open; w++ {
+		was := s.words[w]
+		for i := range n {
+			now := window{join(was.hash, hashes[i]), was.n + 1}
+			if field := s.whole[now.hash]; field != nil {
+				return field
+			}
+			if now.n < maxWords && i == 0 {
+				s.words[kept] = now
+				kept++
+			}
+		}
+	}
+	s.words = s.words[:kept]
+	for _, h := range hashes[:n] {
+		if s.first[h>>6&(1<<12-1)]&(1<<(h&63)) == 0 {
+			continue
+		}
+		if _, ok := s.starts[h]; !ok {
+			continue
+		}
+		now := window{join(0, h), 1}
+		if field := s.whole[now.hash]; field != nil {
+			return field
+		}
+		s.words = append(s.words, now)
+	}
+	return nil
+}
+
+func join(hash, word uint64) uint64 {
+	hash = (hash ^ word) * 0x9e3779b97f4a7c15
+	return hash ^ hash>>29
+}
+
+// hash is that of a word in lower case.
+func (s *Scan) hash(word []byte) uint64 {
+	word = word[:min(len(word), maxWord)]
+	low := s.buf[:len(word)]
+	for i, c := range word {
+		switch {
+		case c >= 'A' && c <= 'Z':
+			c += 'a' - 'A'
+		case c >= 0x80 && c <= 0x9e && i > 0 && word[i-1] == 0xc3: // À to Þ in UTF-8
+			c += 0x20
+		}
+		low[i] = c
+	}
+	return maphash.Bytes(s.seed, low)
+}
+
+// wordByte are the bytes that words are made of: ASCII's letters and digits, and
+// all that is not ASCII.
+var wordByte = func() (table [256]bool) {
+	for c := range table {
+		table[c] = c >= utf8.RuneSelf || c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
+	}
+	return table
+}()
+
+// nextWord returns the first word of text, nil if it has none, and what follows.
+func nextWord(text []byte) (word, after []byte) {
+	from := 0
+	for from < len(text) && !wordByte[text[from]] {
+		from++
+	}
+	to := from
+	for to < len(text) && wordByte[text[to]] {
+		to++
+	}
+	if from == to {
+		return nil, nil
+	}
+	return text[from:to], text[to:]
+}
+
+// invented reports whether a value is one word that this package makes up.
+func invented(value string) bool { return false }

@@ -1,0 +1,182 @@
+// Package agent is the part of a copy that runs on the servers, beside
+// PostgreSQL: it holds the snapshot, sends tables through the filter, and
+// receives them.
+//
+// Personal data is in this process on production's server and in no other; what
+// it says, to whomever, never has values of the data in it. It knows PostgreSQL's
+// socket and what it is told on its standard input; it must not know of
+// instances, SSH or the operator.
+package agent
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/betagouv/mrs-ops/internal/pgcopy/wire"
+)
+
+// Run does what an agent is started for: "hold", "send" or "receive". It ends
+// when in does.
+func Run(ctx context.Context, what string, in io.Reader, out io.Writer) error {
+	lines := bufio.NewReaderSize(in, 1<<16)
+	switch what {
+	case "hold":
+		return hold(ctx, lines, out)
+	case "send":
+		return send(ctx, lines, out)
+	case "receive":
+		return receive(ctx, lines, out)
+	}
+	return fmt.Errorf("%q is not known; hold, send or receive", what)
+}
+
+// read reads the next line into value.
+func read(lines *bufio.Reader, value any) error {
+	line, err := lines.ReadBytes('\n')
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(line, value); err != nil {
+		return errors.New("what the agent is told is no JSON") // the error would quote it
+	}
+	return nil
+}
+
+// write writes a value as a line.
+func write(out io.Writer, value any) error { return json.NewEncoder(out).Encode(value) }
+
+// connect connects to PostgreSQL by its socket, which only root reaches, and
+// becomes the user it is told to be.
+func connect(ctx context.Context, s wire.Server, settings ...string) (*pgconn.PgConn, error) {
+	config, err := pgconn.ParseConfig("")
+	if err != nil {
+		return nil, err
+	}
+	config.Host, config.Port, config.Database, config.User, config.Password = s.Socket, 5432, s.Database, s.Role, ""
+	config.Fallbacks, config.TLSConfig = nil, nil
+	config.RuntimeParams = map[string]string{"client_encoding": "UTF8", "application_name": "mrs-ops copy", "statement_timeout": "0"}
+	conn, err := pgconn.ConnectConfig(ctx, config)
+	if err != nil {
+		return nil, clean(err)
+	}
+	if err := become(s.UID, s.GID); err != nil {
+		return nil, err
+	}
+	for _, setting := range settings {
+		if err := run(ctx, conn, setting); err != nil {
+			return nil, err
+		}
+	}
+	return conn, nil
+}
+
+// become gives up what root may do.
+func become(uid, gid int) error {
+	if os.Getuid() != 0 || uid == 0 {
+		return nil
+	}
+	if err := syscall.Setgroups(nil); err != nil {
+		return fmt.Errorf("the groups can't be given up: %w", err)
+	}
+	if err := syscall.Setgid(gid); err != nil {
+		return fmt.Errorf("the group can't be %d: %w", gid, err)
+	}
+	if err := syscall.Setuid(uid); err != nil {
+		return fmt.Errorf("the user can't be %d: %w", uid, err)
+	}
+	return nil
+}
+
+func run(ctx context.Context, conn *pgconn.PgConn, sql string) error {
+	_, err := conn.Exec(ctx, sql).ReadAll()
+	return clean(err)
+}
+
+// value returns the one value that a query has.
+func value(ctx context.Context, conn *pgconn.PgConn, sql string) ([]byte, error) {
+	results, err := conn.Exec(ctx, sql).ReadAll()
+	if err != nil {
+		return nil, clean(err)
+	}
+	if len(results) != 1 || len(results[0].Rows) != 1 || len(results[0].Rows[0]) != 1 {
+		return nil, errors.New("PostgreSQL answers with more or less than a value")
+	}
+	return results[0].Rows[0][0], nil
+}
+
+// clean takes out of PostgreSQL's error what may quote data: its detail and
+// context, and its message where that is about a value (class 22, "data
+// exception", and 23, "integrity constraint violation"; PostgreSQL, appendix A).
+func clean(err error) error {
+	pgErr, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok {
+		return err
+	}
+	var where []string
+	for _, name := range []string{pgErr.TableName, pgErr.ColumnName, pgErr.ConstraintName} {
+		if name != "" {
+			where = append(where, name)
+		}
+	}
+	message := pgErr.Message
+	if strings.HasPrefix(pgErr.Code, "22") || strings.HasPrefix(pgErr.Code, "23") {
+		message = "a value does not fit"
+	}
+	if len(where) > 0 {
+		message += " (" + strings.Join(where, ", ") + ")"
+	}
+	return fmt.Errorf("PostgreSQL: %s (SQLSTATE %s)", message, pgErr.Code)
+}
+
+// hold opens the snapshot that all senders read, says what is in the database,
+// and keeps it open until its input ends.
+func hold(ctx context.Context, lines *bufio.Reader, out io.Writer) error {
+	var s struct {
+		wire.Server
+		Query string `json:"query"` // that tells the schema
+	}
+	if err := read(lines, &s); err != nil {
+		return err
+	}
+	conn, err := connect(ctx, s.Server, begin)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	snapshot, err := value(ctx, conn, "select pg_export_snapshot()")
+	if err != nil {
+		return err
+	}
+	schema, err := value(ctx, conn, s.Query)
+	if err != nil {
+		return err
+	}
+	if err := write(out, wire.Held{Snapshot: string(snapshot), Schema: schema}); err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, lines)
+	return err
+}
+
+// begin is how whoever reads production begins: it can't write.
+const begin = "begin transaction isolation level repeatable read, read only"
+
+// ident quotes a name.
+func ident(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+
+func idents(names []string) string {
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = ident(name)
+	}
+	return strings.Join(quoted, ", ")
+}

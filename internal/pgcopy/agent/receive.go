@@ -1,0 +1,130 @@
+package agent
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/klauspost/compress/s2"
+
+	"github.com/betagouv/mrs-ops/internal/pgcopy/wire"
+)
+
+// receive writes the tables that come in frames, and says of each how many rows
+// PostgreSQL has taken.
+func receive(ctx context.Context, lines *bufio.Reader, out io.Writer) error {
+	var r wire.Receiver
+	if err := read(lines, &r); err != nil {
+		return err
+	}
+	// Nothing is lost with what a crash takes: the database is thrown away then.
+	conn, err := connect(ctx, r.Server, "set synchronous_commit = off")
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	frames := wire.NewReader(lines)
+	for {
+		kind, payload, err := frames.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if kind != wire.Table {
+			return unexpected(kind, payload)
+		}
+		var b wire.Begin
+		if err := json.Unmarshal(payload, &b); err != nil {
+			return errors.New("the beginning of a table can't be read")
+		}
+		done, err := table(ctx, conn, b, frames)
+		if err != nil {
+			return fmt.Errorf("%s.%s: %w", b.Schema, b.Name, err)
+		}
+		if err := write(out, done); err != nil {
+			return err
+		}
+	}
+}
+
+func unexpected(kind wire.Kind, payload []byte) error {
+	if kind == wire.Fault {
+		return fmt.Errorf("the sender gave up: %s", payload)
+	}
+	return fmt.Errorf("a frame %q out of order", byte(kind))
+}
+
+// table writes the rows of one table, up to its End, in one transaction.
+func table(ctx context.Context, conn *pgconn.PgConn, b wire.Begin, frames *wire.Reader) (wire.Done, error) {
+	name := ident(b.Schema) + "." + ident(b.Name)
+	sql := "copy " + name + " (" + idents(b.Columns) + ") from stdin"
+	start := "begin"
+	if b.Whole {
+		// What nobody else can see need not be looked at again by the next reader.
+		start, sql = "begin; truncate only "+name, sql+" with (freeze)"
+	}
+	if err := run(ctx, conn, start); err != nil {
+		return wire.Done{}, err
+	}
+	rows := &rowsReader{frames: frames}
+	tag, err := conn.CopyFrom(ctx, rows, sql)
+	if rows.err != nil {
+		return wire.Done{}, rows.err // why PostgreSQL was told to give up
+	}
+	if err != nil {
+		return wire.Done{}, clean(err)
+	}
+	if tag.RowsAffected() != rows.done.Rows {
+		return wire.Done{}, fmt.Errorf("%d rows were sent, and PostgreSQL took %d", rows.done.Rows, tag.RowsAffected())
+	}
+	return rows.done, run(ctx, conn, "commit")
+}
+
+// rowsReader reads the rows of the frames up to an End, which must come.
+type rowsReader struct {
+	frames *wire.Reader
+	block  []byte
+	rest   []byte
+	done   wire.Done
+	ended  bool
+	err    error
+}
+
+func (r *rowsReader) Read(p []byte) (int, error) {
+	for len(r.rest) == 0 {
+		if r.ended {
+			return 0, io.EOF
+		}
+		if err := r.next(); err != nil {
+			r.err = err
+			return 0, err
+		}
+	}
+	n := copy(p, r.rest)
+	r.rest = r.rest[n:]
+	return n, nil
+}
+
+func (r *rowsReader) next() error {
+	kind, payload, err := r.frames.Next()
+	switch {
+	case err == io.EOF:
+		return io.ErrUnexpectedEOF
+	case err != nil:
+		return err
+	case kind == wire.Rows:
+		r.block, err = s2.Decode(r.block[:cap(r.block)], payload)
+		r.rest = r.block
+		return err
+	case kind == wire.End:
+		r.ended = true
+		return json.Unmarshal(payload, &r.done)
+	}
+	return unexpected(kind, payload)
+}

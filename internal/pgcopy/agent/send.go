@@ -1,0 +1,255 @@
+package agent
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/klauspost/compress/s2"
+
+	"github.com/betagouv/mrs-ops/internal/anonymize"
+	"github.com/betagouv/mrs-ops/internal/pgcopy/wire"
+)
+
+// sender sends tables of one snapshot, anonymised.
+type sender struct {
+	conn *pgconn.PgConn
+	plan anonymize.Plan
+	key  anonymize.Key
+	scan *anonymize.Scan
+	out  *bufio.Writer
+}
+
+// send sends a table, or a part of one, for each line of its input.
+func send(ctx context.Context, lines *bufio.Reader, stdout io.Writer) error {
+	out := bufio.NewWriterSize(stdout, 1<<16)
+	err := sendAll(ctx, lines, out)
+	if err != nil {
+		// The receiver is to know why, and the operator.
+		_ = wire.Write(out, wire.Fault, []byte(err.Error()))
+	}
+	return errors.Join(err, out.Flush())
+}
+
+func sendAll(ctx context.Context, lines *bufio.Reader, out *bufio.Writer) error {
+	var order wire.Sender
+	if err := read(lines, &order); err != nil {
+		return err
+	}
+	conn, err := connect(ctx, order.Server, begin, "set transaction snapshot '"+strings.ReplaceAll(order.Snapshot, "'", "")+"'")
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	s := &sender{conn: conn, plan: order.Plan, scan: anonymize.NewScan(), out: out}
+	if copy(s.key[:], order.Key) != len(s.key) {
+		return errors.New("the key is too short")
+	}
+	for i := range s.plan.Tables {
+		if err := s.sample(ctx, &s.plan.Tables[i]); err != nil {
+			return err
+		}
+	}
+	for {
+		var job wire.Job
+		if err := read(lines, &job); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if job.Table < 0 || job.Table >= len(s.plan.Tables) {
+			return errors.New("there is no such table in the plan")
+		}
+		t := &s.plan.Tables[job.Table]
+		if err := s.table(ctx, t, job); err != nil {
+			return fmt.Errorf("%s.%s: %w", t.Schema, t.Name, err)
+		}
+	}
+}
+
+// sampleRows is about how many rows of a table the scan learns the values of.
+const sampleRows = 2000
+
+// sample makes the scan learn real values of a table's columns that are
+// anonymised.
+func (s *sender) sample(ctx context.Context, t *anonymize.TablePlan) error {
+	var columns []*anonymize.ColumnPlan
+	var names []string
+	for i := range t.Columns {
+		switch c := &t.Columns[i]; c.Rule.Kind {
+		case anonymize.Keep, anonymize.Public, anonymize.BirthDate:
+		default:
+			columns = append(columns, c)
+			names = append(names, ident(c.Name)+"::text")
+		}
+	}
+	if len(columns) == 0 || t.Empty {
+		return nil
+	}
+	table := ident(t.Schema) + "." + ident(t.Name)
+	some := ""
+	if t.Rows > 2*sampleRows {
+		some = fmt.Sprintf(" tablesample system (%g) repeatable (1)", min(100, 2*sampleRows*100/float64(t.Rows)))
+	}
+	result := s.conn.ExecParams(ctx, fmt.Sprintf("select %s from only %s%s limit %d", strings.Join(names, ", "), table, some, sampleRows), nil, nil, nil, nil).Read()
+	if result.Err != nil {
+		return clean(result.Err)
+	}
+	for i, c := range columns {
+		values := make([]string, 0, len(result.Rows))
+		for _, row := range result.Rows {
+			if row[i] != nil {
+				values = append(values, string(row[i]))
+			}
+		}
+		s.scan.Learn(t.Schema+"."+t.Name, c, values)
+	}
+	return nil
+}
+
+// table sends the rows of a job.
+func (s *sender) table(ctx context.Context, t *anonymize.TablePlan, job wire.Job) error {
+	names := make([]string, len(t.Columns))
+	for i, c := range t.Columns {
+		names[i] = c.Name
+	}
+	err := wire.WriteJSON(s.out, wire.Table, wire.Begin{Schema: t.Schema, Name: t.Name, Columns: names, Whole: job.From == 0 && job.To == 0})
+	if err != nil {
+		return err
+	}
+	filter, err := t.Filter(s.key)
+	if err != nil {
+		return err
+	}
+	from := ident(t.Schema) + "." + ident(t.Name)
+	var conditions []string
+	if job.Where != "" {
+		conditions = append(conditions, "("+job.Where+")")
+	}
+	if job.From > 0 {
+		conditions = append(conditions, fmt.Sprintf("ctid >= '(%d,0)'", job.From))
+	}
+	if job.To > 0 {
+		conditions = append(conditions, fmt.Sprintf("ctid < '(%d,0)'", job.To))
+	}
+	sql := "copy (select " + idents(names) + " from only " + from
+	if len(conditions) > 0 {
+		sql += " where " + strings.Join(conditions, " and ")
+	}
+	sql += ") to stdout"
+
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	raw, clear := newBlocks(), newBlocks()
+	read := make(chan error, 1)
+	go func() {
+		_, err := s.conn.CopyTo(ctx, raw, sql)
+		err = clean(err)
+		raw.close(err)
+		read <- err
+	}()
+	var rows int64
+	filtered := make(chan error, 1)
+	go func() {
+		n, err := filter.Copy(clear, raw)
+		raw.stop() // nobody reads on
+		rows = n
+		clear.close(err)
+		filtered <- err
+	}()
+	sent, err := s.rows(t.Schema+"."+t.Name, clear)
+	clear.stop()
+	if err != nil {
+		cancel()
+	}
+	// The first of them is the cause of the others.
+	if err := errors.Join(firstOf(<-read, <-filtered, err)); err != nil {
+		return err
+	}
+	if err := wire.WriteJSON(s.out, wire.End, wire.Done{Rows: rows, Bytes: sent}); err != nil {
+		return err
+	}
+	return s.out.Flush()
+}
+
+// firstOf returns the first error that is not the consequence of another.
+func firstOf(errs ...error) error {
+	var all error
+	for _, err := range errs {
+		if err != nil && (all == nil || errors.Is(all, errStopped) || errors.Is(all, context.Canceled)) {
+			all = err
+		}
+	}
+	return all
+}
+
+// rows looks at what the filter lets through, and sends it.
+func (s *sender) rows(table string, in *blocks) (sent int64, err error) {
+	var packed []byte
+	w := &wholeRows{emit: func(rows []byte) error {
+		if err := s.scan.Look(table, rows); err != nil {
+			return err
+		}
+		sent += int64(len(rows))
+		packed = s2.Encode(packed[:cap(packed)], rows)
+		return wire.Write(s.out, wire.Rows, packed)
+	}}
+	for {
+		block, err := in.next()
+		if err == io.EOF {
+			return sent, w.flush()
+		}
+		if err != nil {
+			return sent, err
+		}
+		err = w.write(block)
+		in.free(block)
+		if err != nil {
+			return sent, err
+		}
+	}
+}
+
+// wholeRows cuts a stream after the ends of rows.
+type wholeRows struct {
+	emit func(rows []byte) error
+	half []byte // of a row
+}
+
+func (w *wholeRows) write(p []byte) error {
+	cut := lastNewline(p) + 1
+	if cut == 0 {
+		w.half = append(w.half, p...)
+		return nil
+	}
+	if len(w.half) > 0 {
+		end := firstNewline(p) + 1
+		w.half = append(w.half, p[:end]...)
+		if err := w.emit(w.half); err != nil {
+			return err
+		}
+		w.half = w.half[:0]
+		if end == cut {
+			w.half = append(w.half, p[cut:]...)
+			return nil
+		}
+		if err := w.emit(p[end:cut]); err != nil {
+			return err
+		}
+	} else if err := w.emit(p[:cut]); err != nil {
+		return err
+	}
+	w.half = append(w.half, p[cut:]...)
+	return nil
+}
+
+func (w *wholeRows) flush() error {
+	if len(w.half) > 0 {
+		return errors.New("the last row has no end")
+	}
+	return nil
+}

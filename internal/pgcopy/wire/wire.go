@@ -1,0 +1,135 @@
+// Package wire is what the two ends of a copy say to each other: what an agent
+// is told on its standard input, and the frames that tables travel in.
+//
+// It must not know where either end is.
+package wire
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/betagouv/mrs-ops/internal/anonymize"
+)
+
+// Server is the database that an agent works on, by PostgreSQL's socket, and who
+// it becomes once it is connected.
+type Server struct {
+	Socket   string `json:"socket"` // the folder
+	Database string `json:"database"`
+	Role     string `json:"role"`
+	UID      int    `json:"uid"`
+	GID      int    `json:"gid"`
+}
+
+// Held is what the agent that holds the snapshot says, once it does.
+type Held struct {
+	Snapshot string          `json:"snapshot"`
+	Schema   json.RawMessage `json:"schema"` // as anonymize.ParseSchema takes it
+}
+
+// Sender is the first line that an agent gets which sends tables.
+type Sender struct {
+	Server
+	Snapshot string         `json:"snapshot"`
+	Key      []byte         `json:"key"`
+	Plan     anonymize.Plan `json:"plan"`
+}
+
+// Receiver is the first line that an agent gets which receives tables.
+type Receiver struct {
+	Server
+}
+
+// Job is a table to send, or a part of it: a line for each after the first.
+type Job struct {
+	Table int    `json:"table"` // its place in the plan
+	Where string `json:"where,omitempty"`
+	From  int64  `json:"from,omitempty"` // the first page
+	To    int64  `json:"to,omitempty"`   // the page after the last; 0: to the end
+}
+
+// Begin precedes the rows of a job.
+type Begin struct {
+	Schema  string   `json:"schema"`
+	Name    string   `json:"name"`
+	Columns []string `json:"columns"`
+	Whole   bool     `json:"whole"` // there are no other parts of it
+}
+
+// Done follows the rows of a job.
+type Done struct {
+	Rows  int64 `json:"rows"`
+	Bytes int64 `json:"bytes"` // of COPY's text, before they were compressed
+}
+
+// Kind tells what a frame holds.
+type Kind byte
+
+// The kinds of frames.
+const (
+	Table Kind = 'b' // a Begin
+	Rows  Kind = 'd' // whole rows of COPY's text, as a block of S2
+	End   Kind = 'e' // a Done
+	Fault Kind = 'x' // why there is no more: a text for people, without values
+)
+
+// MaxFrame is how many bytes a frame can have: a row is not divided, and has at
+// most 1 GB in PostgreSQL.
+const MaxFrame = 2 << 30
+
+// Write writes a frame.
+func Write(w io.Writer, kind Kind, payload []byte) error {
+	var head [5]byte
+	head[0] = byte(kind)
+	binary.BigEndian.PutUint32(head[1:], uint32(len(payload)))
+	if _, err := w.Write(head[:]); err != nil {
+		return err
+	}
+	_, err := w.Write(payload)
+	return err
+}
+
+// WriteJSON writes a frame with a value.
+func WriteJSON(w io.Writer, kind Kind, value any) error {
+	payload, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	return Write(w, kind, payload)
+}
+
+// Reader reads frames.
+type Reader struct {
+	r   io.Reader
+	buf []byte
+}
+
+// NewReader returns a Reader of what r has.
+func NewReader(r io.Reader) *Reader { return &Reader{r: r} }
+
+// Next returns the next frame, whose payload lasts until the one after it is
+// asked for. The error is io.EOF where there is no more, and any other in the
+// middle of one.
+func (r *Reader) Next() (Kind, []byte, error) {
+	var head [5]byte
+	if _, err := io.ReadFull(r.r, head[:]); err != nil {
+		return 0, nil, err
+	}
+	n := binary.BigEndian.Uint32(head[1:])
+	if n > MaxFrame {
+		return 0, nil, fmt.Errorf("a frame of %d bytes: this is not what a copy sends", n)
+	}
+	if int(n) > cap(r.buf) {
+		r.buf = make([]byte, n)
+	}
+	r.buf = r.buf[:n]
+	if _, err := io.ReadFull(r.r, r.buf); err != nil {
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		return 0, nil, err
+	}
+	return Kind(head[0]), r.buf, nil
+}
