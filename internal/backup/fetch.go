@@ -252,7 +252,7 @@ func progress(name string, came *atomic.Int64, bytes int64) (stop func()) {
 	began, last := time.Now(), int64(0)
 	say := func(string, ...any) {
 		now := came.Load()
-		line := fmt.Sprintf("%s: %s of %s (%d %%), %s/s", name, human(now), human(bytes), 100*now/max(bytes, 1), humanBytes(float64(now-last)/interval.Seconds()))
+		line := fmt.Sprintf("%s: %s of %s (%d %%), %s/s", name, human(now), human(bytes), 100*now/max(bytes, 1), console.Bytes(float64(now-last)/interval.Seconds()))
 		if spent := time.Since(began); now > 0 {
 			line += ", done at about " + began.Add(time.Duration(float64(spent)*float64(bytes)/float64(now))).Format("15:04:05")
 		}
@@ -262,7 +262,7 @@ func progress(name string, came *atomic.Int64, bytes int64) (stop func()) {
 	return console.Pulse(interval, say, name)
 }
 
-func human(bytes int64) string { return humanBytes(float64(bytes)) }
+func human(bytes int64) string { return console.Bytes(float64(bytes)) }
 
 func number(digits string) int64 {
 	n, _ := strconv.ParseInt(digits, 10, 64) // a pattern has seen it

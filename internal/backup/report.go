@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/betagouv/mrs-ops/internal/console"
 )
 
 // Page is what the report tells of an instance.
@@ -272,7 +274,7 @@ func viewOf(p Page, now time.Time, id string) instanceView {
 		v.Last = ago(now.Sub(n.Time))
 		latest.Value, latest.Note = knownBytes(n.Bytes), at(n.Time).String()
 		if n.Added > 0 {
-			latest.Note += ", added " + humanBytes(float64(n.Added))
+			latest.Note += ", added " + console.Bytes(float64(n.Added))
 		}
 	}
 	proof := fact{"Latest proven", "never", "no snapshot has passed a drill"}
@@ -615,7 +617,7 @@ func timelineOf(snapshots []Snapshot, runs []Run, now time.Time, id string) draw
 		lane := laneOf(n)
 		name := []string{legible(n.ID, wordSeen), stamp(n.Time), cmp.Or(causes[lane], "cause not known"), proofOf(n)}
 		if n.Bytes > 0 {
-			name = append(name, humanBytes(float64(n.Bytes)))
+			name = append(name, console.Bytes(float64(n.Bytes)))
 		}
 		d.Marks = append(d.Marks, mark{rounded(x(now.Sub(n.Time))), y[lane], symbol, lane, strings.Join(name, ", ")})
 	}
@@ -676,15 +678,15 @@ func sizesOf(runs []Run, now time.Time, id string) drawing {
 
 	sizeTop, sizeCut := ceiling(values(size))
 	y := valueScale(sizeTop, top, middle)
-	d.valueAxis(y, sizeTop, byteStep(sizeTop, 4), humanBytes)
+	d.valueAxis(y, sizeTop, byteStep(sizeTop, 4), console.Bytes)
 	d.Lines = append(d.Lines, line{0, middle, 100, middle, "axis"})
 	d.Texts = append(d.Texts, label{"0", 10, "start", "panel", "in the snapshot"})
 	d.curve(size, x, y, middle, "timer")
-	d.beyond(size, x, y, sizeTop, humanBytes)
+	d.beyond(size, x, y, sizeTop, console.Bytes)
 
 	addedTop, addedCut := ceiling(values(added))
 	y = valueScale(addedTop, low, base)
-	d.valueAxis(y, addedTop, byteStep(addedTop, 2), humanBytes)
+	d.valueAxis(y, addedTop, byteStep(addedTop, 2), console.Bytes)
 	d.Texts = append(d.Texts, label{"0", middle + 20, "start", "panel", "added to the repository"})
 	width := min(max(60/float64(len(added)), 0.25), 2)
 	for i, p := range added {
@@ -693,15 +695,15 @@ func sizesOf(runs []Run, now time.Time, id string) drawing {
 			height = max(height, 1)
 		}
 		d.Boxes = append(d.Boxes, box{rounded(x(p.At) - width/2), rounded(base - height), rounded(width), rounded(height), "bar",
-			fmt.Sprintf("%s: %s, added %s", stamp(p.At), humanBytes(size[i].Value), humanBytes(p.Value))})
+			fmt.Sprintf("%s: %s, added %s", stamp(p.At), console.Bytes(size[i].Value), console.Bytes(p.Value))})
 	}
-	d.beyond(added, x, y, addedTop, humanBytes)
+	d.beyond(added, x, y, addedTop, console.Bytes)
 	d.timeAxis(timeTicks(from, to, x), top, base)
 
 	last, first := size[len(size)-1], size[0]
-	d.Lead = fmt.Sprintf("%s now, %s added last.", humanBytes(last.Value), humanBytes(added[len(added)-1].Value))
+	d.Lead = fmt.Sprintf("%s now, %s added last.", console.Bytes(last.Value), console.Bytes(added[len(added)-1].Value))
 	d.Desc = fmt.Sprintf("%s, from %s on %s to %s on %s.", plural(len(size), "backup"),
-		humanBytes(first.Value), stamp(first.At), humanBytes(last.Value), stamp(last.At))
+		console.Bytes(first.Value), stamp(first.At), console.Bytes(last.Value), stamp(last.At))
 	if sizeCut || addedCut {
 		d.Note = "▲ goes far beyond the scale."
 	}
@@ -842,7 +844,7 @@ func diskOf(s *State, runs []Run, now time.Time, id string) diskView {
 	if v.Known {
 		free, used := min(free, size), min(used, size-min(free, size))
 		other := size - free - used
-		v.Free, v.Size, v.Repository, v.Other = humanBytes(free), humanBytes(size), humanBytes(used), humanBytes(other)
+		v.Free, v.Size, v.Repository, v.Other = console.Bytes(free), console.Bytes(size), console.Bytes(used), console.Bytes(other)
 		x := 0.0
 		for _, part := range []box{{W: used, Class: "repository"}, {W: other, Class: "others"}, {W: free, Class: "free"}} {
 			part.X, part.W = rounded(x), rounded(100*part.W/size)
@@ -853,7 +855,7 @@ func diskOf(s *State, runs []Run, now time.Time, id string) diskView {
 
 	perDay, enough := growth(lately)
 	full, ends := fullAt(now, free, perDay)
-	pace := fmt.Sprintf("The repository grows by %s a month", humanBytes(perDay*float64(month/day)))
+	pace := fmt.Sprintf("The repository grows by %s a month", console.Bytes(perDay*float64(month/day)))
 	switch {
 	case !enough:
 		v.Forecast = "Not enough history yet for a forecast, which needs 3 runs over 3 days."
@@ -918,7 +920,7 @@ func forecastOf(totals []point, here point, free, perDay float64, enough bool, i
 		high = max(high, limit)
 	}
 	y := valueScale(high, top, base)
-	d.valueAxis(y, high, byteStep(high, 4), humanBytes)
+	d.valueAxis(y, high, byteStep(high, 4), console.Bytes)
 	d.timeAxis(timeTicks(from, to, x), top, base)
 	if len(history) < 3 {
 		history = history[len(history)-1:]
@@ -928,17 +930,17 @@ func forecastOf(totals []point, here point, free, perDay float64, enough bool, i
 		at := x(here.At)
 		d.Bands = append(d.Bands, box{X: rounded(at), Y: top - 12, W: rounded(100 - at), H: base - top + 12, Class: "future"})
 		d.Paths = append(d.Paths, path{outline([]point{here, end}, x, y), "curve repository dashed"})
-		d.Marks = append(d.Marks, mark{rounded(at), rounded(y(here.Value)), "dot", "repository", "now: " + humanBytes(here.Value)})
+		d.Marks = append(d.Marks, mark{rounded(at), rounded(y(here.Value)), "dot", "repository", "now: " + console.Bytes(here.Value)})
 	}
 	switch {
 	case limited:
 		d.Lines = append(d.Lines, line{0, rounded(y(limit)), 100, rounded(y(limit)), "limit"})
-		d.Texts = append(d.Texts, label{"0", y(limit) - 6, "start", "limit", "disk full at " + humanBytes(limit)})
+		d.Texts = append(d.Texts, label{"0", y(limit) - 6, "start", "limit", "disk full at " + console.Bytes(limit)})
 		if enough && end.Value >= limit {
 			d.Marks = append(d.Marks, mark{rounded(x(end.At)), rounded(y(limit)), "cross", "failed", "full about " + roughly(end.At, here.At)})
 		}
 	case !math.IsInf(free, 1):
-		d.Texts = append(d.Texts, label{"0", top - 12, "start", "panel", "↑ disk full at " + humanBytes(limit) + ", far above"})
+		d.Texts = append(d.Texts, label{"0", top - 12, "start", "panel", "↑ disk full at " + console.Bytes(limit) + ", far above"})
 	}
 	return d
 }
@@ -1151,41 +1153,18 @@ func secondStep(top float64, most int) float64 {
 	return 86400 * byteStep(top/86400, most)
 }
 
-// humanBytes returns bytes in the unit that suits.
-func humanBytes(n float64) string {
-	sign := ""
-	if n < 0 {
-		sign, n = "-", -n
-	}
-	units := []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"}
-	i := 0
-	for n >= 1023.5 && i < len(units)-1 {
-		n /= 1024
-		i++
-	}
-	return sign + short(n) + "\u00a0" + units[i]
-}
-
-// knownBytes is humanBytes where nothing stands for what is not known.
+// knownBytes is [console.Bytes] where nothing stands for what is not known.
 func knownBytes(n int64) string {
 	if n <= 0 {
 		return "–"
 	}
-	return humanBytes(float64(n))
-}
-
-// short returns n with a decimal where that says something.
-func short(n float64) string {
-	if n >= 9.95 {
-		return strconv.FormatFloat(n, 'f', 0, 64)
-	}
-	return strings.TrimSuffix(strconv.FormatFloat(n, 'f', 1, 64), ".0")
+	return console.Bytes(float64(n))
 }
 
 // humanSeconds returns a duration in at most two units.
 func humanSeconds(seconds float64) string {
 	if seconds = max(seconds, 0); seconds < 59.5 {
-		return short(seconds) + "\u00a0s"
+		return console.Rounded(seconds) + "\u00a0s"
 	}
 	n := math.Round(seconds)
 	if n > 100*365*86400 {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/betagouv/mrs-ops/internal/console"
 )
 
 var evening = time.Date(2026, 11, 24, 20, 0, 0, 0, time.UTC)
@@ -413,7 +415,7 @@ func TestTicksAreRoundAndFew(t *testing.T) {
 func TestNumbersAreForHumans(t *testing.T) {
 	for n, want := range map[float64]string{0: "0 B", 1023: "1023 B", 1023.9: "1 KiB", 1536: "1.5 KiB", 1 << 20: "1 MiB", 1047552: "1023 KiB", 1048000: "1023 KiB",
 		1048100: "1 MiB", 123 << 30: "123 GiB", math.MaxInt64: "8 EiB", -2048: "-2 KiB"} {
-		if got := strings.ReplaceAll(humanBytes(n), "\u00a0", " "); got != want {
+		if got := strings.ReplaceAll(console.Bytes(n), "\u00a0", " "); got != want {
 			t.Errorf("%v bytes: %s, want %s", n, got, want)
 		}
 	}
