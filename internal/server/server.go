@@ -44,6 +44,7 @@ type Server struct {
 // standard input.
 type runner interface {
 	ExecFrom(in *script.Pipe, argv ...string) *script.Pipe
+	WithContext(ctx context.Context) runner
 	Close() error
 	String() string
 }
@@ -74,6 +75,13 @@ func Folder(inst *instance.Instance) string {
 // For returns the same connection for another instance on the same server.
 func (s *Server) For(inst *instance.Instance) *Server {
 	return &Server{Name: inst.Name, Project: inst.Project(), Folder: Folder(inst), host: s.host}
+}
+
+// WithContext returns the same connection with ctx to end its commands.
+func (s *Server) WithContext(ctx context.Context) *Server {
+	of := *s
+	of.host = s.host.WithContext(ctx)
+	return &of
 }
 
 // Close ends the connection, and with it all commands that still run.
@@ -119,8 +127,12 @@ func (t there) ExecFrom(in *script.Pipe, argv ...string) *script.Pipe {
 	return t.Host.ExecFrom(in, argv...)
 }
 
+func (t there) WithContext(ctx context.Context) runner { return there{t.Host.WithContext(ctx)} }
+
 // here is this machine.
 type here struct{ ctx context.Context }
+
+func (here) WithContext(ctx context.Context) runner { return here{ctx} }
 
 func (here) Close() error   { return nil }
 func (here) String() string { return Here }
