@@ -3,7 +3,7 @@ package anonymize
 import (
 	"encoding/json"
 	"fmt"
-	"hash/maphash"
+	"math/rand/v2"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -21,12 +21,11 @@ import (
 // than 4 letters, numbers of less than 7 digits, values that more than one row
 // in 20 has, and the words that this package invents.
 type Scan struct {
-	seed   maphash.Seed
+	seed   uint64
 	first  [1 << 12]uint64          // a bit for each first word's hash, to be asked before starts
 	starts map[uint64]struct{}      // the hashes of first words
 	whole  map[uint64]*ScannedField // the hashes of values
 	words  []window
-	buf    [maxWord]byte
 }
 
 // ScannedField is a column, or what a path of a document in it leads to.
@@ -55,10 +54,8 @@ func (l *Leak) Error() string {
 	return fmt.Sprintf("a real value of %s was about to leave in %s\nhint: a rule lets it through: look at what %s says; what everybody may know is public", l.Of, l.In, l.In)
 }
 
-const (
-	maxWords = 6  // of a value, from its beginning; the rest is not needed to know it
-	maxWord  = 64 // bytes of a word, from its beginning
-)
+// maxWords is how many words a value is known by, from its beginning.
+const maxWords = 6
 
 type window struct {
 	hash uint64
@@ -67,7 +64,7 @@ type window struct {
 
 // NewScan returns a Scan that knows no value.
 func NewScan() *Scan {
-	return &Scan{seed: maphash.MakeSeed(), starts: map[uint64]struct{}{}, whole: map[uint64]*ScannedField{}}
+	return &Scan{seed: rand.Uint64(), starts: map[uint64]struct{}{}, whole: map[uint64]*ScannedField{}}
 }
 
 // Values returns how many values the scan knows.
@@ -224,7 +221,7 @@ func (s *Scan) Look(table string, rows []byte) error {
 	s.words = s.words[:0]
 	for i := 0; i < len(rows); {
 		c := rows[i]
-		if !wordByte[c] {
+		if lower[c] == 0 {
 			if c == '\t' || c == '\n' {
 				s.words = s.words[:0]
 			}
@@ -232,86 +229,100 @@ func (s *Scan) Look(table string, rows []byte) error {
 			continue
 		}
 		from := i
-		for i < len(rows) && wordByte[rows[i]] {
-			i++
+		h := s.seed
+		for ; i < len(rows); i++ {
+			c := lower[rows[i]]
+			if c == 0 {
+				break
+			}
+			h = (h ^ uint64(c)) * prime
 		}
-		word := rows[from:i]
-		if field := s.word(word, from == 0 || rows[from-1] != '\\'); field != nil {
+		hash := finish(h)
+		// After a backslash the first letter may belong to that, as in \n, or to the
+		// word, as in C:\\names.
+		if from > 0 && rows[from-1] == '\\' && i-from > 1 {
+			if field := s.word(s.hash(rows[from+1:i]), hash); field != nil {
+				return &Leak{field, table}
+			}
+			continue
+		}
+		if len(s.words) == 0 && s.first[hash>>6&(1<<12-1)]&(1<<(hash&63)) == 0 {
+			continue // the most of all words
+		}
+		if field := s.word(hash, hash); field != nil {
 			return &Leak{field, table}
 		}
 	}
 	return nil
 }
 
-// word takes the next word of a field, and returns whose value ends with it.
-// After a backslash the first letter may belong to that: \n, or to the word:
-// C:\\names.
-func (s *Scan) word(word []byte, plain bool) *ScannedField {
-	var hashes [2]uint64
-	n := 0
-	if plain || len(word) == 1 {
-		hashes[0], n = s.hash(word), 1
-	} else {
-		hashes[0], hashes[1], n = s.hash(word[1:]), s.hash(word), 2
-	}
+// word takes the hash of the next word of a field, and what else it may be, and
+// returns whose value ends with it.
+func (s *Scan) word(hash, other uint64) *ScannedField {
 	open := len(s.words)
 	kept := 0
-	for w := 0; w < open; w++ {
-		was := s.words[w]
-		for i := range n {
-			now := window{join(was.hash, hashes[i]), was.n + 1}
-			if field := s.whole[now.hash]; field != nil {
-				return field
-			}
-			if now.n < maxWords && i == 0 {
-				s.words[kept] = now
-				kept++
-			}
-		}
-	}
-	s.words = s.words[:kept]
-	for _, h := range hashes[:n] {
-		if s.first[h>>6&(1<<12-1)]&(1<<(h&63)) == 0 {
-			continue
-		}
-		if _, ok := s.starts[h]; !ok {
-			continue
-		}
-		now := window{join(0, h), 1}
+	for _, was := range s.words[:open] {
+		now := window{join(was.hash, hash), was.n + 1}
 		if field := s.whole[now.hash]; field != nil {
 			return field
 		}
-		s.words = append(s.words, now)
-	}
-	return nil
-}
-
-func join(hash, word uint64) uint64 {
-	hash = (hash ^ word) * 0x9e3779b97f4a7c15
-	return hash ^ hash>>29
-}
-
-// hash is that of a word in lower case.
-func (s *Scan) hash(word []byte) uint64 {
-	word = word[:min(len(word), maxWord)]
-	low := s.buf[:len(word)]
-	for i, c := range word {
-		switch {
-		case c >= 'A' && c <= 'Z':
-			c += 'a' - 'A'
-		case c >= 0x80 && c <= 0x9e && i > 0 && word[i-1] == 0xc3: // À to Þ in UTF-8
-			c += 0x20
+		if field := s.whole[join(was.hash, other)]; field != nil {
+			return field
 		}
-		low[i] = c
+		if now.n < maxWords {
+			s.words[kept] = now
+			kept++
+		}
 	}
-	return maphash.Bytes(s.seed, low)
+	s.words = s.words[:kept]
+	if field := s.begin(hash); field != nil || hash == other {
+		return field
+	}
+	return s.begin(other)
 }
 
-// wordByte are the bytes that words are made of: ASCII's letters and digits, and
-// all that is not ASCII.
-var wordByte = func() (table [256]bool) {
-	for c := range table {
-		table[c] = c >= utf8.RuneSelf || c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
+// begin takes a word as the first of a value.
+func (s *Scan) begin(hash uint64) *ScannedField {
+	if s.first[hash>>6&(1<<12-1)]&(1<<(hash&63)) == 0 {
+		return nil
+	}
+	if _, ok := s.starts[hash]; !ok {
+		return nil
+	}
+	now := window{join(0, hash), 1}
+	s.words = append(s.words, now)
+	return s.whole[now.hash]
+}
+
+const prime = 0x9e3779b97f4a7c15
+
+func join(hash, word uint64) uint64 { return finish((hash ^ word) * prime) }
+
+func finish(h uint64) uint64 { return h ^ h>>29 }
+
+// hash is that of a word, in lower case.
+func (s *Scan) hash(word []byte) uint64 {
+	h := s.seed
+	for _, c := range word {
+		h = (h ^ uint64(lower[c])) * prime
+	}
+	return finish(h)
+}
+
+// lower are the bytes that words are made of, in lower case: ASCII's letters and
+// digits, and all that is not ASCII. Others are 0. À to Þ end in 0x80 to 0x9e in
+// UTF-8; that the same is done to other characters makes the scan see some words
+// as one that are not.
+var lower = func() (table [256]byte) {
+	for i := range table {
+		switch c := byte(i); {
+		case c >= 'A' && c <= 'Z':
+			table[c] = c + 'a' - 'A'
+		case c >= 0x80 && c <= 0x9e:
+			table[c] = c + 0x20
+		case c >= utf8.RuneSelf, c >= '0' && c <= '9', c >= 'a' && c <= 'z':
+			table[c] = c
+		}
 	}
 	return table
 }()
@@ -319,11 +330,11 @@ var wordByte = func() (table [256]bool) {
 // nextWord returns the first word of text, nil if it has none, and what follows.
 func nextWord(text []byte) (word, after []byte) {
 	from := 0
-	for from < len(text) && !wordByte[text[from]] {
+	for from < len(text) && lower[text[from]] == 0 {
 		from++
 	}
 	to := from
-	for to < len(text) && wordByte[text[to]] {
+	for to < len(text) && lower[text[to]] != 0 {
 		to++
 	}
 	if from == to {

@@ -1,0 +1,136 @@
+package anonymize
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// learnt is a scan that knows a value of a column of people.
+func learnt(kind Kind, values ...string) *Scan {
+	s := NewScan()
+	s.Learn("public.people", &ColumnPlan{Column: Column{Name: "x"}, Rule: Rule{Kind: kind}}, values)
+	return s
+}
+
+func TestTheScanFindsARealValueHoweverItIsWritten(t *testing.T) {
+	for _, c := range []struct {
+		kind        Kind
+		value, rows string
+	}{
+		{LastName, "Kerviel", "1\tKerviel\n"},
+		{LastName, "Kerviel", "1\tKERVIEL, Jean\n"},
+		{LastName, "Lefèvre", "1\tLEFÈVRE\n"},
+		{LastName, "Dupont-Moreau", `1	{"name": "dupont moreau"}` + "\n"},
+		{LastName, "Kerviel", `1	RAS\nKerviel` + "\n"},
+		{LastName, "Novak", `1	C:\\scans\\Novak.pdf` + "\n"},
+		{LastName, "Novak", `1	RAS\Novak` + "\n"}, // no COPY writes that, and it is found all the same
+		{LastName, "Da Silva", "1\tLuis da Silva\n"},
+		{Email, "jean.kerviel@orange.example", "x\tmailto:Jean.Kerviel@Orange.example\ty\n"},
+		{NIR, "185057512345612", "185057512345612\n"},
+		{NIR, "185057512345612", `{"nir": "1 85 05 75 123 456 12"}` + "\n"},
+		{NIR, "185057512345612", "1850575123456\n"},
+		{Phone, "06 12 34 56 78", "0612345678\n"},
+		{Phone, "0612345678", "06.12.34.56.78\n"},
+		{IBAN, "FR7630006000011234567890189", "FR76 3000 6000 0112 3456 7890 189\n"},
+		{Address, "12 rue des Écoles", "12, RUE DES ÉCOLES\n"},
+		{FreeText, "Merci de me rappeler au plus vite svp", "1\tmerci de me rappeler au plus tard\n"}, // its beginning
+	} {
+		err := learnt(c.kind, c.value).Look("public.t", []byte(c.rows))
+		leak, ok := errors.AsType[*Leak](err)
+		if !ok {
+			t.Errorf("%q is not found in %q: %v", c.value, c.rows, err)
+			continue
+		}
+		if leak.Of.String() != "public.people.x" || leak.In != "public.t" || strings.Contains(err.Error(), c.value) {
+			t.Errorf("the error says %q", err)
+		}
+	}
+}
+
+func TestTheScanFindsWhatIsInDocuments(t *testing.T) {
+	s := NewScan()
+	column := &ColumnPlan{Column: Column{Name: "data"}, Rule: Rule{Kind: JSON, Paths: map[string]Rule{
+		"insured.name": {Kind: LastName}, "trips[].town": {Kind: Address}, "kind": {Kind: Keep}, "open": {Kind: Public},
+	}}}
+	s.Learn("public.requests", column, []string{
+		`{"insured": {"name": "Kerviel", "secret": "Casanova"}, "trips": [{"town": "Quimper"}], "kind": "hospital", "open": {"all": "everybody"}}`,
+		`no document`})
+	for text, want := range map[string]string{
+		"Kerviel":   "public.requests.data: insured.name",
+		"Casanova":  "public.requests.data: insured.secret", // no rule names it: it is removed
+		"Quimper":   "public.requests.data: trips[].town",
+		"hospital":  "",
+		"everybody": "",
+	} {
+		got := ""
+		if leak, ok := errors.AsType[*Leak](s.Look("public.t", []byte(text+"\n"))); ok {
+			got = leak.Of.String()
+		}
+		if got != want {
+			t.Errorf("%s: found as a value of %q, not of %q", text, got, want)
+		}
+	}
+}
+
+func TestTheScanIsSilentAboutWhatNamesNobody(t *testing.T) {
+	everywhere := make([]string, 200)
+	for i := range everywhere {
+		everywhere[i] = fmt.Sprintf("Person%d", i)
+		if i%10 == 0 {
+			everywhere[i] = "unknown"
+		}
+	}
+	for _, c := range []struct {
+		what   string
+		kind   Kind
+		values []string
+		rows   string
+	}{
+		{"it is kept", Keep, []string{"Kerviel"}, "Kerviel\n"},
+		{"everybody knows it", Public, []string{"Kerviel"}, "Kerviel\n"},
+		{"every day is somebody's", BirthDate, []string{"1985-05-12"}, "1985-05-12\n"},
+		{"it is short", LastName, []string{"Roy", "Li"}, "Roy Li\n"},
+		{"it is a small number", Address, []string{"75011"}, "75011\n"},
+		{"one in ten has it", LastName, everywhere, "unknown\n"},
+		{"it is a part of a word", LastName, []string{"Martin"}, "Martinique\n"},
+		{"the words are in two fields", LastName, []string{"Da Silva"}, "da\tSilva\n"},
+		{"the words are in two rows", LastName, []string{"Da Silva"}, "da\nSilva\n"},
+	} {
+		if err := learnt(c.kind, c.values...).Look("public.t", []byte(c.rows)); err != nil {
+			t.Errorf("%s: %v", c.what, err)
+		}
+	}
+}
+
+func FuzzTheScanReadsAnything(f *testing.F) {
+	f.Add("Kerviel", "1\tKerviel\\n\n")
+	f.Fuzz(func(t *testing.T, value, rows string) {
+		s := learnt(LastName, value)
+		_ = s.Look("t", []byte(rows))
+		if len(s.whole) == 0 || strings.ContainsAny(value, "\t\n\\") {
+			return
+		}
+		if s.Look("t", []byte("x\t"+value+"\n")) == nil {
+			t.Errorf("%q is learnt, and not found", value)
+		}
+	})
+}
+
+func BenchmarkScan(b *testing.B) {
+	s := NewScan()
+	values := make([]string, 10_000)
+	for i := range values {
+		values[i] = fmt.Sprintf("Kerviel%d", i)
+	}
+	s.Learn("public.people", &ColumnPlan{Rule: Rule{Kind: LastName}}, values)
+	row := []byte(`7d6c2f0e-9d3b-4a53-9d0a-2b1a0c9e1f11	20220700000001	2025-01-01 10:00:00+00	192.0.2.7	{"insured": {"first_name": "Belyx", "birth_date": "03/07/1985", "contact": {"email": "x.y@example.org"}}, "comment": "RAS\\nLorem ipsum"}` + "\n")
+	rows := []byte(strings.Repeat(string(row), 1000))
+	b.SetBytes(int64(len(rows)))
+	for b.Loop() {
+		if err := s.Look("t", rows); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
