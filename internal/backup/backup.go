@@ -359,3 +359,10 @@ func Report(ctx context.Context, to string) error {
 	console.Done("%s shows the backups of %d instances", to, len(all))
 	return nil
 }
+
+// Adopt swaps in a database that somebody has filled beside an instance's own, as
+// [Restore] does: the application is tried on it first. The caller holds the
+// instance's lock. If it fails, the database is removed.
+func Adopt(ctx context.Context, s *server.Server, database string) error {
+	return run(ctx, s, job{"adopt " + database, "restore", []string{"adopt", database}})
+}

@@ -170,7 +170,7 @@ func (s *sender) table(ctx context.Context, t *anonymize.TablePlan, job wire.Job
 	if err := errors.Join(firstOf(<-read, <-filtered, err)); err != nil {
 		return err
 	}
-	if err := wire.WriteJSON(s.out, wire.End, wire.Done{Rows: rows, Bytes: sent}); err != nil {
+	if err := wire.WriteJSON(s.out, wire.End, wire.Done{Rows: rows, Bytes: sent, Values: s.scan.Values()}); err != nil {
 		return err
 	}
 	return s.out.Flush()

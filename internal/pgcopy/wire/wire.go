@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/betagouv/mrs-ops/internal/anonymize"
 )
@@ -60,8 +61,9 @@ type Begin struct {
 
 // Done follows the rows of a job.
 type Done struct {
-	Rows  int64 `json:"rows"`
-	Bytes int64 `json:"bytes"` // of COPY's text, before they were compressed
+	Rows   int64 `json:"rows"`
+	Bytes  int64 `json:"bytes"`  // of COPY's text, before they were compressed
+	Values int   `json:"values"` // real ones that were looked for in them
 }
 
 // Kind tells what a frame holds.
@@ -121,15 +123,19 @@ func (r *Reader) Next() (Kind, []byte, error) {
 	if n > MaxFrame {
 		return 0, nil, fmt.Errorf("a frame of %d bytes: this is not what a copy sends", n)
 	}
-	if int(n) > cap(r.buf) {
-		r.buf = make([]byte, n)
-	}
-	r.buf = r.buf[:n]
-	if _, err := io.ReadFull(r.r, r.buf); err != nil {
-		if err == io.EOF {
-			err = io.ErrUnexpectedEOF
+	r.buf = r.buf[:0]
+	for left := int(n); left > 0; { // as it comes: a size is only a promise
+		step := min(left, 1<<20)
+		r.buf = slices.Grow(r.buf, step)
+		piece := r.buf[len(r.buf) : len(r.buf)+step]
+		if _, err := io.ReadFull(r.r, piece); err != nil {
+			if err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return 0, nil, err
 		}
-		return 0, nil, err
+		r.buf = r.buf[:len(r.buf)+step]
+		left -= step
 	}
 	return Kind(head[0]), r.buf, nil
 }

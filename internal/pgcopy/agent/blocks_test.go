@@ -1,0 +1,89 @@
+package agent
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"testing"
+)
+
+func TestBlocksHandOnEverythingInOrder(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	var want bytes.Buffer
+	b := newBlocks()
+	pieces := make([][]byte, 400)
+	for i := range pieces {
+		size := rng.IntN(8000)
+		if i == 200 {
+			size = 3 * blockSize // a row larger than a block
+		}
+		pieces[i] = bytes.Repeat([]byte{byte(i)}, size)
+		want.Write(pieces[i])
+	}
+	go func() {
+		for _, p := range pieces {
+			if _, err := b.Write(p); err != nil {
+				t.Error(err)
+			}
+		}
+		b.close(nil)
+	}()
+	got, err := io.ReadAll(b)
+	if err != nil || !bytes.Equal(got, want.Bytes()) {
+		t.Errorf("%d bytes came of %d: %v", len(got), want.Len(), err)
+	}
+}
+
+func TestBlocksHandOnTheWritersError(t *testing.T) {
+	b, broken := newBlocks(), errors.New("the connection is lost")
+	go func() {
+		_, _ = b.Write([]byte("1\n"))
+		b.close(broken)
+	}()
+	if _, err := io.ReadAll(b); err != broken {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestAWriterIsNotKeptByAReaderThatIsGone(t *testing.T) {
+	b := newBlocks()
+	b.stop()
+	b.stop()
+	for range 100 {
+		if _, err := b.Write(make([]byte, blockSize)); err != nil {
+			if !errors.Is(err, errStopped) {
+				t.Error(err)
+			}
+			b.close(err)
+			return
+		}
+	}
+	t.Error("it writes on")
+}
+
+func TestRowsAreNotDivided(t *testing.T) {
+	text := []byte("one\ntwo\nthree is longer than the others\n\nfive\n")
+	for size := 1; size <= len(text); size++ {
+		var got []byte
+		w := &wholeRows{emit: func(rows []byte) error {
+			if rows[len(rows)-1] != '\n' {
+				t.Errorf("in pieces of %d: %q is divided", size, rows)
+			}
+			got = append(got, rows...)
+			return nil
+		}}
+		for rest := text; len(rest) > 0; rest = rest[min(size, len(rest)):] {
+			if err := w.write(rest[:min(size, len(rest))]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.flush(); err != nil || !bytes.Equal(got, text) {
+			t.Errorf("in pieces of %d: %q: %v", size, got, err)
+		}
+		_ = w.write([]byte("half"))
+		if w.flush() == nil {
+			t.Error("half a row is no error")
+		}
+	}
+}

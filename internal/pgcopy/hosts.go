@@ -1,0 +1,208 @@
+package pgcopy
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/bitfield/script"
+
+	"github.com/betagouv/mrs-ops/internal/instance"
+	"github.com/betagouv/mrs-ops/internal/local"
+	"github.com/betagouv/mrs-ops/internal/pgcopy/wire"
+	"github.com/betagouv/mrs-ops/internal/server"
+)
+
+// end is an instance at one end of the copy, with its PostgreSQL.
+type end struct {
+	*server.Server
+	inst *instance.Instance
+	role string // that the database is read or written by
+
+	machine   string // as uname -m says it
+	uid, gid  int    // whose the instance's files are, other than root's and postgres's
+	cores     int
+	free      int64  // bytes on the disk of PostgreSQL's data
+	container string // PostgreSQL's
+	version   int    // server_version_num
+	adopts    bool   // its restore.sh knows how to
+	agent     string // the agent's path, once it is there
+}
+
+// look tells what an end has to be asked before anything is begun.
+const look = `set -euo pipefail
+uname -m
+stat -c '%u %g' "$1/mrsattachments" 2>/dev/null || echo 65534 65534
+nproc
+df --output=avail --block-size=1 -- "$1/postgres" 2>/dev/null | tail -n 1 || echo 0
+pg=$(docker ps --quiet --filter "label=com.docker.compose.project=$2" --filter label=com.docker.compose.service=postgres)
+echo "${pg:--}"
+if [ -n "$pg" ]; then docker exec "$pg" psql -XqtA -U "$3" -d "$4" -c 'show server_version_num'; else echo 0; fi
+grep -qs '^adopt' "$1/restore.sh" && echo yes || echo no`
+
+// reach connects to an instance's server and asks it what is to be known.
+func reach(ctx context.Context, name, role string) (*end, error) {
+	inst, _, err := instance.Lookup(name)
+	if err := instance.Findable(err); err != nil {
+		return nil, err
+	}
+	if !inst.Persistent() {
+		return nil, fmt.Errorf("%s is a branch, whose database can't be copied", inst.Name)
+	}
+	// The connection outlives ctx, so that what was begun can still be undone.
+	s, err := server.Open(context.WithoutCancel(ctx), inst)
+	if err != nil {
+		return nil, err
+	}
+	e := &end{Server: s, inst: inst, role: cmp.Or(role, inst.Get("DB_USER"))}
+	if err := errors.Join(s.Runs(), e.look()); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return e, nil
+}
+
+func (e *end) look() error {
+	out, err := e.Script(look, e.Folder, e.Project, e.role, e.inst.Get("DB_NAME")).String()
+	if err != nil {
+		return fmt.Errorf("%s: its PostgreSQL can't be asked: %w", e.Name, err)
+	}
+	var adopts string
+	if _, err := fmt.Sscan(out, &e.machine, &e.uid, &e.gid, &e.cores, &e.free, &e.container, &e.version, &adopts); err != nil {
+		return fmt.Errorf("%s: what its server says of itself can't be read: %w", e.Name, err)
+	}
+	e.adopts = adopts == "yes"
+	if e.container == "-" {
+		return fmt.Errorf("%s: its PostgreSQL does not run on %s\nhint: mage ops:status -instance=%s", e.Name, e, e.Name)
+	}
+	return nil
+}
+
+// psql returns the command that runs SQL from its standard input in a database.
+func (e *end) psql(database string, args ...string) []string {
+	return append([]string{"docker", "exec", "-i", e.container, "psql", "-XqtA", "-v", "ON_ERROR_STOP=1", "-U", e.role, "-d", database}, args...)
+}
+
+// query returns what a query says.
+func (e *end) query(database, sql string) (string, error) {
+	out, err := e.ExecFrom(script.Echo(sql), e.psql(database)...).String()
+	return strings.TrimSpace(out), err
+}
+
+// wireServer is what the agent is told about PostgreSQL.
+func (e *end) wireServer(database string) wire.Server {
+	return wire.Server{Socket: path.Join(e.Folder, "postgres/run"), Database: database, Role: e.role, UID: e.uid, GID: e.gid}
+}
+
+// goarch are Go's names for what uname -m says.
+var goarch = map[string]string{"x86_64": "amd64", "aarch64": "arm64"}
+
+// tools is where an agent is kept on a server: for root to change, for all to
+// run.
+const tools = "/usr/local/lib/mrs-ops"
+
+// install puts the agent on the server, built for its processor, unless it is
+// there. It is known by its hash, which is looked at before every copy.
+func (e *end) install(ctx context.Context) error {
+	arch, ok := goarch[e.machine]
+	if !ok {
+		return fmt.Errorf("%s has a processor (%s) that no agent is built for", e, e.machine)
+	}
+	binary, sum, err := build(ctx, arch)
+	if err != nil {
+		return err
+	}
+	e.agent = path.Join(tools, "pgcopy-"+sum[:16])
+	const there = `[ -x "$1" ] && printf '%s  %s\n' "$2" "$1" | sha256sum --check --status`
+	switch _, err := e.Script(there, e.agent, sum).String(); {
+	case err == nil:
+		return nil
+	case local.ExitCode(err) != 1:
+		return err
+	}
+	const put = `set -euo pipefail
+install -d -m 0755 "${1%/*}"
+new=$1.$$
+trap 'rm -f "$new"' EXIT
+cat >"$new"
+printf '%s  %s\n' "$2" "$new" | sha256sum --check --status
+chmod 0755 "$new"
+find "${1%/*}" -maxdepth 1 -name 'pgcopy-*' ! -name "${new##*/}" -mtime +30 -delete
+mv -f "$new" "$1"`
+	if _, err := e.ScriptFrom(script.File(binary), put, e.agent, sum).String(); err != nil {
+		return fmt.Errorf("the agent can't be put on %s: %w", e, err)
+	}
+	return nil
+}
+
+// build compiles the agent for a processor, and returns where it is, and its
+// SHA-256.
+func build(ctx context.Context, arch string) (binary, sum string, err error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", "", err
+	}
+	dir := filepath.Join(cache, "mrs-ops")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", "", err
+	}
+	half := filepath.Join(dir, "pgcopy-"+arch+"-"+strconv.Itoa(os.Getpid()))
+	defer os.Remove(half)
+	// Nothing of the machine or the moment goes into it, so the hash is the source's.
+	if _, err := local.Combined(ctx, "env", "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOFLAGS=-mod=readonly",
+		"go", "build", "-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", half, "./cmd/pgcopy"); err != nil {
+		return "", "", fmt.Errorf("the agent can't be built: %w", err)
+	}
+	file, err := os.Open(half)
+	if err != nil {
+		return "", "", err
+	}
+	defer file.Close()
+	hash := sha256.New()
+	if _, err := io.Copy(hash, file); err != nil {
+		return "", "", err
+	}
+	binary = filepath.Join(dir, "pgcopy-"+arch)
+	return binary, hex.EncodeToString(hash.Sum(nil)), os.Rename(half, binary)
+}
+
+// hold is a snapshot of a database that is kept open.
+type hold struct {
+	wire.Held
+	input *io.PipeWriter
+	out   *script.Pipe
+}
+
+// holdSnapshot opens a snapshot of the end's database.
+func (e *end) holdSnapshot(query string) (*hold, error) {
+	r, w := io.Pipe()
+	h := &hold{input: w, out: e.ExecFrom(script.NewPipe().WithReader(r), e.agent, "hold")}
+	order := struct {
+		wire.Server
+		Query string `json:"query"`
+	}{e.wireServer(e.inst.Get("DB_NAME")), query}
+	go func() { _ = json.NewEncoder(w).Encode(order) }()
+	line, err := bufio.NewReader(h.out).ReadBytes('\n')
+	if err == nil {
+		err = json.Unmarshal(line, &h.Held)
+	}
+	if err != nil {
+		w.Close()
+		return nil, fmt.Errorf("%s: its database can't be read: %w", e.Name, cmp.Or(h.out.Error(), err))
+	}
+	return h, nil
+}
+
+// release closes the snapshot.
+func (h *hold) release() { h.input.Close() }

@@ -1,0 +1,207 @@
+package pgcopy
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/bitfield/script"
+
+	"github.com/betagouv/mrs-ops/internal/anonymize"
+	"github.com/betagouv/mrs-ops/internal/pgcopy/wire"
+)
+
+// load is tables on their way: lanes that each carry one at a time, from an
+// agent through this process to the other's.
+type load struct {
+	from, to *end
+	database string // that the tables go into
+	snapshot string
+	plan     *anonymize.Plan
+	key      anonymize.Key
+	rows     map[int]int64 // that the receivers have taken, by table
+	progress *progress
+
+	mu    sync.Mutex
+	queue []wire.Job
+	fault error // what an agent says of the failure, the first one of them
+}
+
+// partPages is how many pages a part of a table has at least.
+const partPages = 16 << 20 / 8192
+
+// parts divides the tables into jobs, the largest table first, so that the lanes
+// end at about the same time.
+func parts(plan *anonymize.Plan, order []int, wheres map[int]string, lanes int, divide bool) []wire.Job {
+	var pages int64
+	for _, t := range plan.Tables {
+		pages += t.Pages
+	}
+	size := max(partPages, pages/int64(lanes*8))
+	var jobs []wire.Job
+	for _, i := range order {
+		t := plan.Tables[i]
+		if t.Empty {
+			continue
+		}
+		if !divide || t.Pages < 2*size {
+			jobs = append(jobs, wire.Job{Table: i, Where: wheres[i]})
+			continue
+		}
+		for from := int64(0); ; from += size {
+			job := wire.Job{Table: i, Where: wheres[i], From: from, To: from + size}
+			if from+2*size > t.Pages { // the rest, and what came since it was last counted
+				job.To = 0
+			}
+			jobs = append(jobs, job)
+			if job.To == 0 {
+				break
+			}
+		}
+	}
+	return jobs
+}
+
+// next takes a job off the queue.
+func (l *load) next() (wire.Job, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.queue) == 0 {
+		return wire.Job{}, false
+	}
+	job := l.queue[0]
+	l.queue = l.queue[1:]
+	return job, true
+}
+
+// run runs the lanes until all tables are there. Where one fails, so do the
+// others.
+func (l *load) run(ctx context.Context, lanes int) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var running sync.WaitGroup
+	errs := make([]error, lanes)
+	for i := range lanes {
+		running.Go(func() {
+			if errs[i] = l.lane(ctx); errs[i] != nil {
+				cancel(errs[i])
+			}
+		})
+	}
+	running.Wait()
+	if err := context.Cause(ctx); err != nil {
+		return cmp.Or(l.fault, err)
+	}
+	return nil
+}
+
+// lane carries tables until the queue is empty.
+func (l *load) lane(ctx context.Context) error {
+	r, w := io.Pipe()
+	defer w.Close()
+	orders := json.NewEncoder(w)
+	sending := make(chan wire.Job, 2) // the one that is being sent, and the one after it
+	var ordering sync.Mutex
+	order := func() error {
+		ordering.Lock()
+		defer ordering.Unlock()
+		job, ok := l.next()
+		if !ok {
+			return w.Close()
+		}
+		sending <- job
+		return orders.Encode(job)
+	}
+	go func() {
+		sender := wire.Sender{Server: l.from.wireServer(l.from.inst.Get("DB_NAME")), Snapshot: l.snapshot, Key: l.key[:], Plan: *l.plan}
+		if err := orders.Encode(sender); err != nil {
+			return
+		}
+		for range cap(sending) {
+			if order() != nil {
+				return
+			}
+		}
+	}()
+	received := make(chan wire.Job, cap(sending)+1)
+	sent := l.from.WithContext(ctx).ExecFrom(script.NewPipe().WithReader(r), l.from.agent, "send").
+		Filter(func(in io.Reader, out io.Writer) error {
+			if err := json.NewEncoder(out).Encode(wire.Receiver{Server: l.to.wireServer(l.database)}); err != nil {
+				return err
+			}
+			return l.pass(in, out, func() error {
+				job := <-sending
+				received <- job
+				return order()
+			})
+		})
+	taken := l.to.WithContext(ctx).ExecFrom(sent, l.to.agent, "receive")
+	lines := bufio.NewReader(taken)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if err != nil {
+			// The pipe knows why there is no more.
+			return cmp.Or(taken.Error(), notEOF(err))
+		}
+		var done wire.Done
+		if err := json.Unmarshal(line, &done); err != nil {
+			return fmt.Errorf("%s: what the receiver says can't be read", l.to.Name)
+		}
+		l.took(<-received, done)
+	}
+}
+
+func notEOF(err error) error {
+	if err == io.EOF {
+		return nil
+	}
+	return err
+}
+
+// took counts what a receiver has written.
+func (l *load) took(job wire.Job, done wire.Done) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rows[job.Table] += done.Rows
+	l.progress.took(job, done)
+}
+
+// pass hands frames on, and calls ended after each end of a job.
+func (l *load) pass(in io.Reader, out io.Writer, ended func() error) error {
+	frames := wire.NewReader(in)
+	buffered := bufio.NewWriterSize(out, 1<<16)
+	for {
+		kind, payload, err := frames.Next()
+		if err == io.EOF {
+			return buffered.Flush()
+		}
+		if err != nil {
+			return err
+		}
+		if kind == wire.Fault {
+			err := errors.New(string(payload))
+			l.mu.Lock()
+			l.fault = cmp.Or(l.fault, err)
+			l.mu.Unlock()
+			return err
+		}
+		if err := wire.Write(buffered, kind, payload); err != nil {
+			return err
+		}
+		l.progress.passed(len(payload))
+		if kind != wire.End {
+			continue
+		}
+		if err := buffered.Flush(); err != nil {
+			return err
+		}
+		if err := ended(); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,365 @@
+// Package pgcopy copies the database of one instance to another, anonymised on
+// the way out: what is personal never leaves the server that it is on.
+//
+// On that server an agent (package agent) reads all tables in one snapshot,
+// without the right to write, changes what the rules name (package anonymize),
+// looks once more for real values in what comes out, and sends that. It goes
+// through this process to the other server, into a new database, which is
+// checked, tried by the application there, and swapped in by the same script
+// that restores backups. It knows what has to be true before, meanwhile and
+// after; it must not know how values are changed, nor how an application is
+// tried.
+//
+// The working directory is the project's root.
+package pgcopy
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/betagouv/mrs-ops/internal/anonymize"
+	"github.com/betagouv/mrs-ops/internal/console"
+	"github.com/betagouv/mrs-ops/internal/instance"
+	"github.com/betagouv/mrs-ops/internal/server"
+)
+
+// RulesFile is where the rules are, from the project's root.
+const RulesFile = "env/anonymize.yml"
+
+// Options are what to copy, and how. From and To are instances.
+type Options struct {
+	From, To string
+	DryRun   bool    // tell what would be copied, and change nothing
+	Tables   string  // only these, separated by commas, and what they refer to; the others are empty
+	Sample   float64 // the part of the rows to copy; 0 means all
+	KeyFile  string  // a file whose text makes the fakes the same in every run; empty: they are others each time
+	Yes      bool    // no question
+}
+
+// copying is a copy that is under way.
+type copying struct {
+	Options
+	from, to *end
+	rules    *anonymize.Rules
+	key      anonymize.Key
+
+	hold   *hold
+	schema *anonymize.Schema
+	plan   *anonymize.Plan
+	wheres map[int]string // which rows, by table; none means all
+}
+
+// Copy copies the database of one instance to another. Nothing is changed before
+// all that can be checked is, and what is wrong is said at once. The data of the
+// instance that is copied to are as they were until all of the copy is there and
+// the application runs well on it; then they are kept under a dated name.
+func Copy(ctx context.Context, o Options) error {
+	ctx, stop := console.Interruptible(ctx)
+	defer stop()
+	start := time.Now()
+	c, err := prepare(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	if o.DryRun {
+		return c.tell()
+	}
+	what := "copy from " + c.from.Name
+	if !o.Yes {
+		if err := console.Sure(fmt.Sprintf("%s on %s: the data of %s, anonymised, in place of those that are there?", c.to.Name, c.to, c.from.Name)); err != nil {
+			return err
+		}
+	}
+	lock, err := c.to.Lock(context.WithoutCancel(ctx), server.Operator(), what, func(string) {})
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	var done *summary
+	err = c.to.Audited(server.Operator(), what, func() (err error) {
+		done, err = c.run(ctx)
+		if ctx.Err() != nil {
+			return context.Canceled
+		}
+		return err
+	})
+	switch {
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("%s: interrupted; %s is as it was before", c.to.Name, c.to.Name)
+	case err != nil:
+		return fmt.Errorf("%s: %s failed: %w", c.to.Name, what, err)
+	}
+	return done.print(time.Since(start))
+}
+
+// Init prints a first file of rules for the database of an instance, guessed
+// from its schema and from a look at its values, of which it prints none.
+func Init(ctx context.Context, name string) error {
+	return errors.New("not yet")
+}
+
+// Check reports whether the rules still fit the database of an instance.
+func Check(ctx context.Context, name string) error {
+	c, err := prepare(ctx, Options{From: name})
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	console.Done("%s: %s names every column of its %d tables", name, RulesFile, len(c.plan.Tables))
+	return nil
+}
+
+// prepare finds out everything that has to be known before a copy. Without To,
+// only what has to be known of From.
+func prepare(ctx context.Context, o Options) (c *copying, err error) {
+	c = &copying{Options: o}
+	if err := c.words(); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			c.close()
+		}
+	}()
+	if err := c.reach(ctx); err != nil {
+		return nil, err
+	}
+	if c.hold, err = c.from.holdSnapshot(anonymize.SchemaQuery); err != nil {
+		return nil, err
+	}
+	if c.schema, err = anonymize.ParseSchema(c.hold.Schema); err != nil {
+		return nil, fmt.Errorf("%s: its schema can't be read: %w", c.from.Name, err)
+	}
+	plan, unfit := c.rules.Fit(c.schema.Tables)
+	c.plan = plan
+	err = errors.Join(unfit, c.unable())
+	if err == nil {
+		err = c.choose()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("nothing was copied: %w", err)
+	}
+	return c, nil
+}
+
+// words checks what can be checked without a server.
+func (c *copying) words() error {
+	var problems []error
+	text, err := os.ReadFile(RulesFile)
+	if err == nil {
+		c.rules, err = anonymize.ParseRules(RulesFile, text)
+	} else if os.IsNotExist(err) {
+		err = fmt.Errorf("there is no %s, which says what is done to every column\nhint: mage ops:anonymizeInit %s > %s, and read it", RulesFile, c.From, RulesFile)
+	}
+	problems = append(problems, err)
+	if c.KeyFile == "" {
+		c.key, err = anonymize.NewKey()
+	} else {
+		var key []byte
+		if key, err = os.ReadFile(c.KeyFile); err == nil {
+			c.key, err = anonymize.ParseKey(strings.TrimSpace(string(key)))
+		}
+	}
+	if err != nil {
+		problems = append(problems, fmt.Errorf("-key: %w", err))
+	}
+	if c.Sample < 0 || c.Sample > 1 {
+		problems = append(problems, fmt.Errorf("-sample=%g is no part of the rows\nhint: -sample=0.1 copies one in ten", c.Sample))
+	}
+	if c.To != "" {
+		problems = append(problems, notProduction(c.To), different(c.From, c.To))
+	}
+	return errors.Join(problems...)
+}
+
+// notProduction refuses production as what is copied to, however it is called.
+func notProduction(name string) error {
+	refused := fmt.Errorf("%s is production: nothing is ever copied there\nhint: mage ops:restore %s brings data back", name, name)
+	if name == instance.Production {
+		return refused
+	}
+	to, _, _ := instance.Lookup(name)
+	production, _, _ := instance.Lookup(instance.Production)
+	if to == nil || production == nil {
+		return nil // there is no such instance, as reach says
+	}
+	if to.Project() == production.Project() || server.Folder(to) == server.Folder(production) {
+		return refused
+	}
+	return nil
+}
+
+func different(from, to string) error {
+	if from == to {
+		return fmt.Errorf("%s can't be copied to itself", from)
+	}
+	return nil
+}
+
+// reach connects to both ends at the same time, and puts the agent there.
+func (c *copying) reach(ctx context.Context) error {
+	var both sync.WaitGroup
+	var errs [2]error
+	both.Go(func() {
+		if c.from, errs[0] = reach(ctx, c.From, ""); errs[0] == nil {
+			errs[0] = c.from.install(ctx)
+		}
+	})
+	if c.To != "" {
+		both.Go(func() {
+			if c.to, errs[1] = reach(ctx, c.To, ""); errs[1] == nil {
+				errs[1] = c.to.install(ctx)
+			}
+		})
+	}
+	both.Wait()
+	return errors.Join(errs[:]...)
+}
+
+func (c *copying) close() {
+	if c.hold != nil {
+		c.hold.release()
+	}
+	for _, e := range []*end{c.from, c.to} {
+		if e != nil {
+			e.Close()
+		}
+	}
+}
+
+// unable returns everything else for which a copy is refused.
+func (c *copying) unable() error {
+	var problems []error
+	if c.To == "" {
+		return nil
+	}
+	if !c.to.adopts {
+		problems = append(problems, fmt.Errorf("%s can't take a copy: %s/restore.sh, which would swap it in, is missing or of an older deployment\nhint: put RESTIC_PASSWORD=… in its secrets, then mage deploy:%s", c.to.Name, c.to.Folder, c.to.Name))
+	}
+	if c.from.version/10000 > c.to.version/10000 {
+		problems = append(problems, fmt.Errorf("%s has PostgreSQL %d and %s has %d: a copy goes to the same version, or a newer one", c.from.Name, c.from.version/10000, c.to.Name, c.to.version/10000))
+	}
+	var bytes int64
+	for _, t := range c.schema.Tables {
+		bytes += t.Bytes
+	}
+	// Twice: PostgreSQL writes everything to its log as well.
+	if need := 2*bytes + 64<<20; c.to.free < need {
+		problems = append(problems, fmt.Errorf("%s has %s free below %s/postgres, and the copy needs %s\nhint: restore.sh discard removes what earlier restores have kept", c.to.Name, console.Bytes(float64(c.to.free)), c.to.Folder, console.Bytes(float64(need))))
+	}
+	return errors.Join(problems...)
+}
+
+// references returns the schema's foreign keys.
+func (c *copying) references() []reference {
+	var refs []reference
+	for _, f := range c.schema.ForeignKeys {
+		refs = append(refs, reference{f.Table, f.ReferencedTable, f.Columns, f.ReferencedColumns})
+	}
+	return refs
+}
+
+// choose says which rows of which tables are copied.
+func (c *copying) choose() error {
+	roots := map[string]string{}
+	rows := map[string]int64{}
+	for _, t := range c.schema.Tables {
+		full := t.Schema + "." + t.Name
+		roots[full] = cmp.Or(t.Root, full)
+		rows[roots[full]] += max(t.Rows, 0)
+	}
+	root := func(table string) string { return cmp.Or(roots[table], table) }
+	refs := c.references()
+	if c.Tables != "" {
+		if err := only(c.plan, strings.Split(c.Tables, ","), refs, root); err != nil {
+			return err
+		}
+	}
+	c.wheres = map[int]string{}
+	if c.Sample == 0 || c.Sample == 1 {
+		return nil
+	}
+	s := newSampling(c.Sample, rows, refs)
+	for i, t := range c.plan.Tables {
+		c.wheres[i] = s.where(root(t.Schema + "." + t.Name))
+	}
+	return nil
+}
+
+// order returns the tables, the largest first.
+func (c *copying) order() []int {
+	order := make([]int, len(c.plan.Tables))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(c.plan.Tables[b].Pages, c.plan.Tables[a].Pages) })
+	return order
+}
+
+// treatment says what is done to the columns of a table that are not kept.
+func treatment(t anonymize.TablePlan) string {
+	if t.Empty {
+		return "no rows"
+	}
+	byKind := map[anonymize.Kind][]string{}
+	for _, col := range t.Columns {
+		byKind[col.Rule.Kind] = append(byKind[col.Rule.Kind], col.Name)
+	}
+	var parts []string
+	for _, col := range t.Columns {
+		kind := col.Rule.Kind
+		if kind == anonymize.Keep || kind == anonymize.Public || byKind[kind] == nil {
+			continue
+		}
+		parts = append(parts, string(kind)+": "+strings.Join(byKind[kind], " "))
+		byKind[kind] = nil
+	}
+	return cmp.Or(strings.Join(parts, ", "), "as it is")
+}
+
+// tell prints what would be copied.
+func (c *copying) tell() error {
+	rows := [][]string{{"TABLE", "ROWS", "SIZE", "WHAT BECOMES OF IT"}}
+	var bytes int64
+	var count int
+	for _, i := range c.order() {
+		t := c.plan.Tables[i]
+		about := "~" + grouped(max(t.Rows, 0))
+		if c.wheres[i] != "" {
+			about = "a part of " + about
+		}
+		rows = append(rows, []string{name(t.Schema, t.Name), about, console.Bytes(float64(t.Bytes)), treatment(t)})
+		if !t.Empty {
+			bytes += t.Bytes
+			count++
+		}
+	}
+	if err := console.Table(rows...); err != nil {
+		return err
+	}
+	console.Done("%s would get %d tables of %s, %s with their indexes, in %s; nothing was changed", c.to.Name, count, c.from.Name, console.Bytes(float64(bytes)), c.estimate(bytes))
+	return nil
+}
+
+// estimate says how long a copy may take: as long as the last one that went
+// well.
+func (c *copying) estimate(bytes int64) string {
+	entries, err := c.to.Audit()
+	if err == nil {
+		for _, e := range slices.Backward(entries) {
+			if e.What == "copy from "+c.from.Name && e.Outcome == "ok" {
+				return fmt.Sprintf("about %s, as on %s", time.Duration(e.Seconds*float64(time.Second)).Round(time.Second), e.Time.Local().Format("2006-01-02"))
+			}
+		}
+	}
+	const rate = 30 << 20 // of the size in PostgreSQL, a second, on two cores (bench:copy)
+	return fmt.Sprintf("about %s on a machine of two cores", (10*time.Second + time.Duration(bytes/rate)*time.Second).Round(time.Second))
+}

@@ -1,0 +1,151 @@
+package pgcopy
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/betagouv/mrs-ops/internal/anonymize"
+)
+
+// reference is a foreign key: rows of table refer to rows of target.
+type reference struct {
+	table, target    string // schema.name
+	columns, targets []string
+}
+
+// smallTable is how many rows a table has at least of which only a part is
+// copied: what is smaller is mostly what others refer to.
+const smallTable = 1000
+
+// sampling chooses a part of the rows of each table, so that every foreign key
+// still holds: a row is copied if those are that it refers to. Tables that refer
+// to nothing are cut by chance; so the part of a table that refers to two of
+// these is smaller than share.
+type sampling struct {
+	share float64
+	refs  map[string][]reference // by table
+	whole map[string]bool
+}
+
+// newSampling finds out which tables stay whole: the small ones, those that
+// refer to themselves in a circle, and all that these refer to.
+func newSampling(share float64, rows map[string]int64, refs []reference) *sampling {
+	s := &sampling{share, map[string][]reference{}, map[string]bool{}}
+	for _, r := range refs {
+		s.refs[r.table] = append(s.refs[r.table], r)
+	}
+	for table, n := range rows {
+		if n < smallTable || s.reaches(table, table, map[string]bool{}) {
+			s.keep(table)
+		}
+	}
+	return s
+}
+
+// reaches reports whether rows of a table refer to rows of target, directly or
+// over others.
+func (s *sampling) reaches(table, target string, seen map[string]bool) bool {
+	for _, r := range s.refs[table] {
+		if r.target == target {
+			return true
+		}
+		if !seen[r.target] {
+			seen[r.target] = true
+			if s.reaches(r.target, target, seen) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (s *sampling) keep(table string) {
+	if s.whole[table] {
+		return
+	}
+	s.whole[table] = true
+	for _, r := range s.refs[table] {
+		s.keep(r.target)
+	}
+}
+
+// where returns the condition for the rows of a table, empty for all.
+func (s *sampling) where(table string) string {
+	if s.whole[table] {
+		return ""
+	}
+	var all []string
+	for _, r := range s.refs[table] {
+		inner := s.where(r.target)
+		if inner == "" {
+			continue
+		}
+		// A key with a NULL in it refers to nothing (MATCH SIMPLE).
+		var alternatives []string
+		for _, c := range r.columns {
+			alternatives = append(alternatives, ident(c)+" is null")
+		}
+		alternatives = append(alternatives, fmt.Sprintf("(%s) in (select %s from %s where %s)", idents(r.columns), idents(r.targets), qualified(r.target), inner))
+		all = append(all, "("+strings.Join(alternatives, " or ")+")")
+	}
+	if len(all) > 0 {
+		return strings.Join(all, " and ")
+	}
+	return fmt.Sprintf("hashtext(ctid::text) & %d < %d", math.MaxInt32, int64(s.share*math.MaxInt32))
+}
+
+// closure returns the tables that are named, and all that their rows refer to.
+func closure(named []string, refs []reference) []string {
+	all := slices.Clone(named)
+	for i := 0; i < len(all); i++ {
+		for _, r := range refs {
+			if r.table == all[i] && !slices.Contains(all, r.target) {
+				all = append(all, r.target)
+			}
+		}
+	}
+	return all
+}
+
+// only empties the tables of the plan that are not among those that are named,
+// or that these refer to.
+func only(plan *anonymize.Plan, named []string, refs []reference, root func(table string) string) error {
+	for i, name := range named {
+		if !strings.Contains(name, ".") {
+			named[i] = "public." + name
+		}
+	}
+	known := map[string]bool{}
+	for _, t := range plan.Tables {
+		known[root(t.Schema+"."+t.Name)] = true
+	}
+	for _, name := range named {
+		if !known[name] {
+			return fmt.Errorf("-tables: there is no table %s\nhint: -dryRun lists them", name)
+		}
+	}
+	wanted := closure(named, refs)
+	for i := range plan.Tables {
+		if t := &plan.Tables[i]; !slices.Contains(wanted, root(t.Schema+"."+t.Name)) {
+			t.Empty = true
+		}
+	}
+	return nil
+}
+
+func qualified(table string) string {
+	schema, name, _ := strings.Cut(table, ".")
+	return ident(schema) + "." + ident(name)
+}
+
+func ident(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+
+func idents(names []string) string {
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = ident(name)
+	}
+	return strings.Join(quoted, ", ")
+}

@@ -1,0 +1,86 @@
+package pgcopy
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/betagouv/mrs-ops/internal/anonymize"
+	"github.com/betagouv/mrs-ops/internal/pgcopy/wire"
+)
+
+// mrs are the foreign keys of a schema like MRS's.
+var mrs = []reference{
+	{"public.request", "public.person", []string{"insured_id"}, []string{"id"}},
+	{"public.request", "public.caisse", []string{"caisse_id"}, []string{"id"}},
+	{"public.attachment", "public.request", []string{"request_id"}, []string{"id"}},
+	{"public.folder", "public.folder", []string{"parent_id"}, []string{"id"}},
+	{"public.folder", "public.owner", []string{"owner_id"}, []string{"id"}},
+}
+
+func TestASampleIsCutByChanceOnlyWhereNothingIsReferredTo(t *testing.T) {
+	s := newSampling(0.1, map[string]int64{
+		"public.person": 500_000, "public.caisse": 100, "public.request": 1_000_000, "public.attachment": 900_000,
+		"public.folder": 5000, "public.owner": 5000,
+	}, mrs)
+	const people = `hashtext(ctid::text) & 2147483647 < 214748364`
+	const requests = `("insured_id" is null or ("insured_id") in (select "id" from "public"."person" where ` + people + `))`
+	for table, want := range map[string]string{
+		"public.person":     people,
+		"public.caisse":     "", // small
+		"public.request":    requests,
+		"public.attachment": `("request_id" is null or ("request_id") in (select "id" from "public"."request" where ` + requests + `))`,
+		"public.folder":     "", // refers to itself
+		"public.owner":      "", // is referred to by what stays whole
+	} {
+		if got := s.where(table); got != want {
+			t.Errorf("%s:\n%s\nnot\n%s", table, got, want)
+		}
+	}
+}
+
+func TestTheTablesThatAreNamedBringThoseTheyReferTo(t *testing.T) {
+	plan := &anonymize.Plan{}
+	for _, name := range []string{"person", "caisse", "request", "attachment", "folder", "owner"} {
+		plan.Tables = append(plan.Tables, anonymize.TablePlan{Schema: "public", Name: name})
+	}
+	same := func(table string) string { return table }
+	if err := only(plan, []string{"request"}, mrs, same); err != nil {
+		t.Fatal(err)
+	}
+	var full []string
+	for _, table := range plan.Tables {
+		if !table.Empty {
+			full = append(full, table.Name)
+		}
+	}
+	if want := []string{"person", "caisse", "request"}; !slices.Equal(full, want) {
+		t.Errorf("%v are copied, not %v", full, want)
+	}
+	if err := only(plan, []string{"requets"}, mrs, same); err == nil || !strings.Contains(err.Error(), "requets") {
+		t.Errorf("a table that there is not: %v", err)
+	}
+}
+
+func TestEveryPageOfATableIsInOnePartOfIt(t *testing.T) {
+	plan := &anonymize.Plan{Tables: []anonymize.TablePlan{{Name: "large", Pages: 100_000}, {Name: "empty", Empty: true, Pages: 9}, {Name: "small", Pages: 10}}}
+	jobs := parts(plan, []int{0, 2, 1}, map[int]string{2: "true"}, 2, true)
+	var next int64
+	large := 0
+	for _, job := range jobs[:len(jobs)-1] {
+		if job.Table != 0 || job.From != next {
+			t.Fatalf("%+v does not follow page %d", job, next)
+		}
+		next = job.To
+		large++
+	}
+	if next != 0 || large < 8 {
+		t.Errorf("%d parts, the last to page %d", large, next)
+	}
+	if last := jobs[len(jobs)-1]; last != (wire.Job{Table: 2, Where: "true"}) {
+		t.Errorf("a small table is %+v", last)
+	}
+	if jobs := parts(plan, []int{0, 2, 1}, nil, 2, false); len(jobs) != 2 {
+		t.Errorf("undivided: %+v", jobs)
+	}
+}
