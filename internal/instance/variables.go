@@ -48,6 +48,7 @@ var Variables = []Variable{
 	{Name: "DB_NAME", Doc: "the database", Default: "mrs", Required: true, check: matches(identifierPattern, "an SQL identifier")},
 	{Name: "DB_USER", Doc: "the role that owns it", Default: "django", Required: true, check: matches(identifierPattern, "an SQL identifier")},
 	{Name: "DB_PASSWORD", Doc: "the role's password; only the stack's own network can reach the database, hence the default", Default: "django", Secret: true, Required: true, check: printable},
+	{Name: "DB_READER", Doc: "the role that the database is read by when it is copied, which need not be able to write; empty: DB_USER", check: matches(identifierPattern, "an SQL identifier")},
 	{Name: "MAXCONN", Doc: "net.core.somaxconn of the host; empty: left as it is", check: whole(1, 65535)},
 	{Name: "LISTEN", Doc: "the backlog of uWSGI's socket and net.core.somaxconn in its container", Default: "100", Required: true, check: whole(1, 65535)},
 	{Name: "DEFAULT_FROM_EMAIL", Doc: "the sender of the site's mails", check: printable},
