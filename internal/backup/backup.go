@@ -63,29 +63,13 @@ type job struct {
 // no systemd runs it, it is a child of ours, and the terminal has told it.
 const end = `unit=$1.service; [ ! -d /run/systemd/system ] || systemctl stop "$unit"`
 
-// run runs a job, and shows what it says as it says it. On the server it is
-// systemd that runs it, so it goes on where the connection is lost; when ctx
-// ends it is told to end, and its own end is waited for.
+// run runs a job, shows what it says as it says it, and writes down what came of
+// it.
 func run(ctx context.Context, s *server.Server, j job) error {
 	ctx, stop := console.Interruptible(ctx)
 	defer stop()
 	start := time.Now()
-	err := s.Audited(server.Operator(), j.what, func() error {
-		stop := context.AfterFunc(ctx, func() {
-			console.Say("%s: ending it, and waiting until all is as it was", s.Name)
-			_, _ = s.Script(end, s.Project+"-"+j.name).String()
-		})
-		defer stop()
-		// What it complains of comes in order with what it says.
-		why, err := show(s.Name, s.Script(`exec 2>&1; exec "$@"`, append([]string{s.Folder + "/" + j.name + ".sh"}, j.args...)...))
-		switch {
-		case ctx.Err() != nil && err != nil && (why == "interrupted" || strings.Contains(why, "as it was before")):
-			return context.Canceled
-		case err != nil && why != "":
-			return &failure{why, err}
-		}
-		return err
-	})
+	err := s.Audited(server.Operator(), j.what, func() error { return work(ctx, s, j) })
 	switch {
 	case errors.Is(err, context.Canceled):
 		return fmt.Errorf("%s: %s was interrupted, and undone\nhint: mage ops:audit %s tells what was done before", s.Name, j.what, s.Name)
@@ -96,6 +80,27 @@ func run(ctx context.Context, s *server.Server, j job) error {
 	}
 	console.Done("%s: %s is done (%s)", s.Name, j.what, time.Since(start).Round(100*time.Millisecond))
 	return nil
+}
+
+// work runs a job, and shows what it says as it says it. On the server it is
+// systemd that runs it, so it goes on where the connection is lost; when ctx ends
+// it is told to end, and its own end is waited for. The error is then
+// context.Canceled, if it has undone what it began.
+func work(ctx context.Context, s *server.Server, j job) error {
+	stop := context.AfterFunc(ctx, func() {
+		console.Say("%s: ending it, and waiting until all is as it was", s.Name)
+		_, _ = s.Script(end, s.Project+"-"+j.name).String()
+	})
+	defer stop()
+	// What it complains of comes in order with what it says.
+	why, err := show(s.Name, s.Script(`exec 2>&1; exec "$@"`, append([]string{s.Folder + "/" + j.name + ".sh"}, j.args...)...))
+	switch {
+	case ctx.Err() != nil && err != nil && (why == "interrupted" || strings.Contains(why, "as it was before")):
+		return context.Canceled
+	case err != nil && why != "":
+		return &failure{why, err}
+	}
+	return err
 }
 
 // failure is a script that failed, and said why.
@@ -362,7 +367,8 @@ func Report(ctx context.Context, to string) error {
 
 // Adopt swaps in a database that somebody has filled beside an instance's own, as
 // [Restore] does: the application is tried on it first. The caller holds the
-// instance's lock. If it fails, the database is removed.
+// instance's lock, and writes down what came of it. If it fails, the database is
+// removed; the error is context.Canceled if ctx has ended and all is as it was.
 func Adopt(ctx context.Context, s *server.Server, database string) error {
-	return run(ctx, s, job{"adopt " + database, "restore", []string{"adopt", database}})
+	return work(ctx, s, job{"", "restore", []string{"adopt", database}})
 }
