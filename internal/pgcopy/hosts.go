@@ -2,10 +2,10 @@ package pgcopy
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,8 +13,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/bitfield/script"
 
@@ -51,8 +51,9 @@ echo "${pg:--}"
 if [ -n "$pg" ]; then docker exec "$pg" psql -XqtA -U "$3" -d "$4" -c 'show server_version_num'; else echo 0; fi
 grep -qs '^adopt' "$1/restore.sh" && echo yes || echo no`
 
-// reach connects to an instance's server and asks it what is to be known.
-func reach(ctx context.Context, name, role string) (*end, error) {
+// reach connects to the server of an instance that is to be read or written, and
+// asks it what is to be known.
+func reach(ctx context.Context, name string, read bool) (*end, error) {
 	inst, _, err := instance.Lookup(name)
 	if err := instance.Findable(err); err != nil {
 		return nil, err
@@ -65,7 +66,10 @@ func reach(ctx context.Context, name, role string) (*end, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &end{Server: s, inst: inst, role: cmp.Or(role, inst.Get("DB_USER"))}
+	e := &end{Server: s, inst: inst, role: inst.Get("DB_USER")}
+	if read {
+		e.role = cmp.Or(inst.Get("DB_READER"), e.role)
+	}
 	if err := errors.Join(s.Runs(), e.look()); err != nil {
 		s.Close()
 		return nil, err
@@ -119,10 +123,11 @@ func (e *end) install(ctx context.Context) error {
 	if !ok {
 		return fmt.Errorf("%s has a processor (%s) that no agent is built for", e, e.machine)
 	}
-	binary, sum, err := build(ctx, arch)
+	binary, err := build(ctx, arch)
 	if err != nil {
 		return err
 	}
+	sum := fmt.Sprintf("%x", sha256.Sum256(binary))
 	e.agent = path.Join(tools, "pgcopy-"+sum[:16])
 	const there = `[ -x "$1" ] && printf '%s  %s\n' "$2" "$1" | sha256sum --check --status`
 	switch _, err := e.Script(there, e.agent, sum).String(); {
@@ -140,41 +145,38 @@ printf '%s  %s\n' "$2" "$new" | sha256sum --check --status
 chmod 0755 "$new"
 find "${1%/*}" -maxdepth 1 -name 'pgcopy-*' ! -name "${new##*/}" -mtime +30 -delete
 mv -f "$new" "$1"`
-	if _, err := e.ScriptFrom(script.File(binary), put, e.agent, sum).String(); err != nil {
+	if _, err := e.ScriptFrom(script.NewPipe().WithReader(bytes.NewReader(binary)), put, e.agent, sum).String(); err != nil {
 		return fmt.Errorf("the agent can't be put on %s: %w", e, err)
 	}
 	return nil
 }
 
-// build compiles the agent for a processor, and returns where it is, and its
-// SHA-256.
-func build(ctx context.Context, arch string) (binary, sum string, err error) {
+// build compiles the agent for a processor, and returns it.
+func build(ctx context.Context, arch string) ([]byte, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		return "", "", err
+		return nil, err
 	}
-	dir := filepath.Join(cache, "mrs-ops")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", "", err
+	binary := filepath.Join(cache, "mrs-ops", "pgcopy-"+arch)
+	if err := os.MkdirAll(filepath.Dir(binary), 0o755); err != nil {
+		return nil, err
 	}
-	half := filepath.Join(dir, "pgcopy-"+arch+"-"+strconv.Itoa(os.Getpid()))
-	defer os.Remove(half)
-	// Nothing of the machine or the moment goes into it, so the hash is the source's.
-	if _, err := local.Combined(ctx, "env", "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOFLAGS=-mod=readonly",
-		"go", "build", "-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", half, "./cmd/pgcopy"); err != nil {
-		return "", "", fmt.Errorf("the agent can't be built: %w", err)
-	}
-	file, err := os.Open(half)
+	// It stays there, as go builds nothing anew that is as it would be; so whoever
+	// builds it is alone.
+	lock, err := os.OpenFile(binary+".lock", os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return "", "", err
+		return nil, err
 	}
-	defer file.Close()
-	hash := sha256.New()
-	if _, err := io.Copy(hash, file); err != nil {
-		return "", "", err
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		return nil, err
 	}
-	binary = filepath.Join(dir, "pgcopy-"+arch)
-	return binary, hex.EncodeToString(hash.Sum(nil)), os.Rename(half, binary)
+	// Nothing of the machine or the moment goes into it, so its hash is the source's.
+	if _, err := local.Combined(ctx, "env", "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOFLAGS=-mod=readonly",
+		"go", "build", "-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", binary, "./cmd/pgcopy"); err != nil {
+		return nil, fmt.Errorf("the agent can't be built: %w", err)
+	}
+	return os.ReadFile(binary)
 }
 
 // hold is a snapshot of a database that is kept open.

@@ -119,35 +119,35 @@ func Check(ctx context.Context, name string) error {
 
 // prepare finds out everything that has to be known before a copy. Without To,
 // only what has to be known of From.
-func prepare(ctx context.Context, o Options) (c *copying, err error) {
-	c = &copying{Options: o}
-	if err := c.words(); err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			c.close()
-		}
-	}()
-	if err := c.reach(ctx); err != nil {
-		return nil, err
-	}
-	if c.hold, err = c.from.holdSnapshot(anonymize.SchemaQuery); err != nil {
-		return nil, err
-	}
-	if c.schema, err = anonymize.ParseSchema(c.hold.Schema); err != nil {
-		return nil, fmt.Errorf("%s: its schema can't be read: %w", c.from.Name, err)
-	}
-	plan, unfit := c.rules.Fit(c.schema.Tables)
-	c.plan = plan
-	err = errors.Join(unfit, c.unable())
-	if err == nil {
-		err = c.choose()
-	}
-	if err != nil {
+func prepare(ctx context.Context, o Options) (*copying, error) {
+	c := &copying{Options: o}
+	if err := c.know(ctx); err != nil {
+		c.close()
 		return nil, fmt.Errorf("nothing was copied: %w", err)
 	}
 	return c, nil
+}
+
+func (c *copying) know(ctx context.Context) error {
+	if err := c.words(); err != nil {
+		return err
+	}
+	if err := c.reach(ctx); err != nil {
+		return err
+	}
+	var err error
+	if c.hold, err = c.from.holdSnapshot(anonymize.SchemaQuery); err != nil {
+		return err
+	}
+	if c.schema, err = anonymize.ParseSchema(c.hold.Schema); err != nil {
+		return fmt.Errorf("%s: its schema can't be read: %w", c.from.Name, err)
+	}
+	plan, unfit := c.rules.Fit(c.schema.Tables)
+	if err := errors.Join(unfit, c.unable()); err != nil {
+		return err
+	}
+	c.plan = plan
+	return c.choose()
 }
 
 // words checks what can be checked without a server.
@@ -209,13 +209,13 @@ func (c *copying) reach(ctx context.Context) error {
 	var both sync.WaitGroup
 	var errs [2]error
 	both.Go(func() {
-		if c.from, errs[0] = reach(ctx, c.From, ""); errs[0] == nil {
+		if c.from, errs[0] = reach(ctx, c.From, true); errs[0] == nil {
 			errs[0] = c.from.install(ctx)
 		}
 	})
 	if c.To != "" {
 		both.Go(func() {
-			if c.to, errs[1] = reach(ctx, c.To, ""); errs[1] == nil {
+			if c.to, errs[1] = reach(ctx, c.To, false); errs[1] == nil {
 				errs[1] = c.to.install(ctx)
 			}
 		})

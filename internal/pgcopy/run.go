@@ -59,8 +59,13 @@ func (c *copying) fill(ctx context.Context, database string, done *summary) erro
 		return err
 	}
 
-	lanes := max(2, min(4, from.cores, to.cores))
-	jobs := parts(c.plan, c.order(), c.wheres, lanes, from.version >= 140000) // scans of a range of pages came with 14
+	cores := min(from.cores, to.cores)
+	lanes := min(4, cores+1) // one waits for the network now and then
+	// A table that comes in one piece is written ready for its readers; where there
+	// are cores to spare, to write several pieces at once is faster all the same.
+	// Scans of a range of pages came with 14.
+	divide := cores >= 4 && from.version >= 140000
+	jobs := parts(c.plan, c.order(), c.wheres, lanes, divide)
 	console.Say("copying %d tables, %d at a time", len(c.plan.Tables), lanes)
 	l := &load{from: &from, to: &to, database: database, snapshot: c.hold.Snapshot, plan: c.plan, key: c.key, rows: map[int]int64{}, queue: jobs}
 	l.progress = newProgress(c.plan, jobs)
