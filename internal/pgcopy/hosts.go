@@ -53,7 +53,7 @@ grep -qs '^adopt' "$1/restore.sh" && echo yes || echo no`
 
 // reach connects to the server of an instance that is to be read or written, and
 // asks it what is to be known.
-func reach(ctx context.Context, name string, read bool) (*end, error) {
+func reach(ctx context.Context, name string, read bool, open func(context.Context, *instance.Instance) (*server.Server, error)) (*end, error) {
 	inst, _, err := instance.Lookup(name)
 	if err := instance.Findable(err); err != nil {
 		return nil, err
@@ -62,7 +62,7 @@ func reach(ctx context.Context, name string, read bool) (*end, error) {
 		return nil, fmt.Errorf("%s is a branch, whose database can't be copied", inst.Name)
 	}
 	// The connection outlives ctx, so that what was begun can still be undone.
-	s, err := server.Open(context.WithoutCancel(ctx), inst)
+	s, err := open(context.WithoutCancel(ctx), inst)
 	if err != nil {
 		return nil, err
 	}

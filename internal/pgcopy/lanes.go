@@ -24,6 +24,7 @@ type load struct {
 	snapshot string
 	plan     *anonymize.Plan
 	key      anonymize.Key
+	direct   bool          // the rows don't come by here
 	rows     map[int]int64 // that the receivers have taken, by table
 	progress *progress
 
@@ -100,60 +101,87 @@ func (l *load) run(ctx context.Context, lanes int) error {
 	return nil
 }
 
+// ahead is how many jobs a lane has at a time: the one that is under way, and the
+// next one, so that no end waits for the other.
+const ahead = 2
+
 // lane carries tables until the queue is empty.
 func (l *load) lane(ctx context.Context) error {
 	r, w := io.Pipe()
 	defer w.Close()
 	orders := json.NewEncoder(w)
-	sending := make(chan wire.Job, 2) // the one that is being sent, and the one after it
-	var ordering sync.Mutex
+	var jobs []wire.Job // that are under way, in order
 	order := func() error {
-		ordering.Lock()
-		defer ordering.Unlock()
 		job, ok := l.next()
 		if !ok {
-			return w.Close()
+			if len(jobs) == 0 {
+				return w.Close()
+			}
+			return nil
 		}
-		sending <- job
+		jobs = append(jobs, job)
 		return orders.Encode(job)
 	}
-	go func() {
-		sender := wire.Sender{Server: l.from.wireServer(l.from.inst.Get("DB_NAME")), Snapshot: l.snapshot, Key: l.key[:], Plan: *l.plan}
-		if err := orders.Encode(sender); err != nil {
-			return
-		}
-		for range cap(sending) {
-			if order() != nil {
-				return
-			}
-		}
-	}()
-	received := make(chan wire.Job, cap(sending)+1)
-	sent := l.from.WithContext(ctx).ExecFrom(script.NewPipe().WithReader(r), l.from.agent, "send").
-		Filter(func(in io.Reader, out io.Writer) error {
-			if err := json.NewEncoder(out).Encode(wire.Receiver{Server: l.to.wireServer(l.database)}); err != nil {
-				return err
-			}
-			return l.pass(in, out, func() error {
-				job := <-sending
-				received <- job
-				return order()
-			})
-		})
-	taken := l.to.WithContext(ctx).ExecFrom(sent, l.to.agent, "receive")
+	taken := l.connect(ctx, script.NewPipe().WithReader(r))
 	lines := bufio.NewReader(taken)
-	for {
-		line, err := lines.ReadBytes('\n')
-		if err != nil {
-			// The pipe knows why there is no more.
-			return cmp.Or(taken.Error(), notEOF(err))
+	err := orders.Encode(wire.Receiver{Server: l.to.wireServer(l.database)})
+	if err == nil {
+		err = orders.Encode(wire.Sender{Server: l.from.wireServer(l.from.inst.Get("DB_NAME")), Snapshot: l.snapshot, Key: l.key[:], Plan: *l.plan})
+	}
+	for range ahead {
+		if err == nil {
+			err = order()
+		}
+	}
+	for err == nil {
+		var line []byte
+		if line, err = lines.ReadBytes('\n'); err != nil {
+			break
 		}
 		var done wire.Done
-		if err := json.Unmarshal(line, &done); err != nil {
+		if err := json.Unmarshal(line, &done); err != nil || len(jobs) == 0 {
 			return fmt.Errorf("%s: what the receiver says can't be read", l.to.Name)
 		}
-		l.took(<-received, done)
+		if done.Partial {
+			l.progress.far(jobs[0], done)
+			continue
+		}
+		l.took(jobs[0], done)
+		jobs = jobs[1:]
+		err = order()
 	}
+	// The pipe knows why there is no more, and why nobody takes more orders.
+	w.Close()
+	_, _ = io.Copy(io.Discard, lines)
+	return cmp.Or(taken.Error(), notEOF(err))
+}
+
+// connect starts a sender whose output goes to a receiver, and returns what that
+// one says. The first line of orders is the receiver's, the others the sender's.
+func (l *load) connect(ctx context.Context, orders *script.Pipe) *script.Pipe {
+	send, receive := []string{l.from.agent, "send"}, []string{l.to.agent, "receive"}
+	if l.direct {
+		return l.from.WithContext(ctx).Relay(orders, send, l.to.Server, receive)
+	}
+	// The first line goes past the sender.
+	in := bufio.NewReader(orders)
+	first := make(chan []byte, 1)
+	rest, w := io.Pipe()
+	go func() {
+		line, err := in.ReadBytes('\n')
+		first <- line
+		if err == nil {
+			_, err = io.Copy(w, in)
+		}
+		w.CloseWithError(err)
+	}()
+	sent := l.from.WithContext(ctx).ExecFrom(script.NewPipe().WithReader(rest), send...).Filter(func(in io.Reader, out io.Writer) error {
+		if _, err := out.Write(<-first); err != nil {
+			return err
+		}
+		return l.pass(in, out)
+	})
+	return l.to.WithContext(ctx).ExecFrom(sent, receive...)
 }
 
 func notEOF(err error) error {
@@ -171,8 +199,8 @@ func (l *load) took(job wire.Job, done wire.Done) {
 	l.progress.took(job, done)
 }
 
-// pass hands frames on, and calls ended after each end of a job.
-func (l *load) pass(in io.Reader, out io.Writer, ended func() error) error {
+// pass hands frames on, and notices why a sender gives up.
+func (l *load) pass(in io.Reader, out io.Writer) error {
 	frames := wire.NewReader(in)
 	buffered := bufio.NewWriterSize(out, 1<<16)
 	for {
@@ -193,15 +221,10 @@ func (l *load) pass(in io.Reader, out io.Writer, ended func() error) error {
 		if err := wire.Write(buffered, kind, payload); err != nil {
 			return err
 		}
-		l.progress.passed(len(payload))
-		if kind != wire.End {
-			continue
-		}
-		if err := buffered.Flush(); err != nil {
-			return err
-		}
-		if err := ended(); err != nil {
-			return err
+		if kind == wire.End {
+			if err := buffered.Flush(); err != nil {
+				return err
+			}
 		}
 	}
 }

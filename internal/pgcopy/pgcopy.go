@@ -40,6 +40,7 @@ type Options struct {
 	Tables   string  // only these, separated by commas, and what they refer to; the others are empty
 	Sample   float64 // the part of the rows to copy; 0 means all
 	KeyFile  string  // a file whose text makes the fakes the same in every run; empty: they are others each time
+	Direct   bool    // the rows go from host to host, with the operator's SSH agent
 	Yes      bool    // no question
 }
 
@@ -209,13 +210,17 @@ func (c *copying) reach(ctx context.Context) error {
 	var both sync.WaitGroup
 	var errs [2]error
 	both.Go(func() {
-		if c.from, errs[0] = reach(ctx, c.From, true); errs[0] == nil {
+		open := server.Open
+		if c.Direct {
+			open = server.OpenLending
+		}
+		if c.from, errs[0] = reach(ctx, c.From, true, open); errs[0] == nil {
 			errs[0] = c.from.install(ctx)
 		}
 	})
 	if c.To != "" {
 		both.Go(func() {
-			if c.to, errs[1] = reach(ctx, c.To, false); errs[1] == nil {
+			if c.to, errs[1] = reach(ctx, c.To, false, server.Open); errs[1] == nil {
 				errs[1] = c.to.install(ctx)
 			}
 		})

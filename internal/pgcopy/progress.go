@@ -2,6 +2,7 @@ package pgcopy
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,28 +18,32 @@ type progress struct {
 	start time.Time
 
 	mu     sync.Mutex
-	parts  map[int]int   // that are missing, by table
-	rows   map[int]int64 // that came
-	pages  int64         // of what came
+	parts  map[int]int            // how many jobs a table is, by table
+	left   map[int]int            // of them
+	rows   map[int]int64          // that came, of jobs that are done
+	under  map[wire.Job]wire.Done // jobs that are under way
+	pages  int64                  // of jobs that are done
 	total  int64
-	bytes  int64 // that went through this process
-	text   int64 // of COPY's text
+	sent   int64 // bytes, compressed, of jobs that are done
+	text   int64 // bytes of COPY's text
 	values int   // real ones that were looked for in it
 	ticker *time.Ticker
 	done   chan struct{}
 }
 
 func newProgress(plan *anonymize.Plan, jobs []wire.Job) *progress {
-	p := &progress{plan: plan, start: time.Now(), parts: map[int]int{}, rows: map[int]int64{}, ticker: time.NewTicker(5 * time.Second), done: make(chan struct{})}
+	p := &progress{plan: plan, start: time.Now(), parts: map[int]int{}, left: map[int]int{}, rows: map[int]int64{}, under: map[wire.Job]wire.Done{},
+		ticker: time.NewTicker(5 * time.Second), done: make(chan struct{})}
 	for _, job := range jobs {
 		p.parts[job.Table]++
+		p.left[job.Table]++
 		p.total += p.size(job)
 	}
 	go func() {
 		for {
 			select {
 			case <-p.ticker.C:
-				p.say()
+				console.Say("%s", p.String())
 			case <-p.done:
 				return
 			}
@@ -62,43 +67,64 @@ func (p *progress) size(job wire.Job) int64 {
 	return max(to-job.From, 0) + 1
 }
 
-func (p *progress) passed(n int) {
+// far takes how far a job is that is under way.
+func (p *progress) far(job wire.Job, done wire.Done) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.bytes += int64(n)
+	p.under[job] = done
 }
 
 // largeTable is how many rows a table has at least that gets a line of its own.
 const largeTable = 100_000
 
+// took takes a job that is done.
 func (p *progress) took(job wire.Job, done wire.Done) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	delete(p.under, job)
 	p.pages += p.size(job)
+	p.sent += done.Sent
 	p.text += done.Bytes
 	p.values = max(p.values, done.Values)
 	p.rows[job.Table] += done.Rows
-	if p.parts[job.Table]--; p.parts[job.Table] == 0 && p.rows[job.Table] >= largeTable {
+	if p.left[job.Table]--; p.left[job.Table] == 0 && p.rows[job.Table] >= largeTable {
 		t := p.plan.Tables[job.Table]
 		console.Say("%s: %s rows", name(t.Schema, t.Name), grouped(p.rows[job.Table]))
 	}
 }
 
-func (p *progress) say() {
+// String says how much came, how fast, when it will be all, and what is under
+// way.
+func (p *progress) String() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	spent := time.Since(p.start)
-	line := fmt.Sprintf("%.0f %%, %s sent, %s/s", 100*float64(p.pages)/float64(p.total), console.Bytes(float64(p.bytes)), console.Bytes(float64(p.bytes)/spent.Seconds()))
-	if p.pages*20 > p.total {
-		left := time.Duration(float64(spent) * float64(p.total-p.pages) / float64(p.pages))
-		line += fmt.Sprintf(", about %s left", left.Round(time.Second))
-	}
-	for i := range p.plan.Tables {
-		if p.parts[i] > 0 && p.rows[i] > 0 {
-			line += fmt.Sprintf("; %s: %s rows so far", name(p.plan.Tables[i].Schema, p.plan.Tables[i].Name), grouped(p.rows[i]))
+	pages, sent := float64(p.pages), p.sent
+	var tables []string
+	for i, t := range p.plan.Tables {
+		rows := p.rows[i]
+		some := false
+		for job, done := range p.under {
+			if job.Table == i {
+				some = true
+				rows += done.Rows
+				sent += done.Sent
+				pages += float64(p.size(job)) * min(1, float64(done.Rows)*float64(p.parts[i])/float64(max(t.Rows, 1)))
+			}
+		}
+		if some {
+			tables = append(tables, name(t.Schema, t.Name)+" "+grouped(rows))
 		}
 	}
-	console.Say("%s", line)
+	spent := time.Since(p.start)
+	share := pages / float64(max(p.total, 1))
+	line := fmt.Sprintf("%.0f %%, %s sent, %s/s", 100*share, console.Bytes(float64(sent)), console.Bytes(float64(sent)/spent.Seconds()))
+	if share > 0.05 {
+		line += fmt.Sprintf(", about %s left", time.Duration(float64(spent)*(1-share)/share).Round(time.Second))
+	}
+	if len(tables) > 0 {
+		line += "; rows so far: " + strings.Join(tables, ", ")
+	}
+	return line
 }
 
 // name is how a table is called among people.

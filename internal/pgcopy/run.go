@@ -67,7 +67,7 @@ func (c *copying) fill(ctx context.Context, database string, done *summary) erro
 	divide := cores >= 4 && from.version >= 140000
 	jobs := parts(c.plan, c.order(), c.wheres, lanes, divide)
 	console.Say("copying %d tables, %d at a time", len(c.plan.Tables), lanes)
-	l := &load{from: &from, to: &to, database: database, snapshot: c.hold.Snapshot, plan: c.plan, key: c.key, rows: map[int]int64{}, queue: jobs}
+	l := &load{from: &from, to: &to, database: database, snapshot: c.hold.Snapshot, plan: c.plan, key: c.key, direct: c.Direct, rows: map[int]int64{}, queue: jobs}
 	l.progress = newProgress(c.plan, jobs)
 	err = l.run(ctx, lanes)
 	l.progress.end()

@@ -20,7 +20,7 @@ type summary struct {
 
 // loaded takes the figures of a load that is done.
 func (s *summary) loaded(l *load) {
-	s.rows, s.sent, s.text, s.values = l.rows, l.progress.bytes, l.progress.text, l.progress.values
+	s.rows, s.sent, s.text, s.values = l.rows, l.progress.sent, l.progress.text, l.progress.values
 	s.loading = time.Since(l.progress.start)
 }
 

@@ -26,6 +26,7 @@ type link struct {
 	conn    *heardConn
 	over    *link // nil where there is no jump host
 	forward bool  // commands get the agent
+	way     Way
 
 	gone  chan struct{}         // closed once the connection has ended
 	cause atomic.Pointer[error] // why, where it is known
@@ -171,6 +172,7 @@ func (l *link) handshake(ctx context.Context, s *settings, opts Options) error {
 		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
 			keyErr = known.check(key)
 			keyKnown = keyErr == nil
+			l.way = Way{User: s.user, Host: s.host, Port: s.port, Key: strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key)))}
 			return keyErr
 		},
 		HostKeyAlgorithms: known.algorithms(),

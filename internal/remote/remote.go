@@ -8,6 +8,7 @@ package remote
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"time"
@@ -82,6 +83,23 @@ func (h *Host) Close() error { return h.link.close() }
 
 // String returns the host as it was given to [Dial].
 func (h *Host) String() string { return h.link.target }
+
+// Way is how ssh(1) on another machine gets to a host: as whom, where, and by
+// which key the host is known, in the form of known_hosts without the name.
+type Way struct {
+	User, Host string
+	Port       int
+	Key        string
+}
+
+// Way returns how the host was reached. The error is where it takes a jump host:
+// another machine has no such way.
+func (h *Host) Way() (Way, error) {
+	if h.link.over != nil {
+		return Way{}, fmt.Errorf("%s is reached through a jump host, which another machine can't take", h)
+	}
+	return h.link.way, nil
+}
 
 // WithContext returns the same connection with ctx to end its commands.
 func (h *Host) WithContext(ctx context.Context) *Host {

@@ -15,6 +15,8 @@ import (
 	"io"
 	"os/exec"
 	"path"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -51,16 +53,27 @@ type runner interface {
 
 // Open connects to the server of an instance. Nobody is asked anything.
 func Open(ctx context.Context, inst *instance.Instance) (*Server, error) {
+	return open(ctx, inst, remote.Options{})
+}
+
+// OpenLending is [Open], and lets what runs there use this machine's SSH agent,
+// for [Server.Relay].
+func OpenLending(ctx context.Context, inst *instance.Instance) (*Server, error) {
+	return open(ctx, inst, remote.Options{ForwardAgent: true})
+}
+
+func open(ctx context.Context, inst *instance.Instance, o remote.Options) (*Server, error) {
 	s := &Server{Name: inst.Name, Project: inst.Project(), Folder: Folder(inst)}
 	if inst.Get("server") == Here {
 		s.host = here{ctx}
 		return s, nil
 	}
-	host, err := remote.Dial(ctx, inst.Get("server"), remote.Options{Config: inst.Get("ssh_config"), Stderr: io.Discard})
+	o.Config, o.Stderr = inst.Get("ssh_config"), io.Discard
+	host, err := remote.Dial(ctx, inst.Get("server"), o)
 	if err != nil {
 		return nil, err
 	}
-	s.host = there{host.Sudo()}
+	s.host = there{host.Sudo(), host}
 	return s, nil
 }
 
@@ -109,6 +122,40 @@ func (s *Server) ScriptFrom(in *script.Pipe, text string, args ...string) *scrip
 	return s.ExecFrom(in, append([]string{"bash", "-c", text, "bash"}, args...)...)
 }
 
+// relay runs a command here as root, and another on a host that is reached with
+// the agent that was lent, whose input is the first one's output. The first line
+// of the input is for the second one, the rest for the first.
+const relay = `set -euo pipefail
+known=$(mktemp)
+trap 'rm -f "$known"' EXIT
+printf '%s %s\n' relayed "$1" >"$known"
+user=$2 host=$3 port=$4 n=$5
+shift 5
+IFS= read -r first
+{
+  printf '%s\n' "$first"
+  sudo -n -- "${@:1:n}"
+} | ssh -o BatchMode=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile="$known" -o GlobalKnownHostsFile=/dev/null \
+  -o HostKeyAlias=relayed -o ServerAliveInterval=5 -l "$user" -p "$port" -- "$host" sudo -n -- "${@:n+1}"`
+
+// Relay runs send here, with in behind its first line as standard input, and
+// receive on the server to, with that first line and then what send prints. What
+// receive prints is the pipe's. The data goes from host to host; this server must
+// have been opened by [OpenLending]. The words of receive are plain ones.
+func (s *Server) Relay(in *script.Pipe, send []string, to *Server, receive []string) *script.Pipe {
+	from, isRemote := s.host.(there)
+	target, isRemoteToo := to.host.(there)
+	if !isRemote || !isRemoteToo {
+		return script.NewPipe().WithError(fmt.Errorf("from %s to %s there is no SSH connection", s, to))
+	}
+	way, err := target.Way()
+	if err != nil {
+		return script.NewPipe().WithError(err)
+	}
+	argv := []string{"bash", "-c", relay, "bash", way.Key, way.User, way.Host, strconv.Itoa(way.Port), strconv.Itoa(len(send))}
+	return from.user.ExecFrom(in, slices.Concat(argv, send, receive)...)
+}
+
 // Compose returns the command line `docker compose args…` for the instance's
 // stack, as the deployment calls it: COMPOSE_… variables and an .env file do not
 // count.
@@ -118,7 +165,10 @@ func (s *Server) Compose(args ...string) []string {
 }
 
 // there is a server over SSH.
-type there struct{ *remote.Host }
+type there struct {
+	*remote.Host
+	user *remote.Host // the same without root's rights
+}
 
 func (t there) ExecFrom(in *script.Pipe, argv ...string) *script.Pipe {
 	if in == nil {
@@ -127,7 +177,9 @@ func (t there) ExecFrom(in *script.Pipe, argv ...string) *script.Pipe {
 	return t.Host.ExecFrom(in, argv...)
 }
 
-func (t there) WithContext(ctx context.Context) runner { return there{t.Host.WithContext(ctx)} }
+func (t there) WithContext(ctx context.Context) runner {
+	return there{t.Host.WithContext(ctx), t.user.WithContext(ctx)}
+}
 
 // here is this machine.
 type here struct{ ctx context.Context }

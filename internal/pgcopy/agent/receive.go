@@ -2,11 +2,13 @@ package agent
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/klauspost/compress/s2"
@@ -43,7 +45,7 @@ func receive(ctx context.Context, lines *bufio.Reader, out io.Writer) error {
 		if err := json.Unmarshal(payload, &b); err != nil {
 			return errors.New("the beginning of a table can't be read")
 		}
-		done, err := table(ctx, conn, b, frames)
+		done, err := table(ctx, conn, b, frames, out)
 		if err != nil {
 			return fmt.Errorf("%s.%s: %w", b.Schema, b.Name, err)
 		}
@@ -61,7 +63,7 @@ func unexpected(kind wire.Kind, payload []byte) error {
 }
 
 // table writes the rows of one table, up to its End, in one transaction.
-func table(ctx context.Context, conn *pgconn.PgConn, b wire.Begin, frames *wire.Reader) (wire.Done, error) {
+func table(ctx context.Context, conn *pgconn.PgConn, b wire.Begin, frames *wire.Reader, out io.Writer) (wire.Done, error) {
 	name := ident(b.Schema) + "." + ident(b.Name)
 	sql := "copy " + name + " (" + idents(b.Columns) + ") from stdin"
 	start := "begin"
@@ -72,7 +74,7 @@ func table(ctx context.Context, conn *pgconn.PgConn, b wire.Begin, frames *wire.
 	if err := run(ctx, conn, start); err != nil {
 		return wire.Done{}, err
 	}
-	rows := &rowsReader{frames: frames}
+	rows := &rowsReader{frames: frames, said: time.Now(), say: func(d wire.Done) error { return write(out, d) }}
 	tag, err := conn.CopyFrom(ctx, rows, sql)
 	if rows.err != nil {
 		return wire.Done{}, rows.err // why PostgreSQL was told to give up
@@ -91,6 +93,9 @@ type rowsReader struct {
 	frames *wire.Reader
 	block  []byte
 	rest   []byte
+	far    wire.Done // how far it is
+	said   time.Time // when that was said
+	say    func(wire.Done) error
 	done   wire.Done
 	ended  bool
 	err    error
@@ -119,9 +124,17 @@ func (r *rowsReader) next() error {
 	case err != nil:
 		return err
 	case kind == wire.Rows:
-		r.block, err = s2.Decode(r.block[:cap(r.block)], payload)
+		if r.block, err = s2.Decode(r.block[:cap(r.block)], payload); err != nil {
+			return err
+		}
 		r.rest = r.block
-		return err
+		r.far.Rows += int64(bytes.Count(r.block, []byte{'\n'})) // COPY has no other: those in values are escaped
+		r.far.Sent += int64(len(payload))
+		if time.Since(r.said) < time.Second {
+			return nil
+		}
+		r.far.Partial, r.said = true, time.Now()
+		return r.say(r.far)
 	case kind == wire.End:
 		r.ended = true
 		return json.Unmarshal(payload, &r.done)

@@ -161,7 +161,7 @@ func (s *sender) table(ctx context.Context, t *anonymize.TablePlan, job wire.Job
 		clear.close(err)
 		filtered <- err
 	}()
-	sent, err := s.rows(t.Schema+"."+t.Name, clear)
+	done, err := s.rows(t.Schema+"."+t.Name, clear)
 	clear.stop()
 	if err != nil {
 		cancel()
@@ -170,7 +170,8 @@ func (s *sender) table(ctx context.Context, t *anonymize.TablePlan, job wire.Job
 	if err := errors.Join(firstOf(<-read, <-filtered, err)); err != nil {
 		return err
 	}
-	if err := wire.WriteJSON(s.out, wire.End, wire.Done{Rows: rows, Bytes: sent, Values: s.scan.Values()}); err != nil {
+	done.Rows, done.Values = rows, s.scan.Values()
+	if err := wire.WriteJSON(s.out, wire.End, done); err != nil {
 		return err
 	}
 	return s.out.Flush()
@@ -188,28 +189,29 @@ func firstOf(errs ...error) error {
 }
 
 // rows looks at what the filter lets through, and sends it.
-func (s *sender) rows(table string, in *blocks) (sent int64, err error) {
+func (s *sender) rows(table string, in *blocks) (done wire.Done, err error) {
 	var packed []byte
 	w := &wholeRows{emit: func(rows []byte) error {
 		if err := s.scan.Look(table, rows); err != nil {
 			return err
 		}
-		sent += int64(len(rows))
 		packed = s2.Encode(packed[:cap(packed)], rows)
+		done.Bytes += int64(len(rows))
+		done.Sent += int64(len(packed))
 		return wire.Write(s.out, wire.Rows, packed)
 	}}
 	for {
 		block, err := in.next()
 		if err == io.EOF {
-			return sent, w.flush()
+			return done, w.flush()
 		}
 		if err != nil {
-			return sent, err
+			return done, err
 		}
 		err = w.write(block)
 		in.free(block)
 		if err != nil {
-			return sent, err
+			return done, err
 		}
 	}
 }

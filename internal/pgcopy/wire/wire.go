@@ -59,10 +59,14 @@ type Begin struct {
 	Whole   bool     `json:"whole"` // there are no other parts of it
 }
 
-// Done follows the rows of a job.
+// Done follows the rows of a job. The receiver says it too, once they are
+// written, and meanwhile how far it is.
 type Done struct {
+	Partial bool `json:"partial,omitempty"`
+
 	Rows   int64 `json:"rows"`
 	Bytes  int64 `json:"bytes"`  // of COPY's text, before they were compressed
+	Sent   int64 `json:"sent"`   // after that
 	Values int   `json:"values"` // real ones that were looked for in them
 }
 
