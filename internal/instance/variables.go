@@ -30,6 +30,7 @@ type Variable struct {
 var Variables = []Variable{
 	{Name: "server", Doc: "the machine to deploy to: localhost, or [USER@]HOST as ssh takes it", Default: "localhost", Required: true, check: matches(serverPattern, "[USER@]HOST")},
 	{Name: "ssh_config", Doc: "the SSH configuration that tells how server is reached, from the project's folder; empty: your own", check: matches(configPattern, "a file's path of letters, digits and . _ / + -")},
+	{Name: "peer", Doc: "where other servers reach server by SSH, for copies from host to host; empty: where we do", check: matches(serverPattern, "[USER@]HOST")},
 	{Name: "home", Doc: "the folder of a persistent instance, whose last part names the project", check: checkHome},
 	{Name: "project", Doc: "the compose project of an ephemeral instance", check: matches(projectPattern, "lower-case letters, digits, dashes and underscores")},
 	{Name: "lifetime", Doc: "seconds until an ephemeral instance is removed", check: whole(1, 1<<31)},

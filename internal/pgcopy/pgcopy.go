@@ -24,6 +24,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bitfield/script"
+
 	"github.com/betagouv/mrs-ops/internal/anonymize"
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/instance"
@@ -251,6 +253,11 @@ func (c *copying) unable() error {
 	}
 	if c.from.version/10000 > c.to.version/10000 {
 		problems = append(problems, fmt.Errorf("%s has PostgreSQL %d and %s has %d: a copy goes to the same version, or a newer one", c.from.Name, c.from.version/10000, c.to.Name, c.to.version/10000))
+	}
+	if c.Direct {
+		if _, err := c.from.Relay(script.Echo("\n"), []string{"true"}, c.to.Server, []string{"cat"}).String(); err != nil {
+			problems = append(problems, fmt.Errorf("-direct: %s does not get to %s: %w\nhint: the way there is peer of %s, and the SSH agent has to have a key for it", c.from, c.to, err, c.to.Name))
+		}
 	}
 	var bytes int64
 	for _, t := range c.schema.Tables {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -26,6 +27,8 @@ type link struct {
 	conn    *heardConn
 	over    *link // nil where there is no jump host
 	forward bool  // commands get the agent
+	lent    sync.Once
+	notLent error // why the host takes no agent
 	way     Way
 
 	gone  chan struct{}         // closed once the connection has ended

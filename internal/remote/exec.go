@@ -118,7 +118,9 @@ func (h *Host) openSession() (*ssh.Session, error) {
 	if !h.link.forward {
 		return session, nil
 	}
-	if err := agent.RequestAgentForwarding(session); err != nil && h.opts.ForwardAgent {
+	// sshd lets one session of a connection ask, and lends the agent to all.
+	h.link.lent.Do(func() { h.link.notLent = agent.RequestAgentForwarding(session) })
+	if err := h.link.notLent; err != nil && h.opts.ForwardAgent {
 		session.Close()
 		return nil, fmt.Errorf("the host takes no SSH agent: %w\nhint: AllowAgentForwarding in its sshd_config", err)
 	}

@@ -7,6 +7,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -90,6 +91,17 @@ type Way struct {
 	User, Host string
 	Port       int
 	Key        string
+}
+
+// At makes it the way to another address of the same host,
+// "[user@]host[:port]".
+func (w *Way) At(address string) error {
+	t, err := parseTarget(address)
+	if err != nil {
+		return err
+	}
+	w.Host, w.Port, w.User = t.host, cmp.Or(t.port, 22), cmp.Or(t.user, w.User)
+	return nil
 }
 
 // Way returns how the host was reached. The error is where it takes a jump host:

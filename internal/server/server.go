@@ -40,6 +40,7 @@ type Server struct {
 	Folder  string // where the stack's docker-compose.yml is
 
 	host runner
+	peer string // where other servers reach it; empty: where we do
 }
 
 // runner runs commands as root, with in, or nothing where it is nil, as their
@@ -63,7 +64,7 @@ func OpenLending(ctx context.Context, inst *instance.Instance) (*Server, error) 
 }
 
 func open(ctx context.Context, inst *instance.Instance, o remote.Options) (*Server, error) {
-	s := &Server{Name: inst.Name, Project: inst.Project(), Folder: Folder(inst)}
+	s := &Server{Name: inst.Name, Project: inst.Project(), Folder: Folder(inst), peer: inst.Get("peer")}
 	if inst.Get("server") == Here {
 		s.host = here{ctx}
 		return s, nil
@@ -87,7 +88,7 @@ func Folder(inst *instance.Instance) string {
 
 // For returns the same connection for another instance on the same server.
 func (s *Server) For(inst *instance.Instance) *Server {
-	return &Server{Name: inst.Name, Project: inst.Project(), Folder: Folder(inst), host: s.host}
+	return &Server{Name: inst.Name, Project: inst.Project(), Folder: Folder(inst), host: s.host, peer: inst.Get("peer")}
 }
 
 // WithContext returns the same connection with ctx to end its commands.
@@ -149,6 +150,9 @@ func (s *Server) Relay(in *script.Pipe, send []string, to *Server, receive []str
 		return script.NewPipe().WithError(fmt.Errorf("from %s to %s there is no SSH connection", s, to))
 	}
 	way, err := target.Way()
+	if err == nil && to.peer != "" {
+		err = way.At(to.peer)
+	}
 	if err != nil {
 		return script.NewPipe().WithError(err)
 	}
