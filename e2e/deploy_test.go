@@ -186,11 +186,9 @@ type began struct {
 	ended  chan error
 }
 
-// begin starts a target in a process group of its own, as a terminal does, and
-// waits until it has said so much.
-func (l rehearsal) begin(t *testing.T, until string, words ...string) began {
+// start starts a command in a process group of its own, as a terminal does.
+func (l rehearsal) start(t *testing.T, argv ...string) began {
 	t.Helper()
-	argv := l.targets(words...)
 	b := began{Cmd: exec.Command(argv[0], argv[1:]...), output: &lockedBuffer{}, ended: make(chan error, 1)}
 	b.Dir, b.Stdout, b.Stderr = string(l.clone), b.output, b.output
 	b.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -199,6 +197,13 @@ func (l rehearsal) begin(t *testing.T, until string, words ...string) began {
 		t.Fatal(err)
 	}
 	go func() { b.ended <- b.Wait() }()
+	return b
+}
+
+// begin starts a target, and waits until it has said so much.
+func (l rehearsal) begin(t *testing.T, until string, words ...string) began {
+	t.Helper()
+	b := l.start(t, l.targets(words...)...)
 	deadline := time.After(2 * time.Minute)
 	for !strings.Contains(b.said(), until) {
 		select {

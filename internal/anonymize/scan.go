@@ -1,6 +1,7 @@
 package anonymize
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -70,9 +71,18 @@ func NewScan() *Scan {
 // Values returns how many values the scan knows.
 func (s *Scan) Values() int { return len(s.whole) }
 
-// Learn takes a sample of a column's real values, as they are and not as COPY
-// writes them, each with the column's rule.
-func (s *Scan) Learn(table string, column *ColumnPlan, values []string) {
+// name is how rules call a table.
+func name(t *TablePlan) string {
+	if t.Schema == "public" {
+		return t.Name
+	}
+	return t.Schema + "." + t.Name
+}
+
+// Learn takes a sample of the real values of a table's column, as they are and
+// not as COPY writes them.
+func (s *Scan) Learn(t *TablePlan, column *ColumnPlan, values []string) {
+	table := name(t)
 	if column.Rule.Kind != JSON {
 		s.learn(&ScannedField{table, column.Name, ""}, column.Rule.Kind, values)
 		return
@@ -216,8 +226,36 @@ func (s *Scan) add(field *ScannedField, value string) {
 	s.whole[hash] = field
 }
 
-// Look reads whole rows of a table, as COPY writes them. The error is a [*Leak].
-func (s *Scan) Look(table string, rows []byte) error {
+// Look reads whole rows of a table, as COPY writes them, but for the columns that
+// are public. The error is a [*Leak].
+func (s *Scan) Look(t *TablePlan, rows []byte) error {
+	public := false
+	for i := range t.Columns {
+		public = public || t.Columns[i].Rule.Kind == Public
+	}
+	if !public {
+		return s.look(t, rows)
+	}
+	for field := 0; len(rows) > 0; {
+		end := bytes.IndexAny(rows, "\t\n")
+		if end < 0 {
+			end = len(rows) - 1
+		}
+		if field >= len(t.Columns) || t.Columns[field].Rule.Kind != Public {
+			if err := s.look(t, rows[:end]); err != nil {
+				return err
+			}
+		}
+		field++
+		if rows[end] == '\n' {
+			field = 0
+		}
+		rows = rows[end+1:]
+	}
+	return nil
+}
+
+func (s *Scan) look(t *TablePlan, rows []byte) error {
 	s.words = s.words[:0]
 	for i := 0; i < len(rows); {
 		c := rows[i]
@@ -242,7 +280,7 @@ func (s *Scan) Look(table string, rows []byte) error {
 		// word, as in C:\\names.
 		if from > 0 && rows[from-1] == '\\' && i-from > 1 {
 			if field := s.word(s.hash(rows[from+1:i]), hash); field != nil {
-				return &Leak{field, table}
+				return &Leak{field, name(t)}
 			}
 			continue
 		}
@@ -250,7 +288,7 @@ func (s *Scan) Look(table string, rows []byte) error {
 			continue // the most of all words
 		}
 		if field := s.word(hash, hash); field != nil {
-			return &Leak{field, table}
+			return &Leak{field, name(t)}
 		}
 	}
 	return nil

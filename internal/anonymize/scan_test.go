@@ -7,10 +7,12 @@ import (
 	"testing"
 )
 
+var people, anything = &TablePlan{Schema: "public", Name: "people"}, &TablePlan{Schema: "public", Name: "t"}
+
 // learnt is a scan that knows a value of a column of people.
 func learnt(kind Kind, values ...string) *Scan {
 	s := NewScan()
-	s.Learn("public.people", &ColumnPlan{Column: Column{Name: "x"}, Rule: Rule{Kind: kind}}, values)
+	s.Learn(people, &ColumnPlan{Column: Column{Name: "x"}, Rule: Rule{Kind: kind}}, values)
 	return s
 }
 
@@ -37,13 +39,13 @@ func TestTheScanFindsARealValueHoweverItIsWritten(t *testing.T) {
 		{Address, "12 rue des Écoles", "12, RUE DES ÉCOLES\n"},
 		{FreeText, "Merci de me rappeler au plus vite svp", "1\tmerci de me rappeler au plus tard\n"}, // its beginning
 	} {
-		err := learnt(c.kind, c.value).Look("public.t", []byte(c.rows))
+		err := learnt(c.kind, c.value).Look(anything, []byte(c.rows))
 		leak, ok := errors.AsType[*Leak](err)
 		if !ok {
 			t.Errorf("%q is not found in %q: %v", c.value, c.rows, err)
 			continue
 		}
-		if leak.Of.String() != "public.people.x" || leak.In != "public.t" || strings.Contains(err.Error(), c.value) {
+		if leak.Of.String() != "people.x" || leak.In != "t" || strings.Contains(err.Error(), c.value) {
 			t.Errorf("the error says %q", err)
 		}
 	}
@@ -54,18 +56,18 @@ func TestTheScanFindsWhatIsInDocuments(t *testing.T) {
 	column := &ColumnPlan{Column: Column{Name: "data"}, Rule: Rule{Kind: JSON, Paths: map[string]Rule{
 		"insured.name": {Kind: LastName}, "trips[].town": {Kind: Address}, "kind": {Kind: Keep}, "open": {Kind: Public},
 	}}}
-	s.Learn("public.requests", column, []string{
+	s.Learn(&TablePlan{Schema: "public", Name: "requests"}, column, []string{
 		`{"insured": {"name": "Kerviel", "secret": "Casanova"}, "trips": [{"town": "Quimper"}], "kind": "hospital", "open": {"all": "everybody"}}`,
 		`no document`})
 	for text, want := range map[string]string{
-		"Kerviel":   "public.requests.data: insured.name",
-		"Casanova":  "public.requests.data: insured.secret", // no rule names it: it is removed
-		"Quimper":   "public.requests.data: trips[].town",
+		"Kerviel":   "requests.data: insured.name",
+		"Casanova":  "requests.data: insured.secret", // no rule names it: it is removed
+		"Quimper":   "requests.data: trips[].town",
 		"hospital":  "",
 		"everybody": "",
 	} {
 		got := ""
-		if leak, ok := errors.AsType[*Leak](s.Look("public.t", []byte(text+"\n"))); ok {
+		if leak, ok := errors.AsType[*Leak](s.Look(anything, []byte(text+"\n"))); ok {
 			got = leak.Of.String()
 		}
 		if got != want {
@@ -98,8 +100,23 @@ func TestTheScanIsSilentAboutWhatNamesNobody(t *testing.T) {
 		{"the words are in two fields", LastName, []string{"Da Silva"}, "da\tSilva\n"},
 		{"the words are in two rows", LastName, []string{"Da Silva"}, "da\nSilva\n"},
 	} {
-		if err := learnt(c.kind, c.values...).Look("public.t", []byte(c.rows)); err != nil {
+		if err := learnt(c.kind, c.values...).Look(anything, []byte(c.rows)); err != nil {
 			t.Errorf("%s: %v", c.what, err)
+		}
+	}
+}
+
+func TestTheScanDoesNotLookAtWhatIsPublic(t *testing.T) {
+	column := func(kind Kind) ColumnPlan { return ColumnPlan{Rule: Rule{Kind: kind}} }
+	funds := &TablePlan{Schema: "public", Name: "funds", Columns: []ColumnPlan{column(Keep), column(Public), column(Keep)}}
+	s := learnt(LastName, "Quimper")
+	for rows, leaks := range map[string]bool{
+		"1\tCPAM de Quimper\tx\n2\tQuimper\t\n": false,
+		"1\tx\tQuimper\n":                       true,
+		"1\tx\t\nQuimper\tx\t\n":                true,
+	} {
+		if err := s.Look(funds, []byte(rows)); (err != nil) != leaks {
+			t.Errorf("%q: %v", rows, err)
 		}
 	}
 }
@@ -108,11 +125,11 @@ func FuzzTheScanReadsAnything(f *testing.F) {
 	f.Add("Kerviel", "1\tKerviel\\n\n")
 	f.Fuzz(func(t *testing.T, value, rows string) {
 		s := learnt(LastName, value)
-		_ = s.Look("t", []byte(rows))
+		_ = s.Look(anything, []byte(rows))
 		if len(s.whole) == 0 || strings.ContainsAny(value, "\t\n\\") {
 			return
 		}
-		if s.Look("t", []byte("x\t"+value+"\n")) == nil {
+		if s.Look(anything, []byte("x\t"+value+"\n")) == nil {
 			t.Errorf("%q is learnt, and not found", value)
 		}
 	})
@@ -124,12 +141,12 @@ func BenchmarkScan(b *testing.B) {
 	for i := range values {
 		values[i] = fmt.Sprintf("Kerviel%d", i)
 	}
-	s.Learn("public.people", &ColumnPlan{Rule: Rule{Kind: LastName}}, values)
+	s.Learn(people, &ColumnPlan{Rule: Rule{Kind: LastName}}, values)
 	row := []byte(`7d6c2f0e-9d3b-4a53-9d0a-2b1a0c9e1f11	20220700000001	2025-01-01 10:00:00+00	192.0.2.7	{"insured": {"first_name": "Belyx", "birth_date": "03/07/1985", "contact": {"email": "x.y@example.org"}}, "comment": "RAS\\nLorem ipsum"}` + "\n")
 	rows := []byte(strings.Repeat(string(row), 1000))
 	b.SetBytes(int64(len(rows)))
 	for b.Loop() {
-		if err := s.Look("t", rows); err != nil {
+		if err := s.Look(anything, rows); err != nil {
 			b.Fatal(err)
 		}
 	}

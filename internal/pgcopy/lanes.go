@@ -101,25 +101,18 @@ func (l *load) run(ctx context.Context, lanes int) error {
 	return nil
 }
 
-// ahead is how many jobs a lane has at a time: the one that is under way, and the
-// next one, so that no end waits for the other.
-const ahead = 2
-
-// lane carries tables until the queue is empty.
+// lane carries tables until the queue is empty, one at a time: what a lane took
+// ahead, another that is idle could not carry.
 func (l *load) lane(ctx context.Context) error {
 	r, w := io.Pipe()
 	defer w.Close()
 	orders := json.NewEncoder(w)
-	var jobs []wire.Job // that are under way, in order
+	var job wire.Job
+	under := false // way is job
 	order := func() error {
-		job, ok := l.next()
-		if !ok {
-			if len(jobs) == 0 {
-				return w.Close()
-			}
-			return nil
+		if job, under = l.next(); !under {
+			return w.Close()
 		}
-		jobs = append(jobs, job)
 		return orders.Encode(job)
 	}
 	taken := l.connect(ctx, script.NewPipe().WithReader(r))
@@ -128,10 +121,8 @@ func (l *load) lane(ctx context.Context) error {
 	if err == nil {
 		err = orders.Encode(wire.Sender{Server: l.from.wireServer(l.from.inst.Get("DB_NAME")), Snapshot: l.snapshot, Key: l.key[:], Plan: *l.plan})
 	}
-	for range ahead {
-		if err == nil {
-			err = order()
-		}
+	if err == nil {
+		err = order()
 	}
 	for err == nil {
 		var line []byte
@@ -139,15 +130,14 @@ func (l *load) lane(ctx context.Context) error {
 			break
 		}
 		var done wire.Done
-		if err := json.Unmarshal(line, &done); err != nil || len(jobs) == 0 {
+		if err := json.Unmarshal(line, &done); err != nil || !under {
 			return fmt.Errorf("%s: what the receiver says can't be read", l.to.Name)
 		}
 		if done.Partial {
-			l.progress.far(jobs[0], done)
+			l.progress.far(job, done)
 			continue
 		}
-		l.took(jobs[0], done)
-		jobs = jobs[1:]
+		l.took(job, done)
 		err = order()
 	}
 	// The pipe knows why there is no more, and why nobody takes more orders.

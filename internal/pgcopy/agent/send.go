@@ -106,7 +106,7 @@ func (s *sender) sample(ctx context.Context, t *anonymize.TablePlan) error {
 				values = append(values, string(row[i]))
 			}
 		}
-		s.scan.Learn(t.Schema+"."+t.Name, c, values)
+		s.scan.Learn(t, c, values)
 	}
 	return nil
 }
@@ -161,7 +161,7 @@ func (s *sender) table(ctx context.Context, t *anonymize.TablePlan, job wire.Job
 		clear.close(err)
 		filtered <- err
 	}()
-	done, err := s.rows(t.Schema+"."+t.Name, clear)
+	done, err := s.rows(t, clear)
 	clear.stop()
 	if err != nil {
 		cancel()
@@ -189,10 +189,10 @@ func firstOf(errs ...error) error {
 }
 
 // rows looks at what the filter lets through, and sends it.
-func (s *sender) rows(table string, in *blocks) (done wire.Done, err error) {
+func (s *sender) rows(t *anonymize.TablePlan, in *blocks) (done wire.Done, err error) {
 	var packed []byte
 	w := &wholeRows{emit: func(rows []byte) error {
-		if err := s.scan.Look(table, rows); err != nil {
+		if err := s.scan.Look(t, rows); err != nil {
 			return err
 		}
 		packed = s2.Encode(packed[:cap(packed)], rows)
