@@ -10,7 +10,9 @@ import (
 
 	"github.com/betagouv/mrs-ops/internal/backup"
 	"github.com/betagouv/mrs-ops/internal/deploy"
+	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/ops"
+	"github.com/betagouv/mrs-ops/internal/pgcopy"
 )
 
 // Ops is the namespace of day-to-day work: an INSTANCE is an env file's name, or test-SLUG for a branch.
@@ -138,4 +140,30 @@ func (Ops) Report(ctx context.Context, to *string) error {
 // the audit log.
 func (Ops) FetchBackup(ctx context.Context, instance string, snapshot, to *string) error {
 	return backup.Fetch(ctx, instance, cmp.Or(value(snapshot), "latest"), value(to))
+}
+
+// CopyProdToStaging copies production's database to staging, anonymised before it leaves production.
+//
+// env/anonymize.yml says what is done to every column; one that it does not name stops the copy before
+// anything is sent. Staging serves its own data until all is there and its application runs well on it;
+// they are kept under a dated name until the next copy. -from= and -to= are other instances (never to
+// production), -dryRun tells what would be copied, -tables=a,b copies these and what they refer to,
+// -sample=0.1 one row in ten and what refers to it, -key=FILE has a text that makes the same fakes each
+// time, -yes asks nothing. Afterwards dev, password dev, may do everything there.
+func (Ops) CopyProdToStaging(ctx context.Context, from, to *string, dryRun *bool, tables *string, sample *float64, key *string, direct, yes *bool) error {
+	return pgcopy.Copy(ctx, pgcopy.Options{From: cmp.Or(value(from), instance.Production), To: cmp.Or(value(to), "staging"),
+		DryRun: value(dryRun), Tables: value(tables), Sample: value(sample), KeyFile: value(key), Direct: value(direct), Yes: value(yes)})
+}
+
+// AnonymizeInit prints a first env/anonymize.yml for an instance's database, to be read and corrected.
+//
+// It is guessed from the names and types of the columns and from a look at some values, of which it
+// prints none. What is uncertain is marked so.
+func (Ops) AnonymizeInit(ctx context.Context, instance string) error {
+	return pgcopy.Init(ctx, instance)
+}
+
+// AnonymizeCheck tells whether env/anonymize.yml still names every column of an instance's database.
+func (Ops) AnonymizeCheck(ctx context.Context, instance string) error {
+	return pgcopy.Check(ctx, instance)
 }

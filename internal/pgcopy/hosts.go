@@ -190,10 +190,7 @@ type hold struct {
 func (e *end) holdSnapshot(query string) (*hold, error) {
 	r, w := io.Pipe()
 	h := &hold{input: w, out: e.ExecFrom(script.NewPipe().WithReader(r), e.agent, "hold")}
-	order := struct {
-		wire.Server
-		Query string `json:"query"`
-	}{e.wireServer(e.inst.Get("DB_NAME")), query}
+	order := wire.Hold{Server: e.wireServer(e.inst.Get("DB_NAME")), Query: query}
 	go func() { _ = json.NewEncoder(w).Encode(order) }()
 	line, err := bufio.NewReader(h.out).ReadBytes('\n')
 	if err == nil {

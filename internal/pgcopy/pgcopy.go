@@ -16,6 +16,7 @@ package pgcopy
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -29,6 +30,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/anonymize"
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/instance"
+	"github.com/betagouv/mrs-ops/internal/pgcopy/wire"
 	"github.com/betagouv/mrs-ops/internal/server"
 )
 
@@ -104,9 +106,28 @@ func Copy(ctx context.Context, o Options) error {
 }
 
 // Init prints a first file of rules for the database of an instance, guessed
-// from its schema and from a look at its values, of which it prints none.
+// where the database is from its schema and from a look at its values, of which
+// none is printed or leaves.
 func Init(ctx context.Context, name string) error {
-	return errors.New("not yet")
+	e, err := reach(ctx, name, true, server.Open)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	if err := e.install(ctx); err != nil {
+		return err
+	}
+	order, err := json.Marshal(wire.Hold{Server: e.wireServer(e.inst.Get("DB_NAME")), Query: anonymize.SchemaQuery})
+	if err != nil {
+		return err
+	}
+	out, err := e.WithContext(ctx).ExecFrom(script.Echo(string(order)+"\n"), e.agent, "propose").String()
+	if err != nil {
+		return fmt.Errorf("%s: its database can't be read: %w", name, err)
+	}
+	fmt.Print(out)
+	console.Done("a first guess for %s; what is marked as uncertain wants to be read, and so does the rest", RulesFile)
+	return nil
 }
 
 // Check reports whether the rules still fit the database of an instance.
@@ -145,7 +166,7 @@ func (c *copying) know(ctx context.Context) error {
 	if c.schema, err = anonymize.ParseSchema(c.hold.Schema); err != nil {
 		return fmt.Errorf("%s: its schema can't be read: %w", c.from.Name, err)
 	}
-	plan, unfit := c.rules.Fit(c.schema.Tables)
+	plan, unfit := c.rules.Fit(c.schema)
 	if err := errors.Join(unfit, c.unable()); err != nil {
 		return err
 	}
@@ -274,7 +295,7 @@ func (c *copying) unable() error {
 func (c *copying) references() []reference {
 	var refs []reference
 	for _, f := range c.schema.ForeignKeys {
-		refs = append(refs, reference{f.Table, f.ReferencedTable, f.Columns, f.ReferencedColumns})
+		refs = append(refs, reference{f.Table, f.References, f.Columns, f.Referenced})
 	}
 	return refs
 }

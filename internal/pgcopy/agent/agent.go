@@ -21,10 +21,12 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/betagouv/mrs-ops/internal/anonymize"
 	"github.com/betagouv/mrs-ops/internal/pgcopy/wire"
 )
 
-// Run does what an agent is started for: "hold", "send" or "receive". It ends
+// Run does what an agent is started for: "hold", "send", "receive" or
+// "propose". It ends
 // when in does.
 func Run(ctx context.Context, what string, in io.Reader, out io.Writer) error {
 	lines := bufio.NewReaderSize(in, 1<<16)
@@ -35,8 +37,10 @@ func Run(ctx context.Context, what string, in io.Reader, out io.Writer) error {
 		return send(ctx, lines, out)
 	case "receive":
 		return receive(ctx, lines, out)
+	case "propose":
+		return propose(ctx, lines, out)
 	}
-	return fmt.Errorf("%q is not known; hold, send or receive", what)
+	return fmt.Errorf("%q is not known; hold, send, receive or propose", what)
 }
 
 // read reads the next line into value.
@@ -140,10 +144,7 @@ func clean(err error) error {
 // hold opens the snapshot that all senders read, says what is in the database,
 // and keeps it open until its input ends.
 func hold(ctx context.Context, lines *bufio.Reader, out io.Writer) error {
-	var s struct {
-		wire.Server
-		Query string `json:"query"` // that tells the schema
-	}
+	var s wire.Hold
 	if err := read(lines, &s); err != nil {
 		return err
 	}
@@ -165,6 +166,75 @@ func hold(ctx context.Context, lines *bufio.Reader, out io.Writer) error {
 	}
 	_, err = io.Copy(io.Discard, lines)
 	return err
+}
+
+// propose prints a first file of rules for a database.
+func propose(ctx context.Context, lines *bufio.Reader, out io.Writer) error {
+	var s wire.Hold
+	if err := read(lines, &s); err != nil {
+		return err
+	}
+	conn, err := connect(ctx, s.Server, begin)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	text, err := value(ctx, conn, s.Query)
+	if err != nil {
+		return err
+	}
+	schema, err := anonymize.ParseSchema(text)
+	if err != nil {
+		return err
+	}
+	samples := map[string][]string{}
+	for i := range schema.Tables {
+		t := &schema.Tables[i]
+		var names []string
+		for _, c := range t.Columns {
+			names = append(names, c.Name)
+		}
+		values, err := sample(ctx, conn, t.Schema, t.Name, t.Rows, names)
+		if err != nil {
+			return err
+		}
+		for n, c := range t.Columns {
+			samples[t.Called()+"."+c.Name] = values[n]
+		}
+	}
+	_, err = out.Write(anonymize.Propose(schema, samples))
+	return err
+}
+
+// sampleRows is about how many rows of a table are looked at.
+const sampleRows = 2000
+
+// sample returns values of columns from all over a table, without the NULLs.
+func sample(ctx context.Context, conn *pgconn.PgConn, schema, table string, rows int64, columns []string) ([][]string, error) {
+	values := make([][]string, len(columns))
+	if len(columns) == 0 {
+		return values, nil
+	}
+	texts := make([]string, len(columns))
+	for i, name := range columns {
+		texts[i] = ident(name) + "::text"
+	}
+	some := ""
+	if rows > 2*sampleRows {
+		some = fmt.Sprintf(" tablesample system (%g) repeatable (1)", min(100, 2*sampleRows*100/float64(rows)))
+	}
+	result := conn.ExecParams(ctx, fmt.Sprintf("select %s from only %s.%s%s limit %d", strings.Join(texts, ", "), ident(schema), ident(table), some, sampleRows), nil, nil, nil, nil).Read()
+	if result.Err != nil {
+		return nil, clean(result.Err)
+	}
+	for _, row := range result.Rows {
+		for i := range columns {
+			if row[i] != nil {
+				values[i] = append(values[i], string(row[i]))
+			}
+		}
+	}
+	return values, nil
 }
 
 // begin is how whoever reads production begins: it can't write.

@@ -71,12 +71,12 @@ func sendAll(ctx context.Context, lines *bufio.Reader, out *bufio.Writer) error 
 	}
 }
 
-// sampleRows is about how many rows of a table the scan learns the values of.
-const sampleRows = 2000
-
 // sample makes the scan learn real values of a table's columns that are
 // anonymised.
 func (s *sender) sample(ctx context.Context, t *anonymize.TablePlan) error {
+	if t.Empty {
+		return nil
+	}
 	var columns []*anonymize.ColumnPlan
 	var names []string
 	for i := range t.Columns {
@@ -84,29 +84,15 @@ func (s *sender) sample(ctx context.Context, t *anonymize.TablePlan) error {
 		case anonymize.Keep, anonymize.Public, anonymize.BirthDate:
 		default:
 			columns = append(columns, c)
-			names = append(names, ident(c.Name)+"::text")
+			names = append(names, c.Name)
 		}
 	}
-	if len(columns) == 0 || t.Empty {
-		return nil
-	}
-	table := ident(t.Schema) + "." + ident(t.Name)
-	some := ""
-	if t.Rows > 2*sampleRows {
-		some = fmt.Sprintf(" tablesample system (%g) repeatable (1)", min(100, 2*sampleRows*100/float64(t.Rows)))
-	}
-	result := s.conn.ExecParams(ctx, fmt.Sprintf("select %s from only %s%s limit %d", strings.Join(names, ", "), table, some, sampleRows), nil, nil, nil, nil).Read()
-	if result.Err != nil {
-		return clean(result.Err)
+	values, err := sample(ctx, s.conn, t.Schema, t.Name, t.Rows, names)
+	if err != nil {
+		return err
 	}
 	for i, c := range columns {
-		values := make([]string, 0, len(result.Rows))
-		for _, row := range result.Rows {
-			if row[i] != nil {
-				values = append(values, string(row[i]))
-			}
-		}
-		s.scan.Learn(t, c, values)
+		s.scan.Learn(t, c, values[i])
 	}
 	return nil
 }

@@ -24,6 +24,13 @@ type Server struct {
 	GID      int    `json:"gid"`
 }
 
+// Hold is the first line that an agent gets which holds a snapshot, or proposes
+// rules.
+type Hold struct {
+	Server
+	Query string `json:"query"` // that tells the schema
+}
+
 // Held is what the agent that holds the snapshot says, once it does.
 type Held struct {
 	Snapshot string          `json:"snapshot"`

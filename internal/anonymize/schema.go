@@ -1,0 +1,113 @@
+package anonymize
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Schema is what a database consists of, as far as a copy of its data has to know.
+type Schema struct {
+	Tables      []Table      `json:"tables"` // with rows of their own: no views, no table that only has partitions
+	ForeignKeys []ForeignKey `json:"foreignKeys"`
+
+	// LargeObjects is how many pg_largeobject has: they belong to no column.
+	LargeObjects int64 `json:"largeObjects"`
+	// Foreign are tables whose rows are in another database.
+	Foreign  []string `json:"foreign"`
+	Encoding string   `json:"encoding"` // of the server: "UTF8"
+}
+
+// ForeignKey says that rows of a table refer to rows of another. Tables are
+// schema.name; of partitions, only their root has it.
+type ForeignKey struct {
+	Table      string   `json:"table"`
+	Columns    []string `json:"columns"`
+	References string   `json:"references"`
+	Referenced []string `json:"referenced"` // its columns
+}
+
+// SchemaQuery is SQL that returns the schema of a database as JSON, for
+// [ParseSchema], from PostgreSQL 12 on. Tables of extensions are theirs to fill.
+const SchemaQuery = `
+with recursive mine as (
+  select c.oid, n.nspname, c.relname, c.relkind, c.relispartition, c.reltuples
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where c.relkind in ('r', 'p', 'f') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+    and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
+), up as (
+  select oid, oid as top, relispartition as more from mine
+  union all
+  select up.oid, i.inhparent, p.relispartition from up join pg_inherits i on i.inhrelid = up.top join pg_class p on p.oid = i.inhparent where up.more
+), root as (
+  select oid, top from up where not more
+), alone as (
+  select distinct indrelid, indkey[0] as attnum from pg_index where indisunique and indnkeyatts = 1 and indpred is null and indkey[0] > 0
+), fk as (
+  select k.conrelid, k.confrelid, k.conkey, k.confkey,
+    (select array_agg(a.attname::text order by o) from unnest(k.conkey) with ordinality u(num, o) join pg_attribute a on a.attrelid = k.conrelid and a.attnum = num) as columns,
+    (select array_agg(a.attname::text order by o) from unnest(k.confkey) with ordinality u(num, o) join pg_attribute a on a.attrelid = k.confrelid and a.attnum = num) as referenced
+  from pg_constraint k where k.contype = 'f' and k.conparentid = 0
+), named as (
+  select oid, nspname || '.' || relname as name from mine
+)
+select json_build_object(
+  'encoding', current_setting('server_encoding'),
+  'largeObjects', (select count(*) from pg_largeobject_metadata),
+  'foreign', (select coalesce(json_agg(nspname || '.' || relname order by 1), '[]') from mine where relkind = 'f'),
+  'foreignKeys', (select coalesce(json_agg(json_build_object('table', f.name, 'columns', columns, 'references', t.name, 'referenced', referenced) order by f.name, columns), '[]')
+    from fk join named f on f.oid = conrelid join named t on t.oid = confrelid),
+  'tables', (select coalesce(json_agg(json_build_object(
+      'schema', m.nspname, 'name', m.relname,
+      'root', case when m.relispartition then (select name from named where named.oid = root.top) else '' end,
+      'rows', m.reltuples::bigint, 'bytes', pg_total_relation_size(m.oid), 'pages', pg_relation_size(m.oid) / current_setting('block_size')::int,
+      'columns', (select coalesce(json_agg(json_build_object(
+          'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
+          'length', case when coalesce(nullif(t.typbasetype, 0), t.oid) in ('varchar'::regtype, 'bpchar'::regtype)
+            then greatest(case when a.atttypmod > 0 then a.atttypmod else t.typtypmod end - 4, 0) else 0 end,
+          'notNull', a.attnotnull or t.typnotnull, 'unique', alone.attnum is not null, 'generated', a.attgenerated <> '',
+          'references', (select name || '.' || referenced[1] from fk join named on named.oid = confrelid
+            where conrelid in (m.oid, root.top) and cardinality(columns) = 1 and columns[1] = a.attname limit 1)
+        ) order by a.attnum), '[]')
+        from pg_attribute a join pg_type t on t.oid = a.atttypid left join alone on alone.indrelid = m.oid and alone.attnum = a.attnum
+        where a.attrelid = m.oid and a.attnum > 0 and not a.attisdropped)
+    ) order by m.nspname, m.relname), '[]')
+    from mine m join root on root.oid = m.oid where m.relkind = 'r')
+)`
+
+// ParseSchema reads what [SchemaQuery] returns. The error lists what can't be
+// copied whole.
+func ParseSchema(text []byte) (*Schema, error) {
+	s := &Schema{}
+	if err := json.Unmarshal(text, s); err != nil {
+		return nil, fmt.Errorf("what PostgreSQL says of its schema can't be read: %w", err)
+	}
+	return s, nil
+}
+
+// full is how SQL calls a table.
+func (t *Table) full() string { return t.Schema + "." + t.Name }
+
+// Called returns how rules call a table: by its root, without the schema public.
+func (t *Table) Called() string {
+	name := t.full()
+	if t.Root != "" {
+		name = t.Root
+	}
+	return strings.TrimPrefix(name, "public.")
+}
+
+// roots are the tables as rules see them: a partitioned one is one table.
+func roots(tables []Table) []*Table {
+	var all []*Table
+	seen := map[string]bool{}
+	for i := range tables {
+		if t := &tables[i]; !seen[t.Called()] {
+			seen[t.Called()] = true
+			all = append(all, t)
+		}
+	}
+	slices.SortFunc(all, func(a, b *Table) int { return strings.Compare(a.Called(), b.Called()) })
+	return all
+}
