@@ -65,7 +65,11 @@ func unexpected(kind wire.Kind, payload []byte) error {
 // table writes the rows of one table, up to its End, in one transaction.
 func table(ctx context.Context, conn *pgconn.PgConn, b wire.Begin, frames *wire.Reader, out io.Writer) (wire.Done, error) {
 	name := ident(b.Schema) + "." + ident(b.Name)
-	sql := "copy " + name + " (" + idents(b.Columns) + ") from stdin"
+	sql := "copy " + name
+	if len(b.Columns) > 0 { // a table without columns has rows all the same
+		sql += " (" + idents(b.Columns) + ")"
+	}
+	sql += " from stdin"
 	start := "begin"
 	if b.Whole {
 		// What nobody else can see need not be looked at again by the next reader.
