@@ -23,9 +23,9 @@ import (
 // in 20 has, and the words that this package invents.
 type Scan struct {
 	seed   uint64
-	first  [1 << 12]uint64          // a bit for each first word's hash, to be asked before starts
-	starts map[uint64]struct{}      // the hashes of first words
-	whole  map[uint64]*ScannedField // the hashes of values
+	starts hashes                   // the hashes of first words
+	ends   hashes                   // the hashes of values, to be asked before whole
+	whole  map[uint64]*ScannedField // the same
 	words  []window
 }
 
@@ -58,6 +58,12 @@ func (l *Leak) Error() string {
 // maxWords is how many words a value is known by, from its beginning.
 const maxWords = 6
 
+// hashes are a set of them that may say yes to others as well.
+type hashes [1 << 14]uint64
+
+func (b *hashes) add(hash uint64)      { b[hash>>6&(1<<14-1)] |= 1 << (hash & 63) }
+func (b *hashes) has(hash uint64) bool { return b[hash>>6&(1<<14-1)]&(1<<(hash&63)) != 0 }
+
 type window struct {
 	hash uint64
 	n    int
@@ -65,7 +71,7 @@ type window struct {
 
 // NewScan returns a Scan that knows no value.
 func NewScan() *Scan {
-	return &Scan{seed: rand.Uint64(), starts: map[uint64]struct{}{}, whole: map[uint64]*ScannedField{}}
+	return &Scan{seed: rand.Uint64(), whole: map[uint64]*ScannedField{}}
 }
 
 // Values returns how many values the scan knows.
@@ -221,8 +227,8 @@ func (s *Scan) add(field *ScannedField, value string) {
 	if invented(value) {
 		return
 	}
-	s.starts[start] = struct{}{}
-	s.first[start>>6&(1<<12-1)] |= 1 << (start & 63)
+	s.starts.add(start)
+	s.ends.add(hash)
 	s.whole[hash] = field
 }
 
@@ -284,7 +290,7 @@ func (s *Scan) look(t *TablePlan, rows []byte) error {
 			}
 			continue
 		}
-		if len(s.words) == 0 && s.first[hash>>6&(1<<12-1)]&(1<<(hash&63)) == 0 {
+		if len(s.words) == 0 && !s.starts.has(hash) {
 			continue // the most of all words
 		}
 		if field := s.word(hash, hash); field != nil {
@@ -301,11 +307,13 @@ func (s *Scan) word(hash, other uint64) *ScannedField {
 	kept := 0
 	for _, was := range s.words[:open] {
 		now := window{join(was.hash, hash), was.n + 1}
-		if field := s.whole[now.hash]; field != nil {
+		if field := s.value(now.hash); field != nil {
 			return field
 		}
-		if field := s.whole[join(was.hash, other)]; field != nil {
-			return field
+		if hash != other {
+			if field := s.value(join(was.hash, other)); field != nil {
+				return field
+			}
 		}
 		if now.n < maxWords {
 			s.words[kept] = now
@@ -321,15 +329,19 @@ func (s *Scan) word(hash, other uint64) *ScannedField {
 
 // begin takes a word as the first of a value.
 func (s *Scan) begin(hash uint64) *ScannedField {
-	if s.first[hash>>6&(1<<12-1)]&(1<<(hash&63)) == 0 {
-		return nil
-	}
-	if _, ok := s.starts[hash]; !ok {
+	if !s.starts.has(hash) {
 		return nil
 	}
 	now := window{join(0, hash), 1}
 	s.words = append(s.words, now)
-	return s.whole[now.hash]
+	return s.value(now.hash)
+}
+
+func (s *Scan) value(hash uint64) *ScannedField {
+	if !s.ends.has(hash) {
+		return nil
+	}
+	return s.whole[hash]
 }
 
 const prime = 0x9e3779b97f4a7c15
