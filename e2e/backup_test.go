@@ -86,6 +86,20 @@ func (s ftpServer) use(t *testing.T, both []byte) {
 	must(t, "docker", "restart", "--time=1", s.container)
 }
 
+// heard fails the test unless Slack is told so much, soon.
+func (s *slack) heard(t *testing.T, want string) {
+	t.Helper()
+	var all string
+	for range 100 {
+		texts, _ := s.told()
+		if all += texts; strings.Contains(all, want) {
+			return
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	t.Errorf("Slack was told %q, and not %q", all, want)
+}
+
 // backed is what ops:snapshots -json prints.
 type backed struct {
 	Snapshots []struct {
@@ -189,18 +203,6 @@ func backups(t *testing.T, l rehearsal) {
 		l.sh(t, "staging", "cat >/usr/local/share/ca-certificates/mrs-e2e.crt <<'PEM'\n"+string(trusted)+"PEM\nupdate-ca-certificates >/dev/null 2>&1")
 	}
 	trust()
-	told := func(t *testing.T, want string) {
-		t.Helper()
-		var all string
-		for range 100 {
-			texts, _ := slack.told()
-			if all += texts; strings.Contains(all, want) {
-				return
-			}
-			time.Sleep(200 * time.Millisecond)
-		}
-		t.Errorf("Slack was told %q, and not %q", all, want)
-	}
 	onMirror := func(script string) string {
 		return must(t, "docker", "exec", ftp.container, "bash", "-c", "cd ~mirror/mrs-staging/restic && "+script)
 	}
@@ -287,7 +289,7 @@ rm -rf /home/mrs-staging`)
 		if r := l.mage(t, "ops:backup", "staging"); r.status == 0 || !strings.Contains(r.output, "is its disk mounted?") {
 			t.Errorf("a backup began another one: exit status %d\n%s", r.status, r.output)
 		}
-		told(t, "can't be opened")
+		slack.heard(t, "can't be opened")
 		out := l.mage(t, "ops:restore", "staging", "latest", "-yes", "-only=attachments")
 		if out.status != 0 || !strings.Contains(out.output, "fetching the repository from the mirror") {
 			t.Errorf("exit status %d\n%s", out.status, out.output)
@@ -389,7 +391,7 @@ dd if=/dev/urandom of=log/ballast bs=1M count=16 status=none`)
 				if r.status == 0 {
 					t.Errorf("exit status 0\n%s", r.output)
 				}
-				told(t, c.reason)
+				slack.heard(t, c.reason)
 				if c.mend != nil {
 					c.mend()
 				}
@@ -426,77 +428,7 @@ dd if=/dev/urandom of=log/ballast bs=1M count=16 status=none`)
 		}
 	})
 
-	t.Run("a restore that does not work out, or is interrupted, changes nothing", func(t *testing.T) {
-		const leftovers = `ls -d /home/mrs-staging/.restore* /home/mrs-staging/log.* /home/mrs-staging/mrsattachments.* 2>/dev/null || true
-docker exec ` + postgres + ` psql -U django -d postgres -qtAc "select datname from pg_database where datname like 'mrs_%' and datname not like 'mrs_undone_%'"
-docker ps -aq --filter label=com.docker.compose.project=mrs-staging-trial`
-		l.sh(t, "staging", `cd /home/mrs-staging; for s in log.*; do ./restore.sh discard "${s#log.}"; done; for s in mrsattachments.*; do [ ! -e "$s" ] || ./restore.sh discard "${s#mrsattachments.}"; done`)
-		l.sh(t, "staging", "echo 'this is new' >/home/mrs-staging/mrsattachments/new; chown 1000:1000 /home/mrs-staging/mrsattachments/new")
-		mine := l.whatIsThere(t)
-		for _, c := range []struct{ name, until, strike, reason string }{
-			{"pg_restore is killed", "restoring the database", "for ((n = 0; n < 600; n++)); do pkill -9 -x pg_restore && break; sleep 0.01; done", "the database can't be restored"},
-			{"PostgreSQL is killed", "restoring the database", "until pgrep -x pg_restore; do sleep 0.01; done; kill -9 $(docker inspect --format '{{.State.Pid}}' " + postgres + ")", "the database can't be restored"},
-			{"the application dies on it", "trying the application", `for ((n = 0; n < 300; n++)); do docker kill $(docker ps -q --filter label=com.docker.compose.project=mrs-staging-trial) >/dev/null 2>&1 && break; sleep 0.05; done`, "does not run well on it"},
-			{"the script is killed while it restores", "restoring the database", "systemctl kill --signal=KILL mrs-staging-restore", "killed"},
-			{"the script is killed in the swap", "swapping", "sleep 1.5; systemctl kill --signal=KILL mrs-staging-restore", "killed"},
-		} {
-			t.Run(c.name, func(t *testing.T) {
-				slack.told()
-				b := l.begin(t, c.until, "ops:restore", "staging", "latest", "-yes")
-				if out, err := l.shell("staging", c.strike); err != nil {
-					t.Errorf("%v\n%s", err, out)
-				}
-				if err := b.end(t); err == nil {
-					t.Errorf("exit status 0\n%s", b.said())
-				}
-				told(t, c.reason)
-				l.healthy(t)
-				if now := l.whatIsThere(t); now != mine {
-					t.Errorf("there was\n%s\nand is\n%s\n%s", mine, now, b.said())
-				}
-				if c.reason == "killed" { // what it restored beside goes when the next one begins
-					return
-				}
-				if left := l.sh(t, "staging", leftovers); left != "" {
-					t.Errorf("left: %s", left)
-				}
-			})
-		}
-		for _, until := range []string{"restoring the database", "swapping"} {
-			t.Run("Ctrl-C: "+until, func(t *testing.T) {
-				b := l.begin(t, until, "ops:restore", "staging", "latest", "-yes")
-				_ = syscall.Kill(-b.Process.Pid, syscall.SIGINT)
-				if err := b.end(t); err == nil || !strings.Contains(b.said(), "was interrupted, and undone") {
-					t.Errorf("%v\n%s", err, b.said())
-				}
-				l.healthy(t)
-				l.stillThere(t, mine)
-				if left := l.sh(t, "staging", leftovers); left != "" {
-					t.Errorf("left: %s", left)
-				}
-			})
-		}
-		for _, until := range []string{"restoring the database", "swapping"} {
-			t.Run("the power goes: "+until, func(t *testing.T) {
-				slack.told()
-				b := l.begin(t, until, "ops:restore", "staging", "latest", "-yes")
-				time.Sleep(time.Second)
-				l.powerCut(t)
-				_ = b.end(t)
-				told(t, "the restore that began")
-				l.healthy(t)
-				l.stillThere(t, mine)
-			})
-		}
-		t.Run("an operator who is cut off loses nothing: it goes on, and is whole", func(t *testing.T) {
-			b := l.begin(t, "restoring the database", "ops:restore", "staging", "latest", "-yes")
-			_ = syscall.Kill(-b.Process.Pid, syscall.SIGKILL)
-			_ = b.end(t)
-			l.ended(t, "mrs-staging-restore")
-			l.healthy(t)
-			l.stillThere(t, before)
-		})
-	})
+	t.Run("a restore that does not work out, or is interrupted, changes nothing", func(t *testing.T) { brokenRestores(t, l, slack, before) })
 
 	// What was good before the power went is, and another one is made.
 	for until, more := range map[string]int{"dumping the database": 1, "making a snapshot": 1, "mirroring": 2} {
@@ -506,7 +438,7 @@ docker ps -aq --filter label=com.docker.compose.project=mrs-staging-trial`
 			b := l.begin(t, until, "ops:backup", "staging")
 			l.powerCut(t)
 			_ = b.end(t)
-			told(t, "the backup that began")
+			slack.heard(t, "the backup that began")
 			deadline := time.Now().Add(time.Minute)
 			for {
 				b := l.backed(t, "staging")
@@ -556,7 +488,7 @@ echo "$file"`)
 				t.Errorf("%s: exit status %d\n%s", target, r.status, r.output)
 			}
 		}
-		told(t, file)
+		slack.heard(t, file)
 		if sum := onMirror("sha256sum " + file); !strings.HasPrefix(sum, filepath.Base(file)) {
 			t.Errorf("the mirror has %s", sum)
 		}
@@ -576,9 +508,217 @@ echo "$file"`)
 		}
 	})
 
+	t.Run("a copy of another's database is adopted as a restore is made", func(t *testing.T) { adoptions(t, l, slack) })
+
 	if status, _, _ := ask(t, l.staging, "staging.lab"); status != http.StatusUnauthorized && status != http.StatusOK {
 		t.Errorf("staging answers %d", status)
 	}
 	// A machine that was off has forgotten the names of the lab.
 	l.must(t, mage, "lab:up")
+}
+
+// brokenRestores are restores of the last snapshot, which has the data before,
+// that end otherwise than well.
+func brokenRestores(t *testing.T, l rehearsal, slack *slack, before string) {
+	const leftovers = `ls -d /home/mrs-staging/.restore* /home/mrs-staging/log.* /home/mrs-staging/mrsattachments.* 2>/dev/null || true
+docker exec ` + postgres + ` psql -U django -d postgres -qtAc "select datname from pg_database where datname like 'mrs_%' and datname not like 'mrs_undone_%'"
+docker ps -aq --filter label=com.docker.compose.project=mrs-staging-trial`
+	l.sh(t, "staging", `cd /home/mrs-staging; for s in log.*; do [ ! -e "$s" ] || ./restore.sh discard "${s#log.}"; done; for s in mrsattachments.*; do [ ! -e "$s" ] || ./restore.sh discard "${s#mrsattachments.}"; done`)
+	l.sh(t, "staging", "echo 'this is new' >/home/mrs-staging/mrsattachments/new; chown 1000:1000 /home/mrs-staging/mrsattachments/new")
+	mine := l.whatIsThere(t)
+	for _, c := range []struct{ name, until, strike, reason string }{
+		{"pg_restore is killed", "restoring the database", "for ((n = 0; n < 600; n++)); do pkill -9 -x pg_restore && break; sleep 0.01; done", "the database can't be restored"},
+		{"PostgreSQL is killed", "restoring the database", "until pgrep -x pg_restore; do sleep 0.01; done; kill -9 $(docker inspect --format '{{.State.Pid}}' " + postgres + ")", "the database can't be restored"},
+		{"the application dies on it", "trying the application", `for ((n = 0; n < 300; n++)); do docker kill $(docker ps -q --filter label=com.docker.compose.project=mrs-staging-trial) >/dev/null 2>&1 && break; sleep 0.05; done`, "does not run well on it"},
+		{"the script is killed while it restores", "restoring the database", "systemctl kill --signal=KILL mrs-staging-restore", "killed"},
+		{"the script is killed in the swap", "swapping", "sleep 1.5; systemctl kill --signal=KILL mrs-staging-restore", "killed"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			slack.told()
+			b := l.begin(t, c.until, "ops:restore", "staging", "latest", "-yes")
+			if out, err := l.shell("staging", c.strike); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+			if err := b.end(t); err == nil {
+				t.Errorf("exit status 0\n%s", b.said())
+			}
+			slack.heard(t, c.reason)
+			l.healthy(t)
+			if now := l.whatIsThere(t); now != mine {
+				t.Errorf("there was\n%s\nand is\n%s\n%s", mine, now, b.said())
+			}
+			if c.reason == "killed" { // what it restored beside goes when the next one begins
+				return
+			}
+			if left := l.sh(t, "staging", leftovers); left != "" {
+				t.Errorf("left: %s", left)
+			}
+		})
+	}
+	for _, until := range []string{"restoring the database", "swapping"} {
+		t.Run("Ctrl-C: "+until, func(t *testing.T) {
+			b := l.begin(t, until, "ops:restore", "staging", "latest", "-yes")
+			_ = syscall.Kill(-b.Process.Pid, syscall.SIGINT)
+			if err := b.end(t); err == nil || !strings.Contains(b.said(), "was interrupted, and undone") {
+				t.Errorf("%v\n%s", err, b.said())
+			}
+			l.healthy(t)
+			l.stillThere(t, mine)
+			if left := l.sh(t, "staging", leftovers); left != "" {
+				t.Errorf("left: %s", left)
+			}
+		})
+	}
+	for _, until := range []string{"restoring the database", "swapping"} {
+		t.Run("the power goes: "+until, func(t *testing.T) {
+			slack.told()
+			b := l.begin(t, until, "ops:restore", "staging", "latest", "-yes")
+			time.Sleep(time.Second)
+			l.powerCut(t)
+			_ = b.end(t)
+			slack.heard(t, "the restore that began")
+			l.healthy(t)
+			l.stillThere(t, mine)
+		})
+	}
+	t.Run("an operator who is cut off loses nothing: it goes on, and is whole", func(t *testing.T) {
+		b := l.begin(t, "restoring the database", "ops:restore", "staging", "latest", "-yes")
+		_ = syscall.Kill(-b.Process.Pid, syscall.SIGKILL)
+		_ = b.end(t)
+		l.ended(t, "mrs-staging-restore")
+		l.healthy(t)
+		l.stillThere(t, before)
+	})
+}
+
+// adoptions are copies of a database that staging takes over, and some that it
+// does not.
+func adoptions(t *testing.T, l rehearsal, slack *slack) {
+	const adopt = "/home/mrs-staging/restore.sh adopt "
+	sql := func(t *testing.T, database, text string) string {
+		t.Helper()
+		return l.sh(t, "staging", "docker exec -i "+postgres+" psql -U django -d "+database+" -qtA --set ON_ERROR_STOP=1 <<'SQL'\n"+text+"\nSQL")
+	}
+	// fill makes a copy, that differs from staging's database by some SQL.
+	fill := func(t *testing.T, stamp, text string) string {
+		t.Helper()
+		name := "mrs_copy_" + stamp
+		l.sh(t, "staging", `
+for ((n = 0; n < 20; n++)); do
+  ! docker exec `+postgres+` psql -U django -d postgres -q --set ON_ERROR_STOP=1 -c "select pg_terminate_backend(pid) from pg_stat_activity where datname = 'mrs'" \
+    -c "create database `+name+` template mrs" >/dev/null 2>&1 || exit 0
+done
+exit 1`)
+		sql(t, name, text)
+		return name
+	}
+	beside := func(t *testing.T) string {
+		t.Helper()
+		return sql(t, "postgres", "select datname from pg_database where datname ~ '_(copy|before|restore)_' order by 1")
+	}
+	// devIsSuperuser fails the test unless dev logs in with the password dev.
+	devIsSuperuser := func(t *testing.T) {
+		t.Helper()
+		out := l.sh(t, "staging", `docker exec "$(docker ps -q --filter label=com.docker.compose.project=mrs-staging --filter label=com.docker.compose.service=django)" \
+mrs shell -c 'from django.contrib.auth import authenticate; print(authenticate(username="dev", password="dev").is_superuser)'`)
+		if lastLine(out) != "True" {
+			t.Errorf("dev is a superuser: %s", out)
+		}
+	}
+
+	for _, c := range []struct{ name, stamp, without string }{
+		{"the superuser dev is made", "20261120t140000z", "update mrsuser_user set username = 'another' where username = 'dev'"},
+		{"the superuser dev gets the password dev again, and one database is kept", "20261121t140000z", "update mrsuser_user set password = '!', is_active = false, is_superuser = false where username = 'dev'"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l.sh(t, "staging", "rm -f /home/mrs-staging/mrsattachments/1x1.png")
+			name := fill(t, c.stamp, "create table marked(by text); insert into marked values ('"+c.stamp+"');"+c.without)
+			out := l.sh(t, "staging", adopt+name)
+			if lastLine(out) != "mrs-staging has adopted "+name {
+				t.Errorf("it says\n%s", out)
+			}
+			if got := sql(t, "mrs", "select by from marked"); lastLine(got) != c.stamp {
+				t.Errorf("the database is that of %s", got)
+			}
+			if kept := beside(t); !strings.HasPrefix(kept, "mrs_before_") || strings.Contains(kept, "\n") {
+				t.Errorf("beside it are %s", kept)
+			}
+			if got := l.sh(t, "staging", "cd /home/mrs-staging/mrsattachments; stat -c '%u %g %a' 1x1.png; head -c 4 1x1.png | tail -c 3"); got != "1000 1000 640\nPNG" {
+				t.Errorf("1x1.png is %q", got)
+			}
+			devIsSuperuser(t)
+			l.healthy(t)
+			sql(t, "mrs", "drop table marked")
+		})
+	}
+	if t.Failed() {
+		return
+	}
+	mine, kept := l.whatIsThere(t), beside(t)
+	unchanged := func(t *testing.T) {
+		t.Helper()
+		l.healthy(t)
+		l.stillThere(t, mine)
+		if now := beside(t); now != kept {
+			t.Errorf("beside it were %s, and are %s", kept, now)
+		}
+	}
+
+	t.Run("one on which the application does not run is dropped", func(t *testing.T) {
+		slack.told()
+		name := fill(t, "20261122t140000z", "alter table django_migrations rename to lost")
+		out, err := l.shell("staging", adopt+name)
+		if err == nil || !strings.Contains(out, "does not run well on it") || !strings.Contains(out, "nothing was adopted, mrs-staging is as it was before") {
+			t.Errorf("%v\n%s", err, out)
+		}
+		slack.heard(t, "the copy failed: the application does not run well")
+		unchanged(t)
+	})
+
+	t.Run("a swap that is killed is undone", func(t *testing.T) {
+		slack.told()
+		name := fill(t, "20261123t140000z", "delete from django_session")
+		l.sh(t, "staging", "rm -f /home/mrs-staging/mrsattachments/1x1.png")
+		without := l.whatIsThere(t)
+		if out, err := l.shell("staging", adopt+name+` >/tmp/said 2>&1 &
+until grep -q swapping /tmp/said || ! kill -0 $! 2>/dev/null; do sleep 0.05; done
+until [ -e /home/mrs-staging/.restore.swap ] || ! kill -0 $! 2>/dev/null; do sleep 0.01; done
+sleep 1
+systemctl kill --signal=KILL mrs-staging-restore
+! wait $! || { cat /tmp/said; exit 1; }
+rm /tmp/said`); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		slack.heard(t, "the copy that began")
+		l.healthy(t)
+		l.stillThere(t, without)
+		if now := beside(t); now != kept {
+			t.Errorf("beside it were %s, and are %s", kept, now)
+		}
+	})
+
+	t.Run("what is no copy is refused, and so is production; what was begun can be abandoned", func(t *testing.T) {
+		mine = l.whatIsThere(t)
+		for argument, why := range map[string]string{
+			"mrs": "is no name of a copy", "'mrs_copy_20261120t140000z; drop'": "is no name of a copy", "mrs_copy_20261124t140000z": "there is no database",
+		} {
+			if out, err := l.shell("staging", adopt+argument); err == nil || !strings.Contains(out, why) {
+				t.Errorf("%s: %v\n%s", argument, err, out)
+			}
+		}
+		fill(t, "20261124t140000z", "")
+		out, err := l.shell("staging", `
+trap 'rm -rf /tmp/production' EXIT
+mkdir /tmp/production
+cp -a /home/mrs-staging/{*.sh,.backup.env,docker-compose.yml} /tmp/production
+sed -i 's/^NAME=.*/NAME=mrs-production/' /tmp/production/.backup.env
+/tmp/production/restore.sh adopt mrs_copy_20261124t140000z`)
+		if err == nil || !strings.Contains(out, "mrs-production adopts no copy") {
+			t.Errorf("%v\n%s", err, out)
+		}
+		if out := l.sh(t, "staging", "/home/mrs-staging/restore.sh abandon"); out != "dropped: mrs_copy_20261124t140000z" {
+			t.Errorf("abandoned: %s", out)
+		}
+		unchanged(t)
+	})
 }

@@ -18,6 +18,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/bitfield/script"
@@ -78,7 +79,11 @@ func run(ctx context.Context, s *server.Server, j job) error {
 	case err != nil:
 		return fmt.Errorf("%s: %s failed: %w", s.Name, j.what, err)
 	}
-	console.Done("%s: %s is done (%s)", s.Name, j.what, time.Since(start).Round(100*time.Millisecond))
+	took := time.Since(start).Round(100 * time.Millisecond).String()
+	if ctx.Err() != nil {
+		took += "; the interruption came too late"
+	}
+	console.Done("%s: %s is done (%s)", s.Name, j.what, took)
 	return nil
 }
 
@@ -87,15 +92,25 @@ func run(ctx context.Context, s *server.Server, j job) error {
 // it is told to end, and its own end is waited for. The error is then
 // context.Canceled, if it has undone what it began.
 func work(ctx context.Context, s *server.Server, j job) error {
+	over := make(chan struct{})
+	defer close(over)
 	stop := context.AfterFunc(ctx, func() {
 		console.Say("%s: ending it, and waiting until all is as it was", s.Name)
-		_, _ = s.Script(end, s.Project+"-"+j.name).String()
+		for {
+			_, _ = s.Script(end, s.Project+"-"+j.name).String()
+			select {
+			case <-over:
+				return
+			case <-time.After(500 * time.Millisecond): // the unit had not begun yet
+			}
+		}
 	})
 	defer stop()
 	// What it complains of comes in order with what it says.
 	why, err := show(s.Name, s.Script(`exec 2>&1; exec "$@"`, append([]string{s.Folder + "/" + j.name + ".sh"}, j.args...)...))
 	switch {
-	case ctx.Err() != nil && err != nil && (why == "interrupted" || strings.Contains(why, "as it was before")):
+	case ctx.Err() != nil && err != nil && (why == "interrupted" || strings.Contains(why, "as it was before") ||
+		why == "" && local.ExitCode(err) == 128+int(syscall.SIGTERM)): // before it had begun anything
 		return context.Canceled
 	case err != nil && why != "":
 		return &failure{why, err}

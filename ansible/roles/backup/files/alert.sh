@@ -22,14 +22,16 @@ fi
 why=$(python3 -c '
 import json, sys
 what, last, good = sys.argv[1], "", ""
+# The unit that restores adopts copies too.
+kinds = (what, "copy") if what == "restore" else (what,)
 for line in sys.stdin:
     try:
         r = json.loads(line)
     except ValueError:
         continue
-    if r.get("what") == what:
-        last = r.get("reason", "")
+    if r.get("what") in kinds:
+        what, last = r["what"], r.get("reason", "")
     if r.get("what") == "backup" and r.get("outcome") in ("good", "not mirrored"):
         good = r["time"]
-print("%s. The last good backup is of %s" % (last or "no reason is known", good or "no time at all"))' "$what" <"$ledger") || why="no reason is known"
-tell "$NAME on $(hostname): the $what failed: $why (journalctl --unit $unit)"
+print("the %s failed: %s. The last good backup is of %s" % (what, last or "no reason is known", good or "no time at all"))' "$what" <"$ledger") || why="the $what failed: no reason is known"
+tell "$NAME on $(hostname): $why (journalctl --unit $unit)"

@@ -5,7 +5,8 @@
 # Files in home, beside the scripts:
 #   .backup.env         settings, written by the deployment
 #   .restic_password    the repository's password; .restic_id: its id, and the sum of its config
-#   .running.WHAT       WHAT is at work, since its time; one that nobody has a lock for was killed
+#   .running.WHAT       WHAT is at work, since its time; one that nobody has a lock for was killed. A copy's
+#                       has the name of its database, too
 #   .backup.unchecked   snapshots made since its time were not checked, and are not to be trusted
 #   .request.WHAT       what somebody has handed over to a unit of systemd
 #   .restore.swap       a restore is moving things, and how they are to be put back
@@ -171,7 +172,7 @@ counts() {
 cut_short() {
   [ -e ".running.$1" ] || return 0
   local since
-  since=$(date --utc --date "@$(cat ".running.$1")" '+%Y-%m-%d %H:%M UTC' 2>/dev/null || echo "some time ago")
+  since=$(date --utc --date "@$(head -n 1 ".running.$1")" '+%Y-%m-%d %H:%M UTC' 2>/dev/null || echo "some time ago")
   record what "$1" outcome failed reason "killed, or the power went"
   rm -f ".running.$1"
   tell "$NAME on $(hostname): the $1 that began $since was cut short" || true
@@ -292,12 +293,10 @@ wait_for_postgres() {
   die "PostgreSQL of $NAME does not answer" "docker compose --file $PWD/docker-compose.yml logs postgres"
 }
 
-# dump_folder: the host's folder that the running postgres has as /dump.
+# dump_folder has in live_dump the host's folder that the running postgres has as /dump.
 dump_folder() {
-  local folder
-  folder=$(docker inspect --format '{{range .Mounts}}{{if eq .Destination "/dump"}}{{.Source}}{{end}}{{end}}' "$database_server")
-  [ -d "$folder" ] || die "the postgres container of $NAME has no folder of the host as /dump"
-  printf '%s' "$folder"
+  live_dump=$(docker inspect --format '{{range .Mounts}}{{if eq .Destination "/dump"}}{{.Source}}{{end}}{{end}}' "$database_server")
+  [ -d "$live_dump" ] || die "the postgres container of $NAME has no folder of the host as /dump"
 }
 
 # no_leftovers FOLDER: ends what a run that was killed left at work in the database, and removes
@@ -307,12 +306,21 @@ no_leftovers() {
   sql --dbname postgres --command "
     select pg_terminate_backend(pid) from pg_stat_activity
     where application_name = 'mrs-backup' and pid <> pg_backend_pid()" >/dev/null
-  rm -rf -- "${1:?}"/data "$1"/data.* "$1"/globals.sql "$1"/tables.tsv "$1"/restore .restore-* .trial.json .bring.restore .counted.restore
-  [ -z "$(container trial "$NAME-trial")" ] || docker rm --force --volumes "$(container trial "$NAME-trial")" >/dev/null
-  for database in $(sql --dbname postgres --command "
-    select datname from pg_database where datname ~ '^${DB_NAME}_restore_[0-9]{8}t[0-9]{6}z\$'"); do
-    drop "$database"
-  done
+  rm -rf -- "${1:?}"/data "$1"/data.* "$1"/globals.sql "$1"/tables.tsv "$1"/restore .restore-* .restore.swap.new .trial.json .bring.restore .counted.restore
+  gone "$NAME-trial"
+  for database in $(databases restore); do drop "$database"; done
+}
+
+# databases KIND: those beside the live one that have KIND and a date in their names.
+databases() { sql --dbname postgres --command "select datname from pg_database where datname ~ '^${DB_NAME}_$1_[0-9]{8}t[0-9]{6}z\$' order by 1"; }
+
+# gone PROJECT: nothing is left of a stack that nobody needs to say goodbye to.
+gone() {
+  local ids
+  mapfile -t ids < <(docker ps --all --quiet --filter "label=com.docker.compose.project=$1")
+  [ ${#ids[@]} = 0 ] || docker rm --force --volumes "${ids[@]}" >/dev/null
+  mapfile -t ids < <(docker network ls --quiet --filter "label=com.docker.compose.project=$1")
+  [ ${#ids[@]} = 0 ] || docker network rm "${ids[@]}" >/dev/null
 }
 
 # drop DATABASE, as soon as PostgreSQL lets us: it may just have been killed, and be at its recovery.
@@ -561,13 +569,13 @@ fetch() {
 
 # --- a snapshot's data, brought back
 
-# dump_in FOLDER: the folder of the one dump in what was restored from a snapshot; it is wherever the
-# folder for dumps was when the snapshot was made.
+# dump_in FOLDER has in dump the folder of the one dump in what was restored from a snapshot; it is
+# wherever the folder for dumps was when the snapshot was made.
 dump_in() {
   local dumps
   mapfile -t dumps < <(find "$1" -name mrsattachments -prune -o \( -path '*/data/toc.dat' -printf '%h/..\n' \) -o \( -name data.dump -printf '%h\n' \))
   [ ${#dumps[@]} = 1 ] || die "snapshot ${snapshot:0:8} holds ${#dumps[@]} database dumps, not one"
-  readlink --canonicalize "${dumps[0]}"
+  dump=$(readlink --canonicalize "${dumps[0]}")
 }
 # part_in FOLDER log|mrsattachments: moves it to the top of FOLDER, wherever it is in the snapshot.
 part_in() {
@@ -723,22 +731,38 @@ inside() {
 }
 # logged CONTAINER: the last lines of its log, without what may be somebody's data.
 logged() { { docker logs --tail 20 "$1" 2>&1 || true; } | sed -E '/DETAIL|CONTEXT/d; s/(Key \(|: ").*//'; }
-# well CONTAINER: waits until it is healthy and its own answer is what the site's has to be.
+# checked CONTAINER: runs its health check, as the engine would a moment later.
+checked() {
+  local check
+  mapfile -t check < <(docker inspect --format '{{range .Config.Healthcheck.Test}}{{println .}}{{end}}' "$1" | sed '$d')
+  case ${check[0]:-NONE} in
+    CMD) ;;
+    CMD-SHELL) check=(CMD sh -c "$(printf '%s\n' "${check[@]:1}")") ;;
+    *) return 1 ;; # one that we don't understand is the engine's
+  esac
+  timeout 30 docker exec "$1" "${check[@]:1}" </dev/null >/dev/null 2>&1 7>&- 8>&- 9>&-
+}
+# well CONTAINER: waits until it is healthy and its own answer is what the site's has to be. The engine looks
+# how it is only every few seconds; while it has not yet, its health check is made here.
 well() {
-  local deadline=$((SECONDS + TIMEOUT)) state status=000
+  local deadline=$((SECONDS + TIMEOUT)) state status=000 answers
   while [ $SECONDS -lt $deadline ]; do
     state=$(docker inspect --format '{{.State.Status}} {{.RestartCount}} {{with .State.Health}}{{.Status}}{{end}}' "$1" 2>/dev/null || true)
     case $state in
-      "running 0 healthy" | "running 0 ")
+      "running 0 healthy" | "running 0 starting" | "running 0 ")
+        answers=no
         status=$(inside "$1" curl --silent --output /dev/null --max-time 10 --write-out '%{http_code}' --noproxy '*' \
           --header "Host: ${URL#*://}" --header "X-Forwarded-Proto: ${URL%%://*}" http://127.0.0.1:8000/ || true)
         case $status in
-          200) return 0 ;;
-          401) [ -z "$BASICAUTH" ] || return 0 ;;
-          503) [ ! -e .maintenance ] || return 0 ;;
+          200) answers=yes ;;
+          401) [ -z "$BASICAUTH" ] || answers=yes ;;
+          503) [ ! -e .maintenance ] || answers=yes ;;
         esac
+        if [ $answers = yes ]; then
+          if [ "$state" != "running 0 starting" ] || checked "$1"; then return 0; fi
+        fi
         ;;
-      running\ 0\ starting | created*) ;;
+      created*) ;;
       *) break ;;
     esac
     sleep 0.3

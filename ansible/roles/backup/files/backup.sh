@@ -103,7 +103,8 @@ done
 no_problems "restore it, or deploy"
 open_repository
 wait_for_postgres
-dump=$(dump_folder)
+dump_folder
+dump=$live_dump
 no_leftovers "$dump"
 # As much as the last time, and some more.
 enough "$dump" "$(python3 -c '

@@ -28,7 +28,7 @@ project=$NAME-drill
 folder=$PWD/.drill
 try=(docker compose --progress plain --project-name "$project" --project-directory "$folder" --env-file /dev/null --file "$folder/compose.json")
 remove() {
-  [ ! -e "$folder/compose.json" ] || "${try[@]}" down --volumes --remove-orphans --timeout 1 </dev/null >/dev/null 2>&1 7>&- 8>&- 9>&- || true
+  gone "$project"
   rm -rf -- "$folder" .bring.drill .counted.drill
 }
 cleanup() { remove; }
@@ -51,7 +51,7 @@ how_far() { say "fetched $(far "$(size "$folder")" "$bytes")"; }
 run how_far restic restore "$snapshot" --quiet --target "$folder/all" >"$folder/said" 2>&1 || die "snapshot ${snapshot:0:8} can't be read"
 # The repository is needed no more.
 exec 9>&-
-dump=$(dump_in "$folder/all")
+dump_in "$folder/all"
 mv -- "$dump" "$folder/dump"
 chmod -R a+rX "$folder/dump" # for the postgres in the container; the folders above are ours alone
 for part in log mrsattachments; do
@@ -61,13 +61,13 @@ done
 
 say "starting a stack of its own"
 trial_file drill "$folder" >"$folder/compose.json"
-up() { "${try[@]}" up --detach --wait --wait-timeout "$TIMEOUT" "$@" </dev/null >"$folder/said" 2>&1 7>&- 8>&- 9>&-; }
-run true up postgres || { tail -n 5 "$folder/said"; die "PostgreSQL does not start"; }
+up() { "${try[@]}" up --detach "$@" </dev/null >"$folder/said" 2>&1 7>&- 8>&- 9>&-; }
+run true up --wait --wait-timeout "$TIMEOUT" postgres || { tail -n 5 "$folder/said"; die "PostgreSQL does not start"; }
 database_server=$(container postgres "$project")
 say "restoring the database"
 bring "$folder/dump" "$DB_NAME" /dump
 say "starting the application, which migrates it"
-run true up trial || { tail -n 5 "$folder/said"; logged "$(container trial "$project")"; die "the application does not start on it"; }
+run true up trial || { tail -n 5 "$folder/said"; die "the application can't be started on it"; }
 trial=$(container trial "$project")
 well "$trial" || die "$reason"
 docker exec "$trial" mrs migrate --check >/dev/null 2>&1 7>&- 8>&- 9>&- || die "not all migrations are applied"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Restores a snapshot of the instance whose home this script is in.
+# Restores a snapshot of the instance whose home this script is in; or has it take over a copy of
+# another's database.
 #
 #   restore.sh                            lists the snapshots
 #   restore.sh list                       the same, and what was done, in JSON
@@ -7,13 +8,21 @@
 #   restore.sh [--only PART] ID           restores that one
 #   restore.sh [--only PART] --at TIME    restores the last one before "2026-11-20 14:00", the server's time
 #   restore.sh recover                    puts back what a restore that was killed has moved
-#   restore.sh discard STAMP              removes what a restore has kept
+#   restore.sh discard STAMP              removes what a restore, or an adoption, has kept
+#   restore.sh adopt DATABASE             swaps in a copy that somebody has filled on the same server, named
+#                                         MRS_copy_20261120t140000z where MRS is the live one; never in production
+#   restore.sh abandon                    drops all such copies, but one that is being adopted
 #
 # The snapshot is restored into a new database and new folders beside the live ones, which go on
 # serving meanwhile, and the application is tried on it. Only when all that went well is it swapped in;
 # what was there is kept, under the same names with the date behind them. If anything fails before the
 # swap, nothing has changed; if the swap fails, is interrupted or killed, it is undone. It runs in
 # systemd, where there is one, so a lost terminal does not end it.
+#
+# A copy is adopted the same way; on its trial it gets a superuser dev, with the password dev, and
+# mrsattachments gets the picture 1x1.png, which a copy's rows may name. One that does not work out is
+# dropped. The database that was there is kept as MRS_before_STAMP, and the one before that is dropped:
+# what restores keep, MRS_STAMP, is not touched.
 # shellcheck disable=SC2317 # functions are called by name
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
@@ -27,7 +36,7 @@ list() {
   found=$(snapshots)
   printf '{"instance": "%s", "repository": %s, "mirrored": %s, "repository_bytes": %s, "disk_free": %s, "disk_size": %s, "snapshots": %s, "runs": [' \
     "$NAME" "$(shown | python3 -c 'import json, sys; print(json.dumps(sys.stdin.read()))')" "$([ -n "$LFTP_DSN" ] && echo true || echo false)" \
-    "$(here && size "$RESTIC_REPOSITORY" || echo 0)" "${disk[0]}" "${disk[1]}" "$found"
+    "$(if here; then size "$RESTIC_REPOSITORY" || true; else echo 0; fi)" "${disk[0]}" "${disk[1]}" "$found"
   # A line that the power cut short is left out.
   [ ! -e "$ledger" ] || tail -n 2000 "$ledger" | python3 -c '
 import json, sys
@@ -50,10 +59,12 @@ rename() {
     select pg_terminate_backend(pid) from pg_stat_activity where datname in ('$1', '${3:-$1}') and pid <> pg_backend_pid();
     begin; alter database \"$1\" rename to \"$2\"; $more commit" >/dev/null
 }
+# django: the containers of the application, those that run; or all, with --all.
+django() { docker ps --quiet "$@" --filter "label=com.docker.compose.project=$NAME" --filter label=com.docker.compose.service=django; }
 # held yes|no: whether the engine starts django by itself, as after a loss of power.
 held() {
   local id
-  for id in $(docker ps --all --quiet --filter "label=com.docker.compose.project=$NAME" --filter label=com.docker.compose.service=django); do
+  for id in $(django --all); do
     docker update --restart "$([ "$1" = yes ] && echo no || echo "${restarts:-always}")" "$id" >/dev/null
   done
 }
@@ -63,7 +74,9 @@ held() {
 undo() {
   local folder there
   say "undoing"
-  compose stop django >/dev/null 2>&1
+  # Nothing is moved below one that still writes.
+  compose stop django >/dev/null 2>&1 || { there=$(django) && [ -z "$there" ]; } || return 1
+  [ "${placeholder:-}" != missing ] || rm -f mrsattachments/1x1.png
   mkdir -p "$beside"
   for folder in "${folders[@]}"; do
     [ -e "$folder.$stamp" ] || continue
@@ -82,7 +95,7 @@ not_undone() {
   hint="what was there is database $kept and ${folders[*]/%/.$stamp}; once what is in the way is mended: $PWD/restore.sh recover"
 }
 remove_beside() {
-  docker rm --force --volumes "$(container trial "$NAME-trial")" >/dev/null 2>&1
+  gone "$NAME-trial" >/dev/null 2>&1
   rm -rf -- "${beside:?}" .trial.json .bring.restore .counted.restore ${live_dump:+"$live_dump/restore"}
   [ -z "$database_server" ] || drop "$database"
 }
@@ -113,6 +126,10 @@ recover() {
   fi
   for cut in .running.*; do
     [ -e "$cut" ] || continue
+    if [ "$cut" = .running.copy ] && copy_named "$(sed -n 2p "$cut")"; then
+      wait_for_engine
+      drop "$(sed -n 2p "$cut")"
+    fi
     # A drill has a lock of its own.
     [ "$cut" != .running.drill ] || flock --nonblock .drill.lock true || continue
     cut_short "${cut#.running.}"
@@ -140,8 +157,36 @@ discard() {
     [ ! -e "$path" ] || rm -rf -- "$path"
   done
   drop "${DB_NAME}_${1,,}"
+  drop "${DB_NAME}_before_${1,,}"
   drop "${DB_NAME}_undone_${1,,}"
-  say "what the restore of $1 has kept is removed"
+  say "what was kept at $1 is removed"
+}
+
+abandon() {
+  local abandoned adopted=''
+  # Where nobody has the lock, the one that was to be adopted is nobody's either.
+  flock --nonblock .backup.lock true || adopted=$(sed -n 2p .running.copy 2>/dev/null) || true
+  wait_for_postgres
+  for abandoned in $(databases copy); do
+    [ "$abandoned" != "$adopted" ] || continue
+    drop "$abandoned"
+    say "dropped: $abandoned"
+  done
+}
+copy_named() { [[ $1 == "${DB_NAME}"_copy_* && ${1#"${DB_NAME}_copy_"} =~ ^[0-9]{8}t[0-9]{6}z$ ]]; }
+
+# The picture of a single pixel.
+pixel=iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==
+# for_developers CONTAINER: the application there gets a superuser dev, password dev.
+for_developers() {
+  local said
+  docker exec --env DJANGO_SUPERUSER_PASSWORD=dev "$1" mrs createsuperuser --noinput --username dev --email dev@example.org </dev/null >/dev/null 2>&1 8>&- 9>&- && return
+  said=$(docker exec "$1" mrs shell -c '
+from django.contrib.auth import get_user_model
+dev = get_user_model()._default_manager.get_by_natural_key("dev")
+dev.is_active = dev.is_staff = dev.is_superuser = True
+dev.set_password("dev")
+dev.save()' </dev/null 2>&1 8>&- 9>&-) || { tail -n 1 <<<"$said" | sed 's/: .*//'; return 1; }
 }
 
 case ${1:-} in
@@ -152,7 +197,7 @@ for s in json.load(sys.stdin):
     print(s["short_id"], time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(s["epoch"])), " ".join(s.get("tags") or []), "(NOT CHECKED)" if s["unchecked"] else "")'
     exit
     ;;
-  list | recover | discard)
+  list | recover | discard | abandon)
     careful
     "$@"
     exit
@@ -166,7 +211,14 @@ if [ "$1" = unit ]; then
   mapfile -t asked < <(requested)
 fi
 set -- "${asked[@]}"
-only='' wanted=''
+only='' wanted='' copy='' done=restored
+if [ "${1:-}" = adopt ]; then
+  copy=${2:-}
+  set -- # a copy is a database, and nothing else
+  only=database done=adopted
+  [[ ! $NAME =~ ^(mrs-)?production$ ]] || die "$NAME adopts no copy, whoever asks"
+  copy_named "$copy" || die "'$copy' is no name of a copy" "${DB_NAME}_copy_$(date -u +%Y%m%dt%H%M%Sz)"
+fi
 while [ $# -gt 0 ]; do
   case $1 in
     --only) only=${2:-} && shift ;;
@@ -180,7 +232,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-[[ $wanted =~ ^(latest|@[0-9]+|[0-9a-f]{8,64})$ ]] || die "'$wanted' is not a snapshot" "restore.sh without argument lists them"
+[ -n "$copy" ] || [[ $wanted =~ ^(latest|@[0-9]+|[0-9a-f]{8,64})$ ]] || die "'$wanted' is not a snapshot" "restore.sh without argument lists them"
 case $only in
   '') folders=(log mrsattachments) ;;
   database) folders=() ;;
@@ -189,30 +241,16 @@ case $only in
 esac
 [ $handed = yes ] || hand_over "$NAME-restore" refuse "${asked[@]}"
 
+[ -z "$copy" ] || what=copy # for the record
 order exclusive
 only_one
 no_swap
 counts
-if here && [ ! -e "$RESTIC_REPOSITORY/config" ]; then
-  fetch || die "the repository $(shown) is gone, and no mirror has it${reason:+: $reason}" "is its disk mounted?"
-fi
-open_repository
-choose "$wanted"
-wait_for_postgres
-live_dump=$(dump_folder)
-no_leftovers "$live_dump"
-
 stamp=$(date -u +%Y%m%dT%H%M%SZ)
 beside=$PWD/.restore-$stamp
-database=${DB_NAME}_restore_${stamp,,}
-kept=${DB_NAME}_${stamp,,}
-phase=beside
-bytes=$(restore_size)
-facts+=(bytes: "${bytes:-0}")
-enough "$PWD" "${bytes:-0}"
-enough "$live_dump" "${bytes:-0}"
-no_problems "df -h"
-
+database=${copy:-${DB_NAME}_restore_${stamp,,}}
+kept=${DB_NAME}_${copy:+before_}${stamp,,}
+phase=beside live_dump='' placeholder=''
 cleanup() {
   if [ $phase = swap ] && ! undo; then
     not_undone
@@ -220,10 +258,32 @@ cleanup() {
   fi
   for child in ${fetching:-} ${analyzing:-}; do { kill "$child"; wait "$child"; } 2>/dev/null; done
   remove_beside
-  [ $phase = swapped ] || reason="$reason; nothing was restored, $NAME is as it was before"
+  [ $phase = swapped ] || reason="$reason; nothing was $done, $NAME is as it was before"
 }
+if [ -n "$copy" ]; then
+  echo "$copy" >>.running.copy
+else
+  if here && [ ! -e "$RESTIC_REPOSITORY/config" ]; then
+    fetch || die "the repository $(shown) is gone, and no mirror has it${reason:+: $reason}" "is its disk mounted?"
+  fi
+  open_repository
+  choose "$wanted"
+fi
+wait_for_postgres
+dump_folder
+no_leftovers "$live_dump"
+if [ -n "$copy" ]; then
+  bytes=$(sql --dbname postgres --command "select pg_database_size(datname) from pg_database where datname = '$copy'")
+  [ -n "$bytes" ] || die "there is no database $copy"
+else
+  bytes=$(restore_size)
+  enough "$PWD" "${bytes:-0}"
+  enough "$live_dump" "${bytes:-0}"
+  no_problems "df -h"
+fi
+facts+=(bytes: "${bytes:-0}")
 
-say "restoring snapshot ${snapshot:0:8} beside what runs: $(human "$bytes")"
+[ -n "$copy" ] || say "restoring snapshot ${snapshot:0:8} beside what runs: $(human "$bytes")"
 mkdir -p "$beside"
 how_far() { say "fetched $(far "$(size "$beside" "$live_dump/restore")" "$bytes")"; }
 # The database is restored while the folders still come.
@@ -231,11 +291,11 @@ if [ ${#folders[@]} != 0 ]; then
   restic restore "$snapshot" --quiet --target "$beside" "${folders[@]/#/--include=}" </dev/null >"$beside/said" 2>&1 &
   fetching=$!
 fi
-if [ "$only" != attachments ]; then
+if [ "$only" != attachments ] && [ -z "$copy" ]; then
   mkdir "$live_dump/restore"
   run how_far restic restore "$snapshot" --quiet --target "$live_dump/restore" --exclude mrsattachments --exclude /log --exclude "$PWD/log" ||
     die "the dump can't be read from the repository"
-  dump=$(dump_in "$live_dump/restore")
+  dump_in "$live_dump/restore"
   chown -R --reference "$live_dump" "$live_dump/restore"
   chmod -R u+rwX "$live_dump/restore"
   say "restoring the database beside the live one"
@@ -250,7 +310,7 @@ if [ ${#folders[@]} != 0 ]; then
 fi
 
 if [ "$only" != attachments ]; then
-  say "trying the application on it"
+  say "trying the application on ${copy:-it}"
   analyze "$database" >"$beside/analyzed" 2>&1 &
   analyzing=$!
   trying=$beside/trial
@@ -260,20 +320,23 @@ if [ "$only" != attachments ]; then
   trial_file restore "$trying" >.trial.json
   try=(docker compose --progress plain --project-name "$NAME-trial" --project-directory "$trying" --env-file /dev/null --file .trial.json)
   "${try[@]}" up --detach </dev/null >"$beside/said" 2>&1 8>&- 9>&- || { tail -n 5 "$beside/said"; die "the application can't be started on it"; }
-  well "$(container trial "$NAME-trial")" || die "$reason"
-  "${try[@]}" down --timeout 5 </dev/null >/dev/null 2>&1 8>&- 9>&-
+  trial=$(container trial "$NAME-trial")
+  well "$trial" || die "$reason"
+  [ -z "$copy" ] || for_developers "$trial" || die "the superuser dev can't be made in it"
+  gone "$NAME-trial"
   wait "$analyzing" || { tail -n 3 "$beside/analyzed"; die "the database can't be analyzed"; }
   analyzing=''
 fi
 
 say "swapping"
+[ -z "$copy" ] || [ -e mrsattachments/1x1.png ] || placeholder=missing
 restarts=$(docker inspect --format '{{.HostConfig.RestartPolicy.Name}}' "$(container django)" 2>/dev/null || true)
-printf '%s=%q\n' stamp "$stamp" beside "$beside" database "$database" kept "$kept" live_dump "$live_dump" restarts "${restarts:-always}" >.restore.swap.new
-printf 'folders=(%s)\n' "${folders[*]}" >>.restore.swap.new
-sync .restore.swap.new
+# It has its name once it is whole; until then it goes with all that is beside.
+printf '%s=%q\n' stamp "$stamp" beside "$beside" database "$database" kept "$kept" live_dump "$live_dump" restarts "${restarts:-always}" placeholder "$placeholder" >"$beside/swap"
+printf 'folders=(%s)\n' "${folders[*]}" >>"$beside/swap"
 sync --file-system "$beside"
 phase=swap
-mv .restore.swap.new .restore.swap
+mv "$beside/swap" .restore.swap
 sync .
 held yes
 compose stop django >/dev/null 2>&1
@@ -285,13 +348,27 @@ done
 echo started=yes >>.restore.swap
 sync .restore.swap
 held no
-compose up --detach --wait >"$beside/said" 2>&1 || { tail -n 5 "$beside/said"; die "the stack does not start on it"; }
+compose up --detach >"$beside/said" 2>&1 || { tail -n 5 "$beside/said"; die "the stack does not start on it"; }
 well "$(container django)" || die "$reason"
+if [ "$placeholder" = missing ]; then
+  base64 --decode >mrsattachments/1x1.png <<<"$pixel"
+  chmod 0640 mrsattachments/1x1.png
+  chown --reference mrsattachments mrsattachments/1x1.png
+fi
+# From here on it is done, and who interrupts it comes too late.
+trap '' HUP INT TERM PIPE
 rm -f .restore.swap
 sync .
 phase=swapped
 
+if [ -n "$copy" ]; then
+  for earlier in $(databases before); do [ "$earlier" = "$kept" ] || drop "$earlier"; done
+fi
 [ "$only" = attachments ] || say "kept as it was: database $kept"
 [ ${#folders[@]} = 0 ] || say "kept as it was: ${folders[*]/%/.$stamp}"
 say "once all is well: $PWD/restore.sh discard $stamp"
-say "$NAME is restored from snapshot ${snapshot:0:8}"
+if [ -n "$copy" ]; then
+  say "$NAME has adopted $copy"
+else
+  say "$NAME is restored from snapshot ${snapshot:0:8}"
+fi
