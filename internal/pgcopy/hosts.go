@@ -49,7 +49,7 @@ df --output=avail --block-size=1 -- "$1/postgres" 2>/dev/null | tail -n 1 || ech
 pg=$(docker ps --quiet --filter "label=com.docker.compose.project=$2" --filter label=com.docker.compose.service=postgres)
 echo "${pg:--}"
 if [ -n "$pg" ]; then docker exec "$pg" psql -XqtA -U "$3" -d "$4" -c 'show server_version_num'; else echo 0; fi
-grep -qs '^adopt' "$1/restore.sh" && echo yes || echo no`
+grep -qs 'restore.sh adopt DATABASE' "$1/restore.sh" && echo yes || echo no`
 
 // reach connects to the server of an instance that is to be read or written, and
 // asks it what is to be known.
