@@ -301,7 +301,11 @@ func (e *Misfit) Error() string {
 // to be named by its table's rules, or covered by one of the others, or its table
 // is empty: what nobody has thought of is not let through. The error, a
 // [*Misfit], lists all that does not fit, with a proposal for what is not named.
-func (r *Rules) Fit(s *Schema) (*Plan, error) {
+func (r *Rules) Fit(s *Schema) (*Plan, error) { return r.fit(s, false) }
+
+// fit is Fit; of a part of a database, not all tables of the rules have to be
+// there, and which columns are unique is not known.
+func (r *Rules) fit(s *Schema, part bool) (*Plan, error) {
 	m := &Misfit{File: r.File}
 	wrong := func(format string, args ...any) { m.Problems = append(m.Problems, fmt.Sprintf(format, args...)) }
 	if s.LargeObjects > 0 && !r.DropLarge {
@@ -332,27 +336,27 @@ func (r *Rules) Fit(s *Schema) (*Plan, error) {
 					rule, ok = o.Rule, true
 				}
 			}
-			if !ok && t.isFirst(s) {
+			if !ok {
 				wrong("%s.%s (%s) has no rule; proposal: %s", t.Called(), c.Name, c.Type, propose(t, &c, nil).text())
 			}
 			p.Columns = append(p.Columns, ColumnPlan{Column: c, Rule: rule})
 		}
 		for _, column := range sorted(rules.Columns) {
-			if !known[column] && t.isFirst(s) {
+			if !known[column] {
 				wrong("%s:%d: %s.%s: there is no such column", r.File, rules.Columns[column].Line, t.Called(), column)
 			}
 		}
 		plan.Tables = append(plan.Tables, p)
 	}
 	for _, table := range sorted(r.Tables) {
-		if !used[table] {
+		if !used[table] && !part {
 			wrong("%s:%d: there is no table %s", r.File, r.Tables[table].Line, table)
 		}
 	}
 	r.keys(s, plan, wrong)
 	if len(m.Problems) == 0 {
 		for i := range plan.Tables {
-			if _, err := plan.Tables[i].Filter(Key{}); err != nil {
+			if _, err := plan.Tables[i].compile(Key{}, part); err != nil {
 				m.Problems = append(m.Problems, strings.Split(err.Error(), "\n")...)
 			}
 		}
@@ -363,17 +367,6 @@ func (r *Rules) Fit(s *Schema) (*Plan, error) {
 		return nil, m
 	}
 	return plan, nil
-}
-
-// isFirst reports whether a table is not a partition of which another one is
-// listed before it: what is wrong with all is said once.
-func (t *Table) isFirst(s *Schema) bool {
-	for i := range s.Tables {
-		if s.Tables[i].Called() == t.Called() {
-			return &s.Tables[i] == t
-		}
-	}
-	return true
 }
 
 // keys looks whether foreign keys will hold: both ends stay as they are, or both

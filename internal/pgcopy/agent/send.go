@@ -66,6 +66,9 @@ func sendAll(ctx context.Context, lines *bufio.Reader, out *bufio.Writer) error 
 		}
 		t := &s.plan.Tables[job.Table]
 		if err := s.table(ctx, t, job); err != nil {
+			if _, ok := errors.AsType[*anonymize.Leak](err); ok {
+				return err // it tells where
+			}
 			return fmt.Errorf("%s.%s: %w", t.Schema, t.Name, err)
 		}
 	}
@@ -121,6 +124,13 @@ func (s *sender) table(ctx context.Context, t *anonymize.TablePlan, job wire.Job
 	}
 	if job.To > 0 {
 		conditions = append(conditions, fmt.Sprintf("ctid < '(%d,0)'", job.To))
+	}
+	if job.Where != "" {
+		// PostgreSQL takes the rows that are chosen by chance for many, and would look
+		// for each in all of them rather than keep them in little memory.
+		if err := run(ctx, s.conn, "set local work_mem = '512MB'"); err != nil {
+			return err
+		}
 	}
 	sql := "copy (select " + idents(names) + " from only " + from
 	if len(conditions) > 0 {
