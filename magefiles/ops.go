@@ -149,7 +149,8 @@ func (Ops) FetchBackup(ctx context.Context, instance string, snapshot, to *strin
 // they are kept under a dated name until the next copy. -from= and -to= are other instances (never to
 // production), -dryRun tells what would be copied, -tables=a,b copies these and what they refer to,
 // -sample=0.1 one row in ten and what refers to it, -key=FILE has a text that makes the same fakes each
-// time, -yes asks nothing. Afterwards dev, password dev, may do everything there.
+// time, -direct sends the rows from host to host by the SSH agent, -yes asks nothing. Afterwards dev,
+// password dev, may do everything there.
 func (Ops) CopyProdToStaging(ctx context.Context, from, to *string, dryRun *bool, tables *string, sample *float64, key *string, direct, yes *bool) error {
 	return pgcopy.Copy(ctx, pgcopy.Options{From: cmp.Or(value(from), instance.Production), To: cmp.Or(value(to), "staging"),
 		DryRun: value(dryRun), Tables: value(tables), Sample: value(sample), KeyFile: value(key), Direct: value(direct), Yes: value(yes)})
