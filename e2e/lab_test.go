@@ -170,6 +170,7 @@ func TestTheLabIsWhereTheInstancesRunThatMRSEnvAimsAt(t *testing.T) {
 	rehearsed := rehearsal{c, lab["production"].Address, lab["staging"].Address, lab["staging"].Registry}
 	t.Run("deployments", func(t *testing.T) { deployments(t, rehearsed) })
 	t.Run("backups", func(t *testing.T) { backups(t, rehearsed) })
+	t.Run("copies", func(t *testing.T) { copies(t, rehearsed) })
 
 	t.Run("lab:up mends what is broken: a dead registry, forgotten names", func(t *testing.T) {
 		must(t, "kill", "-KILL", strconv.Itoa(c.registry(t)))

@@ -1,0 +1,401 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// copiedPeople is how many production has when it is copied.
+const copiedPeople = 500_000
+
+// strikes is at how many moments each thing happens that interrupts a copy.
+const strikes = 10
+
+// sql runs SQL in the database of an instance's project, and returns what it
+// prints.
+func (l rehearsal) sql(t *testing.T, machine, database, query string) string {
+	t.Helper()
+	return l.sh(t, machine, "docker exec -i mrs-"+machine+"-postgres-1 psql -U django -d "+database+" -v ON_ERROR_STOP=1 -XqtA <<'SQL'\n"+query+"\nSQL")
+}
+
+// left lists the databases of staging that copies have made and not removed.
+func (l rehearsal) left(t *testing.T) string {
+	t.Helper()
+	return l.sql(t, "staging", "postgres", `select datname from pg_database where datname like '%\_copy\_%'`)
+}
+
+// site sums up what a site shows of people and requests.
+const site = `select count(*), md5(string_agg(md5(t::text), '' order by id)) from person_person t
+union all select count(*), md5(string_agg(md5(t::text), '' order by id)) from mrsrequest_mrsrequest t`
+
+// real is what is personal in production: each word of a name, each address,
+// each number, in one form.
+type real map[string]string
+
+// learn adds the values that a query has, as of a kind.
+func (r real) learn(t *testing.T, l rehearsal, kind, query string) {
+	t.Helper()
+	n := 0
+	for _, v := range strings.Split(l.sql(t, "production", "mrs", query), "\n") {
+		v = strings.ToLower(v)
+		if kind == "number" {
+			v = bare(v)
+		}
+		if len([]rune(v)) > 2 {
+			r[v] = kind
+			n++
+		}
+	}
+	if n < 10 {
+		t.Fatalf("production has %d of what %s finds", n, query)
+	}
+}
+
+func bare(s string) string {
+	return strings.NewReplacer(" ", "", ".", "", "-", "").Replace(s)
+}
+
+// tokens calls meet with what stands together in a line.
+func tokens(line string, together func(c byte) bool, meet func(token string, from, to int)) {
+	for i := 0; i < len(line); {
+		from := i
+		for i < len(line) && together(line[i]) {
+			i++
+		}
+		if i > from {
+			meet(line[from:i], from, i)
+		}
+		i++
+	}
+}
+
+func letter(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= 0x80 || c == '\''
+}
+func digit(c byte) bool { return c >= '0' && c <= '9' }
+
+// in returns what of it a text has, up to 20 of it.
+func (r real) in(text io.Reader) (found []string, lines int, err error) {
+	scanner := bufio.NewScanner(text)
+	scanner.Buffer(nil, 1<<24)
+	seen := map[string]bool{}
+	meet := func(s string) {
+		if r[s] != "" && !seen[s] {
+			seen[s] = true
+			found = append(found, s)
+		}
+	}
+	for scanner.Scan() && len(found) < 20 {
+		line := strings.ReplaceAll(scanner.Text(), `\n`, " ")
+		lines++
+		lower := strings.ToLower(line)
+		before := ""
+		tokens(lower, func(c byte) bool { return letter(c) || c == '-' }, func(word string, _, _ int) {
+			word = strings.Trim(word, "-")
+			meet(word)
+			meet(before + " " + word)
+			before = word
+		})
+		tokens(lower, func(c byte) bool { return letter(c) || digit(c) || strings.IndexByte("@._+-", c) >= 0 }, func(word string, _, _ int) {
+			if strings.IndexByte(word, '@') > 0 {
+				meet(word)
+			}
+		})
+		tokens(line, func(c byte) bool { return digit(c) || c == ' ' || c == '.' || c >= 'A' && c <= 'Z' }, func(number string, from, to int) {
+			hex := func(i int) bool { return i >= 0 && i < len(line) && (line[i] == '-' || letter(line[i])) }
+			if len(number) > 8 && !hex(from-1) && !hex(to) { // and no part of a UUID
+				meet(strings.ToLower(bare(number)))
+			}
+		})
+	}
+	return found, lines, scanner.Err()
+}
+
+// copies are the copies of production to staging, and what goes wrong with them.
+func copies(t *testing.T, l rehearsal) {
+	rules := filepath.Join(string(l.clone), "env/anonymize.yml")
+	key := filepath.Join(t.TempDir(), "key")
+	const keyText = "a-key-that-nobody-may-see-anywhere-7261"
+	if err := os.WriteFile(key, []byte(keyText), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l.mustMage(t, "ops:manage", "production", fmt.Sprintf("seed %d", copiedPeople))
+	l.sql(t, "production", "mrs", "drop role if exists reader; create role reader login in role pg_read_all_data")
+	reader := []string{"env", "--unset=CI", "MRS_ENV=lab", "DB_READER=reader", mage}
+	copyAs := func(words ...string) result { return l.run(t, append(append([]string{}, reader...), words...)...) }
+
+	before := l.sql(t, "staging", "mrs", site)
+	production := l.sql(t, "production", "mrs", site)
+	untouched := func(t *testing.T) {
+		t.Helper()
+		if now := l.sql(t, "staging", "mrs", site); now != before {
+			t.Errorf("staging has\n%s\nand had\n%s", now, before)
+		}
+		if left := l.left(t); left != "" {
+			t.Errorf("left: %s", left)
+		}
+	}
+
+	t.Run("production is never copied to, whatever it is called", func(t *testing.T) {
+		for _, words := range [][]string{
+			{"-to=production", "-yes"}, {"-from=staging", "-to=production", "-yes"}, {"-from=production", "-to=production", "-yes"},
+		} {
+			r := copyAs(append([]string{"ops:copyProdToStaging"}, words...)...)
+			if r.status == 0 || !strings.Contains(r.output, "production is production: nothing is ever copied there") {
+				t.Errorf("%v: exit status %d\n%s", words, r.status, r.output)
+			}
+		}
+	})
+
+	t.Run("a column that no rule names stops it, and is named", func(t *testing.T) {
+		l.sql(t, "production", "mrs", "alter table person_person add column phone varchar(20)")
+		r := copyAs("ops:copyProdToStaging", "-yes")
+		if r.status == 0 || !strings.Contains(r.output, "person_person.phone") || !strings.Contains(r.output, "character varying(20)") {
+			t.Errorf("exit status %d\n%s", r.status, r.output)
+		}
+		if r := copyAs("ops:anonymizeCheck", "production"); r.status == 0 || !strings.Contains(r.output, "person_person.phone") {
+			t.Errorf("ops:anonymizeCheck: exit status %d\n%s", r.status, r.output)
+		}
+		l.sql(t, "production", "mrs", "alter table person_person drop column phone")
+		untouched(t)
+	})
+
+	t.Run("mistakes in the rules are told at once, with their lines", func(t *testing.T) {
+		good := readFile(t, rules)
+		defer os.WriteFile(rules, good, 0o644)
+		bad := strings.Replace(strings.Replace(string(good), " nir: nir", " nir: nirr", 1), " email: email", " email: mail", 1)
+		if err := os.WriteFile(rules, []byte(bad), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		r := copyAs("ops:copyProdToStaging", "-yes")
+		for _, want := range []string{`"nirr"`, `"mail"`} {
+			if r.status == 0 || !regexp.MustCompile(`env/anonymize.yml:\d+: .*`+want).MatchString(r.output) {
+				t.Errorf("%s: exit status %d\n%s", want, r.status, r.output)
+			}
+		}
+		untouched(t)
+	})
+
+	t.Run("-dryRun tells what would become of what, and changes nothing", func(t *testing.T) {
+		r := copyAs("ops:copyProdToStaging", "-dryRun")
+		for _, want := range []string{"person_person", "lastName: last_name", "no rows", "nothing was changed"} {
+			if r.status != 0 || !strings.Contains(r.output, want) {
+				t.Errorf("%s is missing: exit status %d\n%s", want, r.status, r.output)
+			}
+		}
+		untouched(t)
+	})
+
+	t.Run("staging has production's structure and volume, and nothing of anybody", func(t *testing.T) {
+		people := real{}
+		people.learn(t, l, "address", "select distinct email from person_person union select data #>> '{insured,contact,email}' from mrsrequest_mrsrequest")
+		people.learn(t, l, "number", "select distinct nir from person_person union select data #>> '{insured,nir}' from mrsrequest_mrsrequest")
+		people.learn(t, l, "number", "select distinct data #>> '{insured,contact,phone}' from mrsrequest_mrsrequest")
+		people.learn(t, l, "number", "select distinct data ->> 'iban' from mrsrequest_mrsrequest")
+		people.learn(t, l, "name", "select distinct last_name from person_person union select last_name from mrsuser_user")
+		people.learn(t, l, "name", "select distinct first_name from person_person union select first_name from mrsuser_user")
+
+		// What is seen on the three machines meanwhile.
+		var looking sync.WaitGroup
+		stop := make(chan struct{})
+		seen := map[string]*strings.Builder{}
+		for _, machine := range []string{"production", "staging", "here"} {
+			all := &strings.Builder{}
+			seen[machine] = all
+			looking.Go(func() {
+				const look = "ps -eo args; find /tmp /var/tmp /dev/shm -xdev -type f -newer /proc/1 -size -1000k -print -exec cat {} + 2>/dev/null || true"
+				for {
+					select {
+					case <-stop:
+						return
+					case <-time.After(300 * time.Millisecond):
+					}
+					out := ""
+					if machine == "here" {
+						b, _ := exec.Command("ps", "-eo", "args").Output()
+						out = string(b)
+					} else {
+						out, _ = l.shell(machine, look)
+					}
+					all.WriteString(out)
+				}
+			})
+		}
+		r := copyAs("ops:copyProdToStaging", "-key="+key, "-yes")
+		close(stop)
+		looking.Wait()
+		if r.status != 0 {
+			t.Fatalf("exit status %d\n%s", r.status, r.output)
+		}
+		t.Log(r.output)
+		for _, machine := range []string{"production", "staging"} {
+			log, _ := l.shell(machine, "docker logs mrs-"+machine+"-postgres-1 2>&1 | tail -n 1000; journalctl --no-pager -n 3000")
+			seen[machine].WriteString(log)
+		}
+		seen["here"].WriteString(r.output)
+		for machine, all := range seen {
+			if strings.Contains(all.String(), keyText) {
+				t.Errorf("the key is seen on %s", machine)
+			}
+			for kind := range map[string]bool{"address": true, "number": true} {
+				some := real{}
+				for v, k := range people {
+					if k == kind {
+						some[v] = k
+					}
+				}
+				if found, _, err := some.in(strings.NewReader(all.String())); len(found) > 0 || err != nil {
+					t.Errorf("on %s is seen: %q, %v", machine, found, err)
+				}
+			}
+		}
+
+		dump := exec.Command("ssh", "-F", ".vagrant-ssh", "staging", "sudo docker exec mrs-staging-postgres-1 pg_dump -U django --data-only --exclude-table=caisse_caisse mrs")
+		dump.Dir = string(l.clone)
+		text, err := dump.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := dump.Start(); err != nil {
+			t.Fatal(err)
+		}
+		found, lines, err := people.in(text)
+		_, _ = io.Copy(io.Discard, text)
+		if waited := dump.Wait(); len(found) > 0 || err != nil || waited != nil || lines < copiedPeople {
+			t.Errorf("in %d lines of staging's dump is found: %q; %v, %v", lines, found, err, waited)
+		}
+
+		const counts = `select (select count(*) from person_person), (select count(*) from mrsrequest_mrsrequest),
+(select count(*) from mrsattachment_mrsattachment), (select count(*) from caisse_caisse)`
+		if there, here := l.sql(t, "production", "mrs", counts), l.sql(t, "staging", "mrs", counts); there != here {
+			t.Errorf("production has %s rows, and staging %s", there, here)
+		}
+		const duplicates = `select md5(string_agg(first::text, ',' order by id)), count(*) filter (where first <> id) from (select id, min(id) over (partition by nir) as first from person_person) t`
+		if there, here := l.sql(t, "production", "mrs", duplicates), l.sql(t, "staging", "mrs", duplicates); there != here || strings.HasSuffix(there, "|0") {
+			t.Errorf("who has the same number in production (%s) has not in staging (%s)", there, here)
+		}
+		const births = `select md5(string_agg(id || ' ' || birth_date, ',' order by id)) from person_person where id %% 1000 = %d`
+		for rest := range 3 {
+			q := fmt.Sprintf(births, rest)
+			if l.sql(t, "production", "mrs", q) == l.sql(t, "staging", "mrs", q) {
+				t.Error("birth dates are the same")
+			}
+		}
+		const constraints = `select contype, count(*), bool_and(convalidated) from pg_constraint where connamespace = 'public'::regnamespace group by 1 order by 1`
+		if there, here := l.sql(t, "production", "mrs", constraints), l.sql(t, "staging", "mrs", constraints); there != here || strings.Contains(here, "|f") {
+			t.Errorf("production has the constraints\n%s\nand staging\n%s", there, here)
+		}
+		l.mustMage(t, "ops:manage", "staging", "shell -c \"from django.contrib.auth import authenticate; assert authenticate(username='dev', password='dev').is_superuser\"")
+		l.sh(t, "staging", "file=$(docker exec mrs-staging-postgres-1 psql -U django -d mrs -XqtAc 'select distinct attachment_file from mrsattachment_mrsattachment'); [ \"$file\" = 1x1.png ] && [ -s \"/home/mrs-staging/mrsattachments/$file\" ]")
+		l.healthy(t)
+		if now := l.sql(t, "production", "mrs", site); now != production {
+			t.Error("production has changed")
+		}
+		if left := l.left(t); left != "" {
+			t.Errorf("left: %s", left)
+		}
+	})
+	before = l.sql(t, "staging", "mrs", site)
+
+	t.Run("a rule that lets somebody through is noticed before anything leaves", func(t *testing.T) {
+		good := readFile(t, rules)
+		defer os.WriteFile(rules, good, 0o644)
+		bad := strings.Replace(string(good), "filename:", "filename: keep #", 1)
+		if bad == string(good) {
+			t.Fatal("there is no such rule")
+		}
+		if err := os.WriteFile(rules, []byte(bad), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		r := copyAs("ops:copyProdToStaging", "-yes")
+		if r.status == 0 || !strings.Contains(r.output, "was about to leave in mrsattachment_mrsattachment") {
+			t.Errorf("exit status %d\n%s", r.status, r.output)
+		}
+		untouched(t)
+	})
+
+	t.Run("a part of the rows, with all that they refer to", func(t *testing.T) {
+		out := copyAs("ops:copyProdToStaging", "-sample=0.02", "-yes")
+		if out.status != 0 {
+			t.Fatalf("exit status %d\n%s", out.status, out.output)
+		}
+		const few = `select count(*) between 5000 and 15000 from person_person union all select count(*) > 5000 from mrsrequest_mrsrequest
+union all select bool_and(convalidated) from pg_constraint where contype = 'f'`
+		if got := l.sql(t, "staging", "mrs", few); got != "t\nt\nt" {
+			t.Errorf("it is %q", got)
+		}
+		l.healthy(t)
+	})
+	t.Run("whatever happens meanwhile, staging serves what it had, or all of what is new", func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(uint64(os.Getpid()), 1))
+		start := time.Now()
+		if r := copyAs("ops:copyProdToStaging", "-sample=0.02", "-key="+key, "-yes"); r.status != 0 {
+			t.Fatalf("exit status %d\n%s", r.status, r.output)
+		}
+		lasts := time.Since(start)
+		fresh := l.sql(t, "staging", "mrs", site) // of every copy with this key
+		kill := func(machine, what string) func() {
+			return func() { _, _ = l.shell(machine, what) }
+		}
+		postgres := "kill -9 $(docker inspect --format '{{.State.Pid}}' mrs-%s-postgres-1)"
+		for _, c := range []struct {
+			name   string
+			strike func(b began)
+		}{
+			{"the connection to production is cut", func(began) { kill("production", "pkill -9 -x -u vagrant sshd")() }},
+			{"the connection to staging is cut", func(began) { kill("staging", "pkill -9 -x -u vagrant sshd")() }},
+			{"production's PostgreSQL is killed", func(began) { kill("production", fmt.Sprintf(postgres, "production"))() }},
+			{"staging's PostgreSQL is killed", func(began) { kill("staging", fmt.Sprintf(postgres, "staging"))() }},
+			{"the operator's process is killed", func(b began) { _ = syscall.Kill(-b.Process.Pid, syscall.SIGKILL) }},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				failed := 0
+				for range strikes {
+					argv := append(append([]string{}, reader...), "ops:copyProdToStaging", "-sample=0.02", "-yes")
+					b := l.start(t, argv...)
+					after := time.Duration(rng.Float64() * 0.9 * float64(lasts))
+					time.Sleep(after)
+					c.strike(b)
+					if err := b.end(t); err != nil {
+						failed++
+					}
+					l.sh(t, "staging", "while [ \"$(systemctl is-active mrs-staging-restore)\" = activating ]; do sleep 0.2; done; until docker exec mrs-staging-postgres-1 pg_isready -qh 127.0.0.1; do sleep 0.1; done")
+					l.sh(t, "production", "until docker exec mrs-production-postgres-1 pg_isready -qh 127.0.0.1; do sleep 0.1; done")
+					now := l.sql(t, "staging", "mrs", "select count(*) > 5000 from person_person union all select count(*) > 5000 from mrsrequest_mrsrequest union all select bool_and(convalidated) from pg_constraint where contype = 'f'")
+					if now != "t\nt\nt" {
+						t.Errorf("after %s staging has %q\n%s", after, now, b.said())
+					}
+					l.healthy(t)
+				}
+				if failed == 0 {
+					t.Error("it interrupted nothing")
+				}
+			})
+		}
+		if r := copyAs("ops:copyProdToStaging", "-sample=0.02", "-key="+key, "-yes"); r.status != 0 {
+			t.Fatalf("exit status %d\n%s", r.status, r.output)
+		}
+		if now := l.sql(t, "staging", "mrs", site); now != fresh {
+			t.Errorf("with the same key it is\n%s\nand was\n%s", now, fresh)
+		}
+		if left := l.left(t); left != "" {
+			t.Errorf("left: %s", left)
+		}
+		if now := l.sql(t, "production", "mrs", site); now != production {
+			t.Error("production has changed")
+		}
+	})
+}
