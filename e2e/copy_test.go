@@ -351,6 +351,34 @@ union all select bool_and(convalidated) from pg_constraint where contype = 'f'`
 			return func() { _, _ = l.shell(machine, what) }
 		}
 		postgres := "kill -9 $(docker inspect --format '{{.State.Pid}}' mrs-%s-postgres-1)"
+		whole := func(t *testing.T, b began, after time.Duration) {
+			t.Helper()
+			l.sh(t, "staging", "while [ \"$(systemctl is-active mrs-staging-restore)\" = activating ]; do sleep 0.2; done; until docker exec mrs-staging-postgres-1 pg_isready -qh 127.0.0.1; do sleep 0.1; done")
+			l.sh(t, "production", "until docker exec mrs-production-postgres-1 pg_isready -qh 127.0.0.1; do sleep 0.1; done")
+			now := l.sql(t, "staging", "mrs", "select count(*) > 5000 from person_person union all select count(*) > 5000 from mrsrequest_mrsrequest union all select bool_and(convalidated) from pg_constraint where contype = 'f'")
+			if now != "t\nt\nt" {
+				t.Errorf("after %s staging has %q\n%s", after, now, b.said())
+			}
+			l.healthy(t)
+		}
+		strikeAt := func(t *testing.T, strike func(b began), mend func()) {
+			t.Helper()
+			failed := 0
+			for range strikes {
+				b := l.start(t, append(append([]string{}, reader...), "ops:copyProdToStaging", "-sample=0.02", "-yes")...)
+				after := time.Duration(rng.Float64() * 0.9 * float64(lasts))
+				time.Sleep(after)
+				strike(b)
+				if err := b.end(t); err != nil {
+					failed++
+				}
+				mend()
+				whole(t, b, after)
+			}
+			if failed == 0 {
+				t.Error("it interrupted nothing")
+			}
+		}
 		for _, c := range []struct {
 			name   string
 			strike func(b began)
@@ -361,30 +389,37 @@ union all select bool_and(convalidated) from pg_constraint where contype = 'f'`
 			{"staging's PostgreSQL is killed", func(began) { kill("staging", fmt.Sprintf(postgres, "staging"))() }},
 			{"the operator's process is killed", func(b began) { _ = syscall.Kill(-b.Process.Pid, syscall.SIGKILL) }},
 		} {
-			t.Run(c.name, func(t *testing.T) {
-				failed := 0
-				for range strikes {
-					argv := append(append([]string{}, reader...), "ops:copyProdToStaging", "-sample=0.02", "-yes")
-					b := l.start(t, argv...)
-					after := time.Duration(rng.Float64() * 0.9 * float64(lasts))
-					time.Sleep(after)
-					c.strike(b)
-					if err := b.end(t); err != nil {
-						failed++
-					}
-					l.sh(t, "staging", "while [ \"$(systemctl is-active mrs-staging-restore)\" = activating ]; do sleep 0.2; done; until docker exec mrs-staging-postgres-1 pg_isready -qh 127.0.0.1; do sleep 0.1; done")
-					l.sh(t, "production", "until docker exec mrs-production-postgres-1 pg_isready -qh 127.0.0.1; do sleep 0.1; done")
-					now := l.sql(t, "staging", "mrs", "select count(*) > 5000 from person_person union all select count(*) > 5000 from mrsrequest_mrsrequest union all select bool_and(convalidated) from pg_constraint where contype = 'f'")
-					if now != "t\nt\nt" {
-						t.Errorf("after %s staging has %q\n%s", after, now, b.said())
-					}
-					l.healthy(t)
-				}
-				if failed == 0 {
-					t.Error("it interrupted nothing")
-				}
-			})
+			t.Run(c.name, func(t *testing.T) { strikeAt(t, c.strike, func() {}) })
 		}
+		t.Run("staging's disk is full", func(t *testing.T) {
+			const stack = "cd /home/mrs-staging; stack() { docker compose --project-name mrs-staging --env-file /dev/null --file docker-compose.yml \"$@\" >/dev/null 2>&1; }\n"
+			l.sh(t, "staging", stack+`stack stop
+mv postgres/data postgres/data.kept; mkdir postgres/data
+mount -t tmpfs -o size=6g tmpfs postgres/data
+cp -a postgres/data.kept/. postgres/data/; chown --reference postgres/data.kept postgres/data; chmod 0700 postgres/data
+stack up --detach --wait`)
+			defer l.sh(t, "staging", stack+`rm -f postgres/data/filler; stack stop
+rm -rf postgres/data.kept; cp -a postgres/data postgres/data.kept; umount postgres/data; rmdir postgres/data; mv postgres/data.kept postgres/data
+stack up --detach --wait`)
+			fill := func(free int) {
+				l.sh(t, "staging", fmt.Sprintf("cd /home/mrs-staging/postgres/data; n=$(($(df --output=avail --block-size=1M . | tail -n 1) - %d)); [ $n -le 0 ] || fallocate -l ${n}M filler", free))
+			}
+			empty := func() { l.sh(t, "staging", "rm -f /home/mrs-staging/postgres/data/filler") }
+			had := l.sql(t, "staging", "mrs", site)
+			b := l.begin(t, "copying", "ops:copyProdToStaging", "-yes")
+			fill(900)
+			if err := b.end(t); err == nil || !strings.Contains(b.said(), "the disk fills up") {
+				t.Errorf("%v\n%s", err, b.said())
+			}
+			if now := l.sql(t, "staging", "mrs", site); now != had || l.left(t) != "" {
+				t.Errorf("staging has\n%s\nand had\n%s; left: %s", now, had, l.left(t))
+			}
+			if r := copyAs("ops:copyProdToStaging", "-yes"); r.status == 0 || !strings.Contains(r.output, "nothing was copied") || !strings.Contains(r.output, "free below") {
+				t.Errorf("exit status %d\n%s", r.status, r.output)
+			}
+			empty()
+			strikeAt(t, func(began) { fill(0) }, empty)
+		})
 		if r := copyAs("ops:copyProdToStaging", "-sample=0.02", "-key="+key, "-yes"); r.status != 0 {
 			t.Fatalf("exit status %d\n%s", r.status, r.output)
 		}

@@ -45,7 +45,7 @@ const look = `set -euo pipefail
 uname -m
 stat -c '%u %g' "$1/mrsattachments" 2>/dev/null || echo 65534 65534
 nproc
-df --output=avail --block-size=1 -- "$1/postgres" 2>/dev/null | tail -n 1 || echo 0
+df --output=avail --block-size=1 -- "$1/postgres/data" 2>/dev/null | tail -n 1 || echo 0
 pg=$(docker ps --quiet --filter "label=com.docker.compose.project=$2" --filter label=com.docker.compose.service=postgres)
 echo "${pg:--}"
 if [ -n "$pg" ]; then docker exec "$pg" psql -XqtA -U "$3" -d "$4" -c 'show server_version_num'; else echo 0; fi

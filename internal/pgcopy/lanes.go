@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"sync"
 
 	"github.com/bitfield/script"
@@ -101,6 +102,10 @@ func (l *load) run(ctx context.Context, lanes int) error {
 	return nil
 }
 
+// reserve is how many bytes stay free on the disk that is written to: what
+// PostgreSQL needs for its log, 1 GiB unless max_wal_size says otherwise.
+const reserve = 1 << 30
+
 // lane carries tables until the queue is empty, one at a time: what a lane took
 // ahead, another that is idle could not carry.
 func (l *load) lane(ctx context.Context) error {
@@ -117,7 +122,7 @@ func (l *load) lane(ctx context.Context) error {
 	}
 	taken := l.connect(ctx, script.NewPipe().WithReader(r))
 	lines := bufio.NewReader(taken)
-	err := orders.Encode(wire.Receiver{Server: l.to.wireServer(l.database)})
+	err := orders.Encode(wire.Receiver{Server: l.to.wireServer(l.database), Data: path.Join(l.to.Folder, "postgres/data"), Reserve: reserve})
 	if err == nil {
 		err = orders.Encode(wire.Sender{Server: l.from.wireServer(l.from.inst.Get("DB_NAME")), Snapshot: l.snapshot, Key: l.key[:], Plan: *l.plan})
 	}

@@ -284,9 +284,11 @@ func (c *copying) unable() error {
 	for _, t := range c.schema.Tables {
 		bytes += t.Bytes
 	}
-	// Twice: PostgreSQL writes everything to its log as well.
-	if need := 2*bytes + 64<<20; c.to.free < need {
-		problems = append(problems, fmt.Errorf("%s has %s free below %s/postgres, and the copy needs %s\nhint: restore.sh discard removes what earlier restores have kept", c.to.Name, console.Bytes(float64(c.to.free)), c.to.Folder, console.Bytes(float64(need))))
+	if c.Sample > 0 {
+		bytes = int64(float64(bytes) * c.Sample)
+	}
+	if need := bytes + bytes/5 + reserve; c.to.free < need {
+		problems = append(problems, fmt.Errorf("%s has %s free below %s/postgres, and the copy needs %s\nhint: %s/restore.sh discard STAMP removes what earlier restores have kept", c.to.Name, console.Bytes(float64(c.to.free)), c.to.Folder, console.Bytes(float64(need)), c.to.Folder))
 	}
 	return errors.Join(problems...)
 }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/betagouv/mrs-ops/internal/pgcopy/wire"
 )
 
 func TestBlocksHandOnEverythingInOrder(t *testing.T) {
@@ -84,6 +86,18 @@ func TestRowsAreNotDivided(t *testing.T) {
 		_ = w.write([]byte("half"))
 		if w.flush() == nil {
 			t.Error("half a row is no error")
+		}
+	}
+}
+
+func TestADiskThatFillsUpIsNoticed(t *testing.T) {
+	for reserve, full := range map[int64]bool{0: false, 1 << 62: true} {
+		disk, err := watchDisk(wire.Receiver{Data: t.TempDir(), Reserve: reserve})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := disk(); (err != nil) != full {
+			t.Errorf("%d bytes are to stay free: %v", reserve, err)
 		}
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -21,6 +23,10 @@ import (
 func receive(ctx context.Context, lines *bufio.Reader, out io.Writer) error {
 	var r wire.Receiver
 	if err := read(lines, &r); err != nil {
+		return err
+	}
+	disk, err := watchDisk(r) // which only root may
+	if err != nil {
 		return err
 	}
 	// Nothing is lost with what a crash takes: the database is thrown away then.
@@ -45,7 +51,7 @@ func receive(ctx context.Context, lines *bufio.Reader, out io.Writer) error {
 		if err := json.Unmarshal(payload, &b); err != nil {
 			return errors.New("the beginning of a table can't be read")
 		}
-		done, err := table(ctx, conn, b, frames, out)
+		done, err := table(ctx, conn, b, &rowsReader{frames: frames, said: time.Now(), disk: disk, say: func(d wire.Done) error { return write(out, d) }})
 		if err != nil {
 			return fmt.Errorf("%s.%s: %w", b.Schema, b.Name, err)
 		}
@@ -63,7 +69,7 @@ func unexpected(kind wire.Kind, payload []byte) error {
 }
 
 // table writes the rows of one table, up to its End, in one transaction.
-func table(ctx context.Context, conn *pgconn.PgConn, b wire.Begin, frames *wire.Reader, out io.Writer) (wire.Done, error) {
+func table(ctx context.Context, conn *pgconn.PgConn, b wire.Begin, rows *rowsReader) (wire.Done, error) {
 	name := ident(b.Schema) + "." + ident(b.Name)
 	sql := "copy " + name
 	if len(b.Columns) > 0 { // a table without columns has rows all the same
@@ -78,7 +84,6 @@ func table(ctx context.Context, conn *pgconn.PgConn, b wire.Begin, frames *wire.
 	if err := run(ctx, conn, start); err != nil {
 		return wire.Done{}, err
 	}
-	rows := &rowsReader{frames: frames, said: time.Now(), say: func(d wire.Done) error { return write(out, d) }}
 	tag, err := conn.CopyFrom(ctx, rows, sql)
 	if rows.err != nil {
 		return wire.Done{}, rows.err // why PostgreSQL was told to give up
@@ -100,6 +105,7 @@ type rowsReader struct {
 	far    wire.Done // how far it is
 	said   time.Time // when that was said
 	say    func(wire.Done) error
+	disk   func() error
 	done   wire.Done
 	ended  bool
 	err    error
@@ -138,10 +144,33 @@ func (r *rowsReader) next() error {
 			return nil
 		}
 		r.far.Partial, r.said = true, time.Now()
-		return r.say(r.far)
+		return errors.Join(r.disk(), r.say(r.far))
 	case kind == wire.End:
 		r.ended = true
 		return json.Unmarshal(payload, &r.done)
 	}
 	return unexpected(kind, payload)
+}
+
+// watchDisk returns what tells whether there still is as much free on PostgreSQL's
+// disk as there has to be: a disk that is full stops the databases that are in
+// use, too.
+func watchDisk(r wire.Receiver) (func() error, error) {
+	if r.Data == "" {
+		return func() error { return nil }, nil
+	}
+	folder, err := os.Open(r.Data)
+	if err != nil {
+		return nil, err
+	}
+	return func() error {
+		var disk syscall.Statfs_t
+		if err := syscall.Fstatfs(int(folder.Fd()), &disk); err != nil {
+			return err
+		}
+		if free := int64(disk.Bavail) * disk.Bsize; free < r.Reserve {
+			return fmt.Errorf("the disk fills up: %d MiB are free below %s, and %d are to stay so", free>>20, r.Data, r.Reserve>>20)
+		}
+		return nil
+	}, nil
 }

@@ -48,6 +48,8 @@ type Sender struct {
 // Receiver is the first line that an agent gets which receives tables.
 type Receiver struct {
 	Server
+	Data    string `json:"data"`    // PostgreSQL's folder of data
+	Reserve int64  `json:"reserve"` // bytes that are to stay free on its disk
 }
 
 // Job is a table to send, or a part of it: a line for each after the first.
