@@ -361,10 +361,10 @@ union all select bool_and(convalidated) from pg_constraint where contype = 'f'`
 			}
 			l.healthy(t)
 		}
-		strikeAt := func(t *testing.T, strike func(b began), mend func()) {
+		strikeAt := func(t *testing.T, moments int, strike func(b began), mend func()) {
 			t.Helper()
 			failed := 0
-			for range strikes {
+			for range moments {
 				b := l.start(t, append(append([]string{}, reader...), "ops:copyProdToStaging", "-sample=0.02", "-yes")...)
 				after := time.Duration(rng.Float64() * 0.9 * float64(lasts))
 				time.Sleep(after)
@@ -389,7 +389,7 @@ union all select bool_and(convalidated) from pg_constraint where contype = 'f'`
 			{"staging's PostgreSQL is killed", func(began) { kill("staging", fmt.Sprintf(postgres, "staging"))() }},
 			{"the operator's process is killed", func(b began) { _ = syscall.Kill(-b.Process.Pid, syscall.SIGKILL) }},
 		} {
-			t.Run(c.name, func(t *testing.T) { strikeAt(t, c.strike, func() {}) })
+			t.Run(c.name, func(t *testing.T) { strikeAt(t, strikes, c.strike, func() {}) })
 		}
 		t.Run("staging's disk is full", func(t *testing.T) {
 			const stack = "cd /home/mrs-staging; stack() { docker compose --project-name mrs-staging --env-file /dev/null --file docker-compose.yml \"$@\" >/dev/null 2>&1; }\n"
@@ -398,13 +398,18 @@ mv postgres/data postgres/data.kept; mkdir postgres/data
 mount -t tmpfs -o size=6g tmpfs postgres/data
 cp -a postgres/data.kept/. postgres/data/; chown --reference postgres/data.kept postgres/data; chmod 0700 postgres/data
 stack up --detach --wait`)
-			defer l.sh(t, "staging", stack+`rm -f postgres/data/filler; stack stop
+			defer l.sh(t, "staging", stack+`rm -f postgres/data/filler*; stack stop
 rm -rf postgres/data.kept; cp -a postgres/data postgres/data.kept; umount postgres/data; rmdir postgres/data; mv postgres/data.kept postgres/data
 stack up --detach --wait`)
 			fill := func(free int) {
-				l.sh(t, "staging", fmt.Sprintf("cd /home/mrs-staging/postgres/data; n=$(($(df --output=avail --block-size=1M . | tail -n 1) - %d)); [ $n -le 0 ] || fallocate -l ${n}M filler", free))
+				l.sh(t, "staging", fmt.Sprintf("cd /home/mrs-staging/postgres/data; n=$(($(df --output=avail --block-size=1M . | tail -n 1) - %d)); [ $n -le 0 ] || fallocate -l ${n}M filler || true", free))
 			}
-			empty := func() { l.sh(t, "staging", "rm -f /home/mrs-staging/postgres/data/filler") }
+			// PostgreSQL takes some of it at the same moment.
+			full := func(began) {
+				fill(16)
+				l.sh(t, "staging", "cd /home/mrs-staging/postgres/data; head -c 100M /dev/zero >filler.more 2>/dev/null || true")
+			}
+			empty := func() { l.sh(t, "staging", "rm -f /home/mrs-staging/postgres/data/filler*") }
 			had := l.sql(t, "staging", "mrs", site)
 			b := l.begin(t, "copying", "ops:copyProdToStaging", "-yes")
 			fill(900)
@@ -418,7 +423,7 @@ stack up --detach --wait`)
 				t.Errorf("exit status %d\n%s", r.status, r.output)
 			}
 			empty()
-			strikeAt(t, func(began) { fill(0) }, empty)
+			strikeAt(t, 2, full, empty) // a minute each: PostgreSQL is waited for, in vain
 		})
 		if r := copyAs("ops:copyProdToStaging", "-sample=0.02", "-key="+key, "-yes"); r.status != 0 {
 			t.Fatalf("exit status %d\n%s", r.status, r.output)

@@ -45,7 +45,7 @@ func Unit(ctx context.Context) error {
 // EndToEnd runs the tests that deploy on this machine's Docker engine. They
 // print as they go.
 func EndToEnd(ctx context.Context) error {
-	return run(ctx, "go", "test", "-tags=e2e", "-count=1", "-v", "-timeout=60m", "./e2e/...")
+	return run(ctx, "go", "test", "-tags=e2e", "-count=1", "-v", "-timeout=80m", "./e2e/...")
 }
 
 func run(ctx context.Context, argv ...string) error {
