@@ -79,6 +79,9 @@ var nobodys = regexp.MustCompile(`^(code|codename|app|app_label|model|slug|local
 // tokens, logs, queues and caches, Django's and others'.
 var passing = regexp.MustCompile(`(^|_)(session|sessions|authtoken_token|token|tokens|admin_log|easyaudit_\w+|axes_\w+|reversion_\w+|celery_\w+|taskresult|cache|cache_table|otp_\w+|captcha\w*|emailconfirmation|log_?entry|logentry|silk_\w+)$`)
 
+// fromSource are tables that an application fills from its own source: Django's.
+var fromSource = regexp.MustCompile(`^(auth_permission|django_content_type|django_migrations)$`)
+
 var shapes = []struct {
 	shape *regexp.Regexp
 	kind  Kind
@@ -114,6 +117,9 @@ func shapeOf(values []string) Kind {
 // values looks like. Where it is not sure, it hides.
 func propose(t *Table, c *Column, values []string) proposal {
 	kind := typeOf(c.Type, c.Length).class
+	if t != nil && kind == textClass && fromSource.MatchString(t.Name) {
+		return proposal{Rule{Kind: Public}, ""}
+	}
 	shape := shapeOf(values)
 	meant := meaning(c.Name)
 	switch {

@@ -91,9 +91,6 @@ func Copy(ctx context.Context, o Options) error {
 	var done *summary
 	err = c.to.Audited(server.Operator(), what, func() (err error) {
 		done, err = c.run(ctx)
-		if ctx.Err() != nil {
-			return context.Canceled
-		}
 		return err
 	})
 	switch {

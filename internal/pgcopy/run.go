@@ -14,7 +14,8 @@ import (
 	"github.com/betagouv/mrs-ops/internal/console"
 )
 
-// run copies, checks and swaps in. Where it fails, what it has made is removed.
+// run copies, checks and swaps in. Where it fails, what it has made is removed;
+// the error is context.Canceled where ctx has ended and all is as it was before.
 func (c *copying) run(ctx context.Context) (*summary, error) {
 	// The name is restore.sh's: what it adopts, or abandons.
 	database := c.to.inst.Get("DB_NAME") + "_copy_" + strings.ToLower(time.Now().UTC().Format("20060102T150405Z"))
@@ -29,6 +30,9 @@ func (c *copying) run(ctx context.Context) (*summary, error) {
 	}
 	if undone := c.abandon(); undone != nil {
 		console.Say("%s: database %s can't be removed now; the next copy does it: %v", c.to.Name, database, undone)
+	}
+	if ctx.Err() != nil {
+		err = context.Canceled // whatever it looked like
 	}
 	return nil, err
 }
