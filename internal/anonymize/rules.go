@@ -1,8 +1,12 @@
 package anonymize
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +20,7 @@ type Rules struct {
 	File      string
 	Tables    map[string]TableRules // by name, with the schema where it is not public
 	Others    []Other               // for columns that no table names; the first that fits counts
+	Optional  map[string]bool       // tables that need not be there
 	DropLarge bool                  // large objects are left behind
 }
 
@@ -54,19 +59,26 @@ const empty = "empty"
 // [*Invalid], lists all mistakes.
 func ParseRules(name string, text []byte) (*Rules, error) {
 	p := &parser{file: name}
-	rules := &Rules{File: name, Tables: map[string]TableRules{}}
+	rules := &Rules{File: name, Tables: map[string]TableRules{}, Optional: map[string]bool{}}
 	var document yaml.Node
-	if err := yaml.Unmarshal(text, &document); err != nil {
-		return nil, &Invalid{[]string{name + ": it is no YAML: " + strings.TrimPrefix(err.Error(), "yaml: ")}}
+	in := yaml.NewDecoder(bytes.NewReader(text))
+	if err := in.Decode(&document); err != nil && err != io.EOF {
+		return nil, &Invalid{[]string{noYAML(name, err)}}
 	}
-	if len(document.Content) == 0 {
-		return nil, &Invalid{[]string{name + ": it has no rules"}}
+	if len(document.Content) == 0 || document.Content[0].Tag == "!!null" {
+		return nil, &Invalid{[]string{name + ":1: it has no rules"}}
 	}
+	optional := map[string]*yaml.Node{}
 	p.each(document.Content[0], "the file", func(key string, n *yaml.Node) {
 		switch key {
 		case "tables":
 			p.each(n, "tables", func(table string, n *yaml.Node) {
-				rules.Tables[strings.TrimPrefix(table, "public.")] = p.table(table, n)
+				name := called(table)
+				if t, again := rules.Tables[name]; again { // public.t and t
+					p.wrong(n, "tables: %s is the table of line %d", table, t.Line)
+					return
+				}
+				rules.Tables[name] = p.table(table, n)
 			})
 		case "others":
 			if n.Kind != yaml.SequenceNode {
@@ -76,19 +88,57 @@ func ParseRules(name string, text []byte) (*Rules, error) {
 			for _, n := range n.Content {
 				rules.Others = append(rules.Others, p.other(n))
 			}
+		case "optional":
+			if n.Kind != yaml.SequenceNode {
+				p.wrong(n, "optional: it is a list of tables that need not be there")
+				return
+			}
+			for _, n := range n.Content {
+				optional[called(n.Value)] = n
+			}
 		case "largeObjects":
 			if rules.DropLarge = n.Value == "drop"; !rules.DropLarge {
 				p.wrong(n, "largeObjects: %q is not known; drop leaves them behind", n.Value)
 			}
 		default:
-			p.wrong(n, "%q is not known%s", key, didYouMean(key, "tables", "others", "largeObjects"))
+			p.wrong(n, "%q is not known%s", key, didYouMean(key, "tables", "others", "optional", "largeObjects"))
 		}
 	})
+	for _, table := range sorted(optional) {
+		if _, ok := rules.Tables[table]; !ok {
+			p.wrong(optional[table], "optional: no table %q is named in tables%s", table, closest(table, sorted(rules.Tables)...))
+		}
+		rules.Optional[table] = true
+	}
+	// What a reader would see below, and nobody would apply.
+	var more yaml.Node
+	switch err := in.Decode(&more); {
+	case err == nil:
+		p.wrong(&more, "a second YAML document begins here; rules are one")
+	case err != io.EOF:
+		p.problems = append(p.problems, noYAML(name, err))
+	}
 	if len(p.problems) > 0 {
 		return nil, &Invalid{p.problems}
 	}
 	return rules, nil
 }
+
+// yamlLine is where an error of YAML is: the last line that it tells.
+var yamlLine = regexp.MustCompile(`line (\d+)`)
+
+// noYAML says where and why a file is no YAML.
+func noYAML(file string, err error) string {
+	text, line := strings.TrimPrefix(err.Error(), "yaml: "), "1"
+	if all := yamlLine.FindAllStringSubmatch(text, -1); all != nil {
+		line = all[len(all)-1][1]
+	}
+	return file + ":" + line + ": it is no YAML: " + text
+}
+
+// called is how rules call a table that is written with or without the schema
+// public.
+func called(table string) string { return strings.TrimPrefix(table, "public.") }
 
 type parser struct {
 	file     string
@@ -112,6 +162,10 @@ func (p *parser) each(n *yaml.Node, what string, do func(key string, value *yaml
 	seen := map[string]int{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
+		if key.Kind != yaml.ScalarNode {
+			p.wrong(key, "%s: a name is a text", what)
+			continue
+		}
 		if line, again := seen[key.Value]; again {
 			p.wrong(key, "%s: %s was named before, in line %d", what, key.Value, line)
 			continue
@@ -148,7 +202,7 @@ func (p *parser) rule(what string, n *yaml.Node) Rule {
 		case rule.Kind == Fixed, rule.Kind == Template, rule.Kind == JSON:
 			p.wrong(n, "%s: %s needs to be told more, as in {%s: …}", what, rule.Kind, rule.Kind)
 		default:
-			p.wrong(n, "%s: %q is not a rule%s", what, n.Value, didYouMean(n.Value, names(words)...))
+			p.wrong(n, "%s: %q is not a rule%s", what, n.Value, didYouMean(n.Value, append(names(words), string(Fixed), string(Template), string(JSON))...))
 		}
 		return rule
 	}
@@ -161,12 +215,19 @@ func (p *parser) rule(what string, n *yaml.Node) Rule {
 	text := func() string {
 		if arg.Kind != yaml.ScalarNode {
 			p.wrong(arg, "%s: %s takes a text", what, rule.Kind)
+		} else if arg.Tag == "!!null" { // nothing, or the word null, which is somebody's name
+			p.wrong(arg, "%s: %s takes a text, in quotes if it is empty or says null; the rule null writes NULL", what, rule.Kind)
 		}
 		return arg.Value
 	}
 	switch rule.Kind {
-	case Fixed, Template:
+	case Fixed:
 		rule.Text = text()
+	case Template:
+		rule.Text = text()
+		if _, err := parseTemplate(rule.Text, func(name string) (int, error) { return 0, named(name) }); err != nil {
+			p.wrong(arg, "%s: template: %s", what, inLine(err))
+		}
 	case FirstName, FullName:
 		p.each(arg, what, func(option string, n *yaml.Node) {
 			if rule.Sex = n.Value; option != "sex" || n.Kind != yaml.ScalarNode || n.Value == "" {
@@ -184,6 +245,9 @@ func (p *parser) rule(what string, n *yaml.Node) Rule {
 		rule.Paths = map[string]Rule{}
 		p.each(arg, what, func(path string, n *yaml.Node) {
 			inner := p.rule(what+": "+path, n)
+			if err := pathProblem(path); err != nil {
+				p.wrong(n, "%s: %s: %s", what, path, inLine(err))
+			}
 			if inner.Kind == JSON || inner.Kind == Template {
 				p.wrong(n, "%s: %s: %s is for columns", what, path, inner.Kind)
 			}
@@ -194,6 +258,22 @@ func (p *parser) rule(what string, n *yaml.Node) Rule {
 	}
 	return rule
 }
+
+// named refuses a column without a name.
+func named(name string) error {
+	if name == "" {
+		return errors.New("a column's name is missing; {{ is a brace")
+	}
+	return nil
+}
+
+// pathProblem says what is wrong with a path, in the words of what compiles it.
+func pathProblem(path string) error {
+	return (&compiler{}).path(&jsonFilter{root: &node{}}, path, Rule{Kind: Keep})
+}
+
+// inLine writes an error in one line, its hints behind it.
+func inLine(err error) string { return strings.ReplaceAll(err.Error(), "\nhint: ", "; ") }
 
 func (p *parser) other(n *yaml.Node) Other {
 	o := Other{Line: n.Line}
@@ -253,16 +333,24 @@ func names(kinds []Kind) []string {
 
 // didYouMean returns what goes behind the name of something that there is not.
 func didYouMean(word string, known ...string) string {
+	if close := closest(word, known...); close != "" {
+		return close
+	}
+	return "; there are " + strings.Join(known, ", ")
+}
+
+// closest asks for the known word that differs in up to two letters, if any does.
+func closest(word string, known ...string) string {
 	best, least := "", 3
 	for _, k := range known {
 		if d := distance(strings.ToLower(word), strings.ToLower(k)); d < least {
 			best, least = k, d
 		}
 	}
-	if best != "" {
-		return "; did you mean " + best + "?"
+	if best == "" {
+		return ""
 	}
-	return "; there are " + strings.Join(known, ", ")
+	return "; did you mean " + best + "?"
 }
 
 // distance is how many letters have to be put in, taken out or replaced
@@ -285,123 +373,6 @@ func distance(a, b string) int {
 	}
 	return row[len(b)]
 }
-
-// Misfit lists what keeps the rules from being applied to a schema.
-type Misfit struct {
-	File     string
-	Problems []string
-}
-
-// Error has a line for each problem.
-func (e *Misfit) Error() string {
-	return fmt.Sprintf("%s and the database do not fit:\n%s\nhint: name each column in %s; if it is nobody's, as keep", e.File, strings.Join(e.Problems, "\n"), e.File)
-}
-
-// Fit brings the rules together with the tables of a database. Every column has
-// to be named by its table's rules, or covered by one of the others, or its table
-// is empty: what nobody has thought of is not let through. The error, a
-// [*Misfit], lists all that does not fit, with a proposal for what is not named.
-func (r *Rules) Fit(s *Schema) (*Plan, error) { return r.fit(s, false) }
-
-// fit is Fit; of a part of a database, not all tables of the rules have to be
-// there, and which columns are unique is not known.
-func (r *Rules) fit(s *Schema, part bool) (*Plan, error) {
-	m := &Misfit{File: r.File}
-	wrong := func(format string, args ...any) { m.Problems = append(m.Problems, fmt.Sprintf(format, args...)) }
-	if s.LargeObjects > 0 && !r.DropLarge {
-		wrong("the database has %d large objects, which no rule is about; largeObjects: drop leaves them behind", s.LargeObjects)
-	}
-	if s.Encoding == "SQL_ASCII" { // any other is UTF-8 by the time we see it
-		wrong("the database has no encoding (SQL_ASCII), so its letters can't be told")
-	}
-	for _, table := range s.Foreign {
-		wrong("%s: its rows are in another database", table)
-	}
-	used := map[string]bool{}
-	plan := &Plan{}
-	for i := range s.Tables {
-		t := &s.Tables[i]
-		rules := r.Tables[t.Called()]
-		used[t.Called()] = true
-		p := TablePlan{Schema: t.Schema, Name: t.Name, Empty: rules.Empty, Rows: t.Rows, Bytes: t.Bytes, Pages: t.Pages}
-		known := map[string]bool{}
-		for _, c := range t.Columns {
-			known[c.Name] = true
-			rule, ok := rules.Columns[c.Name]
-			if rules.Empty || c.Generated { // PostgreSQL makes it of the others
-				continue
-			}
-			for n := 0; !ok && n < len(r.Others); n++ {
-				if o := &r.Others[n]; o.fits(&c) {
-					rule, ok = o.Rule, true
-				}
-			}
-			if !ok {
-				wrong("%s.%s (%s) has no rule; proposal: %s", t.Called(), c.Name, c.Type, propose(t, &c, nil).text())
-			}
-			p.Columns = append(p.Columns, ColumnPlan{Column: c, Rule: rule})
-		}
-		for _, column := range sorted(rules.Columns) {
-			if !known[column] {
-				wrong("%s:%d: %s.%s: there is no such column", r.File, rules.Columns[column].Line, t.Called(), column)
-			}
-		}
-		plan.Tables = append(plan.Tables, p)
-	}
-	for _, table := range sorted(r.Tables) {
-		if !used[table] && !part {
-			wrong("%s:%d: there is no table %s", r.File, r.Tables[table].Line, table)
-		}
-	}
-	r.keys(s, plan, wrong)
-	if len(m.Problems) == 0 {
-		for i := range plan.Tables {
-			if _, err := plan.Tables[i].compile(Key{}, part); err != nil {
-				m.Problems = append(m.Problems, strings.Split(err.Error(), "\n")...)
-			}
-		}
-	}
-	if len(m.Problems) > 0 {
-		slices.Sort(m.Problems)
-		m.Problems = slices.Compact(m.Problems)
-		return nil, m
-	}
-	return plan, nil
-}
-
-// keys looks whether foreign keys will hold: both ends stay as they are, or both
-// are changed in the same way.
-func (r *Rules) keys(s *Schema, plan *Plan, wrong func(format string, args ...any)) {
-	rules := map[string]Rule{}
-	emptied := map[string]bool{}
-	for i, t := range plan.Tables {
-		for _, c := range t.Columns {
-			rules[s.Tables[i].Called()+"."+c.Name] = c.Rule
-		}
-		emptied[s.Tables[i].Called()] = t.Empty
-	}
-	for _, k := range s.ForeignKeys {
-		from, to := strings.TrimPrefix(k.Table, "public."), strings.TrimPrefix(k.References, "public.")
-		if emptied[from] {
-			continue
-		}
-		for i, column := range k.Columns {
-			a, b := rules[from+"."+column], rules[to+"."+k.Referenced[i]]
-			switch {
-			case a.Kind == "" || a.Kind == Null:
-			case emptied[to]:
-				wrong("%s.%s refers to %s, which is empty; proposal: null, or empty for both", from, column, to)
-			case b.Kind == "":
-			case keeps(a) && keeps(b):
-			case a.Kind == b.Kind && (a.Kind == UUID || a.Kind == Hash || a.Kind == NIR || a.Kind == Email):
-			default:
-				wrong("%s.%s (%s) refers to %s.%s (%s): both have to be keep, or both the same of uuid, hash, nir and email", from, column, a.Kind, to, k.Referenced[i], b.Kind)
-			}
-		}
-	}
-}
-
-func keeps(r Rule) bool { return r.Kind == Keep || r.Kind == Public }
 
 func sorted[V any](m map[string]V) []string {
 	keys := make([]string, 0, len(m))

@@ -12,6 +12,12 @@ type Schema struct {
 	Tables      []Table      `json:"tables"` // with rows of their own: no views, no table that only has partitions
 	ForeignKeys []ForeignKey `json:"foreignKeys"`
 
+	// Uniques are the unique indexes that say nothing of one column alone.
+	Uniques []Unique `json:"uniques"`
+
+	// Enums are the types that are lists of words.
+	Enums []string `json:"enums"`
+
 	// LargeObjects is how many pg_largeobject has: they belong to no column.
 	LargeObjects int64 `json:"largeObjects"`
 	// Foreign are tables whose rows are in another database.
@@ -28,8 +34,17 @@ type ForeignKey struct {
 	Referenced []string `json:"referenced"` // its columns
 }
 
+// Unique says that no two rows of a table have the same in all of its columns: an
+// index on several, on some rows only, or on what is made of the columns, like
+// lower(email).
+type Unique struct {
+	Table   string   `json:"table"` // schema.name
+	Columns []string `json:"columns"`
+}
+
 // SchemaQuery is SQL that returns the schema of a database as JSON, for
-// [ParseSchema], from PostgreSQL 12 on. Tables of extensions are theirs to fill.
+// [ParseSchema], from PostgreSQL 12 on. Tables of extensions are theirs to fill. A domain
+// is the type that it is made of.
 const SchemaQuery = `
 with recursive mine as (
   select c.oid, n.nspname, c.relname, c.relkind, c.relispartition, c.reltuples
@@ -42,8 +57,20 @@ with recursive mine as (
   select up.oid, i.inhparent, p.relispartition from up join pg_inherits i on i.inhrelid = up.top join pg_class p on p.oid = i.inhparent where up.more
 ), root as (
   select oid, top from up where not more
+), based as (
+  select oid, typbasetype as base, typtypmod as mod, typnotnull from pg_type where typtype = 'd'
+  union all
+  select b.oid, d.typbasetype, d.typtypmod, b.typnotnull or d.typnotnull from based b join pg_type d on d.oid = b.base and d.typtype = 'd'
 ), alone as (
   select distinct indrelid, indkey[0] as attnum from pg_index where indisunique and indnkeyatts = 1 and indpred is null and indkey[0] > 0
+), jointly as (
+  select i.indrelid, (
+    select array_agg(distinct a.attname::text) from pg_attribute a where a.attrelid = i.indrelid and a.attnum > 0
+    and (a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1]) or i.indexprs is not null and exists (
+      select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = i.indexrelid
+      and d.refclassid = 'pg_class'::regclass and d.refobjid = i.indrelid and d.refobjsubid = a.attnum))) as columns
+  from pg_index i
+  where i.indisunique and (i.indnkeyatts > 1 or i.indpred is not null or i.indexprs is not null)
 ), fk as (
   select k.conrelid, k.confrelid, k.conkey, k.confkey,
     (select array_agg(a.attname::text order by o) from unnest(k.conkey) with ordinality u(num, o) join pg_attribute a on a.attrelid = k.conrelid and a.attnum = num) as columns,
@@ -58,26 +85,29 @@ select json_build_object(
   'foreign', (select coalesce(json_agg(nspname || '.' || relname order by 1), '[]') from mine where relkind = 'f'),
   'foreignKeys', (select coalesce(json_agg(json_build_object('table', f.name, 'columns', columns, 'references', t.name, 'referenced', referenced) order by f.name, columns), '[]')
     from fk join named f on f.oid = conrelid join named t on t.oid = confrelid),
+  'enums', (select coalesce(json_agg(format_type(oid, null) order by 1), '[]') from pg_type where typtype = 'e'),
+  'uniques', (select coalesce(json_agg(json_build_object('table', name, 'columns', columns) order by name, columns), '[]')
+    from jointly join named on named.oid = indrelid where columns is not null),
   'tables', (select coalesce(json_agg(json_build_object(
       'schema', m.nspname, 'name', m.relname,
       'root', case when m.relispartition then (select name from named where named.oid = root.top) else '' end,
       'rows', m.reltuples::bigint, 'bytes', pg_total_relation_size(m.oid), 'pages', pg_relation_size(m.oid) / current_setting('block_size')::int,
       'columns', (select coalesce(json_agg(json_build_object(
-          'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
-          'length', case when coalesce(nullif(t.typbasetype, 0), t.oid) in ('varchar'::regtype, 'bpchar'::regtype)
-            then greatest(case when a.atttypmod > 0 then a.atttypmod else t.typtypmod end - 4, 0) else 0 end,
-          'notNull', a.attnotnull or t.typnotnull, 'unique', alone.attnum is not null, 'generated', a.attgenerated <> '',
+          'name', a.attname, 'type', format_type(coalesce(d.base, a.atttypid), coalesce(d.mod, a.atttypmod)),
+          'length', case when coalesce(d.base, a.atttypid) in ('varchar'::regtype, 'bpchar'::regtype)
+            then greatest(coalesce(d.mod, a.atttypmod) - 4, 0) else 0 end,
+          'notNull', a.attnotnull or coalesce(d.typnotnull, false), 'unique', alone.attnum is not null, 'generated', a.attgenerated <> '',
           'references', (select name || '.' || referenced[1] from fk join named on named.oid = confrelid
             where conrelid in (m.oid, root.top) and cardinality(columns) = 1 and columns[1] = a.attname limit 1)
         ) order by a.attnum), '[]')
-        from pg_attribute a join pg_type t on t.oid = a.atttypid left join alone on alone.indrelid = m.oid and alone.attnum = a.attnum
+        from pg_attribute a left join (based d join pg_type t on t.oid = d.base and t.typtype <> 'd') on d.oid = a.atttypid left join alone on alone.indrelid = m.oid and alone.attnum = a.attnum
         where a.attrelid = m.oid and a.attnum > 0 and not a.attisdropped)
     ) order by m.nspname, m.relname), '[]')
     from mine m join root on root.oid = m.oid where m.relkind = 'r')
 )`
 
-// ParseSchema reads what [SchemaQuery] returns. The error lists what can't be
-// copied whole.
+// ParseSchema reads what [SchemaQuery] returns. What of it can't be copied,
+// [Rules.Fit] says.
 func ParseSchema(text []byte) (*Schema, error) {
 	s := &Schema{}
 	if err := json.Unmarshal(text, s); err != nil {
@@ -95,7 +125,30 @@ func (t *Table) Called() string {
 	if t.Root != "" {
 		name = t.Root
 	}
-	return strings.TrimPrefix(name, "public.")
+	return called(name)
+}
+
+// jointly are the columns, as schema.table.column, that have to differ for rows to
+// differ: those of unique indexes that hold no column which is unique alone.
+func (s *Schema) jointly() map[string]bool {
+	alone := map[string]bool{}
+	for i := range s.Tables {
+		for _, c := range s.Tables[i].Columns {
+			if c.Unique {
+				alone[s.Tables[i].full()+"."+c.Name] = true
+			}
+		}
+	}
+	all := map[string]bool{}
+	for _, u := range s.Uniques {
+		if slices.ContainsFunc(u.Columns, func(c string) bool { return alone[u.Table+"."+c] }) {
+			continue
+		}
+		for _, c := range u.Columns {
+			all[u.Table+"."+c] = true
+		}
+	}
+	return all
 }
 
 // roots are the tables as rules see them: a partitioned one is one table.

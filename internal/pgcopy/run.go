@@ -37,10 +37,13 @@ func (c *copying) run(ctx context.Context) (*summary, error) {
 	return nil, err
 }
 
-// abandon removes what copies have left.
+// abandon removes what copies have left: a swap that could not be undone then,
+// as the disk was full, and databases.
 func (c *copying) abandon() error {
-	if _, err := c.to.Output(c.to.Folder+"/restore.sh", "abandon"); err != nil {
-		return fmt.Errorf("what an earlier copy has left can't be removed: %w", err)
+	for _, what := range []string{"recover", "abandon"} {
+		if _, err := c.to.Output(c.to.Folder+"/restore.sh", what); err != nil {
+			return fmt.Errorf("what an earlier copy has left can't be removed: %w", err)
+		}
 	}
 	return nil
 }
