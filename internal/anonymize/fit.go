@@ -100,7 +100,7 @@ func (f *fitting) tables(part bool) {
 			}
 			rule, ok := r.of(rules, &c)
 			if !ok {
-				f.wrong("%s.%s (%s) %s; proposal: %s", name, c.Name, c.Type, noRule, propose(t, &c, nil).text())
+				f.wrong("%s.%s (%s) %s; proposal: %s", name, c.Name, c.Type, noRule, f.schema.propose(t, &c, nil).text())
 			}
 			if jointly[t.full()+"."+c.Name] && !keeps(rule) { // its fakes have to differ as the values do
 				c.Unique = true

@@ -1,42 +1,53 @@
 package anonymize
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // proposal is what a column's rule may be.
 type proposal struct {
 	rule      Rule
-	uncertain string // why somebody has to look at it
+	uncertain string            // why somebody has to look at it
+	paths     map[string]string // why somebody has to look at a document's paths
 }
 
 // text writes the rule as a file of rules has it.
-func (p proposal) text() string { return ruleText(p.rule, "") }
+func (p proposal) text() string { return p.lines("") }
 
-// ruleText writes a rule; the paths of a document are indented by more than
-// indent.
-func ruleText(r Rule, indent string) string {
+// lines writes the rule; the paths of a document are indented by more than indent.
+func (p proposal) lines(indent string) string {
+	r := p.rule
 	switch {
 	case r.Kind == Fixed || r.Kind == Template:
 		return fmt.Sprintf("{%s: %s}", r.Kind, quoted(r.Text))
 	case r.Sex != "":
 		return fmt.Sprintf("{%s: {sex: %s}}", r.Kind, quoted(r.Sex))
+	case r.Kind == JSON && len(r.Paths) == 0:
+		return "{json: {}}"
 	case r.Kind == JSON:
 		var b strings.Builder
 		b.WriteString("\n" + indent + "  json:")
 		for _, path := range sorted(r.Paths) {
-			fmt.Fprintf(&b, "\n%s    %s: %s", indent, quoted(path), ruleText(r.Paths[path], indent+"    "))
-		}
-		if len(r.Paths) == 0 {
-			return "{json: {}}"
+			inner := proposal{rule: r.Paths[path]}
+			fmt.Fprintf(&b, "\n%s    %s: %s%s", indent, quoted(path), inner.text(), mark(p.paths[path]))
 		}
 		return b.String()
 	}
 	return string(r.Kind)
+}
+
+// mark is the comment behind what is uncertain.
+func mark(why string) string {
+	if why == "" {
+		return ""
+	}
+	return " # uncertain: " + why
 }
 
 // plainText are the words that YAML takes for no more than they are.
@@ -54,44 +65,82 @@ func quoted(text string) string {
 // fits counts.
 var meanings = []struct {
 	name *regexp.Regexp
-	kind Kind
+	rule Rule
 }{
-	{regexp.MustCompile(`^pass(word|wd)?$|mot_?de_?passe|secret|api_?key|^hash(ed)?_?pass`), Fixed},
-	{regexp.MustCompile(`token|session_?key|jeton|^cle$|nonce`), Hash},
-	{regexp.MustCompile(`e_?mail|courriel|^mel$|(^|_)mail$`), Email},
-	{regexp.MustCompile(`^(first|given)_?name$|prenom|^forename`), FirstName},
-	{regexp.MustCompile(`^(last|family|sur)_?name$|^nom(_de_famille|_usage|_naissance)?$|patronyme`), LastName},
-	{regexp.MustCompile(`full_?name|nom_?complet|^nom_?prenom|^display_name$|^author$|signataire|beneficiaire$`), FullName},
-	{regexp.MustCompile(`birth_?(date|day)|date_?(de_?)?naissance|^dob$|^naissance$|^ne_le$`), BirthDate},
-	{regexp.MustCompile(`^nir$|_nir$|^nir_|nir_?assure|secu(rite)?_?soc|^insee$|social_?security|^ssn$`), NIR},
-	{regexp.MustCompile(`^tel|_tel$|phone|mobile|portable|^fax|_fax$`), Phone},
-	{regexp.MustCompile(`iban|^rib$|bank_?account|compte_?bancaire`), IBAN},
-	{regexp.MustCompile(`address|adresse|street|^rue$|^voie$|^ville$|^city$|^town$|commune|code_?postal|post_?code|zip`), Address},
-	{regexp.MustCompile(`comment|^note|_note(s)?$|remarque|observation|description|message|^motif|reason|^texte?$|^body$|^content$`), FreeText},
-	{regexp.MustCompile(`filename|nom_?fichier|file_name`), FreeText},
-	{regexp.MustCompile(`(^|_)ip(_|$)|ip_?address|remote_?addr|user_?agent|adeli|matricule|finess|^login$|^username$|identifiant`), Hash},
+	{regexp.MustCompile(`^pass(word|wd|phrase)?$|_password$|mot_?de_?passe|^mdp$|secret|api_?key|private_?key|^hash(ed)?_?pass`), Rule{Kind: Fixed, Text: "!"}}, // no password's hash
+	{regexp.MustCompile(`token|session_?(key|id)|jeton|^cle$|nonce|otp`), Rule{Kind: Hash}},
+	{regexp.MustCompile(`e_?mail|courriel|^mel$|(^|_)mail$`), Rule{Kind: Email}},
+	{regexp.MustCompile(`(^|_)(first|given|middle)_?name$|prenom|^forename`), Rule{Kind: FirstName}},
+	{regexp.MustCompile(`(^|_)(last|family|sur|maiden)_?name$|^nom(_de_famille|_d?_?usage|_(de_)?naissance|_patronymique|_marital)?$|_nom$|patronyme`), Rule{Kind: LastName}},
+	{regexp.MustCompile(`full_?name|nom_?complet|nom_?(et_?)?prenom|^(display|contact|owner|customer|user)_name$|^author$|auteur|signataire|beneficiaire$|titulaire`), Rule{Kind: FullName}},
+	{regexp.MustCompile(`birth_?(date|day)|date_?(of_?)?birth|(^|_)(birth|dob)$|date_?(de_?)?naissance|^naissance$|^nee?_le$|deces|death`), Rule{Kind: BirthDate}},
+	{regexp.MustCompile(`(^|_)nir(_|$)|(^|_)(num(ero)?|no)_?secu|secu(rite)?_?soc|(^|_)secu$|^nss$|^insee$|social_?security|^ssn$`), Rule{Kind: NIR}},
+	{regexp.MustCompile(`^tel|_tel(ephone)?$|phone|mobile|portable|(^|_)fax`), Rule{Kind: Phone}},
+	{regexp.MustCompile(`iban|^rib$|bank_?account|compte_?bancaire`), Rule{Kind: IBAN}},
+	{regexp.MustCompile(`(^|_)(ip|ip_?addr(ess)?|remote_?(addr|ip)|adresse_?ip)(_|$)`), Rule{Kind: Fixed, Text: "192.0.2.1"}}, // RFC 5737: nobody's
+	{regexp.MustCompile(`address|adresse|street|(^|_)(rue|voie|ville|city|town)(_|$)|commune|lieu_|birth_?place|code_?postal|post_?code|postal|(^|_)(zip|cp)(_|$)`), Rule{Kind: Address}},
+	{regexp.MustCompile(`^(lat|lng|lon)$|latitude|longitude|coordinates|^geo`), Rule{Kind: Null}},
+	{regexp.MustCompile(`comment|(^|_)notes?(_|$)|remarque|observation|description|message|(^|_)motif|reason|raison|^texte?$|^body$|^content(s|u)?$|^subject$|^objet$|_repr$`), Rule{Kind: FreeText}},
+	{regexp.MustCompile(`filename|nom_?(du_?)?fichier|file_name`), Rule{Kind: FreeText}},
+	{regexp.MustCompile(`user_?agent|adeli|rpps|matricule|finess|siret|^login$|^user_?name$|identifiant`), Rule{Kind: Hash}},
 }
+
+// meaning returns what is done to columns of a name, without a kind if it means
+// nothing.
+func meaning(name string) Rule {
+	name = strings.ToLower(name)
+	for _, m := range meanings {
+		if m.name.MatchString(name) {
+			return m.rule
+		}
+	}
+	return Rule{}
+}
+
+// sexes are the names of columns that tell a sex.
+var sexes = regexp.MustCompile(`^(sexe?|gender|genre)$`)
 
 // nobodys are the names of columns that are nobody's, as far as a name can tell.
 var nobodys = regexp.MustCompile(`^(code|codename|app|app_label|model|slug|locale|lang(uage)?|timezone|currency|version|state|status|statut|type|kind|category|order|position|rank|domain)$`)
 
 // passing are the tables of which nobody needs the rows elsewhere: sessions,
 // tokens, logs, queues and caches, Django's and others'.
-var passing = regexp.MustCompile(`(^|_)(session|sessions|authtoken_token|token|tokens|admin_log|easyaudit_\w+|axes_\w+|reversion_\w+|celery_\w+|taskresult|cache|cache_table|otp_\w+|captcha\w*|emailconfirmation|log_?entry|logentry|silk_\w+)$`)
+var passing = regexp.MustCompile(`(^|_)(session|sessions|authtoken_token|token|tokens|admin_log|easyaudit_\w+|axes_\w+|reversion_\w+|celery_\w+|taskresult|cache|cache_table|otp_\w+|oauth2_\w+|social_auth_\w+|knox_authtoken|django_q_\w+|captcha\w*|emailconfirmation|log_?entry|logentry|silk_\w+)$`)
 
 // fromSource are tables that an application fills from its own source: Django's.
 var fromSource = regexp.MustCompile(`^(auth_permission|django_content_type|django_migrations)$`)
 
+// shapes are what values look like.
 var shapes = []struct {
-	shape *regexp.Regexp
-	kind  Kind
+	kind Kind
+	fits func(string) bool
 }{
-	{regexp.MustCompile(`^[^@\s]+@[^@\s]+\.[A-Za-z]{2,}$`), Email},
-	{regexp.MustCompile(`^[12378] ?\d\d ?\d\d ?(\d\d|2[ABab]) ?\d{3} ?\d{3}( ?\d\d)?$`), NIR},
-	{regexp.MustCompile(`^[A-Z]{2}\d\d ?([0-9A-Z]{4} ?){3,7}[0-9A-Z]{0,3}$`), IBAN},
-	{regexp.MustCompile(`^(\+33 ?|0)[1-9]([ .-]?\d\d){4}$`), Phone},
-	{regexp.MustCompile(`^(\d\d/\d\d/(19|20)\d\d|(19|20)\d\d-\d\d-\d\d)$`), BirthDate},
-	{regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`), UUID},
+	{Email, regexp.MustCompile(`^[^@\s]+@[^@\s]+\.[A-Za-z]{2,}$`).MatchString},
+	{NIR, looksLikeNIR},
+	{IBAN, regexp.MustCompile(`^[A-Z]{2}\d\d ?([0-9A-Z]{4} ?){3,7}[0-9A-Z]{0,3}$`).MatchString},
+	{Phone, regexp.MustCompile(`^(\+33 ?|0)[1-9]([ .-]?\d\d){4}$`).MatchString},
+	{BirthDate, regexp.MustCompile(`^(\d\d/\d\d/(19|20)\d\d|(19|20)\d\d-\d\d-\d\d)$`).MatchString},
+	{UUID, regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`).MatchString},
+	{JSON, func(v string) bool { return (v[0] == '{' || v[0] == '[') && json.Valid([]byte(v)) }},
+}
+
+var nirShape = regexp.MustCompile(`^([12378])(\d\d)(\d\d)(\d\d|2[ABab])(\d{3})(\d{3})(\d\d)?$`)
+
+// looksLikeNIR reports whether a value is a social security number, with a right
+// key if it has one.
+func looksLikeNIR(value string) bool {
+	m := nirShape.FindStringSubmatch(strings.Join(strings.Fields(value), ""))
+	if m == nil {
+		return false
+	}
+	if m[7] == "" {
+		return true
+	}
+	// Corsica counts as 19 and 18.
+	department := strings.NewReplacer("2A", "19", "2B", "18").Replace(strings.ToUpper(m[4]))
+	number, err := strconv.Atoi(m[1] + m[2] + m[3] + department + m[5] + m[6])
+	key, _ := strconv.Atoi(m[7])
+	return err == nil && key == 97-number%97
 }
 
 // shapeOf returns what at least nine in ten of the values look like.
@@ -101,7 +150,7 @@ func shapeOf(values []string) Kind {
 		for _, v := range values {
 			if v = strings.TrimSpace(v); v != "" {
 				some++
-				if s.shape.MatchString(v) {
+				if s.fits(v) {
 					n++
 				}
 			}
@@ -113,137 +162,282 @@ func shapeOf(values []string) Kind {
 	return ""
 }
 
-// propose guesses a column's rule by its name, its type, and what a sample of its
-// values looks like. Where it is not sure, it hides.
-func propose(t *Table, c *Column, values []string) proposal {
-	kind := typeOf(c.Type, c.Length).class
-	if t != nil && kind == textClass && fromSource.MatchString(t.Name) {
-		return proposal{Rule{Kind: Public}, ""}
-	}
-	shape := shapeOf(values)
-	meant := meaning(c.Name)
-	switch {
-	case c.References != "":
-		return proposal{Rule{Kind: Keep}, ""}
-	case kind == jsonClass:
-		return proposeDocument(values)
-	case kind == boolClass:
-		return proposal{Rule{Kind: Keep}, ""}
-	case kind == dateClass || kind == timestampClass:
-		if meant == BirthDate {
-			return proposal{Rule{Kind: BirthDate}, ""}
-		}
-		return proposal{Rule{Kind: Keep}, ""}
-	case kind == uuidClass:
-		if c.Unique || meant != Hash {
-			return proposal{Rule{Kind: Keep}, ""}
-		}
-		return proposal{Rule{Kind: UUID}, ""}
-	case kind == integerClass || kind == numericClass || kind == floatClass:
-		if meant == "" || c.Unique {
-			return proposal{Rule{Kind: Keep}, ""}
-		}
-		return proposal{Rule{Kind: Hash}, "its name is that of something personal, its type a number's"}
-	case kind == byteaClass:
-		return proposal{hide(c, Hash), "nobody can tell what bytes are"}
-	case kind == arrayClass:
-		return proposal{hide(c, Null), "a list"}
-	case kind != textClass:
-		if c.Type == "inet" || c.Type == "cidr" {
-			return proposal{Rule{Kind: Fixed, Text: "192.0.2.1"}, ""} // RFC 5737: nobody's
-		}
-		return proposal{Rule{Kind: Keep}, "a type that is not known: " + c.Type}
-	}
-	switch {
-	case meant == Fixed:
-		return proposal{Rule{Kind: Fixed, Text: "!"}, ""} // what no password's hash is, Django's or others'
-	case meant != "" && shape != "" && meant != shape:
-		return proposal{unique(c, shape), fmt.Sprintf("its name says %s, its values look like %s", meant, shape)}
-	case meant != "":
-		return proposal{unique(c, meant), ""}
-	case shape == UUID:
-		return proposal{Rule{Kind: Keep}, "its values are UUIDs: are they a secret?"}
-	case shape != "":
-		return proposal{unique(c, shape), "by its values alone"}
-	case nobodys.MatchString(strings.ToLower(c.Name)):
-		return proposal{Rule{Kind: Keep}, "by its name alone"}
-	case strings.EqualFold(c.Name, "name") || strings.EqualFold(c.Name, "label") || strings.EqualFold(c.Name, "libelle"):
-		if few(values) {
-			return proposal{Rule{Kind: Public}, "few values, so the name of things and not of people?"}
-		}
-		return proposal{unique(c, FullName), "of people, or of things?"}
-	case few(values):
-		return proposal{Rule{Kind: Keep}, "few values: a choice?"}
-	}
-	return proposal{unique(c, FreeText), "nothing tells what it is"}
-}
-
-func meaning(name string) Kind {
-	name = strings.ToLower(name)
-	for _, m := range meanings {
-		if m.name.MatchString(name) {
-			return m.kind
-		}
-	}
-	return ""
-}
-
-// few reports whether many values are a few different ones.
-func few(values []string) bool {
-	if len(values) < 50 {
-		return false
-	}
-	distinct := map[string]bool{}
+// different returns how many values there are, and how many different ones.
+func different(values []string) (all, distinct int) {
+	seen := map[string]bool{}
 	for _, v := range values {
-		distinct[v] = true
+		seen[v] = true
 	}
-	return len(distinct) <= 12
+	return len(values), len(seen)
 }
 
-// hide is a rule for what may not be NULL, or may.
-func hide(c *Column, otherwise Kind) Rule {
-	if c.NotNull {
-		return Rule{Kind: otherwise}
-	}
-	return Rule{Kind: Null}
+// choice is what programs call one of a few things.
+var choice = regexp.MustCompile(`^([a-z0-9_.-]{1,20}|[A-Z0-9_.-]{1,10})$`)
+
+// choices reports whether many values are a few different ones, such as programs
+// have.
+func choices(values []string) bool {
+	all, distinct := different(values)
+	return all >= 50 && distinct <= 12 && !slices.ContainsFunc(values, func(v string) bool { return v != "" && !choice.MatchString(v) })
 }
 
-// unique is a rule of a kind, or one that keeps a unique column so.
-func unique(c *Column, kind Kind) Rule {
-	if c.Unique && kind != NIR && kind != Email && kind != UUID && kind != IBAN {
-		kind = Hash
+// propose guesses a column's rule by its name, its type, and what a sample of its
+// values looks like. Where it is not sure, it hides; nothing of the sample is in
+// what it says. The rule can be applied to the column.
+func (s *Schema) propose(t *Table, c *Column, values []string) proposal {
+	return s.guess(t, c, values).settle(c)
+}
+
+func (s *Schema) guess(t *Table, c *Column, values []string) proposal {
+	rule := func(kind Kind, uncertain string) proposal {
+		return proposal{rule: Rule{Kind: kind}, uncertain: uncertain}
 	}
-	return Rule{Kind: kind}
+	typ := typeOf(c.Type, c.Length)
+	if t != nil && typ.class == textClass && fromSource.MatchString(t.Name) {
+		return rule(Public, "")
+	}
+	shape, meant := shapeOf(values), meaning(c.Name)
+	switch typ.class {
+	case jsonClass:
+		return proposeDocument(values)
+	case boolClass:
+		return rule(Keep, "")
+	case dateClass, timestampClass:
+		if meant.Kind == BirthDate {
+			return rule(BirthDate, "")
+		}
+		return rule(Keep, "")
+	case uuidClass:
+		if meant.Kind == Hash {
+			return rule(UUID, "")
+		}
+		return rule(Keep, "")
+	case integerClass, numericClass, floatClass:
+		switch {
+		case c.References != "":
+			return rule(Keep, "")
+		case meant.Kind == Null:
+			return rule(Null, "")
+		case meant.Kind != "":
+			return rule(Hash, "its name is that of something personal, its type a number's")
+		case shape == NIR || shape == Phone:
+			return rule(Hash, fmt.Sprintf("its values look like %s", shape))
+		}
+		return rule(Keep, "")
+	case byteaClass:
+		return rule(Null, "nobody can tell what bytes are")
+	case arrayClass:
+		if c.NotNull {
+			return proposal{rule: Rule{Kind: Fixed, Text: "{}"}, uncertain: "a list"}
+		}
+		return rule(Null, "a list")
+	case textClass:
+	default:
+		switch base := modifier.ReplaceAllString(c.Type, ""); {
+		case base == "inet" || base == "cidr":
+			return proposal{rule: Rule{Kind: Fixed, Text: "192.0.2.1"}} // RFC 5737: nobody's
+		case slices.Contains(s.Enums, c.Type):
+			return rule(Keep, "")
+		case slices.Contains([]string{"interval", "oid", "time without time zone", "time with time zone", "money"}, base):
+			return rule(Keep, "")
+		}
+		return rule(Null, fmt.Sprintf("the type %q is not known", c.Type))
+	}
+
+	all, distinct := different(values)
+	lower := strings.ToLower(c.Name)
+	switch {
+	case meant.Kind == Fixed:
+		return proposal{rule: meant}
+	case shape == JSON && typ.max == 0:
+		return proposeDocument(values)
+	case meant.Kind == Hash && (shape == "" || shape == UUID):
+		return rule(cmp.Or(shape, Hash), "")
+	case meant.Kind != "" && shape != "" && meant.Kind != shape && shape != JSON:
+		return rule(shape, fmt.Sprintf("its name says %s, its values look like %s", meant.Kind, shape))
+	case meant.Kind != "":
+		return proposal{rule: meant}
+	case shape == UUID:
+		return rule(UUID, "its values are UUIDs: keep, if they are no secret")
+	case shape != "" && shape != JSON:
+		return rule(shape, "by its values alone")
+	case sexes.MatchString(lower):
+		return rule(Keep, "it says little, if all around it is changed")
+	case nobodys.MatchString(lower) && all >= 50 && distinct*2 > all:
+		return rule(FreeText, "its name says that it is nobody's, but hardly two values are the same")
+	case nobodys.MatchString(lower):
+		return rule(Keep, "by its name alone")
+	case choices(values):
+		return rule(Keep, "few values, like those of a choice")
+	case slices.Contains([]string{"name", "label", "libelle", "title", "titre"}, lower):
+		return rule(FullName, "of people, or of things? public, if of things")
+	}
+	return rule(FreeText, "nothing tells what it is")
+}
+
+// settle makes a proposal one that can be applied to a column: what comes next
+// hides as much, or else the column stays as it is.
+func (p proposal) settle(c *Column) proposal {
+	if c.takes(p.rule) {
+		return p
+	}
+	why := fmt.Sprintf("%s can't be done to it", p.rule.Kind)
+	for _, rule := range []Rule{{Kind: Hash}, {Kind: Null}, {Kind: Fixed}, {Kind: Fixed, Text: "0"}, {Kind: Fixed, Text: "{}"}} {
+		if c.takes(rule) {
+			return proposal{rule: rule, uncertain: cmp.Or(p.uncertain, why)}
+		}
+	}
+	return proposal{rule: Rule{Kind: Keep}, uncertain: why + ", nor anything else; may everybody see it?"}
+}
+
+// takes reports whether a rule can be applied to the column.
+func (c *Column) takes(rule Rule) bool {
+	table := TablePlan{Columns: []ColumnPlan{{*c, rule}}}
+	_, err := table.compile(Key{}, false)
+	return err == nil
+}
+
+// places are where values are in documents, by path.
+type places struct {
+	at    map[string]*place
+	known map[string]map[string]bool // the keys of the objects at a path
+}
+
+// place is what is at a path.
+type place struct {
+	values                 []string
+	texts, numbers, truths int
+	documents, last        int
+}
+
+// maxKeys is how many keys the objects of a form may have. More are no names of
+// fields: they are values themselves, as in {"1850575…": {…}}.
+const maxKeys = 64
+
+var key = regexp.MustCompile(`^[a-z_][A-Za-z0-9_-]{0,39}$`)
+
+// isField reports whether a key is the name of a field. Others may be somebody's
+// name or number, which no rule may show.
+func isField(name string) bool {
+	digits := 0
+	for _, c := range name {
+		if c >= '0' && c <= '9' {
+			digits++
+		}
+	}
+	return digits < 4 && (key.MatchString(name) || plainText.MatchString(name) && !strings.Contains(name, ".") && meaning(name).Kind != "")
+}
+
+// walk finds the values of a document.
+func (w *places) walk(doc any, path string, number int) {
+	var text string
+	p := w.at[path]
+	if p == nil {
+		p = &place{}
+	}
+	switch doc := doc.(type) {
+	case map[string]any:
+		keys := w.known[path]
+		if keys == nil {
+			keys = map[string]bool{}
+			w.known[path] = keys
+		}
+		for name, v := range doc {
+			keys[name] = true
+			if isField(name) {
+				w.walk(v, strings.TrimPrefix(path+"."+name, "."), number)
+			}
+		}
+		return
+	case []any:
+		for _, v := range doc {
+			w.walk(v, path+"[]", number)
+		}
+		return
+	case string:
+		text = doc
+		p.texts++
+	case json.Number:
+		text = string(doc)
+		p.numbers++
+	case bool:
+		p.truths++
+	default:
+		return
+	}
+	if path == "" {
+		return
+	}
+	if w.at[path] = p; p.documents == 0 || p.last != number {
+		p.documents, p.last = p.documents+1, number
+	}
+	p.values = append(p.values, text)
+}
+
+// isMap reports whether there is an object above the path whose keys are values.
+func (w *places) isMap(path string) bool {
+	for at := path; at != ""; {
+		at = at[:max(strings.LastIndexAny(at, ".["), 0)]
+		if len(w.known[strings.TrimSuffix(at, ".")]) > maxKeys {
+			return true
+		}
+	}
+	return false
 }
 
 // proposeDocument guesses the rules of the paths that documents have.
 func proposeDocument(values []string) proposal {
-	paths := map[string][]string{}
-	for _, v := range values {
+	w := &places{map[string]*place{}, map[string]map[string]bool{}}
+	documents := 0
+	for number, v := range values {
 		var doc any
 		decoder := json.NewDecoder(strings.NewReader(v))
 		decoder.UseNumber()
 		if decoder.Decode(&doc) == nil {
-			leaves(doc, "", paths)
+			documents++
+			w.walk(doc, "", number)
 		}
 	}
-	rule := Rule{Kind: JSON, Paths: map[string]Rule{}}
-	for path, values := range paths {
-		name := path[strings.LastIndexByte(path, '.')+1:]
-		p := propose(nil, &Column{Name: strings.TrimSuffix(name, "[]"), Type: "text"}, values)
-		if plainPath.MatchString(path) {
-			rule.Paths[path] = p.rule
+	all := proposal{rule: Rule{Kind: JSON, Paths: map[string]Rule{}}, uncertain: "what no path names is removed", paths: map[string]string{}}
+	for path, p := range w.at {
+		// What one document has in a hundred may be a value, too.
+		if w.isMap(path) || p.documents < 2 || p.documents*100 < documents {
+			continue
+		}
+		c := &Column{Name: strings.TrimRight(path[strings.LastIndexByte(path, '.')+1:], "[]"), Type: "text"}
+		switch {
+		case p.texts == 0 && p.numbers == 0:
+			c.Type = "boolean"
+		case p.texts == 0 && p.truths == 0:
+			c.Type = "numeric"
+		}
+		inner := (&Schema{}).propose(nil, c, p.values)
+		if inner.rule.Kind == JSON { // a document in a text
+			inner = proposal{rule: Rule{Kind: Null}, uncertain: "its values are documents"}
+		}
+		all.rule.Paths[path], all.paths[path] = inner.rule, inner.uncertain
+	}
+	// Who has a first name may have a social security number beside it.
+	numbers := map[string]string{}
+	above := func(path string) string { return path[:strings.LastIndexByte(path, '.')+1] }
+	for _, path := range sorted(all.rule.Paths) {
+		if all.rule.Paths[path].Kind == NIR && !strings.Contains(path, "[]") && numbers[above(path)] == "" {
+			numbers[above(path)] = path
 		}
 	}
-	return proposal{rule, "what no path names is removed"}
+	for path, rule := range all.rule.Paths {
+		if rule.Kind == FirstName && !strings.Contains(path, "[]") {
+			rule.Sex = numbers[above(path)]
+			all.rule.Paths[path] = rule
+		}
+	}
+	return all
 }
-
-// plainPath are the paths that rules can name.
-var plainPath = regexp.MustCompile(`^[^.\[\]]+(\[\])*(\.[^.\[\]]+(\[\])*)*$`)
 
 // Propose returns a first file of rules for a database, guessed from its schema
 // and from samples of its values, by table.column as rules name it, of which it
-// shows none. What somebody has to look at is marked as uncertain.
+// shows none. What somebody has to look at is marked as uncertain. The rules fit
+// the schema.
 func Propose(s *Schema, samples map[string][]string) []byte {
 	var b strings.Builder
 	b.WriteString("# What is done to each column when the database is copied. This is a first guess: read it, above all what is\n" +
@@ -251,52 +445,137 @@ func Propose(s *Schema, samples map[string][]string) []byte {
 	if s.LargeObjects > 0 {
 		b.WriteString("\n# uncertain: nobody can tell what is in large objects\nlargeObjects: drop\n")
 	}
+	tables := roots(s.Tables)
+	proposals := s.proposals(tables, samples)
 	b.WriteString("\ntables:\n")
-	for _, t := range roots(s.Tables) {
-		if passing.MatchString(strings.ToLower(t.Name)) && !referred(s, t) {
-			fmt.Fprintf(&b, "  %s: empty\n\n", quoted(t.Called()))
+	for _, t := range tables {
+		name := t.Called()
+		if s.passes(t) {
+			fmt.Fprintf(&b, "  %s: empty\n\n", quoted(name))
 			continue
-		}
-		sex := ""
-		for _, c := range t.Columns {
-			if p := propose(t, &c, samples[t.Called()+"."+c.Name]); p.rule.Kind == NIR {
-				sex = c.Name
-			}
 		}
 		var lines []string
 		for _, c := range t.Columns {
-			if c.Generated {
+			p := proposals[name+"."+c.Name]
+			if p == nil { // generated
 				continue
 			}
-			p := propose(t, &c, samples[t.Called()+"."+c.Name])
-			if p.rule.Kind == FirstName {
-				p.rule.Sex = sex
-			}
-			text := ruleText(p.rule, "    ")
-			line := "    " + quoted(c.Name) + ":"
-			if p.uncertain != "" && strings.HasPrefix(text, "\n") {
-				line += " # uncertain: " + p.uncertain + text
+			text := p.lines("    ")
+			if strings.HasPrefix(text, "\n") {
+				lines = append(lines, "    "+quoted(c.Name)+":"+mark(p.uncertain)+text)
 			} else {
-				line = line + strings.TrimSuffix(" "+text, " ")
-				if strings.HasPrefix(text, "\n") {
-					line = "    " + quoted(c.Name) + ":" + text
-				}
-				if p.uncertain != "" {
-					line += " # uncertain: " + p.uncertain
-				}
+				lines = append(lines, "    "+quoted(c.Name)+": "+text+mark(p.uncertain))
 			}
-			lines = append(lines, line)
 		}
 		if len(lines) == 0 {
-			fmt.Fprintf(&b, "  %s: {}\n\n", quoted(t.Called()))
+			fmt.Fprintf(&b, "  %s: {}\n\n", quoted(name))
 			continue
 		}
-		fmt.Fprintf(&b, "  %s:\n%s\n\n", quoted(t.Called()), strings.Join(lines, "\n"))
+		fmt.Fprintf(&b, "  %s:\n%s\n\n", quoted(name), strings.Join(lines, "\n"))
+	}
+	if len(tables) == 0 {
+		b.WriteString("  {}\n")
 	}
 	return []byte(strings.TrimRight(b.String(), "\n") + "\n")
 }
 
-// referred reports whether rows of other tables refer to a table's.
-func referred(s *Schema, t *Table) bool {
-	return slices.ContainsFunc(s.ForeignKeys, func(k ForeignKey) bool { return k.References == t.full() && k.Table != t.full() })
+// passes reports whether a table's rows are of no use elsewhere, and nothing of
+// use refers to them.
+func (s *Schema) passes(t *Table) bool {
+	return passing.MatchString(strings.ToLower(t.Name)) &&
+		!slices.ContainsFunc(s.ForeignKeys, func(k ForeignKey) bool { return called(k.References) == t.Called() && k.Table != k.References })
+}
+
+// proposals returns those of all columns, by table.column.
+func (s *Schema) proposals(tables []*Table, samples map[string][]string) map[string]*proposal {
+	all, columns := map[string]*proposal{}, map[string]*Column{}
+	jointly := s.jointly()
+	for _, t := range tables {
+		if s.passes(t) {
+			continue
+		}
+		number, sex := "", ""
+		for _, c := range t.Columns {
+			if c.Generated {
+				continue
+			}
+			c.Unique = c.Unique || jointly[t.full()+"."+c.Name]
+			name := t.Called() + "." + c.Name
+			p := s.propose(t, &c, samples[name])
+			all[name], columns[name] = &p, &c
+			switch {
+			case number == "" && p.rule.Kind == NIR:
+				number = c.Name
+			case sex == "" && sexes.MatchString(strings.ToLower(c.Name)):
+				sex = c.Name
+			}
+		}
+		for _, c := range t.Columns {
+			if p := all[t.Called()+"."+c.Name]; p != nil && p.rule.Kind == FirstName {
+				p.rule.Sex = cmp.Or(number, sex)
+			}
+		}
+	}
+	s.agree(all, columns)
+	return all
+}
+
+// agree gives columns that refer to each other one rule, as foreign keys would not
+// hold otherwise.
+func (s *Schema) agree(all map[string]*proposal, columns map[string]*Column) {
+	group := map[string][]string{} // the columns that are bound together, by each of them
+	refers := map[string]bool{}
+	for _, k := range s.ForeignKeys {
+		for i := range k.Columns {
+			from, to := called(k.Table)+"."+k.Columns[i], called(k.References)+"."+k.Referenced[i]
+			if all[from] == nil || all[to] == nil {
+				continue
+			}
+			if from != to {
+				refers[from] = true
+			}
+			both := slices.Concat(group[from], group[to], []string{from, to})
+			slices.Sort(both)
+			both = slices.Compact(both)
+			for _, name := range both {
+				group[name] = both
+			}
+		}
+	}
+	for _, name := range sorted(group) {
+		if group[name][0] != name { // once for each group
+			continue
+		}
+		var rules []Rule
+		kept := true
+		for _, name := range group[name] {
+			if rule := all[name].rule; !refers[name] {
+				rules = append(rules, rule)
+				kept = kept && keeps(rule)
+			}
+		}
+		keep := proposal{rule: Rule{Kind: Keep}}
+		if kept = kept && len(rules) > 0; !kept {
+			keep.uncertain = "what refers to it would be lost if it were changed"
+		}
+		agreed := &keep
+		for _, rule := range append(rules, Rule{Kind: Hash}) {
+			if !kept && slices.Contains(keyKinds, rule.Kind) && !slices.ContainsFunc(group[name], func(other string) bool {
+				return columns[other].Type != columns[name].Type || !columns[other].takes(rule)
+			}) {
+				agreed = &proposal{rule: rule}
+				break
+			}
+		}
+		for _, name := range group[name] {
+			if agreed != &keep || !keeps(all[name].rule) {
+				p := *agreed
+				p.uncertain = cmp.Or(p.uncertain, all[name].uncertain)
+				if kept {
+					p.uncertain = ""
+				}
+				all[name] = &p
+			}
+		}
+	}
 }
