@@ -63,7 +63,7 @@ func ParseRules(name string, text []byte) (*Rules, error) {
 	var document yaml.Node
 	in := yaml.NewDecoder(bytes.NewReader(text))
 	if err := in.Decode(&document); err != nil && err != io.EOF {
-		return nil, &Invalid{[]string{noYAML(name, err)}}
+		return nil, &Invalid{[]string{noYAML(name, text, err)}}
 	}
 	if len(document.Content) == 0 || document.Content[0].Tag == "!!null" {
 		return nil, &Invalid{[]string{name + ":1: it has no rules"}}
@@ -116,7 +116,7 @@ func ParseRules(name string, text []byte) (*Rules, error) {
 	case err == nil:
 		p.wrong(&more, "a second YAML document begins here; rules are one")
 	case err != io.EOF:
-		p.problems = append(p.problems, noYAML(name, err))
+		p.problems = append(p.problems, noYAML(name, text, err))
 	}
 	if len(p.problems) > 0 {
 		return nil, &Invalid{p.problems}
@@ -124,16 +124,21 @@ func ParseRules(name string, text []byte) (*Rules, error) {
 	return rules, nil
 }
 
-// yamlLine is where an error of YAML is: the last line that it tells.
-var yamlLine = regexp.MustCompile(`line (\d+)`)
+// yamlPlace is where an error of YAML is, in the words of its library.
+var yamlPlace = regexp.MustCompile(`( at )?(line (\d+)(, column \d+)?|<unknown position>)(: )?`)
 
 // noYAML says where and why a file is no YAML.
-func noYAML(file string, err error) string {
-	text, line := strings.TrimPrefix(err.Error(), "yaml: "), "1"
-	if all := yamlLine.FindAllStringSubmatch(text, -1); all != nil {
-		line = all[len(all)-1][1]
+func noYAML(file string, in []byte, err error) string {
+	text, line := strings.TrimPrefix(err.Error(), "yaml: "), 1
+	if all := yamlPlace.FindAllStringSubmatch(text, -1); all != nil {
+		line, _ = strconv.Atoi(all[len(all)-1][3]) // the first is where what is wrong begins
 	}
-	return file + ":" + line + ": it is no YAML: " + text
+	if strings.Contains(text, "while parsing") { // the library's parser counts lines from 0, its scanner from 1
+		line++
+	}
+	line = min(line, 1+bytes.Count(in, []byte("\n")))
+	text = strings.Trim(yamlPlace.ReplaceAllString(text, "$5"), ": ")
+	return fmt.Sprintf("%s:%d: it is no YAML: %s", file, line, strings.ReplaceAll(text, ": : ", ": "))
 }
 
 // called is how rules call a table that is written with or without the schema
