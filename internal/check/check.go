@@ -43,9 +43,11 @@ func Unit(ctx context.Context) error {
 }
 
 // EndToEnd runs the tests that deploy on this machine's Docker engine. They
-// print as they go.
+// print as they go; those that failed are printed once more at the end, where
+// the log of a CI system is read.
 func EndToEnd(ctx context.Context) error {
-	return run(ctx, "go", "test", "-tags=e2e", "-count=1", "-v", "-timeout=80m", "./e2e/...")
+	return run(ctx, "go", "tool", "gotestsum", "--format=standard-verbose", "--",
+		"-tags=e2e", "-count=1", "-timeout=80m", "./e2e/...")
 }
 
 func run(ctx context.Context, argv ...string) error {
