@@ -132,11 +132,22 @@ func copies(t *testing.T, l rehearsal) {
 	if err := os.WriteFile(key, []byte(keyText), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	l.mustMage(t, "ops:manage", "production", "seed 2000")
+	l.mustMage(t, "ops:backup", "production")
+	const count = "select count(*) from person_person"
+	backedUp := l.sql(t, "production", "mrs", count)
 	l.mustMage(t, "ops:manage", "production", fmt.Sprintf("seed %d", copiedPeople))
 	l.sql(t, "production", "mrs", "drop role if exists reader; create role reader login in role pg_read_all_data")
 	reader := []string{"env", "--unset=CI", "MRS_ENV=lab", "DB_READER=reader", mage}
 	copyAs := func(words ...string) result { return l.run(t, append(append([]string{}, reader...), words...)...) }
 
+	people := real{}
+	people.learn(t, l, "address", "select distinct email from person_person union select data #>> '{insured,contact,email}' from mrsrequest_mrsrequest")
+	people.learn(t, l, "number", "select distinct nir from person_person union select data #>> '{insured,nir}' from mrsrequest_mrsrequest")
+	people.learn(t, l, "number", "select distinct data #>> '{insured,contact,phone}' from mrsrequest_mrsrequest")
+	people.learn(t, l, "number", "select distinct data ->> 'iban' from mrsrequest_mrsrequest")
+	people.learn(t, l, "name", "select distinct last_name from person_person union select last_name from mrsuser_user")
+	people.learn(t, l, "name", "select distinct first_name from person_person union select first_name from mrsuser_user")
 	before := l.sql(t, "staging", "mrs", site)
 	production := l.sql(t, "production", "mrs", site)
 	untouched := func(t *testing.T) {
@@ -200,14 +211,6 @@ func copies(t *testing.T, l rehearsal) {
 	})
 
 	t.Run("staging has production's structure and volume, and nothing of anybody", func(t *testing.T) {
-		people := real{}
-		people.learn(t, l, "address", "select distinct email from person_person union select data #>> '{insured,contact,email}' from mrsrequest_mrsrequest")
-		people.learn(t, l, "number", "select distinct nir from person_person union select data #>> '{insured,nir}' from mrsrequest_mrsrequest")
-		people.learn(t, l, "number", "select distinct data #>> '{insured,contact,phone}' from mrsrequest_mrsrequest")
-		people.learn(t, l, "number", "select distinct data ->> 'iban' from mrsrequest_mrsrequest")
-		people.learn(t, l, "name", "select distinct last_name from person_person union select last_name from mrsuser_user")
-		people.learn(t, l, "name", "select distinct first_name from person_person union select first_name from mrsuser_user")
-
 		// What is seen on the three machines meanwhile.
 		var looking sync.WaitGroup
 		stop := make(chan struct{})
@@ -338,6 +341,52 @@ union all select bool_and(convalidated) from pg_constraint where contype = 'f'`
 			t.Errorf("it is %q", got)
 		}
 		l.healthy(t)
+	})
+	t.Run("deploy:local gets the data of the last snapshot, and nothing of anybody", func(t *testing.T) {
+		l.mustMage(t, "deploy:local")
+		defer l.mustMage(t, "local:destroy", "-yes")
+		lent := func(t *testing.T) {
+			t.Helper()
+			const names = `select datname from pg_database where datname like '%\_lent\_%'`
+			for n := 0; n < 50 && l.sql(t, "production", "postgres", names) != ""; n++ {
+				time.Sleep(200 * time.Millisecond) // it goes when the connection has gone
+			}
+			if left := l.sql(t, "production", "postgres", names); left != "" {
+				t.Errorf("production still has %s", left)
+			}
+			l.sh(t, "production", "test ! -e /home/mrs-production/postgres/dump/lend")
+		}
+		if r := copyAs("ops:seedLocal", "production", "-snapshot=0123abcd", "-yes"); r.status == 0 || !strings.Contains(r.output, "there is no such snapshot") {
+			t.Errorf("exit status %d\n%s", r.status, r.output)
+		}
+		for name, strike := range map[string]func(b began){
+			"Ctrl-C":                           func(b began) { _ = syscall.Kill(-b.Process.Pid, syscall.SIGINT) },
+			"the operator's process is killed": func(b began) { _ = syscall.Kill(-b.Process.Pid, syscall.SIGKILL) },
+		} {
+			for _, moment := range []string{"restoring the database beside", "copying"} {
+				b := l.begin(t, moment, "ops:seedLocal", "production", "-yes")
+				strike(b)
+				if err := b.end(t); err == nil {
+					t.Errorf("%s at %q interrupts nothing", name, moment)
+				}
+				lent(t)
+			}
+		}
+		r := copyAs("ops:seedLocal", "production", "-yes")
+		if r.status != 0 {
+			t.Fatalf("exit status %d\n%s", r.status, r.output)
+		}
+		lent(t)
+		if got := strings.TrimSpace(must(t, "docker", "exec", "testmrs-postgres-1", "psql", "-U", "django", "-d", "mrs", "-XqtAc", count)); got != backedUp {
+			t.Errorf("it has %s people, and the snapshot has %s", got, backedUp)
+		}
+		dump := must(t, "docker", "exec", "testmrs-postgres-1", "pg_dump", "-U", "django", "--data-only", "--exclude-table=caisse_caisse", "mrs")
+		if found, _, err := people.in(strings.NewReader(dump)); len(found) > 0 || err != nil {
+			t.Errorf("in its dump is found: %q, %v", found, err)
+		}
+		if r := l.mage(t, "ops:audit", "production"); !strings.Contains(r.output, "lend snapshot latest to local") {
+			t.Errorf("it is not in the audit log:\n%s", r.output)
+		}
 	})
 	t.Run("whatever happens meanwhile, staging serves what it had, or all of what is new", func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(uint64(os.Getpid()), 1))

@@ -156,6 +156,16 @@ func (Ops) CopyProdToStaging(ctx context.Context, from, to *string, dryRun *bool
 		DryRun: value(dryRun), Tables: value(tables), Sample: value(sample), KeyFile: value(key), Direct: value(direct), Yes: value(yes)})
 }
 
+// SeedLocal fills deploy:local with the data of an instance's last snapshot, anonymised on its server.
+//
+// The snapshot's database is restored there beside the live one, copied to this machine as
+// ops:copyProdToStaging copies, and dropped. -snapshot=ID takes another one, -tables=, -sample=, -key=
+// and -yes are as there. Afterwards dev, password dev, may do everything at http://localhost:8000.
+func (Ops) SeedLocal(ctx context.Context, instance string, snapshot, tables *string, sample *float64, key *string, yes *bool) error {
+	return pgcopy.Copy(ctx, pgcopy.Options{From: instance, To: "local", Snapshot: cmp.Or(value(snapshot), "latest"),
+		Tables: value(tables), Sample: value(sample), KeyFile: value(key), Yes: value(yes)})
+}
+
 // AnonymizeInit prints a first env/anonymize.yml for an instance's database, to be read and corrected.
 //
 // It is guessed from the names and types of the columns and from a look at some values, of which it

@@ -11,9 +11,11 @@ package backup
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"regexp"
 	"strings"
@@ -386,4 +388,55 @@ func Report(ctx context.Context, to string) error {
 // removed; the error is context.Canceled if ctx has ended and all is as it was.
 func Adopt(ctx context.Context, s *server.Server, database string) error {
 	return work(ctx, s, job{"", "restore", []string{"adopt", database}})
+}
+
+// Lent is the database of a snapshot, restored beside an instance's own.
+type Lent struct {
+	Database string // its name on the instance's PostgreSQL
+	input    *io.PipeWriter
+	said     *bufio.Scanner
+}
+
+// Lend restores the database of a snapshot, an id of [Snapshots] or "latest",
+// beside the instance's own, on the instance's server. It is dropped by
+// [Lent.Return], when ctx ends, and when the connection is lost.
+func Lend(ctx context.Context, s *server.Server, snapshot string) (*Lent, error) {
+	if err := checkID(s.Name, snapshot); err != nil {
+		return nil, err
+	}
+	if _, err := s.Output("test", "-x", s.Folder+"/lend.sh"); err != nil {
+		if local.ExitCode(err) == 1 {
+			err = fmt.Errorf("%s lends no snapshots: there is no %s/lend.sh on %s\nhint: put RESTIC_PASSWORD=… in its secrets, then deploy it", s.Name, s.Folder, s)
+		}
+		return nil, err
+	}
+	input, w := io.Pipe()
+	out := s.WithContext(ctx).ScriptFrom(script.NewPipe().WithReader(input), `exec 2>&1; exec "$@"`, s.Folder+"/lend.sh", snapshot)
+	l := &Lent{input: w, said: bufio.NewScanner(out)}
+	aloud := narrate(s.Name)
+	defer aloud.end()
+	var why string
+	for l.said.Scan() {
+		line := l.said.Text()
+		if database, is := strings.CutPrefix(line, "lent "); is {
+			l.Database = database
+			return l, nil
+		}
+		if !explains(line, &why) {
+			aloud.say(line)
+		}
+	}
+	l.Return()
+	err := cmp.Or(out.Error(), l.said.Err(), io.ErrUnexpectedEOF)
+	if why != "" {
+		err = &failure{why, err}
+	}
+	return nil, fmt.Errorf("%s: its snapshot %s can't be restored: %w", s.Name, snapshot, err)
+}
+
+// Return drops the database, and waits until it is gone.
+func (l *Lent) Return() {
+	l.input.Close()
+	for l.said.Scan() {
+	}
 }

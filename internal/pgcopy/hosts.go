@@ -27,8 +27,9 @@ import (
 // end is an instance at one end of the copy, with its PostgreSQL.
 type end struct {
 	*server.Server
-	inst *instance.Instance
-	role string // that the database is read or written by
+	inst     *instance.Instance
+	database string // the instance's own, or what of it is lent
+	role     string // that the database is read or written by
 
 	machine   string // as uname -m says it
 	uid, gid  int    // whose the instance's files are, other than root's and postgres's
@@ -66,7 +67,7 @@ func reach(ctx context.Context, name string, read bool, open func(context.Contex
 	if err != nil {
 		return nil, err
 	}
-	e := &end{Server: s, inst: inst, role: inst.Get("DB_USER")}
+	e := &end{Server: s, inst: inst, database: inst.Get("DB_NAME"), role: inst.Get("DB_USER")}
 	if read {
 		e.role = cmp.Or(inst.Get("DB_READER"), e.role)
 	}
@@ -78,7 +79,7 @@ func reach(ctx context.Context, name string, read bool, open func(context.Contex
 }
 
 func (e *end) look() error {
-	out, err := e.Script(look, e.Folder, e.Project, e.role, e.inst.Get("DB_NAME")).String()
+	out, err := e.Script(look, e.Folder, e.Project, e.role, e.database).String()
 	if err != nil {
 		return fmt.Errorf("%s: its PostgreSQL can't be asked: %w", e.Name, err)
 	}
@@ -190,7 +191,7 @@ type hold struct {
 func (e *end) holdSnapshot(query string) (*hold, error) {
 	r, w := io.Pipe()
 	h := &hold{input: w, out: e.ExecFrom(script.NewPipe().WithReader(r), e.agent, "hold")}
-	order := wire.Hold{Server: e.wireServer(e.inst.Get("DB_NAME")), Query: query}
+	order := wire.Hold{Server: e.wireServer(e.database), Query: query}
 	go func() { _ = json.NewEncoder(w).Encode(order) }()
 	line, err := bufio.NewReader(h.out).ReadBytes('\n')
 	if err == nil {

@@ -124,7 +124,7 @@ func (l *load) lane(ctx context.Context) error {
 	lines := bufio.NewReader(taken)
 	err := orders.Encode(wire.Receiver{Server: l.to.wireServer(l.database), Data: path.Join(l.to.Folder, "postgres/data"), Reserve: reserve})
 	if err == nil {
-		err = orders.Encode(wire.Sender{Server: l.from.wireServer(l.from.inst.Get("DB_NAME")), Snapshot: l.snapshot, Key: l.key[:], Plan: *l.plan})
+		err = orders.Encode(wire.Sender{Server: l.from.wireServer(l.from.database), Snapshot: l.snapshot, Key: l.key[:], Plan: *l.plan})
 	}
 	if err == nil {
 		err = order()

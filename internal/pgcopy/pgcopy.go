@@ -28,6 +28,7 @@ import (
 	"github.com/bitfield/script"
 
 	"github.com/betagouv/mrs-ops/internal/anonymize"
+	"github.com/betagouv/mrs-ops/internal/backup"
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/pgcopy/wire"
@@ -40,6 +41,7 @@ const RulesFile = "env/anonymize.yml"
 // Options are what to copy, and how. From and To are instances.
 type Options struct {
 	From, To string
+	Snapshot string  // of From's backups, whose database is copied instead of the live one: an id, or "latest"
 	DryRun   bool    // tell what would be copied, and change nothing
 	Tables   string  // only these, separated by commas, and what they refer to; the others are empty
 	Sample   float64 // the part of the rows to copy; 0 means all
@@ -55,6 +57,7 @@ type copying struct {
 	rules    *anonymize.Rules
 	key      anonymize.Key
 
+	lent   *backup.Lent
 	hold   *hold
 	schema *anonymize.Schema
 	plan   *anonymize.Plan
@@ -70,16 +73,19 @@ func Copy(ctx context.Context, o Options) error {
 	defer stop()
 	start := time.Now()
 	c, err := prepare(ctx, o)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return fmt.Errorf("%s: interrupted; nothing was changed", o.To)
+	case err != nil:
 		return err
 	}
 	defer c.close()
 	if o.DryRun {
 		return c.tell()
 	}
-	what := "copy from " + c.from.Name
-	if !o.Yes {
-		if err := console.Sure(fmt.Sprintf("%s on %s: the data of %s, anonymised, in place of those that are there?", c.to.Name, c.to, c.from.Name)); err != nil {
+	what := c.what()
+	if c.lent == nil {
+		if err := c.sure(); err != nil {
 			return err
 		}
 	}
@@ -114,7 +120,7 @@ func Init(ctx context.Context, name string) error {
 	if err := e.install(ctx); err != nil {
 		return err
 	}
-	order, err := json.Marshal(wire.Hold{Server: e.wireServer(e.inst.Get("DB_NAME")), Query: anonymize.SchemaQuery})
+	order, err := json.Marshal(wire.Hold{Server: e.wireServer(e.database), Query: anonymize.SchemaQuery})
 	if err != nil {
 		return err
 	}
@@ -157,6 +163,23 @@ func (c *copying) know(ctx context.Context) error {
 		return err
 	}
 	var err error
+	if c.Snapshot != "" {
+		// It takes long, so what is wrong already is said before.
+		if err := c.unable(); err != nil {
+			return err
+		}
+		if err := c.sure(); err != nil {
+			return err
+		}
+		err = c.from.Audited(server.Operator(), "lend snapshot "+c.Snapshot+" to "+c.to.Name, func() (err error) {
+			c.lent, err = backup.Lend(ctx, c.from.Server, c.Snapshot)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		c.from.database = c.lent.Database
+	}
 	if c.hold, err = c.from.holdSnapshot(anonymize.SchemaQuery); err != nil {
 		return err
 	}
@@ -164,7 +187,7 @@ func (c *copying) know(ctx context.Context) error {
 		return fmt.Errorf("%s: its schema can't be read: %w", c.from.Name, err)
 	}
 	plan, unfit := c.rules.Fit(c.schema)
-	if err := errors.Join(unfit, c.unable()); err != nil {
+	if err := errors.Join(unfit, c.unable(), c.noRoom()); err != nil {
 		return err
 	}
 	c.plan = plan
@@ -253,6 +276,9 @@ func (c *copying) close() {
 	if c.hold != nil {
 		c.hold.release()
 	}
+	if c.lent != nil {
+		c.lent.Return()
+	}
 	for _, e := range []*end{c.from, c.to} {
 		if e != nil {
 			e.Close()
@@ -260,7 +286,26 @@ func (c *copying) close() {
 	}
 }
 
-// unable returns everything else for which a copy is refused.
+// source says what is copied.
+func (c *copying) source() string {
+	if c.Snapshot != "" {
+		return c.from.Name + "'s snapshot " + c.Snapshot
+	}
+	return c.from.Name
+}
+
+// sure asks whether the data of the instance that is copied to may go.
+func (c *copying) sure() error {
+	if c.Yes || c.DryRun {
+		return nil
+	}
+	return console.Sure(fmt.Sprintf("%s on %s: the data of %s, anonymised, in place of those that are there?", c.to.Name, c.to, c.source()))
+}
+
+// what says what is done, for people and the audit log.
+func (c *copying) what() string { return "copy from " + c.source() }
+
+// unable returns for what a copy is refused, whatever is in the database.
 func (c *copying) unable() error {
 	var problems []error
 	if c.To == "" {
@@ -277,6 +322,14 @@ func (c *copying) unable() error {
 			problems = append(problems, fmt.Errorf("-direct: %s does not get to %s: %w\nhint: the way there is peer of %s, and the SSH agent has to have a key for it", c.from, c.to, err, c.to.Name))
 		}
 	}
+	return errors.Join(problems...)
+}
+
+// noRoom returns an error where the copy has no room.
+func (c *copying) noRoom() error {
+	if c.To == "" {
+		return nil
+	}
 	var bytes int64
 	for _, t := range c.schema.Tables {
 		bytes += t.Bytes
@@ -285,9 +338,9 @@ func (c *copying) unable() error {
 		bytes = int64(float64(bytes) * c.Sample)
 	}
 	if need := bytes + bytes/5 + reserve; c.to.free < need {
-		problems = append(problems, fmt.Errorf("%s has %s free below %s/postgres, and the copy needs %s\nhint: %s/restore.sh discard STAMP removes what earlier restores have kept", c.to.Name, console.Bytes(float64(c.to.free)), c.to.Folder, console.Bytes(float64(need)), c.to.Folder))
+		return fmt.Errorf("%s has %s free below %s/postgres, and the copy needs %s\nhint: %s/restore.sh discard STAMP removes what earlier restores have kept", c.to.Name, console.Bytes(float64(c.to.free)), c.to.Folder, console.Bytes(float64(need)), c.to.Folder)
 	}
-	return errors.Join(problems...)
+	return nil
 }
 
 // references returns the schema's foreign keys.
@@ -377,7 +430,7 @@ func (c *copying) tell() error {
 	if err := console.Table(rows...); err != nil {
 		return err
 	}
-	console.Done("%s would get %d tables of %s, %s with their indexes, in %s; nothing was changed", c.to.Name, count, c.from.Name, console.Bytes(float64(bytes)), c.estimate(bytes))
+	console.Done("%s would get %d tables of %s, %s with their indexes, in %s; nothing was changed", c.to.Name, count, c.source(), console.Bytes(float64(bytes)), c.estimate(bytes))
 	return nil
 }
 
@@ -387,7 +440,7 @@ func (c *copying) estimate(bytes int64) string {
 	entries, err := c.to.Audit()
 	if err == nil {
 		for _, e := range slices.Backward(entries) {
-			if e.What == "copy from "+c.from.Name && e.Outcome == "ok" {
+			if e.What == c.what() && e.Outcome == "ok" {
 				return fmt.Sprintf("about %s, as on %s", time.Duration(e.Seconds*float64(time.Second)).Round(time.Second), e.Time.Local().Format("2006-01-02"))
 			}
 		}

@@ -18,7 +18,7 @@ import (
 // the error is context.Canceled where ctx has ended and all is as it was before.
 func (c *copying) run(ctx context.Context) (*summary, error) {
 	// The name is restore.sh's: what it adopts, or abandons.
-	database := c.to.inst.Get("DB_NAME") + "_copy_" + strings.ToLower(time.Now().UTC().Format("20060102T150405Z"))
+	database := c.to.database + "_copy_" + strings.ToLower(time.Now().UTC().Format("20060102T150405Z"))
 	if err := c.abandon(); err != nil { // what a copy that was killed has left
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func (c *copying) fill(ctx context.Context, database string, done *summary) erro
 	from.Server, to.Server = c.from.WithContext(ctx), c.to.WithContext(ctx)
 
 	// Structure alone: pg_dump reads no rows. It has the snapshot's, so that it fits them.
-	schema, err := from.Exec("docker", "exec", from.container, "pg_dump", "-U", from.role, "-d", from.inst.Get("DB_NAME"),
+	schema, err := from.Exec("docker", "exec", from.container, "pg_dump", "-U", from.role, "-d", from.database,
 		"--schema-only", "--snapshot="+c.hold.Snapshot, "--format=custom", "--no-owner", "--no-privileges", "--no-publications", "--no-subscriptions").Bytes()
 	if err != nil {
 		return fmt.Errorf("%s: its schema can't be read: %w", from.Name, err)
@@ -118,7 +118,7 @@ pg_restore --exit-on-error --no-owner --no-privileges --section="$4" --jobs="$5"
 // sequences makes the numbers that are given next the same.
 func (c *copying) sequences(from, to *end, database string) error {
 	const sql = `select format('select setval(%L, %s);', quote_ident(schemaname) || '.' || quote_ident(sequencename), last_value) from pg_sequences where last_value is not null`
-	_, err := to.ExecFrom(from.ExecFrom(script.Echo(sql), from.psql(from.inst.Get("DB_NAME"))...), to.psql(database)...).String()
+	_, err := to.ExecFrom(from.ExecFrom(script.Echo(sql), from.psql(from.database)...), to.psql(database)...).String()
 	if err != nil {
 		return fmt.Errorf("the sequences can't be set: %w", err)
 	}

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2317
-# What backup.sh, restore.sh, prune.sh, drill.sh, export.sh and alert.sh share. They source it from the
+# What backup.sh, restore.sh, prune.sh, drill.sh, export.sh, lend.sh and alert.sh share. They source it from the
 # instance's home.
 #
 # Files in home, beside the scripts:
@@ -309,6 +309,8 @@ no_leftovers() {
   rm -rf -- "${1:?}"/data "$1"/data.* "$1"/globals.sql "$1"/tables.tsv "$1"/restore .restore-* .restore.swap.new .trial.json .bring.restore .counted.restore
   gone "$NAME-trial"
   for database in $(databases restore); do drop "$database"; done
+  # What was lent goes with who lent it.
+  ! flock --nonblock .lend.lock true || for database in $(databases lent); do drop "$database"; done
 }
 
 # databases KIND: those beside the live one that have KIND and a date in their names.
@@ -595,21 +597,35 @@ restore_size() {
 # Of what PostgreSQL complains, nothing is shown that may be somebody's data.
 bring() {
   local dump=$1 database=$2 inside=$3 log=.bring.$what roles
-  how_far() { say "restored $(human "$(sql --dbname postgres --command "select pg_database_size('$database')")") of the database"; }
+  brought() { say "restored $(human "$(sql --dbname postgres --command "select pg_database_size('$database')")") of the database"; }
   roles=$(find "$dump" -maxdepth 1 \( -name globals.sql -o -name data.dump \) -print -quit)
   [ -z "$roles" ] || missing_roles <"$roles"
   # It is ours alone until it is swapped in, so a commit need not wait for the disk.
   local pgoptions="-c synchronous_commit=off -c maintenance_work_mem=256MB"
   if [ -e "$dump/data/toc.dat" ]; then
-    run how_far postgres pg_restore "${as_user[@]}" --dbname "$database" --jobs "$jobs" --exit-on-error "$inside/data" >"$log" 2>&1 ||
+    run brought postgres pg_restore "${as_user[@]}" --dbname "$database" --jobs "$jobs" --exit-on-error "$inside/data" >"$log" 2>&1 ||
       { complaints "$log"; die "the database can't be restored"; }
   else
     # What the scripts before ours made: a plain pg_dumpall of all databases.
     section() { only_database "$DB_NAME" <"$dump/data.dump" | postgres_reads psql "${as_user[@]}" --no-psqlrc --quiet --set ON_ERROR_STOP=1 --set VERBOSITY=terse --dbname "$database"; }
-    run how_far section >"$log" 2>&1 || { complaints "$log"; die "the database can't be restored from a plain dump"; }
+    run brought section >"$log" 2>&1 || { complaints "$log"; die "the database can't be restored from a plain dump"; }
   fi
   rm -f "$log"
   [ ! -e "$dump/tables.tsv" ] || same_rows "$dump/tables.tsv" "$database"
+}
+# bring_beside FOLDER DATABASE: makes DATABASE beside the live one and fills it with the snapshot's, by way of
+# FOLDER in live_dump, which the caller removes; the caller's how_far says how far it has come.
+bring_beside() {
+  local there=$live_dump/$1 dump
+  mkdir "$there"
+  run how_far restic restore "$snapshot" --quiet --target "$there" --exclude mrsattachments --exclude /log --exclude "$PWD/log" ||
+    die "the dump can't be read from the repository"
+  dump_in "$there"
+  chown -R --reference "$live_dump" "$there"
+  chmod -R u+rwX "$there"
+  say "restoring the database beside the live one"
+  sql --dbname postgres --command "create database \"$2\" owner \"$DB_USER\" template template0"
+  bring "$dump" "$2" "/dump/${dump#"$(readlink -f "$live_dump")"/}"
 }
 # analyze DATABASE: so that its queries are planned as they were.
 analyze() { postgres vacuumdb "${as_user[@]}" --dbname "$1" --analyze-only --jobs "$jobs" --quiet; }

@@ -130,8 +130,8 @@ recover() {
       wait_for_engine
       drop "$(sed -n 2p "$cut")"
     fi
-    # A drill has a lock of its own.
-    [ "$cut" != .running.drill ] || flock --nonblock .drill.lock true || continue
+    # These have a lock of their own.
+    case $cut in .running.drill | .running.lend) flock --nonblock ".${cut#.running.}.lock" true || continue ;; esac
     cut_short "${cut#.running.}"
     # The night it was for is not over.
     [ "$cut" != .running.backup ] || [ "${1:-}" != boot ] || systemctl start --no-block "$NAME-backup.service"
@@ -292,15 +292,7 @@ if [ ${#folders[@]} != 0 ]; then
   fetching=$!
 fi
 if [ "$only" != attachments ] && [ -z "$copy" ]; then
-  mkdir "$live_dump/restore"
-  run how_far restic restore "$snapshot" --quiet --target "$live_dump/restore" --exclude mrsattachments --exclude /log --exclude "$PWD/log" ||
-    die "the dump can't be read from the repository"
-  dump_in "$live_dump/restore"
-  chown -R --reference "$live_dump" "$live_dump/restore"
-  chmod -R u+rwX "$live_dump/restore"
-  say "restoring the database beside the live one"
-  sql --dbname postgres --command "create database \"$database\" owner \"$DB_USER\" template template0"
-  bring "$dump" "$database" "/dump/${dump#"$(readlink -f "$live_dump")"/}"
+  bring_beside restore "$database"
 fi
 if [ ${#folders[@]} != 0 ]; then
   # What restic says of it are names of people's files.
