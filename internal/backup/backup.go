@@ -320,7 +320,7 @@ func Restore(ctx context.Context, name, snapshot string, o RestoreOptions) error
 		if err != nil {
 			return err
 		}
-		lock, err := s.Lock(context.WithoutCancel(ctx), server.Operator(), what, func(string) {})
+		lock, err := s.Lock(server.Operator(), what, func(string) {})
 		if err != nil {
 			return err
 		}

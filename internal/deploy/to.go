@@ -140,7 +140,7 @@ func (d deployment) ask(inst *instance.Instance) error {
 // says meanwhile.
 func (d deployment) locked(ctx context.Context, s *server.Server, plan *Plan, inst *instance.Instance) (recap bigsudo.Recap, err error) {
 	show := progress{name: inst.Name}
-	lock, err := s.Lock(context.WithoutCancel(ctx), plan.Who, d.what, show.line)
+	lock, err := s.Lock(plan.Who, d.what, show.line)
 	if err != nil {
 		return recap, err
 	}

@@ -89,7 +89,7 @@ func Copy(ctx context.Context, o Options) error {
 			return err
 		}
 	}
-	lock, err := c.to.Lock(context.WithoutCancel(ctx), server.Operator(), what, func(string) {})
+	lock, err := c.to.Lock(server.Operator(), what, func(string) {})
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package server
 
 import (
 	"bufio"
-	"context"
 	"crypto/rand"
 	_ "embed"
 	"encoding/json"
@@ -58,9 +57,10 @@ func (b *Busy) Error() string {
 }
 
 // Lock locks the instance for what, on behalf of who, and hands to progress each
-// line that a deployment under the lock says meanwhile. The error is a [*Busy]
+// line that a deployment under the lock says meanwhile. It holds until it is
+// released, or the connection is lost. The error is a [*Busy]
 // where somebody else has it.
-func (s *Server) Lock(ctx context.Context, who, what string, progress func(line string)) (*Lock, error) {
+func (s *Server) Lock(who, what string, progress func(line string)) (*Lock, error) {
 	r, w := io.Pipe()
 	lock := &Lock{Token: rand.Text(), input: w, ended: make(chan error, 1)}
 	out := s.ScriptFrom(script.NewPipe().WithReader(r), holdScript, s.Project, lock.Token, who, what)
