@@ -112,11 +112,12 @@ def epoch(run):
     return calendar.timegm(time.strptime(run["time"], "%Y-%m-%dT%H:%M:%SZ"))
 for what in "backup", "drill":
     run, good = last(what), last(what, "good", "not mirrored")
-    if good:
-        metric(what + "_last_good_timestamp_seconds", epoch(good))
-        metric(what + "_duration_seconds", good.get("seconds"))
     if run:
         metric(what + "_good", int(run.get("outcome") in ("good", "not mirrored")))
+        # Where there never was a good one, it is too old for every alarm.
+        metric(what + "_last_good_timestamp_seconds", epoch(good) if good else 0)
+    if good:
+        metric(what + "_duration_seconds", good.get("seconds"))
     if good and what == "backup":
         metric("backup_mirrored", int(not mirror or good["outcome"] == "good"))
         metric("backup_bytes", good.get("bytes"))
@@ -128,6 +129,20 @@ with open(path + ".new", "w") as f:
     f.write("".join(metrics))
 os.rename(path + ".new", path)
 PYTHON
+}
+
+# last_known FACT: the number that the last run which has one has recorded; 0 if none has.
+last_known() {
+  [ -e "$ledger" ] || { echo 0; return; }
+  python3 -c '
+import json, sys
+last = 0
+for line in sys.stdin.buffer:
+    try:
+        last = json.loads(line).get(sys.argv[1], last)
+    except ValueError: # cut short by the power
+        pass
+print(last)' "$1" <"$ledger"
 }
 
 # tell TEXT: in the journal, and in the team's Slack if it listens. The address is a secret, so curl

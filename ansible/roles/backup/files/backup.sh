@@ -101,18 +101,18 @@ for path in docker-compose.yml log mrsattachments; do
 done
 [ ! -e .restore.swap ] || problems+=("a restore was cut short, and is to be undone first: $PWD/restore.sh recover")
 no_problems "restore it, or deploy"
+# A disk that is not mounted looks like that.
+attachments=$(find mrsattachments -type f -printf . | wc -c)
+[ "$attachments" != 0 ] || [ "$(last_known attachments)" = 0 ] || die "mrsattachments is empty, and had $(last_known attachments) files at the last backup" \
+  "is its disk mounted? if they are meant to be gone: touch $PWD/mrsattachments/.emptied"
+facts+=(attachments: "$attachments")
 open_repository
 wait_for_postgres
 dump_folder
 dump=$live_dump
 no_leftovers "$dump"
 # As much as the last time, and some more.
-enough "$dump" "$(python3 -c '
-import json, sys
-last = 0
-for line in sys.stdin:
-    last = json.loads(line).get("dump_bytes", last)
-print(last * 11 // 10)' 2>/dev/null <"$ledger" || echo 0)"
+enough "$dump" $(($(last_known dump_bytes) * 11 / 10))
 no_problems "df -h $dump"
 
 cleanup() {
