@@ -330,6 +330,23 @@ func copies(t *testing.T, l rehearsal) {
 		untouched(t)
 	})
 
+	t.Run("some tables, and what they refer to; the others are there without rows", func(t *testing.T) {
+		out := copyAs("ops:copyProdToStaging", "-tables=person_person,nothing_such", "-yes")
+		if out.status == 0 || !strings.Contains(out.output, "nothing_such") {
+			t.Errorf("exit status %d\n%s", out.status, out.output)
+		}
+		untouched(t)
+		out = copyAs("ops:copyProdToStaging", "-tables=mrsuser_user,caisse_caisse", "-yes")
+		if out.status != 0 {
+			t.Fatalf("exit status %d\n%s", out.status, out.output)
+		}
+		const some = `select (select count(*) > 0 from caisse_caisse), (select count(*) from person_person), (select count(*) from mrsrequest_mrsrequest)`
+		if got := l.sql(t, "staging", "mrs", some); got != "t|0|0" {
+			t.Errorf("it is %q", got)
+		}
+		l.healthy(t)
+	})
+
 	t.Run("a part of the rows, with all that they refer to", func(t *testing.T) {
 		out := copyAs("ops:copyProdToStaging", "-sample=0.02", "-yes")
 		if out.status != 0 {
@@ -396,6 +413,28 @@ union all select bool_and(convalidated) from pg_constraint where contype = 'f'`
 		}
 		lasts := time.Since(start)
 		fresh := l.sql(t, "staging", "mrs", site) // of every copy with this key
+		t.Run("-direct, from host to host, by the operator's agent", func(t *testing.T) {
+			directly := []string{"ops:copyProdToStaging", "-direct", "-sample=0.02", "-key=" + key, "-yes"}
+			withAgent := func(setting string) []string { return append(append([]string{"env", setting}, reader...), directly...) }
+			if r := l.run(t, withAgent("--unset=SSH_AUTH_SOCK")...); r.status == 0 || !strings.Contains(r.output, "nothing was copied") || !strings.Contains(r.output, "SSH agent") {
+				t.Errorf("without an agent: exit status %d\n%s", r.status, r.output)
+			}
+			socket := filepath.Join(t.TempDir(), "agent")
+			agent := exec.Command("ssh-agent", "-D", "-a", socket)
+			if err := agent.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = agent.Process.Kill(); _ = agent.Wait() }()
+			for _, file := range regexp.MustCompile(`(?m)^\s*IdentityFile "?([^"\n]+)`).FindAllStringSubmatch(string(readFile(t, filepath.Join(string(l.clone), ".vagrant-ssh"))), -1) {
+				must(t, "bash", "-c", `until [ -S "$0" ]; do sleep 0.05; done; SSH_AUTH_SOCK=$0 ssh-add -q "$1"`, socket, file[1])
+			}
+			if r := l.run(t, withAgent("SSH_AUTH_SOCK="+socket)...); r.status != 0 {
+				t.Fatalf("exit status %d\n%s", r.status, r.output)
+			}
+			if now := l.sql(t, "staging", "mrs", site); now != fresh {
+				t.Errorf("it is\n%s\nand through here it was\n%s", now, fresh)
+			}
+		})
 		kill := func(machine, what string) func() {
 			return func() { _, _ = l.shell(machine, what) }
 		}
@@ -437,6 +476,7 @@ union all select bool_and(convalidated) from pg_constraint where contype = 'f'`
 			{"production's PostgreSQL is killed", func(began) { kill("production", fmt.Sprintf(postgres, "production"))() }},
 			{"staging's PostgreSQL is killed", func(began) { kill("staging", fmt.Sprintf(postgres, "staging"))() }},
 			{"the operator's process is killed", func(b began) { _ = syscall.Kill(-b.Process.Pid, syscall.SIGKILL) }},
+			{"Ctrl-C", func(b began) { _ = syscall.Kill(-b.Process.Pid, syscall.SIGINT) }},
 		} {
 			t.Run(c.name, func(t *testing.T) { strikeAt(t, strikes, c.strike, func() {}) })
 		}
@@ -472,7 +512,7 @@ stack up --detach --wait`)
 				t.Errorf("exit status %d\n%s", r.status, r.output)
 			}
 			empty()
-			strikeAt(t, 2, full, empty) // a minute each: PostgreSQL is waited for, in vain
+			strikeAt(t, strikes, full, empty)
 		})
 		if r := copyAs("ops:copyProdToStaging", "-sample=0.02", "-key="+key, "-yes"); r.status != 0 {
 			t.Fatalf("exit status %d\n%s", r.status, r.output)

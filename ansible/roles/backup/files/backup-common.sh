@@ -303,10 +303,14 @@ wait_for_postgres() {
   for ((n = 0; n < 300; n++)); do
     database_server=$(container postgres)
     [ -z "$database_server" ] || ! postgres pg_isready --quiet --host 127.0.0.1 --username "$DB_USER" --dbname "$DB_NAME" 2>/dev/null || return 0
+    [ $((n % 25)) != 24 ] || ! in_vain || break
     sleep 0.2
   done
+  if in_vain; then die "PostgreSQL of $NAME does not answer, and its disk is full" "df -h $PWD/postgres/data"; fi
   die "PostgreSQL of $NAME does not answer" "docker compose --file $PWD/docker-compose.yml logs postgres"
 }
+# in_vain: PostgreSQL is waited for, while it can't even write its log.
+in_vain() { [ -d postgres/data ] && [ "$(free postgres/data)" -lt $((32 << 20)) ]; }
 
 # dump_folder has in live_dump the host's folder that the running postgres has as /dump.
 dump_folder() {
@@ -346,6 +350,7 @@ drop() {
   for ((n = 0; n < 60; n++)); do
     database_server=$(container postgres)
     ! sql --dbname postgres --command "drop database if exists \"$1\" with (force)" 2>/dev/null || return 0
+    [ $((n % 10)) != 9 ] || ! in_vain || break
     sleep 0.5
   done
   say "the database $1 is left, since PostgreSQL does not answer; the next restore removes it"
