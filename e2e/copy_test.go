@@ -441,7 +441,8 @@ union all select bool_and(convalidated) from pg_constraint where contype = 'f'`
 		postgres := "kill -9 $(docker inspect --format '{{.State.Pid}}' mrs-%s-postgres-1)"
 		whole := func(t *testing.T, b began, after time.Duration) {
 			t.Helper()
-			l.sh(t, "staging", "while [ \"$(systemctl is-active mrs-staging-restore)\" = activating ]; do sleep 0.2; done; until docker exec mrs-staging-postgres-1 pg_isready -qh 127.0.0.1; do sleep 0.1; done")
+			// What was cut off goes on for a moment, to its own end.
+			l.sh(t, "staging", "sleep 0.5; while pgrep -f '[r]estore\\.sh|[p]gcopy-' >/dev/null || [[ $(systemctl is-active mrs-staging-restore) == *activating ]]; do sleep 0.2; done; until docker exec mrs-staging-postgres-1 pg_isready -qh 127.0.0.1; do sleep 0.1; done")
 			l.sh(t, "production", "until docker exec mrs-production-postgres-1 pg_isready -qh 127.0.0.1; do sleep 0.1; done")
 			now := l.sql(t, "staging", "mrs", "select count(*) > 5000 from person_person union all select count(*) > 5000 from mrsrequest_mrsrequest union all select bool_and(convalidated) from pg_constraint where contype = 'f'")
 			if now != "t\nt\nt" {
