@@ -121,7 +121,7 @@ func (l rehearsal) backed(t *testing.T, instance string) backed {
 // postgres is, for a shell on staging, the container of its PostgreSQL.
 const postgres = "$(docker ps -q --filter label=com.docker.compose.project=mrs-staging --filter label=com.docker.compose.service=postgres)"
 
-// whatIsThere sums up the data of staging: each table's rows, each attachment.
+// whatIsThere sums up the data of staging: each table's rows, what is set for the database, each attachment.
 func (l rehearsal) whatIsThere(t *testing.T) string {
 	t.Helper()
 	return l.sh(t, "staging", `
@@ -129,6 +129,7 @@ sql() { docker exec -i "`+postgres+`" psql -U django -d mrs -qtA; }
 sql <<'SQL'
 select format('select %L, count(*), md5(string_agg(md5(t::text), '''' order by md5(t::text))) from %I t', relname, relname) from pg_class
 where relkind = 'r' and relnamespace = 'public'::regnamespace order by 1 \gexec
+select setconfig from pg_db_role_setting join pg_database d on d.oid = setdatabase where datname = current_database();
 SQL
 cd /home/mrs-staging/mrsattachments && find . -type f -print0 | sort -z | xargs -0 -r sha256sum | sha256sum; find . -type f | wc -l`)
 }
@@ -208,6 +209,7 @@ func backups(t *testing.T, l rehearsal) {
 	}
 
 	l.mustMage(t, "deploy:staging", "-yes")
+	l.sql(t, "staging", "postgres", "alter database mrs set work_mem = '7MB'")
 	l.mustMage(t, "ops:manage", "staging", "seed 100000")
 
 	t.Run("a backup by hand is the timer's unit; it is mirrored, and no secret is seen meanwhile", func(t *testing.T) {

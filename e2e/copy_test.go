@@ -148,6 +148,7 @@ func copies(t *testing.T, l rehearsal) {
 	people.learn(t, l, "number", "select distinct data ->> 'iban' from mrsrequest_mrsrequest")
 	people.learn(t, l, "name", "select distinct last_name from person_person union select last_name from mrsuser_user")
 	people.learn(t, l, "name", "select distinct first_name from person_person union select first_name from mrsuser_user")
+	l.sql(t, "staging", "postgres", "alter database mrs set work_mem = '7MB'")
 	before := l.sql(t, "staging", "mrs", site)
 	production := l.sql(t, "production", "mrs", site)
 	untouched := func(t *testing.T) {
@@ -300,6 +301,9 @@ func copies(t *testing.T, l rehearsal) {
 		const constraints = `select contype, count(*), bool_and(convalidated) from pg_constraint where connamespace = 'public'::regnamespace group by 1 order by 1`
 		if there, here := l.sql(t, "production", "mrs", constraints), l.sql(t, "staging", "mrs", constraints); there != here || strings.Contains(here, "|f") {
 			t.Errorf("production has the constraints\n%s\nand staging\n%s", there, here)
+		}
+		if got := l.sql(t, "staging", "mrs", "show work_mem"); got != "7MB" {
+			t.Errorf("what was set for staging's database is lost: work_mem is %s", got)
 		}
 		l.mustMage(t, "ops:manage", "staging", "shell -c \"from django.contrib.auth import authenticate; assert authenticate(username='dev', password='dev').is_superuser\"")
 		l.sh(t, "staging", "file=$(docker exec mrs-staging-postgres-1 psql -U django -d mrs -XqtAc 'select distinct attachment_file from mrsattachment_mrsattachment'); [ \"$file\" = 1x1.png ] && [ -s \"/home/mrs-staging/mrsattachments/$file\" ]")

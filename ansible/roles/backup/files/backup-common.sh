@@ -625,13 +625,20 @@ bring() {
   if [ -e "$dump/data/toc.dat" ]; then
     run brought postgres pg_restore "${as_user[@]}" --dbname "$database" --jobs "$jobs" --exit-on-error "$inside/data" >"$log" 2>&1 ||
       { complaints "$log"; die "the database can't be restored"; }
+    postgres pg_restore --create --schema-only --file - "$inside/data" | settings "$database"
   else
     # What the scripts before ours made: a plain pg_dumpall of all databases.
-    section() { only_database "$DB_NAME" <"$dump/data.dump" | postgres_reads psql "${as_user[@]}" --no-psqlrc --quiet --set ON_ERROR_STOP=1 --set VERBOSITY=terse --dbname "$database"; }
+    section() { only_database "$DB_NAME" "$database" <"$dump/data.dump" | postgres_reads psql "${as_user[@]}" --no-psqlrc --quiet --set ON_ERROR_STOP=1 --set VERBOSITY=terse --dbname "$database"; }
     run brought section >"$log" 2>&1 || { complaints "$log"; die "the database can't be restored from a plain dump"; }
   fi
   rm -f "$log"
   [ ! -e "$dump/tables.tsv" ] || same_rows "$dump/tables.tsv" "$database"
+}
+# settings DATABASE: what is set for the database (ALTER DATABASE … SET) in a dump on standard input, made with
+# --create, is set for DATABASE.
+settings() {
+  LC_ALL=C sed -nE "s/^ALTER DATABASE \"?$DB_NAME\"? SET /ALTER DATABASE \"$1\" SET /p; s/^(ALTER ROLE .+ IN DATABASE )\"?$DB_NAME\"? SET /\1\"$1\" SET /p" |
+    postgres_reads psql "${as_user[@]}" --no-psqlrc --quiet --set ON_ERROR_STOP=1 --dbname postgres >/dev/null
 }
 # bring_beside FOLDER DATABASE: makes DATABASE beside the live one and fills it with the snapshot's, by way of
 # FOLDER in live_dump, which the caller removes; the caller's how_far says how far it has come.
@@ -680,9 +687,9 @@ missing_roles() {
   done
 }
 
-# only_database NAME: of a plain pg_dumpall, the part that is in the database NAME.
+# only_database NAME AS: of a plain pg_dumpall, the part that is in the database NAME; what is set for that is set for AS.
 only_database() {
-  awk -v name="$1" '
+  awk -v name="$1" -v as="$2" '
     copying { print; if ($0 == "\\.") copying = 0; next }
     !inside {
       if ($0 ~ /^COPY .* FROM stdin;$/) { skipping = 1 }
@@ -697,6 +704,7 @@ only_database() {
     $1 == "\\connect" { inside = 0; next }
     # What servers of today do not know any more.
     /^SET default_with_oids/ || $1 == "\\restrict" || $1 == "\\unrestrict" { next }
+    $1 == "ALTER" && / DATABASE / && / SET / { sub(" DATABASE \"?" name "\"? ", " DATABASE \"" as "\" ") }
     { print }
     /^COPY .* FROM stdin;$/ { copying = 1 }
     # One that was cut short must not look like one that ended.

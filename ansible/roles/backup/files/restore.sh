@@ -314,6 +314,7 @@ if [ "$only" != attachments ]; then
   "${try[@]}" up --detach </dev/null >"$beside/said" 2>&1 8>&- 9>&- || { tail -n 5 "$beside/said"; die "the application can't be started on it"; }
   trial=$(container trial "$NAME-trial")
   well "$trial" || die "$reason"
+  [ -z "$copy" ] || postgres pg_dump "${as_user[@]}" --create --schema-only "$DB_NAME" | settings "$copy"
   [ -z "$copy" ] || for_developers "$trial" || die "the superuser dev can't be made in it"
   gone "$NAME-trial"
   wait "$analyzing" || { tail -n 3 "$beside/analyzed"; die "the database can't be analyzed"; }
