@@ -59,17 +59,24 @@ init() {
 # repair: what is damaged here is good on the mirror, since nothing damaged was ever mirrored; and what
 # comes from there is known by its sum.
 repair() {
-  local file n=0
+  local file n=0 lost=()
   if [ -z "$LFTP_DSN" ] || ! here; then die "there is no mirror to repair from"; fi
   only_one
+  cleanup() { rm -f .repair.new; }
   for file in $(damaged "$RESTIC_REPOSITORY"); do
-    ftp <<<"get \"$NAME/restic/$file\" -o \"$PWD/.repair.$$\"" 2>.mirror.log || die "the mirror does not give $file: $(said .mirror.log)"
-    [ "$(sha256sum <".repair.$$" | cut -d' ' -f1)" = "${file##*/}" ] || { rm -f ".repair.$$"; die "$file is damaged on the mirror too"; }
-    chmod --reference "$RESTIC_REPOSITORY/$file" ".repair.$$"
-    mv -f ".repair.$$" "$RESTIC_REPOSITORY/$file"
-    say "repaired: $file"
-    n=$((n + 1))
+    ftp <<<"get \"$NAME/restic/$file\" -o \"$PWD/.repair.new\"" 2>.mirror.log || say "the mirror does not give $file: $(said .mirror.log)"
+    if [ "$(sha256sum .repair.new 2>/dev/null | cut -d' ' -f1)" = "${file##*/}" ]; then
+      chmod --reference "$RESTIC_REPOSITORY/$file" .repair.new
+      mv -f .repair.new "$RESTIC_REPOSITORY/$file"
+      say "repaired: $file"
+      n=$((n + 1))
+    else
+      lost+=("$file")
+    fi
+    rm -f .repair.new
   done
+  [ ${#lost[@]} = 0 ] || die "$n files were repaired, and ${#lost[@]} are not whole on the mirror either, the first is ${lost[0]}" \
+    "restic repair snapshots --dry-run tells which snapshots need them"
   intact all
   restic check --quiet
   say "$n files were repaired; the repository is whole"
