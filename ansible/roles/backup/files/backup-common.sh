@@ -197,13 +197,16 @@ cut_short() {
 # outlives this terminal; shows what it says, and ends as it does. One that is at work already is shown
 # instead, or refused. Where systemd does not run, or has no such unit, it returns.
 hand_over() {
-  local unit=$1.service other=$2 before invocation state seen mine since=() stopped=no n
+  local unit=$1.service other=$2 before invocation state seen mine since=() stopped=no n asking
   shift 2
   [ -d /run/systemd/system ] && systemctl cat "$unit" >/dev/null 2>&1 || return 0
   trap - ERR
   seen=$(mktemp --directory)
   # shellcheck disable=SC2064 # now
   trap "rm -rf '$seen'" EXIT
+  # Of two people at the same moment, one is the first.
+  exec {asking}>>.request.lock
+  flock "$asking"
   before=$(systemctl show --property InvocationID --value "$unit")
   if [[ $(systemctl is-active "$unit") =~ ^(activating|deactivating)$ ]]; then
     [ "$other" = join ] || { printf '%s: %s is at work already\nhint: journalctl --follow --unit %s\n' "${0##*/}" "$unit" "$unit" >&2; exit 1; }
@@ -225,6 +228,7 @@ hand_over() {
     # Who hits Ctrl-C wants it to end; who goes away does not.
     trap 'stopped=yes; say "ending it"; systemctl stop --no-block "$unit"' INT
   fi
+  exec {asking}>&-
   trap 'exit 143' TERM HUP PIPE
   while true; do
     state=$(systemctl is-active "$unit" || true)
