@@ -547,7 +547,7 @@ rm -f /home/mrs-ecole/.restic_id`)
 		if r := ecole("ops:fetchBackup", "ecole", "-to="+to); r.status != 0 {
 			t.Errorf("exit status %d\n%s", r.status, r.output)
 		}
-		l.sh(t, "staging", "rm -f /home/mrs-ecole/.restic_id; userdel --remove vault; rm /root/.ssh/vault*")
+		l.sh(t, "staging", "rm -f /home/mrs-ecole/.restic_id; pkill -KILL -u vault || true; while pgrep -u vault >/dev/null; do sleep 0.1; done; userdel --remove vault; rm /root/.ssh/vault*")
 		l.mustMage(t, "deploy:to", "ecole")
 	})
 

@@ -448,8 +448,12 @@ func Propose(s *Schema, samples map[string][]string) []byte {
 	tables := roots(s.Tables)
 	proposals := s.proposals(tables, samples)
 	b.WriteString("\ntables:\n")
+	var always []string
 	for _, t := range tables {
 		name := t.Called()
+		if fromSource.MatchString(t.Name) {
+			always = append(always, quoted(name))
+		}
 		if s.passes(t) {
 			fmt.Fprintf(&b, "  %s: empty\n\n", quoted(name))
 			continue
@@ -475,6 +479,9 @@ func Propose(s *Schema, samples map[string][]string) []byte {
 	}
 	if len(tables) == 0 {
 		b.WriteString("  {}\n")
+	}
+	if len(always) > 0 {
+		fmt.Fprintf(&b, "always: [%s]\n", strings.Join(always, ", "))
 	}
 	return []byte(strings.TrimRight(b.String(), "\n") + "\n")
 }

@@ -29,6 +29,7 @@ func TestAProposalIsAFileThatFits(t *testing.T) {
 	for _, want := range []string{
 		"  django_session: empty\n", "  django_admin_log: empty\n", "    birth_date: birthDate\n", "    nir: nir\n", "    email: email\n",
 		"    first_name: {firstName: {sex: nir}}\n", "    insured_id: keep\n", `    password: {fixed: "!"}`, "insured.contact.email: email\n", `"trips[].to": `, "iban: iban\n",
+		"\nalways: [auth_permission, django_content_type, django_migrations]\n",
 	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("it has no %q:\n%s", want, text)

@@ -21,6 +21,7 @@ type Rules struct {
 	Tables    map[string]TableRules // by name, with the schema where it is not public
 	Others    []Other               // for columns that no table names; the first that fits counts
 	Optional  map[string]bool       // tables that need not be there
+	Always    map[string]bool       // tables whose rows the application can't do without
 	DropLarge bool                  // large objects are left behind
 }
 
@@ -59,7 +60,7 @@ const empty = "empty"
 // [*Invalid], lists all mistakes.
 func ParseRules(name string, text []byte) (*Rules, error) {
 	p := &parser{file: name}
-	rules := &Rules{File: name, Tables: map[string]TableRules{}, Optional: map[string]bool{}}
+	rules := &Rules{File: name, Tables: map[string]TableRules{}, Optional: map[string]bool{}, Always: map[string]bool{}}
 	var document yaml.Node
 	in := yaml.NewDecoder(bytes.NewReader(text))
 	if err := in.Decode(&document); err != nil && err != io.EOF {
@@ -68,7 +69,15 @@ func ParseRules(name string, text []byte) (*Rules, error) {
 	if len(document.Content) == 0 || document.Content[0].Tag == "!!null" {
 		return nil, &Invalid{[]string{name + ":1: it has no rules"}}
 	}
-	optional := map[string]*yaml.Node{}
+	type list struct {
+		what   string
+		tables map[string]bool
+		nodes  map[string]*yaml.Node
+	}
+	lists := map[string]list{
+		"optional": {"tables that need not be there", rules.Optional, map[string]*yaml.Node{}},
+		"always":   {"tables whose rows are always copied", rules.Always, map[string]*yaml.Node{}},
+	}
 	p.each(document.Content[0], "the file", func(key string, n *yaml.Node) {
 		switch key {
 		case "tables":
@@ -88,27 +97,29 @@ func ParseRules(name string, text []byte) (*Rules, error) {
 			for _, n := range n.Content {
 				rules.Others = append(rules.Others, p.other(n))
 			}
-		case "optional":
+		case "optional", "always":
 			if n.Kind != yaml.SequenceNode {
-				p.wrong(n, "optional: it is a list of tables that need not be there")
+				p.wrong(n, "%s: it is a list of %s", key, lists[key].what)
 				return
 			}
 			for _, n := range n.Content {
-				optional[called(n.Value)] = n
+				lists[key].nodes[called(n.Value)] = n
 			}
 		case "largeObjects":
 			if rules.DropLarge = n.Value == "drop"; !rules.DropLarge {
 				p.wrong(n, "largeObjects: %q is not known; drop leaves them behind", n.Value)
 			}
 		default:
-			p.wrong(n, "%q is not known%s", key, didYouMean(key, "tables", "others", "optional", "largeObjects"))
+			p.wrong(n, "%q is not known%s", key, didYouMean(key, "tables", "others", "optional", "always", "largeObjects"))
 		}
 	})
-	for _, table := range sorted(optional) {
-		if _, ok := rules.Tables[table]; !ok {
-			p.wrong(optional[table], "optional: no table %q is named in tables%s", table, closest(table, sorted(rules.Tables)...))
+	for _, key := range sorted(lists) {
+		for _, table := range sorted(lists[key].nodes) {
+			if _, ok := rules.Tables[table]; !ok {
+				p.wrong(lists[key].nodes[table], "%s: no table %q is named in tables%s", key, table, closest(table, sorted(rules.Tables)...))
+			}
+			lists[key].tables[table] = true
 		}
-		rules.Optional[table] = true
 	}
 	// What a reader would see below, and nobody would apply.
 	var more yaml.Node

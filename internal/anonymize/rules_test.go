@@ -87,6 +87,7 @@ others:
   - {nom: x, rule: keep}
 largeObjects: keep
 optional: [sesion]
+always: [lists]
 `))
 	invalid, ok := errors.AsType[*Invalid](err)
 	if !ok {
@@ -121,6 +122,7 @@ optional: [sesion]
 		`rules.yml:27: others: "nom" is not known; did you mean name?`,
 		`rules.yml:27: others: it needs a rule, and a name or a type`,
 		`rules.yml:28: largeObjects: "keep" is not known; drop leaves them behind`,
+		`rules.yml:30: always: no table "lists" is named in tables`,
 		`rules.yml:29: optional: no table "sesion" is named in tables; did you mean session?`,
 	}
 	if !slices.Equal(invalid.Problems, want) {
@@ -140,6 +142,7 @@ func TestAFileThatIsNoRulesIsRefused(t *testing.T) {
 		"tables: {t: {a: ~}}":             "r:1: t.a: there is no rule",
 		"a: &a {b: *a}":                   `r:1: "a" is not known`,
 		"optional: t":                     "r:1: optional: it is a list",
+		"always: {t: 1}":                  "r:1: always: it is a list",
 	} {
 		_, err := ParseRules("r", []byte(text))
 		if err == nil || !strings.HasPrefix(err.Error(), want) || strings.Count(err.Error(), "\nhint: ") != 1 {

@@ -147,8 +147,11 @@ func (l *load) lane(ctx context.Context) error {
 	}
 	// The pipe knows why there is no more, and why nobody takes more orders.
 	w.Close()
-	_, _ = io.Copy(io.Discard, lines)
-	return cmp.Or(taken.Error(), notEOF(err))
+	if err == io.EOF {
+		return taken.Error()
+	}
+	_, why := io.Copy(io.Discard, lines)
+	return cmp.Or(taken.Error(), why, err)
 }
 
 // connect starts a sender whose output goes to a receiver, and returns what that
@@ -169,6 +172,7 @@ func (l *load) connect(ctx context.Context, orders *script.Pipe) *script.Pipe {
 			_, err = io.Copy(w, in)
 		}
 		w.CloseWithError(err)
+		orders.Close() // nobody is to wait for a sender that takes no more
 	}()
 	sent := l.from.WithContext(ctx).ExecFrom(script.NewPipe().WithReader(rest), send...).Filter(func(in io.Reader, out io.Writer) error {
 		if _, err := out.Write(<-first); err != nil {
@@ -177,13 +181,6 @@ func (l *load) connect(ctx context.Context, orders *script.Pipe) *script.Pipe {
 		return l.pass(in, out)
 	})
 	return l.to.WithContext(ctx).ExecFrom(sent, receive...)
-}
-
-func notEOF(err error) error {
-	if err == io.EOF {
-		return nil
-	}
-	return err
 }
 
 // took counts what a receiver has written.

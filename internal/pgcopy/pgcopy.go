@@ -364,7 +364,7 @@ func (c *copying) choose() error {
 	root := func(table string) string { return cmp.Or(roots[table], table) }
 	refs := c.references()
 	if c.Tables != "" {
-		if err := only(c.plan, strings.Split(c.Tables, ","), refs, root); err != nil {
+		if err := only(c.plan, strings.Split(c.Tables, ","), c.rules.Always, refs, root); err != nil {
 			return err
 		}
 	}

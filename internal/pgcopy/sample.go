@@ -110,23 +110,31 @@ func closure(named []string, refs []reference) []string {
 }
 
 // only empties the tables of the plan that are not among those that are named,
-// or that these refer to.
-func only(plan *anonymize.Plan, named []string, refs []reference, root func(table string) string) error {
-	for i, name := range named {
-		if !strings.Contains(name, ".") {
-			named[i] = "public." + name
+// or always copied, or that these refer to.
+func only(plan *anonymize.Plan, named []string, always map[string]bool, refs []reference, root func(table string) string) error {
+	full := func(name string) string {
+		if strings.Contains(name, ".") {
+			return name
 		}
+		return "public." + name
+	}
+	wanted := make([]string, 0, len(named)+len(always))
+	for _, name := range named {
+		wanted = append(wanted, full(name))
 	}
 	known := map[string]bool{}
 	for _, t := range plan.Tables {
 		known[root(t.Schema+"."+t.Name)] = true
 	}
-	for _, name := range named {
+	for _, name := range wanted {
 		if !known[name] {
 			return fmt.Errorf("-tables: there is no table %s\nhint: -dryRun lists them", name)
 		}
 	}
-	wanted := closure(named, refs)
+	for name := range always {
+		wanted = append(wanted, full(name))
+	}
+	wanted = closure(wanted, refs)
 	for i := range plan.Tables {
 		if t := &plan.Tables[i]; !slices.Contains(wanted, root(t.Schema+"."+t.Name)) {
 			t.Empty = true

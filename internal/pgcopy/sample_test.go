@@ -41,11 +41,11 @@ func TestASampleIsCutByChanceOnlyWhereNothingIsReferredTo(t *testing.T) {
 
 func TestTheTablesThatAreNamedBringThoseTheyReferTo(t *testing.T) {
 	plan := &anonymize.Plan{}
-	for _, name := range []string{"person", "caisse", "request", "attachment", "folder", "owner"} {
+	for _, name := range []string{"person", "caisse", "request", "attachment", "folder", "owner", "migrations"} {
 		plan.Tables = append(plan.Tables, anonymize.TablePlan{Schema: "public", Name: name})
 	}
 	same := func(table string) string { return table }
-	if err := only(plan, []string{"request"}, mrs, same); err != nil {
+	if err := only(plan, []string{"request"}, map[string]bool{"migrations": true, "none": true}, mrs, same); err != nil {
 		t.Fatal(err)
 	}
 	var full []string
@@ -54,10 +54,10 @@ func TestTheTablesThatAreNamedBringThoseTheyReferTo(t *testing.T) {
 			full = append(full, table.Name)
 		}
 	}
-	if want := []string{"person", "caisse", "request"}; !slices.Equal(full, want) {
+	if want := []string{"person", "caisse", "request", "migrations"}; !slices.Equal(full, want) {
 		t.Errorf("%v are copied, not %v", full, want)
 	}
-	if err := only(plan, []string{"requets"}, mrs, same); err == nil || !strings.Contains(err.Error(), "requets") {
+	if err := only(plan, []string{"requets"}, nil, mrs, same); err == nil || !strings.Contains(err.Error(), "requets") {
 		t.Errorf("a table that there is not: %v", err)
 	}
 }

@@ -695,17 +695,16 @@ missing_roles() {
 only_database() {
   awk -v name="$1" -v as="$2" '
     copying { print; if ($0 == "\\.") copying = 0; next }
-    !inside {
-      if ($0 ~ /^COPY .* FROM stdin;$/) { skipping = 1 }
-      if (skipping) { if ($0 == "\\.") skipping = 0; next }
-      if ($1 == "\\connect") {
-        to = $0; sub(/^\\connect +/, "", to); sub(/^-reuse-previous=on +/, "", to); gsub(/"/, "", to); sub(/^dbname=/, "", to); gsub(/\047/, "", to)
-        if (to == name) inside = found = 1
-      }
+    skipping { if ($0 == "\\.") skipping = 0; next }
+    # pg_dump connects to the same database once more where something is set for it.
+    $1 == "\\connect" {
+      to = $0; sub(/^\\connect +/, "", to); sub(/^-reuse-previous=on +/, "", to); gsub(/"/, "", to); sub(/^dbname=/, "", to); gsub(/\047/, "", to)
+      inside = to == name
+      if (inside) found = 1
       next
     }
+    !inside { if ($0 ~ /^COPY .* FROM stdin;$/) skipping = 1; next }
     /^-- PostgreSQL database dump complete/ { inside = 0; complete = 1; next }
-    $1 == "\\connect" { inside = 0; next }
     # What servers of today do not know any more.
     /^SET default_with_oids/ || $1 == "\\restrict" || $1 == "\\unrestrict" { next }
     $1 == "ALTER" && / DATABASE / && / SET / { sub(" DATABASE \"?" name "\"? ", " DATABASE \"" as "\" ") }
