@@ -513,43 +513,7 @@ echo "$file"`)
 		}
 	})
 
-	t.Run("a repository over sftp, which has no mirror", func(t *testing.T) {
-		l.sh(t, "staging", `
-useradd --create-home --shell /bin/bash vault
-install -d -m 0700 -o vault -g vault /home/vault/.ssh
-ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/vault
-install -m 0600 -o vault -g vault /root/.ssh/vault.pub /home/vault/.ssh/authorized_keys
-printf 'Host vault\n HostName 127.0.0.1\n User vault\n IdentityFile /root/.ssh/vault\n HostKeyAlias vault\n' >>/root/.ssh/config
-ssh-keyscan -t ed25519 127.0.0.1 2>/dev/null | sed 's/^[^ ]*/vault/' >>/root/.ssh/known_hosts
-rm -f /home/mrs-ecole/.restic_id`)
-		ecole := func(words ...string) result {
-			return l.run(t, append([]string{"env", "--unset=CI", "MRS_ENV=lab", "RESTIC_REPOSITORY=sftp:vault:ecole", mage}, words...)...)
-		}
-		people := func() string {
-			return l.sh(t, "staging", "docker exec mrs-ecole-postgres-1 psql -U django -d mrs -XqtAc 'select count(*) from person_person'")
-		}
-		for _, words := range [][]string{
-			{"deploy:to", "ecole"}, {"ops:manage", "ecole", "seed 100"}, {"ops:backup", "ecole"}, {"ops:drill", "ecole"}, {"ops:prune", "ecole"},
-		} {
-			if r := ecole(words...); r.status != 0 {
-				t.Fatalf("%v: exit status %d\n%s", words, r.status, r.output)
-			}
-		}
-		was := people()
-		l.mustMage(t, "ops:manage", "ecole", "seed 100")
-		if r := ecole("ops:restore", "ecole", "latest", "-yes"); r.status != 0 || people() != was {
-			t.Errorf("exit status %d, %s people, not %s\n%s", r.status, people(), was, r.output)
-		}
-		if n := l.sh(t, "staging", "ls /home/vault/ecole/snapshots | wc -l"); n == "0" {
-			t.Error("there is no snapshot")
-		}
-		to := filepath.Join(t.TempDir(), "home")
-		if r := ecole("ops:fetchBackup", "ecole", "-to="+to); r.status != 0 {
-			t.Errorf("exit status %d\n%s", r.status, r.output)
-		}
-		l.sh(t, "staging", "rm -f /home/mrs-ecole/.restic_id; pkill -KILL -u vault || true; while pgrep -u vault >/dev/null; do sleep 0.1; done; userdel --remove vault; rm /root/.ssh/vault*")
-		l.mustMage(t, "deploy:to", "ecole")
-	})
+	t.Run("a repository over sftp, which has no mirror", func(t *testing.T) { sftpRepository(t, l) })
 
 	t.Run("a copy of another's database is adopted as a restore is made", func(t *testing.T) { adoptions(t, l, slack) })
 
@@ -764,4 +728,43 @@ sed -i 's/^NAME=.*/NAME=mrs-production/' /tmp/production/.backup.env
 		}
 		unchanged(t)
 	})
+}
+
+// sftpRepository has ecole keep its backups with another account of its server, by restic's own sftp, and no longer.
+func sftpRepository(t *testing.T, l rehearsal) {
+	l.sh(t, "staging", `
+useradd --create-home --shell /bin/bash vault
+install -d -m 0700 -o vault -g vault /home/vault/.ssh
+ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/vault
+install -m 0600 -o vault -g vault /root/.ssh/vault.pub /home/vault/.ssh/authorized_keys
+printf 'Host vault\n HostName 127.0.0.1\n User vault\n IdentityFile /root/.ssh/vault\n HostKeyAlias vault\n' >>/root/.ssh/config
+ssh-keyscan -t ed25519 127.0.0.1 2>/dev/null | sed 's/^[^ ]*/vault/' >>/root/.ssh/known_hosts
+rm -f /home/mrs-ecole/.restic_id`)
+	ecole := func(words ...string) result {
+		return l.run(t, append([]string{"env", "--unset=CI", "MRS_ENV=lab", "RESTIC_REPOSITORY=sftp:vault:ecole", mage}, words...)...)
+	}
+	people := func() string {
+		return l.sh(t, "staging", "docker exec mrs-ecole-postgres-1 psql -U django -d mrs -XqtAc 'select count(*) from person_person'")
+	}
+	for _, words := range [][]string{
+		{"deploy:to", "ecole"}, {"ops:manage", "ecole", "seed 100"}, {"ops:backup", "ecole"}, {"ops:drill", "ecole"}, {"ops:prune", "ecole"},
+	} {
+		if r := ecole(words...); r.status != 0 {
+			t.Fatalf("%v: exit status %d\n%s", words, r.status, r.output)
+		}
+	}
+	was := people()
+	l.mustMage(t, "ops:manage", "ecole", "seed 100")
+	if r := ecole("ops:restore", "ecole", "latest", "-yes"); r.status != 0 || people() != was {
+		t.Errorf("exit status %d, %s people, not %s\n%s", r.status, people(), was, r.output)
+	}
+	if n := l.sh(t, "staging", "ls /home/vault/ecole/snapshots | wc -l"); n == "0" {
+		t.Error("there is no snapshot")
+	}
+	to := filepath.Join(t.TempDir(), "home")
+	if r := ecole("ops:fetchBackup", "ecole", "-to="+to); r.status != 0 {
+		t.Errorf("exit status %d\n%s", r.status, r.output)
+	}
+	l.sh(t, "staging", "rm -f /home/mrs-ecole/.restic_id; pkill -KILL -u vault || true; while pgrep -u vault >/dev/null; do sleep 0.1; done; userdel --remove vault; rm /root/.ssh/vault*")
+	l.mustMage(t, "deploy:to", "ecole")
 }
