@@ -142,10 +142,10 @@ func (l rehearsal) stillThere(t *testing.T, were string) {
 	}
 }
 
-// ended waits until a unit of staging's has ended, and fails the test unless it did well.
+// ended waits until a unit of staging's has ended, also what it does behind that (ExecStopPost), and fails the test unless it did well.
 func (l rehearsal) ended(t *testing.T, unit string) {
 	t.Helper()
-	l.sh(t, "staging", "while [ \"$(systemctl is-active "+unit+")\" = activating ]; do sleep 0.2; done; [ \"$(systemctl is-active "+unit+")\" = inactive ]")
+	l.sh(t, "staging", "while [[ $(systemctl is-active "+unit+") == *activating ]]; do sleep 0.2; done; [ \"$(systemctl is-active "+unit+")\" = inactive ]")
 }
 
 // healthy fails the test unless staging answers.
@@ -249,7 +249,7 @@ systemctl restart mrs-staging-backup.timer`)
 			}
 			time.Sleep(time.Second)
 		}
-		l.sh(t, "staging", "rm -r /run/systemd/system/mrs-staging-backup.timer.d; systemctl daemon-reload; systemctl restart mrs-staging-backup.timer; while [ \"$(systemctl is-active mrs-staging-backup)\" = activating ]; do sleep 0.2; done")
+		l.sh(t, "staging", "rm -r /run/systemd/system/mrs-staging-backup.timer.d; systemctl daemon-reload; systemctl restart mrs-staging-backup.timer; while [[ $(systemctl is-active mrs-staging-backup) == *activating ]]; do sleep 0.2; done")
 	})
 
 	t.Run("a drill proves the last one, and leaves nothing", func(t *testing.T) {
