@@ -36,7 +36,7 @@ type node struct {
 	sex      int   // the column that a sex comes from, or -1
 	sexPath  *sexPath
 	children []child
-	next     int // the child that is likely to come next: documents are written in one order
+	first    int // the child that is likely to come first
 	element  *node
 }
 
@@ -44,6 +44,7 @@ type child struct {
 	key  []byte
 	emit []byte // the key and a colon, as they are written
 	node *node
+	next int // the child that is likely to come next: an application writes its documents alike
 }
 
 // sexPath is where in a document a sex is.
@@ -212,7 +213,7 @@ func (f *jsonFilter) object(out []byte, n *node, depth int) ([]byte, bool) {
 	}
 	f.at++
 	out = append(out, '{')
-	empty := true
+	empty, before := true, -1
 	var seen uint64
 	for first := true; ; first = false {
 		f.space()
@@ -220,9 +221,6 @@ func (f *jsonFilter) object(out []byte, n *node, depth int) ([]byte, bool) {
 			return out, false
 		}
 		switch c := f.doc[f.at]; {
-		case c == '}' && first:
-			f.at++
-			return append(out, '}'), true
 		case c == '}':
 			f.at++
 			return append(out, '}'), true
@@ -232,25 +230,10 @@ func (f *jsonFilter) object(out []byte, n *node, depth int) ([]byte, bool) {
 		case !first:
 			return out, false
 		}
-		if f.at >= len(f.doc) || f.doc[f.at] != '"' {
-			return out, false
-		}
-		name, ok := f.string()
+		i, name, ok := f.member(n, before)
 		if !ok {
 			return out, false
 		}
-		f.space()
-		if f.at >= len(f.doc) || f.doc[f.at] != ':' {
-			return out, false
-		}
-		f.at++
-		f.space()
-		key := name.inside()
-		if name.escaped {
-			f.text = unquote(f.text[:0], key)
-			key = f.text
-		}
-		i := n.child(key)
 		if i < 0 && !n.keep {
 			if !f.skip(depth) {
 				return out, false
@@ -278,6 +261,7 @@ func (f *jsonFilter) object(out []byte, n *node, depth int) ([]byte, bool) {
 			}
 			seen |= 1 << i
 		}
+		before = i
 		c := &n.children[i]
 		out = append(out, c.emit...)
 		if out, ok = f.value(out, c.node, depth); !ok {
@@ -286,15 +270,54 @@ func (f *jsonFilter) object(out []byte, n *node, depth int) ([]byte, bool) {
 	}
 }
 
+// member reads the name of the member that begins here, up to its value, and
+// returns which of n's children it is, or -1. The one before it was before, or -1.
+func (f *jsonFilter) member(n *node, before int) (i int, name jsonString, ok bool) {
+	likely := &n.first
+	if before >= 0 {
+		likely = &n.children[before].next
+	}
+	if *likely < len(n.children) {
+		if c := &n.children[*likely]; bytes.HasPrefix(f.doc[f.at:], c.emit) {
+			f.at += len(c.emit)
+			return *likely, name, true
+		}
+	}
+	if name, ok = f.name(); !ok {
+		return -1, name, false
+	}
+	key := name.inside()
+	if name.escaped {
+		f.text = unquote(f.text[:0], key)
+		key = f.text
+	}
+	if i = n.child(key); i >= 0 {
+		*likely = i
+	}
+	return i, name, true
+}
+
+// name reads the name of the member that begins here, up to its value.
+func (f *jsonFilter) name() (name jsonString, ok bool) {
+	if f.at >= len(f.doc) || f.doc[f.at] != '"' {
+		return name, false
+	}
+	if name, ok = f.string(); !ok {
+		return name, false
+	}
+	f.space()
+	if f.at >= len(f.doc) || f.doc[f.at] != ':' {
+		return name, false
+	}
+	f.at++
+	f.space()
+	return name, true
+}
+
 // child returns the number of the child with a key, or -1.
 func (n *node) child(key []byte) int {
-	if n.next < len(n.children) && bytes.Equal(n.children[n.next].key, key) {
-		n.next++
-		return n.next - 1
-	}
 	for i := range n.children {
 		if bytes.Equal(n.children[i].key, key) {
-			n.next = i + 1
 			return i
 		}
 	}
@@ -490,18 +513,9 @@ func (f *jsonFilter) skip(depth int) bool {
 				return false
 			}
 			if c == '{' {
-				if f.at >= len(f.doc) || f.doc[f.at] != '"' {
+				if _, ok := f.name(); !ok {
 					return false
 				}
-				if _, ok := f.string(); !ok {
-					return false
-				}
-				f.space()
-				if f.at >= len(f.doc) || f.doc[f.at] != ':' {
-					return false
-				}
-				f.at++
-				f.space()
 			}
 			if !f.skip(depth) {
 				return false
@@ -593,15 +607,10 @@ func (f *jsonFilter) find(path *sexPath, key, depth int) bool {
 			f.at++
 			f.space()
 		}
-		if f.at >= len(f.doc) || f.doc[f.at] != '"' {
+		name, ok := f.name()
+		if !ok {
 			return false
 		}
-		name, ok := f.string()
-		if f.space(); !ok || f.at >= len(f.doc) || f.doc[f.at] != ':' {
-			return false
-		}
-		f.at++
-		f.space()
 		if bytes.Equal(name.inside(), path.keys[key]) {
 			return f.find(path, key+1, depth+1)
 		}
