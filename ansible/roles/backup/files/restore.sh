@@ -300,6 +300,8 @@ if [ ${#folders[@]} != 0 ]; then
   fetching=''
   for folder in "${folders[@]}"; do part_in "$beside" "$folder"; done
 fi
+# What of the dump is still in memory never has to be written.
+[ -z "$live_dump" ] || rm -rf -- "$live_dump/restore"
 
 if [ "$only" != attachments ]; then
   say "trying the application on ${copy:-it}"
