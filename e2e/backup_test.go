@@ -22,6 +22,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
 )
 
 // ftpServer is a server that backups are mirrored to: vsftpd, with TLS only.
@@ -514,6 +517,7 @@ echo "$file"`)
 	})
 
 	t.Run("a repository over sftp, which has no mirror", func(t *testing.T) { sftpRepository(t, l) })
+	t.Run("a repository on S3", func(t *testing.T) { s3Repository(t, l) })
 
 	t.Run("a copy of another's database is adopted as a restore is made", func(t *testing.T) { adoptions(t, l, slack) })
 
@@ -730,7 +734,7 @@ sed -i 's/^NAME=.*/NAME=mrs-production/' /tmp/production/.backup.env
 	})
 }
 
-// sftpRepository has ecole keep its backups with another account of its server, by restic's own sftp, and no longer.
+// sftpRepository has ecole keep its backups with another account of its server, by restic's own sftp.
 func sftpRepository(t *testing.T, l rehearsal) {
 	l.sh(t, "staging", `
 useradd --create-home --shell /bin/bash vault
@@ -738,33 +742,75 @@ install -d -m 0700 -o vault -g vault /home/vault/.ssh
 ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/vault
 install -m 0600 -o vault -g vault /root/.ssh/vault.pub /home/vault/.ssh/authorized_keys
 printf 'Host vault\n HostName 127.0.0.1\n User vault\n IdentityFile /root/.ssh/vault\n HostKeyAlias vault\n' >>/root/.ssh/config
-ssh-keyscan -t ed25519 127.0.0.1 2>/dev/null | sed 's/^[^ ]*/vault/' >>/root/.ssh/known_hosts
-rm -f /home/mrs-ecole/.restic_id`)
-	ecole := func(words ...string) result {
-		return l.run(t, append([]string{"env", "--unset=CI", "MRS_ENV=lab", "RESTIC_REPOSITORY=sftp:vault:ecole", mage}, words...)...)
+ssh-keyscan -t ed25519 127.0.0.1 2>/dev/null | sed 's/^[^ ]*/vault/' >>/root/.ssh/known_hosts`)
+	l.cycle(t, "RESTIC_REPOSITORY=sftp:vault:ecole")
+	if n := l.sh(t, "staging", "ls /home/vault/ecole/snapshots | wc -l"); n == "0" {
+		t.Error("there is no snapshot")
+	}
+	l.sh(t, "staging", "pkill -KILL -u vault || true; while pgrep -u vault >/dev/null; do sleep 0.1; done; userdel --remove vault; rm /root/.ssh/vault*")
+}
+
+// s3Repository has ecole keep its backups on a server of S3, which is no place for whoever does not sign.
+func s3Repository(t *testing.T, l rehearsal) {
+	const account, secret = "AKIA3", "a-secret-that-nobody-may-see-4417"
+	memory := s3mem.New()
+	s3 := gofakes3.New(memory).Server()
+	host, _, err := net.SplitHostPort(l.registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 Credential="+account+"/") || !strings.Contains(r.Header.Get("Authorization"), "/eu-west-3/s3/") {
+			http.Error(w, "<Error><Code>AccessDenied</Code></Error>", http.StatusForbidden)
+			return
+		}
+		s3.ServeHTTP(w, r)
+	})}
+	go func() { _ = server.Serve(listener) }()
+	defer server.Close()
+	said := l.cycle(t, "RESTIC_REPOSITORY=s3:http://"+listener.Addr().String()+"/vault/ecole", "S3_ACCESS_KEY_ID="+account, "S3_SECRET_ACCESS_KEY="+secret, "S3_REGION=eu-west-3")
+	if strings.Contains(said, secret) {
+		t.Error("the key of the account was said")
+	}
+	if found, err := memory.ListBucket("vault", &gofakes3.Prefix{HasPrefix: true, Prefix: "ecole/snapshots/"}, gofakes3.ListBucketPage{}); err != nil || len(found.Contents) == 0 {
+		t.Errorf("it has no snapshot: %v", err)
+	}
+}
+
+// cycle has ecole keep its backups as settings say, in a repository that has no mirror, and no longer. It returns
+// what was said meanwhile.
+func (l rehearsal) cycle(t *testing.T, settings ...string) (said string) {
+	t.Helper()
+	forget := func() { l.sh(t, "staging", "rm -f /home/mrs-ecole/.restic_id") } // it is another one
+	ecole := func(words ...string) {
+		t.Helper()
+		r := l.run(t, append(append([]string{"env", "--unset=CI", "MRS_ENV=lab"}, settings...), append([]string{mage}, words...)...)...)
+		said += r.output
+		if r.status != 0 {
+			t.Errorf("%v: exit status %d\n%s", words, r.status, r.output)
+		}
 	}
 	people := func() string {
 		return l.sh(t, "staging", "docker exec mrs-ecole-postgres-1 psql -U django -d mrs -XqtAc 'select count(*) from person_person'")
 	}
-	for _, words := range [][]string{
-		{"deploy:to", "ecole"}, {"ops:manage", "ecole", "seed 100"}, {"ops:backup", "ecole"}, {"ops:drill", "ecole"}, {"ops:prune", "ecole"},
-	} {
-		if r := ecole(words...); r.status != 0 {
-			t.Fatalf("%v: exit status %d\n%s", words, r.status, r.output)
-		}
-	}
+	forget()
+	ecole("deploy:to", "ecole")
+	ecole("ops:manage", "ecole", "seed 100")
+	ecole("ops:backup", "ecole")
+	ecole("ops:drill", "ecole")
+	ecole("ops:prune", "ecole")
 	was := people()
 	l.mustMage(t, "ops:manage", "ecole", "seed 100")
-	if r := ecole("ops:restore", "ecole", "latest", "-yes"); r.status != 0 || people() != was {
-		t.Errorf("exit status %d, %s people, not %s\n%s", r.status, people(), was, r.output)
+	ecole("ops:restore", "ecole", "latest", "-yes")
+	if now := people(); now != was {
+		t.Errorf("there are %s people, not %s", now, was)
 	}
-	if n := l.sh(t, "staging", "ls /home/vault/ecole/snapshots | wc -l"); n == "0" {
-		t.Error("there is no snapshot")
-	}
-	to := filepath.Join(t.TempDir(), "home")
-	if r := ecole("ops:fetchBackup", "ecole", "-to="+to); r.status != 0 {
-		t.Errorf("exit status %d\n%s", r.status, r.output)
-	}
-	l.sh(t, "staging", "rm -f /home/mrs-ecole/.restic_id; pkill -KILL -u vault || true; while pgrep -u vault >/dev/null; do sleep 0.1; done; userdel --remove vault; rm /root/.ssh/vault*")
+	ecole("ops:fetchBackup", "ecole", "-to="+filepath.Join(t.TempDir(), "home"))
+	forget()
 	l.mustMage(t, "deploy:to", "ecole")
+	return said
 }

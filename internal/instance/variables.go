@@ -70,6 +70,9 @@ var Variables = []Variable{
 
 	{Name: "RESTIC_PASSWORD", Doc: "the key of the backups; empty: none are set up", Secret: true, check: printable},
 	{Name: "RESTIC_REPOSITORY", Doc: "where the backups are; empty: home/restic", check: matches(locationPattern, "a path or an address without spaces and quotes")},
+	{Name: "S3_ACCESS_KEY_ID", Doc: "the account of a RESTIC_REPOSITORY that is s3:…", check: printable},
+	{Name: "S3_SECRET_ACCESS_KEY", Doc: "its key", Secret: true, check: printable},
+	{Name: "S3_REGION", Doc: "its region; empty: us-east-1", check: matches(slugPattern, "lower-case letters, digits and dashes")},
 	{Name: "POSTGRES_BACKUP", Doc: "the folder that PostgreSQL dumps to; empty: home/postgres/dump", check: absolute},
 	{Name: "LFTP_DSN", Doc: "where the encrypted backups are mirrored to: ftp://, ftps:// or sftp://[USER:PASSWORD@]HOST[/PATH]; empty: nowhere", Secret: true, check: checkURL("ftp", "ftps", "sftp")},
 	{Name: "LFTP_PLAIN", Doc: "1: the mirror has no TLS, and its password goes in the clear; empty: its certificate is checked", check: flag},

@@ -91,7 +91,7 @@ func (i instance) env(registry string) string {
 	}
 	set("Images from the lab's registry.", images...)
 	set("A rehearsal leaves the lab in no way: no mail, no report, no backup elsewhere.",
-		"EMAIL_HOST", "", "EMAIL_HOST_USER", "", "ADMINS", "", "TEAM_EMAIL", "", "LIQUIDATION_EMAIL", "", "SENTRY_URL", "", "RESTIC_REPOSITORY", "", "POSTGRES_BACKUP", "")
+		"EMAIL_HOST", "", "EMAIL_HOST_USER", "", "ADMINS", "", "TEAM_EMAIL", "", "LIQUIDATION_EMAIL", "", "SENTRY_URL", "", "RESTIC_REPOSITORY", "", "S3_ACCESS_KEY_ID", "", "S3_REGION", "", "POSTGRES_BACKUP", "")
 	return b.String()
 }
 
