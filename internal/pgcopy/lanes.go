@@ -15,6 +15,7 @@ import (
 
 	"github.com/betagouv/mrs-ops/internal/anonymize"
 	"github.com/betagouv/mrs-ops/internal/pgcopy/wire"
+	"github.com/betagouv/mrs-ops/internal/remote"
 )
 
 // load is tables on their way: lanes that each carry one at a time, from an
@@ -87,11 +88,10 @@ func (l *load) run(ctx context.Context, lanes int) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var running sync.WaitGroup
-	errs := make([]error, lanes)
-	for i := range lanes {
+	for range lanes {
 		running.Go(func() {
-			if errs[i] = l.lane(ctx); errs[i] != nil {
-				cancel(errs[i])
+			if err := l.lane(ctx); err != nil {
+				cancel(first(err))
 			}
 		})
 	}
@@ -100,6 +100,22 @@ func (l *load) run(ctx context.Context, lanes int) error {
 		return cmp.Or(l.fault, err)
 	}
 	return nil
+}
+
+// first returns the error of the command that failed first, where commands that
+// feed each other have.
+func first(err error) error {
+	for {
+		outer, ok := errors.AsType[*remote.Error](err)
+		if !ok {
+			return err
+		}
+		inner, ok := errors.AsType[*remote.Error](outer.Err)
+		if !ok {
+			return err
+		}
+		err = inner
+	}
 }
 
 // reserve is how many bytes stay free on the disk that is written to: what

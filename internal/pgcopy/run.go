@@ -32,9 +32,9 @@ func (c *copying) run(ctx context.Context) (*summary, error) {
 		console.Say("%s: database %s can't be removed now; the next copy does it: %v", c.to.Name, database, undone)
 	}
 	if ctx.Err() != nil {
-		err = context.Canceled // whatever it looked like
+		return nil, context.Canceled // whatever it looked like
 	}
-	return nil, err
+	return nil, fmt.Errorf("%w\n%s is as it was before", err, c.to.Name)
 }
 
 // abandon removes what copies have left: a swap that could not be undone then,
