@@ -454,7 +454,7 @@ union all select bool_and(convalidated) from pg_constraint where contype = 'f'`
 			}
 			l.healthy(t)
 		}
-		strikeAt := func(t *testing.T, moments int, strike func(b began), mend func()) {
+		strikeAt := func(t *testing.T, moments int, strike, mend func(b began)) {
 			t.Helper()
 			failed := 0
 			for range moments {
@@ -465,7 +465,7 @@ union all select bool_and(convalidated) from pg_constraint where contype = 'f'`
 				if err := b.end(t); err != nil {
 					failed++
 				}
-				mend()
+				mend(b)
 				whole(t, b, after)
 			}
 			if failed == 0 {
@@ -483,7 +483,7 @@ union all select bool_and(convalidated) from pg_constraint where contype = 'f'`
 			{"the operator's process is killed", func(b began) { _ = syscall.Kill(-b.Process.Pid, syscall.SIGKILL) }},
 			{"Ctrl-C", func(b began) { _ = syscall.Kill(-b.Process.Pid, syscall.SIGINT) }},
 		} {
-			t.Run(c.name, func(t *testing.T) { strikeAt(t, strikes, c.strike, func() {}) })
+			t.Run(c.name, func(t *testing.T) { strikeAt(t, strikes, c.strike, func(began) {}) })
 		}
 		t.Run("staging's disk is full", func(t *testing.T) {
 			const stack = "cd /home/mrs-staging; stack() { docker compose --project-name mrs-staging --env-file /dev/null --file docker-compose.yml \"$@\" >/dev/null 2>&1; }\n"
@@ -517,7 +517,18 @@ stack up --detach --wait`)
 				t.Errorf("exit status %d\n%s", r.status, r.output)
 			}
 			empty()
-			strikeAt(t, strikes, full, empty)
+			strikeAt(t, strikes, full, func(b began) {
+				empty()
+				// Where nothing could be written any more in the middle of the swap, it can't be undone either
+				// until there is room; what to do then is said.
+				const swapping = "/home/mrs-staging/.restore.swap"
+				if out := l.sh(t, "staging", "sleep 0.5; while pgrep -f '[r]estore\\.sh' >/dev/null; do sleep 0.2; done; ls "+swapping+" 2>/dev/null || true"); out != "" {
+					if !strings.Contains(b.said(), "/home/mrs-staging/restore.sh recover") {
+						t.Errorf("it does not say how to go on:\n%s", b.said())
+					}
+					l.sh(t, "staging", "/home/mrs-staging/restore.sh recover")
+				}
+			})
 		})
 		if r := copyAs("ops:copyProdToStaging", "-sample=0.02", "-key="+key, "-yes"); r.status != 0 {
 			t.Fatalf("exit status %d\n%s", r.status, r.output)
