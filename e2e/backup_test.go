@@ -145,18 +145,18 @@ func (l rehearsal) stillThere(t *testing.T, were string) {
 	}
 }
 
-// ended waits until a unit of staging's has ended, also what it does behind that (ExecStopPost), and fails the test unless it did well.
+// ended waits until a unit of staging's has ended, also what it does behind that (ExecStopPost), and fails the test
+// unless it did well.
 func (l rehearsal) ended(t *testing.T, unit string) {
 	t.Helper()
 	l.sh(t, "staging", "while [[ $(systemctl is-active "+unit+") == *activating ]]; do sleep 0.2; done; [ \"$(systemctl is-active "+unit+")\" = inactive ]")
 }
 
-// healthy fails the test unless staging answers soon: what crashed while its database was away, the engine starts
-// again after up to a minute (docker-run(1), --restart).
+// healthy fails the test unless staging answers.
 func (l rehearsal) healthy(t *testing.T) {
 	t.Helper()
 	var got string
-	for range 120 {
+	for range 30 {
 		if got = version(l.staging, "staging.lab"); len(got) == 7 || len(got) == 40 {
 			return
 		}

@@ -443,10 +443,11 @@ union all select bool_and(convalidated) from pg_constraint where contype = 'f'`
 			return func() { _, _ = l.shell(machine, what) }
 		}
 		postgres := "kill -9 $(docker inspect --format '{{.State.Pid}}' mrs-%s-postgres-1)"
+		// What was cut off goes on for a moment, to its own end.
+		const settled = "sleep 0.5; while pgrep -f '[r]estore\\.sh|[p]gcopy-' >/dev/null || [[ $(systemctl is-active mrs-staging-restore) == *activating ]]; do sleep 0.2; done\n"
 		whole := func(t *testing.T, b began, after time.Duration) {
 			t.Helper()
-			// What was cut off goes on for a moment, to its own end.
-			l.sh(t, "staging", "sleep 0.5; while pgrep -f '[r]estore\\.sh|[p]gcopy-' >/dev/null || [[ $(systemctl is-active mrs-staging-restore) == *activating ]]; do sleep 0.2; done; until docker exec mrs-staging-postgres-1 pg_isready -qh 127.0.0.1; do sleep 0.1; done")
+			l.sh(t, "staging", settled+"until docker exec mrs-staging-postgres-1 pg_isready -qh 127.0.0.1; do sleep 0.1; done")
 			l.sh(t, "production", "until docker exec mrs-production-postgres-1 pg_isready -qh 127.0.0.1; do sleep 0.1; done")
 			now := l.sql(t, "staging", "mrs", "select count(*) > 5000 from person_person union all select count(*) > 5000 from mrsrequest_mrsrequest union all select bool_and(convalidated) from pg_constraint where contype = 'f'")
 			if now != "t\nt\nt" {
@@ -521,13 +522,16 @@ stack up --detach --wait`)
 				empty()
 				// Where nothing could be written any more in the middle of the swap, it can't be undone either
 				// until there is room; what to do then is said.
-				const swapping = "/home/mrs-staging/.restore.swap"
-				if out := l.sh(t, "staging", "sleep 0.5; while pgrep -f '[r]estore\\.sh' >/dev/null; do sleep 0.2; done; ls "+swapping+" 2>/dev/null || true"); out != "" {
+				if l.sh(t, "staging", settled+"ls /home/mrs-staging/.restore.swap 2>/dev/null || true") != "" {
 					if !strings.Contains(b.said(), "/home/mrs-staging/restore.sh recover") {
 						t.Errorf("it does not say how to go on:\n%s", b.said())
 					}
 					l.sh(t, "staging", "/home/mrs-staging/restore.sh recover")
 				}
+				// What crashed while its database was away, the engine starts again after up to a minute
+				// (docker-run(1), --restart).
+				l.sh(t, "staging", `n=0
+until [ -n "$(docker ps -q --filter label=com.docker.compose.project=mrs-staging --filter label=com.docker.compose.service=django --filter health=healthy)" ] || ((++n > 90)); do sleep 1; done`)
 			})
 		})
 		if r := copyAs("ops:copyProdToStaging", "-sample=0.02", "-key="+key, "-yes"); r.status != 0 {
