@@ -238,6 +238,7 @@ if [ -d /run/systemd/system ]; then
   for unit in "${units[@]}"; do
     [ ! -e "$unit" ] || [[ $unit == *@* ]] || systemctl --quiet disable --now "$unit" 2>/dev/null
   done
+  systemctl stop "$1-undo.service" 2>/dev/null || true # of restore.sh, where there is one
 fi
 rm -f -- "${units[@]}" "/etc/logrotate.d/mrs-ops-$1" "/etc/sysctl.d/90-mrs-ops-$1.conf" "/var/lib/mrs-ops/$1.prom" "/var/log/mrs-ops/$1.backups.log"
 [ ! -d /run/systemd/system ] || systemctl daemon-reload`, "bash", project)...)

@@ -293,11 +293,12 @@ container() {
     --filter "label=com.docker.compose.service=$1" --filter label=com.docker.compose.oneoff=False
 }
 database_server='' # the container
+application=mrs-backup # what PostgreSQL calls us
 # postgres PROGRAM…, in the container of PostgreSQL; psql and friends are known by their name.
 postgres() { postgres_reads "$@" </dev/null; }
 postgres_reads() {
   [ -n "$database_server" ] || database_server=$(container postgres)
-  docker exec --interactive --user postgres --env PGAPPNAME=mrs-backup --env PGOPTIONS="${pgoptions:-}" "$database_server" "$@" 8>&- 9>&-
+  docker exec --interactive --user postgres --env "PGAPPNAME=$application" --env PGOPTIONS="${pgoptions:-}" "$database_server" "$@" 8>&- 9>&-
 }
 as_user=(--username "$DB_USER" --no-password)
 sql() { postgres psql "${as_user[@]}" --no-psqlrc --quiet --tuples-only --no-align --set ON_ERROR_STOP=1 --set VERBOSITY=terse "$@"; }
@@ -326,14 +327,19 @@ dump_folder() {
 # what it left in FOLDER, home and the database server. The locks must be held.
 no_leftovers() {
   local database
-  sql --dbname postgres --command "
-    select pg_terminate_backend(pid) from pg_stat_activity
-    where application_name = 'mrs-backup' and pid <> pg_backend_pid()" >/dev/null
+  at_work_no_more
   rm -rf -- "${1:?}"/data "$1"/data.* "$1"/globals.sql "$1"/tables.tsv "$1"/restore .restore-* .restore.swap.new .trial.json .bring.restore .counted.restore
   gone "$NAME-trial"
   for database in $(databases restore); do drop "$database"; done
   # What was lent goes with who lent it.
   ! flock --nonblock .lend.lock true || for database in $(databases lent); do drop "$database"; done
+}
+
+# at_work_no_more: ends what a run that was killed left at work in the database. The locks must be held.
+at_work_no_more() {
+  sql --dbname postgres --command "
+    select pg_terminate_backend(pid) from pg_stat_activity
+    where application_name = '$application' and pid <> pg_backend_pid()" >/dev/null
 }
 
 # databases KIND: those beside the live one that have KIND and a date in their names.

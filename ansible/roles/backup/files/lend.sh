@@ -11,11 +11,28 @@ cd "$(dirname "$(readlink -f "$0")")"
 . ./backup-common.sh
 
 wanted=${1:-}
+application=mrs-lend
+database='' live_dump=''
+tidy_up() {
+  local database
+  [ -n "$live_dump" ] || dump_folder
+  rm -rf -- "$live_dump/lend" .bring.lend .counted.lend
+  at_work_no_more
+  for database in $(databases lent); do drop "$database"; done
+}
+exec 7>>.lend.lock
+if [ "$wanted" = --return ]; then
+  flock 7
+  wait_for_postgres
+  tidy_up
+  exit
+fi
 careful
 [[ $wanted =~ ^(latest|[0-9a-f]{8,64})$ ]] || die "'$wanted' is not a snapshot" "restore.sh without argument lists them"
-exec 7>>.lend.lock
 flock --timeout 10 7 || die "a snapshot of $NAME is lent to somebody already" "see to whom: fuser -v $PWD/.lend.lock"
-database='' live_dump=''
+# Dropping waits for the disk, and a caller that is lost waits for nothing: when we are killed, it is
+# for another to tidy up, who waits for our lock until then.
+setsid ./lend.sh --return </dev/null >/dev/null 2>&1 7>&- &
 cleanup() {
   rm -rf -- ${live_dump:+"$live_dump/lend"} .bring.lend .counted.lend
   [ -z "$database" ] || drop "$database"
@@ -26,9 +43,7 @@ open_repository
 choose "$wanted"
 wait_for_postgres
 dump_folder
-rm -rf -- "$live_dump/lend"
-for database in $(databases lent); do drop "$database"; done
-database=''
+tidy_up
 bytes=$(restic ls --json "$snapshot" | python3 -c '
 import json, sys
 # The rest of a snapshot is not restored.

@@ -7,7 +7,8 @@
 #   restore.sh [--only PART] latest       restores the last one; PART: database or attachments
 #   restore.sh [--only PART] ID           restores that one
 #   restore.sh [--only PART] --at TIME    restores the last one before "2026-11-20 14:00", the server's time
-#   restore.sh recover                    puts back what a restore that was killed has moved
+#   restore.sh recover                    puts back what a restore that was killed has moved; where it can't,
+#                                         systemd tries again every 30 s
 #   restore.sh discard STAMP              removes what a restore, or an adoption, has kept
 #   restore.sh adopt DATABASE             swaps in a copy that somebody has filled on the same server, named
 #                                         MRS_copy_20261120t140000z where MRS is the live one; never in production
@@ -92,7 +93,16 @@ undo() {
 }
 not_undone() {
   reason="${reason:+$reason; }NOT all could be put back, and nothing more is touched"
-  hint="what was there is database $kept and ${folders[*]/%/.$stamp}; once what is in the way is mended: $PWD/restore.sh recover"
+  local there="database $kept"
+  [ ${#folders[@]} = 0 ] || there+=" and ${folders[*]/%/.$stamp}"
+  hint="what was there is $there; mend what is in the way (a full disk?): it is tried again every 30 s, or at once by $PWD/restore.sh recover"
+}
+# retry: as often as it takes, for what was in the way may be mended by one who has never heard of us.
+# The next boot has a unit of its own.
+retry() {
+  [ -d /run/systemd/system ] || return 0
+  systemd-run --quiet --collect --unit "$NAME-undo" --description "What a restore of $NAME has left half way" \
+    --property Restart=on-failure --property RestartSec=30 /bin/bash "$PWD/restore.sh" recover again 2>/dev/null || true # it is there already
 }
 remove_beside() {
   gone "$NAME-trial" >/dev/null 2>&1
@@ -113,7 +123,12 @@ recover() {
     . ./.restore.swap
     say "a restore was cut short in the middle of its swap"
     wait_for_engine
-    undo || { not_undone; tell "$NAME on $(hostname): $reason" || true; exit 1; }
+    if ! undo; then
+      not_undone
+      # Who asks again every 30 s is not told every 30 s.
+      [ "${1:-}" = again ] || { retry; tell "$NAME on $(hostname): $reason" || true; }
+      exit 1
+    fi
     if [ "${started:-}" = yes ] && [ "${#folders[@]}" != 0 ]; then
       # People may have used it: it goes only when somebody says so.
       mv -- "$beside" "undone.$stamp"
@@ -123,6 +138,7 @@ recover() {
       remove_beside || true
     fi
     say "$NAME is as it was before"
+    [ "${1:-}" != again ] || tell "$NAME on $(hostname): a restore that could not be undone is undone; it is as it was before" || true
   fi
   for cut in .running.*; do
     [ -e "$cut" ] || continue
