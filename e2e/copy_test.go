@@ -397,6 +397,10 @@ union all select bool_and(convalidated) from pg_constraint where contype = 'f'`
 				lent(t)
 			}
 		}
+		// PostgreSQL likes to tell which row it was at.
+		if found, _, err := people.in(strings.NewReader(l.sh(t, "production", "docker logs mrs-production-postgres-1 2>&1"))); len(found) > 0 || err != nil {
+			t.Errorf("in the log of production's PostgreSQL is found: %q, %v", found, err)
+		}
 		r := copyAs("ops:seedLocal", "production", "-yes")
 		if r.status != 0 {
 			t.Fatalf("exit status %d\n%s", r.status, r.output)

@@ -630,8 +630,9 @@ bring() {
   brought() { say "restored $(human "$(sql --dbname postgres --command "select pg_database_size('$database')")") of the database"; }
   roles=$(find "$dump" -maxdepth 1 \( -name globals.sql -o -name data.dump \) -print -quit)
   [ -z "$roles" ] || missing_roles <"$roles"
-  # It is ours alone until it is swapped in, so a commit need not wait for the disk.
-  local pgoptions="-c synchronous_commit=off -c maintenance_work_mem=256MB"
+  # It is ours alone until it is swapped in, so a commit need not wait for the disk. Where it is
+  # interrupted, PostgreSQL's log would have the row it was at.
+  local pgoptions="-c synchronous_commit=off -c maintenance_work_mem=256MB -c log_error_verbosity=terse"
   if [ -e "$dump/data/toc.dat" ]; then
     run brought postgres pg_restore "${as_user[@]}" --dbname "$database" --jobs "$jobs" --exit-on-error "$inside/data" >"$log" 2>&1 ||
       { complaints "$log"; die "the database can't be restored"; }
