@@ -132,7 +132,7 @@ sql() { docker exec -i "`+postgres+`" psql -U django -d mrs -qtA; }
 sql <<'SQL'
 select format('select %L, count(*), md5(string_agg(md5(t::text), '''' order by md5(t::text))) from %I t', relname, relname) from pg_class
 where relkind = 'r' and relnamespace = 'public'::regnamespace order by 1 \gexec
-select setconfig from pg_db_role_setting join pg_database d on d.oid = setdatabase where datname = current_database();
+select setconfig from pg_db_role_setting join pg_database d on d.oid = setdatabase where datname = current_database() and setrole = 0;
 SQL
 cd /home/mrs-staging/mrsattachments && find . -type f -print0 | sort -z | xargs -0 -r sha256sum | sha256sum; find . -type f | wc -l`)
 }
@@ -465,7 +465,10 @@ dd if=/dev/urandom of=log/ballast bs=1M count=16 status=none`)
 	}
 
 	t.Run("a snapshot of the scripts before these is restored", func(t *testing.T) {
-		// Their shape: one plain pg_dumpall, under a host of its own, without our tags.
+		// Their shape: one plain pg_dumpall, under a host of its own, without our tags; with a role that
+		// owns something, and has gone since.
+		const role = `"she (left) $x [*] ""q"" é"`
+		l.sql(t, "staging", "mrs", "create role "+role+" login connection limit 7; alter role "+role+" in database mrs set work_mem = '5MB'; create view hers as select 1; alter view hers owner to "+role)
 		id := l.sh(t, "staging", `
 cd /home/mrs-staging
 docker exec `+postgres+` pg_dumpall -U django -c -f /dump/data.dump
@@ -474,12 +477,18 @@ restic backup --quiet --host old.example.org --tag 3f1c9ad docker-compose.yml lo
 rm postgres/dump/data.dump
 restic snapshots --json --latest 1 --host old.example.org | python3 -c 'import json, sys; print(json.load(sys.stdin)[-1]["short_id"])'`)
 		l.mustMage(t, "ops:manage", "staging", "seed 10")
+		l.sql(t, "staging", "mrs", "drop view hers; drop role "+role)
 		if l.whatIsThere(t) == before {
 			t.Error("nothing has changed")
 		}
 		l.mustMage(t, "ops:restore", "staging", lastLine(id), "-yes")
 		l.stillThere(t, before)
 		l.healthy(t)
+		const hers = `select r.rolconnlimit, s.setconfig from pg_class c join pg_roles r on r.oid = c.relowner
+left join pg_db_role_setting s on s.setrole = r.oid and s.setdatabase = (select oid from pg_database where datname = current_database()) where c.relname = 'hers'`
+		if got := l.sql(t, "staging", "mrs", hers); got != "7|{work_mem=5MB}" {
+			t.Errorf("her view is of one who has %q", got)
+		}
 		l.mustMage(t, "ops:drill", "staging", "-snapshot="+lastLine(id))
 	})
 

@@ -687,15 +687,20 @@ count_rows() { printf '%s\n' "$counting" | postgres_reads psql "${as_user[@]}" -
 
 # missing_roles: those of a dump of globals on standard input that the server lacks are made as they were.
 missing_roles() {
-  local role
+  local lines known role
   mapfile -t lines < <(grep --extended-regexp '^(CREATE|ALTER) ROLE ')
-  for role in $(printf '%s\n' "${lines[@]}" | sed -nE 's/^CREATE ROLE ("([^"]|"")+"|[^ ";]+);$/\1/p' | tr ' ' '\001'); do
-    role=${role//$'\001'/ }
-    [ "$(sql --dbname postgres --command "select count(*) from pg_roles where quote_ident(rolname) = \$q\$$role\$q\$")" = 0 ] || continue
-    printf '%s\n' "${lines[@]}" | grep --fixed-strings -- " ROLE $role" | grep --extended-regexp " ROLE ${role//./\\.}( |;)" |
+  known=$(sql --dbname postgres --command "select quote_ident(rolname) from pg_roles")
+  while IFS= read -r role; do
+    ! grep --quiet --fixed-strings --line-regexp -- "$role" <<<"$known" || continue
+    printf '%s\n' "${lines[@]}" | role=$role awk '
+      { rest = $0; sub(/^[A-Z]+ ROLE /, "", rest) }
+      index(rest, ENVIRON["role"]) != 1 { next }
+      { rest = substr(rest, length(ENVIRON["role"]) + 1) }
+      # What is set for it in a database is of that database, which may not be here.
+      rest ~ /^[ ;]/ && rest !~ /^ IN DATABASE /' |
       postgres_reads psql "${as_user[@]}" --no-psqlrc --quiet --set ON_ERROR_STOP=1 --dbname postgres >/dev/null
     say "made the role $role, which the snapshot has"
-  done
+  done < <(printf '%s\n' "${lines[@]}" | sed -nE 's/^CREATE ROLE ("([^"]|"")+"|[^ ";]+);$/\1/p')
 }
 
 # only_database NAME AS: of a plain pg_dumpall, the part that is in the database NAME; what is set for that is set for AS.

@@ -24,7 +24,7 @@ restic check --quiet || die "the repository $(shown) has errors" "restic check t
 # Those of the scripts before ours too, which have another host, and the same home.
 selection=(--path "$PWD/docker-compose.yml" --group-by "")
 say "$(snapshots | python3 -c 'import json, sys; print(len(json.load(sys.stdin)))') snapshots; forgetting those that are not to be kept"
-restic forget --quiet "${selection[@]}" --prune \
+restic forget --quiet --cleanup-cache "${selection[@]}" --prune \
   --keep-last "$KEEP_LAST" --keep-daily "$KEEP_DAILY" --keep-weekly "$KEEP_WEEKLY" \
   --keep-monthly "$KEEP_MONTHLY" --keep-yearly "$KEEP_YEARLY"
 say "checking what remains"
