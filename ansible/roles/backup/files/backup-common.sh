@@ -326,13 +326,12 @@ dump_folder() {
 # no_leftovers FOLDER: ends what a run that was killed left at work in the database, and removes
 # what it left in FOLDER, home and the database server. The locks must be held.
 no_leftovers() {
-  local database
   at_work_no_more
   rm -rf -- "${1:?}"/data "$1"/data.* "$1"/globals.sql "$1"/tables.tsv "$1"/restore .restore-* .restore.swap.new .trial.json .bring.restore .counted.restore
   gone "$NAME-trial"
-  for database in $(databases restore); do drop "$database"; done
+  drop_all restore
   # What was lent goes with who lent it.
-  ! flock --nonblock .lend.lock true || for database in $(databases lent); do drop "$database"; done
+  ! flock --nonblock .lend.lock true || drop_all lent
 }
 
 # at_work_no_more: ends what a run that was killed left at work in the database. The locks must be held.
@@ -364,6 +363,11 @@ drop() {
     sleep 0.5
   done
   say "the database $1 is left, since PostgreSQL does not answer; the next restore removes it"
+}
+# drop_all KIND: all of databases KIND.
+drop_all() {
+  local database
+  for database in $(databases "$1"); do drop "$database"; done
 }
 
 human() { numfmt --to=iec-i --suffix=B -- "${1:-0}"; }

@@ -4,6 +4,7 @@
 # Nothing of what runs is touched, and nothing of the snapshot leaves the server.
 #
 #   lend.sh latest|ID     the last good snapshot, or that one; the last line is "lent DATABASE"
+#   lend.sh --return      once nobody lends: removes what one that was killed has left
 # shellcheck disable=SC2317 # functions are called by name
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
@@ -14,11 +15,10 @@ wanted=${1:-}
 application=mrs-lend
 database='' live_dump=''
 tidy_up() {
-  local database
-  [ -n "$live_dump" ] || dump_folder
+  dump_folder
   rm -rf -- "$live_dump/lend" .bring.lend .counted.lend
   at_work_no_more
-  for database in $(databases lent); do drop "$database"; done
+  drop_all lent
 }
 exec 7>>.lend.lock
 if [ "$wanted" = --return ]; then
@@ -42,7 +42,6 @@ counts
 open_repository
 choose "$wanted"
 wait_for_postgres
-dump_folder
 tidy_up
 bytes=$(restic ls --json "$snapshot" | python3 -c '
 import json, sys

@@ -93,9 +93,10 @@ undo() {
 }
 not_undone() {
   reason="${reason:+$reason; }NOT all could be put back, and nothing more is touched"
-  local there="database $kept"
+  local there="database $kept" again=''
   [ ${#folders[@]} = 0 ] || there+=" and ${folders[*]/%/.$stamp}"
-  hint="what was there is $there; mend what is in the way (a full disk?): it is tried again every 30 s, or at once by $PWD/restore.sh recover"
+  [ ! -d /run/systemd/system ] || again="it is tried again every 30 s, or at once by "
+  hint="what was there is $there; mend what is in the way (a full disk?): $again$PWD/restore.sh recover"
 }
 # retry: as often as it takes, for what was in the way may be mended by one who has never heard of us.
 # The next boot has a unit of its own.
