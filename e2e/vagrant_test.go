@@ -80,6 +80,9 @@ func TestAVagrantMachineIsAServerThatCanBeReplacedAndLeavesNothing(t *testing.T)
 			if out := c.must(t, "ssh", "-F", ".vagrant-ssh", "default", "sudo", "-n", "sh", "-c", "'ls /root/mark; id -un; touch /root/mark; hostname'"); out != "root\ndefault" {
 				t.Errorf("the server is not as new: %q", out)
 			}
+			if ports := must(t, "docker", "port", c.containers(t)); ports != "" {
+				t.Errorf("ports of this machine lead to it, which another server may be given too: %s", ports)
+			}
 			volumes = append(volumes, must(t, "docker", "inspect", "--format", `{{range .Mounts}}{{if eq .Type "volume"}}{{.Name}}{{end}}{{end}}`, c.containers(t)))
 		}
 		if info, err := os.Stat(filepath.Join(string(c), ".vagrant-ssh")); err != nil || info.Mode() != 0o600 {
