@@ -93,14 +93,13 @@ func (s ftpServer) use(t *testing.T, both []byte) {
 func (s *slack) heard(t *testing.T, want string) {
 	t.Helper()
 	var all string
-	for range 100 {
+	if !soon(func() bool {
 		texts, _ := s.told()
-		if all += texts; strings.Contains(all, want) {
-			return
-		}
-		time.Sleep(200 * time.Millisecond)
+		all += texts
+		return strings.Contains(all, want)
+	}) {
+		t.Errorf("Slack was told %q, and not %q", all, want)
 	}
-	t.Errorf("Slack was told %q, and not %q", all, want)
 }
 
 // backed is what ops:snapshots -json prints.
@@ -156,13 +155,12 @@ func (l rehearsal) ended(t *testing.T, unit string) {
 func (l rehearsal) healthy(t *testing.T) {
 	t.Helper()
 	var got string
-	for range 30 {
-		if got = version(l.staging, "staging.lab"); len(got) == 7 || len(got) == 40 {
-			return
-		}
-		time.Sleep(time.Second)
+	if !soon(func() bool {
+		got = version(l.staging, "staging.lab")
+		return len(got) == 7 || len(got) == 40
+	}) {
+		t.Errorf("staging answers %s", got)
 	}
-	t.Errorf("staging answers %s", got)
 }
 
 // strike does something on staging as soon as a program runs there.
@@ -184,13 +182,10 @@ func (l rehearsal) powerCut(t *testing.T) {
 	box := l.container(t, "staging")
 	must(t, "docker", "kill", box)
 	must(t, "docker", "start", box)
-	for range 60 {
-		if _, err := l.shell("staging", "systemctl is-system-running --wait >/dev/null || true; docker version"); err == nil {
-			return
-		}
-		time.Sleep(time.Second)
-	}
-	t.Fatal("staging does not boot")
+	eventually(t, "staging boots", func() bool {
+		_, err := l.shell("staging", "systemctl is-system-running --wait >/dev/null || true; docker version")
+		return err == nil
+	})
 }
 
 // backups are the backups of staging, and what goes wrong with them.
@@ -246,12 +241,8 @@ mkdir -p /run/systemd/system/mrs-staging-backup.timer.d
 printf '[Timer]\nOnCalendar=\nOnCalendar=%s\n' "$(date --date '+3 seconds' '+%F %T')" >/run/systemd/system/mrs-staging-backup.timer.d/test.conf
 systemctl daemon-reload
 systemctl restart mrs-staging-backup.timer`)
-		deadline := time.Now().Add(time.Minute)
-		for l.backed(t, "staging").Snapshots[0].Cause != "timer" {
-			if time.Now().After(deadline) {
-				t.Fatal("no snapshot is made by the timer:\n" + l.sh(t, "staging", "systemctl list-timers --all --no-pager; journalctl --no-pager -n 20 -u mrs-staging-backup"))
-			}
-			time.Sleep(time.Second)
+		if !soon(func() bool { return l.backed(t, "staging").Snapshots[0].Cause == "timer" }) {
+			t.Fatal("no snapshot is made by the timer:\n" + l.sh(t, "staging", "systemctl list-timers --all --no-pager; journalctl --no-pager -n 20 -u mrs-staging-backup"))
 		}
 		l.sh(t, "staging", "rm -r /run/systemd/system/mrs-staging-backup.timer.d; systemctl daemon-reload; systemctl restart mrs-staging-backup.timer; while [[ $(systemctl is-active mrs-staging-backup) == *activating ]]; do sleep 0.2; done")
 	})
@@ -448,16 +439,12 @@ dd if=/dev/urandom of=log/ballast bs=1M count=16 status=none`)
 			l.powerCut(t)
 			_ = b.end(t)
 			slack.heard(t, "the backup that began")
-			deadline := time.Now().Add(time.Minute)
-			for {
-				b := l.backed(t, "staging")
-				if len(b.Snapshots) == n+more && !b.Snapshots[0].Unchecked && b.Runs[len(b.Runs)-1].Outcome == "good" {
-					break
-				}
-				if time.Now().After(deadline) {
-					t.Fatalf("there were %d snapshots, and are %+v, %+v", n, b.Snapshots, b.Runs[len(b.Runs)-2:])
-				}
-				time.Sleep(time.Second)
+			var now backed
+			if !soon(func() bool {
+				now = l.backed(t, "staging")
+				return len(now.Snapshots) == n+more && !now.Snapshots[0].Unchecked && now.Runs[len(now.Runs)-1].Outcome == "good"
+			}) {
+				t.Fatalf("there were %d snapshots, and are %+v, %+v", n, now.Snapshots, now.Runs[len(now.Runs)-2:])
 			}
 			l.healthy(t)
 			l.stillThere(t, before)
@@ -549,10 +536,10 @@ docker ps -aq --filter label=com.docker.compose.project=mrs-staging-trial`
 	mine := l.whatIsThere(t)
 	for _, c := range []struct{ name, until, strike, reason string }{
 		{"pg_restore is killed", "restoring the database", "for ((n = 0; n < 600; n++)); do pkill -9 -x pg_restore && break; sleep 0.01; done", "the database can't be restored"},
-		{"PostgreSQL is killed", "restoring the database", "until pgrep -x pg_restore; do sleep 0.01; done; kill -9 $(docker inspect --format '{{.State.Pid}}' " + postgres + ")", "the database can't be restored"},
+		{"PostgreSQL is killed", "restoring the database", "for ((n = 0; n < 600; n++)); do pgrep -x pg_restore && break; sleep 0.01; done; kill -9 $(docker inspect --format '{{.State.Pid}}' " + postgres + ")", "the database can't be restored"},
 		{"the application dies on it", "trying the application", `for ((n = 0; n < 300; n++)); do docker kill $(docker ps -q --filter label=com.docker.compose.project=mrs-staging-trial) >/dev/null 2>&1 && break; sleep 0.05; done`, "does not run well on it"},
 		{"the script is killed while it restores", "restoring the database", "systemctl kill --signal=KILL mrs-staging-restore", "killed"},
-		{"the script is killed in the swap", "swapping", "sleep 1.5; systemctl kill --signal=KILL mrs-staging-restore", "killed"},
+		{"the script is killed in the swap", "swapping", "for ((n = 0; n < 6000; n++)); do [ ! -e /home/mrs-staging/.restore.swap ] || break; sleep 0.01; done; sleep 1; systemctl kill --signal=KILL mrs-staging-restore", "killed"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			slack.told()

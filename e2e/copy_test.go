@@ -370,13 +370,10 @@ union all select bool_and(convalidated) from pg_constraint where contype = 'f'`
 			t.Helper()
 			const names = `select datname from pg_database where datname like '%\_lent\_%'`
 			var left string
-			for n := 0; n < 300; n++ { // it goes once the connection has gone, and the disk has caught up
-				if left = l.sql(t, "production", "postgres", names); left == "" {
-					break
-				}
-				time.Sleep(200 * time.Millisecond)
-			}
-			if left != "" {
+			if !soon(func() bool { // it goes once the connection has gone, and the disk has caught up
+				left = l.sql(t, "production", "postgres", names)
+				return left == ""
+			}) {
 				t.Errorf("production still has %s", left)
 			}
 			l.sh(t, "production", "test ! -e /home/mrs-production/postgres/dump/lend")

@@ -387,15 +387,13 @@ func deployments(t *testing.T, l rehearsal) {
 		if err := killed.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(time.Second) {
+		eventually(t, "what was killed is no longer locked", func() bool {
 			r := l.mage(t, "deploy:staging", "-image="+first)
-			if r.status == 0 {
-				break
-			}
-			if !strings.Contains(r.output, "is locked by") || time.Now().After(deadline) {
+			if r.status != 0 && !strings.Contains(r.output, "is locked by") {
 				t.Fatalf("exit status %d\n%s", r.status, r.output)
 			}
-		}
+			return r.status == 0
+		})
 		if got := version(l.staging, "staging.lab"); got != "1111111" {
 			t.Errorf("it serves %s", got)
 		}

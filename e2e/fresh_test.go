@@ -54,17 +54,11 @@ CMD ["/sbin/init"]
 		"--volume="+must(t, "go", "env", "GOMODCACHE")+":/mnt/modules:ro",
 		image)
 	m := machine(name)
-	deadline := time.Now().Add(time.Minute)
-	for {
-		r := run(t, nil, "docker", "exec", name, "systemctl", "is-system-running")
-		if state := strings.TrimSpace(r.stdout); state == "running" || state == "degraded" {
-			return m
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s does not boot: %s", name, r.output)
-		}
-		time.Sleep(200 * time.Millisecond)
-	}
+	eventually(t, name+" boots", func() bool {
+		state := strings.TrimSpace(run(t, nil, "docker", "exec", name, "systemctl", "is-system-running").stdout)
+		return state == "running" || state == "degraded"
+	})
+	return m
 }
 
 // sh runs a script as the ordinary user, in the clone if there is one.

@@ -326,17 +326,9 @@ func TestAServerBecomesWhatTheCookbookSays(t *testing.T) {
 			}
 			return found
 		}
-		// soon waits for what is measured every 10 s, and asked for every 15 s.
-		soon := func(what string, holds func() bool) {
-			t.Helper()
-			for late := time.Now().Add(90 * time.Second); !holds(); time.Sleep(time.Second) {
-				if time.Now().After(late) {
-					t.Fatalf("not within 90 s: %s", what)
-				}
-			}
-		}
 		const age, size = "netdata_mrs_backup_age_seconds_average age", "netdata_mrs_backup_size_bytes_average snapshot"
-		soon("Prometheus knows the backup", func() bool { return len(samples("fresh")) == 3 && len(samples("half")) == 1 })
+		// It is measured every 10 s, and asked for every 15 s.
+		eventually(t, "Prometheus knows the backup", func() bool { return len(samples("fresh")) == 3 && len(samples("half")) == 1 })
 		if got := samples("fresh"); got[age] < 3600 || got[age] > 3900 || got[size] != 734003200 || got["netdata_mrs_backup_good_boolean_average good"] != 1 {
 			t.Errorf("Prometheus knows %v", got)
 		}
@@ -359,7 +351,7 @@ func TestAServerBecomesWhatTheCookbookSays(t *testing.T) {
 		}
 		c.root(t, "rm /var/lib/mrs-ops/stale.prom")
 		netdata := func(path string) string { return c.root(t, "curl --silent --fail http://127.0.0.1:19999/api/v1/"+path) }
-		soon("an instance without a file is forgotten", func() bool {
+		eventually(t, "an instance without a file is forgotten", func() bool {
 			return !strings.Contains(netdata("charts")+netdata("alarms?all"), "_stale")
 		})
 		charted := regexp.MustCompile(`"id": "mrs_[^"]*"`).FindAllString(netdata("charts"), -1)

@@ -220,16 +220,25 @@ func runs(t *testing.T, marker string) bool {
 	return false
 }
 
-// eventually waits until something holds, for as long as a loaded machine may
-// take.
+// patience is how long is waited for what takes moments, at most: as long as a
+// loaded machine may take.
+const patience = 2 * time.Minute
+
+// soon waits until something holds, and reports whether it came to that.
+func soon(holds func() bool) bool {
+	for late := time.Now().Add(patience); !holds(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(late) {
+			return false
+		}
+	}
+	return true
+}
+
+// eventually ends the test unless something holds soon.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for !holds() {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within 20 s: %s", what)
-		}
-		time.Sleep(20 * time.Millisecond)
+	if !soon(holds) {
+		t.Fatalf("not within %s: %s", patience, what)
 	}
 }
 
@@ -402,7 +411,7 @@ func TestCancellingEndsTheRemoteCommand(t *testing.T) {
 			if err := p.Wait(); !errors.Is(err, reason) {
 				t.Errorf("error: %v", err)
 			}
-			if took := time.Since(start); took > 5*time.Second {
+			if took := time.Since(start); took > patience {
 				t.Errorf("it took %s", took)
 			}
 			eventually(t, "the command is gone", func() bool { return !runs(t, mark) })
@@ -535,14 +544,14 @@ func TestAHostThatStopsAnsweringIsGivenUp(t *testing.T) {
 	start := time.Now()
 	_, err := p.String()
 	wants(t, err, "the connection is dead: no sign of life for 1.5s")
-	if took := time.Since(start); took > 5*time.Second {
+	if took := time.Since(start); took > patience {
 		t.Errorf("it took %s", took)
 	}
 }
 
 func TestAnIdleHostIsNotGivenUp(t *testing.T) {
-	h := startSSHD(t).dial(t, remote.Options{KeepAlive: 50 * time.Millisecond})
-	if _, err := h.Exec("sleep", "0.9").String(); err != nil { // less than the leash takes to pull
+	h := startSSHD(t).dial(t, remote.Options{KeepAlive: 200 * time.Millisecond}) // after 0.6 s without an answer
+	if _, err := h.Exec("sleep", "0.9").String(); err != nil {                   // less than the leash takes to pull
 		t.Error(err)
 	}
 }
@@ -575,8 +584,8 @@ func TestEachWayNotToGetInHasItsOwnError(t *testing.T) {
 		"an encrypted key":                    {"IdentityFile " + s.path("locked"), "stranger", []string{s.path("locked") + " is encrypted", "hint: give it to the SSH agent: ssh-add " + s.path("locked")}},
 		"no key":                              {"IdentityFile none", "stranger", []string{"it does not let", "there was no key to offer"}},
 		"a host unknown to DNS":               {"HostName no-such-host.invalid", "box", []string{"its address is not known", "hint: is the name right"}},
-		"a host that never answers":           {"Port " + strconv.Itoa(blackHole(t)), "box", []string{"it does not answer within 2s", "hint: is the machine up"}},
-		"a host whose sshd hangs":             {"Port " + strconv.Itoa(stopped.port), "box", []string{"its SSH server is silent (for 2s)", "hint: the machine may be hung"}},
+		"a host that never answers":           {"Port " + strconv.Itoa(blackHole(t)), "box", []string{"it does not answer within 5s", "hint: is the machine up"}},
+		"a host whose sshd hangs":             {"Port " + strconv.Itoa(stopped.port), "box", []string{"its SSH server is silent (for 5s)", "hint: the machine may be hung"}},
 		"something else than sshd":            {"Port " + strconv.Itoa(babbler(t)), "box", []string{"it does not speak SSH with us", "hint: "}},
 		"a jump host that does not get there": {"ProxyJump jump\nPort " + strconv.Itoa(freePort(t)), "box", []string{"the jump host does not get there"}},
 		"a jump host that does not let us in": {"ProxyJump nobody-of-that-name@jump", "box", []string{"the way to box", "it does not let nobody-of-that-name in"}},
@@ -595,8 +604,8 @@ func TestEachWayNotToGetInHasItsOwnError(t *testing.T) {
 				t.Fatal(err)
 			}
 			start := time.Now()
-			h, err := remote.Dial(t.Context(), test.target, remote.Options{Config: config, Timeout: 2 * time.Second})
-			if took := time.Since(start); took > 4*time.Second {
+			h, err := remote.Dial(t.Context(), test.target, remote.Options{Config: config, Timeout: 5 * time.Second})
+			if took := time.Since(start); took > time.Minute {
 				t.Errorf("it took %s", took)
 			}
 			if err == nil {
