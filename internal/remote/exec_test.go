@@ -162,19 +162,37 @@ func TestWhoEndsBeforeTheInputDoesIsFoundOut(t *testing.T) {
 	}
 }
 
+func read(text string, err error) piece {
+	var data [pieceSize]byte
+	return piece{&data, copy(data[:], text), err}
+}
+
 func TestSmallPiecesWaitForEachOtherButNotForLong(t *testing.T) {
 	pieces := make(chan piece, 3)
-	pieces <- piece{data: []byte("a")}
-	pieces <- piece{data: []byte("b")}
+	pieces <- read("a", nil)
+	pieces <- read("b", nil)
 	start := time.Now()
-	if chunk, err := gather(pieces); string(chunk) != "ab" || err != nil {
+	if chunk, err := gather(pieces, nil); string(chunk) != "ab" || err != nil {
 		t.Errorf("%q, %v", chunk, err)
 	}
 	if took := time.Since(start); took < chunkWait {
 		t.Errorf("it waited only %s for more", took)
 	}
-	pieces <- piece{data: []byte("c"), err: io.EOF}
-	if chunk, err := gather(pieces); string(chunk) != "c" || err != io.EOF {
+	pieces <- read("c", io.EOF)
+	if chunk, err := gather(pieces, nil); string(chunk) != "c" || err != io.EOF {
 		t.Errorf("%q, %v", chunk, err)
 	}
 }
+
+func BenchmarkFeed(b *testing.B) {
+	b.SetBytes(64 << 20)
+	for b.Loop() {
+		if err := feed(script.NewPipe().WithReader(io.LimitReader(zeros{}, 64<<20)), io.Discard); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { return len(p), nil }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/bitfield/script"
@@ -13,6 +14,7 @@ const (
 	chunkSize = 1 << 20               // of the largest chunk, in bytes
 	chunkWait = 20 * time.Millisecond // for more data before a smaller one goes
 	pieceSize = 32 << 10
+	headSize  = len("1048576\n") // at most, of what goes before a chunk
 )
 
 // inputError is a command whose input can't be had to its end.
@@ -31,10 +33,16 @@ func feed(in *script.Pipe, w io.Writer) error {
 	stop := make(chan struct{})
 	defer close(stop)
 	go readPieces(in, pieces, stop)
+	var chunk []byte
 	for {
-		chunk, err := gather(pieces)
-		if len(chunk) > 0 {
-			if _, err := w.Write(append(fmt.Appendf(nil, "%d\n", len(chunk)), chunk...)); err != nil {
+		var err error
+		// Its length goes before it, once that is known.
+		chunk, err = gather(pieces, append(chunk[:0], make([]byte, headSize)...))
+		if n := len(chunk) - headSize; n > 0 {
+			head := fmt.Appendf(nil, "%d\n", n)
+			start := headSize - len(head)
+			copy(chunk[start:], head)
+			if _, err := w.Write(chunk[start:]); err != nil {
 				return errUnread
 			}
 		}
@@ -48,24 +56,28 @@ func feed(in *script.Pipe, w io.Writer) error {
 	}
 }
 
-// piece is what a read returned.
+// piece is what a read returned: the first n bytes of data, which is given back
+// to buffers.
 type piece struct {
-	data []byte
+	data *[pieceSize]byte
+	n    int
 	err  error
 }
+
+var buffers = sync.Pool{New: func() any { return new([pieceSize]byte) }}
 
 // readPieces sends what in has until its end, which is an error unless in has
 // none: a script filter that fails ends its output as if nothing had happened,
 // and leaves the error on the pipe.
 func readPieces(in *script.Pipe, pieces chan<- piece, stop <-chan struct{}) {
 	for {
-		data := make([]byte, pieceSize)
-		n, err := in.Read(data)
+		data := buffers.Get().(*[pieceSize]byte)
+		n, err := in.Read(data[:])
 		if failure := in.Error(); err == io.EOF && failure != nil {
 			err = failure
 		}
 		select {
-		case pieces <- piece{data[:n], err}:
+		case pieces <- piece{data, n, err}:
 		case <-stop:
 			return
 		}
@@ -75,16 +87,21 @@ func readPieces(in *script.Pipe, pieces chan<- piece, stop <-chan struct{}) {
 	}
 }
 
-// gather joins the next pieces into a chunk: each one costs the host a process.
-// The error is that of the last piece.
-func gather(pieces <-chan piece) ([]byte, error) {
-	first := <-pieces
-	chunk, err := first.data, first.err
+// gather appends the next pieces to chunk, up to [chunkSize]: each chunk costs
+// the host a process. The error is that of the last piece.
+func gather(pieces <-chan piece, chunk []byte) ([]byte, error) {
+	full := len(chunk) + chunkSize
+	take := func(p piece) error {
+		chunk = append(chunk, p.data[:p.n]...)
+		buffers.Put(p.data)
+		return p.err
+	}
+	err := take(<-pieces)
 	late := time.After(chunkWait)
-	for err == nil && len(chunk) <= chunkSize-pieceSize {
+	for err == nil && len(chunk) <= full-pieceSize {
 		select {
 		case p := <-pieces:
-			chunk, err = append(chunk, p.data...), p.err
+			err = take(p)
 		case <-late:
 			return chunk, nil
 		}
