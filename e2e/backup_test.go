@@ -25,6 +25,8 @@ import (
 
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
+	restserver "github.com/restic/rest-server"
+	"golang.org/x/crypto/bcrypt"
 )
 
 // ftpServer is a server that backups are mirrored to: vsftpd, with TLS only.
@@ -417,6 +419,33 @@ dd if=/dev/urandom of=log/ballast bs=1M count=16 status=none`)
 		l.healthy(t)
 	})
 
+	t.Run("a clock that was ahead, and is no more, costs no snapshot, and nothing is kept from the mirror", func(t *testing.T) {
+		n := len(l.backed(t, "staging").Snapshots)
+		const restic = "cd /home/mrs-staging\nset -a; . ./.backup.env; RESTIC_PASSWORD_FILE=$PWD/.restic_password\n"
+		id := l.sh(t, "staging", restic+`touch --date '+1 hour' .mirrored .backup.intact
+restic backup --json --host mrs-staging --time "$(date --date '+1 hour' '+%F %T')" docker-compose.yml | sed -n 's/.*"snapshot_id":"\([0-9a-f]*\)".*/\1/p'`)
+		done := l.strike(t, "restic", "systemctl kill --signal=KILL mrs-staging-backup")
+		r := l.mage(t, "ops:backup", "staging")
+		done()
+		if r.status == 0 {
+			t.Errorf("exit status 0\n%s", r.output)
+		}
+		l.mustMage(t, "ops:backup", "staging")
+		now := l.backed(t, "staging").Snapshots
+		if len(now) != n+2 || !strings.HasPrefix(id, now[0].ID) {
+			t.Errorf("there were %d snapshots, then %s, and are %+v", n, id, now)
+		}
+		const files = "find data index keys snapshots -type f"
+		there := onMirror(files)
+		for file := range strings.Lines(l.sh(t, "staging", "cd /home/mrs-staging/restic && "+files)) {
+			if !strings.Contains(there, strings.TrimSpace(file)) {
+				t.Errorf("the mirror lacks %s", file)
+			}
+		}
+		l.sh(t, "staging", restic+"restic forget --quiet "+id)
+		onMirror("rm snapshots/" + id)
+	})
+
 	t.Run("an operator who is cut off loses nothing: the backup goes on", func(t *testing.T) {
 		n := len(l.backed(t, "staging").Snapshots)
 		cut := l.begin(t, "dumping the database", "ops:backup", "staging")
@@ -515,6 +544,7 @@ echo "$file"`)
 
 	t.Run("a repository over sftp, which has no mirror", func(t *testing.T) { sftpRepository(t, l) })
 	t.Run("a repository on S3", func(t *testing.T) { s3Repository(t, l) })
+	t.Run("a repository on a server of restic's", func(t *testing.T) { restRepository(t, l) })
 
 	t.Run("a copy of another's database is adopted as a restore is made", func(t *testing.T) { adoptions(t, l, slack) })
 
@@ -752,6 +782,51 @@ func s3Repository(t *testing.T, l rehearsal) {
 	const account, secret = "AKIA3", "a-secret-that-nobody-may-see-4417"
 	memory := s3mem.New()
 	s3 := gofakes3.New(memory).Server()
+	address := l.serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 Credential="+account+"/") || !strings.Contains(r.Header.Get("Authorization"), "/eu-west-3/s3/") {
+			http.Error(w, "<Error><Code>AccessDenied</Code></Error>", http.StatusForbidden)
+			return
+		}
+		s3.ServeHTTP(w, r)
+	})
+	said := l.cycle(t, "RESTIC_REPOSITORY=s3:http://"+address+"/vault/ecole", "S3_ACCESS_KEY_ID="+account, "S3_SECRET_ACCESS_KEY="+secret, "S3_REGION=eu-west-3")
+	if strings.Contains(said, secret) {
+		t.Error("the key of the account was said")
+	}
+	if found, err := memory.ListBucket("vault", &gofakes3.Prefix{HasPrefix: true, Prefix: "ecole/snapshots/"}, gofakes3.ListBucketPage{}); err != nil || len(found.Contents) == 0 {
+		t.Errorf("it has no snapshot: %v", err)
+	}
+}
+
+// restRepository has ecole keep its backups with restic's own server, whose password is in the address.
+func restRepository(t *testing.T, l rehearsal) {
+	const account, password = "vault", "hush-rest-4418"
+	folder := t.TempDir()
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(folder+"/.htpasswd", fmt.Appendf(nil, "%s:%s\n", account, hash), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	handler, err := restserver.NewHandler(&restserver.Server{Path: folder, HtpasswdPath: folder + "/.htpasswd"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.serve(t, handler.ServeHTTP)
+	said := l.cycle(t, "RESTIC_REPOSITORY=rest:http://"+account+":"+password+"@"+address+"/ecole/")
+	said += l.sh(t, "staging", "journalctl --no-pager -u 'mrs-ecole-*'; cat /var/log/mrs-ops/mrs-ecole*")
+	if strings.Contains(said, password) {
+		t.Error("the password was said")
+	}
+	if found, err := os.ReadDir(folder + "/ecole/snapshots"); err != nil || len(found) == 0 {
+		t.Errorf("it has no snapshot: %v", err)
+	}
+}
+
+// serve serves the machines of the lab, and nobody else, until the test ends.
+func (l rehearsal) serve(t *testing.T, handler http.HandlerFunc) (address string) {
+	t.Helper()
 	host, _, err := net.SplitHostPort(l.registry)
 	if err != nil {
 		t.Fatal(err)
@@ -760,22 +835,10 @@ func s3Repository(t *testing.T, l rehearsal) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 Credential="+account+"/") || !strings.Contains(r.Header.Get("Authorization"), "/eu-west-3/s3/") {
-			http.Error(w, "<Error><Code>AccessDenied</Code></Error>", http.StatusForbidden)
-			return
-		}
-		s3.ServeHTTP(w, r)
-	})}
+	server := http.Server{Handler: handler}
 	go func() { _ = server.Serve(listener) }()
-	defer server.Close()
-	said := l.cycle(t, "RESTIC_REPOSITORY=s3:http://"+listener.Addr().String()+"/vault/ecole", "S3_ACCESS_KEY_ID="+account, "S3_SECRET_ACCESS_KEY="+secret, "S3_REGION=eu-west-3")
-	if strings.Contains(said, secret) {
-		t.Error("the key of the account was said")
-	}
-	if found, err := memory.ListBucket("vault", &gofakes3.Prefix{HasPrefix: true, Prefix: "ecole/snapshots/"}, gofakes3.ListBucketPage{}); err != nil || len(found.Contents) == 0 {
-		t.Errorf("it has no snapshot: %v", err)
-	}
+	t.Cleanup(func() { server.Close() })
+	return listener.Addr().String()
 }
 
 // cycle has ecole keep its backups as settings say, in a repository that has no mirror, and no longer. It returns

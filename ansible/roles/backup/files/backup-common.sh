@@ -7,7 +7,10 @@
 #   .restic_password    the repository's password; .restic_id: its id, and the sum of its config
 #   .running.WHAT       WHAT is at work, since its time; one that nobody has a lock for was killed. A copy's
 #                       has the name of its database, too
-#   .backup.unchecked   snapshots made since its time were not checked, and are not to be trusted
+#   .backup.unchecked   a backup is at work, or was killed: snapshots that are not in this list were not
+#                       checked, and are not to be trusted
+#   .backup.intact      the files of the repository that are known to be whole, as files prints them
+#   .mirrored           those that the mirror has
 #   .request.WHAT       what somebody has handed over to a unit of systemd
 #   .restore.swap       a restore is moving things, and how they are to be put back
 # and what was done is kept in /var/log/mrs-ops/NAME.backups.log (a JSON object a line), and for
@@ -445,11 +448,8 @@ snapshots() {
   restic snapshots --json --no-lock | python3 -c '
 import calendar, json, os, re, sys, time
 name, home = sys.argv[1:]
-since = None
-if os.path.exists(".backup.unchecked"):
-    # Empty, or begun and not ended, if the power went: then its own time has to do.
-    said = open(".backup.unchecked").read()
-    since = float(said) if re.match(r"\d{10}\.\d+\n$", said) else os.stat(".backup.unchecked").st_mtime
+# Which there were is written down, not when: a clock may go back.
+before = set(open(".backup.unchecked").read().split()) if os.path.exists(".backup.unchecked") else None
 mine = []
 for s in json.load(sys.stdin) or []:
     if s.get("hostname") != name and not any(p.startswith(home + "/") for p in s.get("paths") or []):
@@ -457,7 +457,7 @@ for s in json.load(sys.stdin) or []:
     day, fraction, zone = re.match(r"(.{19})(\.\d+)?(Z|[+-]\d\d:\d\d)$", s["time"]).groups()
     offset = 0 if zone == "Z" else int(zone[0] + "1") * (int(zone[1:3]) * 3600 + int(zone[4:]) * 60)
     s["epoch"] = calendar.timegm(time.strptime(day, "%Y-%m-%dT%H:%M:%S")) - offset + float(fraction or 0)
-    s["unchecked"] = since is not None and s.get("hostname") == name and s["epoch"] >= since
+    s["unchecked"] = before is not None and s.get("hostname") == name and s["id"] not in before
     mine.append(s)
 mine.sort(key=lambda s: s["epoch"])
 json.dump(mine, sys.stdout)
@@ -479,13 +479,21 @@ print(good[-1]["id"] if good else "")
   [ -n "$snapshot" ] || die "there is no such snapshot of $NAME" "restore.sh without argument lists them"
 }
 
-# damaged FOLDER [FIND OPTION…]: the files of the repository in FOLDER that are not what was written. restic
+# files FOLDER: those of the repository in FOLDER, but config, and when each was last changed. They are sorted: what
+# others refer to first.
+files() { (cd "$1" && find data index keys snapshots -type f -printf '%p\t%C@\n') | LC_ALL=C sort; }
+# other_than LIST: the names of those on standard input that are not, as they are, in LIST; of all if there is no LIST.
+# Times are compared for being the same only: a clock may go back.
+other_than() { if [ -e "$1" ]; then LC_ALL=C comm -23 - "$1"; else cat; fi | cut -f1; }
+# damaged FOLDER: which files of the repository in FOLDER, named on standard input, are not what was written. restic
 # names each file by the SHA-256 of what is in it.
 damaged() {
-  cd "$1" && find data index keys snapshots -type f "${@:2}" -print0 |
+  cd "$1" && tr '\n' '\0' |
     xargs --null --no-run-if-empty --max-args 32 --max-procs "$jobs" sha256sum |
     awk '{ file = substr($0, 67); name = file; sub(/.*\//, "", name); if (name != $1) print file }'
 }
+# all_damaged FOLDER: which of all of them.
+all_damaged() { files "$1" | cut -f1 | damaged "$1"; }
 # measure: sets total, the bytes of the repository, and adds to the record what it takes of its disk.
 measure() {
   local disk
@@ -497,11 +505,11 @@ measure() {
 # intact [all]: makes sure that no file of the repository is damaged: none at all, or none that was
 # written since this was last made sure of.
 intact() {
-  local newer=() found
+  local found
   here || return 0
-  [ "${1:-}" = all ] || [ ! -e .backup.intact ] || newer=(-cnewer "$PWD/.backup.intact")
-  touch .backup.intact.new # what is written while we look is looked at the next time
-  found=$(damaged "$RESTIC_REPOSITORY" "${newer[@]}")
+  [ "${1:-}" != all ] || rm -f .backup.intact
+  files "$RESTIC_REPOSITORY" >.backup.intact.new
+  found=$(other_than .backup.intact <.backup.intact.new | damaged "$RESTIC_REPOSITORY")
   if [ -n "$found" ]; then
     rm -f .backup.intact.new
     printf '%s\n' "$found" | sed 's#^#damaged: #'
@@ -537,7 +545,7 @@ said() { grep . "$1" | tail -n 1 | sed 's#[a-z]*://[^ ]*#the mirror#g'; }
 # Data first, then what refers to them, and deleted the other way round, so that whatever interrupts it,
 # what is there is a repository.
 mirror() {
-  local there folder file files log=.mirror.log new=() full=yes at="$NAME/restic"
+  local there folder file log=.mirror.log new=() full=yes at="$NAME/restic"
   local all=(--reverse --parallel=4 --no-perms --no-umask --ignore-time)
   [ -n "$LFTP_DSN" ] || return 0
   here || { say "$(shown) is not a folder: not mirrored"; return 0; }
@@ -551,11 +559,9 @@ mirror() {
     hint="if that is the one to go on with: move $RESTIC_REPOSITORY and $PWD/.restic_id away, then deploy; else move it away there, then run $PWD/${0##*/}"
     return 1
   fi
-  touch .mirrored.new
+  files "$RESTIC_REPOSITORY" >.mirrored.new || { reason="what is in $RESTIC_REPOSITORY can't be listed"; return 1; }
   if [ "$1" = keep ] && [ -e .mirrored ] && [[ $there == *config* ]]; then
-    files=$(last=$PWD/.mirrored; cd "$RESTIC_REPOSITORY" && find data keys index snapshots -type f -cnewer "$last") ||
-      { reason="what is new in $RESTIC_REPOSITORY can't be listed"; return 1; }
-    mapfile -t new < <(printf '%s' "$files")
+    mapfile -t new < <(other_than .mirrored <.mirrored.new)
     # Many go faster by all at once.
     [ ${#new[@]} -gt 100 ] || full=no
   fi
@@ -596,7 +602,7 @@ fetch() {
   get() { ftp <<<"mirror --parallel=4 --no-perms --no-umask --ignore-time \"$NAME/restic\" \"$to\""; }
   run how_far get 2>"$log" || die "the repository can't be fetched from the mirror: $(said "$log")" "once more: $PWD/restore.sh latest goes on where it ended"
   mkdir -p "$to"/{locks,data,index,keys,snapshots}
-  [ -z "$(damaged "$to")" ] || die "what the mirror holds is damaged, and is in $to"
+  [ -z "$(all_damaged "$to")" ] || die "what the mirror holds is damaged, and is in $to"
   if [ -e "$RESTIC_REPOSITORY" ]; then
     mv -- "$RESTIC_REPOSITORY" "$RESTIC_REPOSITORY.$(date -u +%Y%m%dT%H%M%SZ)"
   fi

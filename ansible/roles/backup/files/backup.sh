@@ -63,7 +63,7 @@ repair() {
   if [ -z "$LFTP_DSN" ] || ! here; then die "there is no mirror to repair from"; fi
   only_one
   cleanup() { rm -f .repair.new; }
-  for file in $(damaged "$RESTIC_REPOSITORY"); do
+  for file in $(all_damaged "$RESTIC_REPOSITORY"); do
     ftp <<<"get \"$NAME/restic/$file\" -o \"$PWD/.repair.new\"" 2>.mirror.log || say "the mirror does not give $file: $(said .mirror.log)"
     if [ "$(sha256sum .repair.new 2>/dev/null | cut -d' ' -f1)" = "${file##*/}" ]; then
       chmod --reference "$RESTIC_REPOSITORY/$file" .repair.new
@@ -153,8 +153,11 @@ facts+=(dump_bytes: "$(size "$dump")" rows: "$(awk -F '\t' '{ n += $2 } END { pr
 
 commit=$(docker inspect --format '{{range .Config.Env}}{{println .}}{{end}}' "$(container django)" 2>/dev/null | sed -n 's/^GIT_COMMIT=//p' | head -n 1)
 say "making a snapshot: $(human "$(size docker-compose.yml log mrsattachments "$dump")")"
-date +%s.%N >.backup.unchecked
-sync .backup.unchecked .
+# Whole before it has its name, whatever the power does.
+if here; then ls "$RESTIC_REPOSITORY/snapshots"; else restic list snapshots --no-lock; fi >.backup.unchecked.new
+sync .backup.unchecked.new
+mv -f .backup.unchecked.new .backup.unchecked
+sync .
 progressed() {
   tail -n 1 .backup.said | python3 -c '
 import json, sys

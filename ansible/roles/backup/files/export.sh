@@ -60,7 +60,7 @@ run how_far restic copy --quiet "$snapshot" 2>"$folder/said" || die "snapshot ${
 # The instance's repository is needed no more.
 exec 9>&-
 say "checking the copy"
-found=$(damaged "$own")
+found=$(all_damaged "$own")
 [ -z "$found" ] || die "the copy is damaged: $(wc -l <<<"$found") of its files are not what was written, the first is $(head -n 1 <<<"$found")" \
   "look at the disk: dmesg, smartctl"
 run true restic check --quiet 2>"$folder/said" || die "the copy has errors: $(head -n 1 "$folder/said")"
