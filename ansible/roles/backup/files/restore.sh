@@ -101,9 +101,10 @@ not_undone() {
 # retry: as often as it takes, for what was in the way may be mended by one who has never heard of us.
 # The next boot has a unit of its own.
 retry() {
-  [ -d /run/systemd/system ] || return 0
+  [ -d /run/systemd/system ] && [[ ! $(systemctl is-active "$NAME-undo") =~ ^(activating|active)$ ]] || return 0
   systemd-run --quiet --collect --unit "$NAME-undo" --description "What a restore of $NAME has left half way" \
-    --property Restart=on-failure --property RestartSec=30 /bin/bash "$PWD/restore.sh" recover again 2>/dev/null || true # it is there already
+    --property Restart=on-failure --property RestartSec=30 /bin/bash "$PWD/restore.sh" recover again ||
+    say "systemd does not try again"
 }
 remove_beside() {
   gone "$NAME-trial" >/dev/null 2>&1
