@@ -14,16 +14,7 @@ type ibanFaker struct {
 const maxIBAN = 34
 
 func (f *ibanFaker) fake(out, in []byte, _ sex) []byte {
-	start := len(out)
-	f.in = f.in[:0]
-	for _, c := range in {
-		switch {
-		case c >= '0' && c <= '9' || c >= 'A' && c <= 'Z':
-			f.in = append(f.in, c)
-		case c >= 'a' && c <= 'z':
-			f.in = append(f.in, c-'a'+'A')
-		}
-	}
+	f.in = compact(f.in[:0], in)
 	random, more := f.prf.sum(f.in)
 	d := digits{stream: stream(random ^ more)}
 	// The characters behind the country and the check digits.
@@ -48,35 +39,57 @@ func (f *ibanFaker) fake(out, in []byte, _ sex) []byte {
 			rib(fake[4:27])
 		}
 		check(fake[:len(f.in)])
+		return appendAs(out, in, fake[:len(f.in)], nil, f.max)
 	}
-	n := 0
-	for _, c := range in {
+	return appendAs(out, in, nil, &d, f.max)
+}
+
+func letter(c byte) bool { return c >= 'A' && c <= 'Z' }
+
+// compact appends what counts of a number that has letters: these, as capitals,
+// and its digits.
+func compact(out, number []byte) []byte {
+	for _, c := range number {
+		switch {
+		case c >= '0' && c <= '9' || letter(c):
+			out = append(out, c)
+		case c >= 'a' && c <= 'z':
+			out = append(out, c-'a'+'A')
+		}
+	}
+	return out
+}
+
+// appendAs appends a number that has letters, written as another is: its compact
+// form, or, where that is nil, random characters of the same kinds. At most max
+// bytes, unless that is 0.
+func appendAs(out, other, number []byte, random *digits, max int) []byte {
+	start, n := len(out), 0
+	for _, c := range other {
 		switch {
 		case !isWord[c]:
 			c = digitSeparator(c)
 		case c >= 0x80:
-			continue
-		case well:
-			if c >= 'a' && c <= 'z' && letter(fake[n]) {
-				c = fake[n] | 0x20
+			continue // a space of another kind, or nothing that a number has
+		case number != nil:
+			if c >= 'a' && c <= 'z' && letter(number[n]) {
+				c = number[n] | 0x20
 			} else {
-				c = fake[n]
+				c = number[n]
 			}
 			n++
 		case c >= '0' && c <= '9':
-			c = byte('0' + d.below(10))
+			c = byte('0' + random.below(10))
 		default:
-			c = "BCDFGHJKLMNPQRSTVWXZ"[d.below(20)]
+			c = "BCDFGHJKLMNPQRSTVWXZ"[random.below(20)]
 		}
 		out = append(out, c)
 	}
 	if len(out) == start {
 		out = append(out, '0')
 	}
-	return limit(out, start, f.max)
+	return limit(out, start, max)
 }
-
-func letter(c byte) bool { return c >= 'A' && c <= 'Z' }
 
 // check writes the check digits of an IBAN: 98 less the remainder by 97 of the
 // number that it is with its beginning at its end, 00 for the digits, and 10 to

@@ -24,44 +24,13 @@ const (
 )
 
 func (f *nirFaker) fake(out, in []byte, _ sex) []byte {
-	start := len(out)
-	f.in = f.in[:0]
-	for _, c := range in {
-		switch {
-		case c >= '0' && c <= '9' || c >= 'A' && c <= 'Z':
-			f.in = append(f.in, c)
-		case c >= 'a' && c <= 'z':
-			f.in = append(f.in, c-'a'+'A')
-		}
-	}
+	f.in = compact(f.in[:0], in)
 	var fake [15]byte
-	well := f.nir(&fake, f.in)
-	var d digits
-	if !well {
-		random, _ := f.malformed.sum(f.in)
-		d.stream = stream(random)
+	if f.nir(&fake, f.in) {
+		return appendAs(out, in, fake[:], nil, f.max)
 	}
-	n := 0
-	for _, c := range in {
-		switch {
-		case !isWord[c]:
-			c = digitSeparator(c)
-		case c >= 0x80:
-			continue // a space of another kind, or nothing that a number has
-		case well:
-			c = fake[n]
-			n++
-		case c >= '0' && c <= '9':
-			c = byte('0' + d.below(10))
-		default:
-			c = "BCDFGHJKLMNPQRSTVWXZ"[d.below(20)]
-		}
-		out = append(out, c)
-	}
-	if len(out) == start {
-		out = append(out, '0')
-	}
-	return limit(out, start, f.max)
+	random, _ := f.malformed.sum(f.in)
+	return appendAs(out, in, nil, &digits{stream: stream(random)}, f.max)
 }
 
 // nir makes the fake of a NIR of 13 or 15 characters, and reports whether it is one.

@@ -141,14 +141,20 @@ func clean(err error) error {
 	return fmt.Errorf("PostgreSQL: %s (SQLSTATE %s)", message, pgErr.Code)
 }
 
+// open reads a [wire.Hold], and begins a transaction in its database.
+func open(ctx context.Context, lines *bufio.Reader) (conn *pgconn.PgConn, query string, err error) {
+	var order wire.Hold
+	if err := read(lines, &order); err != nil {
+		return nil, "", err
+	}
+	conn, err = connect(ctx, order.Server, begin)
+	return conn, order.Query, err
+}
+
 // hold opens the snapshot that all senders read, says what is in the database,
 // and keeps it open until its input ends.
 func hold(ctx context.Context, lines *bufio.Reader, out io.Writer) error {
-	var s wire.Hold
-	if err := read(lines, &s); err != nil {
-		return err
-	}
-	conn, err := connect(ctx, s.Server, begin)
+	conn, query, err := open(ctx, lines)
 	if err != nil {
 		return err
 	}
@@ -157,7 +163,7 @@ func hold(ctx context.Context, lines *bufio.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	schema, err := value(ctx, conn, s.Query)
+	schema, err := value(ctx, conn, query)
 	if err != nil {
 		return err
 	}
@@ -170,16 +176,12 @@ func hold(ctx context.Context, lines *bufio.Reader, out io.Writer) error {
 
 // propose prints a first file of rules for a database.
 func propose(ctx context.Context, lines *bufio.Reader, out io.Writer) error {
-	var s wire.Hold
-	if err := read(lines, &s); err != nil {
-		return err
-	}
-	conn, err := connect(ctx, s.Server, begin)
+	conn, query, err := open(ctx, lines)
 	if err != nil {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	text, err := value(ctx, conn, s.Query)
+	text, err := value(ctx, conn, query)
 	if err != nil {
 		return err
 	}
