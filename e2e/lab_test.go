@@ -168,6 +168,7 @@ func TestTheLabIsWhereTheInstancesRunThatMRSEnvAimsAt(t *testing.T) {
 	})
 
 	rehearsed := rehearsal{c, lab["production"].Address, lab["staging"].Address, lab["staging"].Registry}
+	rehearsed.noNight(t)
 	t.Run("deployments", func(t *testing.T) { deployments(t, rehearsed) })
 	t.Run("backups", func(t *testing.T) { backups(t, rehearsed) })
 	t.Run("copies", func(t *testing.T) { copies(t, rehearsed) })
