@@ -39,13 +39,13 @@ func newFTPServer(t *testing.T) (server ftpServer, trusted []byte) {
 	t.Helper()
 	const image = "mrs-e2e/ftp"
 	build(t, image, `FROM debian:bookworm-slim
-RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends vsftpd && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends procps vsftpd && rm -rf /var/lib/apt/lists/*
 RUN useradd --create-home --skel /nothing --shell /bin/bash mirror && echo mirror:hush-ftp | chpasswd
 RUN mkdir -p /var/run/vsftpd/empty && printf '%s\n' listen=YES background=NO local_enable=YES write_enable=YES \
       local_umask=077 chroot_local_user=YES allow_writeable_chroot=YES seccomp_sandbox=NO ssl_enable=YES \
       force_local_logins_ssl=YES force_local_data_ssl=YES require_ssl_reuse=NO ssl_ciphers=HIGH \
       rsa_cert_file=/tls/both.pem pasv_min_port=40000 pasv_max_port=40100 >/etc/vsftpd.conf
-CMD ["bash", "-c", "trap 'kill %1; exit' TERM; until [ -e /tls/both.pem ]; do sleep 0.1; done; vsftpd /etc/vsftpd.conf & wait"]
+CMD ["bash", "-c", "trap 'pkill vsftpd; exit' TERM; while sleep 0.1; do [ ! -e /tls/both.pem ] || [ -e /tls/down ] || { vsftpd /etc/vsftpd.conf & wait $!; }; done"]
 `)
 	server = ftpServer{container: fmt.Sprintf("mrs-e2e-ftp-%d", os.Getpid()), folder: t.TempDir()}
 	must(t, "docker", "run", "--detach", "--name", server.container, "--volume="+server.folder+":/tls:ro", image)
@@ -88,7 +88,35 @@ func (s ftpServer) use(t *testing.T, both []byte) {
 	if err := os.WriteFile(filepath.Join(s.folder, "both.pem"), both, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	must(t, "docker", "restart", "--time=1", s.container)
+	s.start(t)
+}
+
+// start has the server listen, as it is told to now. Its container, and so its address, stays the same.
+func (s ftpServer) start(t *testing.T) {
+	t.Helper()
+	_ = os.Remove(filepath.Join(s.folder, "down"))
+	s.end(t)
+	eventually(t, "the FTP server listens", func() bool {
+		conn, err := net.Dial("tcp", net.JoinHostPort(s.address, "21"))
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	})
+}
+
+// stop has the server listen no more.
+func (s ftpServer) stop(t *testing.T) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(s.folder, "down"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.end(t)
+}
+
+func (s ftpServer) end(t *testing.T) {
+	t.Helper()
+	must(t, "docker", "exec", s.container, "bash", "-c", "pkill -KILL vsftpd || true")
 }
 
 // heard fails the test unless Slack is told so much, soon.
@@ -373,8 +401,8 @@ dd if=/dev/urandom of=log/ballast bs=1M count=16 status=none`)
 				mend: func() {
 					l.sh(t, "staging", "cd /home/mrs-staging && umount restic && rmdir restic && mv restic.full restic && rm log/ballast")
 				}, reason: "restic could not make a whole snapshot"},
-			{name: "the mirror is down", prepare: func() { must(t, "docker", "stop", "--time=1", ftp.container) },
-				mend: func() { must(t, "docker", "start", ftp.container) }, reason: "the mirror can't be written to", snapshot: true},
+			{name: "the mirror is down", prepare: func() { ftp.stop(t) },
+				mend: func() { ftp.start(t) }, reason: "the mirror can't be written to", snapshot: true},
 			{name: "the mirror is another, by its certificate", prepare: func() { ftp.certify(t) },
 				mend: func() { ftp.use(t, certificate) }, reason: "Certificate verification", snapshot: true},
 		} {
@@ -443,7 +471,7 @@ restic backup --json --host mrs-staging --time "$(date --date '+1 hour' '+%F %T'
 			}
 		}
 		l.sh(t, "staging", restic+"restic forget --quiet "+id)
-		onMirror("rm snapshots/" + id)
+		onMirror("rm snapshots/" + id + "*")
 	})
 
 	t.Run("an operator who is cut off loses nothing: the backup goes on", func(t *testing.T) {
