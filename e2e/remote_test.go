@@ -224,12 +224,15 @@ func runs(t *testing.T, marker string) bool {
 // loaded machine may take.
 const patience = 2 * time.Minute
 
-// soon waits until something holds, and reports whether it came to that.
+// soon waits until something holds, and reports whether it came to that. It asks
+// less often as time goes by: to ask may be work.
 func soon(holds func() bool) bool {
-	for late := time.Now().Add(patience); !holds(); time.Sleep(20 * time.Millisecond) {
+	late := time.Now().Add(patience)
+	for nap := 20 * time.Millisecond; !holds(); nap = min(2*nap, time.Second) {
 		if time.Now().After(late) {
 			return false
 		}
+		time.Sleep(nap)
 	}
 	return true
 }
@@ -411,7 +414,7 @@ func TestCancellingEndsTheRemoteCommand(t *testing.T) {
 			if err := p.Wait(); !errors.Is(err, reason) {
 				t.Errorf("error: %v", err)
 			}
-			if took := time.Since(start); took > patience {
+			if took := time.Since(start); took > 20*time.Second {
 				t.Errorf("it took %s", took)
 			}
 			eventually(t, "the command is gone", func() bool { return !runs(t, mark) })
@@ -544,7 +547,7 @@ func TestAHostThatStopsAnsweringIsGivenUp(t *testing.T) {
 	start := time.Now()
 	_, err := p.String()
 	wants(t, err, "the connection is dead: no sign of life for 1.5s")
-	if took := time.Since(start); took > patience {
+	if took := time.Since(start); took > 20*time.Second {
 		t.Errorf("it took %s", took)
 	}
 }
@@ -605,7 +608,7 @@ func TestEachWayNotToGetInHasItsOwnError(t *testing.T) {
 			}
 			start := time.Now()
 			h, err := remote.Dial(t.Context(), test.target, remote.Options{Config: config, Timeout: 5 * time.Second})
-			if took := time.Since(start); took > time.Minute {
+			if took := time.Since(start); took > 20*time.Second {
 				t.Errorf("it took %s", took)
 			}
 			if err == nil {
