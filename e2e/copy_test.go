@@ -173,15 +173,17 @@ func copies(t *testing.T, l rehearsal) {
 	})
 
 	t.Run("a column that no rule names stops it, and is named", func(t *testing.T) {
-		l.sql(t, "production", "mrs", "alter table person_person add column phone varchar(20)")
+		l.sql(t, "production", "mrs", "alter table person_person add column phone varchar(20); select lo_from_bytea(4711, 'x')")
 		r := copyAs("ops:copyProdToStaging", "-yes")
-		if r.status == 0 || !strings.Contains(r.output, "person_person.phone") || !strings.Contains(r.output, "character varying(20)") {
-			t.Errorf("exit status %d\n%s", r.status, r.output)
+		for _, want := range []string{"person_person.phone", "character varying(20)", "1 large objects"} {
+			if r.status == 0 || !strings.Contains(r.output, want) {
+				t.Errorf("%s is missing: exit status %d\n%s", want, r.status, r.output)
+			}
 		}
 		if r := copyAs("ops:anonymizeCheck", "production"); r.status == 0 || !strings.Contains(r.output, "person_person.phone") {
 			t.Errorf("ops:anonymizeCheck: exit status %d\n%s", r.status, r.output)
 		}
-		l.sql(t, "production", "mrs", "alter table person_person drop column phone")
+		l.sql(t, "production", "mrs", "alter table person_person drop column phone; select lo_unlink(4711)")
 		untouched(t)
 	})
 
@@ -238,6 +240,12 @@ func copies(t *testing.T, l rehearsal) {
 				}
 			})
 		}
+		l.sql(t, "production", "mrs", `create schema stats;
+create materialized view stats.b as select count(*) as people, max(email) as one from person_person;
+create view a as select * from stats.b;
+create materialized view stats.a as select people, one || '!' as one from a;
+create materialized view "Not yet" as select 1 as n with no data`)
+		defer l.sql(t, "production", "mrs", `drop schema stats cascade; drop materialized view "Not yet"`)
 		r := copyAs("ops:copyProdToStaging", "-key="+key, "-yes")
 		close(stop)
 		looking.Wait()
@@ -301,6 +309,11 @@ func copies(t *testing.T, l rehearsal) {
 		const constraints = `select contype, count(*), bool_and(convalidated) from pg_constraint where connamespace = 'public'::regnamespace group by 1 order by 1`
 		if there, here := l.sql(t, "production", "mrs", constraints), l.sql(t, "staging", "mrs", constraints); there != here || strings.Contains(here, "|f") {
 			t.Errorf("production has the constraints\n%s\nand staging\n%s", there, here)
+		}
+		const views = `select a.people = count(p) and a.one = max(p.email) || '!', (select string_agg(relname, ' ') from pg_class where relkind = 'm' and not relispopulated)
+from stats.a, person_person p group by a.people, a.one`
+		if got := l.sql(t, "staging", "mrs", views); got != "t|Not yet" {
+			t.Errorf("staging's materialized views: %s", got)
 		}
 		if got := l.sql(t, "staging", "mrs", "show work_mem"); got != "7MB" {
 			t.Errorf("what was set for staging's database is lost: work_mem is %s", got)

@@ -169,4 +169,10 @@ func TestWhateverIsInADatabaseComesAsItWasOrIsRefused(t *testing.T) {
 	if len(source) != len(target) {
 		t.Errorf("%d lines came of %d", len(target), len(source))
 	}
+
+	d.sql(t, "postgres", "create database bytes encoding 'SQL_ASCII' locale 'C' template template0")
+	d.sql(t, "bytes", "create table base (a int)")
+	if err := d.copy(t, rules, "bytes", "target"); err == nil || !strings.Contains(err.Error(), "SQL_ASCII") {
+		t.Errorf("a database of bytes that are no letters is copied: %v", err)
+	}
 }

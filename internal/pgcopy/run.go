@@ -90,6 +90,9 @@ func (c *copying) fill(ctx context.Context, database string, done *summary) erro
 	if err := to.restore(database, schema, "post-data"); err != nil {
 		return err
 	}
+	if err := c.views(&from, &to, database); err != nil {
+		return err
+	}
 	return c.count(&to, database, l)
 }
 
@@ -121,6 +124,22 @@ func (c *copying) sequences(from, to *end, database string) error {
 	_, err := to.ExecFrom(from.ExecFrom(script.Echo(sql), from.psql(from.database)...), to.psql(database)...).String()
 	if err != nil {
 		return fmt.Errorf("the sequences can't be set: %w", err)
+	}
+	return nil
+}
+
+// views fills the materialized views that are filled in the source, from the rows
+// that have come. A view was restored after those that it reads, so their numbers
+// tell the order.
+func (c *copying) views(from, to *end, database string) error {
+	const sql = `set search_path = '';
+select format($$set search_path = '';
+select format('refresh materialized view %%s', oid::regclass) from pg_class
+where relkind = 'm' and oid::regclass::text = any (%L) order by oid \gexec$$, array_agg(oid::regclass::text))
+from pg_class where relkind = 'm' and relispopulated having count(*) > 0`
+	_, err := to.ExecFrom(from.ExecFrom(script.Echo(sql), from.psql(from.database)...), to.psql(database)...).String()
+	if err != nil {
+		return fmt.Errorf("the materialized views can't be filled: %w", err)
 	}
 	return nil
 }
