@@ -542,11 +542,11 @@ func deployments(t *testing.T, l rehearsal) {
 	})
 
 	t.Run("the branches of a server: listed, extended, and gone when their time has passed", func(t *testing.T) {
-		if out := l.mustMage(t, "deploy:branches"); !strings.Contains(out, "test-plain") || !strings.Contains(out, "7 days") || lastLine(out) != "2 branches on vagrant@staging" {
+		if out := l.mustMage(t, "deploy:branches"); !strings.Contains(out, "test-plain") || !strings.Contains(out, "7d") || lastLine(out) != "2 branches on vagrant@staging" {
 			t.Errorf("the branches are\n%s", out)
 		}
 		l.mustMage(t, "deploy:extend", "plain", "72h")
-		if out := l.mustMage(t, "deploy:branches"); !strings.Contains(out, "10 days") {
+		if out := l.mustMage(t, "deploy:branches"); !strings.Contains(out, "10d") {
 			t.Errorf("the branches are\n%s", out)
 		}
 		neighbours := l.sh(t, "staging", "docker ps --format '{{.Names}}' | grep -v "+slug)

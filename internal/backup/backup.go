@@ -236,7 +236,7 @@ func Snapshots(ctx context.Context, name string, asJSON bool) error {
 		return console.JSON(state)
 	}
 	rows := [][]string{{"SNAPSHOT", "TIME", "AGE", "CAUSE", "COMMIT", "SIZE", "NEW", "STATE"}}
-	unproven := 0
+	unproven, now := 0, time.Now()
 	for _, n := range state.Snapshots {
 		verdict := "unproven"
 		switch {
@@ -247,7 +247,11 @@ func Snapshots(ctx context.Context, name string, asJSON bool) error {
 		default:
 			unproven++
 		}
-		rows = append(rows, []string{n.ID, n.Time.Local().Format("2006-01-02 15:04:05"), time.Since(n.Time).Round(time.Minute).String(), n.Cause, n.Commit[:min(8, len(n.Commit))],
+		age := console.Span(now.Sub(n.Time))
+		if n.Time.After(now) { // a clock went back
+			age = "in " + age
+		}
+		rows = append(rows, []string{n.ID, n.Time.Local().Format("2006-01-02 15:04:05"), age, n.Cause, n.Commit[:min(8, len(n.Commit))],
 			knownBytes(n.Bytes), knownBytes(n.Added), verdict})
 	}
 	if len(rows) > 1 {

@@ -82,7 +82,7 @@ func (b Ephemeral) left(now time.Time) string {
 	case b.Until.Before(now):
 		return "its time has passed"
 	}
-	return age(b.Until.Sub(now).Round(time.Minute))
+	return console.Span(b.Until.Sub(now).Round(time.Minute))
 }
 
 // Branches prints the deployments of branches, and what is left of their lives.

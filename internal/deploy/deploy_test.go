@@ -74,7 +74,7 @@ func TestTheServersBranchesAreReadAsItListsThem(t *testing.T) {
 	if err != nil || len(branches) != 3 {
 		t.Fatalf("%+v, %v", branches, err)
 	}
-	for i, want := range []string{"7 days", "for ever", "its time has passed"} {
+	for i, want := range []string{"7d", "for ever", "its time has passed"} {
 		if got := branches[i].left(now); got != want {
 			t.Errorf("%s is left of %+v", got, branches[i])
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math"
 	"os"
 	"path"
 	"regexp"
@@ -91,22 +90,9 @@ func table(releases []Release, now time.Time) [][]string {
 		if i == len(releases)-1 {
 			n += " runs"
 		}
-		rows = append(rows, []string{n, age(now.Sub(r.Time)), short(r.Commit), digest.ReplaceAllString(r.Image, "$1"), r.What, r.Who})
+		rows = append(rows, []string{n, console.Span(now.Sub(r.Time)), short(r.Commit), digest.ReplaceAllString(r.Image, "$1"), r.What, r.Who})
 	}
 	return rows
-}
-
-// age returns a duration in its largest unit.
-func age(d time.Duration) string {
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%d s", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%d min", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h", int(d.Hours()))
-	}
-	return fmt.Sprintf("%d days", int(math.Round(d.Hours()/24)))
 }
 
 var rolledBack = regexp.MustCompile(`^rollback to (\d+)`)
@@ -177,7 +163,7 @@ func Rollback(ctx context.Context, name string, to int, o Options) error {
 	d.what = fmt.Sprintf("rollback to %d", target.Release)
 	d.vars = map[string]any{"release": strconv.Itoa(target.Release)}
 	if !o.Yes && !o.DryRun && os.Getenv("CI") == "" {
-		question := fmt.Sprintf("%s on %s: go back to release %d, %s old%s?", inst.Name, inst.Get("server"), target.Release, age(time.Since(target.Time)), brackets(short(target.Commit)))
+		question := fmt.Sprintf("%s on %s: go back to release %d, %s old%s?", inst.Name, inst.Get("server"), target.Release, console.Span(time.Since(target.Time)), brackets(short(target.Commit)))
 		if err := console.Sure(question); err != nil {
 			return err
 		}

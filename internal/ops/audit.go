@@ -2,7 +2,6 @@ package ops
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -40,7 +39,7 @@ func auditTable(entries []server.Entry, now time.Time) [][]string {
 	rows := [][]string{{"TIME", "AGO", "WHO", "WHAT", "OUTCOME", "TOOK", "COMMIT", "REASON"}}
 	for _, e := range entries {
 		took := (time.Duration(e.Seconds*10) * time.Second / 10).String()
-		rows = append(rows, cells(e.Time.Local().Format("2006-01-02 15:04:05"), ago(now.Sub(e.Time)), e.Who, e.What, e.Outcome, took, short(e.Commit), e.Reason))
+		rows = append(rows, cells(e.Time.Local().Format("2006-01-02 15:04:05"), console.Span(now.Sub(e.Time)), e.Who, e.What, e.Outcome, took, short(e.Commit), e.Reason))
 	}
 	return rows
 }
@@ -72,16 +71,3 @@ func plain(text string) string {
 
 // short returns a commit as git abbreviates it.
 func short(commit string) string { return commit[:min(len(commit), 7)] }
-
-// ago returns a duration in the largest unit that says enough.
-func ago(d time.Duration) string {
-	switch d = d.Abs(); {
-	case d < 2*time.Minute:
-		return fmt.Sprintf("%ds", int(d.Seconds()))
-	case d < 2*time.Hour:
-		return fmt.Sprintf("%dmin", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh", int(d.Hours()))
-	}
-	return fmt.Sprintf("%dd", int(d.Hours())/24)
-}

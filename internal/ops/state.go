@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/local"
 	"github.com/betagouv/mrs-ops/internal/remote"
 	"github.com/betagouv/mrs-ops/internal/server"
@@ -373,7 +374,7 @@ func (r *Row) judgeCertificate(h *HTTP, now time.Time, problem func(string, ...a
 	case !h.Trusted:
 		problem("certificate not trusted")
 	case h.Expires.Sub(now) < certificate:
-		problem("certificate expires in %s", ago(h.Expires.Sub(now)))
+		problem("certificate expires in %s", console.Span(h.Expires.Sub(now)))
 	}
 }
 
@@ -385,7 +386,7 @@ func (r *Row) judgeBackup(now time.Time, problem func(string, ...any)) {
 	case b.Last == nil && now.Sub(b.since) > oldBackup:
 		problem("never backed up")
 	case b.Last != nil && now.Sub(*b.Last) > oldBackup:
-		problem("last backup %s ago", ago(now.Sub(*b.Last)))
+		problem("last backup %s ago", console.Span(now.Sub(*b.Last)))
 	}
 }
 

@@ -95,7 +95,7 @@ func since(t *time.Time, now time.Time) string {
 	if t == nil {
 		return ""
 	}
-	return ago(now.Sub(*t))
+	return console.Span(now.Sub(*t))
 }
 
 // stateCell shows what is not well in capitals, since it may have no colour.
@@ -151,7 +151,7 @@ func (r Row) certificateCell(now time.Time) string {
 	case !r.HTTP.Trusted:
 		return "UNTRUSTED"
 	}
-	return ago(r.HTTP.Expires.Sub(now))
+	return console.Span(r.HTTP.Expires.Sub(now))
 }
 
 func (r Row) backupCell(now time.Time) string {
@@ -165,7 +165,7 @@ func (r Row) backupCell(now time.Time) string {
 	case b.Last == nil:
 		return "none yet"
 	default:
-		return ago(now.Sub(*b.Last))
+		return console.Span(now.Sub(*b.Last))
 	}
 }
 
@@ -173,7 +173,7 @@ func (r Row) timersCell(now time.Time) string {
 	var list []string
 	for _, t := range r.Timers {
 		if t.Next != nil {
-			list = append(list, t.Name+" "+ago(t.Next.Sub(now)))
+			list = append(list, t.Name+" "+console.Span(t.Next.Sub(now)))
 		}
 	}
 	if r.RemoveAt != nil {
@@ -181,7 +181,7 @@ func (r Row) timersCell(now time.Time) string {
 		if r.RemoveAt.Before(now) {
 			word = "removal was due "
 		}
-		list = append(list, word+ago(r.RemoveAt.Sub(now)))
+		list = append(list, word+console.Span(r.RemoveAt.Sub(now)))
 	}
 	return strings.Join(list, ", ")
 }
@@ -230,7 +230,7 @@ func notes(rows []Row, now time.Time) []string {
 			incomplete = append(incomplete, r.Instance)
 		}
 		if r.Lock != nil {
-			list = append(list, fmt.Sprintf("%s is locked by %s: %s, for %s", r.Instance, r.Lock.Who, r.Lock.What, ago(now.Sub(r.Lock.Since))))
+			list = append(list, fmt.Sprintf("%s is locked by %s: %s, for %s", r.Instance, r.Lock.Who, r.Lock.What, console.Span(now.Sub(r.Lock.Since))))
 		}
 		if r.Error != "" && !said[r.Server+r.Error] {
 			said[r.Server+r.Error] = true
