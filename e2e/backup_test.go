@@ -221,8 +221,7 @@ func (l rehearsal) powerCut(t *testing.T) {
 // backups are the backups of staging, and what goes wrong with them.
 func backups(t *testing.T, l rehearsal) {
 	ftp, trusted := newFTPServer(t)
-	bridge, _, _ := strings.Cut(l.registry, ":")
-	slack := newSlack(t, bridge+":0")
+	slack := newSlack(t, l.bridge(t))
 	for name, value := range map[string]string{
 		"LFTP_DSN": "ftp://mirror:hush-ftp@" + ftp.address, "SLACK_URL": slack.URL, "SLACK_TOKEN": "T0/B0/hush-slack",
 	} {
@@ -810,7 +809,7 @@ func s3Repository(t *testing.T, l rehearsal) {
 	const account, secret = "AKIA3", "a-secret-that-nobody-may-see-4417"
 	memory := s3mem.New()
 	s3 := gofakes3.New(memory).Server()
-	address := l.serve(t, func(w http.ResponseWriter, r *http.Request) {
+	address := serve(t, l.bridge(t), func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 Credential="+account+"/") || !strings.Contains(r.Header.Get("Authorization"), "/eu-west-3/s3/") {
 			http.Error(w, "<Error><Code>AccessDenied</Code></Error>", http.StatusForbidden)
 			return
@@ -841,7 +840,7 @@ func restRepository(t *testing.T, l rehearsal) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := l.serve(t, handler.ServeHTTP)
+	address := serve(t, l.bridge(t), handler.ServeHTTP)
 	said := l.cycle(t, "RESTIC_REPOSITORY=rest:http://"+account+":"+password+"@"+address+"/ecole/")
 	said += l.sh(t, "staging", "journalctl --no-pager -u 'mrs-ecole-*'; cat /var/log/mrs-ops/mrs-ecole*")
 	if strings.Contains(said, password) {
@@ -852,21 +851,14 @@ func restRepository(t *testing.T, l rehearsal) {
 	}
 }
 
-// serve serves the machines of the lab, and nobody else, until the test ends.
-func (l rehearsal) serve(t *testing.T, handler http.HandlerFunc) (address string) {
+// bridge is this machine's address that the machines of the lab reach, and nobody else does.
+func (l rehearsal) bridge(t *testing.T) string {
 	t.Helper()
 	host, _, err := net.SplitHostPort(l.registry)
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := http.Server{Handler: handler}
-	go func() { _ = server.Serve(listener) }()
-	t.Cleanup(func() { server.Close() })
-	return listener.Addr().String()
+	return host
 }
 
 // cycle has ecole keep its backups as settings say, in a repository that has no mirror, and no longer. It returns

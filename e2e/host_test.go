@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"encoding/json"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -251,18 +250,13 @@ func TestAServerBecomesWhatTheCookbookSays(t *testing.T) {
 	})
 
 	t.Run("host:netdata watches, and tells Slack", func(t *testing.T) {
-		listener, err := net.Listen("tcp", must(t, "docker", "inspect", "--format", "{{.NetworkSettings.Gateway}}", c.containers(t))+":0")
-		if err != nil {
-			t.Fatal(err)
-		}
 		told := make(chan string, 100)
-		slack := &httptest.Server{Listener: listener, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		gateway := must(t, "docker", "inspect", "--format", "{{.NetworkSettings.Gateway}}", c.containers(t))
+		slack := serve(t, gateway, func(w http.ResponseWriter, r *http.Request) {
 			told <- r.URL.Path + " " + r.FormValue("payload")
-		})}}
-		slack.Start()
-		defer slack.Close()
+		})
 
-		t.Setenv("NETDATA_SLACK_WEBHOOK", slack.URL+"/services/T/B/hook")
+		t.Setenv("NETDATA_SLACK_WEBHOOK", "http://"+slack+"/services/T/B/hook")
 		if out := c.run(t, mage, "host:netdata", "default", config); out.status != 0 || strings.Contains(out.output, "/T/B/hook") {
 			t.Fatalf("exit status %d, or the webhook is shown\n%s", out.status, out.output)
 		}

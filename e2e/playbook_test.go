@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"strings"
 	"sync"
@@ -15,21 +14,31 @@ import (
 
 // slack stands in for Slack's webhooks and keeps what it is told.
 type slack struct {
-	*httptest.Server
+	URL    string
 	mu     sync.Mutex
 	status int
 	texts  []string
 	paths  []string
 }
 
-// newSlack listens at address, such as 127.0.0.1:0.
-func newSlack(t *testing.T, address string) *slack {
-	s := &slack{status: http.StatusOK}
-	listener, err := net.Listen("tcp", address)
+// serve serves at an address of this machine's, until the test ends.
+func serve(t *testing.T, host string, handler http.HandlerFunc) (address string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Server = &httptest.Server{Listener: listener, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := http.Server{Handler: handler}
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(func() { server.Close() })
+	return listener.Addr().String()
+}
+
+// newSlack listens at an address of this machine's.
+func newSlack(t *testing.T, host string) *slack {
+	t.Helper()
+	s := &slack{status: http.StatusOK}
+	s.URL = "http://" + serve(t, host, func(w http.ResponseWriter, r *http.Request) {
 		var message struct{ Text string }
 		if err := json.NewDecoder(r.Body).Decode(&message); err != nil || r.Method != http.MethodPost {
 			t.Errorf("Slack was sent %s with %v", r.Method, err)
@@ -39,9 +48,7 @@ func newSlack(t *testing.T, address string) *slack {
 		s.texts = append(s.texts, message.Text)
 		s.paths = append(s.paths, r.URL.Path)
 		w.WriteHeader(s.status)
-	})}}
-	s.Start()
-	t.Cleanup(s.Close)
+	})
 	return s
 }
 
@@ -90,7 +97,7 @@ func TestThePlaybookByHandDeploysAnEphemeralInstanceAndTellsSlack(t *testing.T) 
 	}
 	clean()
 	t.Cleanup(clean)
-	slack := newSlack(t, "127.0.0.1:0")
+	slack := newSlack(t, "127.0.0.1")
 	env := byHand(project, "SLACK_TOKEN=T0/B0/hush", "SLACK_URL="+slack.URL)
 	vars := []string{
 		"compose=docker-compose.yml", "compose_django_image=betagouv/mrs:master", "compose_django_build=",
