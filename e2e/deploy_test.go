@@ -332,7 +332,8 @@ func deployments(t *testing.T, l rehearsal) {
 		}
 		answers := round()
 		// Where these machines share two cores with something else, a single connection in ten thousand
-		// was seen to be reset. A gap is in every round.
+		// was seen to be reset: who waits for uWSGI fills its backlog, and the kernel gives up some that
+		// are half open. A gap is in every round.
 		if others := len(answers) - 1; others == 1 && answers["502 Bad Gateway"] == 1 {
 			t.Logf("visitors got %v: once more", answers)
 			answers = round()
