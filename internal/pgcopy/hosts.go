@@ -105,6 +105,12 @@ func (e *end) query(database, sql string) (string, error) {
 	return strings.TrimSpace(out), err
 }
 
+// follow does in a database what a query of another end's answers: statements.
+func (e *end) follow(database string, from *end, query string) error {
+	_, err := e.ExecFrom(from.ExecFrom(script.Echo(query), from.psql(from.database)...), e.psql(database)...).String()
+	return err
+}
+
 // wireServer is what the agent is told about PostgreSQL.
 func (e *end) wireServer(database string) wire.Server {
 	return wire.Server{Socket: path.Join(e.Folder, "postgres/run"), Database: database, Role: e.role, UID: e.uid, GID: e.gid}

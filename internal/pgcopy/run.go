@@ -83,14 +83,14 @@ func (c *copying) fill(ctx context.Context, database string, done *summary) erro
 	}
 	done.loaded(l)
 
-	if err := c.sequences(&from, &to, database); err != nil {
+	if err := sequences(&from, &to, database); err != nil {
 		return err
 	}
 	console.Say("building indexes, and checking keys")
 	if err := to.restore(database, schema, "post-data"); err != nil {
 		return err
 	}
-	if err := c.views(&from, &to, database); err != nil {
+	if err := views(&from, &to, database); err != nil {
 		return err
 	}
 	return c.count(&to, database, l)
@@ -119,10 +119,9 @@ pg_restore --exit-on-error --no-owner --no-privileges --section="$4" --jobs="$5"
 }
 
 // sequences makes the numbers that are given next the same.
-func (c *copying) sequences(from, to *end, database string) error {
+func sequences(from, to *end, database string) error {
 	const sql = `select format('select setval(%L, %s);', quote_ident(schemaname) || '.' || quote_ident(sequencename), last_value) from pg_sequences where last_value is not null`
-	_, err := to.ExecFrom(from.ExecFrom(script.Echo(sql), from.psql(from.database)...), to.psql(database)...).String()
-	if err != nil {
+	if err := to.follow(database, from, sql); err != nil {
 		return fmt.Errorf("the sequences can't be set: %w", err)
 	}
 	return nil
@@ -131,14 +130,13 @@ func (c *copying) sequences(from, to *end, database string) error {
 // views fills the materialized views that are filled in the source, from the rows
 // that have come. A view was restored after those that it reads, so their numbers
 // tell the order.
-func (c *copying) views(from, to *end, database string) error {
+func views(from, to *end, database string) error {
 	const sql = `set search_path = '';
 select format($$set search_path = '';
 select format('refresh materialized view %%s', oid::regclass) from pg_class
 where relkind = 'm' and oid::regclass::text = any (%L) order by oid \gexec$$, array_agg(oid::regclass::text))
 from pg_class where relkind = 'm' and relispopulated having count(*) > 0`
-	_, err := to.ExecFrom(from.ExecFrom(script.Echo(sql), from.psql(from.database)...), to.psql(database)...).String()
-	if err != nil {
+	if err := to.follow(database, from, sql); err != nil {
 		return fmt.Errorf("the materialized views can't be filled: %w", err)
 	}
 	return nil
