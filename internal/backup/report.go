@@ -1190,19 +1190,14 @@ func humanSeconds(seconds float64) string {
 
 // humanSpan returns an age in the largest unit that says enough.
 func humanSpan(d time.Duration) string {
+	n, unit := console.SpanIn(d)
 	switch d = d.Abs(); {
-	case d < 2*time.Minute:
-		return fmt.Sprintf("%d\u00a0s", int(d.Seconds()))
-	case d < 2*time.Hour:
-		return fmt.Sprintf("%d\u00a0min", int(d.Minutes()))
-	case d < 2*day:
-		return fmt.Sprintf("%d\u00a0h", int(d.Hours()))
-	case d < 2*month:
-		return fmt.Sprintf("%d\u00a0d", d/day)
-	case d < 2*365*day:
-		return fmt.Sprintf("%d\u00a0months", d/month)
+	case d >= 2*365*day:
+		n, unit = int(d/(365*day)), "years"
+	case d >= 2*month:
+		n, unit = int(d/month), "months"
 	}
-	return fmt.Sprintf("%d\u00a0years", d/(365*day))
+	return fmt.Sprintf("%d\u00a0%s", n, unit)
 }
 
 func ago(age time.Duration) string {

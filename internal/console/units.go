@@ -1,7 +1,6 @@
 package console
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -30,16 +29,22 @@ func Rounded(n float64) string {
 	return strings.TrimSuffix(strconv.FormatFloat(n, 'f', 1, 64), ".0")
 }
 
-// Span returns how long a duration is, forwards or back, in the largest unit that
-// says enough: 95s, 30min, 7h, 12d.
+// Span returns how long a duration is as [SpanIn] tells it: 95s, 30min, 7h, 12d.
 func Span(d time.Duration) string {
+	n, unit := SpanIn(d)
+	return strconv.Itoa(n) + unit
+}
+
+// SpanIn returns how long a duration is, forwards or back, in whole units of the
+// largest that says enough: s, min, h or d.
+func SpanIn(d time.Duration) (n int, unit string) {
 	switch d = d.Abs(); {
 	case d < 2*time.Minute:
-		return fmt.Sprintf("%ds", int(d.Seconds()))
+		return int(d.Seconds()), "s"
 	case d < 2*time.Hour:
-		return fmt.Sprintf("%dmin", int(d.Minutes()))
+		return int(d.Minutes()), "min"
 	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh", int(d.Hours()))
+		return int(d.Hours()), "h"
 	}
-	return fmt.Sprintf("%.0fd", d.Hours()/24)
+	return int(d.Hours()) / 24, "d"
 }

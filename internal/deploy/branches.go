@@ -82,7 +82,11 @@ func (b Ephemeral) left(now time.Time) string {
 	case b.Until.Before(now):
 		return "its time has passed"
 	}
-	return console.Span(b.Until.Sub(now).Round(time.Minute))
+	left := b.Until.Sub(now).Round(time.Minute)
+	if left >= 48*time.Hour {
+		left = left.Round(24 * time.Hour) // a week from a moment ago is a week
+	}
+	return console.Span(left)
 }
 
 // Branches prints the deployments of branches, and what is left of their lives.
