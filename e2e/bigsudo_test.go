@@ -11,6 +11,7 @@ import (
 )
 
 func TestBigsudoHandsAnsibleEveryValueAsItIs(t *testing.T) {
+	brief(t)
 	dir := t.TempDir()
 	for path, content := range map[string]string{
 		"role/tasks/told.yml": `

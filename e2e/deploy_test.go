@@ -3,11 +3,8 @@
 package e2e
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -21,242 +18,11 @@ import (
 	"time"
 )
 
-// rehearsal is what is deployed in the lab.
-type rehearsal struct {
-	clone
-	production, staging string // addresses
-	registry            string
-}
-
-// targets returns the command line of a target in the lab. Nobody is asked, as
-// on a terminal nobody answers, and CI's own rules are for those who say so.
-func (l rehearsal) targets(words ...string) []string {
-	return append([]string{"env", "--unset=CI", "MRS_ENV=lab", mage}, words...)
-}
-
-func (l rehearsal) mage(t *testing.T, words ...string) result {
-	t.Helper()
-	return l.run(t, l.targets(words...)...)
-}
-
-func (l rehearsal) mustMage(t *testing.T, words ...string) string {
-	t.Helper()
-	return l.must(t, l.targets(words...)...)
-}
-
-// image builds an application of its own version, which Dockerfile lines may
-// change, and returns what the machines call it.
-func (l rehearsal) image(t *testing.T, tag, version string, lines ...string) string {
-	t.Helper()
-	name := "mrs-e2e/app:" + tag
-	build(t, name, "FROM betagouv/mrs:master\nENV GIT_COMMIT="+version+"\n"+strings.Join(lines, "\n")+"\n")
-	t.Cleanup(func() { run(t, nil, "docker", "rmi", "--no-prune", name) })
-	return lastLine(l.must(t, mage, "lab:push", name))
-}
-
-// sh runs a script as root on a machine.
-func (l rehearsal) sh(t *testing.T, machine, script string) string {
-	t.Helper()
-	out, err := l.shell(machine, script)
-	if err != nil {
-		t.Fatalf("on %s: %v\n%s\n%s", machine, err, script, out)
-	}
-	return strings.TrimSpace(out)
-}
-
-func (l rehearsal) shell(machine, script string) (string, error) {
-	cmd := exec.Command("ssh", "-F", ".vagrant-ssh", machine, "sudo", "bash", "-s")
-	cmd.Dir = string(l.clone)
-	cmd.Stdin = strings.NewReader("set -euo pipefail\n" + script)
-	out, err := cmd.CombinedOutput()
-	return string(out), err
-}
-
-// version returns the commit that a site serves; what it says instead if it
-// does not answer.
-func version(address, host string) string {
-	request, err := http.NewRequest(http.MethodGet, "http://"+address+"/health", nil)
-	if err != nil {
-		return err.Error()
-	}
-	request.Host = host
-	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	answer, err := client.Do(request)
-	if err != nil {
-		return err.Error()
-	}
-	defer answer.Body.Close()
-	var health struct{ Version string }
-	if err := json.NewDecoder(answer.Body).Decode(&health); err != nil || answer.StatusCode != http.StatusOK {
-		return answer.Status
-	}
-	return health.Version
-}
-
-// visitors ask a site rate times a second for one of paths, in turn, until the
-// function that is returned is called, which tells how often each answer came.
-func visitors(address, host string, rate int, paths ...string) (leave func() map[string]int) {
-	client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
-	answers := map[string]int{}
-	var mu sync.Mutex
-	var all sync.WaitGroup
-	visit := func(path string) string {
-		request, err := http.NewRequest(http.MethodGet, "http://"+address+path, nil)
-		if err != nil {
-			return err.Error()
-		}
-		request.Host = host
-		answer, err := client.Do(request)
-		if err != nil {
-			return err.Error()
-		}
-		defer answer.Body.Close()
-		if _, err := io.Copy(io.Discard, answer.Body); err != nil {
-			return err.Error()
-		}
-		return answer.Status
-	}
-	gone := make(chan struct{})
-	all.Go(func() {
-		tick := time.NewTicker(time.Second / time.Duration(rate))
-		defer tick.Stop()
-		for n := 0; ; n++ {
-			select {
-			case <-gone:
-				return
-			case <-tick.C:
-			}
-			all.Go(func() {
-				status := visit(paths[n%len(paths)])
-				mu.Lock()
-				defer mu.Unlock()
-				answers[status]++
-			})
-		}
-	})
-	return func() map[string]int {
-		close(gone)
-		all.Wait()
-		return answers
-	}
-}
-
-// allServed fails the test unless every visitor was served.
-func allServed(t *testing.T, answers map[string]int) {
-	t.Helper()
-	t.Logf("visitors got %v", answers)
-	if len(answers) != 1 || answers["200 OK"] == 0 {
-		t.Errorf("visitors got %v", answers)
-	}
-}
-
-// entry is a line of the audit log.
-type entry struct{ Who, What, Outcome, Reason, Commit string }
-
-// last returns the last line of an instance's audit log.
-func (l rehearsal) last(t *testing.T, instance string) entry {
-	t.Helper()
-	var entries []entry
-	if err := json.Unmarshal([]byte(l.mustMage(t, "ops:audit", instance, "-json")), &entries); err != nil || len(entries) == 0 {
-		t.Fatalf("the audit log of %s: %v, %v", instance, entries, err)
-	}
-	return entries[len(entries)-1]
-}
-
-// whole fails the test unless the instance of project in folder is as a
-// deployment that has ended leaves it.
-func (l rehearsal) whole(t *testing.T, machine, project, folder string) {
-	t.Helper()
-	left := l.sh(t, machine, `
-cd `+folder+`
-find . -maxdepth 1 -name '.deploy.*'
-flock --nonblock /run/lock/mrs-ops/`+project+`.lock true || echo "the lock is held"
-flock --nonblock /run/lock/mrs-ops/`+project+`.work true || echo "somebody is at work"
-n=$(docker ps --all --quiet --filter label=com.docker.compose.project=`+project+` --filter label=com.docker.compose.service=django | wc -l)
-[ "$n" = 1 ] || echo "there are $n containers of django"
-docker compose --project-name `+project+` --env-file /dev/null --file docker-compose.yml config --quiet`)
-	if left != "" {
-		t.Errorf("%s is not whole: %s", project, left)
-	}
-}
-
-// began is a target that was started and has said what was waited for.
-type began struct {
-	*exec.Cmd
-	output *lockedBuffer
-	ended  chan error
-}
-
-// start starts a command in a process group of its own, as a terminal does.
-func (l rehearsal) start(t *testing.T, argv ...string) began {
-	t.Helper()
-	b := began{Cmd: exec.Command(argv[0], argv[1:]...), output: &lockedBuffer{}, ended: make(chan error, 1)}
-	b.Dir, b.Stdout, b.Stderr = string(l.clone), b.output, b.output
-	b.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	b.WaitDelay = time.Minute
-	if err := b.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() { b.ended <- b.Wait() }()
-	return b
-}
-
-// noNight keeps the clock from backing up, pruning and drilling what the tests count: it may be night now.
-func (l rehearsal) noNight(t *testing.T) {
-	t.Helper()
-	for machine, instances := range map[string]string{"production": "production", "staging": "staging ecole"} {
-		// Of all units whose names begin so (systemd.unit(5)).
-		l.sh(t, machine, `for instance in `+instances+`; do
-folder=/etc/systemd/system/mrs-$instance-.timer.d
-mkdir -p "$folder"
-printf '[Timer]\nOnCalendar=\nOnCalendar=2099-01-01\n' >"$folder/no-night.conf"
-done
-systemctl daemon-reload`)
-	}
-}
-
-// begin starts a target, and waits until it has said so much.
-func (l rehearsal) begin(t *testing.T, until string, words ...string) began {
-	t.Helper()
-	b := l.start(t, l.targets(words...)...)
-	deadline := time.After(2 * time.Minute)
-	for !strings.Contains(b.said(), until) {
-		select {
-		case err := <-b.ended:
-			t.Fatalf("%v ended (%v) before it said %q:\n%s", words, err, until, b.said())
-		case <-deadline:
-			t.Fatalf("%v does not say %q:\n%s", words, until, b.said())
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-	return b
-}
-
-func (b began) said() string {
-	b.output.mu.Lock()
-	defer b.output.mu.Unlock()
-	return b.output.text.String()
-}
-
-// end waits for the end of it.
-func (b began) end(t *testing.T) error {
-	t.Helper()
-	select {
-	case err := <-b.ended:
-		return err
-	case <-time.After(3 * time.Minute):
-		t.Fatalf("it does not end:\n%s", b.said())
-	}
-	return nil
-}
-
-// deployments are what is deployed in the lab, and what goes wrong with it.
-func deployments(t *testing.T, l rehearsal) {
+func TestWhatIsDeployedAnswersWhateverGoesWrong(t *testing.T) {
+	l := inTheLab(t, "production", "staging")
 	first, second := l.image(t, "first", "1111111"), l.image(t, "second", "2222222")
-	const hostile = `feature/É$(reboot)_x`
-	slug := "feature-e-reboot-x-9b0fae6"
 
-	t.Run("staging, ecole, production and two branches live at once, each under its own name", func(t *testing.T) {
+	step(t, "staging, ecole, production and two branches live at once, each under its own name", func(t *testing.T) {
 		if r := l.mage(t, "deploy:production", "-image="+first); r.status == 0 || !strings.Contains(r.output, "vagrant@production") || !strings.Contains(r.output, "hint: -yes") {
 			t.Errorf("production is deployed without a question that names its host:\n%s", r.output)
 		}
@@ -296,56 +62,59 @@ func deployments(t *testing.T, l rehearsal) {
 		t.FailNow()
 	}
 
-	t.Run("nothing to change: nothing is changed, and it is said", func(t *testing.T) {
-		out := l.mustMage(t, "deploy:staging", "-image="+first)
-		if !strings.Contains(lastLine(out), "http://staging.lab answers (nothing to change, changed=0 in ") {
-			t.Errorf("the last line is %q", lastLine(out))
-		}
+	// The machines have nothing to do with each other.
+	t.Run("side by side", func(t *testing.T) {
+		t.Run("production", func(t *testing.T) {
+			t.Parallel()
+			deploymentsOfProduction(t, l, first, second)
+		})
+		t.Run("staging", func(t *testing.T) {
+			t.Parallel()
+			deploymentsOfStaging(t, l, first, second)
+		})
 	})
 
-	t.Run("-dryRun tells the difference and no secret, and changes nothing", func(t *testing.T) {
-		before := l.sh(t, "staging", "cd /home/mrs-staging; md5sum docker-compose.yml; docker ps -q; wc -l /var/log/mrs-ops/mrs-staging.log")
-		r := l.run(t, append([]string{"env", "SECRET_KEY=hush-new"}, l.targets("deploy:staging", "-image="+second, "-dryRun")...)...)
-		for _, want := range []string{"- services.django.image: " + first, "+ services.django.image: " + second, "+ services.django.environment.SECRET_KEY: ********", "ansible-playbook "} {
+	step(t, "from CI: the right instance, by its own key, and nothing is left or shown", func(t *testing.T) { fromCI(t, l) })
+
+	step(t, "a dead host is a row, not an error", func(t *testing.T) {
+		must(t, "docker", "pause", l.container(t, "staging"))
+		start := time.Now()
+		r := l.mage(t, "ops:status")
+		took := time.Since(start)
+		must(t, "docker", "unpause", l.container(t, "staging"))
+		t.Logf("with a dead host ops:status took %s\n%s", took, r.output)
+		for _, want := range []string{"production", "staging", "ecole"} {
 			if !strings.Contains(r.stdout, want) {
-				t.Errorf("it does not say %q:\n%s", want, r.output)
+				t.Errorf("%s has no row:\n%s", want, r.output)
 			}
 		}
-		old := l.sh(t, "staging", "sed -n 's/.*SECRET_KEY: //p' /home/mrs-staging/docker-compose.yml")
-		if r.status != 0 || strings.Contains(r.output, "hush-new") || strings.Contains(r.output, old) {
-			t.Errorf("exit status %d, or a secret in\n%s", r.status, r.output)
-		}
-		if after := l.sh(t, "staging", "cd /home/mrs-staging; md5sum docker-compose.yml; docker ps -q; wc -l /var/log/mrs-ops/mrs-staging.log"); after != before {
-			t.Errorf("before\n%s\nafter\n%s", before, after)
+		if r.status != 1 {
+			t.Errorf("exit status %d", r.status)
 		}
 	})
+}
 
-	t.Run("200 requests a second while it is deployed three times: every one is served", func(t *testing.T) {
-		round := func() map[string]int {
-			// A page and what it is made of.
-			leave := visitors(l.production, "production.lab", 200, "/", "/static/admin/css/base.css", "/static/admin/css/fonts.css", "/static/admin/css/login.css",
-				"/static/admin/css/forms.css", "/static/admin/css/responsive.css", "/static/admin/css/base.css", "/static/admin/css/dashboard.css", "/static/admin/css/rtl.css", "/static/admin/js/core.js")
+// hostile is the name of a branch, slug what becomes of it.
+const hostile, slug = `feature/É$(reboot)_x`, "feature-e-reboot-x-9b0fae6"
+
+// deploymentsOfProduction are those of production, which serves first.
+func deploymentsOfProduction(t *testing.T, l rehearsal, first, second string) {
+	// A page, and what it is made of.
+	site := []string{"/", "/static/admin/css/base.css", "/static/admin/css/fonts.css", "/static/admin/css/login.css", "/static/admin/css/forms.css",
+		"/static/admin/css/responsive.css", "/static/admin/css/base.css", "/static/admin/css/dashboard.css", "/static/admin/css/rtl.css", "/static/admin/js/core.js"}
+	alone(t, "who is served while nothing is deployed is served during three deployments, 200 times a second", func(t *testing.T) {
+		underLoad(t, l.production, "production.lab", 200, site, func() {
 			for _, image := range []string{second, first, second} {
 				l.mustMage(t, "deploy:production", "-yes", "-image="+image)
 			}
-			return leave()
-		}
-		answers := round()
-		// Where these machines share two cores with something else, a single connection in ten thousand
-		// was seen to be reset: who waits for uWSGI fills its backlog, and the kernel gives up some that
-		// are half open. A gap is in every round.
-		if others := len(answers) - 1; others == 1 && answers["502 Bad Gateway"] == 1 {
-			t.Logf("visitors got %v: once more", answers)
-			answers = round()
-		}
-		allServed(t, answers)
+		})
 		if got := version(l.production, "production.lab"); got != "2222222" {
 			t.Errorf("it serves %s", got)
 		}
 		l.whole(t, "production", "mrs-production", "/home/mrs-production")
 	})
 
-	t.Run("a release that does not work out changes nothing for visitors", func(t *testing.T) {
+	step(t, "a release that does not work out changes nothing for visitors", func(t *testing.T) {
 		for name, c := range map[string]struct{ image, outcome, reason string }{
 			"it crashes at start":  {l.image(t, "crash", "c4a5", `CMD ["bash", "-c", "echo all is lost; exit 3"]`), "rolled back", "crashes at start"},
 			"it never gets well":   {l.image(t, "sick", "51c4", `HEALTHCHECK --interval=1s --retries=2 --start-period=1s CMD echo I am not well; false`), "rolled back", "does not become healthy"},
@@ -376,7 +145,93 @@ func deployments(t *testing.T, l rehearsal) {
 		}
 	})
 
-	t.Run("a failed backup stops a deployment", func(t *testing.T) {
+	step(t, "back to the release before, and further back the second time", func(t *testing.T) {
+		var releases []struct {
+			Release      int
+			Commit, What string
+		}
+		read := func() {
+			if err := json.Unmarshal([]byte(l.mustMage(t, "deploy:history", "production", "-json")), &releases); err != nil {
+				t.Fatal(err)
+			}
+		}
+		read()
+		before := len(releases)
+		if before < 4 || releases[before-1].Commit != "2222222" {
+			t.Fatalf("the history is %+v", releases)
+		}
+		database := l.sh(t, "production", "docker ps --quiet --filter name=mrs-production-postgres")
+		leave := visitors(l.production, "production.lab", 10, "/health")
+		l.mustMage(t, "deploy:rollback", "production", "-yes")
+		if got := version(l.production, "production.lab"); got != "1111111" {
+			t.Errorf("it serves %s", got)
+		}
+		l.mustMage(t, "deploy:rollback", "production", "-yes")
+		if got := version(l.production, "production.lab"); got != "2222222" {
+			t.Errorf("it serves %s", got)
+		}
+		allServed(t, leave())
+		earlier := releases[before-3].Release
+		read()
+		if last := releases[len(releases)-1]; last.What != fmt.Sprintf("rollback to %d", earlier) {
+			t.Errorf("the last release is %+v", last)
+		}
+		if now := l.sh(t, "production", "docker ps --quiet --filter name=mrs-production-postgres"); now != database {
+			t.Error("the database was replaced")
+		}
+		if r := l.mage(t, "deploy:rollback", "production", "-to=99", "-yes"); r.status == 0 || !strings.Contains(r.output, "has no release 99") {
+			t.Errorf("exit status %d\n%s", r.status, r.output)
+		}
+	})
+
+	step(t, "maintenance closes the site until it is opened, whatever is deployed meanwhile", func(t *testing.T) {
+		for _, step := range []struct {
+			words []string
+			want  int
+		}{
+			{[]string{"ops:maintenance", "production", "on", "-yes"}, http.StatusServiceUnavailable},
+			{[]string{"deploy:production", "-yes", "-image=" + first}, http.StatusServiceUnavailable},
+			{[]string{"ops:maintenance", "production", "off", "-yes"}, http.StatusOK},
+		} {
+			l.mustMage(t, step.words...)
+			if status, _, _ := ask(t, l.production, "production.lab"); status != step.want {
+				t.Errorf("after %v: %d", step.words, status)
+			}
+		}
+		if got := version(l.production, "production.lab"); got != "1111111" {
+			t.Errorf("it serves %s", got)
+		}
+	})
+}
+
+// deploymentsOfStaging are those of staging, which serves first, of its
+// neighbour ecole, and of branches.
+func deploymentsOfStaging(t *testing.T, l rehearsal, first, second string) {
+	step(t, "nothing to change: nothing is changed, and it is said", func(t *testing.T) {
+		out := l.mustMage(t, "deploy:staging", "-image="+first)
+		if !strings.Contains(lastLine(out), "http://staging.lab answers (nothing to change, changed=0 in ") {
+			t.Errorf("the last line is %q", lastLine(out))
+		}
+	})
+
+	step(t, "-dryRun tells the difference and no secret, and changes nothing", func(t *testing.T) {
+		before := l.sh(t, "staging", "cd /home/mrs-staging; md5sum docker-compose.yml; docker ps -q; wc -l /var/log/mrs-ops/mrs-staging.log")
+		r := l.run(t, append([]string{"env", "SECRET_KEY=hush-new"}, l.targets("deploy:staging", "-image="+second, "-dryRun")...)...)
+		for _, want := range []string{"- services.django.image: " + first, "+ services.django.image: " + second, "+ services.django.environment.SECRET_KEY: ********", "ansible-playbook "} {
+			if !strings.Contains(r.stdout, want) {
+				t.Errorf("it does not say %q:\n%s", want, r.output)
+			}
+		}
+		old := l.sh(t, "staging", "sed -n 's/.*SECRET_KEY: //p' /home/mrs-staging/docker-compose.yml")
+		if r.status != 0 || strings.Contains(r.output, "hush-new") || strings.Contains(r.output, old) {
+			t.Errorf("exit status %d, or a secret in\n%s", r.status, r.output)
+		}
+		if after := l.sh(t, "staging", "cd /home/mrs-staging; md5sum docker-compose.yml; docker ps -q; wc -l /var/log/mrs-ops/mrs-staging.log"); after != before {
+			t.Errorf("before\n%s\nafter\n%s", before, after)
+		}
+	})
+
+	step(t, "a failed backup stops a deployment", func(t *testing.T) {
 		l.sh(t, "staging", "mv /home/mrs-staging/restic/config /home/mrs-staging/restic/config.gone")
 		r := l.mage(t, "deploy:staging", "-image="+second)
 		l.sh(t, "staging", "mv /home/mrs-staging/restic/config.gone /home/mrs-staging/restic/config")
@@ -385,7 +240,7 @@ func deployments(t *testing.T, l rehearsal) {
 		}
 	})
 
-	t.Run("two at once: one runs, the other says who holds the lock; whoever is killed frees it", func(t *testing.T) {
+	step(t, "two at once: one runs, the other says who holds the lock; whoever is killed frees it", func(t *testing.T) {
 		one := l.begin(t, "backing up what runs", "deploy:staging", "-image="+second)
 		two := l.mage(t, "deploy:staging", "-image="+first)
 		if two.status == 0 || !strings.Contains(two.output, "staging is locked by ") || !strings.Contains(two.output, "deploy "+second) || !strings.Contains(two.output, "hint: ") {
@@ -415,7 +270,7 @@ func deployments(t *testing.T, l rehearsal) {
 		l.whole(t, "staging", "mrs-staging", "/home/mrs-staging")
 	})
 
-	t.Run("Ctrl-C in the middle of each phase: the site answers, nothing is half done", func(t *testing.T) {
+	step(t, "Ctrl-C in the middle of each phase: the site answers, nothing is half done", func(t *testing.T) {
 		leave := visitors(l.staging, "staging.lab", 5, "/health")
 		for _, phase := range []string{"+ ANSIBLE_CONFIG", "pulling the images", "backing up what runs", "making a snapshot", "starting the new django", "it is healthy", "has taken over"} {
 			d := l.begin(t, phase, "deploy:staging", "-image="+second)
@@ -444,7 +299,7 @@ func deployments(t *testing.T, l rehearsal) {
 		allServed(t, leave())
 	})
 
-	t.Run("a power cut in the middle is tidied up by the next deployment", func(t *testing.T) {
+	step(t, "a power cut in the middle is tidied up by the next deployment", func(t *testing.T) {
 		d := l.begin(t, "it is healthy", "deploy:staging", "-image="+first)
 		l.sh(t, "staging", `kill -KILL "$(cat /run/lock/mrs-ops/mrs-staging.pid)"`)
 		if err := d.end(t); err == nil {
@@ -460,45 +315,7 @@ func deployments(t *testing.T, l rehearsal) {
 		l.whole(t, "staging", "mrs-staging", "/home/mrs-staging")
 	})
 
-	t.Run("back to the release before, and further back the second time", func(t *testing.T) {
-		var releases []struct {
-			Release      int
-			Commit, What string
-		}
-		read := func() {
-			if err := json.Unmarshal([]byte(l.mustMage(t, "deploy:history", "production", "-json")), &releases); err != nil {
-				t.Fatal(err)
-			}
-		}
-		read()
-		before := len(releases) // 4, or 6 where visitors were asked for twice
-		if before < 4 || releases[before-1].Commit != "2222222" {
-			t.Fatalf("the history is %+v", releases)
-		}
-		database := l.sh(t, "production", "docker ps --quiet --filter name=mrs-production-postgres")
-		leave := visitors(l.production, "production.lab", 10, "/health")
-		l.mustMage(t, "deploy:rollback", "production", "-yes")
-		if got := version(l.production, "production.lab"); got != "1111111" {
-			t.Errorf("it serves %s", got)
-		}
-		l.mustMage(t, "deploy:rollback", "production", "-yes")
-		if got := version(l.production, "production.lab"); got != "2222222" {
-			t.Errorf("it serves %s", got)
-		}
-		allServed(t, leave())
-		read()
-		if last := releases[len(releases)-1]; last.What != fmt.Sprintf("rollback to %d", before-2) {
-			t.Errorf("the last release is %+v", last)
-		}
-		if now := l.sh(t, "production", "docker ps --quiet --filter name=mrs-production-postgres"); now != database {
-			t.Error("the database was replaced")
-		}
-		if r := l.mage(t, "deploy:rollback", "production", "-to=99", "-yes"); r.status == 0 || !strings.Contains(r.output, "has no release 99") {
-			t.Errorf("exit status %d\n%s", r.status, r.output)
-		}
-	})
-
-	t.Run("a tag that means another image by now does not keep a rollback from the old one", func(t *testing.T) {
+	step(t, "a tag that means another image by now does not keep a rollback from the old one", func(t *testing.T) {
 		moving := l.image(t, "moving", "aaaaaaa")
 		l.mustMage(t, "deploy:to", "ecole", "-image="+moving)
 		l.image(t, "moving", "bbbbbbb")
@@ -512,37 +329,18 @@ func deployments(t *testing.T, l rehearsal) {
 		}
 	})
 
-	t.Run("maintenance closes the site until it is opened, whatever is deployed meanwhile", func(t *testing.T) {
-		for _, step := range []struct {
-			words []string
-			want  int
-		}{
-			{[]string{"ops:maintenance", "production", "on", "-yes"}, http.StatusServiceUnavailable},
-			{[]string{"deploy:production", "-yes", "-image=" + first}, http.StatusServiceUnavailable},
-			{[]string{"ops:maintenance", "production", "off", "-yes"}, http.StatusOK},
-		} {
-			l.mustMage(t, step.words...)
-			if status, _, _ := ask(t, l.production, "production.lab"); status != step.want {
-				t.Errorf("after %v: %d", step.words, status)
-			}
-		}
-		if got := version(l.production, "production.lab"); got != "1111111" {
-			t.Errorf("it serves %s", got)
-		}
-	})
-
-	t.Run("what can't run twice is recreated, and that is said", func(t *testing.T) {
+	step(t, "what can't run twice is recreated, and that is said", func(t *testing.T) {
 		r := l.run(t, append([]string{"env", `compose_django_ports=["8999:8000"]`}, l.targets("deploy:branch", "plain", "-image="+second)...)...)
 		if r.status != 0 || !strings.Contains(r.output, "it publishes a port: the site does not answer meanwhile") {
 			t.Errorf("exit status %d\n%s", r.status, r.output)
 		}
-		bad := l.run(t, append([]string{"env", `compose_django_ports=["8999:8000"]`}, l.targets("deploy:branch", "plain", "-image="+l.image(t, "crash", "c4a5", `CMD ["bash", "-c", "exit 3"]`))...)...)
+		bad := l.run(t, append([]string{"env", `compose_django_ports=["8999:8000"]`}, l.targets("deploy:branch", "plain", "-image="+l.image(t, "crash-again", "c4a5", `CMD ["bash", "-c", "exit 3"]`))...)...)
 		if got := version(l.staging, "plain.test.lab"); bad.status == 0 || got != "2222222" {
 			t.Errorf("exit status %d, and it serves %s\n%s", bad.status, got, bad.output)
 		}
 	})
 
-	t.Run("the branches of a server: listed, extended, and gone when their time has passed", func(t *testing.T) {
+	step(t, "the branches of a server: listed, extended, and gone when their time has passed", func(t *testing.T) {
 		if out := l.mustMage(t, "deploy:branches"); !strings.Contains(out, "test-plain") || !strings.Contains(out, "7d") || lastLine(out) != "2 branches on vagrant@staging" {
 			t.Errorf("the branches are\n%s", out)
 		}
@@ -574,7 +372,7 @@ func deployments(t *testing.T, l rehearsal) {
 		}
 	})
 
-	t.Run("day-to-day: status, test mail, logs, commands", func(t *testing.T) {
+	step(t, "day-to-day: status, test mail, logs, commands", func(t *testing.T) {
 		l.mustMage(t, "deploy:branch", "one", "-image="+first)
 		l.mustMage(t, "deploy:branch", "two", "-image="+first)
 		start := time.Now()
@@ -604,31 +402,6 @@ func deployments(t *testing.T, l rehearsal) {
 			t.Errorf("the audit log says %+v", e)
 		}
 	})
-
-	t.Run("from CI: the right instance, by its own key, and nothing is left or shown", func(t *testing.T) { fromCI(t, l) })
-
-	t.Run("a dead host is a row, not an error", func(t *testing.T) {
-		must(t, "docker", "pause", l.container(t, "staging"))
-		start := time.Now()
-		r := l.mage(t, "ops:status")
-		took := time.Since(start)
-		must(t, "docker", "unpause", l.container(t, "staging"))
-		t.Logf("with a dead host ops:status took %s\n%s", took, r.output)
-		for _, want := range []string{"production", "staging", "ecole"} {
-			if !strings.Contains(r.stdout, want) {
-				t.Errorf("%s has no row:\n%s", want, r.output)
-			}
-		}
-		if r.status != 1 {
-			t.Errorf("exit status %d", r.status)
-		}
-	})
-}
-
-// container returns the container that is a machine.
-func (l rehearsal) container(t *testing.T, machine string) string {
-	t.Helper()
-	return must(t, "docker", "ps", "--quiet", "--filter", "name="+filepath.Base(string(l.clone))+"_"+machine)
 }
 
 // pipeline returns the environment that a CI system gives a run, as recorded.
@@ -656,27 +429,6 @@ func (l rehearsal) runner(folder string, more ...string) []string {
 	return slices.Concat(env, []string{"MRS_ENV=lab", "TMPDIR=" + folder, "REPO=" + l.registry + "/mrs-e2e/app"}, more)
 }
 
-// watch collects what ps shows of all processes, until the function that is
-// returned is called.
-func watch(t *testing.T) (seen func() string) {
-	ctx, cancel := context.WithCancel(t.Context())
-	var all bytes.Buffer
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for ctx.Err() == nil {
-			out, _ := exec.Command("ps", "-eo", "args").Output()
-			all.Write(out)
-			time.Sleep(200 * time.Millisecond)
-		}
-	}()
-	return func() string {
-		cancel()
-		<-ended
-		return all.String()
-	}
-}
-
 // fromCI deploys as the pipelines do.
 func fromCI(t *testing.T, l rehearsal) {
 	const commit = "3f1c9ad0b7e24c5d8a6f90e1b2c3d4e5f6a7b8c9" // of all that was recorded
@@ -702,7 +454,7 @@ func fromCI(t *testing.T, l rehearsal) {
 	t.Run("what is missing is listed at once, and nothing is touched", func(t *testing.T) {
 		before := l.sh(t, "staging", "wc -l /var/log/mrs-ops/mrs-staging.log")
 		cmd := exec.Command(mage, "ci:deploy")
-		cmd.Dir, cmd.Env = string(l.clone), l.runner(t.TempDir(), pipeline(t, "gitlab-push-master")...)
+		cmd.Dir, cmd.Env = l.dir, l.runner(t.TempDir(), pipeline(t, "gitlab-push-master")...)
 		out, err := cmd.CombinedOutput()
 		for _, want := range []string{"SSH_KEY", "SSH_FINGERPRINTS", "STAGING_ENV"} {
 			if err == nil || !strings.Contains(string(out), want+" is missing") {
@@ -731,7 +483,7 @@ func fromCI(t *testing.T, l rehearsal) {
 			folder := t.TempDir()
 			seen := watch(t)
 			cmd := exec.Command(mage, "ci:deploy")
-			cmd.Dir = string(l.clone)
+			cmd.Dir = l.dir
 			cmd.Env = l.runner(folder, append(pipeline(t, c.recorded),
 				"SSH_KEY="+private, "SSH_FINGERPRINTS="+fingerprints, c.variable+"=SECRET_KEY='"+secret+"'"+c.values)...)
 			out, err := cmd.CombinedOutput()
@@ -763,13 +515,4 @@ func fromCI(t *testing.T, l rehearsal) {
 			}
 		})
 	}
-}
-
-func readFile(t *testing.T, path string) []byte {
-	t.Helper()
-	content, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return content
 }

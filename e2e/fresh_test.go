@@ -86,6 +86,7 @@ func (m machine) mustSh(t *testing.T, script string) string {
 }
 
 func TestAnOrdinaryUserDeploysFromACleanCloneOnAFreshMachine(t *testing.T) {
+	on(t, "here")
 	m := freshMachine(t, "mrs-e2e-fresh")
 	must(t, "bash", "-c", fmt.Sprintf("set -o pipefail; git bundle create --quiet - HEAD | docker exec -i --user dev %s tee /home/dev/mrs-ops.bundle >/dev/null", m))
 	m.mustSh(t, "git clone --quiet ~/mrs-ops.bundle ~/mrs-ops")
@@ -100,7 +101,7 @@ func TestAnOrdinaryUserDeploysFromACleanCloneOnAFreshMachine(t *testing.T) {
 		must(t, "docker", "cp", file, string(m)+":/home/dev/.cache/mrs-ops/")
 	}
 
-	t.Run("without sudo, setup lists the commands to run and does nothing", func(t *testing.T) {
+	step(t, "without sudo, setup lists the commands to run and does nothing", func(t *testing.T) {
 		must(t, "docker", "exec", string(m), "mv", "/etc/sudoers.d/dev", "/root/sudoers")
 		defer must(t, "docker", "exec", string(m), "mv", "/root/sudoers", "/etc/sudoers.d/dev")
 		r := m.sh(t, "go tool mage setup")
@@ -112,7 +113,7 @@ func TestAnOrdinaryUserDeploysFromACleanCloneOnAFreshMachine(t *testing.T) {
 		}
 	})
 
-	t.Run("setup installs what is missing, by sudo", func(t *testing.T) {
+	step(t, "setup installs what is missing, by sudo", func(t *testing.T) {
 		t.Log(m.mustSh(t, "go tool mage setup 2>&1"))
 		if out := m.sh(t, "systemctl is-active ssh docker-registry").stdout; strings.HasPrefix(out, "active") || strings.Contains(out, "\nactive") {
 			t.Errorf("a server runs that nobody asked for:\n%s", out)
@@ -122,7 +123,7 @@ func TestAnOrdinaryUserDeploysFromACleanCloneOnAFreshMachine(t *testing.T) {
 		t.FailNow()
 	}
 
-	t.Run("a second setup changes nothing", func(t *testing.T) {
+	step(t, "a second setup changes nothing", func(t *testing.T) {
 		packages := m.mustSh(t, "dpkg -l | sha256sum")
 		m.mustSh(t, "go tool mage setup")
 		if m.mustSh(t, "dpkg -l | sha256sum") != packages {
@@ -130,7 +131,7 @@ func TestAnOrdinaryUserDeploysFromACleanCloneOnAFreshMachine(t *testing.T) {
 		}
 	})
 
-	t.Run("deploy:local deploys, with timers", func(t *testing.T) {
+	step(t, "deploy:local deploys, with timers", func(t *testing.T) {
 		// The images were built here already.
 		must(t, "bash", "-c", fmt.Sprintf("set -o pipefail; docker save betagouv/mrs:master postgres:15 debian:bookworm-slim | docker exec -i %s docker load", m))
 		if out := m.mustSh(t, "go tool mage deploy:local"); !strings.Contains(lastLine(out), "http://localhost:8000 answers") {
@@ -150,14 +151,14 @@ func TestAnOrdinaryUserDeploysFromACleanCloneOnAFreshMachine(t *testing.T) {
 		}
 	})
 
-	t.Run("no secret is in the journal", func(t *testing.T) {
+	step(t, "no secret is in the journal", func(t *testing.T) {
 		journal := m.mustSh(t, "sudo journalctl --no-pager --output cat")
 		if journal == "" || strings.Contains(journal, "notsecret") {
 			t.Errorf("SECRET_KEY is in the journal, or nothing is (%d bytes)", len(journal))
 		}
 	})
 
-	t.Run("the host's somaxconn is set, once", func(t *testing.T) {
+	step(t, "the host's somaxconn is set, once", func(t *testing.T) {
 		m.mustSh(t, "MAXCONN=2048 LISTEN=512 go tool mage deploy:local")
 		if got := m.mustSh(t, "cat /proc/sys/net/core/somaxconn"); got != "2048" {
 			t.Errorf("it is %s", got)
@@ -167,14 +168,14 @@ func TestAnOrdinaryUserDeploysFromACleanCloneOnAFreshMachine(t *testing.T) {
 		}
 	})
 
-	t.Run("the backup's unit makes a snapshot", func(t *testing.T) {
+	step(t, "the backup's unit makes a snapshot", func(t *testing.T) {
 		m.sh(t, "sudo systemctl start testmrs-backup") // there is no FTP server for the mirror, so the unit fails
 		if out := m.mustSh(t, "sudo /tmp/testmrs/restore.sh"); !strings.Contains(out, "timer") {
 			t.Errorf("no snapshot tagged timer:\n%s", out)
 		}
 	})
 
-	t.Run("local:destroy removes it all", func(t *testing.T) {
+	step(t, "local:destroy removes it all", func(t *testing.T) {
 		m.mustSh(t, "go tool mage local:destroy -yes")
 		if out := m.mustSh(t, "systemctl list-timers --all --no-pager; sudo docker ps -aq; ls /tmp"); strings.Contains(out, "testmrs") {
 			t.Errorf("left:\n%s", out)

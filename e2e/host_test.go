@@ -35,7 +35,7 @@ func newKey(t *testing.T) (path, public string) {
 func (c clone) as(t *testing.T, user, key string, words ...string) result {
 	t.Helper()
 	config := filepath.Join(t.TempDir(), "config")
-	must(t, "bash", "-c", `grep -v IdentityFile "$0" > "$1"`, filepath.Join(string(c), ".vagrant-ssh"), config)
+	must(t, "bash", "-c", `grep -v IdentityFile "$0" > "$1"`, filepath.Join(c.dir, ".vagrant-ssh"), config)
 	return c.run(t, append([]string{"ssh", "-F", config, "-o", "BatchMode=yes", "-i", key, "-l", user, "default"}, words...)...)
 }
 
@@ -58,13 +58,13 @@ func changes(t *testing.T, out string) string {
 }
 
 func TestAServerBecomesWhatTheCookbookSays(t *testing.T) {
-	must(t, mage, "setup")
+	on(t, "here")
 	c := newClone(t)
 	c.must(t, mage, "vagrant:up")
 	mine, public := newKey(t)
 	const config = "-config=.vagrant-ssh"
 
-	t.Run("host:ssh gives me an account with sudo, and keeps root and passwords out", func(t *testing.T) {
+	step(t, "host:ssh gives me an account with sudo, and keeps root and passwords out", func(t *testing.T) {
 		first := c.must(t, mage, "host:ssh", "default", "-user=me.myself", "-key="+mine+".pub", config)
 		if changes(t, first) == "0" {
 			t.Errorf("nothing was changed:\n%s", first)
@@ -89,7 +89,7 @@ func TestAServerBecomesWhatTheCookbookSays(t *testing.T) {
 		t.FailNow()
 	}
 
-	t.Run("a configuration that keeps me out is taken back by the host", func(t *testing.T) {
+	step(t, "a configuration that keeps me out is taken back by the host", func(t *testing.T) {
 		r := c.run(t, mage, "vagrant:bigsudo", `yourlabs.ssh '{"ssh_user": "vagrant", "ssh_key": "", "ssh_settings": {"AllowUsers": "nobody"}, "ssh_patience": 12}'`)
 		if r.status == 0 || !strings.Contains(r.output, "the host took the old one back") {
 			t.Errorf("exit status %d\n%s", r.status, r.output)
@@ -99,7 +99,7 @@ func TestAServerBecomesWhatTheCookbookSays(t *testing.T) {
 		}
 	})
 
-	t.Run("a configuration that sshd refuses never reaches it", func(t *testing.T) {
+	step(t, "a configuration that sshd refuses never reaches it", func(t *testing.T) {
 		r := c.run(t, mage, "vagrant:bigsudo", `yourlabs.ssh '{"ssh_user": "vagrant", "ssh_key": "", "ssh_settings": {"Nonsense": "yes"}}'`)
 		if r.status == 0 || !strings.Contains(r.output, "sshd refuses the new configuration, so the old one stays") {
 			t.Errorf("exit status %d\n%s", r.status, r.output)
@@ -109,7 +109,7 @@ func TestAServerBecomesWhatTheCookbookSays(t *testing.T) {
 		}
 	})
 
-	t.Run("host:addUser lets a key from a web server in, host:delUser keeps it out", func(t *testing.T) {
+	step(t, "host:addUser lets a key from a web server in, host:delUser keeps it out", func(t *testing.T) {
 		theirs, public := newKey(t)
 		keys := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			switch r.URL.Path {
@@ -163,7 +163,7 @@ func TestAServerBecomesWhatTheCookbookSays(t *testing.T) {
 		}
 	})
 
-	t.Run("host:check tells who can operate which host", func(t *testing.T) {
+	step(t, "host:check tells who can operate which host", func(t *testing.T) {
 		c.must(t, mage, "host:addUser", "guest", "default", "-key="+public, config)
 		c.root(t, "install -d -o guest -g guest -m 700 ~guest/.ssh; cat ~vagrant/.ssh/authorized_keys >>~guest/.ssh/authorized_keys")
 		r := c.run(t, mage, "host:check", "default guest@default nobody@default default.invalid", config, "-json")
@@ -185,7 +185,7 @@ func TestAServerBecomesWhatTheCookbookSays(t *testing.T) {
 		}
 	})
 
-	t.Run("host:docker configures the engine without forgetting what was there", func(t *testing.T) {
+	step(t, "host:docker configures the engine without forgetting what was there", func(t *testing.T) {
 		c.root(t, `mkdir -p /etc/docker && echo '{"debug": false, "insecure-registries": ["10.0.0.1:5000"]}' >/etc/docker/daemon.json`)
 		c.must(t, mage, "host:docker", "default", config)
 		if again := c.must(t, mage, "host:docker", "default", config); changes(t, again) != "0" {
@@ -212,10 +212,10 @@ func TestAServerBecomesWhatTheCookbookSays(t *testing.T) {
 			systemctl is-enabled --quiet docker-prune.timer`)
 	})
 
-	t.Run("host:traefik serves, and closes all but 22, 80 and 443", func(t *testing.T) {
+	step(t, "host:traefik serves, and closes all but 22, 80 and 443", func(t *testing.T) {
 		c.must(t, mage, "host:traefikImage", runtime.GOARCH)
 		hash := must(t, "openssl", "passwd", "-apr1", "secret")
-		t.Setenv("TRAEFIK_HTPASSWD", "ops:"+hash)
+		c := c.with("TRAEFIK_HTPASSWD=ops:" + hash)
 		c.must(t, mage, "host:traefik", "default", config)
 		if again := c.must(t, mage, "host:traefik", "default", config); changes(t, again) != "0" {
 			t.Errorf("a second run changes something:\n%s", again)
@@ -249,18 +249,17 @@ func TestAServerBecomesWhatTheCookbookSays(t *testing.T) {
 		}
 	})
 
-	t.Run("host:netdata watches, and tells Slack", func(t *testing.T) {
+	step(t, "host:netdata watches, and tells Slack", func(t *testing.T) {
 		told := make(chan string, 100)
 		gateway := must(t, "docker", "inspect", "--format", "{{.NetworkSettings.Gateway}}", c.containers(t))
 		slack := serve(t, gateway, func(w http.ResponseWriter, r *http.Request) {
 			told <- r.URL.Path + " " + r.FormValue("payload")
 		})
 
-		t.Setenv("NETDATA_SLACK_WEBHOOK", "http://"+slack+"/services/T/B/hook")
-		if out := c.run(t, mage, "host:netdata", "default", config); out.status != 0 || strings.Contains(out.output, "/T/B/hook") {
+		hooked := c.with("NETDATA_SLACK_WEBHOOK=http://" + slack + "/services/T/B/hook")
+		if out := hooked.run(t, mage, "host:netdata", "default", config); out.status != 0 || strings.Contains(out.output, "/T/B/hook") {
 			t.Fatalf("exit status %d, or the webhook is shown\n%s", out.status, out.output)
 		}
-		t.Setenv("NETDATA_SLACK_WEBHOOK", "")
 		if again := c.must(t, mage, "host:netdata", "default", config); changes(t, again) != "0" {
 			t.Errorf("a second run changes or asks something:\n%s", again)
 		}

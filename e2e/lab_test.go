@@ -4,13 +4,17 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -33,17 +37,22 @@ func (c clone) lab(t *testing.T) map[string]labState {
 }
 
 // registry returns the process that the clone's lab has for a registry.
-func (c clone) registry(t *testing.T) int {
-	t.Helper()
+func (c clone) registry() (pid int, err error) {
 	var registry struct{ PID int }
-	content, err := os.ReadFile(filepath.Join(string(c), ".vagrant/lab/registry.json"))
+	content, err := os.ReadFile(filepath.Join(c.dir, ".vagrant/lab/registry.json"))
 	if err == nil {
 		err = json.Unmarshal(content, &registry)
 	}
+	return registry.PID, err
+}
+
+func (c clone) mustRegistry(t *testing.T) int {
+	t.Helper()
+	pid, err := c.registry()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return registry.PID
+	return pid
 }
 
 // ask asks a machine for the front page of host, without following redirects.
@@ -67,38 +76,152 @@ func ask(t *testing.T, address, host string) (status int, header http.Header, bo
 	return answer.StatusCode, answer.Header, string(content)
 }
 
-func TestTheLabIsWhereTheInstancesRunThatMRSEnvAimsAt(t *testing.T) {
-	must(t, mage, "setup")
-	c := newClone(t)
-	t.Cleanup(func() { // before that of the clone
-		if r := c.run(t, mage, "lab:down"); r.status != 0 {
-			t.Errorf("lab:down: exit status %d\n%s", r.status, r.output)
-		}
-	})
+// rehearsal is the lab, and what is deployed in it.
+type rehearsal struct {
+	clone
+	production, staging string // addresses
+	registry            string
+}
 
-	t.Run("without a lab, MRS_ENV=lab is refused rather than aimed at the servers", func(t *testing.T) {
-		if r := c.run(t, "env", "MRS_ENV=lab", mage, "env:show", "production"); r.status == 0 || !strings.Contains(r.output, "there is no folder env/lab") {
+// fixture is the one lab of a run, made by the first test that needs it.
+type fixture struct {
+	sync.Once
+	clone
+	refused result // of MRS_ENV=lab before it was there
+	absent  string // what lab:status said then
+	said    string // by lab:up
+	err     error
+}
+
+var theLab fixture
+
+// keptLab is where a lab is that is kept for the next run.
+const keptLab = "/tmp/mrs-e2e-lab"
+
+// inTheLab begins a test that needs one or both machines of the lab, and returns
+// the lab.
+func inTheLab(t *testing.T, names ...string) rehearsal {
+	t.Helper()
+	on(t, names...)
+	calm.RLock()
+	defer calm.RUnlock()
+	theLab.Do(func() {
+		theLab.err = errors.New("it could not be made: see the test that tried to")
+		theLab.open(t)
+		theLab.err = nil
+	})
+	if theLab.err != nil {
+		t.Fatalf("the lab: %v", theLab.err)
+	}
+	machines := theLab.lab(t)
+	return rehearsal{theLab.clone, machines["production"].Address, machines["staging"].Address, machines["staging"].Registry}
+}
+
+// open makes the lab, or goes on with the one that was kept.
+func (f *fixture) open(t *testing.T) {
+	t.Helper()
+	dir := keptLab
+	if !*keep {
+		parent, err := os.MkdirTemp("", "mrs-e2e-lab-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir = filepath.Join(parent, fmt.Sprintf("mrs-e2e-%d", os.Getpid()))
+	}
+	f.clone = clone{dir: dir}
+	f.fill(t)
+	if _, err := os.Stat(filepath.Join(f.dir, "env/lab")); os.IsNotExist(err) {
+		f.refused, f.absent = f.run(t, "env", "MRS_ENV=lab", mage, "env:show", "production"), f.must(t, mage, "lab:status")
+	}
+	f.said = f.must(t, mage, "lab:up")
+	f.noNight(t)
+}
+
+// noNight keeps the clock from backing up, pruning and drilling what the tests count: it may be night now.
+func (c clone) noNight(t *testing.T) {
+	t.Helper()
+	for machine, instances := range map[string]string{"production": "production", "staging": "staging ecole"} {
+		// Of all units whose names begin so (systemd.unit(5)).
+		c.must(t, "ssh", "-F", ".vagrant-ssh", machine, `sudo bash -euc '
+for instance in `+instances+`; do
+  folder=/etc/systemd/system/mrs-$instance-.timer.d
+  mkdir -p "$folder"
+  printf "[Timer]\nOnCalendar=\nOnCalendar=2099-01-01\n" >"$folder/no-night.conf"
+done
+systemctl daemon-reload' </dev/null`)
+	}
+}
+
+// clear removes an instance with its home.
+func (l rehearsal) clear(t *testing.T, name string) {
+	t.Helper()
+	l.sh(t, name, `docker ps -aq --filter label=com.docker.compose.project=mrs-`+name+` | xargs -r docker rm --force --volumes >/dev/null
+rm -rf /home/mrs-`+name)
+}
+
+// close removes the lab, unless it is kept, and returns what is left of it.
+func (f *fixture) close() error {
+	if f.dir == "" {
+		return nil
+	}
+	if *keep {
+		fmt.Printf("the lab is kept in %s; to remove it: cd %[1]s && go tool mage lab:down\n", f.dir)
+		return nil
+	}
+	pid, _ := f.registry()
+	var errs []error
+	for range 2 { // the second time there is nothing to do
+		cmd := exec.Command(mage, "lab:down")
+		cmd.Dir = f.dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			errs = append(errs, fmt.Errorf("lab:down: %w\n%s", err, out))
+		}
+	}
+	if left, _ := exec.Command("docker", "ps", "--all", "--quiet", "--filter", "name=^/?"+filepath.Base(f.dir)+"_").Output(); len(left) > 0 {
+		errs = append(errs, fmt.Errorf("lab:down leaves machines: %s", left))
+	}
+	if out, _ := exec.Command("ps", "-o", "args=", "-p", strconv.Itoa(pid)).Output(); strings.Contains(string(out), "registry serve") { // a zombie is nobody's
+		errs = append(errs, fmt.Errorf("lab:down leaves the registry: %s", out))
+	}
+	for _, path := range []string{"env/lab", ".vagrant/lab", ".vagrant-ssh"} {
+		if _, err := os.Stat(filepath.Join(f.dir, path)); !os.IsNotExist(err) {
+			errs = append(errs, fmt.Errorf("lab:down leaves %s: %v", path, err))
+		}
+	}
+	return errors.Join(append(errs, os.RemoveAll(filepath.Dir(f.dir)))...)
+}
+
+func TestTheLabIsWhereTheInstancesRunThatMRSEnvAimsAt(t *testing.T) {
+	l := inTheLab(t, "production", "staging")
+	c := l.clone
+
+	step(t, "without a lab, MRS_ENV=lab is refused rather than aimed at the servers", func(t *testing.T) {
+		if theLab.absent == "" {
+			t.Log("not seen now: this lab was kept")
+			return
+		}
+		if r := theLab.refused; r.status == 0 || !strings.Contains(r.output, "there is no folder env/lab") {
 			t.Errorf("exit status %d\n%s", r.status, r.output)
 		}
-		if out := c.must(t, mage, "lab:status"); lastLine(out) != "there is no lab; mage lab:up makes it" {
-			t.Errorf("the last line is %q", lastLine(out))
+		if lastLine(theLab.absent) != "there is no lab; mage lab:up makes it" {
+			t.Errorf("the last line is %q", lastLine(theLab.absent))
 		}
 	})
 
-	t.Run("lab:up makes it, and the second time changes nothing", func(t *testing.T) {
-		if out := c.must(t, mage, "lab:up"); !strings.HasPrefix(lastLine(out), "the lab is up: production ") {
-			t.Fatalf("the last line is %q", lastLine(out))
+	step(t, "lab:up makes it, and the second time changes nothing", func(t *testing.T) {
+		if !strings.HasPrefix(lastLine(theLab.said), "the lab is up: production ") {
+			t.Fatalf("the last line is %q", lastLine(theLab.said))
 		}
-		pid := c.registry(t)
+		pid := c.mustRegistry(t)
 		again := c.must(t, mage, "lab:up")
 		if !strings.Contains(again, "ansible/lab.yml: done, changed=0 on 2 hosts") {
 			t.Errorf("a second run changes something:\n%s", again)
 		}
-		if now := c.registry(t); now != pid {
+		if now := c.mustRegistry(t); now != pid {
 			t.Errorf("the registry was process %d, and is %d", pid, now)
 		}
 		for _, secret := range []string{"production", "staging", "ecole", "branch"} {
-			if info, err := os.Stat(filepath.Join(string(c), "env/lab", secret+".secrets.env")); err != nil || info.Mode() != 0o600 {
+			if info, err := os.Stat(filepath.Join(c.dir, "env/lab", secret+".secrets.env")); err != nil || info.Mode() != 0o600 {
 				t.Errorf("%v, %v", info, err)
 			}
 		}
@@ -108,7 +231,7 @@ func TestTheLabIsWhereTheInstancesRunThatMRSEnvAimsAt(t *testing.T) {
 	}
 	lab := c.lab(t)
 
-	t.Run("on both machines the engine, Traefik and the registry answer", func(t *testing.T) {
+	step(t, "on both machines the engine, Traefik and the registry answer", func(t *testing.T) {
 		for _, name := range []string{"production", "staging"} {
 			m := lab[name]
 			if m.State != "running" || m.Engine == "" || m.Traefik != "404 Not Found" || m.Registry == "" {
@@ -121,17 +244,20 @@ func TestTheLabIsWhereTheInstancesRunThatMRSEnvAimsAt(t *testing.T) {
 		if out := must(t, "ss", "--no-header", "--listening", "--numeric", "--tcp", "src", lab["staging"].Registry); out == "" {
 			t.Error("the registry listens elsewhere than it says")
 		}
-		if out := must(t, "ss", "--no-header", "--listening", "--numeric", "--tcp", "--processes"); strings.Count(out, "pid="+strconv.Itoa(c.registry(t))+",") != 1 {
+		if out := must(t, "ss", "--no-header", "--listening", "--numeric", "--tcp", "--processes"); strings.Count(out, "pid="+strconv.Itoa(c.mustRegistry(t))+",") != 1 {
 			t.Errorf("the registry listens at more than one address:\n%s", out)
 		}
 	})
 
-	t.Run("a machine pulls from the registry what the lab has pushed", func(t *testing.T) {
+	step(t, "a machine pulls from the registry what the lab has pushed", func(t *testing.T) {
 		c.must(t, "ssh", "-F", ".vagrant-ssh", "staging", "sudo", "docker", "pull", "--quiet", lab["staging"].Registry+"/mailhog/mailhog")
 	})
 
+	l.clear(t, "staging")
+	const running = "docker ps --format '{{.Names}}' | sort"
+	neighbours := l.sh(t, "production", running)
 	deploy := []string{"env", "MRS_ENV=lab", mage, "vagrant:bigsudo", "ansible/deploy.yml @staging instance=staging"}
-	t.Run("staging is deployed there, answers by Traefik, and a second run changes nothing", func(t *testing.T) {
+	step(t, "staging is deployed there, answers by Traefik, and a second run changes nothing", func(t *testing.T) {
 		if out := c.must(t, deploy...); changes(t, out) == "0" {
 			t.Errorf("nothing was deployed:\n%s", out)
 		}
@@ -152,12 +278,12 @@ func TestTheLabIsWhereTheInstancesRunThatMRSEnvAimsAt(t *testing.T) {
 				t.Errorf("%s is not from the registry:\n%s", image, images)
 			}
 		}
-		if out := c.must(t, "ssh", "-F", ".vagrant-ssh", "production", "sudo", "docker", "ps", "--format", "{{.Names}}"); out != "traefik" {
-			t.Errorf("on production runs %s", out)
+		if out := l.sh(t, "production", running); out != neighbours {
+			t.Errorf("on production runs\n%s\nand ran\n%s", out, neighbours)
 		}
 	})
 
-	t.Run("what the site mails stays in the lab", func(t *testing.T) {
+	step(t, "what the site mails stays in the lab", func(t *testing.T) {
 		const compose = "sudo docker compose --file /home/mrs-staging/docker-compose.yml "
 		c.must(t, "ssh", "-F", ".vagrant-ssh", "staging", compose+"exec -T django mrs sendtestemail somebody@example.org </dev/null")
 		said := c.must(t, "ssh", "-F", ".vagrant-ssh", "staging",
@@ -167,14 +293,8 @@ func TestTheLabIsWhereTheInstancesRunThatMRSEnvAimsAt(t *testing.T) {
 		}
 	})
 
-	rehearsed := rehearsal{c, lab["production"].Address, lab["staging"].Address, lab["staging"].Registry}
-	rehearsed.noNight(t)
-	t.Run("deployments", func(t *testing.T) { deployments(t, rehearsed) })
-	t.Run("backups", func(t *testing.T) { backups(t, rehearsed) })
-	t.Run("copies", func(t *testing.T) { copies(t, rehearsed) })
-
-	t.Run("lab:up mends what is broken: a dead registry, forgotten names", func(t *testing.T) {
-		must(t, "kill", "-KILL", strconv.Itoa(c.registry(t)))
+	step(t, "lab:up mends what is broken: a dead registry, forgotten names", func(t *testing.T) {
+		must(t, "kill", "-KILL", strconv.Itoa(c.mustRegistry(t)))
 		c.must(t, "ssh", "-F", ".vagrant-ssh", "production", "sudo sh -c 'grep -v lab /etc/hosts >/tmp/hosts; cat /tmp/hosts >/etc/hosts'")
 		if out := c.must(t, mage, "lab:status"); lastLine(out) != "the lab is not complete: production, staging; mage lab:up mends it" {
 			t.Errorf("the last line is %q", lastLine(out))
@@ -189,28 +309,10 @@ func TestTheLabIsWhereTheInstancesRunThatMRSEnvAimsAt(t *testing.T) {
 			t.Errorf("the registry has moved from %s to %s", lab["staging"].Registry, registry)
 		}
 	})
-
-	t.Run("lab:down leaves nothing", func(t *testing.T) {
-		pid := strconv.Itoa(c.registry(t))
-		for range 2 {
-			c.must(t, mage, "lab:down")
-		}
-		if left := c.containers(t); left != "" {
-			t.Errorf("machines are left: %s", left)
-		}
-		if out := run(t, nil, "ps", "-o", "args=", "-p", pid).stdout; strings.Contains(out, "registry serve") { // a zombie is nobody's
-			t.Errorf("the registry is left: %s", out)
-		}
-		for _, path := range []string{"env/lab", ".vagrant/lab", ".vagrant-ssh"} {
-			if _, err := os.Stat(filepath.Join(string(c), path)); !os.IsNotExist(err) {
-				t.Errorf("%s is left: %v", path, err)
-			}
-		}
-	})
 }
 
 func TestTheCookbooksExampleMakesALoadBalancerOfANewServer(t *testing.T) {
-	must(t, mage, "setup")
+	on(t, "here")
 	c := newClone(t)
 	for range 2 {
 		c.must(t, mage, "vagrant:apply")

@@ -1,12 +1,8 @@
 //go:build e2e
 
-// Package e2e drives the targets as an operator does, on the real engine, and
-// looks at what they made from outside.
 package e2e
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -18,92 +14,9 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
-
-	"github.com/betagouv/mrs-ops/internal/demo"
 )
-
-// mage is the compiled targets, root the project's root.
-var mage, root string
-
-func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "mrs-e2e-")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(dir)
-		root, err = filepath.Abs("..")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		mage = filepath.Join(dir, "mrs-ops")
-		build := exec.Command("go", "tool", "mage", "-compile", mage)
-		build.Dir = root
-		if out, err := build.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "mage -compile: %v\n%s", err, out)
-			return 1
-		}
-		// What the tests run and build on; on a bare machine nothing is there yet.
-		say := func(format string, args ...any) { fmt.Printf(format+"\n", args...) }
-		if err := demo.Ensure(context.Background(), root, []string{"debian:bookworm-slim", "betagouv/mrs:master", "postgres:15"}, say); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		return m.Run()
-	}())
-}
-
-// result is how a command ended.
-type result struct {
-	stdout, output string // output has both streams as they came
-	status         int
-}
-
-// run runs argv in the project with env beside the process environment.
-func run(t *testing.T, env []string, argv ...string) result {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 30*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Dir = root
-	cmd.Env = append(os.Environ(), env...)
-	var stdout bytes.Buffer
-	var output lockedBuffer
-	cmd.Stdout = io.MultiWriter(&stdout, &output)
-	cmd.Stderr = &output
-	err := cmd.Run()
-	if err != nil && cmd.ProcessState == nil {
-		t.Fatalf("%v: %v", argv, err)
-	}
-	return result{stdout.String(), output.text.String(), cmd.ProcessState.ExitCode()}
-}
-
-// lockedBuffer takes what two streams write at the same time.
-type lockedBuffer struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-// must is run for what has to succeed; it returns standard output.
-func must(t *testing.T, argv ...string) string {
-	t.Helper()
-	r := run(t, nil, argv...)
-	if r.status != 0 {
-		t.Fatalf("%s: exit status %d\n%s", strings.Join(argv, " "), r.status, r.output)
-	}
-	return strings.TrimSpace(r.stdout)
-}
 
 // instance is a local deployment of this test's own.
 type instance struct {
@@ -167,11 +80,6 @@ func (i *instance) mustDeploy(t *testing.T, more ...string) int {
 	return changed
 }
 
-func lastLine(s string) string {
-	s = strings.TrimSpace(s)
-	return s[strings.LastIndexByte(s, '\n')+1:]
-}
-
 // compose runs docker compose on the deployed file and returns its output.
 func (i *instance) compose(t *testing.T, args ...string) string {
 	t.Helper()
@@ -205,9 +113,10 @@ func (i *instance) get(t *testing.T, host, path string) (int, string) {
 }
 
 func TestALocalDeploymentLivesAsProductionDoes(t *testing.T) {
+	on(t, "here")
 	mrs := newInstance(t, "mrs-e2e", 8765)
 
-	t.Run("deploys from nothing", func(t *testing.T) {
+	step(t, "deploys from nothing", func(t *testing.T) {
 		if mrs.mustDeploy(t) == 0 {
 			t.Error("nothing was changed")
 		}
@@ -216,7 +125,7 @@ func TestALocalDeploymentLivesAsProductionDoes(t *testing.T) {
 		t.FailNow()
 	}
 
-	t.Run("answers to its own name and refuses others", func(t *testing.T) {
+	step(t, "answers to its own name and refuses others", func(t *testing.T) {
 		if status, body := mrs.get(t, "localhost:8765", "/"); status != http.StatusOK || !strings.Contains(body, "<html") {
 			t.Errorf("localhost: %d\n%s", status, body)
 		}
@@ -225,7 +134,7 @@ func TestALocalDeploymentLivesAsProductionDoes(t *testing.T) {
 		}
 	})
 
-	t.Run("deploys the file that compose:render prints, and docker compose accepts it", func(t *testing.T) {
+	step(t, "deploys the file that compose:render prints, and docker compose accepts it", func(t *testing.T) {
 		deployed, err := os.ReadFile(mrs.home + "/docker-compose.yml")
 		if err != nil {
 			t.Fatal(err)
@@ -246,7 +155,7 @@ func TestALocalDeploymentLivesAsProductionDoes(t *testing.T) {
 		}
 	})
 
-	t.Run("keeps secrets from other users of the machine", func(t *testing.T) {
+	step(t, "keeps secrets from other users of the machine", func(t *testing.T) {
 		for name, mode := range map[string]os.FileMode{"": 0o700, "docker-compose.yml": 0o600, ".restic_password": 0o400, ".backup.env": 0o400} {
 			info, err := os.Stat(filepath.Join(mrs.home, name))
 			if err != nil {
@@ -258,7 +167,7 @@ func TestALocalDeploymentLivesAsProductionDoes(t *testing.T) {
 		}
 	})
 
-	t.Run("changes nothing the second time", func(t *testing.T) {
+	step(t, "changes nothing the second time", func(t *testing.T) {
 		before := mrs.compose(t, "ps", "--quiet")
 		if changed := mrs.mustDeploy(t); changed != 0 {
 			t.Errorf("changed=%d", changed)
@@ -268,7 +177,7 @@ func TestALocalDeploymentLivesAsProductionDoes(t *testing.T) {
 		}
 	})
 
-	t.Run("keeps data, attachments and logs when it is deployed again, after a backup", func(t *testing.T) {
+	step(t, "keeps data, attachments and logs when it is deployed again, after a backup", func(t *testing.T) {
 		mrs.compose(t, "exec", "-T", "django", "mrs", "seed", "300")
 		people := mrs.sql(t, "select count(*), sum(hashtext(p::text)) from person_person p")
 		attachments := must(t, "bash", "-c", "cd "+mrs.home+"/mrsattachments && find . -type f | sort | xargs sha256sum | sha256sum && find . -type f | wc -l")
@@ -304,7 +213,7 @@ func TestALocalDeploymentLivesAsProductionDoes(t *testing.T) {
 		}
 	})
 
-	t.Run("backup.sh, then restore.sh, bring back a deleted row and a deleted attachment", func(t *testing.T) {
+	step(t, "backup.sh, then restore.sh, bring back a deleted row and a deleted attachment", func(t *testing.T) {
 		must(t, mrs.home+"/backup.sh")
 		people := mrs.sql(t, "select count(*), sum(hashtext(p::text)) from person_person p")
 		mrs.sql(t, "truncate person_person cascade")
@@ -327,7 +236,7 @@ func TestALocalDeploymentLivesAsProductionDoes(t *testing.T) {
 		must(t, mrs.home+"/prune.sh")
 	})
 
-	t.Run("refuses a snapshot that is not one, and changes nothing", func(t *testing.T) {
+	step(t, "refuses a snapshot that is not one, and changes nothing", func(t *testing.T) {
 		people := mrs.sql(t, "select count(*) from person_person")
 		for _, bad := range []string{"0123abcd", "$(id)", "latest;id", "../x"} {
 			if r := run(t, nil, mrs.home+"/restore.sh", bad); r.status == 0 {
@@ -339,7 +248,7 @@ func TestALocalDeploymentLivesAsProductionDoes(t *testing.T) {
 		}
 	})
 
-	t.Run("undoes a restore that fails, or is interrupted, in the middle of the swap", func(t *testing.T) {
+	step(t, "undoes a restore that fails, or is interrupted, in the middle of the swap", func(t *testing.T) {
 		people := mrs.sql(t, "select count(*), sum(hashtext(p::text)) from person_person p")
 		files := must(t, "bash", "-c", "cd "+mrs.home+"/mrsattachments && find . -type f | sort | xargs sha256sum | sha256sum")
 		folders := must(t, "ls", "-A", mrs.home)
@@ -373,7 +282,7 @@ func TestALocalDeploymentLivesAsProductionDoes(t *testing.T) {
 		}
 	})
 
-	t.Run("takes neither a lost repository for an empty one nor a wrong password for the right one", func(t *testing.T) {
+	step(t, "takes neither a lost repository for an empty one nor a wrong password for the right one", func(t *testing.T) {
 		r := mrs.deploy(t, "RESTIC_PASSWORD=another")
 		if r.status == 0 || !strings.Contains(r.output, "can't be opened with RESTIC_PASSWORD") {
 			t.Errorf("exit status %d\n%s", r.status, r.output)
@@ -393,7 +302,7 @@ func TestALocalDeploymentLivesAsProductionDoes(t *testing.T) {
 		must(t, mrs.home+"/backup.sh")
 	})
 
-	t.Run("neither deploys over nor destroys the stack of another home with its name", func(t *testing.T) {
+	step(t, "neither deploys over nor destroys the stack of another home with its name", func(t *testing.T) {
 		before := mrs.compose(t, "ps", "--quiet")
 		other := &instance{home: "/tmp/mrs-e2e/other/mrs-e2e", port: 8765, env: mrs.env}
 		if r := other.deploy(t); r.status == 0 || !strings.Contains(r.output, "runs already, from "+mrs.home) {
@@ -407,7 +316,7 @@ func TestALocalDeploymentLivesAsProductionDoes(t *testing.T) {
 		}
 	})
 
-	t.Run("can be deployed again when its database has stopped", func(t *testing.T) {
+	step(t, "can be deployed again when its database has stopped", func(t *testing.T) {
 		mrs.compose(t, "stop", "postgres")
 		mrs.mustDeploy(t)
 		if status, _ := mrs.get(t, "localhost:8765", "/"); status != http.StatusOK {
@@ -415,7 +324,7 @@ func TestALocalDeploymentLivesAsProductionDoes(t *testing.T) {
 		}
 	})
 
-	t.Run("fails with the logs when the image is broken, and recovers with a good one", func(t *testing.T) {
+	step(t, "fails with the logs when the image is broken, and recovers with a good one", func(t *testing.T) {
 		broken(t)
 		r := mrs.deploy(t, "-image=mrs-e2e/broken:1")
 		if r.status == 0 {
@@ -432,7 +341,7 @@ func TestALocalDeploymentLivesAsProductionDoes(t *testing.T) {
 		}
 	})
 
-	t.Run("refuses an image that does not exist before it touches anything", func(t *testing.T) {
+	step(t, "refuses an image that does not exist before it touches anything", func(t *testing.T) {
 		before := mrs.compose(t, "ps", "--quiet")
 		if r := mrs.deploy(t, "-image=mrs-e2e/nowhere:1"); r.status == 0 || !strings.Contains(r.output, "mrs-e2e/nowhere:1") {
 			t.Errorf("exit status %d\n%s", r.status, r.output)
@@ -442,7 +351,7 @@ func TestALocalDeploymentLivesAsProductionDoes(t *testing.T) {
 		}
 	})
 
-	t.Run("refuses a port that is taken", func(t *testing.T) {
+	step(t, "refuses a port that is taken", func(t *testing.T) {
 		listener, err := net.Listen("tcp", ":8766")
 		if err != nil {
 			t.Fatal(err)
@@ -453,7 +362,7 @@ func TestALocalDeploymentLivesAsProductionDoes(t *testing.T) {
 		}
 	})
 
-	t.Run("is destroyed without a trace, once asked", func(t *testing.T) {
+	step(t, "is destroyed without a trace, once asked", func(t *testing.T) {
 		if out := must(t, mage, "local:destroy", "-home="+mrs.home); !strings.Contains(out, "is kept") {
 			t.Errorf("nobody answered, and the home was not kept: %s", out)
 		}

@@ -147,6 +147,7 @@ func (d database) copy(t *testing.T, rules *anonymize.Rules, from, to string) er
 }
 
 func TestWhateverIsInADatabaseComesAsItWasOrIsRefused(t *testing.T) {
+	brief(t)
 	d := newDatabase(t)
 	d.sql(t, "postgres", "create database source; create database target")
 	d.sql(t, "source", oddSchema)

@@ -89,6 +89,7 @@ func playbook(t *testing.T, env []string, vars ...string) result {
 }
 
 func TestThePlaybookByHandDeploysAnEphemeralInstanceAndTellsSlack(t *testing.T) {
+	brief(t)
 	const project = "test-e2e"
 	folder := must(t, "bash", "-c", "echo ~root") + "/.yourlabs.compose/" + project
 	clean := func() {

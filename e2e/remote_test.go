@@ -220,31 +220,6 @@ func runs(t *testing.T, marker string) bool {
 	return false
 }
 
-// patience is how long is waited for what takes moments, at most: as long as a
-// loaded machine may take.
-const patience = 2 * time.Minute
-
-// soon waits until something holds, and reports whether it came to that. It asks
-// less often as time goes by: to ask may be work.
-func soon(holds func() bool) bool {
-	late := time.Now().Add(patience)
-	for nap := 20 * time.Millisecond; !holds(); nap = min(2*nap, time.Second) {
-		if time.Now().After(late) {
-			return false
-		}
-		time.Sleep(nap)
-	}
-	return true
-}
-
-// eventually ends the test unless something holds soon.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	if !soon(holds) {
-		t.Fatalf("not within %s: %s", patience, what)
-	}
-}
-
 func freePort(t *testing.T) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -271,6 +246,7 @@ func unique(t *testing.T) string {
 }
 
 func TestARemoteCommandReceivesItsWordsIntactAndItsOutputComesBack(t *testing.T) {
+	brief(t)
 	h := startSSHD(t).dial(t, remote.Options{})
 	words := []string{"", " ", "a b'; touch /tmp/pwned; $(id)", `"\`, "line\nbreak", "é\xff\x01", "-n", "*", "~", "!!", "#"}
 	got, err := h.Exec(append([]string{"printf", `%s\0`}, words...)...).String()
@@ -283,6 +259,7 @@ func TestARemoteCommandReceivesItsWordsIntactAndItsOutputComesBack(t *testing.T)
 }
 
 func TestARemoteFailureHasItsOutputItsErrorsAndItsStatus(t *testing.T) {
+	brief(t)
 	var live strings.Builder
 	h := startSSHD(t).dial(t, remote.Options{Stderr: &live})
 	// More than two seconds, so that the leash has pulled.
@@ -310,6 +287,7 @@ func TestARemoteFailureHasItsOutputItsErrorsAndItsStatus(t *testing.T) {
 }
 
 func TestAStreamPassesThroughTwoHostsAndAFilterUnchanged(t *testing.T) {
+	brief(t)
 	from, to := startSSHD(t).dial(t, remote.Options{}), startSSHD(t).dial(t, remote.Options{})
 	const size = 100 << 20
 	sum := sha256.New()
@@ -329,6 +307,7 @@ func TestAStreamPassesThroughTwoHostsAndAFilterUnchanged(t *testing.T) {
 }
 
 func TestASlowTrickleArrivesWhileItTrickles(t *testing.T) {
+	brief(t)
 	h := startSSHD(t).dial(t, remote.Options{})
 	r, w := io.Pipe()
 	out := h.ExecFrom(script.NewPipe().WithReader(r), "cat")
@@ -347,6 +326,7 @@ func TestASlowTrickleArrivesWhileItTrickles(t *testing.T) {
 }
 
 func TestManyCommandsShareAConnection(t *testing.T) {
+	brief(t)
 	s := startSSHD(t)
 	h := s.dial(t, remote.Options{})
 	var all sync.WaitGroup
@@ -366,6 +346,7 @@ func TestManyCommandsShareAConnection(t *testing.T) {
 }
 
 func TestTooManyCommandsAtOnceAreRefusedWithAReason(t *testing.T) {
+	brief(t)
 	h := startSSHD(t, "MaxSessions 1").dial(t, remote.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -376,6 +357,7 @@ func TestTooManyCommandsAtOnceAreRefusedWithAReason(t *testing.T) {
 }
 
 func TestSudoRunsAsRoot(t *testing.T) {
+	brief(t)
 	h := startSSHD(t).dial(t, remote.Options{}).Sudo()
 	if got, err := h.Exec("id", "-u").String(); got != "0\n" || err != nil {
 		t.Errorf("id -u: %q, %v", got, err)
@@ -386,6 +368,7 @@ func TestSudoRunsAsRoot(t *testing.T) {
 }
 
 func TestCancellingEndsTheRemoteCommand(t *testing.T) {
+	brief(t)
 	h := startSSHD(t).dial(t, remote.Options{})
 	endless := func() *script.Pipe { return script.NewPipe().WithReader(zeros{}) }
 	for name, start := range map[string]func(h *remote.Host, mark string) *script.Pipe{
@@ -428,6 +411,7 @@ type zeros struct{}
 func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 
 func TestALostConnectionIsNoEndOfTheData(t *testing.T) {
+	brief(t)
 	s := startSSHD(t)
 	h := s.dial(t, remote.Options{})
 	p := h.Exec("cat", "/dev/zero")
@@ -449,6 +433,7 @@ func TestALostConnectionIsNoEndOfTheData(t *testing.T) {
 }
 
 func TestAGoodStatusThatOvertookTheOutputIsNotBelieved(t *testing.T) {
+	brief(t)
 	s := startSSHD(t)
 	// What is on its way to a reader that does not read: the 2 MiB that the
 	// client takes unread, and a little more, which sshd has when the command
@@ -469,6 +454,7 @@ func TestAGoodStatusThatOvertookTheOutputIsNotBelieved(t *testing.T) {
 }
 
 func TestALostConnectionIsNoEndOfACommandsInput(t *testing.T) {
+	brief(t)
 	s := startSSHD(t)
 	h := s.dial(t, remote.Options{})
 	committed, mark := s.path("committed"), unique(t)
@@ -488,6 +474,7 @@ func TestALostConnectionIsNoEndOfACommandsInput(t *testing.T) {
 }
 
 func TestAStageThatFailsStopsTheStagesAfterIt(t *testing.T) {
+	brief(t)
 	s := startSSHD(t)
 	h := s.dial(t, remote.Options{})
 	for name, in := range map[string]func() *script.Pipe{
@@ -518,6 +505,7 @@ func TestAStageThatFailsStopsTheStagesAfterIt(t *testing.T) {
 }
 
 func TestAStageThatEndsEarlyIsAnError(t *testing.T) {
+	brief(t)
 	h := startSSHD(t).dial(t, remote.Options{})
 	_, err := h.ExecFrom(script.NewPipe().WithReader(zeros{}), "head", "-c", "1").String()
 	wants(t, err, "ended before it had read all of its input")
@@ -526,6 +514,7 @@ func TestAStageThatEndsEarlyIsAnError(t *testing.T) {
 }
 
 func TestAReaderThatStopsEndsTheCommand(t *testing.T) {
+	brief(t)
 	h := startSSHD(t).dial(t, remote.Options{})
 	mark := unique(t)
 	p := h.Exec("sh", "-c", "cat /dev/zero; sleep 600", mark)
@@ -537,6 +526,7 @@ func TestAReaderThatStopsEndsTheCommand(t *testing.T) {
 }
 
 func TestAHostThatStopsAnsweringIsGivenUp(t *testing.T) {
+	brief(t)
 	s := startSSHD(t)
 	h := s.dial(t, remote.Options{KeepAlive: 500 * time.Millisecond})
 	p := h.Exec("sh", "-c", "echo on; exec sleep 600")
@@ -553,6 +543,7 @@ func TestAHostThatStopsAnsweringIsGivenUp(t *testing.T) {
 }
 
 func TestAnIdleHostIsNotGivenUp(t *testing.T) {
+	brief(t)
 	h := startSSHD(t).dial(t, remote.Options{KeepAlive: 200 * time.Millisecond}) // after 0.6 s without an answer
 	if _, err := h.Exec("sleep", "0.9").String(); err != nil {                   // less than the leash takes to pull
 		t.Error(err)
@@ -560,6 +551,7 @@ func TestAnIdleHostIsNotGivenUp(t *testing.T) {
 }
 
 func TestEachWayNotToGetInHasItsOwnError(t *testing.T) {
+	brief(t)
 	s := startSSHD(t)
 	other := startSSHD(t)
 	must(t, "ssh-keygen", "-q", "-t", "ed25519", "-N", "a passphrase", "-f", s.path("locked"))
@@ -683,6 +675,7 @@ func babbler(t *testing.T) int {
 }
 
 func TestANewHostIsRememberedWhereTheConfigurationAcceptsIt(t *testing.T) {
+	brief(t)
 	s, other := startSSHD(t), startSSHD(t)
 	known := s.path("new/known_hosts")
 	s.config = s.write(t, "accepting", s.clientConfig(t, "StrictHostKeyChecking accept-new\nHashKnownHosts yes\nUserKnownHostsFile "+known))
@@ -702,6 +695,7 @@ func TestANewHostIsRememberedWhereTheConfigurationAcceptsIt(t *testing.T) {
 }
 
 func TestWhatVagrantWritesIsUnderstood(t *testing.T) {
+	brief(t)
 	s := startSSHD(t)
 	config := s.write(t, ".vagrant-ssh", fmt.Sprintf(`Host default
   HostName 127.0.0.1
@@ -729,6 +723,7 @@ func TestWhatVagrantWritesIsUnderstood(t *testing.T) {
 }
 
 func TestAHostWithACertificateIsKnownByItsAuthority(t *testing.T) {
+	brief(t)
 	s := startSSHD(t)
 	must(t, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", s.path("authority"))
 	must(t, "ssh-keygen", "-q", "-s", s.path("authority"), "-I", "box", "-h", "-n", "127.0.0.1", s.path("host_key.pub"))
@@ -742,6 +737,7 @@ func TestAHostWithACertificateIsKnownByItsAuthority(t *testing.T) {
 }
 
 func TestAHostIsReachedThroughItsJumpHosts(t *testing.T) {
+	brief(t)
 	first, second, last := startSSHD(t), startSSHD(t), startSSHD(t)
 	config := last.write(t, "jumping", last.clientConfig(t, "ProxyJump first,second")+
 		strings.Replace(first.clientConfig(t, ""), "Host box", "Host first", 1)+
@@ -760,6 +756,7 @@ func TestAHostIsReachedThroughItsJumpHosts(t *testing.T) {
 }
 
 func TestAKeyThatOnlyTheAgentHasGetsInAndIsLent(t *testing.T) {
+	brief(t)
 	s := startSSHD(t)
 	socket := s.path("agent")
 	agent := exec.Command("ssh-agent", "-D", "-a", socket)
@@ -788,6 +785,7 @@ func TestAKeyThatOnlyTheAgentHasGetsInAndIsLent(t *testing.T) {
 }
 
 func TestASocketOfTheHostIsReached(t *testing.T) {
+	brief(t)
 	s := startSSHD(t)
 	h := s.dial(t, remote.Options{})
 	l, err := net.Listen("unix", s.path("socket"))

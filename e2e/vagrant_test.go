@@ -4,72 +4,24 @@ package e2e
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
-// clone is a copy of what is committed or new in the project, in a folder of
-// its own: its Vagrant machines are not those of whoever works in the project,
-// nor those of another run of the tests.
-type clone string
-
-func newClone(t *testing.T) clone {
-	t.Helper()
-	dir := clone(filepath.Join(t.TempDir(), fmt.Sprintf("mrs-e2e-%d", os.Getpid())))
-	must(t, "bash", "-c", `set -o pipefail; mkdir "$0" && git ls-files -z --cached --others --exclude-standard |
-		xargs -0 sh -c 'for f; do test -e "$f" && printf "%s\0" "$f"; done; :' sh |
-		tar --null --files-from=- -c | tar -C "$0" -x`, string(dir))
-	t.Cleanup(func() {
-		cmd := exec.Command("vagrant", "destroy", "--force")
-		cmd.Dir = string(dir)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("vagrant destroy: %v\n%s", err, out)
-		}
-	})
-	return dir
-}
-
-// run runs argv in the clone, where the targets of the project are mage.
-func (c clone) run(t *testing.T, argv ...string) result {
-	t.Helper()
-	start := time.Now()
-	r := run(t, nil, append([]string{"env", "--chdir=" + string(c)}, argv...)...)
-	t.Logf("%s: exit status %d in %s", strings.Join(argv, " "), r.status, time.Since(start).Round(100*time.Millisecond))
-	return r
-}
-
-func (c clone) must(t *testing.T, argv ...string) string {
-	t.Helper()
-	r := c.run(t, argv...)
-	if r.status != 0 {
-		t.Fatalf("%s: exit status %d\n%s", strings.Join(argv, " "), r.status, r.output)
-	}
-	return strings.TrimSpace(r.stdout)
-}
-
-// containers returns the containers that Vagrant made for the clone.
-func (c clone) containers(t *testing.T) string {
-	t.Helper()
-	return must(t, "docker", "ps", "--all", "--quiet", "--filter", "name="+filepath.Base(string(c))+"_")
-}
-
 func TestAVagrantMachineIsAServerThatCanBeReplacedAndLeavesNothing(t *testing.T) {
-	must(t, mage, "setup")
+	on(t, "here")
 	c := newClone(t)
 
-	t.Run("the Vagrantfile is valid for both providers", func(t *testing.T) {
+	step(t, "the Vagrantfile is valid for both providers", func(t *testing.T) {
 		c.must(t, "vagrant", "validate")
 		c.must(t, "env", "VAGRANT_DEFAULT_PROVIDER=virtualbox", "VAGRANT_IP=192.168.56.10", "VAGRANT_GUI=1", "vagrant", "validate", "--ignore-provider")
 	})
 
 	var volumes []string
-	t.Run("apply boots a new server, twice", func(t *testing.T) {
+	step(t, "apply boots a new server, twice", func(t *testing.T) {
 		for range 2 {
 			if out := c.must(t, mage, "vagrant:apply"); !strings.HasPrefix(lastLine(out), "up: default ") {
 				t.Fatalf("the last line is %q", lastLine(out))
@@ -85,7 +37,7 @@ func TestAVagrantMachineIsAServerThatCanBeReplacedAndLeavesNothing(t *testing.T)
 			}
 			volumes = append(volumes, must(t, "docker", "inspect", "--format", `{{range .Mounts}}{{if eq .Type "volume"}}{{.Name}}{{end}}{{end}}`, c.containers(t)))
 		}
-		if info, err := os.Stat(filepath.Join(string(c), ".vagrant-ssh")); err != nil || info.Mode() != 0o600 {
+		if info, err := os.Stat(filepath.Join(c.dir, ".vagrant-ssh")); err != nil || info.Mode() != 0o600 {
 			t.Errorf(".vagrant-ssh: %v, %v", info, err)
 		}
 	})
@@ -93,8 +45,8 @@ func TestAVagrantMachineIsAServerThatCanBeReplacedAndLeavesNothing(t *testing.T)
 		t.FailNow()
 	}
 
-	t.Run("nobody gets in by the key that everybody knows", func(t *testing.T) {
-		known, err := os.ReadFile(filepath.Join(string(c), "vagrant/vagrant.pub"))
+	step(t, "nobody gets in by the key that everybody knows", func(t *testing.T) {
+		known, err := os.ReadFile(filepath.Join(c.dir, "vagrant/vagrant.pub"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -104,7 +56,7 @@ func TestAVagrantMachineIsAServerThatCanBeReplacedAndLeavesNothing(t *testing.T)
 		}
 	})
 
-	t.Run("status shows the server and its address", func(t *testing.T) {
+	step(t, "status shows the server and its address", func(t *testing.T) {
 		var machines []struct{ Name, Provider, State, Address string }
 		if err := json.Unmarshal([]byte(c.must(t, mage, "vagrant:status", "-json")), &machines); err != nil {
 			t.Fatal(err)
@@ -131,7 +83,7 @@ func TestAVagrantMachineIsAServerThatCanBeReplacedAndLeavesNothing(t *testing.T)
 	}
 	const text = `a b'; touch /tmp/pwned; $(id) é`
 
-	t.Run("bigsudo aims at default, and the second time changes nothing", func(t *testing.T) {
+	step(t, "bigsudo aims at default, and the second time changes nothing", func(t *testing.T) {
 		for _, changed := range []string{"changed=1", "changed=0"} {
 			out := c.must(t, mage, "vagrant:bigsudo", role+` text="a b'; touch /tmp/pwned; \$(id) é" -v`)
 			if !strings.Contains(lastLine(out), changed) {
@@ -143,7 +95,7 @@ func TestAVagrantMachineIsAServerThatCanBeReplacedAndLeavesNothing(t *testing.T)
 		}
 	})
 
-	t.Run("bigsudo never aims at a real server", func(t *testing.T) {
+	step(t, "bigsudo never aims at a real server", func(t *testing.T) {
 		r := c.run(t, mage, "vagrant:bigsudo", role+" @production @mrs")
 		if r.status == 0 || !strings.Contains(r.output, "no machine called mrs") {
 			t.Errorf("exit status %d\n%s", r.status, r.output)
@@ -153,14 +105,14 @@ func TestAVagrantMachineIsAServerThatCanBeReplacedAndLeavesNothing(t *testing.T)
 		}
 	})
 
-	t.Run("bigsudo boots a server that is halted", func(t *testing.T) {
+	step(t, "bigsudo boots a server that is halted", func(t *testing.T) {
 		c.must(t, "vagrant", "halt")
 		if out := c.must(t, mage, "vagrant:bigsudo", role+" text=x --check"); !strings.Contains(lastLine(out), "changed=1") {
 			t.Errorf("the last line is %q", lastLine(out))
 		}
 	})
 
-	t.Run("destroy leaves nothing", func(t *testing.T) {
+	step(t, "destroy leaves nothing", func(t *testing.T) {
 		if out := c.must(t, mage, "vagrant:destroy"); out != "destroyed: default" {
 			t.Errorf("got %q", out)
 		}
@@ -173,7 +125,7 @@ func TestAVagrantMachineIsAServerThatCanBeReplacedAndLeavesNothing(t *testing.T)
 				t.Errorf("volume %s is left", volume)
 			}
 		}
-		if _, err := os.Stat(filepath.Join(string(c), ".vagrant-ssh")); !os.IsNotExist(err) {
+		if _, err := os.Stat(filepath.Join(c.dir, ".vagrant-ssh")); !os.IsNotExist(err) {
 			t.Errorf(".vagrant-ssh is left: %v", err)
 		}
 		if out := c.must(t, mage, "vagrant:destroy"); out != "destroyed: default" {

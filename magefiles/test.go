@@ -3,8 +3,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"time"
+
+	"github.com/magefile/mage/mg"
 
 	"github.com/betagouv/mrs-ops/internal/check"
 	"github.com/betagouv/mrs-ops/internal/console"
@@ -19,10 +22,17 @@ func Setup(ctx context.Context) error {
 	return setup.Everything(ctx, console.Say)
 }
 
-// Test sets up what is missing and runs every check: linters, unit tests, end-to-end tests.
+// Test is the namespace of the project's own tests.
+type Test mg.Namespace
+
+// Aliases are the targets that have a second name: mage test is everything.
+var Aliases = map[string]any{"test": Test.All}
+
+// All sets up what is missing and runs every check, as mage test: linters, unit tests, end-to-end tests.
 //
-// The end-to-end tests deploy on this machine's Docker engine, under names of their own.
-func Test(ctx context.Context) error {
+// The end-to-end tests deploy on this machine's Docker engine, under names of their own. At the end
+// are those that failed and the ten slowest; .test/times.tsv has all of them.
+func (Test) All(ctx context.Context) error {
 	start := time.Now()
 	if err := setup.Need(ctx, console.Say, setup.Test...); err != nil {
 		return err
@@ -33,6 +43,38 @@ func Test(ctx context.Context) error {
 		}
 	}
 	check.Took(start, "all tests pass")
+	return nil
+}
+
+// One runs the tests whose names match, of whatever level: Backups, or "Backups/a byte that flips".
+//
+// A name is a regular expression for each part between slashes, as go test -run takes it. -keep keeps
+// the lab that they have made for the next run with -keep, which begins within seconds then.
+func (Test) One(ctx context.Context, name string, keep *bool) error {
+	start := time.Now()
+	if err := setup.Need(ctx, console.Say, setup.Test...); err != nil {
+		return err
+	}
+	if err := check.One(ctx, name, value(keep)); err != nil {
+		return err
+	}
+	check.Took(start, "the tests of that name pass")
+	return nil
+}
+
+// Soak strikes deployments, backups, restores and copies in the lab at random moments, for 1h or -for=.
+//
+// What happens, to what and when, is drawn from a seed, which is printed; each finding tells the
+// -seed= that repeats it. It goes on after a finding, and fails at the end.
+func (Test) Soak(ctx context.Context, For *time.Duration, seed *string) error {
+	start := time.Now()
+	if err := setup.Need(ctx, console.Say, setup.Test...); err != nil {
+		return err
+	}
+	if err := check.Soak(ctx, check.Campaign{For: cmp.Or(value(For), time.Hour), Seed: value(seed)}); err != nil {
+		return err
+	}
+	check.Took(start, "the campaign found nothing")
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ import (
 )
 
 // tags are the build constraints that hide sources from plain `go vet ./...`.
-const tags = "-tags=mage,e2e"
+const tags = "-tags=mage,e2e,soak"
 
 var blank = regexp.MustCompile(`^$`)
 
@@ -42,12 +43,77 @@ func Unit(ctx context.Context) error {
 	return run(ctx, "go", "test", "./...")
 }
 
-// EndToEnd runs the tests that deploy on this machine's Docker engine. They
-// print as they go; those that failed are printed once more at the end, where
+// folder is where a run of tests leaves what it has measured and said. It is
+// not committed.
+const folder = ".test"
+
+// A Campaign strikes at random moments, for as long as it is told.
+type Campaign struct {
+	For  time.Duration
+	Seed string // of the moments and what happens at them; empty: a new one
+}
+
+// EndToEnd runs the tests that deploy on this machine's Docker engine. They are
+// told as they end; those that failed are printed once more at the end, where
 // the log of a CI system is read.
 func EndToEnd(ctx context.Context) error {
-	return run(ctx, "go", "tool", "gotestsum", "--format=standard-verbose", "--",
-		"-tags=e2e", "-count=1", "-timeout=80m", "./e2e/...")
+	return gotestsum(ctx, nil, "./e2e/...", "-timeout=80m")
+}
+
+// One runs the tests, of all levels, whose names match: a regular expression for
+// each part of a name, with slashes between them, as go test -run takes it. With
+// keep, the lab stays for the next run, and the one that stayed is used.
+func One(ctx context.Context, name string, keep bool) error {
+	flags := []string{"-timeout=80m", "-run=" + name}
+	if !keep {
+		return gotestsum(ctx, nil, "./...", flags...)
+	}
+	return gotestsum(ctx, nil, "./e2e/...", append(flags, "-args", "-keep")...)
+}
+
+// Soak runs the campaign.
+func Soak(ctx context.Context, c Campaign) error {
+	// What it begins it ends; to lay it out takes some minutes, too.
+	timeout := "-timeout=" + (c.For + 90*time.Minute).String()
+	return gotestsum(ctx, []string{"soak"}, "./e2e/...", timeout, "-run=^TestSoak$", "-args", "-for="+c.For.String(), "-seed="+c.Seed)
+}
+
+// gotestsum runs tests of packages with more flags of go test, tells what they
+// say where they fail, and how long the slowest took.
+func gotestsum(ctx context.Context, tags []string, packages string, flags ...string) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	said := filepath.Join(folder, "events.json")
+	argv := []string{"go", "tool", "gotestsum", "--format=testname", "--format-hide-empty-pkg", "--jsonfile=" + said, "--",
+		"-tags=" + strings.Join(append([]string{"e2e"}, tags...), ","), "-count=1", packages}
+	err := run(ctx, append(argv, flags...)...)
+	return errors.Join(err, measured(said, filepath.Join(folder, "times.tsv")))
+}
+
+// measured writes how long each test took that events tell of, and prints the
+// slowest. That there was none is an error.
+func measured(events, times string) error {
+	in, err := os.Open(events)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	all, err := timings(in)
+	if err != nil {
+		return err
+	}
+	if len(all) == 0 {
+		return errors.New("no test was run: none has such a name\nhint: go test -tags=e2e -list=. ./... lists them")
+	}
+	out, err := os.Create(times)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(writeTimings(out, all), out.Close()); err != nil {
+		return err
+	}
+	return errors.Join(showSlowest(all), console.Table([]string{"all of them:", times}, []string{"what they said:", events}))
 }
 
 func run(ctx context.Context, argv ...string) error {

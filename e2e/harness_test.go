@@ -1,0 +1,277 @@
+//go:build e2e
+
+// Package e2e drives the targets as an operator does, on the real engine, and
+// looks at what they made from outside.
+//
+// Every test says which machines it needs for itself ([on]): this one, or one or
+// both of the lab (lab_test.go). Those that need different ones run side by side,
+// in any order. What measures how visitors fare is run [alone]. Nothing is set for
+// the whole process: an environment belongs to a [clone] or an [instance], ports
+// and names to one test.
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/betagouv/mrs-ops/internal/demo"
+)
+
+// mage is the compiled targets, root the project's root.
+var mage, root string
+
+// keep is whether the lab is kept for the next run, and one that was kept is used.
+var keep = flag.Bool("keep", false, "keep the lab, and use one that was kept")
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "mrs-e2e-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		if err := prepare(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		status := m.Run()
+		if err := theLab.close(); err != nil {
+			fmt.Fprintf(os.Stderr, "FAIL: %v\n", err)
+			return 1
+		}
+		return status
+	}())
+}
+
+// prepare makes what all tests need: the targets, compiled into dir, and what
+// is run and built on; on a bare machine nothing is there yet.
+func prepare(dir string) (err error) {
+	if root, err = filepath.Abs(".."); err != nil {
+		return err
+	}
+	// How many run side by side is up to the machines they need, not to the number of processors.
+	if err := flag.Set("test.parallel", "64"); err != nil {
+		return err
+	}
+	mage = filepath.Join(dir, "mrs-ops")
+	for _, argv := range [][]string{{"go", "tool", "mage", "-compile", mage}, {mage, "setup"}} {
+		cmd := exec.Command(argv[0], argv[1:]...)
+		cmd.Dir = root
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%v: %w\n%s", argv, err, out)
+		}
+	}
+	say := func(format string, args ...any) { fmt.Printf(format+"\n", args...) }
+	return demo.Ensure(context.Background(), root, []string{"debian:bookworm-slim", "betagouv/mrs:master", "postgres:15"}, say)
+}
+
+// machines are what tests need for themselves: this one, with its ports and its
+// apt, and the two of the lab. Always locked in this order.
+var machines = []struct {
+	name string
+	sync.Mutex
+}{{name: "here"}, {name: "production"}, {name: "staging"}}
+
+// calm is held for reading by whoever keeps a processor busy, for writing by
+// whoever measures.
+var calm sync.RWMutex
+
+// on begins a test that runs beside others, once it has these machines for itself.
+func on(t *testing.T, names ...string) {
+	t.Helper()
+	t.Parallel()
+	for i := range machines {
+		if m := &machines[i]; slices.Contains(names, m.name) {
+			m.Lock()
+			t.Cleanup(m.Unlock)
+		}
+	}
+}
+
+// brief begins a test of this machine that is one step, of seconds.
+func brief(t *testing.T) {
+	t.Helper()
+	on(t, "here")
+	calm.RLock()
+	t.Cleanup(calm.RUnlock)
+}
+
+// step is a part of a test that is not run while another measures.
+func step(t *testing.T, name string, f func(t *testing.T)) {
+	t.Helper()
+	calm.RLock()
+	defer calm.RUnlock()
+	t.Run(name, f)
+}
+
+// alone is a part of a test beside which nothing else is run.
+func alone(t *testing.T, name string, f func(t *testing.T)) {
+	t.Helper()
+	calm.Lock()
+	defer calm.Unlock()
+	t.Run(name, f)
+}
+
+// result is how a command ended.
+type result struct {
+	stdout, output string // output has both streams as they came
+	status         int
+}
+
+// run runs argv in the project with env beside the process environment.
+func run(t *testing.T, env []string, argv ...string) result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 30*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), env...)
+	var stdout bytes.Buffer
+	var output lockedBuffer
+	cmd.Stdout = io.MultiWriter(&stdout, &output)
+	cmd.Stderr = &output
+	err := cmd.Run()
+	if err != nil && cmd.ProcessState == nil {
+		t.Fatalf("%v: %v", argv, err)
+	}
+	return result{stdout.String(), output.String(), cmd.ProcessState.ExitCode()}
+}
+
+// lockedBuffer takes what two streams write at the same time.
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+// must is run for what has to succeed; it returns standard output.
+func must(t *testing.T, argv ...string) string {
+	t.Helper()
+	r := run(t, nil, argv...)
+	if r.status != 0 {
+		t.Fatalf("%s: exit status %d\n%s", strings.Join(argv, " "), r.status, r.output)
+	}
+	return strings.TrimSpace(r.stdout)
+}
+
+func lastLine(s string) string {
+	s = strings.TrimSpace(s)
+	return s[strings.LastIndexByte(s, '\n')+1:]
+}
+
+// patience is how long is waited for what takes moments, at most: as long as a
+// loaded machine may take.
+const patience = 2 * time.Minute
+
+// soon waits until something holds, and reports whether it came to that. It asks
+// less often as time goes by: to ask may be work.
+func soon(holds func() bool) bool {
+	late := time.Now().Add(patience)
+	for nap := 20 * time.Millisecond; !holds(); nap = min(2*nap, time.Second) {
+		if time.Now().After(late) {
+			return false
+		}
+		time.Sleep(nap)
+	}
+	return true
+}
+
+// eventually ends the test unless something holds soon.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	if !soon(holds) {
+		t.Fatalf("not within %s: %s", patience, what)
+	}
+}
+
+// clone is a copy of what is committed or new in the project, in a folder of
+// its own: its Vagrant machines are not those of whoever works in the project,
+// nor those of another test.
+type clone struct {
+	dir string
+	env []string // of what is run in it, beside the process environment
+}
+
+// clones counts those of this process.
+var clones atomic.Int32
+
+// newClone makes one that goes, with its machines, when the test ends.
+func newClone(t *testing.T) clone {
+	t.Helper()
+	c := clone{dir: filepath.Join(t.TempDir(), fmt.Sprintf("mrs-e2e-%d-%d", os.Getpid(), clones.Add(1)))}
+	c.fill(t)
+	t.Cleanup(func() {
+		cmd := exec.Command("vagrant", "destroy", "--force")
+		cmd.Dir = c.dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("vagrant destroy: %v\n%s", err, out)
+		}
+	})
+	return c
+}
+
+// fill makes the sources in the clone those of the project. What a lab has left
+// there stays.
+func (c clone) fill(t *testing.T) {
+	t.Helper()
+	must(t, "bash", "-c", `set -o pipefail
+		mkdir -p "$0/env"
+		find "$0" -mindepth 1 -not -path "$0/.vagrant*" -not -path "$0/env" -not -path "$0/env/lab*" -delete
+		git ls-files -z --cached --others --exclude-standard |
+			xargs -0 sh -c 'for f; do test -e "$f" && printf "%s\0" "$f"; done; :' sh |
+			tar --null --files-from=- -c | tar -C "$0" -x`, c.dir)
+}
+
+// with is the clone with more in its environment.
+func (c clone) with(env ...string) clone {
+	return clone{c.dir, append(c.env[:len(c.env):len(c.env)], env...)}
+}
+
+// run runs argv in the clone, where the targets of the project are mage.
+func (c clone) run(t *testing.T, argv ...string) result {
+	t.Helper()
+	start := time.Now()
+	r := run(t, c.env, append([]string{"env", "--chdir=" + c.dir}, argv...)...)
+	t.Logf("%s: exit status %d in %s", strings.Join(argv, " "), r.status, time.Since(start).Round(100*time.Millisecond))
+	return r
+}
+
+func (c clone) must(t *testing.T, argv ...string) string {
+	t.Helper()
+	r := c.run(t, argv...)
+	if r.status != 0 {
+		t.Fatalf("%s: exit status %d\n%s", strings.Join(argv, " "), r.status, r.output)
+	}
+	return strings.TrimSpace(r.stdout)
+}
+
+// containers returns the containers that Vagrant made for the clone.
+func (c clone) containers(t *testing.T) string {
+	t.Helper()
+	return must(t, "docker", "ps", "--all", "--quiet", "--filter", "name=^/?"+filepath.Base(c.dir)+"_")
+}
