@@ -2,8 +2,11 @@ package ci
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -44,15 +47,19 @@ func names(env map[string]any) (list []string) {
 	return list
 }
 
-func droneSteps(t *testing.T) (list []step) {
-	type pipeline struct {
-		Steps []struct {
-			Name        string
-			Commands    []string
-			Environment map[string]any
-		}
+// dronePipeline is a document of Drone's file.
+type dronePipeline struct {
+	Name  string
+	Steps []struct {
+		Name        string
+		Commands    []string
+		Environment map[string]any
 	}
-	for _, p := range documents[pipeline](t, ".drone.yml") {
+	Trigger struct{ Event, Cron []string }
+}
+
+func droneSteps(t *testing.T) (list []step) {
+	for _, p := range documents[dronePipeline](t, ".drone.yml") {
 		for _, s := range p.Steps {
 			list = append(list, step{s.Name, s.Commands, names(s.Environment)})
 		}
@@ -60,45 +67,84 @@ func droneSteps(t *testing.T) (list []step) {
 	return list
 }
 
-func gitlabSteps(t *testing.T) (list []step) {
-	type job struct {
+type (
+	gitlabRule struct{ If, When string }
+	gitlabJob  struct {
 		Script      []string
 		Extends     string
+		Rules       []gitlabRule
+		Variables   map[string]string
 		Environment struct{ Name string }
 	}
+)
+
+// gitlabJobs returns what GitLab runs, by name.
+func gitlabJobs(t *testing.T) map[string]gitlabJob {
+	t.Helper()
+	all, jobs := map[string]gitlabJob{}, map[string]gitlabJob{}
 	for _, file := range documents[map[string]yaml.Node](t, ".gitlab-ci.yml") {
-		jobs := map[string]job{}
 		for name, node := range file {
-			var j job
+			var j gitlabJob
 			if node.Kind == yaml.MappingNode && node.Decode(&j) == nil {
-				jobs[name] = j
+				all[name] = j
 			}
 		}
-		for name, j := range jobs {
-			if strings.HasPrefix(name, ".") {
-				continue
-			}
-			if commands := append(j.Script, jobs[j.Extends].Script...); commands != nil {
-				list = append(list, step{name: name, commands: commands})
-			}
-			if name != "branch" && j.Environment.Name != "" && j.Environment.Name != name {
-				t.Errorf("GitLab's job %s is for %s", name, j.Environment.Name)
-			}
+	}
+	for name, j := range all {
+		j.Script = append(j.Script, all[j.Extends].Script...)
+		if j.Script != nil && !strings.HasPrefix(name, ".") {
+			jobs[name] = j
+		}
+	}
+	return jobs
+}
+
+func gitlabSteps(t *testing.T) (list []step) {
+	for name, j := range gitlabJobs(t) {
+		list = append(list, step{name: name, commands: j.Script})
+		if name != "branch" && j.Environment.Name != "" && j.Environment.Name != name {
+			t.Errorf("GitLab's job %s is for %s", name, j.Environment.Name)
 		}
 	}
 	return list
 }
 
-func githubSteps(t *testing.T) (list []step) {
-	type workflow struct {
-		Jobs map[string]struct {
-			Steps []struct {
-				Run string
-				Env map[string]any
-			}
+// githubWorkflow is a file of GitHub's.
+type (
+	githubWorkflow struct {
+		On          map[string]yaml.Node
+		Permissions map[string]string
+		Jobs        map[string]githubJob
+	}
+	githubJob struct {
+		If          string
+		Permissions map[string]string
+		Steps       []struct {
+			Uses, Run string
+			With, Env map[string]any
 		}
 	}
-	for _, w := range documents[workflow](t, ".github/workflows/mrs.yml") {
+)
+
+// workflows returns all of GitHub's, by their files.
+func workflows(t *testing.T) map[string]githubWorkflow {
+	t.Helper()
+	files, err := filepath.Glob("../../.github/workflows/*")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%q, %v", files, err)
+	}
+	all := map[string]githubWorkflow{}
+	for _, file := range files {
+		name := strings.TrimPrefix(filepath.ToSlash(file), "../../")
+		for _, w := range documents[githubWorkflow](t, name) {
+			all[name] = w
+		}
+	}
+	return all
+}
+
+func githubSteps(t *testing.T) (list []step) {
+	for _, w := range workflows(t) {
 		for name, j := range w.Jobs {
 			for _, s := range j.Steps {
 				if s.Run != "" {
@@ -110,8 +156,23 @@ func githubSteps(t *testing.T) (list []step) {
 	return list
 }
 
+// uncommented returns those of a file of the project's that are no comments.
+func uncommented(t *testing.T, path string) (list []string) {
+	t.Helper()
+	content, err := os.ReadFile("../../" + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(content)) {
+		if line = strings.TrimSpace(line); !strings.HasPrefix(line, "#") {
+			list = append(list, line)
+		}
+	}
+	return list
+}
+
 func TestPipelinesRunTheTargetsAndNothingElse(t *testing.T) {
-	for file, steps := range map[string][]step{".drone.yml": droneSteps(t), ".gitlab-ci.yml": gitlabSteps(t), "mrs.yml": githubSteps(t)} {
+	for file, steps := range map[string][]step{".drone.yml": droneSteps(t), ".gitlab-ci.yml": gitlabSteps(t), "GitHub": githubSteps(t)} {
 		var ran []string
 		for _, s := range steps {
 			ran = append(ran, s.commands...)
@@ -126,7 +187,7 @@ func TestPipelinesRunTheTargetsAndNothingElse(t *testing.T) {
 // TestStepsAreHandedTheSecretsOfWhatTheyAreFor: Drone and GitHub hand over what
 // the file says, and what a step is for is in its name.
 func TestStepsAreHandedTheSecretsOfWhatTheyAreFor(t *testing.T) {
-	for file, steps := range map[string][]step{".drone.yml": droneSteps(t), "mrs.yml": githubSteps(t)} {
+	for file, steps := range map[string][]step{".drone.yml": droneSteps(t), "GitHub": githubSteps(t)} {
 		for _, s := range steps {
 			want := map[string][]string{
 				"go tool mage ci:test":   nil,
@@ -145,6 +206,98 @@ func TestStepsAreHandedTheSecretsOfWhatTheyAreFor(t *testing.T) {
 			if !slices.Equal(s.env, want) {
 				t.Errorf("%s: %s is handed %q, want %q", file, s.name, s.env, want)
 			}
+		}
+	}
+}
+
+// pinned is an action as it has to be used: by a commit, with its version.
+var pinned = regexp.MustCompile(`^(?:- )?uses: ([\w.-]+/[\w./-]+)@[0-9a-f]{40} # v\d+\.\d+\.\d+$`)
+
+func TestActionsOfOthersArePinnedToTheCommitOfAVersion(t *testing.T) {
+	uses := map[string]string{}
+	for file := range workflows(t) {
+		for _, line := range uncommented(t, file) {
+			if !strings.Contains(line, "uses:") {
+				continue
+			}
+			action := pinned.FindStringSubmatch(line)
+			if action == nil {
+				t.Errorf("%s: %q is no action at a commit, with its version behind it", file, line)
+				continue
+			}
+			line = strings.TrimPrefix(line, "- ")
+			if other, seen := uses[action[1]]; seen && other != line {
+				t.Errorf("%s: %q, and elsewhere %q", file, line, other)
+			}
+			uses[action[1]] = line
+		}
+	}
+}
+
+func TestJobsMayReadTheRepositoryAndNothingElse(t *testing.T) {
+	for file, w := range workflows(t) {
+		if w.Permissions == nil || len(w.Permissions) > 0 {
+			t.Errorf("%s: the permissions of all jobs are %v, want {}", file, w.Permissions)
+		}
+		for name, j := range w.Jobs {
+			for what, may := range j.Permissions {
+				if what != "contents" || may != "read" {
+					t.Errorf("%s: %s has %s: %s", file, name, what, may)
+				}
+			}
+			for _, s := range j.Steps {
+				if strings.HasPrefix(s.Uses, "actions/checkout@") && s.With["persist-credentials"] != false {
+					t.Errorf("%s: %s leaves the token to all later steps", file, name)
+				}
+			}
+		}
+	}
+}
+
+// TestSecretsAreForPushesAndForWhoAsks: what anybody can send, such as a pull
+// request, never runs beside one.
+func TestSecretsAreForPushesAndForWhoAsks(t *testing.T) {
+	for file, w := range workflows(t) {
+		for _, event := range []string{"pull_request_target", "workflow_run", "issue_comment"} {
+			if _, on := w.On[event]; on {
+				t.Errorf("%s runs on %s, with secrets, for anybody", file, event)
+			}
+		}
+		handed, said := 0, 0
+		for name, j := range w.Jobs {
+			for _, s := range j.Steps {
+				for variable, value := range s.Env {
+					if !strings.Contains(fmt.Sprint(value), "secrets.") {
+						continue
+					}
+					handed++
+					event, rest, _ := strings.Cut(j.If, " && ")
+					if !slices.Contains([]string{"github.event_name == 'push'", "github.event_name == 'workflow_dispatch'"}, event) || strings.Contains(rest, "||") {
+						t.Errorf("%s: %s is handed %s if %q", file, name, variable, j.If)
+					}
+				}
+			}
+		}
+		for _, line := range uncommented(t, file) {
+			said += strings.Count(line, "secrets")
+		}
+		if said != handed {
+			t.Errorf("%s speaks of secrets %d times, and hands %d to steps: to what else?", file, said, handed)
+		}
+	}
+	for _, p := range documents[dronePipeline](t, ".drone.yml") {
+		for _, s := range p.Steps {
+			for _, event := range p.Trigger.Event {
+				if len(s.Environment) > 0 && !slices.Contains([]string{"push", "custom", "promote", "rollback"}, event) {
+					t.Errorf("Drone's %s is handed %q on %s", s.Name, names(s.Environment), event)
+				}
+			}
+		}
+	}
+	type gitlab struct{ Workflow struct{ Rules []gitlabRule } }
+	for _, file := range documents[gitlab](t, ".gitlab-ci.yml") {
+		if want := []gitlabRule{{If: "$CI_COMMIT_BRANCH"}}; !slices.Equal(file.Workflow.Rules, want) {
+			t.Errorf("GitLab runs pipelines by %q, want %q", file.Workflow.Rules, want)
 		}
 	}
 }
