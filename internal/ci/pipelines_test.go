@@ -171,6 +171,9 @@ func uncommented(t *testing.T, path string) (list []string) {
 	return list
 }
 
+// campaign is what runs at night.
+const campaign = "go tool mage test:soak -for=1h"
+
 func TestPipelinesRunTheTargetsAndNothingElse(t *testing.T) {
 	for file, steps := range map[string][]step{".drone.yml": droneSteps(t), ".gitlab-ci.yml": gitlabSteps(t), "GitHub": githubSteps(t)} {
 		var ran []string
@@ -178,7 +181,7 @@ func TestPipelinesRunTheTargetsAndNothingElse(t *testing.T) {
 			ran = append(ran, s.commands...)
 		}
 		slices.Sort(ran)
-		if got := slices.Compact(ran); !slices.Equal(got, []string{"go tool mage ci:deploy", "go tool mage ci:image", "go tool mage ci:test"}) {
+		if got := slices.Compact(ran); !slices.Equal(got, []string{"go tool mage ci:deploy", "go tool mage ci:image", "go tool mage ci:test", campaign}) {
 			t.Errorf("%s runs %q", file, got)
 		}
 	}
@@ -191,6 +194,7 @@ func TestStepsAreHandedTheSecretsOfWhatTheyAreFor(t *testing.T) {
 		for _, s := range steps {
 			want := map[string][]string{
 				"go tool mage ci:test":   nil,
+				campaign:                 nil,
 				"go tool mage ci:image":  {"DOCKER_PASS", "DOCKER_USER", "REPO"},
 				"go tool mage ci:deploy": {"REPO", "SSH_FINGERPRINTS", "SSH_KEY"},
 			}[s.commands[0]]
@@ -299,5 +303,80 @@ func TestSecretsAreForPushesAndForWhoAsks(t *testing.T) {
 		if want := []gitlabRule{{If: "$CI_COMMIT_BRANCH"}}; !slices.Equal(file.Workflow.Rules, want) {
 			t.Errorf("GitLab runs pipelines by %q, want %q", file.Workflow.Rules, want)
 		}
+	}
+}
+
+// onceADay is a cron line of a fixed minute and hour.
+var onceADay = regexp.MustCompile(`^\d+ \d+ \* \* \*$`)
+
+func TestAtNightThereIsTheCampaignAloneOnGitHub(t *testing.T) {
+	nightly := 0
+	for file, w := range workflows(t) {
+		schedule, timed := w.On["schedule"]
+		if !timed {
+			continue
+		}
+		nightly++
+		var times []struct{ Cron string }
+		if err := schedule.Decode(&times); err != nil || len(times) != 1 || !onceADay.MatchString(times[0].Cron) {
+			t.Errorf("%s runs at %v, %v", file, times, err)
+		}
+		for event := range w.On {
+			if event != "schedule" && event != "workflow_dispatch" {
+				t.Errorf("%s, which runs at night, runs on %s too", file, event)
+			}
+		}
+		for name, j := range w.Jobs {
+			for _, s := range j.Steps {
+				if s.Run != "" && s.Run != campaign || s.Env != nil {
+					t.Errorf("%s: %s runs %q at night, with %q", file, name, s.Run, names(s.Env))
+				}
+			}
+		}
+	}
+	if nightly != 1 {
+		t.Errorf("%d workflows run at night", nightly)
+	}
+}
+
+func TestAtNightThereIsTheCampaignAloneOnGitLab(t *testing.T) {
+	const timer = `$CI_PIPELINE_SOURCE == "schedule"`
+	var nightly []string
+	for name, j := range gitlabJobs(t) {
+		if slices.Equal(j.Rules, []gitlabRule{{If: timer}}) {
+			nightly = append(nightly, name)
+			if !slices.Equal(j.Script, []string{campaign}) || j.Environment.Name != "" || j.Variables != nil {
+				t.Errorf("at night %s runs %q, in the environment %q, with %v", name, j.Script, j.Environment.Name, j.Variables)
+			}
+		} else if len(j.Rules) < 2 || j.Rules[0] != (gitlabRule{If: timer, When: "never"}) {
+			t.Errorf("%s may run at night: its rules are %q", name, j.Rules)
+		}
+	}
+	if len(nightly) != 1 {
+		t.Errorf("at night there are %q", nightly)
+	}
+}
+
+func TestAtNightThereIsTheCampaignAloneOnDrone(t *testing.T) {
+	nightly := 0
+	for _, p := range documents[dronePipeline](t, ".drone.yml") {
+		if len(p.Trigger.Event) == 0 {
+			t.Errorf("%s runs on every event", p.Name)
+		}
+		if !slices.Contains(p.Trigger.Event, "cron") {
+			continue
+		}
+		nightly++
+		if len(p.Trigger.Event) != 1 || !slices.Equal(p.Trigger.Cron, []string{"nightly"}) {
+			t.Errorf("%s runs on %q, of the timers %q", p.Name, p.Trigger.Event, p.Trigger.Cron)
+		}
+		for _, s := range p.Steps {
+			if !slices.Equal(s.Commands, []string{campaign}) || s.Environment != nil {
+				t.Errorf("at night %s runs %q, with %q", s.Name, s.Commands, names(s.Environment))
+			}
+		}
+	}
+	if nightly != 1 {
+		t.Errorf("%d pipelines run at night", nightly)
 	}
 }
