@@ -207,8 +207,14 @@ func (l rehearsal) powerCut(t *testing.T) {
 	box := l.container(t, "staging")
 	must(t, "docker", "kill", box)
 	must(t, "docker", "start", box)
-	eventually(t, "staging boots", func() bool {
-		_, err := l.shell("staging", "systemctl is-system-running --wait >/dev/null || true; docker version")
+	l.booted(t, "staging")
+}
+
+// booted waits until a machine has booted, and its engine runs.
+func (l rehearsal) booted(t *testing.T, machine string) {
+	t.Helper()
+	eventually(t, machine+" boots", func() bool {
+		_, err := l.shell(machine, "systemctl is-system-running --wait >/dev/null || true; docker version")
 		return err == nil
 	})
 }

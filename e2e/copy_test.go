@@ -477,17 +477,17 @@ var phases = []string{"copying", "building indexes", "trying the application", "
 // struck is what can happen to a copy.
 type struck struct {
 	name string
-	hit  func(l rehearsal, b began)
+	hit  func(t *testing.T, l rehearsal, b began)
 }
 
 // strikes are all that happens to copies, but for a full disk.
 var strikes = []struck{
-	{"the connection to production is cut", func(l rehearsal, _ began) { _, _ = l.shell("production", "pkill -9 -x -u vagrant sshd") }},
-	{"the connection to staging is cut", func(l rehearsal, _ began) { _, _ = l.shell("staging", "pkill -9 -x -u vagrant sshd") }},
-	{"production's PostgreSQL is killed", func(l rehearsal, _ began) { l.killPostgres("production") }},
-	{"staging's PostgreSQL is killed", func(l rehearsal, _ began) { l.killPostgres("staging") }},
-	{"the operator's process is killed", func(_ rehearsal, b began) { _ = syscall.Kill(-b.Process.Pid, syscall.SIGKILL) }},
-	{"Ctrl-C", func(_ rehearsal, b began) { _ = syscall.Kill(-b.Process.Pid, syscall.SIGINT) }},
+	{"the connection to production is cut", func(_ *testing.T, l rehearsal, _ began) { _, _ = l.shell("production", "pkill -9 -x -u vagrant sshd") }},
+	{"the connection to staging is cut", func(_ *testing.T, l rehearsal, _ began) { _, _ = l.shell("staging", "pkill -9 -x -u vagrant sshd") }},
+	{"production's PostgreSQL is killed", func(_ *testing.T, l rehearsal, _ began) { l.killPostgres("production") }},
+	{"staging's PostgreSQL is killed", func(_ *testing.T, l rehearsal, _ began) { l.killPostgres("staging") }},
+	{"the operator's process is killed", func(_ *testing.T, _ rehearsal, b began) { _ = syscall.Kill(-b.Process.Pid, syscall.SIGKILL) }},
+	{"Ctrl-C", func(_ *testing.T, _ rehearsal, b began) { _ = syscall.Kill(-b.Process.Pid, syscall.SIGINT) }},
 }
 
 func (l rehearsal) killPostgres(machine string) {
@@ -501,7 +501,7 @@ func struckCopies(t *testing.T, l rehearsal) {
 			for _, phase := range phases {
 				step(t, phase, func(t *testing.T) {
 					b := l.begin(t, phase, partOfProduction...)
-					s.hit(l, b)
+					s.hit(t, l, b)
 					err := b.end(t)
 					t.Logf("it ended with %v", err)
 					if err == nil && phase == "copying" {

@@ -174,3 +174,13 @@ func (l rehearsal) cycle(t *testing.T, settings ...string) (said string) {
 	l.mustMage(t, "deploy:to", "ecole")
 	return said + l.sh(t, "staging", "journalctl --no-pager -u 'mrs-ecole-*'; cat /var/log/mrs-ops/mrs-ecole*")
 }
+
+// vault has ecole keep its backups in a vault that this machine serves.
+func (l rehearsal) vault(t *testing.T, begin func(t *testing.T, host string) vault) {
+	t.Helper()
+	v := begin(t, l.bridge(t))
+	if said := l.cycle(t, v.settings...); strings.Contains(said, v.secret) {
+		t.Error("the secret of the account was said")
+	}
+	v.holds(t, "mrs")
+}

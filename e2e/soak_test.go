@@ -1,0 +1,227 @@
+//go:build e2e && soak
+
+package e2e
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The campaign: operations in the lab, and what interrupts them, drawn by chance
+// and at moments drawn by chance, for as long as it is told. What the other
+// tests show of each named phase once, it looks for between the phases.
+var (
+	soakFor  = flag.Duration("for", time.Hour, "how long new trials begin")
+	soakSeed = flag.String("seed", "1", "what the trials are drawn from: a number; N.K repeats trial K of N alone")
+)
+
+// operation is what is interrupted.
+type operation struct {
+	name  string
+	words func(r *rand.Rand) []string
+	// prepare makes the operation have something to do, and returns what fails the
+	// test unless staging is as it was before, or as the operation leaves it.
+	prepare func(t *testing.T, l rehearsal) (holds func(t *testing.T, b began))
+	lasts   time.Duration // when nothing interrupts it, as last seen
+}
+
+// blows are what interrupts any operation on staging.
+var blows = append([]struck{
+	{"the power goes", func(t *testing.T, l rehearsal, _ began) { l.powerCut(t) }},
+	{"the host is restarted", func(t *testing.T, l rehearsal, _ began) { l.reboot(t, "staging") }},
+	{"what works on the host is killed", func(_ *testing.T, l rehearsal, _ began) {
+		_, _ = l.shell("staging", `pkill -9 -f '(backup|restore|deploy|drill)\.sh' || true`)
+	}},
+	{"restic, pg_dump and pg_restore are killed", func(_ *testing.T, l rehearsal, _ began) {
+		_, _ = l.shell("staging", "pkill -9 -x 'restic|pg_dump|pg_restore' || true")
+	}},
+	{"the container of the site is killed", func(_ *testing.T, l rehearsal, _ began) {
+		_, _ = l.shell("staging", "docker ps -q --filter label=com.docker.compose.service=django | xargs -r docker kill")
+	}},
+}, strikes...)
+
+// reboot restarts a machine as its administrator does.
+func (l rehearsal) reboot(t *testing.T, machine string) {
+	t.Helper()
+	must(t, "docker", "restart", "--time=60", l.container(t, machine))
+	l.booted(t, machine)
+}
+
+// operations are those of the campaign.
+func operations() []*operation {
+	unchanged := func(t *testing.T, l rehearsal) func(*testing.T, began) {
+		were := l.whatIsThere(t)
+		return func(t *testing.T, _ began) { l.stillThere(t, were) }
+	}
+	return []*operation{
+		{name: "a copy", words: func(*rand.Rand) []string { return partOfProduction },
+			prepare: func(_ *testing.T, l rehearsal) func(*testing.T, began) {
+				return func(t *testing.T, b began) { l.copiedWhole(t, b) }
+			}},
+		{name: "a backup", words: func(*rand.Rand) []string { return []string{"ops:backup", "staging"} },
+			prepare: func(t *testing.T, l rehearsal) func(*testing.T, began) {
+				same, good := unchanged(t, l), l.goodSnapshots(t)
+				return func(t *testing.T, b began) {
+					same(t, b)
+					if now := l.goodSnapshots(t); now < good {
+						t.Errorf("there were %d good snapshots, and are %d\n%s", good, now, b.said())
+					}
+				}
+			}},
+		{name: "a restore", words: func(r *rand.Rand) []string {
+			only := []string{"", "-only=database", "-only=attachments"}[r.IntN(3)]
+			words := []string{"ops:restore", "staging", "latest", "-yes"}
+			if only != "" {
+				words = append(words, only)
+			}
+			return words
+		},
+			prepare: func(t *testing.T, l rehearsal) func(*testing.T, began) {
+				l.mustMage(t, "ops:backup", "staging")
+				first := strings.Split(l.whatIsThere(t), "\n")
+				l.mustMage(t, "ops:manage", "staging", "seed 20")
+				second := strings.Split(l.whatIsThere(t), "\n")
+				files := func(lines []string) string { return strings.Join(lines[len(lines)-2:], "\n") }
+				rows := func(lines []string) string { return strings.Join(lines[:len(lines)-2], "\n") }
+				return func(t *testing.T, b began) {
+					now := strings.Split(l.whatIsThere(t), "\n")
+					if r := rows(now); r != rows(first) && r != rows(second) {
+						t.Errorf("the rows are those of neither\n%s\n%s", r, b.said())
+					}
+					if f := files(now); f != files(first) && f != files(second) {
+						t.Errorf("the attachments are those of neither\n%s\n%s", f, b.said())
+					}
+				}
+			}},
+		{name: "a deployment", words: func(r *rand.Rand) []string {
+			return []string{"deploy:staging", "-yes", "-image=" + images[r.IntN(2)]}
+		}, prepare: unchanged},
+		{name: "a rollback", words: func(*rand.Rand) []string { return []string{"deploy:rollback", "staging", "-yes"} }, prepare: unchanged},
+		{name: "a drill", words: func(*rand.Rand) []string { return []string{"ops:drill", "staging"} }, prepare: unchanged},
+	}
+}
+
+// images are the two releases of staging that deployments of the campaign take turns with.
+var images [2]string
+
+// goodSnapshots counts those that are whole.
+func (l rehearsal) goodSnapshots(t *testing.T) (n int) {
+	t.Helper()
+	for _, s := range l.backed(t, "staging").Snapshots {
+		if !s.Unchecked {
+			n++
+		}
+	}
+	return n
+}
+
+// quiet waits until nothing works on staging any more.
+func (l rehearsal) quiet(t *testing.T) {
+	t.Helper()
+	l.sh(t, "staging", `n=0
+while pgrep -f '(backup|restore|deploy|drill|prune)\.sh|[p]gcopy-' >/dev/null || systemctl list-units 'mrs-staging-*' --no-legend --plain | grep -q ' activating '; do
+  ((++n < 600)) || { ps -eo args | grep -E 'mrs-|[.]sh' >&2; exit 1; }
+  sleep 0.5
+done
+until docker exec mrs-staging-postgres-1 pg_isready -qh 127.0.0.1; do sleep 0.2; done`)
+}
+
+// fresh makes staging what a trial begins with, whatever the one before has left.
+func (l rehearsal) fresh(t *testing.T) {
+	t.Helper()
+	l.clear(t, "production")
+	l.clear(t, "staging")
+	l.mustMage(t, "deploy:production", "-yes")
+	l.mustMage(t, "ops:manage", "production", fmt.Sprintf("seed %d", copiedPeople))
+	l.sql(t, "production", "mrs", "create role reader login in role pg_read_all_data")
+	for _, image := range images {
+		l.mustMage(t, "deploy:staging", "-yes", "-image="+image)
+	}
+	l.mustMage(t, partOfProduction...)
+	l.mustMage(t, "ops:backup", "staging")
+}
+
+func TestSoak(t *testing.T) {
+	form := regexp.MustCompile(`^(\d+)(?:\.(\d+))?$`).FindStringSubmatch(*soakSeed)
+	if form == nil {
+		t.Fatalf("-seed=%s: a number, or N.K", *soakSeed)
+	}
+	seed, err := strconv.ParseUint(form[1], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := inTheLab(t, "production", "staging")
+	l.clone = l.with("DB_READER=reader")
+	images = [2]string{l.image(t, "soak-1", "1111111"), l.image(t, "soak-2", "2222222")}
+	l.fresh(t)
+	all := operations()
+
+	trial := func(k int) {
+		r := rand.New(rand.NewPCG(seed, uint64(k)))
+		if r.IntN(20) == 0 {
+			repositories := []struct {
+				name string
+				try  func(t *testing.T)
+			}{
+				{"sftp", func(t *testing.T) { sftpRepository(t, l) }},
+				{"S3", func(t *testing.T) { l.vault(t, newS3) }},
+				{"restic's own server", func(t *testing.T) { l.vault(t, newRest) }},
+			}
+			chosen := repositories[r.IntN(len(repositories))]
+			t.Run(fmt.Sprintf("%d.%d: a repository on %s, in full", seed, k, chosen.name), chosen.try)
+			return
+		}
+		op, blow, part := all[r.IntN(len(all))], blows[r.IntN(len(blows))], r.Float64()
+		name := fmt.Sprintf("%d.%d: during %s %s, after %.0f %% of it", seed, k, op.name, blow.name, 100*part)
+		t.Run(name, func(t *testing.T) { l.try(t, op, op.words(r), blow, part) })
+	}
+	if form[2] != "" {
+		k, err := strconv.Atoi(form[2])
+		if err != nil {
+			t.Fatal(err)
+		}
+		trial(k)
+		return
+	}
+	for k, begin := 1, time.Now(); time.Since(begin) < *soakFor; k++ {
+		before := t.Failed()
+		trial(k)
+		if t.Failed() && !before {
+			// The next trial is to find faults of its own.
+			l.fresh(t)
+		}
+	}
+}
+
+// try interrupts an operation once a part of its time has passed, and fails the
+// test unless everything is as it has to be then, and the operation can be done.
+func (l rehearsal) try(t *testing.T, op *operation, words []string, blow struck, part float64) {
+	t.Helper()
+	holds := op.prepare(t, l)
+	if op.lasts == 0 {
+		start := time.Now()
+		l.mustMage(t, words...)
+		op.lasts = time.Since(start)
+		holds = op.prepare(t, l)
+	}
+	b := l.start(t, l.targets(words...)...)
+	time.Sleep(time.Duration(part * float64(op.lasts)))
+	blow.hit(t, l, b)
+	err := b.end(t)
+	t.Logf("it ended with %v", err)
+	l.quiet(t)
+	l.healthy(t)
+	holds(t, b)
+	l.mustMage(t, words...)
+	l.healthy(t)
+	l.whole(t, "staging", "mrs-staging", "/home/mrs-staging")
+	if left := l.left(t); left != "" {
+		t.Errorf("left: %s", left)
+	}
+}
