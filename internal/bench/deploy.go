@@ -154,7 +154,10 @@ func (b deployments) deploy(ctx context.Context, tag string) (deployed, error) {
 			r.tasks[m[1]] = time.Duration(took * float64(time.Second))
 		}
 	}
-	return r, lines.Err()
+	if err := lines.Err(); err != nil || len(r.tasks) > 0 {
+		return r, err
+	}
+	return r, errors.New("the collection ansible.posix, which tells how long tasks take, is missing\nhint: apt-get install ansible")
 }
 
 // compose brings the image up by docker compose alone.

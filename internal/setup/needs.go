@@ -58,7 +58,8 @@ var table = []need{
 	},
 	{
 		name: "ansible", what: "Ansible core", program: "ansible-playbook", version: []string{"--version"}, least: "2.13",
-		apt:  []oneOf{{"ansible"}},
+		// The package ansible is core and 250 MB of collections, none of which is used.
+		apt:  []oneOf{{"ansible-core>=2.13", "ansible"}},
 		dnf:  []oneOf{{"ansible-core"}},
 		brew: []oneOf{{"ansible"}},
 		docs: "Installing Ansible (Ansible)",

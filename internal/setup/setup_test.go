@@ -303,11 +303,11 @@ func TestUnknownNeedsAreNamedTogether(t *testing.T) {
 }
 
 func TestWhatDoesNotServeAfterwardsIsAnError(t *testing.T) {
-	tests := []struct{ name, pkg, program, body, want string }{
-		{"the package lacks it", "restic", "other", "", "restic was set up, but does not serve: restic is not installed"},
-		{"it breaks", "restic", "restic", "echo no libc >&2; exit 1", "no libc"},
-		{"it is too old", "ansible", "ansible-playbook", "echo ansible-playbook 2.9.6", "Ansible core 2.9.6 is too old: 2.13 is the oldest that serves"},
-		{"it is silent", "ansible", "ansible-playbook", "", "tells no version"},
+	tests := []struct{ name, need, pkg, program, body, want string }{
+		{"the package lacks it", "restic", "restic", "other", "", "restic was set up, but does not serve: restic is not installed"},
+		{"it breaks", "restic", "restic", "restic", "echo no libc >&2; exit 1", "no libc"},
+		{"it is too old", "ansible", "ansible-core", "ansible-playbook", "echo ansible-playbook 2.9.6", "Ansible core 2.9.6 is too old: 2.13 is the oldest that serves"},
+		{"it is silent", "ansible", "ansible-core", "ansible-playbook", "", "tells no version"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -316,7 +316,7 @@ func TestWhatDoesNotServeAfterwardsIsAnError(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.pack(test.pkg, test.program, test.body)
-			err := w.need(t.Context(), []string{test.pkg})
+			err := w.need(t.Context(), []string{test.need})
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v does not tell %q", err, test.want)
 			}

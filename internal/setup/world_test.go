@@ -96,7 +96,7 @@ func newWorld(t *testing.T) *world {
 	w.file("policy", w.testdata("debian12.policy"))
 	w.pack("docker.io", "docker", dockerScript)
 	w.pack("docker.io", "dockerd", dockerdScript)
-	w.pack("ansible", "ansible-playbook", "echo 'ansible-playbook [core 2.14.18]'")
+	w.pack("ansible-core", "ansible-playbook", "echo 'ansible-playbook [core 2.14.18]'")
 	w.pack("restic", "restic", "echo restic 0.14.0 compiled with go1.19.8 on linux/amd64")
 	return w
 }
