@@ -516,7 +516,7 @@ func struckCopies(t *testing.T, l rehearsal) {
 		d := l.smallDisk(t)
 		had := l.sql(t, "staging", "mrs", site)
 		step(t, "before it begins", func(t *testing.T) {
-			d.fill(t)
+			d.fill(t, 900)
 			r := l.mage(t, "ops:copyProdToStaging", "-yes")
 			if r.status == 0 || !strings.Contains(r.output, "nothing was copied") || !strings.Contains(r.output, "free below") {
 				t.Errorf("exit status %d\n%s", r.status, r.output)
@@ -529,7 +529,7 @@ func struckCopies(t *testing.T, l rehearsal) {
 		for _, phase := range phases {
 			step(t, phase, func(t *testing.T) {
 				b := l.begin(t, phase, partOfProduction...)
-				d.fill(t)
+				d.full(t)
 				err := b.end(t)
 				t.Logf("it ended with %v", err)
 				if err == nil && phase == "copying" {
@@ -586,13 +586,19 @@ stack up --detach --wait`)
 	return smallDisk{l}
 }
 
-// fill fills the disk. PostgreSQL takes some of it at the same moment.
-func (d smallDisk) fill(t *testing.T) {
+// fill leaves so many MiB free on the disk.
+func (d smallDisk) fill(t *testing.T, free int) {
 	t.Helper()
-	d.l.sh(t, "staging", `cd /home/mrs-staging/postgres/data
-n=$(($(df --output=avail --block-size=1M . | tail -n 1) - 16))
-[ $n -le 0 ] || fallocate -l ${n}M filler || true
-head -c 100M /dev/zero >filler.more 2>/dev/null || true`)
+	d.l.sh(t, "staging", fmt.Sprintf(`cd /home/mrs-staging/postgres/data
+n=$(($(df --output=avail --block-size=1M . | tail -n 1) - %d))
+[ $n -le 0 ] || fallocate -l ${n}M filler || true`, free))
+}
+
+// full leaves nothing free on the disk. PostgreSQL takes some of it at the same moment.
+func (d smallDisk) full(t *testing.T) {
+	t.Helper()
+	d.fill(t, 16)
+	d.l.sh(t, "staging", "cd /home/mrs-staging/postgres/data; head -c 100M /dev/zero >filler.more 2>/dev/null || true")
 }
 
 // empty makes room on the disk again.

@@ -310,21 +310,3 @@ func TestTheLabIsWhereTheInstancesRunThatMRSEnvAimsAt(t *testing.T) {
 		}
 	})
 }
-
-func TestTheCookbooksExampleMakesALoadBalancerOfANewServer(t *testing.T) {
-	on(t, "here")
-	c := newClone(t)
-	for range 2 {
-		c.must(t, mage, "vagrant:apply")
-	}
-	for _, again := range []bool{false, true} {
-		out := c.must(t, mage, "vagrant:bigsudo", "yourlabs.traefik -v")
-		if again != (changes(t, out) == "0") {
-			t.Errorf("run again: %v\n%s", again, out)
-		}
-	}
-	address := must(t, "docker", "inspect", "--format", "{{.NetworkSettings.IPAddress}}", c.containers(t))
-	if status, _, body := ask(t, address, address); status != http.StatusNotFound || !strings.Contains(body, "404 page not found") {
-		t.Errorf("port 80: %d\n%s", status, body)
-	}
-}
