@@ -14,6 +14,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
 
 	"github.com/betagouv/mrs-ops/internal/local"
 )
@@ -29,8 +32,8 @@ type Program struct {
 }
 
 // Build compiles the program for Linux or, where arch is empty, for this
-// machine, to the file out. It has its name when it is whole, so two that build
-// at once both end up with a whole file.
+// machine, to the file out, which has its name when it is whole. Of two that
+// build it at once, one builds, and the other waits and takes what comes of it.
 //
 // `go install` would do it in one step, but refuses modules that replace or
 // exclude others.
@@ -40,6 +43,15 @@ func (p Program) Build(ctx context.Context, out, arch string) error {
 	}
 	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
 		return err
+	}
+	before, _ := os.Stat(out)
+	lock := flock.New(out + ".lock")
+	if _, err := lock.TryLockContext(ctx, 200*time.Millisecond); err != nil {
+		return fmt.Errorf("waiting for another build of %s: %w", p.Name, err)
+	}
+	defer lock.Close()
+	if now, err := os.Stat(out); err == nil && !os.SameFile(before, now) {
+		return nil
 	}
 	dir, err := os.MkdirTemp(filepath.Dir(out), filepath.Base(out)+"-")
 	if err != nil {
