@@ -3,12 +3,15 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -50,7 +53,7 @@ const folder = ".test"
 // A Campaign strikes at random moments, for as long as it is told.
 type Campaign struct {
 	For  time.Duration
-	Seed string // of the moments and what happens at them; empty: a new one
+	Seed string // what its trials are drawn from: N, or N.K for trial K of N alone; empty: a new one
 }
 
 // EndToEnd runs the tests that deploy on this machine's Docker engine. They are
@@ -71,8 +74,11 @@ func One(ctx context.Context, name string, keep bool) error {
 	return gotestsum(ctx, nil, "./e2e/...", append(flags, "-args", "-keep")...)
 }
 
-// Soak runs the campaign.
+// Soak runs the campaign. Each of its trials is told as it ends, by a name that
+// begins with the seed that repeats it.
 func Soak(ctx context.Context, c Campaign) error {
+	c.Seed = cmp.Or(c.Seed, strconv.Itoa(rand.IntN(1_000_000)))
+	console.Say("the campaign is drawn from seed %s; each trial is named by what repeats it: mage test:soak -seed=%s.K", c.Seed, c.Seed)
 	// What it begins it ends; to lay it out takes some minutes, too.
 	timeout := "-timeout=" + (c.For + 90*time.Minute).String()
 	return gotestsum(ctx, []string{"soak"}, "./e2e/...", timeout, "-run=^TestSoak$", "-args", "-for="+c.For.String(), "-seed="+c.Seed)

@@ -281,33 +281,41 @@ func (c *heardConn) Read(p []byte) (int, error) {
 // missed is how many questions in a row may remain without any sign of life.
 const missed = 3
 
-// watch asks the host every interval whether it is alive until the connection
-// ends, and ends it if the host is not. Whatever the host sends is a sign of
-// life: on a slow line the answer waits behind the data of a command.
+// watch ends the connection if the host is not alive any more.
 func (l *link) watch(interval time.Duration) {
 	go func() {
 		l.client.Wait()
 		close(l.gone)
 	}()
+	ask := func() { go l.ask() } // it may be stuck for as long as the connection is there
+	if err := alive(interval, l.gone, l.conn.heard.Load, ask); err != nil {
+		l.end(err)
+	}
+}
+
+// alive asks a host every interval for a sign of life until it is gone, and
+// returns an error if there is none any more. Whatever it says, of which heard
+// tells how much, is one: on a slow line the answer waits behind the data of a
+// command.
+func alive(interval time.Duration, gone <-chan struct{}, heard func() uint64, ask func()) error {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
-	var heard uint64
+	var before uint64
 	asked := 0
 	for {
 		select {
-		case <-l.gone:
-			return
+		case <-gone:
+			return nil
 		case <-tick.C:
 		}
-		if now := l.conn.heard.Load(); now != heard {
-			heard, asked = now, 0
+		if now := heard(); now != before {
+			before, asked = now, 0
 		}
 		if asked == missed {
-			l.end(fmt.Errorf("the connection is dead: no sign of life for %s", missed*interval))
-			return
+			return fmt.Errorf("the connection is dead: no sign of life for %s", missed*interval)
 		}
 		asked++
-		go l.ask() // it may be stuck for as long as the connection is there
+		ask()
 	}
 }
 
