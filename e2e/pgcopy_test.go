@@ -61,15 +61,35 @@ insert into kept select n, nullif(n / 2, 0), 1 + n % 3 from generate_series(1, 1
 // database is a PostgreSQL of the test's own, whose socket is in a folder.
 type database struct{ container, socket string }
 
-func newDatabase(t *testing.T) database {
+// newDatabase starts one, with more options of docker run's. Nothing of it has to
+// outlive a crash of the machine.
+func newDatabase(t *testing.T, name string, options ...string) database {
 	t.Helper()
-	d := database{fmt.Sprintf("mrs-e2e-pg-%d", os.Getpid()), t.TempDir()}
-	must(t, "docker", "run", "--detach", "--name", d.container, "--env=POSTGRES_PASSWORD=x", "--volume="+d.socket+":/var/run/postgresql", "postgres:15")
+	socket, err := os.MkdirTemp("", "pg-") // t.TempDir's name can be too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(socket) })
+	d := database{fmt.Sprintf("mrs-e2e-pg-%s-%d", name, os.Getpid()), socket}
+	argv := append([]string{"docker", "run", "--detach", "--name", d.container, "--env=POSTGRES_PASSWORD=x", "--volume=" + d.socket + ":/var/run/postgresql"}, options...)
+	must(t, append(argv, "postgres:15", "postgres", "-c", "fsync=off")...)
 	t.Cleanup(func() { must(t, "docker", "rm", "--force", "--volumes", d.container) })
+	d.answers(t)
+	return d
+}
+
+// answers waits until PostgreSQL does. While it sets itself up, it does not by
+// TCP.
+func (d database) answers(t *testing.T) {
+	t.Helper()
 	eventually(t, "PostgreSQL answers", func() bool {
 		return run(t, nil, "docker", "exec", d.container, "pg_isready", "-qh", "127.0.0.1").status == 0
 	})
-	return d
+}
+
+// server is what agents are told of one of its databases.
+func (d database) server(name, role string) wire.Server {
+	return wire.Server{Socket: d.socket, Database: name, Role: role}
 }
 
 func (d database) sql(t *testing.T, name, text string) string {
@@ -81,31 +101,28 @@ func (d database) sql(t *testing.T, name, text string) string {
 	return must(t, "docker", "exec", d.container, "psql", "-U", "postgres", "-d", name, "-XqtA", "-v", "ON_ERROR_STOP=1", "-f", "/var/run/postgresql/query.sql")
 }
 
-// agents runs the agents of a copy from one of its databases to another, in this
-// process.
-func (d database) copy(t *testing.T, rules *anonymize.Rules, from, to string) error {
+// line is a value as agents are told it.
+func line(t *testing.T, value any) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	at := func(name string) wire.Server {
-		return wire.Server{Socket: d.socket, Database: name, Role: "postgres"}
+	text, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
 	}
-	line := func(value any) string {
-		text, err := json.Marshal(value)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(text) + "\n"
-	}
-	in, hold := io.Pipe()
-	defer hold.Close()
+	return string(text) + "\n"
+}
+
+// hold runs the agent that holds a snapshot, in this process, until release is
+// called.
+func hold(ctx context.Context, t *testing.T, of wire.Server) (held wire.Held, release func()) {
+	t.Helper()
+	in, w := io.Pipe()
 	out, said := io.Pipe()
-	go func() { said.CloseWithError(agent.Run(ctx, "hold", in, said)) }()
-	go io.WriteString(hold, line(struct {
-		wire.Server
-		Query string `json:"query"`
-	}{at(from), anonymize.SchemaQuery}))
-	var held wire.Held
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		said.CloseWithError(agent.Run(ctx, "hold", in, said))
+	}()
+	go io.WriteString(w, line(t, wire.Hold{Server: of, Query: anonymize.SchemaQuery}))
 	first, err := bufio.NewReader(out).ReadBytes('\n')
 	if err != nil {
 		t.Fatal(err)
@@ -113,11 +130,27 @@ func (d database) copy(t *testing.T, rules *anonymize.Rules, from, to string) er
 	if err := json.Unmarshal(first, &held); err != nil {
 		t.Fatal(err)
 	}
+	return held, func() { w.Close(); <-ended }
+}
+
+// fit makes the plan of a copy by the rules.
+func fit(held wire.Held, rules *anonymize.Rules) (*anonymize.Plan, error) {
 	schema, err := anonymize.ParseSchema(held.Schema)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	plan, err := rules.Fit(schema)
+	return rules.Fit(schema)
+}
+
+// copy runs the agents of a copy from one of its databases to another, in this
+// process.
+func (d database) copy(t *testing.T, rules *anonymize.Rules, from, to string) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	held, release := hold(ctx, t, d.server(from, "postgres"))
+	defer release()
+	plan, err := fit(held, rules)
 	if err != nil {
 		return err
 	}
@@ -126,15 +159,15 @@ func (d database) copy(t *testing.T, rules *anonymize.Rules, from, to string) er
 		t.Fatal(err)
 	}
 	must(t, "docker", "exec", d.container, "bash", "-c", "pg_dump -U postgres --schema-only --section=pre-data --snapshot="+held.Snapshot+" "+from+" | psql -U postgres -qX -v ON_ERROR_STOP=1 -d "+to)
-	orders := line(wire.Sender{Server: at(from), Snapshot: held.Snapshot, Key: key[:], Plan: *plan})
+	orders := line(t, wire.Sender{Server: d.server(from, "postgres"), Snapshot: held.Snapshot, Key: key[:], Plan: *plan})
 	for i, table := range plan.Tables {
 		if !table.Empty {
-			orders += line(wire.Job{Table: i})
+			orders += line(t, wire.Job{Table: i})
 		}
 	}
 	frames, sending := io.Pipe()
 	go func() {
-		_, _ = io.WriteString(sending, line(wire.Receiver{Server: at(to)}))
+		_, _ = io.WriteString(sending, line(t, wire.Receiver{Server: d.server(to, "postgres")}))
 		err := agent.Run(ctx, "send", strings.NewReader(orders), sending)
 		sending.CloseWithError(err)
 	}()
@@ -148,7 +181,7 @@ func (d database) copy(t *testing.T, rules *anonymize.Rules, from, to string) er
 
 func TestWhateverIsInADatabaseComesAsItWasOrIsRefused(t *testing.T) {
 	brief(t)
-	d := newDatabase(t)
+	d := newDatabase(t, "odd")
 	d.sql(t, "postgres", "create database source; create database target")
 	d.sql(t, "source", oddSchema)
 	rules, err := anonymize.ParseRules("rules.yml", []byte("tables:\n  nothing: {}\nothers:\n  - {name: \"*\", rule: public}\n"))
