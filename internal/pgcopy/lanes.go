@@ -211,6 +211,7 @@ func (l *load) took(job wire.Job, done wire.Done) {
 func (l *load) pass(in io.Reader, out io.Writer) error {
 	frames := wire.NewReader(in)
 	buffered := bufio.NewWriterSize(out, 1<<16)
+	to := wire.NewWriter(buffered)
 	for {
 		kind, payload, err := frames.Next()
 		if err == io.EOF {
@@ -226,7 +227,7 @@ func (l *load) pass(in io.Reader, out io.Writer) error {
 			l.mu.Unlock()
 			return err
 		}
-		if err := wire.Write(buffered, kind, payload); err != nil {
+		if err := to.Write(kind, payload); err != nil {
 			return err
 		}
 		if kind == wire.End {

@@ -38,13 +38,14 @@ func receive(ctx context.Context, lines *bufio.Reader, out io.Writer) error {
 	frames := wire.NewReader(lines)
 	for {
 		kind, payload, err := frames.Next()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
+		switch {
+		case err == io.EOF:
+			return errors.New("the sender ended before it was done")
+		case err != nil:
 			return err
-		}
-		if kind != wire.Table {
+		case kind == wire.Last:
+			return nil
+		case kind != wire.Table:
 			return unexpected(kind, payload)
 		}
 		var b wire.Begin

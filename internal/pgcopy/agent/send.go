@@ -22,20 +22,24 @@ type sender struct {
 	key  anonymize.Key
 	scan *anonymize.Scan
 	out  *bufio.Writer
+	to   *wire.Writer // of out
 }
 
 // send sends a table, or a part of one, for each line of its input.
 func send(ctx context.Context, lines *bufio.Reader, stdout io.Writer) error {
 	out := bufio.NewWriterSize(stdout, 1<<16)
-	err := sendAll(ctx, lines, out)
-	if err != nil {
+	to := wire.NewWriter(out)
+	err := sendAll(ctx, lines, out, to)
+	if err == nil {
+		err = to.Write(wire.Last, nil)
+	} else {
 		// The receiver is to know why, and the operator.
-		_ = wire.Write(out, wire.Fault, []byte(err.Error()))
+		_ = to.Write(wire.Fault, []byte(err.Error()))
 	}
 	return errors.Join(err, out.Flush())
 }
 
-func sendAll(ctx context.Context, lines *bufio.Reader, out *bufio.Writer) error {
+func sendAll(ctx context.Context, lines *bufio.Reader, out *bufio.Writer, to *wire.Writer) error {
 	var order wire.Sender
 	if err := read(lines, &order); err != nil {
 		return err
@@ -45,7 +49,7 @@ func sendAll(ctx context.Context, lines *bufio.Reader, out *bufio.Writer) error 
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	s := &sender{conn: conn, plan: order.Plan, scan: anonymize.NewScan(), out: out}
+	s := &sender{conn: conn, plan: order.Plan, scan: anonymize.NewScan(), out: out, to: to}
 	if copy(s.key[:], order.Key) != len(s.key) {
 		return errors.New("the key is too short")
 	}
@@ -106,7 +110,7 @@ func (s *sender) table(ctx context.Context, t *anonymize.TablePlan, job wire.Job
 	for i, c := range t.Columns {
 		names[i] = c.Name
 	}
-	err := wire.WriteJSON(s.out, wire.Table, wire.Begin{Schema: t.Schema, Name: t.Name, Columns: names, Whole: job.From == 0 && job.To == 0})
+	err := s.to.WriteJSON(wire.Table, wire.Begin{Schema: t.Schema, Name: t.Name, Columns: names, Whole: job.From == 0 && job.To == 0})
 	if err != nil {
 		return err
 	}
@@ -167,7 +171,7 @@ func (s *sender) table(ctx context.Context, t *anonymize.TablePlan, job wire.Job
 		return err
 	}
 	done.Rows, done.Values = rows, s.scan.Values()
-	if err := wire.WriteJSON(s.out, wire.End, done); err != nil {
+	if err := s.to.WriteJSON(wire.End, done); err != nil {
 		return err
 	}
 	return s.out.Flush()
@@ -194,7 +198,7 @@ func (s *sender) rows(t *anonymize.TablePlan, in *blocks) (done wire.Done, err e
 		packed = s2.Encode(packed[:cap(packed)], rows)
 		done.Bytes += int64(len(rows))
 		done.Sent += int64(len(packed))
-		return wire.Write(s.out, wire.Rows, packed)
+		return s.to.Write(wire.Rows, packed)
 	}}
 	for {
 		block, err := in.next()

@@ -10,7 +10,7 @@ import (
 func TestFramesComeAsTheyWereSent(t *testing.T) {
 	var sent bytes.Buffer
 	for _, payload := range []string{"", "x", string(make([]byte, 100_000))} {
-		if err := Write(&sent, Rows, []byte(payload)); err != nil {
+		if err := NewWriter(&sent).Write(Rows, []byte(payload)); err != nil {
 			t.Fatal(err)
 		}
 		r := NewReader(bytes.NewReader(sent.Bytes()))
@@ -27,7 +27,7 @@ func TestFramesComeAsTheyWereSent(t *testing.T) {
 
 func TestAFrameThatIsCutIsNoEnd(t *testing.T) {
 	var sent bytes.Buffer
-	if err := WriteJSON(&sent, End, Done{Rows: 3}); err != nil {
+	if err := NewWriter(&sent).WriteJSON(End, Done{Rows: 3}); err != nil {
 		t.Fatal(err)
 	}
 	for n := 1; n < sent.Len(); n++ {
@@ -37,8 +37,55 @@ func TestAFrameThatIsCutIsNoEnd(t *testing.T) {
 	}
 }
 
+func TestFramesThatWereChangedAreNotTakenForWhatWasSent(t *testing.T) {
+	payloads := []string{"first", "", "the third", "fourth"}
+	frames := make([][]byte, len(payloads))
+	var sent bytes.Buffer
+	w := NewWriter(&sent)
+	for i, payload := range payloads {
+		before := sent.Len()
+		if err := w.Write(Rows, []byte(payload)); err != nil {
+			t.Fatal(err)
+		}
+		frames[i] = bytes.Clone(sent.Bytes()[before:])
+	}
+	read := func(frames ...[]byte) error {
+		r := NewReader(bytes.NewReader(bytes.Join(frames, nil)))
+		for {
+			if _, _, err := r.Next(); err != nil {
+				return err
+			}
+		}
+	}
+	if err := read(frames...); err != io.EOF {
+		t.Fatal(err)
+	}
+	// With each byte but those of the last payload, which the next frame would tell
+	// of.
+	all := sent.Bytes()
+	for i := range len(all) - len("fourth") {
+		changed := bytes.Clone(all)
+		changed[i] ^= 1 << (i % 8)
+		if err := read(changed); !errors.Is(err, ErrChanged) {
+			t.Errorf("byte %d is changed: %v", i, err)
+		}
+	}
+	for what, frames := range map[string][][]byte{
+		"one is missing":     {frames[0], frames[2], frames[3]},
+		"one is there twice": {frames[0], frames[1], frames[1], frames[2]},
+		"two are exchanged":  {frames[0], frames[2], frames[1], frames[3]},
+		"the first is none":  {frames[1], frames[2]},
+	} {
+		if err := read(frames...); !errors.Is(err, ErrChanged) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
 func FuzzReader(f *testing.F) {
-	f.Add([]byte("d\x00\x00\x00\x01x"))
+	var sent bytes.Buffer
+	_ = NewWriter(&sent).Write(Rows, []byte("x"))
+	f.Add(sent.Bytes())
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		r := NewReader(bytes.NewReader(sent))
 		for {
