@@ -126,6 +126,12 @@ const reserve = 1 << 30
 // ahead, another that is idle could not carry.
 func (l *load) lane(ctx context.Context) error {
 	r, w := io.Pipe()
+	return l.carry(w, l.connect(ctx, script.NewPipe().WithReader(r)))
+}
+
+// carry writes orders, and reads what comes of them: taken is what the receiver
+// says.
+func (l *load) carry(w *io.PipeWriter, taken *script.Pipe) error {
 	defer w.Close()
 	orders := json.NewEncoder(w)
 	var job wire.Job
@@ -136,7 +142,6 @@ func (l *load) lane(ctx context.Context) error {
 		}
 		return orders.Encode(job)
 	}
-	taken := l.connect(ctx, script.NewPipe().WithReader(r))
 	lines := bufio.NewReader(taken)
 	err := orders.Encode(wire.Receiver{Server: l.to.wireServer(l.database), Data: path.Join(l.to.Folder, "postgres/data"), Reserve: reserve})
 	if err == nil {
@@ -164,7 +169,10 @@ func (l *load) lane(ctx context.Context) error {
 	// The pipe knows why there is no more, and why nobody takes more orders.
 	w.Close()
 	if err == io.EOF {
-		return taken.Error()
+		if err = taken.Error(); err == nil && under {
+			err = fmt.Errorf("%s: the receiver ended before all was there", l.to.Name)
+		}
+		return err
 	}
 	_, why := io.Copy(io.Discard, lines)
 	return cmp.Or(taken.Error(), why, err)
