@@ -141,11 +141,14 @@ func (r *rowsReader) next() error {
 		r.rest = r.block
 		r.far.Rows += int64(bytes.Count(r.block, []byte{'\n'})) // COPY has no other: those in values are escaped
 		r.far.Sent += int64(len(payload))
+		if err := r.disk(); err != nil { // it costs nothing, and many tables take no second
+			return err
+		}
 		if time.Since(r.said) < time.Second {
 			return nil
 		}
 		r.far.Partial, r.said = true, time.Now()
-		return errors.Join(r.disk(), r.say(r.far))
+		return r.say(r.far)
 	case kind == wire.End:
 		r.ended = true
 		return json.Unmarshal(payload, &r.done)
