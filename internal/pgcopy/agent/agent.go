@@ -43,9 +43,13 @@ func Run(ctx context.Context, what string, in io.Reader, out io.Writer) error {
 	return fmt.Errorf("%q is not known; hold, send, receive or propose", what)
 }
 
-// read reads the next line into value.
+// read reads the next line into value. The error is io.EOF where there is none;
+// half a line is no end.
 func read(lines *bufio.Reader, value any) error {
 	line, err := lines.ReadBytes('\n')
+	if err == io.EOF && len(line) > 0 {
+		err = io.ErrUnexpectedEOF
+	}
 	if err != nil {
 		return err
 	}
