@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -121,9 +122,15 @@ func value(ctx context.Context, conn *pgconn.PgConn, sql string) ([]byte, error)
 	return results[0].Rows[0][0], nil
 }
 
+// telling are the classes of PostgreSQL's errors that are about the server, the
+// statement or the schema (PostgreSQL, appendix A). A message of any other may
+// quote a value: of 22, "data exception", and 23, "integrity constraint
+// violation", and whatever a function of the database's own raises: P0001, or a
+// code of its choice.
+var telling = []string{"08", "0A", "25", "26", "28", "34", "3B", "3D", "3F", "40", "42", "53", "54", "55", "57", "58", "72", "F0", "XX"}
+
 // clean takes out of PostgreSQL's error what may quote data: its detail and
-// context, and its message where that is about a value (class 22, "data
-// exception", and 23, "integrity constraint violation"; PostgreSQL, appendix A).
+// context, and its message where that is not of a class that tells.
 func clean(err error) error {
 	pgErr, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok {
@@ -136,8 +143,11 @@ func clean(err error) error {
 		}
 	}
 	message := pgErr.Message
-	if strings.HasPrefix(pgErr.Code, "22") || strings.HasPrefix(pgErr.Code, "23") {
+	switch class := pgErr.Code[:min(2, len(pgErr.Code))]; {
+	case class == "22" || class == "23":
 		message = "a value does not fit"
+	case !slices.Contains(telling, class) || pgErr.Routine == "exec_stmt_raise": // PL/pgSQL's
+		message = "something of the database's own raised an error, which may quote a value"
 	}
 	if len(where) > 0 {
 		message += " (" + strings.Join(where, ", ") + ")"
