@@ -61,9 +61,17 @@ insert into kept select n, nullif(n / 2, 0), 1 + n % 3 from generate_series(1, 1
 // database is a PostgreSQL of the test's own, whose socket is in a folder.
 type database struct{ container, socket string }
 
-// newDatabase starts one, with more options of docker run's. Nothing of it has to
-// outlive a crash of the machine.
+// newDatabase starts one that answers.
 func newDatabase(t *testing.T, name string, options ...string) database {
+	t.Helper()
+	d := startDatabase(t, name, options...)
+	d.answers(t)
+	return d
+}
+
+// startDatabase starts one, with more options of docker run's (--…) and settings
+// of PostgreSQL's. Nothing of it has to outlive a crash of the machine.
+func startDatabase(t *testing.T, name string, options ...string) database {
 	t.Helper()
 	socket, err := os.MkdirTemp("", "pg-") // t.TempDir's name can be too long for a socket
 	if err != nil {
@@ -71,10 +79,17 @@ func newDatabase(t *testing.T, name string, options ...string) database {
 	}
 	t.Cleanup(func() { os.RemoveAll(socket) })
 	d := database{fmt.Sprintf("mrs-e2e-pg-%s-%d", name, os.Getpid()), socket}
-	argv := append([]string{"docker", "run", "--detach", "--name", d.container, "--env=POSTGRES_PASSWORD=x", "--volume=" + d.socket + ":/var/run/postgresql"}, options...)
-	must(t, append(argv, "postgres:15", "postgres", "-c", "fsync=off")...)
+	argv := []string{"docker", "run", "--detach", "--name", d.container, "--env=POSTGRES_PASSWORD=x", "--volume=" + d.socket + ":/var/run/postgresql"}
+	server := []string{"postgres:15", "postgres", "-c", "fsync=off"}
+	for _, option := range options {
+		if strings.HasPrefix(option, "--") {
+			argv = append(argv, option)
+		} else {
+			server = append(server, "-c", option)
+		}
+	}
+	must(t, append(argv, server...)...)
 	t.Cleanup(func() { must(t, "docker", "rm", "--force", "--volumes", d.container) })
-	d.answers(t)
 	return d
 }
 
