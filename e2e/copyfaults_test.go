@@ -1320,7 +1320,7 @@ func (g *ground) well(t *testing.T, jobs ...int) (frames [][]byte, seen map[stri
 }
 
 func TestACopyThatBreaksAnywhereSaysSoAndLeavesNoHalfTable(t *testing.T) {
-	t.Parallel()
+	brief(t)
 	start := time.Now()
 	log := mounted(t, "160m")
 	crashing := startDatabase(t, "crashes", "--volume="+log+":/log", "--env=PGDATA=/log/data", "wal_buffers=64kB", "wal_recycle=off")
