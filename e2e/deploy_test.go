@@ -21,6 +21,12 @@ import (
 func TestWhatIsDeployedAnswersWhateverGoesWrong(t *testing.T) {
 	l := inTheLab(t, "production", "staging")
 	first, second := l.image(t, "first", "1111111"), l.image(t, "second", "2222222")
+	t.Cleanup(func() {
+		l.remove(t, "staging", "mrs-ecole", "/home/mrs-ecole")
+		for _, branch := range []string{slug, "plain", "one", "two"} {
+			l.remove(t, "staging", "test-"+branch, "/root/.yourlabs.compose/test-"+branch)
+		}
+	})
 
 	step(t, "staging, ecole, production and two branches live at once, each under its own name", func(t *testing.T) {
 		if r := l.mage(t, "deploy:production", "-image="+first); r.status == 0 || !strings.Contains(r.output, "vagrant@production") || !strings.Contains(r.output, "hint: -yes") {
