@@ -34,7 +34,8 @@ type operation struct {
 // blows are what interrupts any operation on staging.
 var blows = append([]struck{
 	{"the power goes", func(t *testing.T, l rehearsal, _ began) { l.powerCut(t) }},
-	{"the host is restarted", func(t *testing.T, l rehearsal, _ began) { l.reboot(t, "staging") }},
+	{"the power goes, and names are synced", func(t *testing.T, l rehearsal, _ began) { l.powerCutWhen(t, names, "true") }},
+	{"the host is restarted", func(t *testing.T, l rehearsal, _ began) { l.reboot(t) }},
 	{"what works on the host is killed", func(_ *testing.T, l rehearsal, _ began) {
 		_, _ = l.shell("staging", `pkill -9 -f '(backup|restore|deploy|drill)\.sh' || true`)
 	}},
@@ -45,13 +46,6 @@ var blows = append([]struck{
 		_, _ = l.shell("staging", "docker ps -q --filter label=com.docker.compose.service=django | xargs -r docker kill")
 	}},
 }, strikes...)
-
-// reboot restarts a machine as its administrator does.
-func (l rehearsal) reboot(t *testing.T, machine string) {
-	t.Helper()
-	must(t, "docker", "restart", "--time=60", l.container(t, machine))
-	l.booted(t, machine)
-}
 
 // operations are those of the campaign.
 func operations() []*operation {
@@ -159,6 +153,7 @@ func TestSoak(t *testing.T) {
 	l := inTheLab(t, "production", "staging")
 	l.clone = l.with("DB_READER=reader")
 	images = [2]string{l.image(t, "soak-1", "1111111"), l.image(t, "soak-2", "2222222")}
+	l.disk(t)
 	l.fresh(t)
 	all := operations()
 

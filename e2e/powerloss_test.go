@@ -1,0 +1,363 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// The power goes in the lab as it goes on a server: what was not synced is lost.
+//
+// A machine of the lab is a container, and what it has not yet written to a disk is in the page cache of this machine,
+// which outlives the container's death. So all that mrs-ops keeps on staging is moved to a disk of its own: ext4 in a
+// file, by a loop device. A power cut kills the machine, all of it at once, and then tells that file system to forget
+// what it has in memory only: it writes nothing any more, not even its journal (EXT4_IOC_SHUTDOWN with NOLOGFLUSH, as
+// xfstests has it). The next boot mounts what is in the file, and the journal is replayed.
+//
+// It is the worst ext4 that its options make of it: nothing is written because time has passed (commit=, and
+// vm.dirty_writeback_centisecs while a test is about it), and nothing because a file is renamed over another
+// (noauto_da_alloc), which many programs rely on and XFS never had.
+//
+// What can't be had this way: the nested engine's own folder, /var/lib/docker, with containers and images is on no such
+// disk (engine 20.10 does not sync the layers of an image that it pulls), nor are /etc and systemd's journal. ext4
+// commits what happened to names in the order in which it happened: a file system that reorders that, as btrfs may,
+// isn't here; nor a disk that says it has written what it has not, or half of a sector.
+
+// diskFolders are what is on it: data, scripts and releases of all instances, ledgers and audit logs, what restic caches.
+const diskFolders = "/home /root/.yourlabs.compose /var/cache/mrs-ops /var/lib/mrs-ops /var/log/mrs-ops"
+
+// survives is what the disk has, after a power cut, of what was not synced.
+type survives string
+
+const (
+	// Nothing. But whoever syncs anything syncs all names that were changed before.
+	nothing survives = "nothing"
+	// The names, as when somebody else has just synced a file; but no content: new files are empty.
+	names survives = "names"
+)
+
+// rootCommand is a script on this machine, with words as its arguments.
+func rootCommand(script string, words ...string) *exec.Cmd {
+	argv := append([]string{"bash", "-c", "set -euo pipefail\n" + script, "bash"}, words...)
+	if os.Geteuid() != 0 {
+		argv = append([]string{"sudo", "--non-interactive"}, argv...)
+	}
+	return exec.Command(argv[0], argv[1:]...)
+}
+
+// asRoot runs one.
+func asRoot(t *testing.T, script string, words ...string) {
+	t.Helper()
+	if out, err := rootCommand(script, words...).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s\n%s", err, script, out)
+	}
+}
+
+// diskFile is the file that is the disk of staging.
+func (l rehearsal) diskFile() string { return filepath.Join(l.dir, ".vagrant/staging.ext4") }
+
+// disk has staging keep what it keeps on a disk that loses what is not synced, from now on; and until the test ends,
+// nothing is synced because time has passed.
+func (l rehearsal) disk(t *testing.T) {
+	t.Helper()
+	noWriteback(t)
+	if _, err := l.shell("staging", "mountpoint --quiet /disk"); err == nil {
+		return
+	}
+	box := l.container(t, "staging")
+	l.sh(t, "staging", `
+cat >/etc/systemd/system/disk.service <<'UNIT'
+[Unit]
+Description=The disk, which the outer machine mounts
+DefaultDependencies=no
+Before=local-fs.target
+[Service]
+Type=oneshot
+ExecStart=/bin/bash -c 'for folder in `+diskFolders+`; do until mountpoint --quiet "$$folder"; do sleep 0.05; done; done'
+[Install]
+WantedBy=local-fs.target
+UNIT
+systemctl --quiet enable disk.service`)
+	must(t, "docker", "stop", "--time", "60", box)
+	asRoot(t, `rm -f "$1"; truncate --size 16G "$1"; mkfs.ext4 -q -F "$1"`, l.diskFile())
+	l.boot(t, box)
+}
+
+// noWriteback keeps this machine's kernel, all of it, from writing what is old, until the test ends, however it ends.
+func noWriteback(t *testing.T) {
+	t.Helper()
+	keeper := rootCommand(`trap '' HUP INT TERM
+was=$(cat "$1")
+echo 0 >"$1"
+echo
+cat >/dev/null # until nobody is there any more
+echo "$was" >"$1"`, "/proc/sys/vm/dirty_writeback_centisecs")
+	letGo, err := keeper.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	said, err := keeper.StdoutPipe()
+	if err == nil {
+		err = keeper.Start()
+	}
+	if err == nil {
+		_, err = said.Read(make([]byte, 1))
+	}
+	if err != nil {
+		t.Fatalf("vm.dirty_writeback_centisecs can't be set: %v", err)
+	}
+	t.Cleanup(func() {
+		letGo.Close()
+		if err := keeper.Wait(); err != nil {
+			t.Errorf("vm.dirty_writeback_centisecs is not put back: %v", err)
+		}
+	})
+}
+
+// boot turns the container on that is staging, with its disk. Nothing of it starts before that is there.
+func (l rehearsal) boot(t *testing.T, box string) {
+	t.Helper()
+	asRoot(t, `
+box=$1 image=$2 address=$3
+docker start "$box" >/dev/null
+read -r pid now < <(docker inspect --format '{{.State.Pid}} {{.NetworkSettings.IPAddress}}' "$box")
+# Where other containers have gone meanwhile, Docker gives it another one.
+[ "$now" = "$address" ] || nsenter --target "$pid" --net ip address add "$address/16" dev eth0
+loop=$(losetup --find --show "$image")
+# It goes when nobody has it mounted any more, however that comes about.
+trap 'losetup --detach "$loop"' EXIT
+# The machine may not open it, but it has what is mounted where it looks.
+nsenter --target "$pid" --mount -- bash -euc '
+mknod "$1" b "$2" "$3"
+mkdir -p /disk
+mount -t ext4 -o noatime,commit=86400,noauto_da_alloc "$1" /disk
+rm "$1"
+shift 3
+for folder in "$@"; do
+  mkdir -p "$folder"
+  # What is there is what it begins with.
+  [ -e "/disk$folder" ] || { mkdir -p "/disk${folder%/*}"; cp -a "$folder" "/disk$folder"; sync --file-system /disk; }
+  mount --bind "/disk$folder" "$folder"
+done' bash "$loop" $((0x$(stat --format %t "$loop"))) $((0x$(stat --format %T "$loop"))) $4`,
+		box, l.diskFile(), l.staging, diskFolders)
+	l.booted(t, "staging")
+}
+
+// booted waits until a machine has booted, and its engine runs.
+func (l rehearsal) booted(t *testing.T, machine string) {
+	t.Helper()
+	eventually(t, machine+" boots", func() bool {
+		_, err := l.shell(machine, "systemctl is-system-running --wait >/dev/null || true; docker version")
+		return err == nil
+	})
+}
+
+// reboot restarts staging as its administrator does.
+func (l rehearsal) reboot(t *testing.T) {
+	t.Helper()
+	box := l.container(t, "staging")
+	must(t, "docker", "stop", "--time=60", box)
+	l.boot(t, box)
+}
+
+// powerCut turns staging off, hard, and on again: of what it had not synced, nothing is left.
+func (l rehearsal) powerCut(t *testing.T) {
+	t.Helper()
+	l.powerCutWhen(t, nothing, "true")
+}
+
+// powerCutWhen does it as soon as a condition holds, a shell's, in the home of staging.
+func (l rehearsal) powerCutWhen(t *testing.T, left survives, condition string) {
+	t.Helper()
+	box := l.container(t, "staging")
+	asRoot(t, `
+box=$1 left=$2 image=$3
+pid=$(docker inspect --format '{{.State.Pid}}' "$box")
+disk=/proc/$pid/root/disk
+cd "/proc/$pid/root/home/mrs-staging"
+holds() { `+condition+`; }
+for ((n = 0; n < 12000; n++)); do
+  ! holds || break
+  sleep 0.01
+done
+holds
+[ "$left" = nothing ] || { echo >"$disk/another"; sync "$disk/another"; }
+# Who has it open keeps it from being unmounted, which would write all of it.
+exec 9<"$disk"
+kill -KILL "$pid"
+cd /
+docker wait "$box" >/dev/null
+python3 -c 'import fcntl, struct; fcntl.ioctl(9, 0x8004587D, struct.pack("I", 2))'
+exec 9<&-
+until [ -z "$(losetup --associated "$image")" ]; do sleep 0.05; done`, box, string(left), l.diskFile())
+	l.boot(t, box)
+}
+
+// What was at work, or had just ended, when the power went. Each begins on what the one before it has left.
+func TestAPowerCutTakesNothingBackThatWasSaidToBeDone(t *testing.T) {
+	l := inTheLab(t, "staging")
+	l.disk(t)
+	first, second := l.image(t, "dark-1", "1111111"), l.image(t, "dark-2", "2222222")
+
+	step(t, "what was not synced is lost, but for its name where somebody else has synced: the tests below rely on it", func(t *testing.T) {
+		for left, want := range map[survives]string{
+			nothing: "kept:kept replaced:old ",
+			names:   "kept:kept new: replaced: ",
+		} {
+			l.sh(t, "staging", `
+rm -rf /home/layer; mkdir /home/layer; cd /home/layer
+echo old >replaced; echo kept >kept; sync replaced kept . /home
+echo new >new; echo new >.replaced; mv .replaced replaced`)
+			l.powerCutWhen(t, left, "true")
+			if got := l.sh(t, "staging", `cd /home/layer; for f in *; do printf '%s:%s ' "$f" "$(cat "$f")"; done; echo .`); got != want+"." {
+				t.Errorf("with %s there is %s not %s", left, got, want)
+			}
+		}
+		l.sh(t, "staging", "rm -r /home/layer")
+	})
+
+	l.mustMage(t, "deploy:staging", "-yes", "-image="+first)
+	good := map[string]bool{} // snapshots
+	// intact fails the test unless all that is kept can be read, and what was good still is.
+	intact := func(t *testing.T) {
+		t.Helper()
+		if said := l.sh(t, "staging", `
+cd /home/mrs-staging
+docker compose --project-name mrs-staging --env-file /dev/null --file docker-compose.yml config --quiet 2>&1 || true
+find . -maxdepth 1 \( -name .restore.swap -o -name '.running.*' \)
+for f in .restic_id .restic_password .backup.env releases/*/* /var/lib/mrs-ops/*.prom /root/.yourlabs.compose/*/removeat; do
+  [ -s "$f" ] || [ ! -e "$f" ] || echo "$f is empty"
+done
+python3 -c 'import json, sys; [json.loads(line) for line in sys.stdin]' </var/log/mrs-ops/mrs-staging.backups.log 2>&1 | tail -n 1
+(cd restic && find data index keys snapshots -type f | xargs sha256sum | awk '{ name = $2; sub(/.*\//, "", name); if (name != $1) print $2 " is damaged" }')
+set -a; . ./.backup.env
+RESTIC_PASSWORD_FILE=.restic_password RESTIC_CACHE_DIR=/var/cache/mrs-ops restic check --quiet --with-cache --no-lock 2>&1 || true`); said != "" {
+			t.Errorf("it is not whole: %s", said)
+		}
+		now := map[string]bool{}
+		for _, s := range l.backed(t, "staging").Snapshots {
+			now[s.ID] = !s.Unchecked
+		}
+		for id := range good {
+			if !now[id] {
+				t.Errorf("snapshot %s was good, and is not", id)
+			}
+		}
+		good = now
+	}
+	// runs fails the test unless a version serves, and is what is on record.
+	runs := func(t *testing.T, image, commit string) {
+		t.Helper()
+		l.healthy(t)
+		if got := version(l.staging, "staging.lab"); got != commit {
+			t.Errorf("it serves %s, not %s", got, commit)
+		}
+		if file := l.sh(t, "staging", "cat /home/mrs-staging/docker-compose.yml"); !strings.Contains(file, image) {
+			t.Errorf("docker-compose.yml has not %s:\n%s", image, file)
+		}
+		var releases []struct{ Commit, Image string }
+		if err := json.Unmarshal([]byte(l.mustMage(t, "deploy:history", "staging", "-json")), &releases); err != nil {
+			t.Fatal(err)
+		}
+		if last := releases[len(releases)-1]; last.Commit != commit || last.Image != image {
+			t.Errorf("the last release is %+v", last)
+		}
+	}
+
+	step(t, "what was deployed when the power went is deployed, and a new instance and a branch are as they were", func(t *testing.T) {
+		l.remove(t, "staging", "mrs-ecole", "/home/mrs-ecole")
+		var all sync.WaitGroup
+		for _, words := range [][]string{{"deploy:staging", "-yes", "-image=" + second}, {"deploy:to", "ecole"}, {"deploy:branch", "plain", "-image=" + first}} {
+			all.Go(func() {
+				if r := l.mage(t, words...); r.status != 0 {
+					t.Errorf("%v: exit status %d\n%s", words, r.status, r.output)
+				}
+			})
+		}
+		all.Wait()
+		l.powerCutWhen(t, names, "true")
+		runs(t, second, "2222222")
+		if e := l.last(t, "staging"); e.What != "deploy "+second || e.Outcome != "ok" {
+			t.Errorf("the audit log says %+v", e)
+		}
+		intact(t)
+		if out := l.mustMage(t, "deploy:branches"); !strings.Contains(out, "7d") && !strings.Contains(out, "6d") {
+			t.Errorf("the branches are\n%s", out)
+		}
+		l.mustMage(t, "deploy:destroy", "plain", "-yes")
+		l.mustMage(t, "deploy:to", "ecole")
+		l.mustMage(t, "ops:backup", "ecole")
+	})
+
+	// Of an entry that was being written, a part is there.
+	l.sh(t, "staging", `echo '{"what": "cut"}' >>/var/log/mrs-ops/mrs-staging.log`)
+	for _, c := range []struct {
+		name, until, condition string
+		left                   survives
+	}{
+		{"beside the old one", "it is healthy", "true", names},
+		{"docker-compose.yml is replaced", "has taken over", "[ ! -e docker-compose.next.yml ]", names},
+		{"it is a release", "has taken over", "! compgen -G 'releases/.new' >/dev/null && [ ! -e docker-compose.next.yml ]", nothing},
+	} {
+		step(t, "the power goes in a deployment: "+c.name, func(t *testing.T) {
+			d := l.begin(t, c.until, "deploy:staging", "-yes", "-image="+first)
+			l.powerCutWhen(t, c.left, c.condition)
+			_ = syscall.Kill(-d.Process.Pid, syscall.SIGKILL)
+			_ = d.end(t)
+			l.healthy(t)
+			intact(t)
+			// The next one tidies up.
+			l.mustMage(t, "deploy:staging", "-yes", "-image="+second)
+			runs(t, second, "2222222")
+			if e := l.last(t, "staging"); e.What != "deploy "+second || e.Outcome != "ok" {
+				t.Errorf("the audit log says %+v", e)
+			}
+			l.whole(t, "staging", "mrs-staging", "/home/mrs-staging")
+		})
+	}
+	for _, c := range []struct {
+		state  string
+		left   survives
+		status int
+		marked string
+	}{
+		{"on", nothing, http.StatusServiceUnavailable, "yes"},
+		{"off", names, http.StatusUnauthorized, "no"},
+	} {
+		step(t, "maintenance that was "+c.state+" when the power went is "+c.state, func(t *testing.T) {
+			l.mustMage(t, "ops:maintenance", "staging", c.state, "-yes")
+			l.powerCutWhen(t, c.left, "true")
+			l.healthy(t)
+			if status, _, _ := ask(t, l.staging, "staging.lab"); status != c.status {
+				t.Errorf("the site answers %d", status)
+			}
+			if marked := l.sh(t, "staging", "test -e /home/mrs-staging/.maintenance && echo yes || echo no"); marked != c.marked {
+				t.Errorf("the mark is there: %s", marked)
+			}
+			intact(t)
+		})
+	}
+	step(t, "the power goes when a restore has swapped: it is done, or undone", func(t *testing.T) {
+		l.mustMage(t, "ops:backup", "staging")
+		before := l.whatIsThere(t)
+		l.mustMage(t, "ops:manage", "staging", "seed 10")
+		mine := l.whatIsThere(t)
+		b := l.begin(t, "swapping", "ops:restore", "staging", "latest", "-yes")
+		l.powerCutWhen(t, names, `[ ! -e .restore.swap ] || seen=yes; [ "${seen:-}" = yes ] && [ ! -e .restore.swap ]`)
+		_ = b.end(t)
+		l.healthy(t)
+		if now := l.whatIsThere(t); now != before && now != mine {
+			t.Errorf("there was\n%s\nthen\n%s\nand is\n%s", before, mine, now)
+		}
+		intact(t)
+		l.mustMage(t, "ops:backup", "staging")
+	})
+}
