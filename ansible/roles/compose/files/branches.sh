@@ -26,10 +26,14 @@ containers() { docker ps --all --quiet --filter "label=com.docker.compose.projec
 # until_when PROJECT: when it is to be removed; 0 if nothing says it.
 until_when() { grep -xE '[0-9]+' "$all/$1/removeat" 2>/dev/null || echo 0; }
 audit() { # PROJECT WHO WHAT
-  mkdir -p /var/log/mrs-ops
+  local log=/var/log/mrs-ops/$1.log
+  mkdir -p "${log%/*}"
+  # After a line that the power cut short.
+  [ ! -e "$log" ] || [ -z "$(tail -c 1 "$log" | tr '\0' -)" ] || echo >>"$log"
   python3 -c 'import json, sys, time
 print(json.dumps({"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "who": sys.argv[1], "what": sys.argv[2], "outcome": "ok", "seconds": 0}))' \
-    "$2" "$3" >>"/var/log/mrs-ops/$1.log"
+    "$2" "$3" >>"$log"
+  sync -- "$log" "${log%/*}"
 }
 # locked PROJECT COMMAND…: runs it while nobody else works on the instance; 75 if somebody does.
 locked() (
@@ -92,8 +96,11 @@ case ${1:-} in
     [[ $3 =~ ^[0-9]{1,9}$ ]] || die "'$3' is no number of seconds"
     at=$(until_when "$2") now=$(date +%s)
     [ "$at" -ge "$now" ] || at=$now
+    # Without a time, as a power cut could leave it, it would live for ever.
     echo $((at + $3)) >"$all/$2/.removeat"
+    sync -- "$all/$2/.removeat"
     mv "$all/$2/.removeat" "$all/$2/removeat"
+    sync -- "$all/$2"
     cat "$all/$2/removeat"
     ;;
   remove)

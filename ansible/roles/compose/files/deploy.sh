@@ -31,6 +31,7 @@ keep=10          # releases
 drain=30         # seconds that requests which are being served may take when their container is replaced
 service=django   # what is replaced without a gap
 began=$SECONDS
+log=/var/log/mrs-ops/$project.log
 phase=nothing    # what undoing has to undo: nothing, others, rolling, recreating; or: committed
 reason=''
 result=''
@@ -59,6 +60,9 @@ pairs = zip(sys.argv[1::2], sys.argv[2::2])
 print(json.dumps({n.rstrip(":"): json.loads(v) if n.endswith(":") else v for n, v in pairs if v}))
 PYTHON
 }
+
+# place FILE NAME: gives the file the name. Whatever the power does, what has it is whole: the one or the other.
+place() { sync -- "$1" && mv -- "$1" "$2" && sync -- "$(dirname -- "$2")"; }
 
 # --- locks
 
@@ -170,7 +174,8 @@ record() {
       "$(inspect '{{index .Config.Labels "com.docker.compose.config-hash"}}' "$id")"
   done <"$plan" >releases/.new/images
   json release: "$n" time "$(date -u +%Y-%m-%dT%H:%M:%SZ)" who "$who" what "$what" commit "$commit" >releases/.new/release.json
-  mv releases/.new "releases/$n"
+  sync -- releases/.new/* .
+  place releases/.new "releases/$n"
   releases | head -n -"$keep" | while read -r old; do rm -rf "releases/${old:?}"; done
   release=$n
 }
@@ -426,6 +431,12 @@ up() {
   run_compose "$file" up --detach --remove-orphans --wait --wait-timeout "$timeout" "$@" >.deploy.log 2>&1
 }
 
+# live_until TIME: when an ephemeral instance is to be removed. One without a time lives for ever.
+live_until() {
+  echo "$1" >.deploy.removeat
+  place .deploy.removeat removeat
+}
+
 # fill: the application's test data and the superuser dev/dev, where they are not.
 fill() {
   local users
@@ -505,10 +516,13 @@ finish() {
   # Whoever holds the lock waits for as long as we are said to wait.
   [ "$(cat "/run/lock/mrs-ops/$project.waits" 2>/dev/null)" != $$ ] || rm -f "/run/lock/mrs-ops/$project.waits"
   [ -z "${plan:-}" ] || rm -f "$plan"
-  mkdir -p /var/log/mrs-ops
+  mkdir -p "${log%/*}"
+  # After a line that the power cut short.
+  [ ! -e "$log" ] || [ -z "$(tail -c 1 "$log" | tr '\0' -)" ] || echo >>"$log"
   json time "$(date -u +%Y-%m-%dT%H:%M:%SZ)" who "$who" what "$what" outcome "$outcome" \
     reason "$([ "$status" = 0 ] && echo "${note:-}" || echo "$reason")" release: "${release:-}" commit "${commit:-}" \
-    seconds: $((SECONDS - began)) >>"/var/log/mrs-ops/$project.log"
+    seconds: $((SECONDS - began)) >>"$log"
+  sync -- "$log" "${log%/*}"
   if [ "$status" = 0 ]; then
     printf '%s\n' "$result"
   else
@@ -595,7 +609,7 @@ if [ ${#changes[@]} = 0 ]; then
   phase=nothing
   answers || die "$reason"
   commit=$(commit_of "${olds[-1]}")
-  cmp --silent docker-compose.next.yml docker-compose.yml || mv docker-compose.next.yml docker-compose.yml
+  cmp --silent docker-compose.next.yml docker-compose.yml || place docker-compose.next.yml docker-compose.yml
   release=$(newest)
   [ -n "$release" ] || record
   how="nothing to change" note="nothing to change"
@@ -627,14 +641,17 @@ else
     sysctl --quiet --load "/etc/sysctl.d/90-mrs-ops-$project.conf"
   fi
   # Also one that never gets well is removed in time.
-  [ -z "$lifetime" ] || [ -e removeat ] || echo $(($(date +%s) + lifetime)) >removeat
+  [ -z "$lifetime" ] || [ -e removeat ] || live_until $(($(date +%s) + lifetime))
   why=$(why_not_roll)
   if [ "$first" = yes ]; then
     phase=recreating
-    cp docker-compose.next.yml docker-compose.yml
+    cp docker-compose.next.yml .deploy.first.yml
+    place .deploy.first.yml docker-compose.yml
     say "starting the stack"
     up docker-compose.yml || { cat .deploy.log >&2; for id in $(of_service "$service"); do last_words "$id"; done; die "the stack does not start well"; }
     answers || die "$reason"
+    # What images make when they start for the first time they do not sync: of postgres, its pg_hba.conf.
+    sync --file-system .
     how=started
   elif [ -n "$why" ] || ! printf '%s\n' "${changes[@]}" | grep --quiet "^$service "; then
     phase=recreating
@@ -658,7 +675,7 @@ else
   # The new one works, and there is no way back: what follows is done whoever wants us to end.
   trap '' TERM INT HUP PIPE
   phase=committed
-  [ "$first" = yes ] || mv docker-compose.next.yml docker-compose.yml
+  [ "$first" = yes ] || place docker-compose.next.yml docker-compose.yml
   commit=$(commit_of "$(of_service "$service" | tail -n 1)")
   record || say "this release could not be kept: it can't be gone back to"
   if [ "$how" = "took over without a gap" ]; then
@@ -671,7 +688,7 @@ fi
 if [ -n "$lifetime" ]; then
   until=$(($(date +%s) + lifetime))
   # A life that was extended is not cut short.
-  [ "$(cat removeat 2>/dev/null || echo 0)" -ge "$until" ] || echo "$until" >removeat
+  [ "$(cat removeat 2>/dev/null || echo 0)" -ge "$until" ] || live_until "$until"
 fi
 if [ -z "$persistent" ] && [ ${#changes[@]} != 0 ]; then
   fill || say "the test data could not be loaded; see: docker compose logs $service"
