@@ -189,11 +189,12 @@ func Maintenance(ctx context.Context, name, state string, o Options) error {
 	d.vars = map[string]any{"release": "current"}
 	var was bool
 	mark := func(s *server.Server, on bool) error {
-		argv := []string{"rm", "-f", path.Join(s.Folder, ".maintenance")}
+		verb := "rm -f"
 		if on {
-			argv = []string{"touch", path.Join(s.Folder, ".maintenance")}
+			verb = "touch"
 		}
-		_, err := s.Output(argv...)
+		// Who was told that it is closed finds it closed after a power cut, and after the next deployment.
+		_, err := s.Script("set -e; "+verb+` -- "$1/.maintenance"; sync -- "$1"`, s.Folder).String()
 		return err
 	}
 	d.prepare = func(s *server.Server) error {

@@ -29,14 +29,20 @@ type Entry struct {
 // auditLog is where the audit log of a project is; it stays when the project goes.
 func auditLog(project string) string { return path.Join("/var/log/mrs-ops", project+".log") }
 
-// Record appends an entry to the audit log.
+// Record appends an entry to the audit log, where the power does not take it.
 func (s *Server) Record(e Entry) error {
 	line, err := json.Marshal(e)
 	if err != nil {
 		return err
 	}
 	_, err = text(s.ScriptFrom(script.Echo(string(line)+"\n"),
-		`set -euo pipefail; umask 027; mkdir -p "$(dirname "$1")"; cat >>"$1"`, auditLog(s.Project)))
+		`set -euo pipefail
+umask 027
+mkdir -p "${1%/*}"
+# After a line that the power cut short.
+[ ! -e "$1" ] || [ -z "$(tail -c 1 "$1" | tr '\0' -)" ] || echo >>"$1"
+cat >>"$1"
+sync -- "$1" "${1%/*}"`, auditLog(s.Project)))
 	return err
 }
 
