@@ -99,6 +99,8 @@ with open(ledger, "ab+") as f:
     size = f.seek(0, 2)
     f.seek(max(0, size - 1))
     f.write((b"" if f.read(1) in (b"", b"\n") else b"\n") + json.dumps(entry).encode() + b"\n")
+    f.flush()
+    os.fsync(f.fileno())
 runs = []
 for line in open(ledger, errors="replace"):
     try:
@@ -130,6 +132,8 @@ path = "/var/lib/mrs-ops/%s.prom" % name
 with open(path + ".new", "w") as f:
     os.fchmod(f.fileno(), 0o644)
     f.write("".join(metrics))
+    f.flush()
+    os.fsync(f.fileno())
 os.rename(path + ".new", path)
 PYTHON
 }
@@ -184,6 +188,8 @@ counts() {
   cut_short "$what"
   counted=yes
   date +%s >".running.$what"
+  # Else nobody would ever hear of a run that the power cut short.
+  sync -- ".running.$what" .
 }
 
 # cut_short WHAT: writes down, and tells, that the last WHAT was killed, if it was.
@@ -439,6 +445,8 @@ open_repository() {
 }
 remember() {
   printf '%s\n%s\n' "$1" "$(config_sum)" >.restic_id.new
+  # An empty one would be that of no repository.
+  sync -- .restic_id.new
   mv -f .restic_id.new .restic_id
 }
 
