@@ -16,8 +16,8 @@ import (
 // Go, an ordinary user who may sudo, and nothing else.
 type machine string
 
-// freshMachine boots one. It reads Go and the module cache
-// of this machine; its Docker engine will be its own.
+// freshMachine boots one. It reads Go, its modules and what this machine has
+// compiled; its Docker engine will be its own.
 func freshMachine(t *testing.T, name string) machine {
 	t.Helper()
 	image := "mrs-e2e/" + name
@@ -42,6 +42,7 @@ CMD ["/sbin/init"]
 			}
 		}
 	})
+	modules := must(t, "go", "env", "GOMODCACHE")
 	must(t, "docker", "run", "--detach", "--name", name, "--hostname", name,
 		// All that systemd and an engine of its own need; --privileged would also
 		// ask for CAP_SYS_RESOURCE, which a machine that is itself a VM may lack.
@@ -51,8 +52,19 @@ CMD ["/sbin/init"]
 		"--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw", "--cgroupns=host",
 		"--volume="+name+"-docker:/var/lib/docker",
 		"--volume="+must(t, "go", "env", "GOROOT")+":/usr/local/go:ro",
-		"--volume="+must(t, "go", "env", "GOMODCACHE")+":/mnt/modules:ro",
+		"--volume="+modules+":"+modules+":ro",
+		"--volume="+must(t, "go", "env", "GOCACHE")+":/mnt/compiled:ro", "--tmpfs=/mnt/more:exec",
 		image)
+	// What is compiled anew goes elsewhere; what is found depends on the path of the modules.
+	must(t, "docker", "exec", name, "bash", "-euc", `
+		cache=/home/dev/.cache/go-build
+		mkdir -p "$cache" /mnt/more/{new,work}
+		mount -t overlay -o lowerdir=/mnt/compiled,upperdir=/mnt/more/new,workdir=/mnt/more/work overlay "$cache"
+		chmod a+rwx "$cache" "$cache"/*
+		chown dev: /home/dev/.cache
+		# The way to the modules may be root's.
+		way=$0
+		while [ "$way" != / ]; do chmod a+x "$way"; way=$(dirname "$way"); done`, filepath.Dir(modules))
 	m := machine(name)
 	eventually(t, name+" boots", func() bool {
 		state := strings.TrimSpace(run(t, nil, "docker", "exec", name, "systemctl", "is-system-running").stdout)
@@ -68,8 +80,8 @@ func (m machine) sh(t *testing.T, script string) result {
 	r := run(t, nil, "docker", "exec", "--user", "dev", string(m), "bash", "-c", `
 set -euo pipefail
 export HOME=/home/dev PATH=/usr/local/go/bin:$PATH
-# The modules that this machine has already, then the proxy.
-export GOPROXY=file:///mnt/modules/cache/download,`+must(t, "go", "env", "GOPROXY")+` GOSUMDB=off GOFLAGS=-modcacherw
+# The modules that this machine has already.
+export GOMODCACHE=`+must(t, "go", "env", "GOMODCACHE")+` GOSUMDB=off
 cd ~/mrs-ops 2>/dev/null || cd
 `+script)
 	t.Logf("%s: exit status %d in %s", strings.TrimSpace(script), r.status, time.Since(start).Round(100*time.Millisecond))
