@@ -190,6 +190,12 @@ func deploymentsOfProduction(t *testing.T, l rehearsal, first, second string) {
 		}
 	})
 
+	step(t, "it is restored only by who types its name", func(t *testing.T) {
+		if r := l.mage(t, "ops:restore", "production", "latest", "-yes"); r.status == 0 || !strings.Contains(r.output, `to type "production"`) {
+			t.Errorf("exit status %d\n%s", r.status, r.output)
+		}
+	})
+
 	step(t, "maintenance closes the site until it is opened, whatever is deployed meanwhile", func(t *testing.T) {
 		for _, step := range []struct {
 			words []string

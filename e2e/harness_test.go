@@ -20,6 +20,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -91,9 +92,12 @@ var machines = []struct {
 var calm sync.RWMutex
 
 // on begins a test that runs beside others, once it has these machines for itself.
+// How long it has waited for them is not counted as its time.
 func on(t *testing.T, names ...string) {
 	t.Helper()
 	t.Parallel()
+	begin := time.Now()
+	defer func() { t.Attr("waited", strconv.FormatFloat(time.Since(begin).Seconds(), 'f', 2, 64)) }()
 	for i := range machines {
 		if m := &machines[i]; slices.Contains(names, m.name) {
 			m.Lock()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/betagouv/mrs-ops/internal/console"
@@ -20,22 +21,31 @@ type timing struct {
 }
 
 // timings reads what `go test -json` prints, and returns the tests that have
-// ended, the slowest first. A line that is none of its events is passed over:
-// the tests' own output may be among them.
+// ended, the slowest first. What a test says that it has waited for its turn, in
+// seconds, as its attribute "waited" ([testing.T.Attr]), is not counted. A line
+// that is none of its events is passed over: the tests' own output may be among
+// them.
 func timings(events io.Reader) ([]timing, error) {
 	var all []timing
 	parents := map[string]bool{}
+	waited := map[string]float64{}
 	lines := bufio.NewScanner(events)
 	lines.Buffer(nil, 1<<24)
 	for lines.Scan() {
 		var event struct {
 			Action, Package, Test string
 			Elapsed               float64
+			Key, Value            string // of an attribute
 		}
 		if json.Unmarshal(lines.Bytes(), &event) != nil || event.Test == "" {
 			continue
 		}
+		id := event.Package + " " + event.Test
 		switch event.Action {
+		case "attr":
+			if event.Key == "waited" {
+				waited[id], _ = strconv.ParseFloat(event.Value, 64)
+			}
 		case "pass", "fail", "skip":
 			for i, c := range event.Test {
 				if c == '/' {
@@ -44,7 +54,7 @@ func timings(events io.Reader) ([]timing, error) {
 			}
 			// Subtests end before the test that they are part of.
 			all = append(all, timing{
-				strings.ReplaceAll(event.Test, "_", " "), event.Elapsed, parents[event.Package+" "+event.Test],
+				strings.ReplaceAll(event.Test, "_", " "), max(0, event.Elapsed-waited[id]), parents[id],
 			})
 		}
 	}

@@ -15,7 +15,9 @@ a line of somebody else's
 {"Action":"fail","Package":"e2e","Test":"TestAll/both_of_them/a","Elapsed":20}
 {"Action":"fail","Package":"e2e","Test":"TestAll/both_of_them","Elapsed":20.5}
 {"Action":"fail","Package":"e2e","Test":"TestAll","Elapsed":22}
-{"Action":"pass","Package":"e2e","Test":"TestAllOfIt","Elapsed":3}
+{"Action":"attr","Package":"e2e","Test":"TestAllOfIt","Key":"waited","Value":"390.25"}
+{"Action":"attr","Package":"e2e","Test":"TestAllOfIt","Key":"colour","Value":"7"}
+{"Action":"pass","Package":"e2e","Test":"TestAllOfIt","Elapsed":393.25}
 {"Action":"skip","Package":"unit","Test":"TestAll","Elapsed":0}
 {"Action":"pass","Package":"e2e","Elapsed":25}
 `
