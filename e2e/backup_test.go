@@ -280,7 +280,7 @@ systemctl restart mrs-staging-backup.timer`)
 	before := l.whatIsThere(t)
 
 	step(t, "home and repository are lost: all comes back from the mirror alone", func(t *testing.T) {
-		l.clear(t, "staging")
+		l.lose(t, "staging", "mrs-staging", "/home/mrs-staging")
 		l.mustMage(t, "deploy:staging", "-yes")
 		if now := l.whatIsThere(t); now == before {
 			t.Fatal("nothing was lost")

@@ -158,9 +158,17 @@ func (l rehearsal) clear(t *testing.T, name string) {
 	l.remove(t, name, "mrs-"+name, "/home/mrs-"+name)
 }
 
-// remove removes a project and its folder from a machine. What runs on for
-// nobody costs the others: its health checks alone take a tenth of a processor.
+// remove removes a project and its folder from a machine, and what is remembered
+// of it. What runs on for nobody costs the others: its health checks alone take a
+// tenth of a processor.
 func (l rehearsal) remove(t *testing.T, machine, project, folder string) {
+	t.Helper()
+	l.lose(t, machine, project, folder)
+	l.sh(t, machine, "rm -f /var/log/mrs-ops/"+project+".* /var/lib/mrs-ops/"+project+".*")
+}
+
+// lose takes a project's containers and its folder away.
+func (l rehearsal) lose(t *testing.T, machine, project, folder string) {
 	t.Helper()
 	l.sh(t, machine, `docker ps -aq --filter label=com.docker.compose.project=`+project+` | xargs -r docker rm --force --volumes >/dev/null
 rm -rf `+folder)
