@@ -311,7 +311,7 @@ func deploymentsOfStaging(t *testing.T, l rehearsal, first, second string) {
 		allServed(t, leave())
 	})
 
-	step(t, "a power cut in the middle is tidied up by the next deployment", func(t *testing.T) {
+	step(t, "what a deployment that is killed in the middle leaves is tidied up by the next one", func(t *testing.T) {
 		d := l.begin(t, "it is healthy", "deploy:staging", "-image="+first)
 		l.sh(t, "staging", `kill -KILL "$(cat /run/lock/mrs-ops/mrs-staging.pid)"`)
 		if err := d.end(t); err == nil {

@@ -31,7 +31,7 @@ import (
 // commits what happened to names in the order in which it happened: a file system that reorders that, as btrfs may,
 // isn't here; nor a disk that says it has written what it has not, or half of a sector.
 
-// diskFolders are what is on it: data, scripts and releases of all instances, ledgers and audit logs, what restic caches.
+// diskFolders are what is on it: data, scripts and releases of all instances, ledgers, audit logs, what restic caches.
 const diskFolders = "/home /root/.yourlabs.compose /var/cache/mrs-ops /var/lib/mrs-ops /var/log/mrs-ops"
 
 // survives is what the disk has, after a power cut, of what was not synced.
@@ -81,7 +81,7 @@ DefaultDependencies=no
 Before=local-fs.target
 [Service]
 Type=oneshot
-ExecStart=/bin/bash -c 'for folder in `+diskFolders+`; do until mountpoint --quiet "$$folder"; do sleep 0.05; done; done'
+ExecStart=/bin/bash -c 'for f in `+diskFolders+`; do until mountpoint --quiet "$$f"; do sleep 0.05; done; done'
 [Install]
 WantedBy=local-fs.target
 UNIT
@@ -201,13 +201,18 @@ until [ -z "$(losetup --associated "$image")" ]; do sleep 0.05; done`, box, stri
 	l.boot(t, box)
 }
 
+// gone is the condition that a file in the home of staging was there, and is no more.
+func gone(path string) string {
+	return `[ ! -e ` + path + ` ] || seen=yes; [ "${seen:-}" = yes ] && [ ! -e ` + path + ` ]`
+}
+
 // What was at work, or had just ended, when the power went. Each begins on what the one before it has left.
 func TestAPowerCutTakesNothingBackThatWasSaidToBeDone(t *testing.T) {
 	l := inTheLab(t, "staging")
 	l.disk(t)
 	first, second := l.image(t, "dark-1", "1111111"), l.image(t, "dark-2", "2222222")
 
-	step(t, "what was not synced is lost, but for its name where somebody else has synced: the tests below rely on it", func(t *testing.T) {
+	step(t, "what was not synced is lost, or all but its name where somebody else has synced", func(t *testing.T) {
 		for left, want := range map[survives]string{
 			nothing: "kept:kept replaced:old ",
 			names:   "kept:kept new: replaced: ",
@@ -217,7 +222,8 @@ rm -rf /home/layer; mkdir /home/layer; cd /home/layer
 echo old >replaced; echo kept >kept; sync replaced kept . /home
 echo new >new; echo new >.replaced; mv .replaced replaced`)
 			l.powerCutWhen(t, left, "true")
-			if got := l.sh(t, "staging", `cd /home/layer; for f in *; do printf '%s:%s ' "$f" "$(cat "$f")"; done; echo .`); got != want+"." {
+			got := l.sh(t, "staging", `cd /home/layer; for f in *; do printf '%s:%s ' "$f" "$(cat "$f")"; done; echo .`)
+			if got != want+"." {
 				t.Errorf("with %s there is %s not %s", left, got, want)
 			}
 		}
@@ -229,17 +235,20 @@ echo new >new; echo new >.replaced; mv .replaced replaced`)
 	// intact fails the test unless all that is kept can be read, and what was good still is.
 	intact := func(t *testing.T) {
 		t.Helper()
-		if said := l.sh(t, "staging", `
+		said := l.sh(t, "staging", `
 cd /home/mrs-staging
 docker compose --project-name mrs-staging --env-file /dev/null --file docker-compose.yml config --quiet 2>&1 || true
 find . -maxdepth 1 \( -name .restore.swap -o -name '.running.*' \)
-for f in .restic_id .restic_password .backup.env releases/*/* /var/lib/mrs-ops/*.prom /root/.yourlabs.compose/*/removeat; do
+for f in .restic_id .restic_password .backup.env releases/*/* /var/lib/mrs-ops/*.prom \
+  /root/.yourlabs.compose/*/removeat; do
   [ -s "$f" ] || [ ! -e "$f" ] || echo "$f is empty"
 done
-python3 -c 'import json, sys; [json.loads(line) for line in sys.stdin]' </var/log/mrs-ops/mrs-staging.backups.log 2>&1 | tail -n 1
-(cd restic && find data index keys snapshots -type f | xargs sha256sum | awk '{ name = $2; sub(/.*\//, "", name); if (name != $1) print $2 " is damaged" }')
+(cd restic && find data index keys snapshots -type f | xargs sha256sum |
+  awk '{ name = $2; sub(/.*\//, "", name); if (name != $1) print $2 " is damaged" }')
 set -a; . ./.backup.env
-RESTIC_PASSWORD_FILE=.restic_password RESTIC_CACHE_DIR=/var/cache/mrs-ops restic check --quiet --with-cache --no-lock 2>&1 || true`); said != "" {
+export RESTIC_PASSWORD_FILE=.restic_password RESTIC_CACHE_DIR=/var/cache/mrs-ops
+restic check --quiet --with-cache --no-lock 2>&1 || true`)
+		if said != "" {
 			t.Errorf("it is not whole: %s", said)
 		}
 		now := map[string]bool{}
@@ -253,8 +262,8 @@ RESTIC_PASSWORD_FILE=.restic_password RESTIC_CACHE_DIR=/var/cache/mrs-ops restic
 		}
 		good = now
 	}
-	// runs fails the test unless a version serves, and is what is on record.
-	runs := func(t *testing.T, image, commit string) {
+	// serves fails the test unless a version serves, and is what is on record.
+	serves := func(t *testing.T, image, commit string) {
 		t.Helper()
 		l.healthy(t)
 		if got := version(l.staging, "staging.lab"); got != commit {
@@ -272,10 +281,19 @@ RESTIC_PASSWORD_FILE=.restic_password RESTIC_CACHE_DIR=/var/cache/mrs-ops restic
 		}
 	}
 
-	step(t, "what was deployed when the power went is deployed, and a new instance and a branch are as they were", func(t *testing.T) {
+	step(t, "the power goes when a new instance has a repository, and nothing else", func(t *testing.T) {
 		l.remove(t, "staging", "mrs-ecole", "/home/mrs-ecole")
+		d := l.begin(t, "pulling the images", "deploy:to", "ecole")
+		l.powerCutWhen(t, names, "true")
+		_ = syscall.Kill(-d.Process.Pid, syscall.SIGKILL)
+		_ = d.end(t)
+	})
+	step(t, "what was deployed when the power went is deployed, also a new instance and a branch", func(t *testing.T) {
 		var all sync.WaitGroup
-		for _, words := range [][]string{{"deploy:staging", "-yes", "-image=" + second}, {"deploy:to", "ecole"}, {"deploy:branch", "plain", "-image=" + first}} {
+		for _, words := range [][]string{
+			{"deploy:staging", "-yes", "-image=" + second}, {"deploy:to", "ecole"},
+			{"deploy:branch", "plain", "-image=" + first},
+		} {
 			all.Go(func() {
 				if r := l.mage(t, words...); r.status != 0 {
 					t.Errorf("%v: exit status %d\n%s", words, r.status, r.output)
@@ -284,9 +302,13 @@ RESTIC_PASSWORD_FILE=.restic_password RESTIC_CACHE_DIR=/var/cache/mrs-ops restic
 		}
 		all.Wait()
 		l.powerCutWhen(t, names, "true")
-		runs(t, second, "2222222")
+		serves(t, second, "2222222")
 		if e := l.last(t, "staging"); e.What != "deploy "+second || e.Outcome != "ok" {
 			t.Errorf("the audit log says %+v", e)
+		}
+		runs := l.backed(t, "staging").Runs
+		if last := runs[len(runs)-1]; last.What != "backup" || last.Cause != "deploy" || last.Outcome != "good" {
+			t.Errorf("the last thing that the ledger has is %+v", last)
 		}
 		intact(t)
 		if out := l.mustMage(t, "deploy:branches"); !strings.Contains(out, "7d") && !strings.Contains(out, "6d") {
@@ -304,8 +326,8 @@ RESTIC_PASSWORD_FILE=.restic_password RESTIC_CACHE_DIR=/var/cache/mrs-ops restic
 		left                   survives
 	}{
 		{"beside the old one", "it is healthy", "true", names},
-		{"docker-compose.yml is replaced", "has taken over", "[ ! -e docker-compose.next.yml ]", names},
-		{"it is a release", "has taken over", "! compgen -G 'releases/.new' >/dev/null && [ ! -e docker-compose.next.yml ]", nothing},
+		{"docker-compose.yml is replaced", "has taken over", gone("docker-compose.next.yml"), nothing},
+		{"it is a release", "has taken over", gone("releases/.new"), names},
 	} {
 		step(t, "the power goes in a deployment: "+c.name, func(t *testing.T) {
 			d := l.begin(t, c.until, "deploy:staging", "-yes", "-image="+first)
@@ -316,7 +338,7 @@ RESTIC_PASSWORD_FILE=.restic_password RESTIC_CACHE_DIR=/var/cache/mrs-ops restic
 			intact(t)
 			// The next one tidies up.
 			l.mustMage(t, "deploy:staging", "-yes", "-image="+second)
-			runs(t, second, "2222222")
+			serves(t, second, "2222222")
 			if e := l.last(t, "staging"); e.What != "deploy "+second || e.Outcome != "ok" {
 				t.Errorf("the audit log says %+v", e)
 			}
@@ -339,7 +361,8 @@ RESTIC_PASSWORD_FILE=.restic_password RESTIC_CACHE_DIR=/var/cache/mrs-ops restic
 			if status, _, _ := ask(t, l.staging, "staging.lab"); status != c.status {
 				t.Errorf("the site answers %d", status)
 			}
-			if marked := l.sh(t, "staging", "test -e /home/mrs-staging/.maintenance && echo yes || echo no"); marked != c.marked {
+			marked := l.sh(t, "staging", "test -e /home/mrs-staging/.maintenance && echo yes || echo no")
+			if marked != c.marked {
 				t.Errorf("the mark is there: %s", marked)
 			}
 			intact(t)
@@ -351,7 +374,7 @@ RESTIC_PASSWORD_FILE=.restic_password RESTIC_CACHE_DIR=/var/cache/mrs-ops restic
 		l.mustMage(t, "ops:manage", "staging", "seed 10")
 		mine := l.whatIsThere(t)
 		b := l.begin(t, "swapping", "ops:restore", "staging", "latest", "-yes")
-		l.powerCutWhen(t, names, `[ ! -e .restore.swap ] || seen=yes; [ "${seen:-}" = yes ] && [ ! -e .restore.swap ]`)
+		l.powerCutWhen(t, names, gone(".restore.swap"))
 		_ = b.end(t)
 		l.healthy(t)
 		if now := l.whatIsThere(t); now != before && now != mine {
