@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -109,11 +110,16 @@ func (d database) server(name, role string) wire.Server {
 
 func (d database) sql(t *testing.T, name, text string) string {
 	t.Helper()
-	file := filepath.Join(d.socket, "query.sql")
-	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+	file, err := os.CreateTemp(d.socket, "query-")
+	if err != nil {
 		t.Fatal(err)
 	}
-	return must(t, "docker", "exec", d.container, "psql", "-U", "postgres", "-d", name, "-XqtA", "-v", "ON_ERROR_STOP=1", "-f", "/var/run/postgresql/query.sql")
+	defer os.Remove(file.Name())
+	_, err = file.WriteString(text)
+	if err := errors.Join(err, file.Chmod(0o644), file.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return must(t, "docker", "exec", d.container, "psql", "-U", "postgres", "-d", name, "-XqtA", "-v", "ON_ERROR_STOP=1", "-f", "/var/run/postgresql/"+filepath.Base(file.Name()))
 }
 
 // line is a value as agents are told it.
