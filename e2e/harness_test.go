@@ -190,7 +190,7 @@ func lastLine(s string) string {
 
 // patience is how long is waited for what takes moments, at most: as long as a
 // loaded machine may take.
-const patience = 2 * time.Minute
+const patience = 4 * time.Minute
 
 // soon waits until something holds, and reports whether it came to that. It asks
 // less often as time goes by: to ask may be work.
