@@ -467,27 +467,29 @@ restic backup --json --host mrs-staging --time "$(date --date '+1 hour' '+%F %T'
 
 	t.Run("a restore that does not work out, or is interrupted, changes nothing", func(t *testing.T) { brokenRestores(t, l, slack, before) })
 
-	// What was good before the power went is, and another one is made.
-	for until, more := range map[string]int{"dumping the database": 1, "making a snapshot": 1, "mirroring": 2} {
-		step(t, "the power goes during a backup, "+until+": it is told, and made up for", func(t *testing.T) {
-			l.disk(t)
-			n := len(l.backed(t, "staging").Snapshots)
-			slack.told()
-			b := l.begin(t, until, "ops:backup", "staging")
-			l.powerCut(t)
-			_ = b.end(t)
-			slack.heard(t, "the backup that began")
-			var now backed
-			if !soon(func() bool {
-				now = l.backed(t, "staging")
-				return len(now.Snapshots) == n+more && !now.Snapshots[0].Unchecked && now.Runs[len(now.Runs)-1].Outcome == "good"
-			}) {
-				t.Fatalf("there were %d snapshots, and are %+v, %+v", n, now.Snapshots, now.Runs[len(now.Runs)-2:])
-			}
-			l.healthy(t)
-			l.stillThere(t, before)
-		})
-	}
+	alone(t, "the power goes during a backup", func(t *testing.T) {
+		l.disk(t)
+		// What was good before the power went is, and another one is made.
+		for until, more := range map[string]int{"dumping the database": 1, "making a snapshot": 1, "mirroring": 2} {
+			t.Run(until+": it is told, and made up for", func(t *testing.T) {
+				n := len(l.backed(t, "staging").Snapshots)
+				slack.told()
+				b := l.begin(t, until, "ops:backup", "staging")
+				l.powerCut(t)
+				_ = b.end(t)
+				slack.heard(t, "the backup that began")
+				var now backed
+				if !soon(func() bool {
+					now = l.backed(t, "staging")
+					return len(now.Snapshots) == n+more && !now.Snapshots[0].Unchecked && now.Runs[len(now.Runs)-1].Outcome == "good"
+				}) {
+					t.Fatalf("there were %d snapshots, and are %+v, %+v", n, now.Snapshots, now.Runs[len(now.Runs)-2:])
+				}
+				l.healthy(t)
+				l.stillThere(t, before)
+			})
+		}
+	})
 
 	step(t, "a snapshot of the scripts before these is restored", func(t *testing.T) {
 		// Their shape: one plain pg_dumpall, under a host of its own, without our tags; with a role that
@@ -614,19 +616,21 @@ docker ps -aq --filter label=com.docker.compose.project=mrs-staging-trial`
 			}
 		})
 	}
-	for _, until := range []string{"restoring the database", "swapping"} {
-		step(t, "the power goes: "+until, func(t *testing.T) {
-			l.disk(t)
-			slack.told()
-			b := l.begin(t, until, "ops:restore", "staging", "latest", "-yes")
-			time.Sleep(time.Second)
-			l.powerCut(t)
-			_ = b.end(t)
-			slack.heard(t, "the restore that began")
-			l.healthy(t)
-			l.stillThere(t, mine)
-		})
-	}
+	alone(t, "the power goes", func(t *testing.T) {
+		l.disk(t)
+		for _, until := range []string{"restoring the database", "swapping"} {
+			t.Run(until, func(t *testing.T) {
+				slack.told()
+				b := l.begin(t, until, "ops:restore", "staging", "latest", "-yes")
+				time.Sleep(time.Second)
+				l.powerCut(t)
+				_ = b.end(t)
+				slack.heard(t, "the restore that began")
+				l.healthy(t)
+				l.stillThere(t, mine)
+			})
+		}
+	})
 	step(t, "an operator who is cut off loses nothing: it goes on, and is whole", func(t *testing.T) {
 		b := l.begin(t, "restoring the database", "ops:restore", "staging", "latest", "-yes")
 		_ = syscall.Kill(-b.Process.Pid, syscall.SIGKILL)
