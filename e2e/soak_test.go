@@ -93,8 +93,9 @@ func operations() []*operation {
 					}
 				}
 			}},
-		{name: "a deployment", words: func(r *rand.Rand) []string {
-			return []string{"deploy:staging", "-yes", "-image=" + images[r.IntN(2)]}
+		{name: "a deployment", words: func(*rand.Rand) []string {
+			images[0], images[1] = images[1], images[0] // there is something to change
+			return []string{"deploy:staging", "-yes", "-image=" + images[0]}
 		}, prepare: unchanged},
 		{name: "a rollback", words: func(*rand.Rand) []string { return []string{"deploy:rollback", "staging", "-yes"} }, prepare: unchanged},
 		{name: "a drill", words: func(*rand.Rand) []string { return []string{"ops:drill", "staging"} }, prepare: unchanged},
@@ -174,7 +175,7 @@ func TestSoak(t *testing.T) {
 		}
 		op, blow, part := all[r.IntN(len(all))], blows[r.IntN(len(blows))], r.Float64()
 		name := fmt.Sprintf("%d.%d: during %s %s, after %.0f %% of it", seed, k, op.name, blow.name, 100*part)
-		t.Run(name, func(t *testing.T) { l.try(t, op, op.words(r), blow, part) })
+		t.Run(name, func(t *testing.T) { l.try(t, op, r, blow, part) })
 	}
 	if form[2] != "" {
 		k, err := strconv.Atoi(form[2])
@@ -196,16 +197,16 @@ func TestSoak(t *testing.T) {
 
 // try interrupts an operation once a part of its time has passed, and fails the
 // test unless everything is as it has to be then, and the operation can be done.
-func (l rehearsal) try(t *testing.T, op *operation, words []string, blow struck, part float64) {
+func (l rehearsal) try(t *testing.T, op *operation, r *rand.Rand, blow struck, part float64) {
 	t.Helper()
 	holds := op.prepare(t, l)
 	if op.lasts == 0 {
 		start := time.Now()
-		l.mustMage(t, words...)
+		l.mustMage(t, op.words(r)...)
 		op.lasts = time.Since(start)
 		holds = op.prepare(t, l)
 	}
-	b := l.start(t, l.targets(words...)...)
+	b := l.start(t, l.targets(op.words(r)...)...)
 	time.Sleep(time.Duration(part * float64(op.lasts)))
 	blow.hit(t, l, b)
 	err := b.end(t)
@@ -213,7 +214,7 @@ func (l rehearsal) try(t *testing.T, op *operation, words []string, blow struck,
 	l.quiet(t)
 	l.healthy(t)
 	holds(t, b)
-	l.mustMage(t, words...)
+	l.mustMage(t, op.words(r)...)
 	l.healthy(t)
 	l.whole(t, "staging", "mrs-staging", "/home/mrs-staging")
 	if left := l.left(t); left != "" {
