@@ -96,13 +96,15 @@ systemctl --quiet enable disk.service`)
 func noWriteback(t *testing.T) {
 	t.Helper()
 	keeper := rootCommand(`trap '' HUP INT TERM
-exec 9>>"$2"
-flock 9
+exec 8>>"$2.turn" 9>>"$2"
+flock 8
 [ -s "$2" ] || cat "$1" >"$2"
 echo 0 >"$1"
 flock --shared 9
+flock --unlock 8
 echo
 cat >/dev/null # until nobody is there any more
+flock 8
 ! flock --nonblock 9 || { cat "$2" >"$1"; : >"$2"; }`,
 		"/proc/sys/vm/dirty_writeback_centisecs", "/run/mrs-e2e.writeback")
 	letGo, err := keeper.StdinPipe()
