@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -227,9 +228,10 @@ func TestAPowerCutTakesNothingBackThatWasSaidToBeDone(t *testing.T) {
 	first, second := l.image(t, "dark-1", "1111111"), l.image(t, "dark-2", "2222222")
 
 	t.Run("what was not synced is lost, or all but its name where somebody else has synced", func(t *testing.T) {
-		for left, want := range map[survives]string{
-			nothing: "kept:kept replaced:old ",
-			names:   "kept:kept new: replaced: ",
+		const lost, nameless = "kept:kept replaced:old .", "kept:kept new: replaced: ."
+		for left, want := range map[survives][]string{
+			nothing: {lost, nameless}, // PostgreSQL may have synced something of its own
+			names:   {nameless},
 		} {
 			l.sh(t, "staging", `
 rm -rf /home/layer; mkdir /home/layer; cd /home/layer
@@ -237,8 +239,8 @@ echo old >replaced; echo kept >kept; sync replaced kept . /home
 echo new >new; echo new >.replaced; mv .replaced replaced`)
 			l.powerCutWhen(t, left, "true")
 			got := l.sh(t, "staging", `cd /home/layer; for f in *; do printf '%s:%s ' "$f" "$(cat "$f")"; done; echo .`)
-			if got != want+"." {
-				t.Errorf("with %s there is %s not %s", left, got, want)
+			if !slices.Contains(want, got) {
+				t.Errorf("with %s there is %s, and not %q", left, got, want)
 			}
 		}
 		l.sh(t, "staging", "rm -r /home/layer")
