@@ -560,8 +560,6 @@ echo "$file"`)
 	if status, _, _ := ask(t, l.staging, "staging.lab"); status != http.StatusUnauthorized && status != http.StatusOK {
 		t.Errorf("staging answers %d", status)
 	}
-	// A machine that was off has forgotten the names of the lab.
-	l.must(t, mage, "lab:up")
 }
 
 // brokenRestores are restores of the last snapshot, which has the data before,

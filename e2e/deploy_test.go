@@ -108,7 +108,7 @@ func deploymentsOfProduction(t *testing.T, l rehearsal, first, second string) {
 	// A page, and what it is made of.
 	site := []string{"/", "/static/admin/css/base.css", "/static/admin/css/fonts.css", "/static/admin/css/login.css", "/static/admin/css/forms.css",
 		"/static/admin/css/responsive.css", "/static/admin/css/base.css", "/static/admin/css/dashboard.css", "/static/admin/css/rtl.css", "/static/admin/js/core.js"}
-	alone(t, "who is served while nothing is deployed is served during three deployments, 200 times a second", func(t *testing.T) {
+	alone(t, "who is served while nothing is deployed is served during three deployments", func(t *testing.T) {
 		underLoad(t, l.production, "production.lab", 200, site, func() {
 			for _, image := range []string{second, first, second} {
 				l.mustMage(t, "deploy:production", "-yes", "-image="+image)

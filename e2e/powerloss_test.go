@@ -135,6 +135,8 @@ func (l rehearsal) boot(t *testing.T, box string) {
 	t.Helper()
 	asRoot(t, `
 box=$1 image=$2 address=$3
+# The engine writes the file anew, whose lines a server would still have.
+names=$(grep '# the lab$' "$(docker inspect --format '{{.HostsPath}}' "$box")" || true)
 docker start "$box" >/dev/null
 read -r pid now < <(docker inspect --format '{{.State.Pid}} {{.NetworkSettings.IPAddress}}' "$box")
 # Where other containers have gone meanwhile, Docker gives it another one; where they have come, its own is theirs.
@@ -143,6 +145,7 @@ if [ "$now" != "$address" ]; then
   [ -z "$taken" ] || { echo "its address is another's now: $taken"; exit 1; }
   nsenter --target "$pid" --net ip address add "$address/16" dev eth0
 fi
+[ -z "$names" ] || nsenter --target "$pid" --mount -- tee --append /etc/hosts >/dev/null <<<"$names"
 loop=$(losetup --find --show "$image")
 # It goes when nobody has it mounted any more, however that comes about.
 trap 'losetup --detach "$loop"' EXIT

@@ -140,33 +140,50 @@ func allServed(t *testing.T, answers map[string]int) {
 	}
 }
 
-// underLoad has as many visitors a second ask for paths as are served while
-// nothing happens, and fails the test unless all of them are served during what
-// happens, too. Where this machine is busy with something else, that are fewer
-// than rate: a failure counts where, at its rate, the site kept pace before what
-// happened and does after it.
+// underLoad has visitors ask for paths, and fails the test unless all of them are
+// served during what happens, too. They are 70 % of as many a second as the site
+// keeps pace with while nothing happens: of rate or, where this machine is busy
+// with something else, of fewer. A failure counts where the site kept pace before
+// what happened and does after it.
+//
+// A single connection in some thousands was seen to be reset while a container
+// took over and no processor was to spare, and the one in the next round was not.
+// So few of them count if it is so in the next round, too; a gap is in every round.
 func underLoad(t *testing.T, address, host string, rate int, paths []string, happens func()) {
 	t.Helper()
-	served := func(rate int, meanwhile func()) (answers map[string]int, all, pace bool) {
+	served := func(rate int, meanwhile func()) (answers map[string]int, failed int, pace bool) {
 		leave := visitors(address, host, rate, paths...)
 		meanwhile()
 		late := time.Now()
 		answers = leave()
 		queue := time.Since(late)
 		t.Logf("%d a second: visitors got %v, the last one after %s", rate, answers, queue.Round(10*time.Millisecond))
-		all = len(answers) == 1 && answers["200 OK"] > 0
-		return answers, all, all && queue < 2*time.Second
+		for status, n := range answers {
+			if status != "200 OK" {
+				failed += n
+			}
+		}
+		return answers, failed, failed == 0 && answers["200 OK"] > 0 && queue < 2*time.Second
 	}
 	nothing := func() { time.Sleep(15 * time.Second) }
-	for ; rate > 10; rate = rate * 7 / 10 {
+	const few = 3
+	again := true
+	for rate > 10 {
 		if _, _, pace := served(rate, nothing); !pace {
+			rate = rate * 7 / 10
 			continue
 		}
-		answers, all, _ := served(rate, happens)
-		if all {
+		answers, failed, _ := served(rate*7/10, happens)
+		if failed == 0 {
 			return
 		}
-		if _, _, pace := served(rate, nothing); pace {
+		_, _, pace := served(rate, nothing)
+		switch {
+		case !pace:
+			rate = rate * 7 / 10
+		case failed <= few && again:
+			again = false
+		default:
 			t.Errorf("visitors got %v; before and after it, all of them were served at once", answers)
 			return
 		}
