@@ -211,8 +211,10 @@ func (l rehearsal) whole(t *testing.T, machine, project, folder string) {
 	left := l.sh(t, machine, `
 cd `+folder+`
 find . -maxdepth 1 -name '.deploy.*'
-flock --nonblock /run/lock/mrs-ops/`+project+`.lock true || echo "the lock is held"
-flock --nonblock /run/lock/mrs-ops/`+project+`.work true || echo "somebody is at work"
+for lock in lock work; do # there are none after a boot
+  file=/run/lock/mrs-ops/`+project+`.$lock
+  [ ! -e "$file" ] || flock --nonblock "$file" true || echo "$file is held"
+done
 n=$(docker ps --all --quiet --filter label=com.docker.compose.project=`+project+` --filter label=com.docker.compose.service=django | wc -l)
 [ "$n" = 1 ] || echo "there are $n containers of django"
 docker compose --project-name `+project+` --env-file /dev/null --file docker-compose.yml config --quiet`)
