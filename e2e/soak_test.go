@@ -158,7 +158,7 @@ func TestSoak(t *testing.T) {
 	l.fresh(t)
 	all := operations()
 
-	trial := func(k int) {
+	trial := func(k int) (well bool) {
 		r := rand.New(rand.NewPCG(seed, uint64(k)))
 		if r.IntN(20) == 0 {
 			repositories := []struct {
@@ -170,12 +170,11 @@ func TestSoak(t *testing.T) {
 				{"restic's own server", func(t *testing.T) { l.vault(t, newRest) }},
 			}
 			chosen := repositories[r.IntN(len(repositories))]
-			t.Run(fmt.Sprintf("%d.%d: a repository on %s, in full", seed, k, chosen.name), chosen.try)
-			return
+			return t.Run(fmt.Sprintf("%d.%d: a repository on %s, in full", seed, k, chosen.name), chosen.try)
 		}
 		op, blow, part := all[r.IntN(len(all))], blows[r.IntN(len(blows))], r.Float64()
 		name := fmt.Sprintf("%d.%d: during %s %s, after %.0f %% of it", seed, k, op.name, blow.name, 100*part)
-		t.Run(name, func(t *testing.T) { l.try(t, op, r, blow, part) })
+		return t.Run(name, func(t *testing.T) { l.try(t, op, r, blow, part) })
 	}
 	if form[2] != "" {
 		k, err := strconv.Atoi(form[2])
@@ -186,10 +185,8 @@ func TestSoak(t *testing.T) {
 		return
 	}
 	for k, begin := 1, time.Now(); time.Since(begin) < *soakFor; k++ {
-		before := t.Failed()
-		trial(k)
-		if t.Failed() && !before {
-			// The next trial is to find faults of its own.
+		if !trial(k) {
+			// The next one is to find faults of its own.
 			l.fresh(t)
 		}
 	}
