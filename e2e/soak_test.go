@@ -97,7 +97,13 @@ func operations() []*operation {
 			images[0], images[1] = images[1], images[0] // there is something to change
 			return []string{"deploy:staging", "-yes", "-image=" + images[0]}
 		}, prepare: unchanged},
-		{name: "a rollback", words: func(*rand.Rand) []string { return []string{"deploy:rollback", "staging", "-yes"} }, prepare: unchanged},
+		{name: "a rollback", words: func(*rand.Rand) []string { return []string{"deploy:rollback", "staging", "-yes"} },
+			prepare: func(t *testing.T, l rehearsal) func(*testing.T, began) {
+				for _, image := range images { // each rollback goes further back
+					l.mustMage(t, "deploy:staging", "-yes", "-image="+image)
+				}
+				return unchanged(t, l)
+			}},
 		{name: "a drill", words: func(*rand.Rand) []string { return []string{"ops:drill", "staging"} }, prepare: unchanged},
 	}
 }
