@@ -78,7 +78,8 @@ func One(ctx context.Context, name string, keep bool) error {
 // begins with the seed that repeats it.
 func Soak(ctx context.Context, c Campaign) error {
 	c.Seed = cmp.Or(c.Seed, strconv.Itoa(rand.IntN(1_000_000)))
-	console.Say("the campaign is drawn from seed %s; each trial is named by what repeats it: mage test:soak -seed=%s.K", c.Seed, c.Seed)
+	seed, _, _ := strings.Cut(c.Seed, ".")
+	console.Say("the campaign is drawn from seed %s; each trial is named by what repeats it: mage test:soak -seed=%s.K", c.Seed, seed)
 	// What it begins it ends; to lay it out takes some minutes, too.
 	timeout := "-timeout=" + (c.For + 90*time.Minute).String()
 	return gotestsum(ctx, []string{"soak"}, "./e2e/...", timeout, "-run=^TestSoak$", "-args", "-for="+c.For.String(), "-seed="+c.Seed)
@@ -119,7 +120,7 @@ func measured(events, times string) error {
 	if err := errors.Join(writeTimings(out, all), out.Close()); err != nil {
 		return err
 	}
-	return errors.Join(showSlowest(all), console.Table([]string{"all of them:", times}, []string{"what they said:", events}))
+	return errors.Join(console.Table(slowest(all, 10)...), console.Table([]string{"all of them:", times}, []string{"what they said:", events}))
 }
 
 func run(ctx context.Context, argv ...string) error {

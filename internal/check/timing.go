@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/betagouv/mrs-ops/internal/console"
 )
 
 // timing is how long a test took, its subtests included.
@@ -86,6 +84,3 @@ func slowest(all []timing, n int) [][]string {
 	}
 	return rows
 }
-
-// showSlowest prints it.
-func showSlowest(all []timing) error { return console.Table(slowest(all, 10)...) }
