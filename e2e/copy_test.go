@@ -528,7 +528,8 @@ func struckCopies(t *testing.T, l rehearsal) {
 		})
 		for _, phase := range phases {
 			step(t, phase, func(t *testing.T) {
-				b := l.begin(t, phase, partOfProduction...)
+				// All of it: a part may be there before the disk is full.
+				b := l.begin(t, phase, "ops:copyProdToStaging", "-yes")
 				d.full(t)
 				err := b.end(t)
 				t.Logf("it ended with %v", err)
@@ -589,16 +590,18 @@ stack up --detach --wait`)
 // fill leaves so many MiB free on the disk.
 func (d smallDisk) fill(t *testing.T, free int) {
 	t.Helper()
-	d.l.sh(t, "staging", fmt.Sprintf(`cd /home/mrs-staging/postgres/data
-n=$(($(df --output=avail --block-size=1M . | tail -n 1) - %d))
-[ $n -le 0 ] || fallocate -l ${n}M filler || true`, free))
+	d.l.sh(t, "staging", fmt.Sprintf(filling, free))
 }
+
+const filling = `cd /home/mrs-staging/postgres/data
+n=$(($(df --output=avail --block-size=1M . | tail -n 1) - %d))
+[ $n -le 0 ] || fallocate -l ${n}M filler || true
+`
 
 // full leaves nothing free on the disk. PostgreSQL takes some of it at the same moment.
 func (d smallDisk) full(t *testing.T) {
 	t.Helper()
-	d.fill(t, 16)
-	d.l.sh(t, "staging", "cd /home/mrs-staging/postgres/data; head -c 100M /dev/zero >filler.more 2>/dev/null || true")
+	d.l.sh(t, "staging", fmt.Sprintf(filling, 16)+"head -c 100M /dev/zero >filler.more 2>/dev/null || true")
 }
 
 // empty makes room on the disk again.
