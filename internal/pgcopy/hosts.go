@@ -2,25 +2,21 @@ package pgcopy
 
 import (
 	"bufio"
-	"bytes"
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
-	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/bitfield/script"
 
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/local"
 	"github.com/betagouv/mrs-ops/internal/pgcopy/wire"
+	"github.com/betagouv/mrs-ops/internal/program"
 	"github.com/betagouv/mrs-ops/internal/server"
 )
 
@@ -116,9 +112,6 @@ func (e *end) wireServer(database string) wire.Server {
 	return wire.Server{Socket: path.Join(e.Folder, "postgres/run"), Database: database, Role: e.role, UID: e.uid, GID: e.gid}
 }
 
-// goarch are Go's names for what uname -m says.
-var goarch = map[string]string{"x86_64": "amd64", "aarch64": "arm64"}
-
 // tools is where an agent is kept on a server: for root to change, for all to
 // run.
 const tools = "/usr/local/lib/mrs-ops"
@@ -126,15 +119,11 @@ const tools = "/usr/local/lib/mrs-ops"
 // install puts the agent on the server, built for its processor, unless it is
 // there. It is known by its hash, which is looked at before every copy.
 func (e *end) install(ctx context.Context) error {
-	arch, ok := goarch[e.machine]
-	if !ok {
-		return fmt.Errorf("%s has a processor (%s) that no agent is built for", e, e.machine)
-	}
-	binary, err := build(ctx, arch)
+	agent, err := program.Build(ctx, "pgcopy", e.machine)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", e, err)
 	}
-	sum := fmt.Sprintf("%x", sha256.Sum256(binary))
+	sum := agent.Sum
 	e.agent = path.Join(tools, "pgcopy-"+sum[:16])
 	const there = `[ -x "$1" ] && printf '%s  %s\n' "$2" "$1" | sha256sum --check --status`
 	switch _, err := e.Script(there, e.agent, sum).String(); {
@@ -152,38 +141,10 @@ printf '%s  %s\n' "$2" "$new" | sha256sum --check --status
 chmod 0755 "$new"
 find "${1%/*}" -maxdepth 1 -name 'pgcopy-*' ! -name "${new##*/}" -mtime +30 -delete
 mv -f "$new" "$1"`
-	if _, err := e.ScriptFrom(script.NewPipe().WithReader(bytes.NewReader(binary)), put, e.agent, sum).String(); err != nil {
+	if _, err := e.ScriptFrom(script.File(agent.Path), put, e.agent, sum).String(); err != nil {
 		return fmt.Errorf("the agent can't be put on %s: %w", e, err)
 	}
 	return nil
-}
-
-// build compiles the agent for a processor, and returns it.
-func build(ctx context.Context, arch string) ([]byte, error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return nil, err
-	}
-	binary := filepath.Join(cache, "mrs-ops", "pgcopy-"+arch)
-	if err := os.MkdirAll(filepath.Dir(binary), 0o755); err != nil {
-		return nil, err
-	}
-	// It stays there, as go builds nothing anew that is as it would be; so whoever
-	// builds it is alone.
-	lock, err := os.OpenFile(binary+".lock", os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	defer lock.Close()
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
-		return nil, err
-	}
-	// Nothing of the machine or the moment goes into it, so its hash is the source's.
-	if _, err := local.Combined(ctx, "env", "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOFLAGS=-mod=readonly",
-		"go", "build", "-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", binary, "./cmd/pgcopy"); err != nil {
-		return nil, fmt.Errorf("the agent can't be built: %w", err)
-	}
-	return os.ReadFile(binary)
 }
 
 // hold is a snapshot of a database that is kept open.

@@ -1,0 +1,239 @@
+// Command mrs-host is what decides on a server: the scripts there call it. Each
+// of its commands ends with 0 where all is as it has to be; otherwise the reason
+// is on standard error.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/betagouv/mrs-ops/internal/answer"
+	"github.com/betagouv/mrs-ops/internal/hostside/application"
+	"github.com/betagouv/mrs-ops/internal/hostside/database"
+	"github.com/betagouv/mrs-ops/internal/hostside/docker"
+	"github.com/betagouv/mrs-ops/internal/hostside/drain"
+)
+
+const usage = `usage: mrs-host COMMAND [-option=value …] [CONTAINER …]
+
+  answers     waits until the site answers as it has to, or the container that is named
+  proves      proves that the container uses the database that is backed up
+  developers  has test data and the superuser dev in the container, and checks that dev gets in
+  migrated    fails unless all migrations are applied in the container
+  quit        has the application in the containers end what it serves, and then itself
+  drain       ends and removes containers, once what they are serving is served
+`
+
+// options are those of all commands, so that a script can keep them in one list.
+type options struct {
+	site        answer.Site
+	names       string
+	maintenance string
+	within      time.Duration
+	port        int
+	lookup      string
+	want        database.Want
+	fixtures    bool
+	containers  []string
+}
+
+func main() {
+	// What a caller that is ending ignores, its children ignore too.
+	heed := slices.DeleteFunc([]os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}, signal.Ignored)
+	ctx, stop := context.WithCancel(context.Background())
+	if len(heed) > 0 {
+		ctx, stop = signal.NotifyContext(ctx, heed...)
+	}
+	defer stop()
+	commands := map[string]func(context.Context, options) error{
+		"answers": answers, "proves": proves, "developers": developers, "migrated": migrated, "drain": drained, "quit": quit,
+	}
+	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
+		fmt.Fprint(os.Stderr, usage)
+		os.Exit(2)
+	}
+	o, err := parse(os.Args[2:])
+	if err == nil {
+		err = commands[os.Args[1]](ctx, o)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func parse(args []string) (o options, err error) {
+	f := flag.NewFlagSet("mrs-host", flag.ExitOnError)
+	f.StringVar(&o.site.URL, "url", "", "where visitors come: PROTO://NAME")
+	f.StringVar(&o.names, "names", "", "other names of the instance, separated by commas")
+	f.StringVar(&o.site.Path, "path", "/", "the page that is asked for")
+	f.StringVar(&o.site.Check, "check", "", "goes into the query, so that the load balancer's log has it")
+	f.BoolVar(&o.site.BasicAuth, "basicauth", false, "being asked for a password is an answer")
+	f.StringVar(&o.maintenance, "maintenance", "off", "on, off or either")
+	f.DurationVar(&o.within, "within", 0, "how long to wait; 0: one answer counts")
+	f.IntVar(&o.port, "port", 8000, "where the application listens in its container")
+	f.StringVar(&o.lookup, "lookup", "/admin/", "a page for which the application looks up the visitor's session")
+	f.StringVar(&o.want.Server, "server", "", "the container of the PostgreSQL that is backed up")
+	f.StringVar(&o.want.Name, "database", "", "the database that is backed up")
+	f.StringVar(&o.want.Role, "role", "", "its superuser")
+	f.BoolVar(&o.fixtures, "fixtures", false, "load the test data, too")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	o.containers = f.Args()
+	if o.names != "" {
+		o.site.Names = strings.Split(o.names, ",")
+	}
+	switch o.maintenance {
+	case "off":
+		o.site.Maintenance = answer.Open
+	case "on":
+		o.site.Maintenance = answer.Closed
+	case "either":
+		o.site.Maintenance = answer.Either
+	default:
+		return o, fmt.Errorf("-maintenance=%s is not known", o.maintenance)
+	}
+	return o, nil
+}
+
+// container asks the engine about the one that is named.
+func (o options) container(ctx context.Context) (docker.Container, error) {
+	if len(o.containers) != 1 {
+		return docker.Container{}, fmt.Errorf("name one container, not %d", len(o.containers))
+	}
+	return docker.Inspect(ctx, o.containers[0])
+}
+
+// inside dials the application in its container, whatever the address says.
+func (o options) inside(c docker.Container) answer.Dial {
+	return func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return c.Dial(ctx, network, net.JoinHostPort("127.0.0.1", strconv.Itoa(o.port)))
+	}
+}
+
+func answers(ctx context.Context, o options) error {
+	way := answer.Way{Dial: answer.Visitor, Every: time.Second}
+	if len(o.containers) > 0 {
+		way = answer.Way{Behind: true, Every: 250 * time.Millisecond}
+		way.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			c, err := o.container(ctx) // one that crashes gets other networks, or none
+			switch {
+			case err != nil:
+				return nil, err
+			case c.Restarts > 0:
+				return nil, answer.Final(errors.New("it crashes at start"))
+			case !c.Running:
+				return nil, answer.Final(errors.New("it does not run any more"))
+			}
+			return o.inside(c)(ctx, network, address)
+		}
+	}
+	if o.within == 0 {
+		return o.site.Ask(ctx, way)
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.within)
+	defer cancel()
+	err := o.site.Wait(ctx, way)
+	if ctx.Err() != nil && err != nil {
+		return fmt.Errorf("%w within %v", err, o.within)
+	}
+	return err
+}
+
+func proves(ctx context.Context, o options) error {
+	if len(o.containers) != 1 {
+		return fmt.Errorf("name one container, not %d", len(o.containers))
+	}
+	app := database.App{Container: o.containers[0], Port: o.port, URL: o.site.URL, Path: o.lookup}
+	return database.Prove(ctx, app, o.want)
+}
+
+// dev is the superuser of what is not production, and its password.
+const dev = "dev"
+
+func developers(ctx context.Context, o options) error {
+	c, err := o.container(ctx)
+	if err != nil {
+		return err
+	}
+	if o.fixtures {
+		// Who has worked with the data finds it as it was left.
+		there, err := application.MRS.Has(ctx, c.Exec, dev)
+		if err != nil {
+			return err
+		}
+		if !there {
+			if err := application.MRS.Fill(ctx, c.Exec); err != nil {
+				return err
+			}
+		}
+	}
+	if err := application.MRS.OpenTo(ctx, c.Exec, dev, dev); err != nil {
+		return err
+	}
+	return o.letIn(ctx, c)
+}
+
+// letIn checks that the site lets dev in, where it asks for a password.
+func (o options) letIn(ctx context.Context, c docker.Container) error {
+	if !o.site.BasicAuth {
+		return nil
+	}
+	client := http.Client{
+		Transport:     &http.Transport{DialContext: o.inside(c)},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Timeout:       30 * time.Second,
+	}
+	scheme, host, _ := strings.Cut(o.site.URL, "://")
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+host+o.site.Path, nil)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("X-Forwarded-Proto", scheme)
+	request.SetBasicAuth(dev, dev)
+	response, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	response.Body.Close()
+	if response.StatusCode >= 400 {
+		return fmt.Errorf("%s, asked by dev with the password dev, answers %d", o.site.URL, response.StatusCode)
+	}
+	return nil
+}
+
+func migrated(ctx context.Context, o options) error {
+	c, err := o.container(ctx)
+	if err != nil {
+		return err
+	}
+	return application.MRS.Migrated(ctx, c.Exec)
+}
+
+func quit(ctx context.Context, o options) error {
+	deadline := time.Now().Add(o.within)
+	for _, id := range o.containers {
+		drain.Quit(ctx, drain.Docker{}, deadline, id)
+	}
+	return nil
+}
+
+func drained(ctx context.Context, o options) error {
+	cut, err := drain.Drain(ctx, drain.Docker{}, o.port, drain.Limits{Requests: o.within, Quit: 30 * time.Second}, o.containers...)
+	if cut > 0 {
+		fmt.Printf("%d connections were still open after %v, and were cut\n", cut, o.within)
+	}
+	return err
+}

@@ -1,0 +1,82 @@
+package application
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+)
+
+// fake is an application that answers a command by its words.
+type fake struct {
+	answers map[string]string
+	fails   string
+	ran     []string
+}
+
+func (f *fake) exec(_ context.Context, env []string, input io.Reader, argv ...string) (string, error) {
+	line := strings.Join(append(env, argv...), " ")
+	if input != nil {
+		given, _ := io.ReadAll(input)
+		line += " <<<" + strings.TrimSpace(string(given))
+	}
+	f.ran = append(f.ran, line)
+	if f.fails != "" && strings.Contains(line, f.fails) {
+		return "", errors.New("exit status 1")
+	}
+	return f.answers[argv[1]], nil
+}
+
+func TestAnInstanceIsOpenedToDevelopersByTheApplicationsOwnCommands(t *testing.T) {
+	app := &fake{}
+	if err := MRS.OpenTo(t.Context(), app.exec, "dev", "secret"); err != nil {
+		t.Fatal(err)
+	}
+	const want = `djcli save settings.AUTH_USER_MODEL +username=dev is_superuser=True is_active=True
+djcli chpasswd username=dev - <<<secret`
+	if got := strings.Join(app.ran, "\n"); got != want {
+		t.Errorf("ran\n%s\nwant\n%s", got, want)
+	}
+	for _, fails := range []string{"save", "chpasswd"} {
+		if err := MRS.OpenTo(t.Context(), (&fake{fails: fails}).exec, "dev", "secret"); err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("where %s fails: %v", fails, err)
+		}
+	}
+}
+
+func TestTheTestDataIsLoadedAsTheApplicationNeedsIt(t *testing.T) {
+	app := &fake{}
+	if err := MRS.Fill(t.Context(), app.exec); err != nil {
+		t.Fatal(err)
+	}
+	if want := "CI=1 DEBUG= mrs loaddata src/mrs/tests/data.json"; app.ran[0] != want {
+		t.Errorf("ran %q, want %q", app.ran[0], want)
+	}
+}
+
+func TestMigrationsThatAreNotAppliedAreNamed(t *testing.T) {
+	for out, want := range map[string]string{
+		"[X]  auth.0001_initial\n[X]  mrs.0002_more\n":                  "",
+		"[X]  auth.0001_initial\n[ ]  mrs.0002_more\n[ ]  mrs.0003_x\n": "not all migrations are applied: mrs.0002_more, mrs.0003_x",
+		"": "no migration is applied",
+	} {
+		app := &fake{answers: map[string]string{"showmigrations": out}}
+		err := MRS.Migrated(t.Context(), app.exec)
+		if want == "" && err != nil || want != "" && (err == nil || err.Error() != want) {
+			t.Errorf("%q: %v, want %q", out, err, want)
+		}
+	}
+	if err := MRS.Migrated(t.Context(), (&fake{fails: "showmigrations"}).exec); err == nil {
+		t.Error("an application that can't tell has all migrations")
+	}
+}
+
+func TestWhetherThereIsAUserIsAsked(t *testing.T) {
+	for out, want := range map[string]bool{"1 dev\n": true, "\n": false} {
+		got, err := MRS.Has(t.Context(), (&fake{answers: map[string]string{"ls": out}}).exec, "dev")
+		if err != nil || got != want {
+			t.Errorf("%q: %t, %v", out, got, err)
+		}
+	}
+}

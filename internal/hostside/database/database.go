@@ -1,0 +1,203 @@
+// Package database proves that an application uses the PostgreSQL that is backed
+// up: not by what its variables say, but by whom that PostgreSQL serves while the
+// application answers.
+//
+// It must not know what a deployment or a restore is.
+package database
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/betagouv/mrs-ops/internal/hostside/docker"
+)
+
+// Want is what the application has to use.
+type Want struct {
+	Server string // the container of the PostgreSQL that is backed up
+	Name   string // the database
+	Role   string // whom the socket lets in without a password
+}
+
+// App is the application, as it runs.
+type App struct {
+	Container string
+	Port      int    // of HTTP, in the container
+	URL       string // PROTO://NAME that it answers to
+	// Path is a page for which the application looks up the visitor's session. One that
+	// does not exist is looked up too: it costs a search by key, and leaves no row.
+	Path string
+}
+
+// session is one that the PostgreSQL serves.
+type session struct {
+	database string
+	from     netip.Addr
+}
+
+// patience is how long the application may take to come to its database.
+const patience = 15 * time.Second
+
+// Prove has the application look up a session, and returns nil once the
+// PostgreSQL has been seen serving it in the right database. Otherwise the error
+// says what the application uses instead.
+func Prove(ctx context.Context, app App, want Want) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	both, err := docker.InspectAll(ctx, app.Container, want.Server)
+	if err != nil {
+		return err
+	}
+	container, server := both[0], both[1]
+	if server.PID == 0 {
+		return fmt.Errorf("the PostgreSQL that is backed up, %s, does not run", server.Name)
+	}
+	pg, err := connect(ctx, server, want.Role)
+	if err != nil {
+		return fmt.Errorf("the PostgreSQL that is backed up, %s, can't be asked: %w", server.Name, err)
+	}
+	defer pg.Close(context.WithoutCancel(ctx))
+
+	visits := make(chan error, 1)
+	go func() { visits <- visit(ctx, container, app, 5) }()
+	var visited error
+	seen := map[string]bool{} // other databases of the server that it uses
+	for going := true; going; {
+		select {
+		case visited = <-visits:
+			going = false // and a last look
+		default:
+		}
+		sessions, err := served(ctx, pg)
+		if err != nil {
+			return fmt.Errorf("the PostgreSQL that is backed up, %s, can't be asked: %w", server.Name, err)
+		}
+		for _, s := range sessions {
+			switch {
+			case !slices.Contains(container.Addresses, s.from):
+			case s.database == want.Name:
+				return nil
+			default:
+				seen[s.database] = true
+			}
+		}
+		if going {
+			time.Sleep(300 * time.Microsecond)
+		}
+	}
+	if visited != nil {
+		return visited
+	}
+	return errors.New(instead(ctx, container, server, want, seen))
+}
+
+// connect opens a session of the server by its own socket, as root of the host.
+func connect(ctx context.Context, server docker.Container, role string) (*pgx.Conn, error) {
+	config, err := pgx.ParseConfig("")
+	if err != nil {
+		return nil, err
+	}
+	// /var/run is a link to /run in most images, and would lead to the host's.
+	config.Host = fmt.Sprintf("/proc/%d/root/run/postgresql", server.PID)
+	if _, err := os.Stat(config.Host); err != nil {
+		config.Host = fmt.Sprintf("/proc/%d/root/var/run/postgresql", server.PID)
+	}
+	config.Port, config.User, config.Database, config.Password = 5432, role, "postgres", ""
+	config.TLSConfig, config.Fallbacks = nil, nil
+	return pgx.ConnectConfig(ctx, config)
+}
+
+func served(ctx context.Context, pg *pgx.Conn) ([]session, error) {
+	rows, err := pg.Query(ctx, "select coalesce(datname, ''), host(client_addr) from pg_stat_activity where client_addr is not null")
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (session, error) {
+		var database, from string
+		if err := row.Scan(&database, &from); err != nil {
+			return session{}, err
+		}
+		address, err := netip.ParseAddr(from)
+		return session{database, address.Unmap()}, err
+	})
+}
+
+// visit has the application look up a session that does not exist, times times.
+func visit(ctx context.Context, container docker.Container, app App, times int) error {
+	at, err := url.Parse(app.URL)
+	if err != nil {
+		return err
+	}
+	client := http.Client{
+		Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return container.Dial(ctx, network, net.JoinHostPort("127.0.0.1", strconv.Itoa(app.Port)))
+		}},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	for range times {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+at.Host+app.Path, nil)
+		if err != nil {
+			return err
+		}
+		request.Header.Set("X-Forwarded-Proto", at.Scheme)
+		nobody := strings.ToLower(rand.Text() + rand.Text())[:32]
+		request.AddCookie(&http.Cookie{Name: "sessionid", Value: nobody})
+		response, err := client.Do(request)
+		if err != nil {
+			return fmt.Errorf("the application does not answer: %w", err)
+		}
+		_, err = io.Copy(io.Discard, response.Body)
+		response.Body.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ports of PostgreSQL, as far as an application's variables name another.
+func ports(container docker.Container) []uint16 {
+	all := []uint16{5432}
+	if p, err := strconv.ParseUint(container.Env["DB_PORT"], 10, 16); err == nil {
+		all = append(all, uint16(p))
+	}
+	return all
+}
+
+// instead says what the application uses, where it is not what is backed up.
+func instead(ctx context.Context, container, server docker.Container, want Want, seen map[string]bool) string {
+	text := fmt.Sprintf("the application does not use the database %s of %s, which is what is backed up: ", want.Name, server.Name)
+	for name := range seen {
+		return text + "it uses the database " + name + " there (see DB_NAME)"
+	}
+	// What it has connected to lately: the kernel remembers for a minute.
+	connections, err := container.Connections()
+	if err != nil {
+		return text + "what it uses could not be found out: " + err.Error()
+	}
+	for _, c := range connections {
+		if !slices.Contains(ports(container), c.Remote.Port()) || slices.Contains(server.Addresses, c.Remote.Addr()) {
+			continue
+		}
+		other := c.Remote.String()
+		if name := docker.Owner(ctx, c.Remote.Addr()); name != "" {
+			other = name + " (" + other + ")"
+		}
+		return text + "it is connected to the PostgreSQL of " + other + " (see DB_HOST)"
+	}
+	return text + fmt.Sprintf("it is connected to no PostgreSQL; its DB_ENGINE is %q (see the compose file)", container.Env["DB_ENGINE"])
+}

@@ -1,0 +1,187 @@
+// Package docker asks the engine of this host about containers, and reaches into
+// them: their network, their commands.
+//
+// It knows the engine's command line and the kernel's tables of connections. It
+// must not know what a container is for.
+package docker
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+)
+
+// Container is one, as it was when it was asked for.
+type Container struct {
+	ID        string
+	Name      string
+	PID       int // of its first process; 0: it does not run
+	Running   bool
+	Restarts  int // by the engine
+	Env       map[string]string
+	Addresses []netip.Addr // in all of its networks
+}
+
+// Inspect asks about a container by its id or name.
+func Inspect(ctx context.Context, id string) (Container, error) {
+	all, err := InspectAll(ctx, id)
+	if err != nil {
+		return Container{}, err
+	}
+	return all[0], nil
+}
+
+// InspectAll asks about several at once. It returns as many as were asked for.
+func InspectAll(ctx context.Context, ids ...string) ([]Container, error) {
+	out, err := run(ctx, nil, append([]string{"inspect", "--type", "container", "--"}, ids...)...)
+	if err != nil {
+		return nil, err
+	}
+	all, err := parse(out)
+	if err == nil && len(all) != len(ids) {
+		err = fmt.Errorf("docker inspect tells of %d containers, not %d", len(all), len(ids))
+	}
+	return all, err
+}
+
+// parse reads what docker inspect prints.
+func parse(out []byte) ([]Container, error) {
+	var raw []struct {
+		ID           string `json:"Id"`
+		Name         string
+		RestartCount int
+		State        struct {
+			Running bool
+			Pid     int
+		}
+		Config          struct{ Env []string }
+		NetworkSettings struct {
+			Networks map[string]struct{ IPAddress, GlobalIPv6Address string }
+		}
+	}
+	if err := json.Unmarshal(out, &raw); err != nil {
+		return nil, fmt.Errorf("docker inspect: %w", err)
+	}
+	var all []Container
+	for _, r := range raw {
+		c := Container{ID: r.ID, Name: strings.TrimPrefix(r.Name, "/"), PID: r.State.Pid, Running: r.State.Running, Restarts: r.RestartCount, Env: map[string]string{}}
+		for _, line := range r.Config.Env {
+			name, value, _ := strings.Cut(line, "=")
+			c.Env[name] = value
+		}
+		for _, name := range slices.Sorted(maps.Keys(r.NetworkSettings.Networks)) {
+			network := r.NetworkSettings.Networks[name]
+			for _, address := range []string{network.IPAddress, network.GlobalIPv6Address} {
+				if a, err := netip.ParseAddr(address); err == nil {
+					c.Addresses = append(c.Addresses, a)
+				}
+			}
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+// Owner returns the name of the running container that has an address; empty:
+// none has it.
+func Owner(ctx context.Context, address netip.Addr) string {
+	out, err := run(ctx, nil, "ps", "--quiet", "--no-trunc")
+	ids := strings.Fields(string(out))
+	if err != nil || len(ids) == 0 {
+		return ""
+	}
+	all, err := InspectAll(ctx, ids...)
+	if err != nil {
+		return ""
+	}
+	for _, c := range all {
+		if slices.Contains(c.Addresses, address) {
+			return c.Name
+		}
+	}
+	return ""
+}
+
+// Exec runs a command in the container, with more in its environment, and
+// returns what it prints. input may be nil.
+func (c Container) Exec(ctx context.Context, env []string, input io.Reader, argv ...string) (string, error) {
+	words := []string{"exec"}
+	if input != nil {
+		words = append(words, "--interactive")
+	}
+	for _, e := range env {
+		words = append(words, "--env", e)
+	}
+	out, err := run(ctx, input, append(append(words, c.ID), argv...)...)
+	return string(out), err
+}
+
+// Run runs docker with these arguments, which hold nothing secret, and returns
+// what it prints.
+func Run(ctx context.Context, argv ...string) (string, error) {
+	out, err := run(ctx, nil, argv...)
+	return string(out), err
+}
+
+func run(ctx context.Context, input io.Reader, argv ...string) ([]byte, error) {
+	var out, said bytes.Buffer
+	cmd := exec.CommandContext(ctx, "docker", argv...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = input, &out, &said
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		// What it says last is why; what it says before may be of the application.
+		text := strings.TrimSpace(said.String())
+		if last := text[strings.LastIndex(text, "\n")+1:]; last != "" {
+			err = fmt.Errorf("%w: %s", err, last)
+		}
+		return nil, fmt.Errorf("docker %s: %w", argv[0], err)
+	}
+	return out.Bytes(), nil
+}
+
+// ErrDown is a container that does not run.
+var ErrDown = errors.New("the container does not run")
+
+// Dial opens a connection from inside the container's network: its loopback is
+// 127.0.0.1.
+func (c Container) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if c.PID == 0 {
+		return nil, ErrDown
+	}
+	return dialIn(ctx, fmt.Sprintf("/proc/%d/ns/net", c.PID), network, address)
+}
+
+// Connections returns the TCP connections of the container's network.
+func (c Container) Connections() ([]Connection, error) {
+	if c.PID == 0 {
+		return nil, ErrDown
+	}
+	var all []Connection
+	for _, file := range []string{"tcp", "tcp6"} {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/%s", c.PID, file))
+		if errors.Is(err, os.ErrNotExist) && file == "tcp6" {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		some, err := ParseConnections(string(text))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	return all, nil
+}

@@ -1,0 +1,52 @@
+package docker
+
+import (
+	"fmt"
+	"testing"
+)
+
+func TestTheKernelsTableOfConnectionsIsRead(t *testing.T) {
+	const table = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 00000000:1F40 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 35 1 0 100 0 0 10 0
+   1: 030012AC:1F40 020012AC:D4B2 01 00000000:00000000 00:00000000 00000000  1000        0 36 1 0 20 4 30 10 -1
+   2: 030012AC:A1B2 040012AC:1538 06 00000000:00000000 00:00000000 00000000     0        0 0 3 0
+`
+	all, err := ParseConnections(table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "[{0.0.0.0:8000 0.0.0.0:0 10} {172.18.0.3:8000 172.18.0.2:54450 1} {172.18.0.3:41394 172.18.0.4:5432 6}]"
+	if got := fmt.Sprint(all); got != want {
+		t.Errorf("reads %s\nwant  %s", got, want)
+	}
+	if all[0].Open() || !all[1].Open() || all[2].Open() {
+		t.Error("not the connection alone that is established counts as open")
+	}
+	six, err := ParseConnections("head\n 0: 0000000000000000FFFF0000030012AC:1F40 B80D01200000000000000000010000:0 01\n")
+	if err == nil {
+		t.Errorf("half an address is read as %v", six)
+	}
+	six, err = ParseConnections("head\n 0: 0000000000000000FFFF0000030012AC:1F40 B80D0120000000000000000001000000:0001 01\n")
+	if err != nil || fmt.Sprint(six) != "[{172.18.0.3:8000 [2001:db8::1]:1 1}]" {
+		t.Errorf("reads %v, %v", six, err)
+	}
+}
+
+func TestATableThatCannotBeReadIsAnError(t *testing.T) {
+	for _, table := range []string{"head\n 0: x", "head\n 0: 0000:1 00000000:1 01", "head\n 0: 00000000:1 00000000:1 zz", "head\n 0: 00000000:1 00000000:FFFFF 01"} {
+		if all, err := ParseConnections(table); err == nil {
+			t.Errorf("%q is read as %v", table, all)
+		}
+	}
+}
+
+func TestWhatTheEngineTellsOfAContainerIsRead(t *testing.T) {
+	all, err := parse([]byte(`[{"Id": "ab", "Name": "/mrs-1", "RestartCount": 2, "State": {"Running": true, "Pid": 7}, "Config": {"Env": ["A=b=c", "D"]},
+		"NetworkSettings": {"Networks": {"web": {"IPAddress": "172.18.0.3", "GlobalIPv6Address": ""}, "default": {"IPAddress": "172.19.0.2"}}}}]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprintf("%+v", all); got != `[{ID:ab Name:mrs-1 PID:7 Running:true Restarts:2 Env:map[A:b=c D:] Addresses:[172.19.0.2 172.18.0.3]}]` {
+		t.Error(got)
+	}
+}
