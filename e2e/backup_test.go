@@ -675,8 +675,8 @@ mrs shell -c 'from django.contrib.auth import authenticate; print(authenticate(u
 	}
 
 	for _, c := range []struct{ name, stamp, without string }{
-		{"the superuser dev is made", "20261120t140000z", "update mrsuser_user set username = 'another' where username = 'dev'"},
-		{"the superuser dev gets the password dev again, and one database is kept", "20261121t140000z", "update mrsuser_user set password = '!', is_active = false, is_superuser = false where username = 'dev'"},
+		{"the superuser dev is made", "20261120t140000z", "update auth_user set username = 'another' where username = 'dev'"},
+		{"the superuser dev gets the password dev again, and one database is kept", "20261121t140000z", "update auth_user set password = '!', is_active = false, is_superuser = false where username = 'dev'"},
 	} {
 		step(t, c.name, func(t *testing.T) {
 			l.sh(t, "staging", "rm -f /home/mrs-staging/mrsattachments/1x1.png")

@@ -151,8 +151,8 @@ func TestACopyOfProductionHasNobodyInIt(t *testing.T) {
 	people.learn(t, l, "number", "select distinct nir from person_person union select data #>> '{insured,nir}' from mrsrequest_mrsrequest")
 	people.learn(t, l, "number", "select distinct data #>> '{insured,contact,phone}' from mrsrequest_mrsrequest")
 	people.learn(t, l, "number", "select distinct data ->> 'iban' from mrsrequest_mrsrequest")
-	people.learn(t, l, "name", "select distinct last_name from person_person union select last_name from mrsuser_user")
-	people.learn(t, l, "name", "select distinct first_name from person_person union select first_name from mrsuser_user")
+	people.learn(t, l, "name", "select distinct last_name from person_person union select last_name from auth_user")
+	people.learn(t, l, "name", "select distinct first_name from person_person union select first_name from auth_user")
 	l.sql(t, "staging", "postgres", "alter database mrs set work_mem = '7MB'")
 	before := l.sql(t, "staging", "mrs", site)
 	production := l.sql(t, "production", "mrs", site)
@@ -358,7 +358,7 @@ from stats.a, person_person p group by a.people, a.one`
 			t.Errorf("exit status %d\n%s", out.status, out.output)
 		}
 		untouched(t)
-		out = copyAs("ops:copyProdToStaging", "-tables=mrsuser_user,caisse_caisse", "-yes")
+		out = copyAs("ops:copyProdToStaging", "-tables=auth_user,caisse_caisse", "-yes")
 		if out.status != 0 {
 			t.Fatalf("exit status %d\n%s", out.status, out.output)
 		}

@@ -123,13 +123,14 @@ func deploymentsOfProduction(t *testing.T, l rehearsal, first, second string) {
 	step(t, "a release that does not work out changes nothing for visitors", func(t *testing.T) {
 		for name, c := range map[string]struct{ image, outcome, reason string }{
 			"it crashes at start":  {l.image(t, "crash", "c4a5", `CMD ["bash", "-c", "echo all is lost; exit 3"]`), "rolled back", "crashes at start"},
-			"it never gets well":   {l.image(t, "sick", "51c4", `HEALTHCHECK --interval=1s --retries=2 --start-period=1s CMD echo I am not well; false`), "rolled back", "does not become healthy"},
+			"it never gets well":   {l.image(t, "sick", "51c4", "USER root", `RUN printf '#!/bin/sh\nsleep 1000\n' >/usr/local/bin/djcli`, "USER app"), "rolled back", "does not become healthy"},
 			"its image is nowhere": {l.registry + "/mrs-e2e/app:nowhere", "failed", "can't be had"},
-			"its pages are broken": {l.image(t, "broken", "b40c", "USER root", `RUN sed -i "s/^def index(request):/def index(request):\n    raise ValueError/" mrs/views.py`, "USER app"), "rolled back", "healthy, but answers 500"},
+			"its pages are broken": {l.image(t, "broken", "b40c", "USER root", `RUN sed -i "s/^def index(request):/def index(request):\n    raise ValueError/" src/mrs/views.py`, "USER app"), "rolled back", "answers 500"},
 		} {
 			t.Run(name, func(t *testing.T) {
-				leave := visitors(l.production, "production.lab", 10, "/health", "/")
-				r := l.mage(t, "deploy:production", "-yes", "-image="+c.image)
+				leave := visitors(l.production, "production.lab", 10, alive, "/")
+				impatient := l.with("healthcheck_timeout=20")
+				r := rehearsal{impatient, l.production, l.staging, l.registry}.mage(t, "deploy:production", "-yes", "-image="+c.image)
 				allServed(t, leave())
 				if r.status == 0 || !strings.Contains(r.output, c.reason) {
 					t.Errorf("exit status %d\n%s", r.status, r.output)
@@ -167,7 +168,7 @@ func deploymentsOfProduction(t *testing.T, l rehearsal, first, second string) {
 			t.Fatalf("the history is %+v", releases)
 		}
 		database := l.sh(t, "production", "docker ps --quiet --filter name=mrs-production-postgres")
-		leave := visitors(l.production, "production.lab", 10, "/health")
+		leave := visitors(l.production, "production.lab", 10, alive)
 		l.mustMage(t, "deploy:rollback", "production", "-yes")
 		if got := version(l.production, "production.lab"); got != "1111111" {
 			t.Errorf("it serves %s", got)
@@ -201,8 +202,8 @@ func deploymentsOfProduction(t *testing.T, l rehearsal, first, second string) {
 			words []string
 			want  int
 		}{
-			{[]string{"ops:maintenance", "production", "on", "-yes"}, http.StatusServiceUnavailable},
-			{[]string{"deploy:production", "-yes", "-image=" + first}, http.StatusServiceUnavailable},
+			{[]string{"ops:maintenance", "production", "on", "-yes"}, http.StatusFound},
+			{[]string{"deploy:production", "-yes", "-image=" + first}, http.StatusFound},
 			{[]string{"ops:maintenance", "production", "off", "-yes"}, http.StatusOK},
 		} {
 			l.mustMage(t, step.words...)
@@ -283,7 +284,7 @@ func deploymentsOfStaging(t *testing.T, l rehearsal, first, second string) {
 	})
 
 	step(t, "Ctrl-C in the middle of each phase: the site answers, nothing is half done", func(t *testing.T) {
-		leave := visitors(l.staging, "staging.lab", 5, "/health")
+		leave := visitors(l.staging, "staging.lab", 5, alive)
 		for _, phase := range []string{"+ ANSIBLE_CONFIG", "pulling the images", "backing up what runs", "making a snapshot", "starting the new django", "it is healthy", "has taken over"} {
 			d := l.begin(t, phase, "deploy:staging", "-image="+second)
 			if err := syscall.Kill(-d.Process.Pid, syscall.SIGINT); err != nil {
@@ -400,7 +401,7 @@ func deploymentsOfStaging(t *testing.T, l rehearsal, first, second string) {
 		if !strings.Contains(said, `"somebody@example.org"`) {
 			t.Errorf("the mail server has %s", said)
 		}
-		if out := l.mustMage(t, "ops:logs", "staging", "-service=django"); !strings.Contains(out, "serving version 2222222") {
+		if out := l.mustMage(t, "ops:logs", "staging", "-service=django"); !strings.Contains(out, "spawned uWSGI worker 12") {
 			t.Errorf("the logs are\n%s", out)
 		}
 		if out := l.mustMage(t, "ops:exec", "staging", `printf '%s|' "a b" '$HOME'`); out != "a b|$HOME|" {

@@ -129,8 +129,8 @@ func TestALocalDeploymentLivesAsProductionDoes(t *testing.T) {
 		if status, body := mrs.get(t, "localhost:8765", "/"); status != http.StatusOK || !strings.Contains(body, "<html") {
 			t.Errorf("localhost: %d\n%s", status, body)
 		}
-		if status, _ := mrs.get(t, "evil.example.org", "/"); status != http.StatusForbidden {
-			t.Errorf("evil: %d, want 403", status)
+		if status, _ := mrs.get(t, "evil.example.org", "/"); status != http.StatusBadRequest {
+			t.Errorf("evil: %d, want 400", status)
 		}
 	})
 

@@ -114,7 +114,7 @@ func TestThePlaybookByHandDeploysAnEphemeralInstanceAndTellsSlack(t *testing.T) 
 		if status, _ := mrs.get(t, "localhost:8771", "/"); status != http.StatusOK {
 			t.Errorf("the site answers %d", status)
 		}
-		if got := mrs.sql(t, "select count(*) from mrsuser_user where username = 'dev' and is_superuser"); got != "1" {
+		if got := mrs.sql(t, "select count(*) from auth_user where username = 'dev' and is_superuser"); got != "1" {
 			t.Errorf("%s superusers are called dev", got)
 		}
 		if got := mrs.compose(t, "exec", "-T", "django", "printenv", "SECRET_KEY"); "SECRET_KEY="+got != env[1] {

@@ -20,3 +20,8 @@ type Compose mg.Namespace
 func (Compose) Render(ctx context.Context, instance string, json *bool) error {
 	return deploy.Print(ctx, instance, value(json))
 }
+
+// Program builds mrs-host for a server's processor (uname -m), and prints in JSON where it is.
+func (Compose) Program(ctx context.Context, machine string) error {
+	return deploy.PrintProgram(ctx, machine)
+}

@@ -55,8 +55,8 @@ func (f *fakeMachine) run(images ...string) (string, error) {
 }
 
 func TestEnsure(t *testing.T) {
-	const mrs, pg, base, other = "betagouv/mrs:master", "postgres:15", "debian:bookworm-slim", "mailhog/mailhog:v1"
-	nothing := map[string]error{mrs: errOffline, pg: errOffline, base: errOffline, other: errOffline}
+	const mrs, pg, old, base, other = "betagouv/mrs:master", "postgres:15", "debian:bullseye-slim", "debian:bookworm-slim", "mailhog/mailhog:v1"
+	nothing := map[string]error{mrs: errOffline, pg: errOffline, old: errOffline, base: errOffline, other: errOffline}
 	tests := map[string]struct {
 		machine fakeMachine
 		images  []string
@@ -101,22 +101,24 @@ func TestEnsure(t *testing.T) {
 				pg + ": building a stand-in from demo/postgres, about 20 s\n" +
 				pg + ": built from demo/postgres (the registry can't be reached)",
 		},
-		"on an empty machine the base is built once, before what needs it": {
+		"on an empty machine a base is built once, before what needs it": {
 			machine: fakeMachine{pulls: nothing},
-			images:  []string{mrs, pg},
-			done:    []string{"pull " + mrs, "build " + base + " new", "build " + mrs + " new", "build " + pg + " new"},
-			said: base + ": building a stand-in from Debian's packages, about a minute\n" +
-				base + ": built from Debian's packages (the registry can't be reached)\n" +
+			images:  []string{mrs, pg, base},
+			done:    []string{"pull " + mrs, "build " + old + " new", "build " + mrs + " new", "build " + base + " new", "build " + pg + " new"},
+			said: old + ": building a stand-in from Debian's packages, about a minute\n" +
+				old + ": built from Debian's packages (the registry can't be reached)\n" +
 				mrs + ": building a stand-in from demo/app, about 20 s\n" +
 				mrs + ": built from demo/app (the registry can't be reached)\n" +
+				base + ": building a stand-in from Debian's packages, about a minute\n" +
+				base + ": built from Debian's packages (the registry can't be reached)\n" +
 				pg + ": building a stand-in from demo/postgres, about 20 s\n" +
 				pg + ": built from demo/postgres (the registry can't be reached)",
 		},
 		"a registry that refuses is not one that is gone: the next image is asked for": {
-			machine: fakeMachine{pulls: map[string]error{mrs: errDenied}, images: map[string]presence{base: {true, ""}}},
+			machine: fakeMachine{pulls: map[string]error{mrs: errDenied}, images: map[string]presence{old: {true, ""}}},
 			images:  []string{mrs, pg},
-			done:    []string{"pull " + mrs, "pull " + base, "build " + mrs + " new", "pull " + pg},
-			said: base + ": pulled\n" +
+			done:    []string{"pull " + mrs, "pull " + old, "build " + mrs + " new", "pull " + pg},
+			said: old + ": pulled\n" +
 				mrs + ": building a stand-in from demo/app, about 20 s\n" +
 				mrs + ": built from demo/app (not pulled: denied)\n" +
 				pg + ": pulled",
@@ -137,12 +139,12 @@ func TestEnsure(t *testing.T) {
 		},
 		"a base that can't be built is explained once, for all that need it": {
 			machine: fakeMachine{pulls: nothing, builds: map[string]error{base: errors.New("disk full")}},
-			images:  []string{mrs, pg},
-			done:    []string{"pull " + mrs, "build " + base + " new"},
+			images:  []string{pg, base},
+			done:    []string{"pull " + pg, "build " + base + " new"},
 			said:    base + ": building a stand-in from Debian's packages, about a minute",
 			fails: []string{
 				base + ": the build from Debian's packages failed: disk full",
-				mrs + ": can't be built without its base " + base, pg + ": can't be built without its base " + base,
+				pg + ": can't be built without its base " + base,
 			},
 		},
 		"a stand-in whose sources can't be read is an error": {

@@ -25,8 +25,6 @@ const (
 	// patience is how long a registry may take to say its first word about an
 	// image. What follows, the download, may take as long as it takes.
 	patience = 5 * time.Second
-	// suite is the release of Debian that the stand-ins are built from.
-	suite = "bookworm"
 	// tailLines is how much of its output a failed command shows.
 	tailLines = 40
 )
@@ -92,7 +90,7 @@ func withTag(image string) string {
 
 func (d *dockerEngine) inputs(s standIn) (string, error) {
 	if s.dir == "" {
-		return suite, nil
+		return s.suite, nil
 	}
 	return hashFiles(os.DirFS(filepath.Join(d.root, s.dir)))
 }
@@ -110,7 +108,7 @@ func (d *dockerEngine) build(ctx context.Context, s standIn, inputs string) erro
 		defer os.RemoveAll(compiled)
 		dir = compiled
 	}
-	return quiet(ctx, engine.Docker("build", "--force-rm", "--tag", s.image,
+	return quiet(ctx, engine.Docker("build", "--force-rm", "--shm-size=512m", "--tag", s.image,
 		"--label", label+"="+inputs, "--build-arg", "GIT_COMMIT="+d.commit(ctx), dir)...)
 }
 
@@ -164,7 +162,7 @@ func (d *dockerEngine) bootstrap(ctx context.Context, s standIn, inputs string) 
 	rootfs := filepath.Join(dir, "rootfs")
 	defer func() { err = errors.Join(err, discard(context.WithoutCancel(ctx), dir, rootfs)) }()
 
-	if err := quiet(ctx, local.Root("debootstrap", "--variant=minbase", suite, rootfs)...); err != nil {
+	if err := quiet(ctx, local.Root("debootstrap", "--variant=minbase", s.suite, rootfs)...); err != nil {
 		return err
 	}
 	d.say("%s: importing", s.image)

@@ -21,6 +21,7 @@ type standIn struct {
 	base   string // the image that must be there first, if any
 	source string // for people: what it is built from
 	dir    string // the build context, below the project's folder, if it has a Dockerfile
+	suite  string // the release of Debian whose packages it is made of, if it has no dir
 	goMain bool   // dir is a Go program too, which goes into the context compiled
 	takes  string // for people: how long it takes
 }
@@ -29,7 +30,7 @@ type standIn struct {
 // files and the Dockerfiles in demo/ use.
 var standIns = map[string]standIn{
 	"betagouv/mrs:master": {
-		image: "betagouv/mrs:master", base: "debian:bookworm-slim",
+		image: "betagouv/mrs:master", base: "debian:bullseye-slim",
 		source: "demo/app", dir: "demo/app", takes: "about 20 s",
 	},
 	"postgres:15": {
@@ -41,7 +42,11 @@ var standIns = map[string]standIn{
 		source: "demo/mail", dir: "demo/mail", goMain: true, takes: "a few seconds",
 	},
 	"debian:bookworm-slim": {
-		image:  "debian:bookworm-slim",
+		image: "debian:bookworm-slim", suite: "bookworm",
+		source: "Debian's packages", takes: "about a minute",
+	},
+	"debian:bullseye-slim": {
+		image: "debian:bullseye-slim", suite: "bullseye",
 		source: "Debian's packages", takes: "about a minute",
 	},
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/instance"
+	"github.com/betagouv/mrs-ops/internal/program"
 	"github.com/betagouv/mrs-ops/internal/server"
 	"github.com/betagouv/mrs-ops/internal/stack"
 )
@@ -24,6 +25,7 @@ type Plan struct {
 	Project    string            `json:"project"`
 	Persistent bool              `json:"persistent"`
 	URL        string            `json:"url"`
+	Names      []string          `json:"names"`    // other names of the site
 	Vars       map[string]string `json:"vars"`     // the instance's variables that are set
 	File       string            `json:"file"`     // the content of docker-compose.yml
 	Folders    []stack.Folder    `json:"folders"`  // to make
@@ -32,6 +34,7 @@ type Plan struct {
 	Published  []string          `json:"-"`        // TCP ports of the host
 	Who        string            `json:"who"`      // who deploys, for locks and the audit log
 	Change     string            `json:"change"`   // what Slack is told of the change, after a sentence
+	Program    *program.Built    `json:"program"`  // mrs-host, for servers with this machine's processor
 }
 
 // changeVariable is how a deployment that knows what it deploys hands that on to
@@ -65,6 +68,7 @@ func NewPlan(ctx context.Context, name string, environ []string) (*Plan, error) 
 		Project:    inst.Project(),
 		Persistent: inst.Persistent(),
 		URL:        inst.URL(),
+		Names:      inst.Names(),
 		Vars:       inst.Vars(),
 		File:       string(rendered.YAML),
 		Folders:    rendered.Folders,
@@ -94,10 +98,28 @@ func Print(ctx context.Context, name string, asJSON bool) error {
 		return err
 	}
 	if asJSON {
+		built, err := program.Build(ctx, hostProgram, program.Here())
+		if err != nil {
+			return err
+		}
+		plan.Program = &built
 		return console.JSON(plan)
 	}
 	_, err = os.Stdout.WriteString(plan.File)
 	return err
+}
+
+// hostProgram is what decides on the server.
+const hostProgram = "mrs-host"
+
+// PrintProgram builds mrs-host for a processor, by the name that uname -m has
+// for it, and prints in JSON where it is.
+func PrintProgram(ctx context.Context, machine string) error {
+	built, err := program.Build(ctx, hostProgram, machine)
+	if err != nil {
+		return err
+	}
+	return console.JSON(built)
 }
 
 // Show prints the variables of the instance called name and where each value

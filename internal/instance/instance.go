@@ -350,6 +350,16 @@ func (i *Instance) Persistent() bool { return i.Get("home") != "" }
 // URL returns where the instance answers.
 func (i *Instance) URL() string { return i.Get("PROTO") + "://" + i.Get("HOST") }
 
+// Names returns the other host names of the site: www.HOST, or HOST where that
+// is the one with www.
+func (i *Instance) Names() []string {
+	host, _, _ := strings.Cut(i.Get("HOST"), ":")
+	if bare, ok := strings.CutPrefix(host, "www."); ok {
+		return []string{bare}
+	}
+	return []string{"www." + host}
+}
+
 func splitList(list string) []string {
 	var items []string
 	for item := range strings.SplitSeq(list, ",") {

@@ -36,12 +36,14 @@ var Variables = []Variable{
 	{Name: "lifetime", Doc: "seconds until an ephemeral instance is removed", check: whole(1, 1<<31)},
 	{Name: "domain", Doc: "the domain below which branches answer, at SLUG.domain", check: matches(hostPattern, "a host name")},
 	{Name: "compose", Doc: "the compose files to merge, in order, separated by commas", Required: true, check: checkFiles},
+	{Name: "healthcheck_path", Doc: "the page that the health check asks for: one that needs no database, and that maintenance closes", Default: "/manifest.json", Required: true, check: matches(pagePattern, "a path")},
+	{Name: "request_timeout", Doc: "seconds that the application lets a request last (uWSGI's harakiri); so long its old container is waited for", Default: "120", Required: true, check: whole(1, 3600)},
 	{Name: "healthcheck_timeout", Doc: "seconds to wait for a deployed instance to answer", Default: "120", Required: true, check: whole(1, 3600)},
 
 	{Name: "HOST", Doc: "the name that the site answers to, with :PORT unless it is PROTO's own; the health check asks it", Required: true, check: matches(hostPattern, "HOST or HOST:PORT")},
 	{Name: "HOST_SLUG", Doc: "HOST in a form that can name a router of the load balancer", check: matches(slugPattern, "lower-case letters, digits and dashes")},
 	{Name: "PROTO", Doc: "http or https: how the health check asks", Default: "http", Required: true, check: oneOf("http", "https")},
-	{Name: "ALLOWED_HOSTS", Doc: "the host names that the site accepts, separated by commas; others get a 403", Required: true, check: checkHosts},
+	{Name: "ALLOWED_HOSTS", Doc: "the host names that the site accepts, separated by commas; others get a 400", Required: true, check: checkHosts},
 	{Name: "SECRET_KEY", Doc: "the key that signs sessions and password links", Secret: true, Required: true, check: printable},
 	{Name: "BASICAUTH_DISABLE", Doc: "1: no HTTP Basic Auth in front of the site; empty: users in the database only", check: flag},
 	{Name: "MAINTENANCE_ENABLE", Doc: "1: the site shows its maintenance page", check: flag},
@@ -100,6 +102,7 @@ var (
 	slugPattern       = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
 	projectPattern    = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`) // compose-spec, "name"
 	identifierPattern = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
+	pagePattern       = regexp.MustCompile(`^/[A-Za-z0-9._/-]*$`)
 	pathPattern       = regexp.MustCompile(`^/[A-Za-z0-9._/+-]*$`)
 	locationPattern   = regexp.MustCompile(`^[^\s"'\\\x00-\x1f\x7f]+$`) // what lftp's quotes can hold
 	filePattern       = regexp.MustCompile(`^[A-Za-z0-9._/+-]+\.ya?ml$`)

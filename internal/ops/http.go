@@ -20,7 +20,7 @@ func site(ctx context.Context, address string) *HTTP {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address+"/", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil
 	}
@@ -46,7 +46,7 @@ func site(ctx context.Context, address string) *HTTP {
 		h.Error = reason(err)
 	default:
 		response.Body.Close()
-		h.Status = response.StatusCode
+		h.Status, h.Sends = response.StatusCode, response.Header.Get("Location")
 	}
 	return h
 }

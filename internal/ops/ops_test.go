@@ -16,6 +16,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/betagouv/mrs-ops/internal/answer"
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/remote"
 	"github.com/betagouv/mrs-ops/internal/server"
@@ -45,7 +46,7 @@ func standing(t *testing.T, text string, pairs ...string) Row {
 		}
 		text = strings.Replace(text, pairs[n], pairs[n+1], 1)
 	}
-	r := Row{Instance: "x", Server: "deploy@x.example", URL: "http://x.example", persistent: true, basicAuth: true}
+	r := Row{Instance: "x", Server: "deploy@x.example", URL: "http://x.example", persistent: true, site: answer.Site{URL: "http://x.example", Path: "/", BasicAuth: true}}
 	if err := r.read([]byte(text)); err != nil {
 		r.unreachable(err)
 	}
@@ -74,7 +75,7 @@ func TestWhatIsWrongIsSaidInAFewWords(t *testing.T) {
 		"one that ended":        {[]string{postgres, `"service": "postgres", "state": "exited", "exit": 137`}, "postgres exited (137)"},
 		"one in circles":        {[]string{postgres, `"service": "postgres", "state": "restarting", "exit": 1`}, "postgres restarting"},
 		"one that is not there": {[]string{`["django", "postgres"]`, `["django", "mail", "postgres"]`}, "mail absent"},
-		"an error page":         {[]string{`"status": 401`, `"status": 502`}, "answers 502"},
+		"an error page":         {[]string{`"status": 401`, `"status": 502`}, "answers 502, not 200"},
 		"silence":               {[]string{`"status": 401`, `"status": 0`}, "does not answer"},
 		"an old certificate":    {[]string{`"expires": 0`, `"expires": 1795550000`}, "certificate expired"},
 		"an ageing one":         {[]string{`"expires": 0`, `"expires": 1796000000`}, "certificate expires in 5d"},
@@ -97,7 +98,7 @@ func TestWhatIsWrongIsSaidInAFewWords(t *testing.T) {
 
 func TestWhatIsMeantIsNoProblem(t *testing.T) {
 	for name, change := range map[string][]string{
-		"maintenance":                   {`"maintenance": false`, `"maintenance": true`, `"status": 401`, `"status": 503`},
+		"maintenance":                   {`"maintenance": false`, `"maintenance": true`, `"status": 401`, `"status": 302, "sends_to": "http://x.example/maintenance/"`},
 		"no backups before their night": {`"since": 1700000000, "snapshots": [`, `"since": 1795550000, "snapshots": [], "were": [`},
 		"no backups at all":             {`"backup": {"set_up": true`, `"backup": {"set_up": false`},
 		"a timer that never ran":        {`"last": 0, "result": "success"`, `"last": 0, "result": "start-limit-hit"`},
@@ -134,10 +135,10 @@ func TestTheSitesAnswerIsTheOneGotHereWhereItsNameIsKnown(t *testing.T) {
 		"both answer":       {HTTP{Status: 200}, "401", nil},
 		"only there":        {HTTP{Error: "refused"}, "401", []string{"answers on its server only"}},
 		"nowhere":           {HTTP{Error: "refused"}, "0", []string{"does not answer"}},
-		"an error page":     {HTTP{Status: 500}, "200", []string{"answers 500"}},
-		"another redirects": {HTTP{Status: 301}, "200", []string{"answers 301"}},
+		"an error page":     {HTTP{Status: 500}, "200", []string{"answers 500, not 200"}},
+		"another redirects": {HTTP{Status: 301}, "200", []string{"answers 301, and does not say where to go"}},
 	} {
-		r := Row{persistent: true, basicAuth: true}
+		r := Row{URL: "http://x.example", persistent: true, site: answer.Site{URL: "http://x.example", Path: "/", BasicAuth: true}}
 		if err := r.read([]byte(strings.Replace(healthy, `"status": 401`, `"status": `+test.there, 1))); err != nil {
 			t.Fatal(err)
 		}
@@ -295,13 +296,13 @@ esac`)
 	for name, content := range map[string]string{"docker-compose.yml": "", ".restic_password": "", ".restic_id": "", ".maintenance": "", "removeat": "$(reboot)"} {
 		write(filepath.Join(home, name), content)
 	}
-	cmd := exec.Command("bash", "-c", stateScript, "bash", "mrs-x", home, "http://x.example", "/the/repository")
+	cmd := exec.Command("bash", "-c", stateScript, "bash", "mrs-x", home, "http://x.example", "/the/repository", "/manifest.json")
 	cmd.Env = []string{"PATH=" + bin + ":" + os.Getenv("PATH")}
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var a answer
+	var a report
 	if err := json.Unmarshal(out, &a); err != nil {
 		t.Fatalf("%v:\n%s", err, out)
 	}

@@ -6,11 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"path"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/betagouv/mrs-ops/internal/answer"
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/local"
 	"github.com/betagouv/mrs-ops/internal/remote"
@@ -50,7 +52,7 @@ type Row struct {
 	EnvProblems []string    `json:"env_problems,omitempty"` // names of variables that are missing or malformed here
 	Seconds     float64     `json:"seconds"`                // how long it took to find out
 
-	basicAuth  bool // being asked for a password is an answer
+	site       answer.Site // how it has to answer
 	persistent bool
 }
 
@@ -87,6 +89,7 @@ type HTTP struct {
 	From    string     `json:"from"`   // "here", or "server" where the name is not known here
 	Status  int        `json:"status"` // 0: there was no answer
 	Seconds float64    `json:"seconds"`
+	Sends   string     `json:"sends_to,omitempty"` // where visitors are sent on
 	Error   string     `json:"error,omitempty"`
 	Expires *time.Time `json:"certificate_expires"` // null: not https
 	Trusted bool       `json:"certificate_trusted"` // says nothing where there is none
@@ -129,9 +132,9 @@ type Holder struct {
 //go:embed state.sh
 var stateScript string
 
-// answer is what state.sh prints. Null, which is nil here, is what was not to
+// report is what state.sh prints. Null, which is nil here, is what was not to
 // be found out.
-type answer struct {
+type report struct {
 	Deployed    bool  `json:"deployed"`
 	Maintenance bool  `json:"maintenance"`
 	RemoveAt    int64 `json:"remove_at"`
@@ -150,6 +153,7 @@ type answer struct {
 		Status  int     `json:"status"`
 		Seconds float64 `json:"seconds"`
 		Trusted bool    `json:"trusted"`
+		Sends   string  `json:"sends_to"`
 		Error   string  `json:"error"`
 		Expires int64   `json:"expires"`
 	} `json:"http"`
@@ -188,8 +192,8 @@ func unix(seconds int64) *time.Time {
 }
 
 // ask asks an instance where it runs, and fills in the row.
-func (r *Row) ask(s *server.Server, url, repository string) {
-	out, err := s.Script(stateScript, s.Project, s.Folder, url, repository).Bytes()
+func (r *Row) ask(s *server.Server, repository string) {
+	out, err := s.Script(stateScript, s.Project, s.Folder, r.URL, repository, r.site.Path).Bytes()
 	if err == nil {
 		err = r.read(out)
 	}
@@ -212,7 +216,7 @@ func (r *Row) unreachable(err error) {
 
 // read fills in the row from what state.sh printed.
 func (r *Row) read(out []byte) error {
-	var a answer
+	var a report
 	if err := json.Unmarshal(out, &a); err != nil {
 		return fmt.Errorf("it answered what is no answer: %w", err)
 	}
@@ -237,7 +241,7 @@ func (r *Row) read(out []byte) error {
 	}
 	r.readContainers(&a)
 	if h := a.HTTP; h != nil {
-		r.HTTP = &HTTP{From: "server", Status: h.Status, Seconds: h.Seconds, Error: h.Error, Expires: unix(h.Expires), Trusted: h.Trusted}
+		r.HTTP = &HTTP{From: "server", Status: h.Status, Seconds: h.Seconds, Sends: h.Sends, Error: h.Error, Expires: unix(h.Expires), Trusted: h.Trusted}
 	}
 	if r.persistent {
 		r.readBackup(&a)
@@ -245,7 +249,7 @@ func (r *Row) read(out []byte) error {
 	return nil
 }
 
-func (r *Row) readContainers(a *answer) {
+func (r *Row) readContainers(a *report) {
 	if a.Containers == nil {
 		r.Problems = append(r.Problems, "the Docker engine does not answer")
 		return
@@ -296,7 +300,7 @@ func bestOf(sorted []Container) []Container {
 	return slices.CompactFunc(slices.Clone(sorted), func(a, b Container) bool { return a.Service == b.Service })
 }
 
-func (r *Row) readBackup(a *answer) {
+func (r *Row) readBackup(a *report) {
 	if a.Backup == nil {
 		r.Backup = &Backup{SetUp: true, Error: "it takes too long"}
 		return
@@ -332,11 +336,11 @@ func (r *Row) judge(here *HTTP, now time.Time) {
 		r.HTTP = here
 	}
 	if h := r.HTTP; h != nil {
-		switch {
-		case r.answers(h):
+		switch wrong := r.wrong(h); {
+		case wrong == nil:
 		case h.Status != 0:
-			problem("answers %d", h.Status)
-		case there != nil && there != h && r.answers(there):
+			problem("%v", wrong)
+		case there != nil && there != h && r.wrong(there) == nil:
 			problem("answers on its server only")
 		default:
 			problem("does not answer")
@@ -360,10 +364,18 @@ func (r *Row) judge(here *HTTP, now time.Time) {
 	}
 }
 
-// answers reports whether an answer is that of a site that is well: what the
-// deployment's health check takes, or the maintenance page where it is wanted.
-func (r *Row) answers(h *HTTP) bool {
-	return h.Status == 200 || h.Status == 401 && r.basicAuth || h.Status == 503 && r.Maintenance
+// wrong says what is wrong with an answer, by the rule that deployments go by.
+func (r *Row) wrong(h *HTTP) error {
+	site := r.site
+	if r.Maintenance {
+		site.Maintenance = answer.Closed
+	}
+	at, err := url.Parse(r.URL + site.Path)
+	if err != nil {
+		return err
+	}
+	_, err = site.Judge(at, h.Status, h.Sends)
+	return err
 }
 
 func (r *Row) judgeCertificate(h *HTTP, now time.Time, problem func(string, ...any)) {

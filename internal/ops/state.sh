@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Says in JSON how an instance stands. Changes nothing.
 #
-#   state.sh PROJECT FOLDER URL REPOSITORY
+#   state.sh PROJECT FOLDER URL REPOSITORY PAGE
 #
-# URL is where it answers. REPOSITORY is where its backups are if
+# URL is where it answers, PAGE what it is asked for. REPOSITORY is where its backups are if
 # the deployment wrote nothing about it; empty: FOLDER/restic.
 #
 # All parts run at the same moment, each against the clock: one that does not answer in time is null,
@@ -11,7 +11,7 @@
 set -uo pipefail
 exec 2>/dev/null # what is hung must not hold the connection
 export LC_ALL=C TZ=UTC
-project=$1 folder=$2 url=$3 repository=$4
+project=$1 folder=$2 url=$3 repository=$4 page=$5
 limit=6 # seconds
 
 # string: standard input as a JSON string.
@@ -46,13 +46,13 @@ services() {
 
 # http: what this very machine answers under the instance's name, whatever the DNS says.
 http() {
-  local said status seconds verify
+  local said status seconds verify sends
   [[ $url =~ ^https?://[A-Za-z0-9][A-Za-z0-9.:-]*$ ]] || return
   said=$(curl --silent --show-error --insecure --noproxy '*' --max-time 5 --connect-to ::127.0.0.1: --output /dev/null \
-    --write-out '\n%{http_code} %{time_total} %{ssl_verify_result}\n' "$url/" 2>&1)
-  read -r status seconds verify < <(grep -E '^[0-9]{3} [0-9.]+ [0-9]+$' <<<"$said")
-  printf '{"status": %d, "seconds": %s, "trusted": %s, "error": %s, "expires": %s}' "$((10#${status:-0}))" \
-    "${seconds:-0}" "$([ "${verify:-0}" = 0 ] && echo true || echo false)" \
+    --write-out '\n%{http_code} %{time_total} %{ssl_verify_result} %{redirect_url}\n' "$url$page" 2>&1)
+  read -r status seconds verify sends < <(grep -E '^[0-9]{3} [0-9.]+ [0-9]+ ' <<<"$said")
+  printf '{"status": %d, "seconds": %s, "sends_to": %s, "trusted": %s, "error": %s, "expires": %s}' "$((10#${status:-0}))" \
+    "${seconds:-0}" "$(string <<<"$sends")" "$([ "${verify:-0}" = 0 ] && echo true || echo false)" \
     "$(sed -n 's/^curl: ([0-9]*) //p' <<<"$said" | string)" "$(expires)"
 }
 

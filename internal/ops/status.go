@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/betagouv/mrs-ops/internal/answer"
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/server"
 )
@@ -68,7 +69,7 @@ func prepare(name string) (target, error) {
 	if inst == nil {
 		return target{}, err
 	}
-	row := &Row{Instance: inst.Name, Server: inst.Get("server"), persistent: inst.Persistent(), basicAuth: inst.Get("BASICAUTH_DISABLE") == ""}
+	row := &Row{Instance: inst.Name, Server: inst.Get("server"), persistent: inst.Persistent(), site: siteOf(inst)}
 	if inst.Get("HOST") != "" {
 		row.URL = inst.URL()
 	}
@@ -78,6 +79,11 @@ func prepare(name string) (target, error) {
 		}
 	}
 	return target{inst, row}, nil
+}
+
+// siteOf returns what of an instance is to answer, and how, while it is open.
+func siteOf(inst *instance.Instance) answer.Site {
+	return answer.Site{URL: inst.URL(), Names: inst.Names(), Path: inst.Get("healthcheck_path"), BasicAuth: inst.Get("BASICAUTH_DISABLE") == ""}
 }
 
 // askAll asks all instances, each group over one connection to its server.
@@ -174,12 +180,12 @@ func (g *group) ask(ctx context.Context, t target) Row {
 	}
 	var here *HTTP
 	var both sync.WaitGroup
-	both.Go(func() { here = site(ctx, r.URL) })
+	both.Go(func() { here = site(ctx, r.URL+r.site.Path) })
 	if s, err := g.connect(); err != nil {
 		r.unreachable(err)
 	} else {
 		g.slots <- struct{}{}
-		r.ask(s.For(t.inst), r.URL, t.inst.Get("RESTIC_REPOSITORY"))
+		r.ask(s.For(t.inst), t.inst.Get("RESTIC_REPOSITORY"))
 		<-g.slots
 	}
 	both.Wait()

@@ -34,10 +34,10 @@ if [ "$(id -u)" != 0 ]; then
 fi
 umask 077
 
-NAME='' RESTIC_REPOSITORY='' LFTP_DSN='' LFTP_PLAIN='' DB_NAME='' DB_USER='' URL='' BASICAUTH='' TIMEOUT='' SLACK=''
+NAME='' RESTIC_REPOSITORY='' LFTP_DSN='' LFTP_PLAIN='' DB_NAME='' DB_USER='' MRS_HOST='' URL='' NAMES='' PAGE=/ BASICAUTH='' TIMEOUT='' SLACK=''
 # shellcheck source=/dev/null
 . ./.backup.env
-: "${NAME:?}" "${RESTIC_REPOSITORY:?}" "${DB_NAME:?}" "${DB_USER:?}" "${URL:?}" "${TIMEOUT:?}"
+: "${NAME:?}" "${RESTIC_REPOSITORY:?}" "${DB_NAME:?}" "${DB_USER:?}" "${MRS_HOST:?}" "${URL:?}" "${TIMEOUT:?}"
 export RESTIC_REPOSITORY
 export RESTIC_PASSWORD_FILE=$PWD/.restic_password
 export RESTIC_PROGRESS_FPS=0.5 RESTIC_CACHE_DIR=/var/cache/mrs-ops
@@ -798,53 +798,28 @@ json.dump(json.loads(json.dumps(out).replace("$$", "$").replace("$", "$$")), sys
 ' "$1" "$2" "${database:-}" "$(docker inspect --format '{{range $name, $_ := .NetworkSettings.Networks}}{{println $name}}{{end}}' "$database_server" | head -n 1)"
 }
 
-# inside CONTAINER PROGRAM…: in its network, by the host's programs.
-inside() {
-  local pid
-  pid=$(docker inspect --format '{{.State.Pid}}' "$1" 2>/dev/null)
-  [ "${pid:-0}" -gt 0 ] || return 1
-  shift
-  nsenter --target "$pid" --net "$@"
-}
 # logged CONTAINER: the last lines of its log, without what may be somebody's data.
 logged() { { docker logs --tail 20 "$1" 2>&1 || true; } | sed -E '/DETAIL|CONTEXT/d; s/(Key \(|: ").*//'; }
-# checked CONTAINER: runs its health check, as the engine would a moment later.
-checked() {
-  local check
-  mapfile -t check < <(docker inspect --format '{{range .Config.Healthcheck.Test}}{{println .}}{{end}}' "$1" | sed '$d')
-  case ${check[0]:-NONE} in
-    CMD) ;;
-    CMD-SHELL) check=(CMD sh -c "$(printf '%s\n' "${check[@]:1}")") ;;
-    *) return 1 ;; # one that we don't understand is the engine's
-  esac
-  timeout 30 docker exec "$1" "${check[@]:1}" </dev/null >/dev/null 2>&1 7>&- 8>&- 9>&-
+site=(-url="$URL" -names="$NAMES" -maintenance=either)
+[ -z "$BASICAUTH" ] || site+=(-basicauth)
+# decide COMMAND OPTION…: what mrs-host says, which is the reason where it is no.
+decide() {
+  local said
+  said=$(mktemp)
+  run true "$MRS_HOST" "$@" 2>"$said" 7>&- 8>&- 9>&- || reason=$(tail -n 1 "$said")
+  rm -f "$said"
+  [ -z "$reason" ]
 }
-# well CONTAINER: waits until it is healthy and its own answer is what the site's has to be. The engine looks
-# how it is only every few seconds; while it has not yet, its health check is made here.
+# well CONTAINER DATABASE: waits until its own answers are right, and is proven to use the database of $database_server.
 well() {
-  local deadline=$((SECONDS + TIMEOUT)) state status=000 answers
-  while [ $SECONDS -lt $deadline ]; do
-    state=$(docker inspect --format '{{.State.Status}} {{.RestartCount}} {{with .State.Health}}{{.Status}}{{end}}' "$1" 2>/dev/null || true)
-    case $state in
-      "running 0 healthy" | "running 0 starting" | "running 0 ")
-        answers=no
-        status=$(inside "$1" curl --silent --output /dev/null --max-time 10 --write-out '%{http_code}' --noproxy '*' \
-          --header "Host: ${URL#*://}" --header "X-Forwarded-Proto: ${URL%%://*}" http://127.0.0.1:8000/ || true)
-        case $status in
-          200) answers=yes ;;
-          401) [ -z "$BASICAUTH" ] || answers=yes ;;
-          503) [ ! -e .maintenance ] || answers=yes ;;
-        esac
-        if [ $answers = yes ]; then
-          if [ "$state" != "running 0 starting" ] || checked "$1"; then return 0; fi
-        fi
-        ;;
-      created*) ;;
-      *) break ;;
-    esac
-    sleep 0.3
-  done
+  reason=''
+  if decide answers "${site[@]}" -path="$PAGE" -within="${TIMEOUT}s" "$1" && decide answers "${site[@]}" "$1" &&
+    decide proves "${site[@]}" -server="$database_server" -database="$2" -role="$DB_USER" "$1"; then
+    return 0
+  fi
   logged "$1"
-  reason="the application does not run well on it (${state:-gone}, answers $status)"
+  reason="the application does not run well on it: $reason"
   return 1
 }
+# quit: the application ends what it serves, and then itself.
+quit() { "$MRS_HOST" quit -within=60s "$@" 7>&- 8>&- 9>&- </dev/null || true; }

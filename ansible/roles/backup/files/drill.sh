@@ -69,7 +69,7 @@ bring "$folder/dump" "$DB_NAME" /dump
 say "starting the application, which migrates it"
 run true up trial || { tail -n 5 "$folder/said"; die "the application can't be started on it"; }
 trial=$(container trial "$project")
-well "$trial" || die "$reason"
-docker exec "$trial" mrs migrate --check >/dev/null 2>&1 7>&- 8>&- 9>&- || die "not all migrations are applied"
+well "$trial" "$DB_NAME" || die "$reason"
+decide migrated "$trial" || die "$reason"
 facts+=(rows: "$(awk -F '\t' '{ n += $2 } END { printf "%.0f\n", n }' "$folder/dump/tables.tsv" 2>/dev/null || echo 0)" files: "$(find "$folder/mrsattachments" -type f | wc -l)")
 say "snapshot ${snapshot:0:8} of $NAME is proven: it was restored, and the application runs on it"

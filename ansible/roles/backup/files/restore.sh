@@ -73,9 +73,11 @@ held() {
 # undo puts back what the swap has moved, and reports whether all of it is back. What was there has
 # its dated name if and only if it was moved, so it may be done more than once.
 undo() {
-  local folder there
+  local folder there running
   say "undoing"
   # Nothing is moved below one that still writes.
+  mapfile -t running < <(django)
+  quit "${running[@]}"
   compose stop django >/dev/null 2>&1 || { there=$(django) && [ -z "$there" ]; } || return 1
   [ "${placeholder:-}" != missing ] || rm -f mrsattachments/1x1.png
   mkdir -p "$beside"
@@ -195,18 +197,6 @@ copy_named() { [[ $1 == "${DB_NAME}"_copy_* && ${1#"${DB_NAME}_copy_"} =~ ^[0-9]
 
 # The picture of a single pixel.
 pixel=iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==
-# for_developers CONTAINER: the application there gets a superuser dev, password dev.
-for_developers() {
-  local said
-  docker exec --env DJANGO_SUPERUSER_PASSWORD=dev "$1" mrs createsuperuser --noinput --username dev --email dev@example.org </dev/null >/dev/null 2>&1 8>&- 9>&- && return
-  said=$(docker exec "$1" mrs shell -c '
-from django.contrib.auth import get_user_model
-dev = get_user_model()._default_manager.get_by_natural_key("dev")
-dev.is_active = dev.is_staff = dev.is_superuser = True
-dev.set_password("dev")
-dev.save()' </dev/null 2>&1 8>&- 9>&-) || { tail -n 1 <<<"$said" | sed 's/: .*//'; return 1; }
-}
-
 case ${1:-} in
   '')
     snapshots | python3 -c '
@@ -333,9 +323,9 @@ if [ "$only" != attachments ]; then
   try=(docker compose --progress plain --project-name "$NAME-trial" --project-directory "$trying" --env-file /dev/null --file .trial.json)
   "${try[@]}" up --detach </dev/null >"$beside/said" 2>&1 8>&- 9>&- || { tail -n 5 "$beside/said"; die "the application can't be started on it"; }
   trial=$(container trial "$NAME-trial")
-  well "$trial" || die "$reason"
+  well "$trial" "$database" || die "$reason"
   [ -z "$copy" ] || postgres pg_dump "${as_user[@]}" --create --schema-only "$DB_NAME" | settings "$copy"
-  [ -z "$copy" ] || for_developers "$trial" || die "the superuser dev can't be made in it"
+  [ -z "$copy" ] || decide developers "${site[@]}" "$trial" || die "it is not open to dev with the password dev: $reason"
   gone "$NAME-trial"
   wait "$analyzing" || { tail -n 3 "$beside/analyzed"; die "the database can't be analyzed"; }
   analyzing=''
@@ -352,6 +342,8 @@ phase=swap
 mv "$beside/swap" .restore.swap
 sync .
 held yes
+mapfile -t running < <(django)
+quit "${running[@]}"
 compose stop django >/dev/null 2>&1
 [ "$only" = attachments ] || rename "$DB_NAME" "$kept" "$database" "$DB_NAME"
 for folder in "${folders[@]}"; do
@@ -362,7 +354,7 @@ echo started=yes >>.restore.swap
 sync .restore.swap
 held no
 compose up --detach >"$beside/said" 2>&1 || { tail -n 5 "$beside/said"; die "the stack does not start on it"; }
-well "$(container django)" || die "$reason"
+well "$(container django)" "$DB_NAME" || die "$reason"
 if [ "$placeholder" = missing ]; then
   base64 --decode >mrsattachments/1x1.png <<<"$pixel"
   chmod 0640 mrsattachments/1x1.png

@@ -8,7 +8,11 @@
 #                      then, with the images that it had; release:current: the one that runs
 #   pull               never: the images are on the host already
 #   networks           external networks to make, a word each
-#   url timeout        where the site has to answer, and within how many seconds
+#   program            mrs-host, which decides what is good
+#   url names page     where the site has to answer, its other names, and what it is asked for
+#   timeout            within how many seconds
+#   drain              seconds that requests which are being served may take when their container is replaced
+#   database role      what is backed up, and its superuser
 #   basicauth          not empty: being asked for a password is an answer
 #   maxconn            the host's net.core.somaxconn; empty: left as it is
 #   persistent         not empty: what runs is backed up before it is changed; empty: it gets test data
@@ -23,12 +27,11 @@
 # the next run tidies up; until then the site answers.
 set -euo pipefail
 umask 077
-: "${project:?}" "${folder:?}" "${source:?}" "${url:?}" "${timeout:?}"
-pull=${pull:-always} networks=${networks:-} basicauth=${basicauth:-} maxconn=${maxconn:-} persistent=${persistent:-} lifetime=${lifetime:-}
+: "${project:?}" "${folder:?}" "${source:?}" "${program:?}" "${url:?}" "${page:?}" "${timeout:?}" "${drain:?}" "${database:?}" "${role:?}"
+pull=${pull:-always} names=${names:-} networks=${networks:-} basicauth=${basicauth:-} maxconn=${maxconn:-} persistent=${persistent:-} lifetime=${lifetime:-}
 who=${who:-$(logname 2>/dev/null || echo root)@$(hostname)} what=${what:-deploy} token=${token:-}
 
 keep=10          # releases
-drain=30         # seconds that requests which are being served may take when their container is replaced
 service=django   # what is replaced without a gap
 began=$SECONDS
 log=/var/log/mrs-ops/$project.log
@@ -269,71 +272,48 @@ closed=(-m comment --comment mrs-ops-closed -j REJECT --reject-with tcp-reset)
 close_door() { inside "$1" iptables -I "${entries[@]}" "$port" "${closed[@]}"; }
 open_door() { while inside "$1" iptables -D "${entries[@]}" "$port" "${closed[@]}" 2>/dev/null; do :; done; }
 visits() { inside "$1" iptables -nvx -L INPUT | awk '/mrs-ops-visits/ { print $1; exit }'; }
-guests() { inside "$1" ss --no-header --tcp --numeric state established state syn-recv state close-wait state fin-wait-1 "sport = :$port" 2>/dev/null | grep --invert-match --count '127.0.0.1' || true; }
-
 # farewell CONTAINER…: they get no new requests, end what they are serving, and go.
 farewell() {
-  local id deadline=$((SECONDS + drain)) quiet=0
+  local id
+  [ $# != 0 ] || return 0
   for id in "$@"; do close_door "$id" 2>/dev/null || true; done
-  for id in "$@"; do
-    # Twice: what is about to be a connection is none yet.
-    for ((quiet = 0; quiet < 2; quiet++)); do
-      [ "$(guests "$id")" = 0 ] || quiet=-1
-      [ $SECONDS -lt $deadline ] || break
-      sleep 0.2
-    done
-    docker stop "$id" >/dev/null 2>&1
-    docker rm --force "$id" >/dev/null 2>&1
-  done
+  "$program" drain -port="$port" -within="${drain}s" "$@" 8>&- 9>&- </dev/null || true
 }
 
-# ask: the status with which the site answers. It is asked at this host
-# if a load balancer listens here: neither DNS nor the way back in from outside are a deployment's matter.
-ask() {
-  local host=${url#*://} listens to=()
-  case $url in
-    https:*) listens=443 ;;
-    *) listens=80 ;;
-  esac
-  if [[ $host != *:* ]] && (exec 7<>"/dev/tcp/127.0.0.1/$listens") 2>/dev/null; then
-    to=(--connect-to "$host:$listens:127.0.0.1:$listens")
-  fi
-  fetch "$url" "${to[@]}"
-}
-# fetch URL [CURL OPTION…]: the status of the answer; 000 for none.
-fetching=(curl --silent --output /dev/null --max-time 10 --write-out '%{http_code}' --noproxy '*')
-fetch() { "${fetching[@]}" "${@:2}" "$1/?healthcheck=$check" || true; }
-# itself CONTAINER: the status of its own answer, whoever else may reach it.
-itself() {
-  inside "$1" "${fetching[@]}" --header "Host: ${url#*://}" --header "X-Forwarded-Proto: ${url%%://*}" \
-    "http://127.0.0.1:$port/?healthcheck=$check" || true
-}
-good() {
-  case $1 in
-    200) true ;;
-    401) [ -n "$basicauth" ] ;;
-    503) [ -e .maintenance ] ;;
-    *) false ;;
-  esac
-}
 check=$(cat /proc/sys/kernel/random/uuid)
-
-# answers: waits until the site answers as it has to.
+site=(-url="$url" -names="$names" -check="$check")
+[ -z "$basicauth" ] || site+=(-basicauth)
+# answers [OPTION…] [CONTAINER]: waits until the site answers as it has to, or the container by itself.
 answers() {
-  local deadline=$((SECONDS + timeout)) status
-  while true; do
-    status=$(ask)
-    ! good "$status" || return 0
-    [ $SECONDS -lt $deadline ] || break
-    sleep 1
-  done
-  reason="$url answers $status, not 200, within $timeout s"
+  local maintenance=off
+  [ ! -e .maintenance ] || maintenance=on
+  run "$program" answers "${site[@]}" -port="$port" -path="$page" -maintenance=$maintenance -within="${timeout}s" "$@" 2>.deploy.said || {
+    reason=$(tail -n 1 .deploy.said)
+    return 1
+  }
+}
+# visited: the same as visitors do it, by the load balancer.
+visited() {
+  ! answers || return 0
   {
     echo "== the load balancer about health check $check"
     { grep --no-filename -- "$check" /var/log/traefik/*.log || docker logs --since 1h traefik 2>&1 | grep -- "$check"; } 2>/dev/null | tail -n 5 || echo "(nothing)"
   } >&2
   return 1
 }
+# right CONTAINER: its own answers are right, its front page too, and it uses the database that is backed up.
+right() {
+  local server
+  answers "$1" && answers -path=/ -within=0s "$1" || return 1
+  server=$(of_service postgres | tail -n 1)
+  [ -n "$server" ] || return 0
+  run "$program" proves "${site[@]}" -port="$port" -server="$server" -database="$database" -role="$role" "$1" 2>.deploy.said || {
+    reason=$(tail -n 1 .deploy.said)
+    return 1
+  }
+}
+# the_one: the container of the service that started last.
+the_one() { of_service "$service" | tail -n 1; }
 
 # last_words CONTAINER: what helps to understand why it does not work.
 last_words() {
@@ -405,8 +385,7 @@ roll() {
   close_door "$id" 2>/dev/null || shut=no
   well "$id" || die "$reason"
   [ $shut = yes ] || die "the new $service can't be closed by iptables"
-  status=$(itself "$id")
-  good "$status" || { last_words "$id"; die "the new $service is healthy, but answers $status"; }
+  right "$id" || { last_words "$id"; die "the new $service is healthy, but ${reason:-it is not right}"; }
   say "it is healthy; waiting for the load balancer to know it"
   inside "$id" iptables -I "${entries[@]}" "$port" -m comment --comment mrs-ops-visits || die "the connections to the new $service can't be counted by iptables"
   open_door "$id"
@@ -414,14 +393,14 @@ roll() {
   until [[ $(visits "$id" || true) =~ ^[1-9] ]]; do
     [ "$(inspect '{{.State.Status}} {{.RestartCount}}' "$id")" = "running 0" ] || { last_words "$id"; die "the new $service was healthy, and then died"; }
     [ $SECONDS -lt $deadline ] || die "the load balancer sends nobody to the new $service"
-    for _ in 1 2; do ask >/dev/null; done
+    for _ in 1 2; do answers -within=0s || true; done
   done
   for id in "${olds[@]}"; do
     # What is down has no door.
     close_door "$id" || [ "$(inspect '{{.State.Running}}' "$id")" != true ] || die "the old $service can't be closed by iptables"
   done
   say "the new $service has taken over"
-  answers || die "$reason"
+  visited || die "$reason"
 }
 
 # up FILE [SERVICE…]: the ordinary way: stop, replace, start, wait.
@@ -437,16 +416,13 @@ live_until() {
   place .deploy.removeat removeat
 }
 
-# fill: the application's test data and the superuser dev/dev, where they are not.
+# fill: the application's test data, where there is none, and the superuser dev with the password dev.
 fill() {
-  local users
-  in_django() { compose docker-compose.yml exec -T "$@"; }
-  users=$(in_django "$service" mrs shell -c \
-    'from django.contrib.auth import get_user_model as m; print(m().objects.filter(username="dev").count())') || return 1
-  [ "${users##*$'\n'}" = 0 ] || return 0
-  in_django "$service" mrs loaddata data.json >/dev/null &&
-    in_django -e DJANGO_SUPERUSER_PASSWORD=dev "$service" mrs createsuperuser --noinput --username dev --email dev@localhost >/dev/null &&
-    say "it has test data, and the superuser dev with the password dev"
+  run "$program" developers -fixtures "${site[@]}" -port="$port" "$(the_one)" >.deploy.said 2>&1 || {
+    reason=$(tail -n 1 .deploy.said)
+    return 1
+  }
+  say "it has test data, and the superuser dev with the password dev"
 }
 
 # --- how it ends
@@ -477,14 +453,7 @@ undo() {
   fi
   answers_before
 }
-answers_before() {
-  local n
-  for ((n = 0; n < 20; n++)); do
-    ! good "$(ask)" || return 0
-    sleep 1
-  done
-  return 1
-}
+answers_before() { "$program" answers "${site[@]}" -path="$page" -maintenance=either -within=20s 8>&- 9>&- </dev/null; }
 
 finish() {
   local status=$? outcome=ok
@@ -551,7 +520,7 @@ tidy() {
   open_door "$best" || true
   say "tidying up what a deployment that was killed has left"
   for id in "${ids[@]}"; do
-    [ "$id" = "$best" ] || docker rm --force "$id" >/dev/null
+    [ "$id" = "$best" ] || farewell "$id"
   done
 }
 
@@ -607,7 +576,8 @@ mapfile -t changes <.deploy.changes
 mapfile -t olds < <(of_service "$service")
 if [ ${#changes[@]} = 0 ]; then
   phase=nothing
-  answers || die "$reason"
+  right "$(the_one)" || die "$reason"
+  visited || die "$reason"
   commit=$(commit_of "${olds[-1]}")
   cmp --silent docker-compose.next.yml docker-compose.yml || place docker-compose.next.yml docker-compose.yml
   release=$(newest)
@@ -649,7 +619,8 @@ else
     place .deploy.first.yml docker-compose.yml
     say "starting the stack"
     up docker-compose.yml || { cat .deploy.log >&2; for id in $(of_service "$service"); do last_words "$id"; done; die "the stack does not start well"; }
-    answers || die "$reason"
+    right "$(the_one)" || die "$reason"
+    visited || die "$reason"
     # What images make when they start for the first time they do not sync: of postgres, its pg_hba.conf.
     sync --file-system .
     how=started
@@ -657,9 +628,11 @@ else
     phase=recreating
     if printf '%s\n' "${changes[@]}" | grep --quiet "^$service "; then
       say "$service is stopped and started anew, since $why: the site does not answer meanwhile"
+      farewell "${olds[@]}"
     fi
     up docker-compose.next.yml || { cat .deploy.log >&2; for id in $(of_service "$service"); do last_words "$id"; done; die "the stack does not start well"; }
-    answers || die "$reason"
+    right "$(the_one)" || die "$reason"
+    visited || die "$reason"
     how="started anew"
   else
     phase=others
@@ -691,7 +664,7 @@ if [ -n "$lifetime" ]; then
   [ "$(cat removeat 2>/dev/null || echo 0)" -ge "$until" ] || live_until "$until"
 fi
 if [ -z "$persistent" ] && [ ${#changes[@]} != 0 ]; then
-  fill || say "the test data could not be loaded; see: docker compose logs $service"
+  fill || say "it is NOT open to dev with the password dev: $reason"
 fi
 changed=false
 [ ${#changes[@]} = 0 ] && [ -z "$made" ] || changed=true

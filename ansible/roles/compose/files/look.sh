@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Says in JSON how this host stands, before anything is changed on it: what deploying lacks
 # ("problems"), and which programs it needs of $programs (a word each) that it has not ("missing").
-# Reads home and project from the environment. Changes nothing.
+# Reads home, project and the sum of mrs-host from the environment. Changes nothing.
 set -euo pipefail
 
-home=${home:-} project=${project:-} programs=${programs:-}
+home=${home:-} project=${project:-} sum=${sum:-} programs=${programs:-}
 
 # JSON strings, one line each, of the lines on standard input. What is printed here is names and
 # our own sentences; a quote or a backslash in them is dropped rather than escaped.
@@ -42,6 +42,10 @@ if [ -n "$version" ]; then
   done < <(docker ps --all --filter "$ours" --format '{{.Label "com.docker.compose.project.working_dir"}}' | sort -u)
 fi
 
-printf '{"folder": "%s", "problems": [%s], "missing": [%s]}\n' "$folder" \
+program=/usr/local/lib/mrs-ops/mrs-host-${sum:0:16}
+there=false
+! printf '%s  %s\n' "$sum" "$program" | sha256sum --check --status 2>/dev/null || [ ! -x "$program" ] || there=true
+
+printf '{"folder": "%s", "machine": "%s", "program": %s, "problems": [%s], "missing": [%s]}\n' "$folder" "$(uname -m)" $there \
   "$(printf '%s\n' "${problems[@]-}" | array)" \
   "$(printf '%s\n' "${missing[@]-}" | array)"

@@ -1,0 +1,31 @@
+"""The agents, who also pass the basic auth."""
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import PermissionsMixin, UserManager
+from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.db import models
+from django.utils import timezone
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    USERNAME_FIELD, EMAIL_FIELD, REQUIRED_FIELDS = 'username', 'email', ['email']
+    objects = UserManager()
+
+    username = models.CharField('identifiant', max_length=150, unique=True, validators=[UnicodeUsernameValidator()])
+    first_name = models.CharField('prénom', max_length=30, blank=True)
+    last_name = models.CharField('nom', max_length=150, blank=True)
+    email = models.EmailField('courriel', blank=True)
+    is_active = models.BooleanField('actif', default=True)
+    date_joined = models.DateTimeField('inscrit le', default=timezone.now)
+    number = models.CharField("numéro d'agent", max_length=30, null=True, blank=True)
+
+    class Meta:
+        db_table = 'auth_user'
+        verbose_name = 'utilisateur'
+
+    @property
+    def is_staff(self):
+        return self.is_superuser
+
+    @is_staff.setter
+    def is_staff(self, value):
+        """UserManager gives one; there is no such column."""

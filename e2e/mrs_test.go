@@ -1,0 +1,424 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// fact is a line of docs/mrs.md, by its first words, and how demo/ shows it.
+type fact struct {
+	line  string
+	shows func(t *testing.T, f *facts)
+}
+
+// facts are a network of this machine with a PostgreSQL, and the applications
+// that were started in it.
+type facts struct {
+	network string
+	started map[string]*app
+}
+
+// app is a container of the application.
+type app struct {
+	name, address string
+}
+
+// postgresOfFacts are the variables of an application that uses it.
+var postgresOfFacts = []string{
+	"DB_ENGINE=django.db.backends.postgresql", "DB_HOST=postgres", "DB_NAME=mrs", "DB_USER=django", "DB_PASSWORD=django",
+	"SECRET_KEY=secret", "ALLOWED_HOSTS=www.mrs.example", "HOST=mrs.example",
+}
+
+// start starts the application, once for the same options of docker run. More
+// variables win.
+func (f *facts) start(t *testing.T, name string, options ...string) *app {
+	t.Helper()
+	if a := f.started[name]; a != nil {
+		return a
+	}
+	a := &app{name: f.network + "-" + name}
+	argv := []string{"docker", "run", "--detach", "--name", a.name, "--network", f.network}
+	for _, variable := range postgresOfFacts {
+		argv = append(argv, "--env", variable)
+	}
+	must(t, append(append(argv, options...), "betagouv/mrs:master")...)
+	a.address = must(t, "docker", "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", a.name)
+	f.started[name] = a
+	return a
+}
+
+// serving is start for one that has to serve.
+func (f *facts) serving(t *testing.T, name string, options ...string) *app {
+	t.Helper()
+	a := f.start(t, name, options...)
+	if !soon(func() bool { _, err := http.Get("http://" + a.address + ":8000" + alive); return err == nil }) {
+		t.Fatalf("%s does not serve:\n%s", name, must(t, "docker", "logs", a.name))
+	}
+	return a
+}
+
+// open and closed are the usual ones: for everybody, and behind basic auth.
+func (f *facts) open(t *testing.T) *app   { return f.serving(t, "open", "--env", "BASICAUTH_DISABLE=1") }
+func (f *facts) closed(t *testing.T) *app { return f.serving(t, "closed") }
+
+// ask returns the status of a page, and where it sends on to. A header is
+// NAME: VALUE.
+func (a *app) ask(t *testing.T, path string, headers ...string) string {
+	t.Helper()
+	request, err := http.NewRequest(http.MethodGet, "http://"+a.address+":8000"+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Host = "www.mrs.example"
+	for _, header := range headers {
+		name, value, _ := strings.Cut(header, ": ")
+		switch name {
+		case "Host":
+			request.Host = value
+		case "User":
+			user, password, _ := strings.Cut(value, ":")
+			request.SetBasicAuth(user, password)
+		default:
+			request.Header.Set(name, value)
+		}
+	}
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Timeout: 20 * time.Second}
+	answer, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	return strings.TrimSpace(fmt.Sprint(answer.StatusCode, " ", answer.Header.Get("Location")))
+}
+
+// is fails the test unless got is want.
+func is(t *testing.T, what, got, want string) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: %q, want %q", what, got, want)
+	}
+}
+
+// exec runs a command in the container.
+func (a *app) exec(t *testing.T, words ...string) result {
+	t.Helper()
+	return run(t, nil, append([]string{"docker", "exec", a.name}, words...)...)
+}
+
+// ends returns the exit status of one that ends.
+func (a *app) ends(t *testing.T) string {
+	t.Helper()
+	return must(t, "docker", "wait", a.name)
+}
+
+// sql returns what the PostgreSQL says.
+func (f *facts) sql(t *testing.T, database, query string) string {
+	t.Helper()
+	return must(t, "docker", "exec", f.network+"-postgres", "psql", "-XqtA", "-U", "django", "-d", database, "-c", query)
+}
+
+const listens = "cat /proc/net/tcp | grep -c ':1F40 '"
+
+// factsOfMRS are all lines of docs/mrs.md.
+var factsOfMRS = []fact{
+	{"It has no health check", func(t *testing.T, _ *facts) {
+		const format = "{{json .Config.Healthcheck}} {{json .Config.Entrypoint}} {{json .Config.Volumes}} {{json .Config.StopSignal}}"
+		got := must(t, "docker", "image", "inspect", "--format", format, "betagouv/mrs:master")
+		is(t, "the image", strings.ReplaceAll(got, `""`, "null"), "null null null null")
+	}},
+	{"It runs as uid 1000", func(t *testing.T, f *facts) {
+		is(t, "id", strings.TrimSpace(f.open(t).exec(t, "id", "-u").stdout), "1000")
+	}},
+	{"GIT_COMMIT in its environment", func(t *testing.T, f *facts) {
+		if got := strings.TrimSpace(f.open(t).exec(t, "printenv", "GIT_COMMIT").stdout); got == "" {
+			t.Error("it is empty")
+		}
+	}},
+	{"It has bash and curl", func(t *testing.T, f *facts) {
+		out := f.open(t).exec(t, "sh", "-c", "which bash curl psql pg_dump").stdout
+		is(t, "programs", strings.Join(strings.Fields(out), " "), "/usr/bin/bash /usr/bin/curl")
+	}},
+	{"Its build needs more", func(t *testing.T, _ *facts) {
+		// To build it without would take all of its packages again.
+		dockerfile, err := os.ReadFile(filepath.Join(root, "demo/app/Dockerfile"))
+		if err != nil || !strings.Contains(string(dockerfile), "head -c 128M /dev/zero >/dev/shm/") {
+			t.Errorf("it does not fill /dev/shm: %v", err)
+		}
+	}},
+	{"It waits for its database for ever", func(t *testing.T, f *facts) {
+		a := f.start(t, "wrong", "--env", "DB_PASSWORD=wrong")
+		time.Sleep(4 * time.Second)
+		is(t, "it runs", must(t, "docker", "inspect", "--format", "{{.State.Status}} {{.RestartCount}}", a.name), "running 0")
+		is(t, "it listens", strings.TrimSpace(a.exec(t, "sh", "-c", listens).stdout), "0")
+	}},
+	{"It applies its migrations", func(t *testing.T, f *facts) {
+		f.open(t)
+		f.sql(t, "mrs", "delete from django_migrations where app = 'mrsuser' and name = '0002_test_user'")
+		a := f.serving(t, "again", "--env", "BASICAUTH_DISABLE=1")
+		is(t, "migrations of the same name", f.sql(t, "mrs", "select count(*) from django_migrations where app = 'mrsuser' and name = '0002_test_user'"), "1")
+		must(t, "docker", "rm", "--force", a.name)
+	}},
+	{"Without SECRET_KEY", func(t *testing.T, f *facts) {
+		for _, without := range []string{"SECRET_KEY", "ALLOWED_HOSTS"} {
+			argv := []string{"docker", "run", "--rm", "--network", f.network}
+			for _, variable := range postgresOfFacts {
+				if !strings.HasPrefix(variable, without) {
+					argv = append(argv, "--env", variable)
+				}
+			}
+			r := run(t, nil, append(argv, "betagouv/mrs:master")...)
+			if r.status != 1 || !strings.Contains(r.output, without+" is required") {
+				t.Errorf("without %s: exit status %d\n%s", without, r.status, r.output)
+			}
+		}
+	}},
+	{"Without DB_ENGINE", func(t *testing.T, f *facts) {
+		must(t, "docker", "run", "--detach", "--name", f.network+"-lite", "--network", f.network,
+			"--env", "SECRET_KEY=x", "--env", "ALLOWED_HOSTS=www.mrs.example", "--env", "BASICAUTH_DISABLE=1", "--env", "DB_NAME=mrs", "--env", "DB_HOST=postgres", "betagouv/mrs:master")
+		a := &app{name: f.network + "-lite"}
+		a.address = must(t, "docker", "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", a.name)
+		if !soon(func() bool { _, err := http.Get("http://" + a.address + ":8000" + alive); return err == nil }) {
+			t.Fatal("it does not serve")
+		}
+		is(t, "/", a.ask(t, "/"), "200")
+		is(t, "its file", strings.TrimSpace(a.exec(t, "sh", "-c", "head -c 15 /app/mrs").stdout), "SQLite format 3")
+	}},
+	{"A secret key that is exactly", func(t *testing.T, f *facts) {
+		for name, want := range map[string]string{"known": "1", "tested": "0"} {
+			f.sql(t, "postgres", "create database "+name)
+			options := []string{"--env", "DB_NAME=" + name, "--env", "SECRET_KEY=notsecret"}
+			if name == "tested" {
+				options = append(options, "--env", "CI=1")
+			}
+			a := f.serving(t, name, options...)
+			is(t, "superusers of "+name, f.sql(t, name, "select count(*) from auth_user where username = 'test' and is_superuser"), want)
+			if want == "1" {
+				is(t, "test / test", a.ask(t, "/", "User: test:test"), "200")
+			}
+		}
+	}},
+	{"Any text in a variable", func(t *testing.T, f *facts) {
+		a := f.serving(t, "zero", "--env", "BASICAUTH_DISABLE=0", "--env", "MAINTENANCE_ENABLE=0")
+		is(t, "/", a.ask(t, "/"), "302 /maintenance/")
+	}},
+	{"LISTEN above", func(t *testing.T, f *facts) {
+		is(t, "exit status", f.start(t, "listen", "--env", "LISTEN=300", "--sysctl", "net.core.somaxconn=200").ends(t), "1")
+	}},
+	{"Where uid 1000 can't write", func(t *testing.T, f *facts) {
+		is(t, "exit status", f.start(t, "log", "--tmpfs", "/app/log:mode=0755,uid=0").ends(t), "1")
+	}},
+	{"Twelve workers", func(t *testing.T, f *facts) {
+		a := f.open(t)
+		is(t, "worker 12", fmt.Sprint(strings.Count(must(t, "bash", "-c", "docker logs "+a.name+" 2>&1 | grep 'spawned uWSGI worker 1[0-9] '"), "cores: 1")), "3")
+		// Two requests on one connection get one answer.
+		out := must(t, "curl", "--silent", "--verbose", "--stderr", "-", "-o", "/dev/null", "-o", "/dev/null", "http://"+a.address+":8000"+alive, "http://"+a.address+":8000"+alive)
+		if strings.Contains(out, "Re-using existing connection") {
+			t.Errorf("a connection is used again:\n%s", out)
+		}
+	}},
+	{"It ignores SIGTERM", func(t *testing.T, f *facts) {
+		a := f.serving(t, "term")
+		begin := time.Now()
+		must(t, "docker", "stop", a.name)
+		took := time.Since(begin).Round(time.Second)
+		is(t, "it ends", took.String()+" "+must(t, "docker", "inspect", "--format", "{{.State.ExitCode}}", a.name), "10s 137")
+	}},
+	{"A q in the FIFO", func(t *testing.T, f *facts) {
+		a := f.serving(t, "fifo", "--env", "UWSGI_MASTER_FIFO=/tmp/q")
+		a.exec(t, "sh", "-c", "echo q >/tmp/q")
+		is(t, "exit status", a.ends(t), "0")
+	}},
+	{"/ asks the database", func(t *testing.T, f *facts) {
+		is(t, "with it", f.open(t).ask(t, "/"), "200")
+		f.closed(t)
+		f.away(t, func() {
+			is(t, "without it", f.open(t).ask(t, "/"), "500")
+			is(t, "its static files", f.open(t).ask(t, alive), "200")
+			is(t, "its manifest", f.open(t).ask(t, "/manifest.json"), "200")
+			is(t, "without credentials", f.closed(t).ask(t, "/"), "401")
+		})
+		is(t, "with it again", f.open(t).ask(t, "/"), "200")
+	}},
+	{"Basic auth asks", func(t *testing.T, f *facts) { is(t, "/", f.closed(t).ask(t, "/"), "401") }},
+	{"Each right password", func(t *testing.T, f *facts) {
+		a := f.closed(t)
+		f.dev(t, a, "dev")
+		before := f.sql(t, "mrs", "select count(*) from django_session")
+		for range 3 {
+			is(t, "dev", a.ask(t, "/", "User: dev:dev"), "200")
+		}
+		is(t, "wrong", a.ask(t, "/", "User: dev:wrong"), "401")
+		is(t, "rows more", f.sql(t, "mrs", "select count(*) - "+before+" from django_session"), "3")
+	}},
+	{"A password with a colon", func(t *testing.T, f *facts) {
+		a := f.closed(t)
+		f.dev(t, a, "d:v")
+		is(t, "dev", a.ask(t, "/", "User: dev:d:v"), "401")
+	}},
+	{"A wrong Host", func(t *testing.T, f *facts) {
+		is(t, "open", f.open(t).ask(t, "/", "Host: evil.example"), "400")
+		is(t, "closed", f.closed(t).ask(t, "/", "Host: evil.example"), "400")
+	}},
+	{"In maintenance", func(t *testing.T, f *facts) {
+		a := f.serving(t, "maintenance", "--env", "MAINTENANCE_ENABLE=1", "--env", "BASICAUTH_DISABLE=1")
+		for path, want := range map[string]string{
+			"/": "302 /maintenance/", "/maintenance/": "200", "/demande": "302 /maintenance/", "/manifest.json": "302 /maintenance/",
+			"/admin/login/": "200", "/nothing": "404", alive: "200",
+		} {
+			is(t, path, a.ask(t, path), want)
+		}
+	}},
+	{"/maintenance/ is 200", func(t *testing.T, f *facts) { is(t, "open", f.open(t).ask(t, "/maintenance/"), "200") }},
+	{"With PROTO=https", func(t *testing.T, f *facts) {
+		a := f.serving(t, "https", "--env", "PROTO=https", "--env", "BASICAUTH_DISABLE=1")
+		is(t, "plain", a.ask(t, "/"), "301 https://www.mrs.example/")
+		is(t, "plain, wrong Host", a.ask(t, "/", "Host: evil.example"), "400")
+		is(t, "forwarded", a.ask(t, "/", "X-Forwarded-Proto: https"), "200")
+	}},
+	{"/static/ is 200", func(t *testing.T, f *facts) {
+		is(t, "wrong Host, no password", f.closed(t).ask(t, alive, "Host: evil.example"), "200")
+	}},
+	{"/manifest.json needs", func(t *testing.T, f *facts) {
+		is(t, "open", f.open(t).ask(t, "/manifest.json"), "200")
+		is(t, "no password", f.closed(t).ask(t, "/manifest.json"), "401")
+		is(t, "wrong Host", f.open(t).ask(t, "/manifest.json", "Host: evil.example"), "400")
+	}},
+	{"For a visitor with a session cookie", func(t *testing.T, f *facts) {
+		const cookie = "Cookie: sessionid=abcdefghijklmnopqrstuvwxyz012345"
+		count := func() string { return f.sql(t, "mrs", "select count(*) from django_session") }
+		before := count()
+		is(t, "with it", f.open(t).ask(t, "/admin/", cookie), "302 /admin/login/?next=/admin/")
+		is(t, "rows", count(), before)
+		f.closed(t)
+		f.away(t, func() {
+			is(t, "open, without it", f.open(t).ask(t, "/admin/", cookie), "500")
+			is(t, "closed, without it", f.closed(t).ask(t, "/admin/", cookie), "500")
+		})
+	}},
+	{"`mrs` sets DEBUG=1", func(t *testing.T, f *facts) {
+		a := f.open(t)
+		r := a.exec(t, "mrs", "sendtestemail", "somebody@example.org")
+		if r.status != 0 || !strings.Contains(r.stdout, "Subject: Test email") {
+			t.Errorf("exit status %d\n%s", r.status, r.output)
+		}
+		if r := a.exec(t, "env", "DEBUG=", "mrs", "sendtestemail", "somebody@example.org"); r.status == 0 {
+			t.Errorf("without a mail server it is sent:\n%s", r.output)
+		}
+	}},
+	{"Django is 2.2", func(t *testing.T, f *facts) {
+		a := f.open(t)
+		if r := a.exec(t, "mrs", "migrate", "--check"); r.status != 2 || !strings.Contains(r.output, "unrecognized arguments: --check") {
+			t.Errorf("migrate --check: exit status %d\n%s", r.status, r.output)
+		}
+		r := a.exec(t, "env", "DJANGO_SUPERUSER_PASSWORD=x", "mrs", "createsuperuser", "--noinput", "--username=locked", "--email=x@example.org")
+		is(t, "exit status", fmt.Sprint(r.status), "0")
+		is(t, "its password", f.sql(t, "mrs", "select left(password, 1) from auth_user where username = 'locked'"), "!")
+	}},
+	{"`CI=1 mrs loaddata", func(t *testing.T, f *facts) {
+		for range 2 {
+			r := f.open(t).exec(t, "env", "CI=1", "mrs", "loaddata", "src/mrs/tests/data.json")
+			is(t, "it says", strings.TrimSpace(r.stdout), "Installed 106 object(s) from 1 fixture(s)")
+		}
+	}},
+	{"Without CI loaddata", func(t *testing.T, f *facts) {
+		is(t, "exit status", fmt.Sprint(f.open(t).exec(t, "timeout", "3", "mrs", "loaddata", "src/mrs/tests/data.json").status), "124")
+	}},
+	{"`djcli save`", func(t *testing.T, f *facts) {
+		f.dev(t, f.open(t), "dev")
+		f.dev(t, f.open(t), "dev")
+		is(t, "nobody", fmt.Sprint(f.open(t).exec(t, "djcli", "chpasswd", "username=nobody", "x").status), "1")
+	}},
+	{"The jobs are rows", func(t *testing.T, f *facts) {
+		f.open(t)
+		is(t, "rows", f.sql(t, "mrs", "select string_agg(hour || ':' || minute || ' ' || day || ' ' || weekday, ', ' order by id) from djcall_cron"),
+			"2:0 * *, 4:0 * *, 8:0 * 1-5, 8:0 1 *")
+	}},
+	{"A mail is a row", func(t *testing.T, f *facts) {
+		a := f.open(t)
+		before := f.sql(t, "mrs", "select count(*) from djcall_call where status in (1, 5)")
+		is(t, "it is asked for", must(t, "curl", "--silent", "--output", "/dev/null", "--write-out", "%{http_code}", "--header", "Host: www.mrs.example", "--data", "email=jean.dupont@example.org", "http://"+a.address+":8000/demande"), "302")
+		eventually(t, "the attempt is in the database", func() bool {
+			return f.sql(t, "mrs", "select count(*) > "+before+" from djcall_call where status = 5") == "t"
+		})
+		file := a.exec(t, "sh", "-c", "cd /app/spooler/mail; cat *").stdout
+		if !strings.Contains(file, "call") || strings.Contains(file, "jean.dupont") {
+			t.Errorf("the file has %q", file)
+		}
+	}},
+	{"The text of a mail", func(t *testing.T, f *facts) {
+		is(t, "in clear", f.sql(t, "mrs", "select count(*) from djcall_caller where kwargs like '%jean.dupont%'"), "0")
+		is(t, "in base64", f.sql(t, "mrs", "select count(*) > 0 from djcall_caller where encode(decode(kwargs, 'base64'), 'escape') like '%jean.dupont%'"), "t")
+	}},
+}
+
+// dev makes the superuser dev.
+func (f *facts) dev(t *testing.T, a *app, password string) {
+	t.Helper()
+	for _, words := range [][]string{
+		{"djcli", "save", "settings.AUTH_USER_MODEL", "+username=dev", "is_superuser=True"}, {"djcli", "chpasswd", "username=dev", password},
+	} {
+		if r := a.exec(t, words...); r.status != 0 {
+			t.Fatalf("%v: exit status %d\n%s", words, r.status, r.output)
+		}
+	}
+}
+
+// away stops the PostgreSQL while something is done.
+func (f *facts) away(t *testing.T, meanwhile func()) {
+	t.Helper()
+	must(t, "docker", "stop", f.network+"-postgres")
+	meanwhile()
+	must(t, "docker", "start", f.network+"-postgres")
+	eventually(t, "PostgreSQL is back", func() bool {
+		return run(t, nil, "docker", "exec", f.network+"-postgres", "pg_isready", "-qh", "127.0.0.1").status == 0
+	})
+}
+
+// notMended are lines that are not true of demo/ yet.
+var notMended = []string{}
+
+func TestTheStandInIsNoKinderThanMRS(t *testing.T) {
+	on(t)
+	paper, err := os.ReadFile(filepath.Join(root, "docs/mrs.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := 0
+	for line := range strings.Lines(string(paper)) {
+		text, ok := strings.CutPrefix(line, "- ")
+		if !ok {
+			continue
+		}
+		lines++
+		held := 0
+		for _, f := range factsOfMRS {
+			if strings.HasPrefix(text, f.line) {
+				held++
+			}
+		}
+		if held != 1 {
+			t.Errorf("%d tests hold demo/ to: %s", held, text)
+		}
+	}
+	if lines != len(factsOfMRS) {
+		t.Errorf("docs/mrs.md has %d lines, and %d are tested", lines, len(factsOfMRS))
+	}
+
+	f := &facts{network: fmt.Sprintf("mrs-e2e-facts-%d", os.Getpid()), started: map[string]*app{}}
+	must(t, "docker", "network", "create", f.network)
+	t.Cleanup(func() {
+		must(t, "bash", "-c", "docker ps --all --quiet --filter network="+f.network+" | xargs --no-run-if-empty docker rm --force --volumes; docker network rm "+f.network)
+	})
+	must(t, "docker", "run", "--detach", "--name", f.network+"-postgres", "--network", f.network, "--network-alias", "postgres",
+		"--env", "POSTGRES_DB=mrs", "--env", "POSTGRES_USER=django", "--env", "POSTGRES_PASSWORD=django", "postgres:15")
+	for _, fact := range factsOfMRS {
+		step(t, fact.line, func(t *testing.T) { fact.shows(t, f) })
+	}
+}
