@@ -182,7 +182,7 @@ func (l rehearsal) healthy(t *testing.T) {
 	t.Helper()
 	var got string
 	if !soon(func() bool {
-		got = version(l.staging, "staging.lab")
+		got = version(l.staging, "www.staging.lab")
 		return len(got) == 7 || len(got) == 40
 	}) {
 		t.Errorf("staging answers %s", got)
@@ -557,7 +557,7 @@ echo "$file"`)
 
 	t.Run("a copy of another's database is adopted as a restore is made", func(t *testing.T) { adoptions(t, l, slack) })
 
-	if status, _, _ := ask(t, l.staging, "staging.lab"); status != http.StatusUnauthorized && status != http.StatusOK {
+	if status, _, _ := ask(t, l.staging, "www.staging.lab"); status != http.StatusUnauthorized && status != http.StatusOK {
 		t.Errorf("staging answers %d", status)
 	}
 }

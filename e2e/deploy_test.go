@@ -44,18 +44,18 @@ func TestWhatIsDeployedAnswersWhateverGoesWrong(t *testing.T) {
 			})
 		}
 		all.Wait()
-		for host, want := range map[string]string{"staging.lab": "1111111", slug + ".test.lab": "1111111", "plain.test.lab": "2222222"} {
+		for host, want := range map[string]string{"www.staging.lab": "1111111", slug + ".test.lab": "1111111", "plain.test.lab": "2222222"} {
 			if got := version(l.staging, host); got != want {
 				t.Errorf("%s serves %s, not %s", host, got, want)
 			}
 		}
-		if got := version(l.staging, "ecole.lab"); len(got) != 40 {
+		if got := version(l.staging, "www.ecole.lab"); len(got) != 40 {
 			t.Errorf("ecole serves %s", got)
 		}
-		if got := version(l.production, "production.lab"); got != "1111111" {
+		if got := version(l.production, "www.production.lab"); got != "1111111" {
 			t.Errorf("production serves %s", got)
 		}
-		for host, want := range map[string]int{"production.lab": http.StatusOK} {
+		for host, want := range map[string]int{"www.production.lab": http.StatusOK} {
 			if status, _, _ := ask(t, l.production, host); status != want {
 				t.Errorf("%s: %d", host, status)
 			}
@@ -109,12 +109,12 @@ func deploymentsOfProduction(t *testing.T, l rehearsal, first, second string) {
 	site := []string{"/", "/static/admin/css/base.css", "/static/admin/css/fonts.css", "/static/admin/css/login.css", "/static/admin/css/forms.css",
 		"/static/admin/css/responsive.css", "/static/admin/css/base.css", "/static/admin/css/dashboard.css", "/static/admin/css/rtl.css", "/static/admin/js/core.js"}
 	alone(t, "who is served while nothing is deployed is served during three deployments", func(t *testing.T) {
-		underLoad(t, l.production, "production.lab", 200, site, func() {
+		underLoad(t, l.production, "www.production.lab", 200, site, func() {
 			for _, image := range []string{second, first, second} {
 				l.mustMage(t, "deploy:production", "-yes", "-image="+image)
 			}
 		})
-		if got := version(l.production, "production.lab"); got != "2222222" {
+		if got := version(l.production, "www.production.lab"); got != "2222222" {
 			t.Errorf("it serves %s", got)
 		}
 		l.whole(t, "production", "mrs-production", "/home/mrs-production")
@@ -128,7 +128,7 @@ func deploymentsOfProduction(t *testing.T, l rehearsal, first, second string) {
 			"its pages are broken": {l.image(t, "broken", "b40c", "USER root", `RUN sed -i "s/^def index(request):/def index(request):\n    raise ValueError/" src/mrs/views.py`, "USER app"), "rolled back", "answers 500"},
 		} {
 			t.Run(name, func(t *testing.T) {
-				leave := visitors(l.production, "production.lab", 10, alive, "/")
+				leave := visitors(l.production, "www.production.lab", 10, alive, "/")
 				impatient := l.with("healthcheck_timeout=20")
 				r := rehearsal{impatient, l.production, l.staging, l.registry}.mage(t, "deploy:production", "-yes", "-image="+c.image)
 				allServed(t, leave())
@@ -138,7 +138,7 @@ func deploymentsOfProduction(t *testing.T, l rehearsal, first, second string) {
 				if strings.Contains(r.output, "set -euo pipefail") {
 					t.Errorf("the script is in the output:\n%s", r.output)
 				}
-				if got := version(l.production, "production.lab"); got != "2222222" {
+				if got := version(l.production, "www.production.lab"); got != "2222222" {
 					t.Errorf("it serves %s", got)
 				}
 				if e := l.last(t, "production"); e.Outcome != c.outcome || !strings.Contains(e.Reason, c.reason) || e.What != "deploy "+c.image || !strings.Contains(e.Who, "@") {
@@ -168,13 +168,13 @@ func deploymentsOfProduction(t *testing.T, l rehearsal, first, second string) {
 			t.Fatalf("the history is %+v", releases)
 		}
 		database := l.sh(t, "production", "docker ps --quiet --filter name=mrs-production-postgres")
-		leave := visitors(l.production, "production.lab", 10, alive)
+		leave := visitors(l.production, "www.production.lab", 10, alive)
 		l.mustMage(t, "deploy:rollback", "production", "-yes")
-		if got := version(l.production, "production.lab"); got != "1111111" {
+		if got := version(l.production, "www.production.lab"); got != "1111111" {
 			t.Errorf("it serves %s", got)
 		}
 		l.mustMage(t, "deploy:rollback", "production", "-yes")
-		if got := version(l.production, "production.lab"); got != "2222222" {
+		if got := version(l.production, "www.production.lab"); got != "2222222" {
 			t.Errorf("it serves %s", got)
 		}
 		allServed(t, leave())
@@ -207,11 +207,11 @@ func deploymentsOfProduction(t *testing.T, l rehearsal, first, second string) {
 			{[]string{"ops:maintenance", "production", "off", "-yes"}, http.StatusOK},
 		} {
 			l.mustMage(t, step.words...)
-			if status, _, _ := ask(t, l.production, "production.lab"); status != step.want {
+			if status, _, _ := ask(t, l.production, "www.production.lab"); status != step.want {
 				t.Errorf("after %v: %d", step.words, status)
 			}
 		}
-		if got := version(l.production, "production.lab"); got != "1111111" {
+		if got := version(l.production, "www.production.lab"); got != "1111111" {
 			t.Errorf("it serves %s", got)
 		}
 	})
@@ -222,7 +222,7 @@ func deploymentsOfProduction(t *testing.T, l rehearsal, first, second string) {
 func deploymentsOfStaging(t *testing.T, l rehearsal, first, second string) {
 	step(t, "nothing to change: nothing is changed, and it is said", func(t *testing.T) {
 		out := l.mustMage(t, "deploy:staging", "-image="+first)
-		if !strings.Contains(lastLine(out), "http://staging.lab answers (nothing to change, changed=0 in ") {
+		if !strings.Contains(lastLine(out), "http://www.staging.lab answers (nothing to change, changed=0 in ") {
 			t.Errorf("the last line is %q", lastLine(out))
 		}
 	})
@@ -248,7 +248,7 @@ func deploymentsOfStaging(t *testing.T, l rehearsal, first, second string) {
 		l.sh(t, "staging", "mv /home/mrs-staging/restic/config /home/mrs-staging/restic/config.gone")
 		r := l.mage(t, "deploy:staging", "-image="+second)
 		l.sh(t, "staging", "mv /home/mrs-staging/restic/config.gone /home/mrs-staging/restic/config")
-		if got := version(l.staging, "staging.lab"); r.status == 0 || got != "1111111" {
+		if got := version(l.staging, "www.staging.lab"); r.status == 0 || got != "1111111" {
 			t.Errorf("exit status %d, and it serves %s\n%s", r.status, got, r.output)
 		}
 	})
@@ -277,21 +277,21 @@ func deploymentsOfStaging(t *testing.T, l rehearsal, first, second string) {
 			}
 			return r.status == 0
 		})
-		if got := version(l.staging, "staging.lab"); got != "1111111" {
+		if got := version(l.staging, "www.staging.lab"); got != "1111111" {
 			t.Errorf("it serves %s", got)
 		}
 		l.whole(t, "staging", "mrs-staging", "/home/mrs-staging")
 	})
 
 	step(t, "Ctrl-C in the middle of each phase: the site answers, nothing is half done", func(t *testing.T) {
-		leave := visitors(l.staging, "staging.lab", 5, alive)
+		leave := visitors(l.staging, "www.staging.lab", 5, alive)
 		for _, phase := range []string{"+ ANSIBLE_CONFIG", "pulling the images", "backing up what runs", "making a snapshot", "starting the new django", "it is healthy", "has taken over"} {
 			d := l.begin(t, phase, "deploy:staging", "-image="+second)
 			if err := syscall.Kill(-d.Process.Pid, syscall.SIGINT); err != nil {
 				t.Fatal(err)
 			}
 			err := d.end(t)
-			got := version(l.staging, "staging.lab")
+			got := version(l.staging, "www.staging.lab")
 			t.Logf("at %q: %v; it serves %s", phase, err, got)
 			late := phase == "it is healthy" || phase == "has taken over"
 			e := l.last(t, "staging")
@@ -318,11 +318,11 @@ func deploymentsOfStaging(t *testing.T, l rehearsal, first, second string) {
 		if err := d.end(t); err == nil {
 			t.Error("it ended well")
 		}
-		if got := version(l.staging, "staging.lab"); got != "1111111" && got != "2222222" {
+		if got := version(l.staging, "www.staging.lab"); got != "1111111" && got != "2222222" {
 			t.Errorf("it serves %s", got)
 		}
 		l.mustMage(t, "deploy:staging", "-image="+second)
-		if got := version(l.staging, "staging.lab"); got != "2222222" {
+		if got := version(l.staging, "www.staging.lab"); got != "2222222" {
 			t.Errorf("it serves %s", got)
 		}
 		l.whole(t, "staging", "mrs-staging", "/home/mrs-staging")
@@ -333,11 +333,11 @@ func deploymentsOfStaging(t *testing.T, l rehearsal, first, second string) {
 		l.mustMage(t, "deploy:to", "ecole", "-image="+moving)
 		l.image(t, "moving", "bbbbbbb")
 		l.mustMage(t, "deploy:to", "ecole", "-image="+moving)
-		if got := version(l.staging, "ecole.lab"); got != "bbbbbbb" {
+		if got := version(l.staging, "www.ecole.lab"); got != "bbbbbbb" {
 			t.Errorf("it serves %s", got)
 		}
 		l.mustMage(t, "deploy:rollback", "ecole", "-yes")
-		if got := version(l.staging, "ecole.lab"); got != "aaaaaaa" {
+		if got := version(l.staging, "www.ecole.lab"); got != "aaaaaaa" {
 			t.Errorf("it serves %s", got)
 		}
 	})
@@ -380,7 +380,7 @@ func deploymentsOfStaging(t *testing.T, l rehearsal, first, second string) {
 		if out := l.mustMage(t, "deploy:branches"); lastLine(out) != "0 branches on vagrant@staging" {
 			t.Errorf("the branches are\n%s", out)
 		}
-		if got := version(l.staging, "staging.lab"); got != "2222222" {
+		if got := version(l.staging, "www.staging.lab"); got != "2222222" {
 			t.Errorf("staging serves %s", got)
 		}
 	})
@@ -486,9 +486,9 @@ func fromCI(t *testing.T, l rehearsal) {
 		audit, folded                    string
 	}{
 		{"a push of master, by GitLab, deploys staging", "gitlab-push-master", "STAGING_ENV", values("staging", "/home/mrs-staging"),
-			"staging", "mrs-staging", l.staging, "staging.lab", "staging", "section_start:"},
+			"staging", "mrs-staging", l.staging, "www.staging.lab", "staging", "section_start:"},
 		{"a promotion, by Drone, deploys production", "drone-promote-production", "PRODUCTION_ENV", values("production", "/home/mrs-production"),
-			"production", "mrs-production", l.production, "production.lab", "production", ""},
+			"production", "mrs-production", l.production, "www.production.lab", "production", ""},
 		{"a push of a branch, by GitHub, deploys that", "github-push-branch", "BRANCH_ENV", "\nDB_PASSWORD=x",
 			"staging", "test-feature-e-reboot-x-9b0fae6", l.staging, "feature-e-reboot-x-9b0fae6.test.lab", `feature/É$(reboot)_x`, "::group::"},
 	} {

@@ -278,7 +278,7 @@ func TestTheLabIsWhereTheInstancesRunThatMRSEnvAimsAt(t *testing.T) {
 		}
 		address := lab["staging"].Address
 		for host, want := range map[string]int{
-			"staging.lab": http.StatusUnauthorized, "mail.staging.lab": http.StatusUnauthorized, "www.staging.lab": http.StatusMovedPermanently, "evil.lab": http.StatusNotFound,
+			"www.staging.lab": http.StatusUnauthorized, "staging.lab": http.StatusFound, "mail.staging.lab": http.StatusUnauthorized, "evil.lab": http.StatusNotFound,
 		} {
 			if status, header, body := ask(t, address, host); status != want {
 				t.Errorf("%s: %d, not %d: %v\n%s", host, status, want, header, body)

@@ -285,7 +285,7 @@ restic check --quiet --with-cache --no-lock 2>&1 || true`)
 	serves := func(t *testing.T, image, commit string) {
 		t.Helper()
 		l.healthy(t)
-		if got := version(l.staging, "staging.lab"); got != commit {
+		if got := version(l.staging, "www.staging.lab"); got != commit {
 			t.Errorf("it serves %s, not %s", got, commit)
 		}
 		if file := l.sh(t, "staging", "cat /home/mrs-staging/docker-compose.yml"); !strings.Contains(file, image) {
@@ -377,7 +377,7 @@ restic check --quiet --with-cache --no-lock 2>&1 || true`)
 			l.mustMage(t, "ops:maintenance", "staging", c.state, "-yes")
 			l.powerCutWhen(t, c.left, "true")
 			l.healthy(t)
-			if status, _, _ := ask(t, l.staging, "staging.lab"); status != c.status {
+			if status, _, _ := ask(t, l.staging, "www.staging.lab"); status != c.status {
 				t.Errorf("the site answers %d", status)
 			}
 			marked := l.sh(t, "staging", "test -e /home/mrs-staging/.maintenance && echo yes || echo no")

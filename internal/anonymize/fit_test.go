@@ -46,7 +46,7 @@ func TestRulesThatCanNotBeAppliedAreTold(t *testing.T) {
 		{"insured_id: keep", "insured_id: hash", "mrsrequest_mrsrequest.insured_id (hash) refers to person_person.id (keep)"},
 		{"{sex: nir}", "{sex: nri}", "nri"},
 		{`"agent-{id}"`, `"agent-{di}"`, "di"},
-		{`"agent-{id}"`, `"agent"`, "mrsuser_user.username"},
+		{`"agent-{id}"`, `"agent"`, "auth_user.username"},
 		{"creation_ip: {fixed: 192.0.2.1}", "creation_ip: phone", "creation_ip"},
 		{"adeli: hash", "adeli: email", "adeli"},
 		{"insured.nir: nir", "insured..nir: nir", "insured..nir"},

@@ -68,7 +68,7 @@ func NewPlan(ctx context.Context, name string, environ []string) (*Plan, error) 
 		Project:    inst.Project(),
 		Persistent: inst.Persistent(),
 		URL:        inst.URL(),
-		Names:      inst.Names(),
+		Names:      []string{inst.Alias()},
 		Vars:       inst.Vars(),
 		File:       string(rendered.YAML),
 		Folders:    rendered.Folders,

@@ -284,6 +284,9 @@ func (i *Instance) Get(name string) string { return i.values[name].Value }
 func (i *Instance) Lookup(name string) (string, bool) {
 	v, ok := i.values[name]
 	if !ok {
+		if value, follows := i.derived(name); follows {
+			return value, true
+		}
 		value, set := i.process[name]
 		return value, set
 	}
@@ -347,17 +350,50 @@ func (i *Instance) Project() string {
 // timers; an ephemeral one has a project and a lifetime (cookbook, "Compose").
 func (i *Instance) Persistent() bool { return i.Get("home") != "" }
 
-// URL returns where the instance answers.
-func (i *Instance) URL() string { return i.Get("PROTO") + "://" + i.Get("HOST") }
-
-// Names returns the other host names of the site: www.HOST, or HOST where that
-// is the one with www.
-func (i *Instance) Names() []string {
-	host, _, _ := strings.Cut(i.Get("HOST"), ":")
-	if bare, ok := strings.CutPrefix(host, "www."); ok {
-		return []string{bare}
+// Site returns the host name that is the site, with :PORT where HOST has one:
+// www.HOST or HOST, as `canonical` says.
+func (i *Instance) Site() string {
+	host := i.Get("HOST")
+	canonical := i.Get("canonical")
+	if canonical == "" && i.Persistent() && domainPattern.MatchString(host) {
+		canonical = "www"
 	}
-	return []string{"www." + host}
+	if canonical == "www" && !strings.HasPrefix(host, "www.") {
+		return "www." + host
+	}
+	return host
+}
+
+// Alias returns the host name that redirects to the site: HOST where that is
+// www.HOST, else www.HOST.
+func (i *Instance) Alias() string {
+	site := i.Site()
+	if bare, ok := strings.CutPrefix(site, "www."); ok {
+		return bare
+	}
+	return "www." + site
+}
+
+// URL returns where the instance answers.
+func (i *Instance) URL() string { return i.Get("PROTO") + "://" + i.Site() }
+
+// derived are variables for the compose files that follow from others, by name.
+// CERT_RESOLVER gets the site's certificate, CERT_RESOLVER_MORE those of the names
+// beside it: a branch has one or none, for there are many, and the issuer counts.
+func (i *Instance) derived(name string) (string, bool) {
+	const resolver = "leresolver"
+	switch name {
+	case "SITE":
+		return i.Site(), i.Get("HOST") != ""
+	case "SITE_ALIAS":
+		return i.Alias(), i.Get("HOST") != ""
+	case "CERT_RESOLVER", "CERT_RESOLVER_MORE":
+		if i.Get("PROTO") == "https" && (i.Persistent() || name == "CERT_RESOLVER") {
+			return resolver, true
+		}
+		return "", true
+	}
+	return "", false
 }
 
 func splitList(list string) []string {

@@ -215,13 +215,48 @@ func TestAnUnknownInstanceIsAnErrorThatNamesTheKnownOnes(t *testing.T) {
 	}
 }
 
+func TestWhichNameIsTheSiteIsTheEnvFilesChoice(t *testing.T) {
+	for name, c := range map[string]struct{ given, url, alias, resolver, more, problem string }{
+		"www is what is usual":       {"PROTO=https", "https://www.x.example.org", "x.example.org", "leresolver", "leresolver", ""},
+		"the bare one, by choice":    {"PROTO=http canonical=bare", "http://x.example.org", "www.x.example.org", "", "", ""},
+		"the bare one by https":      {"PROTO=https canonical=bare", "https://x.example.org", "www.x.example.org", "leresolver", "leresolver", "canonical makes x.example.org the site, whose HSTS closes every http site below it"},
+		"HOST is www already":        {"HOST=www.x.example.org", "http://www.x.example.org", "x.example.org", "", "", ""},
+		"a name without a domain":    {"HOST=localhost:8000", "http://localhost:8000", "www.localhost:8000", "", "", ""},
+		"an address":                 {"HOST=192.0.2.1", "http://192.0.2.1", "www.192.0.2.1", "", "", ""},
+		"a branch has a certificate": {"home= project=test-x PROTO=https", "https://x.example.org", "www.x.example.org", "leresolver", "", ""},
+		"neither one nor the other":  {"canonical=both", "http://x.example.org", "www.x.example.org", "", "", "canonical is \"both\", not one of www, bare"},
+	} {
+		environ := append(strings.Split(strings.TrimSpace(complete), "\n"), strings.Fields(c.given)...)
+		x, err := Load(t.TempDir(), Environment, environ)
+		if c.problem == "" && err != nil || c.problem != "" && (err == nil || !strings.Contains(err.Error(), c.problem)) {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		resolver, _ := x.Lookup("CERT_RESOLVER")
+		more, _ := x.Lookup("CERT_RESOLVER_MORE")
+		if x.URL() != c.url || x.Alias() != c.alias || resolver != c.resolver || more != c.more {
+			t.Errorf("%s: %s, %s, certificates by %q and %q", name, x.URL(), x.Alias(), resolver, more)
+		}
+	}
+}
+
+func TestTheApplicationsDefaultKeyIsForLocalInstancesAndBranchesAlone(t *testing.T) {
+	for given, refused := range map[string]bool{"server=x.example": true, "server=localhost": false, "server=x.example home= project=test-x": false} {
+		environ := append(strings.Split(strings.TrimSpace(complete), "\n"), append(strings.Fields(given), "SECRET_KEY=notsecret")...)
+		_, err := Load(t.TempDir(), Environment, environ)
+		if got := err != nil && strings.Contains(err.Error(), "a superuser that everybody knows"); got != refused {
+			t.Errorf("%s: %v", given, err)
+		}
+	}
+}
+
 func TestWithoutAnEnvFileEverythingComesFromTheProcess(t *testing.T) {
 	environ := slices.DeleteFunc(strings.Split(complete, "\n"), func(line string) bool { return line == "" })
 	x, err := Load(t.TempDir(), Environment, append(environ, "compose_django_build="))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if x.Project() != "mrs-x" || !x.Persistent() || x.URL() != "http://x.example.org" {
+	if x.Project() != "mrs-x" || !x.Persistent() || x.URL() != "http://www.x.example.org" {
 		t.Errorf("got project %s, persistent %v, %s", x.Project(), x.Persistent(), x.URL())
 	}
 	if overrides := x.Overrides(); len(overrides) != 1 || overrides["django_build"] != "" {

@@ -40,8 +40,9 @@ var Variables = []Variable{
 	{Name: "request_timeout", Doc: "seconds that the application lets a request last (uWSGI's harakiri); so long its old container is waited for", Default: "120", Required: true, check: whole(1, 3600)},
 	{Name: "healthcheck_timeout", Doc: "seconds to wait for a deployed instance to answer", Default: "120", Required: true, check: whole(1, 3600)},
 
-	{Name: "HOST", Doc: "the name that the site answers to, with :PORT unless it is PROTO's own; the health check asks it", Required: true, check: matches(hostPattern, "HOST or HOST:PORT")},
+	{Name: "HOST", Doc: "the name that the site answers to, with :PORT unless it is PROTO's own", Required: true, check: matches(hostPattern, "HOST or HOST:PORT")},
 	{Name: "HOST_SLUG", Doc: "HOST in a form that can name a router of the load balancer", check: matches(slugPattern, "lower-case letters, digits and dashes")},
+	{Name: "canonical", Doc: "which of www.HOST and HOST is the site, to which the other redirects: www or bare; empty: www for an instance with a home whose HOST is a domain", check: oneOf("www", "bare")},
 	{Name: "PROTO", Doc: "http or https: how the health check asks", Default: "http", Required: true, check: oneOf("http", "https")},
 	{Name: "ALLOWED_HOSTS", Doc: "the host names that the site accepts, separated by commas; others get a 400", Required: true, check: checkHosts},
 	{Name: "SECRET_KEY", Doc: "the key that signs sessions and password links", Secret: true, Required: true, check: printable},
@@ -96,7 +97,8 @@ func Find(name string) (Variable, bool) {
 var (
 	hostname          = `(?i:[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*)`
 	hostPattern       = regexp.MustCompile(`^` + hostname + `(:[0-9]{1,5})?$`)
-	allowedPattern    = regexp.MustCompile(`^(\*|\.?` + hostname + `)$`) // Django's ALLOWED_HOSTS
+	domainPattern     = regexp.MustCompile(`^` + hostname + `\.(?i:[a-z][a-z0-9-]*)$`) // with a dot, and no address
+	allowedPattern    = regexp.MustCompile(`^(\*|\.?` + hostname + `)$`)               // Django's ALLOWED_HOSTS
 	serverPattern     = regexp.MustCompile(`^([a-zA-Z0-9_][a-zA-Z0-9._-]*@)?` + hostname + `$`)
 	configPattern     = regexp.MustCompile(`^[A-Za-z0-9._/+][A-Za-z0-9._/+-]*$`)
 	slugPattern       = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
@@ -235,6 +237,14 @@ func (i *Instance) checkTogether() []Problem {
 	}
 	if i.Get("HOST_SLUG") == "" && slices.Contains(i.ComposeFiles(), "docker-compose.traefik.yml") {
 		problems = append(problems, i.missing("HOST_SLUG", "docker-compose.traefik.yml names its routers by it"))
+	}
+	// The application tells browsers that all below the site's name is https, for six months.
+	if i.Persistent() && i.Get("PROTO") == "https" && i.Site() == i.Get("HOST") && !strings.HasPrefix(i.Site(), "www.") {
+		problems = append(problems, i.malformed("canonical", "makes "+i.Site()+" the site, whose HSTS closes every http site below it to whoever was there: www covers www alone"))
+	}
+	// With this very key a migration makes a superuser test with the password test.
+	if i.Persistent() && i.Get("server") != "localhost" && i.Get("SECRET_KEY") == "notsecret" {
+		problems = append(problems, i.malformed("SECRET_KEY", "is the application's default, with which it makes a superuser that everybody knows"))
 	}
 	listen, _ := strconv.Atoi(i.Get("LISTEN"))
 	maxconn, err := strconv.Atoi(i.Get("MAXCONN"))

@@ -80,7 +80,7 @@ func (i instance) env(registry string) string {
 	b.WriteString(header)
 	fmt.Fprintf(&b, "# %s in the lab: MRS_ENV=lab reads this over env/%s.env.\n", i.name, i.name)
 	set("A machine of the Vagrantfile, and the file that knows how to reach it.", "server", "vagrant@"+i.machine, "ssh_config", ".vagrant-ssh", "peer", "vagrant@"+i.machine+".lab")
-	set("A name that the machines know. From here: curl --resolve "+i.host()+":80:ADDRESS http://"+i.host()+"/",
+	set("A name that the machines know. From here: curl --resolve www."+i.host()+":80:ADDRESS http://www."+i.host()+"/",
 		"HOST", i.host(), "PROTO", "http", "ALLOWED_HOSTS", i.host()+",www."+i.host())
 	if !i.persistent {
 		set("Where nothing else is said, the branch called branch.", "project", "test-branch", "HOST_SLUG", "mrs-test-branch", "domain", "test.lab")

@@ -94,7 +94,11 @@ func TestNoInstanceAimsAtAServerInTheLab(t *testing.T) {
 		if server := inst.Get("server"); server != "vagrant@"+i.machine || inst.Get("ssh_config") != ".vagrant-ssh" {
 			t.Errorf("%s is on %s by %q", i.name, server, inst.Get("ssh_config"))
 		}
-		if inst.URL() != "http://"+i.host() || inst.Get("ALLOWED_HOSTS") != i.host()+",www."+i.host() {
+		site := i.host()
+		if i.persistent {
+			site = "www." + site
+		}
+		if inst.URL() != "http://"+site || inst.Get("ALLOWED_HOSTS") != i.host()+",www."+i.host() {
 			t.Errorf("%s answers at %s to %s", i.name, inst.URL(), inst.Get("ALLOWED_HOSTS"))
 		}
 		for _, service := range []string{"django", "postgres"} {

@@ -83,7 +83,7 @@ func prepare(name string) (target, error) {
 
 // siteOf returns what of an instance is to answer, and how, while it is open.
 func siteOf(inst *instance.Instance) answer.Site {
-	return answer.Site{URL: inst.URL(), Names: inst.Names(), Path: inst.Get("healthcheck_path"), BasicAuth: inst.Get("BASICAUTH_DISABLE") == ""}
+	return answer.Site{URL: inst.URL(), Names: []string{inst.Alias()}, Path: inst.Get("healthcheck_path"), BasicAuth: inst.Get("BASICAUTH_DISABLE") == ""}
 }
 
 // askAll asks all instances, each group over one connection to its server.

@@ -94,7 +94,7 @@ var typical = map[string]stack.Options{
 		Files: []string{"docker-compose.yml", "docker-compose.traefik.yml", "docker-compose.persist.yml"},
 		Name:  "mrs-production",
 		Lookup: from(map[string]string{
-			"SECRET_KEY": `p4$$w0rd #"quoted" ${NOT_A_VARIABLE}`, "HOST": "mrs.beta.gouv.fr", "HOST_SLUG": "mrs-beta-gouv-fr",
+			"SECRET_KEY": `p4$$w0rd #"quoted" ${NOT_A_VARIABLE}`, "HOST": "mrs.beta.gouv.fr", "SITE": "www.mrs.beta.gouv.fr", "SITE_ALIAS": "mrs.beta.gouv.fr", "CERT_RESOLVER": "leresolver", "CERT_RESOLVER_MORE": "leresolver", "HOST_SLUG": "mrs-beta-gouv-fr",
 			"PROTO": "https", "ALLOWED_HOSTS": "mrs.beta.gouv.fr", "LISTEN": "1024",
 			"DEFAULT_FROM_EMAIL": "Équipe <equipe@mrs.beta.gouv.fr>", "POSTGRES_BACKUP": "/mnt/backup/mrs-production/postgres",
 		}),
@@ -106,7 +106,7 @@ var typical = map[string]stack.Options{
 		},
 		Name: "mrs-staging",
 		Lookup: from(map[string]string{
-			"SECRET_KEY": "notsecret", "HOST": "staging.mrs.beta.gouv.fr", "HOST_SLUG": "staging-mrs-beta-gouv-fr",
+			"SECRET_KEY": "notsecret", "HOST": "staging.mrs.beta.gouv.fr", "SITE": "www.staging.mrs.beta.gouv.fr", "SITE_ALIAS": "staging.mrs.beta.gouv.fr", "CERT_RESOLVER": "leresolver", "CERT_RESOLVER_MORE": "leresolver", "HOST_SLUG": "staging-mrs-beta-gouv-fr",
 			"PROTO": "https", "EMAIL_HOST": "smtp.gouv.fr", "EMAIL_HOST_PASSWORD": "not for the test server",
 		}),
 		Overrides: map[string]string{"django_build": ""},
@@ -115,7 +115,7 @@ var typical = map[string]stack.Options{
 		Files: []string{"docker-compose.yml", "docker-compose.maildev.yml", "docker-compose.traefik.yml"},
 		Name:  "test-branch",
 		Lookup: from(map[string]string{
-			"SECRET_KEY": "notsecret", "HOST": "test-branch.mrs.beta.gouv.fr", "HOST_SLUG": "test-branch-mrs-beta-gouv-fr",
+			"SECRET_KEY": "notsecret", "HOST": "test-branch.mrs.beta.gouv.fr", "SITE": "test-branch.mrs.beta.gouv.fr", "SITE_ALIAS": "www.test-branch.mrs.beta.gouv.fr", "HOST_SLUG": "test-branch-mrs-beta-gouv-fr",
 		}),
 		Overrides: map[string]string{"django_build": "", "django_image": "betagouv/mrs:branch"},
 	},
