@@ -5,6 +5,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"strings"
 	"time"
 
 	"github.com/magefile/mage/mg"
@@ -35,10 +36,11 @@ func (CI) Test(ctx context.Context) error {
 // Image builds the application's image, and pushes it as REPO:COMMIT and REPO:BRANCH.
 //
 // The Dockerfile is in the project's folder, or in that which -context= names; it gets the commit as
-// GIT_COMMIT. DOCKER_USER and DOCKER_PASS log in, for this alone. A branch whose name can't be a tag
+// GIT_COMMIT, and the shared memory that compose/docker-compose.yml says. -file= names another Dockerfile,
+// -buildArg="NAME=VALUE NAME=VALUE" gives it more, nothing secret. DOCKER_USER and DOCKER_PASS log in, for this alone. A branch whose name can't be a tag
 // gets one of what can be of it, with a hash. Pull requests and tags have no image.
-func (CI) Image(ctx context.Context, context *string) error {
-	return ci.Image(ctx, cmp.Or(value(context), "."))
+func (CI) Image(ctx context.Context, context, file, buildArg *string) error {
+	return ci.Image(ctx, ci.Source{Dir: cmp.Or(value(context), "."), File: value(file), Args: strings.Fields(value(buildArg))})
 }
 
 // Deploy does what the pipeline means, with the image of its commit.

@@ -15,6 +15,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/deploy"
 	"github.com/betagouv/mrs-ops/internal/instance"
+	"github.com/betagouv/mrs-ops/internal/server"
 )
 
 // job is all that a deployment from CI needs.
@@ -29,6 +30,9 @@ type job struct {
 // handed are the variables that hold secrets as CI systems hand them over, those
 // of ci:image included. Nothing that we run needs them.
 var handed = []string{"SSH_KEY", "SSH_FINGERPRINTS", "DOCKER_PASS", "PRODUCTION_ENV", "STAGING_ENV", "ECOLE_ENV", "BRANCH_ENV"}
+
+// user is whom pipelines log in as where nothing names somebody else.
+const user = "deploy"
 
 // newJob plans the deployment of target for a run, in the project at root and
 // with environ as the process environment. The error is a [*Refused] that lists
@@ -68,6 +72,10 @@ func newJob(root string, r Run, target Target, environ []string) (job, error) {
 		return j, err
 	}
 	problems = append(problems, more...)
+	// A runner has no name of its own there, unless the configuration gives it one.
+	if host := inst.Get("server"); host != "" && host != server.Here && !strings.Contains(host, "@") && inst.Get("ssh_config") == "" {
+		j.env["server"] = user + "@" + host
+	}
 	if config := inst.Get("ssh_config"); config != "" {
 		if j.access.include, err = include(root, config); err != nil {
 			problems = append(problems, instance.Problem{Name: "ssh_config", Reason: "names a file that can't be read", Mend: "correct it where `mage env:show " + target.Instance + "` says that it is from"})
@@ -101,6 +109,13 @@ func parseEnv(system console.CI, target Target, text string) (map[string]string,
 	if strings.TrimSpace(text) == "" {
 		return nil, []instance.Problem{{Name: name, Reason: "is missing", Mend: mend}}
 	}
+	if line := severalIn(text); line > 0 {
+		words, ok := oldForm(text)
+		if !ok {
+			return nil, []instance.Problem{{Name: name, Reason: fmt.Sprintf("holds several variables in line %d", line), Mend: mend + ", with '…' around a value that holds spaces or #"}}
+		}
+		return words, nil
+	}
 	values, err := instance.ParseLiteral(text)
 	if err != nil {
 		return nil, []instance.Problem{{Name: name, Reason: "is " + err.Error(), Mend: mend + ", with '…' around a value that holds spaces or #"}}
@@ -116,6 +131,42 @@ func parseEnv(system console.CI, target Target, text string) (map[string]string,
 		return values, []instance.Problem{{Name: name, Reason: fmt.Sprintf("sets %d variables whose names can't be such", n), Mend: mend}}
 	}
 	return values, nil
+}
+
+// another is what begins another variable in the middle of a line.
+var another = regexp.MustCompile(`\s[A-Za-z_][A-Za-z0-9_]*=`)
+
+// severalIn returns the first line, counted from 1, that sets more than one
+// variable; 0: none does. What is quoted is one value.
+func severalIn(text string) int {
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		_, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		if strings.HasPrefix(strings.TrimSpace(line), "#") || strings.HasPrefix(value, "'") || strings.HasPrefix(value, `"`) {
+			continue
+		}
+		value, _, _ = strings.Cut(value, " #") // a comment, in dotenv
+		if another.MatchString(value) {
+			return n
+		}
+	}
+	return 0
+}
+
+// oldForm reads variables that are separated by blanks, as the pipeline before
+// this one did: export $(echo $X_ENV | xargs). It knows no quotes, so a text that
+// has some, or a word that is no variable, is not in that form.
+func oldForm(text string) (map[string]string, bool) {
+	values := map[string]string{}
+	for _, word := range strings.Fields(text) {
+		name, value, ok := strings.Cut(word, "=")
+		if !ok || !variableName.MatchString(name) || strings.ContainsAny(value, "'\"\\*?[") {
+			return nil, false
+		}
+		values[name] = value
+	}
+	return values, true
 }
 
 // quoted is a value in a sentence: of X_ENV none is shown, since a secret may

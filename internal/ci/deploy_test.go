@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/deploy"
 )
 
@@ -176,6 +178,10 @@ func TestEachRecordedRunDeploysTheImageOfItsCommitAndLeavesNoSecret(t *testing.T
 				if name == "MRS_OPERATOR" && !strings.Contains(pair, "#") {
 					t.Errorf("got %s", pair)
 				}
+			}
+			// Branches have a configuration of their own here, which may name a user.
+			if logsIn := slices.ContainsFunc(c.environ, func(pair string) bool { return strings.HasPrefix(pair, "server=deploy@") }); logsIn == (m.want.Branch != "") {
+				t.Errorf("it logs in as deploy: %t", logsIn)
 			}
 			if c.folder != 0o700 || !strings.Contains(c.config, "StrictHostKeyChecking yes") {
 				t.Errorf("folder %o has %q", c.folder, c.config)
@@ -416,6 +422,31 @@ func TestTheProjectsOwnInstancesNeedNoMoreThanTheirSecrets(t *testing.T) {
 		_, problems, err := load("../..", target, map[string]string{"SECRET_KEY": "k"}, nil)
 		if err != nil || problems != nil {
 			t.Errorf("%s: %v, %v", target, problems, err)
+		}
+	}
+}
+
+func TestSecretsInTheOldFormAreReadAsThePipelineBeforeReadThem(t *testing.T) {
+	staging := Target{Instance: "staging"}
+	for text, want := range map[string]string{
+		"SECRET_KEY=abc HOST=x.example LISTEN=":        "map[HOST:x.example LISTEN: SECRET_KEY:abc]",
+		"SECRET_KEY=abc=1\nHOST=x.example LISTEN=10\n": "map[HOST:x.example LISTEN:10 SECRET_KEY:abc=1]",
+		"A=correct B=x horse":                          "",
+		"A=1 B='2 3'":                                  "",
+		"A='x B=1'\nC=2":                               "map[A:x B=1 C:2]",
+		"# A=1 B=2\nC=3":                               "map[C:3]",
+		"A=b # not B=1\n":                              "map[A:b]",
+		"A=https://x.example/?a=1&b=2\n":               "map[A:https://x.example/?a=1&b=2]",
+	} {
+		values, problems := parseEnv(console.Drone, staging, text)
+		if want == "" {
+			if len(problems) != 1 || !strings.Contains(problems[0].Reason, "holds several variables in line 1") || strings.Contains(problems[0].Reason+problems[0].Mend, "correct B") {
+				t.Errorf("%q: %v, %v", text, values, problems)
+			}
+			continue
+		}
+		if got := fmt.Sprint(values); got != want || problems != nil {
+			t.Errorf("%q: got %s, %v; want %s", text, got, problems, want)
 		}
 	}
 }

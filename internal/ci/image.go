@@ -1,9 +1,12 @@
 package ci
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,6 +15,7 @@ import (
 	"time"
 
 	"github.com/distribution/reference"
+	"go.yaml.in/yaml/v4"
 
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/engine"
@@ -68,11 +72,49 @@ type build struct {
 	user, pass   string
 	registry     string // to log in at; empty for Docker's own
 	authenticate bool
+	file         string   // the Dockerfile; empty: that in dir
+	args         []string // more build arguments, NAME=VALUE
+	shm          string   // the size of /dev/shm; empty: Docker's own
 }
 
-// newBuild plans the build of the application in dir, for a run.
-func newBuild(r Run, dir string, getenv func(string) string) (build, error) {
-	b := build{dir: dir, commit: r.Commit, user: getenv("DOCKER_USER"), pass: getenv("DOCKER_PASS")}
+// Source is what an image is built from.
+type Source struct {
+	Dir  string   // the build context
+	File string   // the Dockerfile; empty: that in Dir
+	Args []string // build arguments, NAME=VALUE, which everybody can read in the image
+}
+
+// stackFile is where the stack says how its application is built.
+const stackFile = "compose/docker-compose.yml"
+
+var argPattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=`)
+
+// shmSize returns how much shared memory the stack gives the build of the
+// application: build.shm_size of django. Empty: Docker's 64 MB.
+func shmSize() (string, error) {
+	text, err := os.ReadFile(stackFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	var stack struct {
+		Services map[string]struct {
+			Build struct {
+				Shm string `yaml:"shm_size"`
+			}
+		}
+	}
+	if err := yaml.Unmarshal(text, &stack); err != nil {
+		return "", fmt.Errorf("%s: %w", stackFile, err)
+	}
+	return stack.Services["django"].Build.Shm, nil
+}
+
+// newBuild plans the build of the application for a run.
+func newBuild(r Run, s Source, getenv func(string) string) (build, error) {
+	b := build{dir: s.Dir, file: s.File, args: s.Args, commit: r.Commit, user: getenv("DOCKER_USER"), pass: getenv("DOCKER_PASS")}
 	named, problems := parseRepo(r.System, getenv("REPO"))
 	if named != nil {
 		repo := getenv("REPO")
@@ -85,8 +127,17 @@ func newBuild(r Run, dir string, getenv func(string) string) (build, error) {
 	if b.authenticate && b.pass == "" {
 		problems = append(problems, instance.Problem{Name: "DOCKER_PASS", Reason: "is missing: the password of DOCKER_USER", Mend: settings(r.System, "DOCKER_PASS")})
 	}
-	if _, err := os.Stat(filepath.Join(dir, "Dockerfile")); err != nil {
-		problems = append(problems, instance.Problem{Name: "Dockerfile", Reason: fmt.Sprintf("is missing in %q", dir), Mend: "-context=FOLDER names the application's folder"})
+	if file := cmp.Or(s.File, filepath.Join(s.Dir, "Dockerfile")); !isFile(file) {
+		problems = append(problems, instance.Problem{Name: "Dockerfile", Reason: fmt.Sprintf("is missing: there is no %q", file), Mend: "-context=FOLDER names the application's folder, -file=FILE another Dockerfile"})
+	}
+	for _, arg := range s.Args {
+		if !argPattern.MatchString(arg) {
+			problems = append(problems, instance.Problem{Name: "-buildArg", Reason: fmt.Sprintf("is %q, not NAME=VALUE", arg), Mend: "-buildArg=\"NAME=VALUE NAME=VALUE\""})
+		}
+	}
+	var err error
+	if b.shm, err = shmSize(); err != nil {
+		problems = append(problems, instance.Problem{Name: stackFile, Reason: "can't be read: " + err.Error(), Mend: "mage compose:render local tells where"})
 	}
 	if problems != nil {
 		return b, &Refused{What: "ci:image", Problems: problems}
@@ -94,10 +145,15 @@ func newBuild(r Run, dir string, getenv func(string) string) (build, error) {
 	return b, nil
 }
 
-// Image builds the application in dir at the run's commit, and pushes it as
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.IsDir()
+}
+
+// Image builds the application at the run's commit, and pushes it as
 // REPO:COMMIT and REPO:BRANCH. Only a push of a branch has an image: a pull
 // request must not replace that of the branch it is for.
-func Image(ctx context.Context, dir string) error {
+func Image(ctx context.Context, s Source) error {
 	start := time.Now()
 	r, err := Read(os.Getenv)
 	if err != nil {
@@ -107,7 +163,7 @@ func Image(ctx context.Context, dir string) error {
 		console.Done("no image is built for %q: a push of a branch builds that of its commit", r.Said)
 		return nil
 	}
-	b, err := newBuild(r, dir, os.Getenv)
+	b, err := newBuild(r, s, os.Getenv)
 	if err != nil {
 		return err
 	}
@@ -154,6 +210,15 @@ func (b build) push(ctx context.Context, options []string) error {
 		return nil
 	}
 	args := []string{"build", "--build-arg", "GIT_COMMIT=" + b.commit}
+	for _, arg := range b.args {
+		args = append(args, "--build-arg", arg)
+	}
+	if b.shm != "" {
+		args = append(args, "--shm-size", b.shm)
+	}
+	if b.file != "" {
+		args = append(args, "--file", b.file)
+	}
 	for _, image := range b.images {
 		args = append(args, "--tag", image)
 	}

@@ -79,12 +79,12 @@ func TestAllThatAnImageLacksIsSaidAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = newBuild(r, t.TempDir(), getenv(env))
+	_, err = newBuild(r, Source{Dir: t.TempDir(), Args: []string{"oops"}}, getenv(env))
 	refused, ok := errors.AsType[*Refused](err)
-	if !ok || len(refused.Problems) != 3 {
-		t.Fatalf("got %v, want three problems", err)
+	if !ok || len(refused.Problems) != 4 {
+		t.Fatalf("got %v, want four problems", err)
 	}
-	for _, want := range []string{"REPO is missing", "DOCKER_PASS is missing", "Dockerfile is missing", "from_secret", "-context=FOLDER", "nothing was touched"} {
+	for _, want := range []string{"REPO is missing", "DOCKER_PASS is missing", "Dockerfile is missing", `-buildArg is "oops", not NAME=VALUE`, "from_secret", "-context=FOLDER", "nothing was touched"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in: %v", want, err)
 		}
@@ -100,7 +100,7 @@ func TestAnImageHasTheNamesOfItsCommitAndItsBranch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := newBuild(r, application(t), getenv(env))
+		b, err := newBuild(r, Source{Dir: application(t)}, getenv(env))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,7 +117,7 @@ func TestWhatIsNoRepositoryIsRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := newBuild(r, application(t), getenv(env)); err == nil || !strings.Contains(err.Error(), "no repository of images") {
+		if _, err := newBuild(r, Source{Dir: application(t)}, getenv(env)); err == nil || !strings.Contains(err.Error(), "no repository of images") {
 			t.Errorf("%q: got %v", repo, err)
 		}
 	}
@@ -167,7 +167,7 @@ func TestALoginIsForThisImageAloneAndItsPasswordIsInNoArgument(t *testing.T) {
 		t.Run("fails: "+fail, func(t *testing.T) {
 			log := fakeDocker(t)
 			setAll(t, changed(recorded(t, "gitlab-push-branch"), "REPO", "registry.example.org/mrs", "DOCKER_USER", "bot", "DOCKER_PASS", "hunter2", "FAIL", fail))
-			err := Image(t.Context(), application(t))
+			err := Image(t.Context(), Source{Dir: application(t)})
 			if (err != nil) != (fail != "") || err != nil && strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("got %v", err)
 			}
@@ -196,10 +196,24 @@ func TestALoginIsForThisImageAloneAndItsPasswordIsInNoArgument(t *testing.T) {
 	}
 }
 
+func TestAnImageIsBuiltWithTheSharedMemoryThatTheStackSaysAndWhatIsAskedFor(t *testing.T) {
+	log := fakeDocker(t)
+	dir := application(t)
+	setAll(t, changed(recorded(t, "gitlab-push-branch"), "REPO", "betagouv/mrs"))
+	t.Chdir(filepath.Join("..", ".."))
+	source := Source{Dir: dir, File: filepath.Join(dir, "Dockerfile"), Args: []string{"RELEASE=1 2", "DEBUG="}}
+	if err := Image(t.Context(), source); err != nil {
+		t.Fatal(err)
+	}
+	if want := " --build-arg RELEASE=1 2 --build-arg DEBUG= --shm-size 512mb --file " + source.File + " --tag betagouv/mrs:"; !strings.Contains(log(), want) {
+		t.Errorf("got %s, want%s", log(), want)
+	}
+}
+
 func TestWithoutAUserThereIsNoLogin(t *testing.T) {
 	log := fakeDocker(t)
 	setAll(t, changed(recorded(t, "github-push-branch"), "REPO", "betagouv/mrs"))
-	if err := Image(t.Context(), application(t)); err != nil {
+	if err := Image(t.Context(), Source{Dir: application(t)}); err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(log(), "login") || strings.Contains(log(), "--config") {
@@ -214,7 +228,7 @@ func TestPullRequestsTagsAndPromotionsHaveNoImage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			log := fakeDocker(t)
 			setAll(t, changed(recorded(t, name), "REPO", "betagouv/mrs"))
-			if err := Image(t.Context(), application(t)); err != nil || log() != "" {
+			if err := Image(t.Context(), Source{Dir: application(t)}); err != nil || log() != "" {
 				t.Errorf("got %v, %s", err, log())
 			}
 		})
