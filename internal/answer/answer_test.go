@@ -115,6 +115,17 @@ func TestWhoWaitsIsToldWhatWasWrongLast(t *testing.T) {
 	}
 }
 
+func TestACertificateThatNobodyTrustsYetIsNoMatterOfTheApplications(t *testing.T) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer server.Close()
+	way := Way{Every: time.Second, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, server.Listener.Addr().String())
+	}}
+	if err := (Site{URL: "https://mrs.example"}).Ask(t.Context(), way); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestNobodyAnswers(t *testing.T) {
 	way := Way{Dial: func(context.Context, string, string) (net.Conn, error) { return nil, Final(net.ErrClosed) }, Every: time.Second}
 	if err := (Site{URL: "https://mrs.example"}).Wait(t.Context(), way); !errors.Is(err, net.ErrClosed) {
