@@ -8,6 +8,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -23,6 +24,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/database"
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
 	"github.com/betagouv/mrs-ops/internal/hostside/drain"
+	"github.com/betagouv/mrs-ops/internal/hostside/jobs"
 )
 
 const usage = `usage: mrs-host COMMAND [-option=value …] [CONTAINER …]
@@ -30,8 +32,11 @@ const usage = `usage: mrs-host COMMAND [-option=value …] [CONTAINER …]
   answers     waits until the site answers as it has to, or the container that is named
   proves      proves that the container uses the database that is backed up
   developers  has test data and the superuser dev in the container, and checks that dev gets in
+  known       prints who gets in with a password that everybody knows, a name a line
   migrated    fails unless all migrations are applied in the container
+  moment      waits until no job of the application runs within -lead, by the clock of the container
   quit        has the application in the containers end what it serves, and then itself
+  restart     the same, after which the engine starts them again
   drain       ends and removes containers, once what they are serving is served
 `
 
@@ -45,6 +50,7 @@ type options struct {
 	lookup      string
 	want        database.Want
 	fixtures    bool
+	lead        time.Duration
 	containers  []string
 }
 
@@ -57,7 +63,7 @@ func main() {
 	}
 	defer stop()
 	commands := map[string]func(context.Context, options) error{
-		"answers": answers, "proves": proves, "developers": developers, "migrated": migrated, "drain": drained, "quit": quit,
+		"answers": answers, "proves": proves, "developers": developers, "migrated": migrated, "drain": drained, "quit": quit, "restart": restart, "moment": moment, "known": known,
 	}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
 		fmt.Fprint(os.Stderr, usage)
@@ -87,6 +93,7 @@ func parse(args []string) (o options, err error) {
 	f.StringVar(&o.want.Server, "server", "", "the container of the PostgreSQL that is backed up")
 	f.StringVar(&o.want.Name, "database", "", "the database that is backed up")
 	f.StringVar(&o.want.Role, "role", "", "its superuser")
+	f.DurationVar(&o.lead, "lead", time.Minute, "how long before a job's minute no container may start")
 	f.BoolVar(&o.fixtures, "fixtures", false, "load the test data, too")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -214,6 +221,19 @@ func (o options) letIn(ctx context.Context, c docker.Container) error {
 	return nil
 }
 
+func known(ctx context.Context, o options) error {
+	hashes, err := database.Passwords(ctx, o.want, slices.Collect(maps.Keys(application.Known)))
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(hashes)) {
+		if application.Opens(hashes[name], application.Known[name]) {
+			fmt.Println(name)
+		}
+	}
+	return nil
+}
+
 func migrated(ctx context.Context, o options) error {
 	c, err := o.container(ctx)
 	if err != nil {
@@ -222,10 +242,63 @@ func migrated(ctx context.Context, o options) error {
 	return application.MRS.Migrated(ctx, c.Exec)
 }
 
+// moment waits, and says so: whoever waits wants to know for what.
+func moment(ctx context.Context, o options) error {
+	all, err := database.Jobs(ctx, o.want)
+	if err != nil {
+		return fmt.Errorf("when the application's jobs run can't be read: %w", err)
+	}
+	zone := o.zone(ctx)
+	for said := false; ; said = true {
+		wait, near, ceaseless := jobs.Wait(all, time.Now().In(zone), o.lead)
+		if len(ceaseless) > 0 && !said {
+			fmt.Printf("the jobs %v run too often to be waited for: they may run twice\n", ceaseless)
+		}
+		if wait <= 0 {
+			return nil
+		}
+		fmt.Printf("waiting %v, until the application's job of %v has run: in every container that is there it would run once more\n",
+			wait.Round(time.Second), near)
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(min(wait, 30*time.Second)):
+		}
+	}
+}
+
+// zone is the time zone of the container's clock; of one that does not run, the
+// image's, which is UTC.
+func (o options) zone(ctx context.Context) *time.Location {
+	c, err := o.container(ctx)
+	if err != nil || !c.Running {
+		return time.UTC
+	}
+	out, err := c.Exec(ctx, nil, nil, "date", "+%z")
+	if err != nil {
+		return time.UTC
+	}
+	at, err := time.Parse("-0700", strings.TrimSpace(out))
+	if err != nil {
+		return time.UTC
+	}
+	return at.Location()
+}
+
 func quit(ctx context.Context, o options) error {
 	deadline := time.Now().Add(o.within)
 	for _, id := range o.containers {
 		drain.Quit(ctx, drain.Docker{}, deadline, id)
+	}
+	return nil
+}
+
+func restart(ctx context.Context, o options) error {
+	deadline := time.Now().Add(o.within)
+	for _, id := range o.containers {
+		if err := drain.Restart(ctx, drain.Docker{}, deadline, id); err != nil {
+			return err
+		}
 	}
 	return nil
 }

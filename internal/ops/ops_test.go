@@ -96,6 +96,19 @@ func TestWhatIsWrongIsSaidInAFewWords(t *testing.T) {
 	}
 }
 
+func TestAPasswordThatEverybodyKnowsIsAProblemInProductionAlone(t *testing.T) {
+	for instance, want := range map[string]string{"production": "dev gets in with a password that everybody knows", "staging": ""} {
+		r := Row{Instance: instance, URL: "http://x.example", persistent: true, site: answer.Site{URL: "http://x.example", Path: "/", BasicAuth: true}}
+		if err := r.read([]byte(strings.Replace(healthy, `"lock": null`, `"lock": null, "known": ["dev"]`, 1))); err != nil {
+			t.Fatal(err)
+		}
+		r.judge(nil, now)
+		if got := strings.Join(r.Problems, ", "); got != want {
+			t.Errorf("%s: %q, want %q", instance, got, want)
+		}
+	}
+}
+
 func TestWhatIsMeantIsNoProblem(t *testing.T) {
 	for name, change := range map[string][]string{
 		"maintenance":                   {`"maintenance": false`, `"maintenance": true`, `"status": 401`, `"status": 302, "sends_to": "http://x.example/maintenance/"`},

@@ -8,6 +8,7 @@ import (
 	"net/mail"
 	"os"
 	"os/exec"
+	"path"
 	"regexp"
 	"strconv"
 	"strings"
@@ -292,7 +293,7 @@ func Restart(ctx context.Context, name, service string) error {
 		console.Say("%s restarts: it does not answer meanwhile", subject)
 		defer console.Pulse(10*time.Second, console.Say, "waiting until it is healthy")()
 		restarted := make(chan error, 1)
-		go func() { restarted <- restart(s, inst.Get("healthcheck_timeout"), only) }()
+		go func() { restarted <- restart(s, inst.Get("healthcheck_timeout"), inst.Get("request_timeout"), only) }()
 		select {
 		case err := <-restarted:
 			return err
@@ -308,15 +309,29 @@ func Restart(ctx context.Context, name, service string) error {
 }
 
 // restart restarts services, all if there are none, and waits up to timeout, in
-// seconds, until they are healthy.
-func restart(s *server.Server, timeout string, services []string) error {
+// seconds, until they are healthy. What the application serves has requests
+// seconds to end.
+func restart(s *server.Server, timeout, requests string, services []string) error {
 	// A deployment whose caller is gone has given up the lock, and may still be
 	// at work on the server.
 	if _, err := s.Output("flock", "--timeout", "180", "/run/lock/mrs-ops/"+s.Project+".work", "true"); err != nil {
 		return said("an earlier deployment does not end", s.Name, err)
 	}
-	if _, err := s.Output(s.Compose(append([]string{"restart"}, services...)...)...); err != nil {
-		return said("it could not be restarted", s.Name, err)
+	all := services
+	if len(all) == 0 {
+		out, err := s.Output(s.Compose("config", "--services")...)
+		if err != nil {
+			return said("its services can't be listed", s.Name, err)
+		}
+		all = strings.Fields(out)
+	}
+	for _, service := range all {
+		if service == application && gently(s, requests) == nil {
+			continue
+		}
+		if _, err := s.Output(s.Compose("restart", service)...); err != nil {
+			return said("it could not be restarted", s.Name, err)
+		}
 	}
 	// Nothing is made anew: this only waits, and starts what was not running.
 	up := append([]string{"up", "--detach", "--no-recreate", "--wait", "--wait-timeout", timeout}, services...)
@@ -324,6 +339,26 @@ func restart(s *server.Server, timeout string, services []string) error {
 		return said("it is restarted, but not healthy", s.Name, err)
 	}
 	return nil
+}
+
+// hostProgram is where a deployment puts what decides on the server.
+var hostProgram = regexp.MustCompile(`^/usr/local/lib/mrs-ops/mrs-host-[0-9a-f]{16}$`)
+
+// gently restarts the application after what it serves.
+func gently(s *server.Server, requests string) error {
+	program, err := s.Output("cat", path.Join(s.Folder, ".program"))
+	if err != nil {
+		return err
+	}
+	if program = strings.TrimSpace(program); !hostProgram.MatchString(program) {
+		return errors.New("no deployment has left mrs-host there")
+	}
+	ids, err := s.Output("docker", "ps", "--quiet", "--filter", "label=com.docker.compose.project="+s.Project, "--filter", "label=com.docker.compose.service="+application)
+	if err != nil {
+		return err
+	}
+	_, err = s.Output(append([]string{program, "restart", "-within=" + requests + "s"}, strings.Fields(ids)...)...)
+	return err
 }
 
 // said returns a problem with the last line of what a command said about it.

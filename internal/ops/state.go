@@ -48,6 +48,7 @@ type Row struct {
 	Disks       []Disk      `json:"disks"`  // of its server
 	Lock        *Holder     `json:"lock"`   // who changes it at this moment
 	Maintenance bool        `json:"maintenance"`
+	Known       []string    `json:"known_passwords"`        // users whose password everybody knows
 	RemoveAt    *time.Time  `json:"remove_at,omitempty"`    // when a branch's time is over
 	EnvProblems []string    `json:"env_problems,omitempty"` // names of variables that are missing or malformed here
 	Seconds     float64     `json:"seconds"`                // how long it took to find out
@@ -179,7 +180,8 @@ type report struct {
 		Free int64  `json:"free"`
 		Size int64  `json:"size"`
 	} `json:"disks"`
-	Lock *server.Holder `json:"lock"`
+	Lock  *server.Holder `json:"lock"`
+	Known []string       `json:"known"`
 }
 
 // unix returns Unix seconds as a time, nil for 0.
@@ -222,6 +224,7 @@ func (r *Row) read(out []byte) error {
 	}
 	r.Maintenance = a.Maintenance
 	r.RemoveAt = unix(a.RemoveAt)
+	r.Known = a.Known
 	for _, t := range a.Timers {
 		r.Timers = append(r.Timers, Timer{Name: t.Name, Next: unix(t.Next), Last: unix(t.Last), Result: t.Result})
 	}
@@ -313,6 +316,9 @@ func (r *Row) readBackup(a *report) {
 	}
 }
 
+// production is the instance with people's data.
+const production = "production"
+
 // The limits beyond which somebody should look.
 const (
 	oldBackup   = 26 * time.Hour // one is made every night
@@ -348,6 +354,11 @@ func (r *Row) judge(here *HTTP, now time.Time) {
 		r.judgeCertificate(h, now, problem)
 	}
 	r.judgeBackup(now, problem)
+	for _, name := range r.Known {
+		if r.Instance == production {
+			problem("%s gets in with a password that everybody knows", name)
+		}
+	}
 	for _, t := range r.Timers {
 		if t.Result != "" && t.Result != "success" && t.Last != nil {
 			problem("its last %s failed", t.Name)

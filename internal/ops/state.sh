@@ -81,6 +81,17 @@ backup() {
   fi
 }
 
+# known: who gets in with a password that everybody knows.
+known() {
+  local server said MRS_HOST='' DB_NAME='' DB_USER=''
+  # shellcheck source=/dev/null
+  [ ! -e "$folder/.backup.env" ] || . "$folder/.backup.env"
+  [ -x "$MRS_HOST" ] || return
+  server=$(ids --filter label=com.docker.compose.service=postgres)
+  said=$(timeout "$limit" "$MRS_HOST" known -server="$server" -database="$DB_NAME" -role="$DB_USER") || return
+  sed '/./!d; s/.*/"&"/' <<<"$said" | array
+}
+
 # epoch DATE: in Unix seconds; 0 where there is none.
 epoch() { [ -n "$1" ] && date --date "$1" +%s || echo 0; }
 
@@ -130,13 +141,13 @@ take() {
 
 # The slowest first.
 exec {backup}< <(backup) {services}< <(services) {containers}< <(containers) {http}< <(http) {timers}< <(timers) \
-  {disks}< <(disks) {lock}< <(lock)
+  {disks}< <(disks) {lock}< <(lock) {known}< <(known)
 removeat=$(head -c 20 "$folder/removeat")
 [[ $removeat =~ ^[1-9][0-9]*$ ]] || removeat=0
 yes() { "$@" && echo true || echo false; }
 printf '{"deployed": %s, "maintenance": %s, "remove_at": %s' \
   "$(yes [ -e "$folder/docker-compose.yml" ])" "$(yes [ -e "$folder/.maintenance" ])" "$removeat"
 # shellcheck disable=SC2154 # exec makes them
-printf ', "containers": %s, "services": %s, "http": %s, "backup": %s, "timers": %s, "disks": %s, "lock": %s}\n' \
+printf ', "containers": %s, "services": %s, "http": %s, "backup": %s, "timers": %s, "disks": %s, "lock": %s, "known": %s}\n' \
   "$(take "$containers")" "$(take "$services")" "$(take "$http")" "$(take "$backup")" "$(take "$timers")" \
-  "$(take "$disks")" "$(take "$lock")"
+  "$(take "$disks")" "$(take "$lock")" "$(take "$known")"

@@ -80,3 +80,17 @@ func TestWhetherThereIsAUserIsAsked(t *testing.T) {
 		}
 	}
 }
+
+func TestAPasswordIsComparedAsDjangoDoes(t *testing.T) {
+	const hash = "pbkdf2_sha256$150000$abcdefghijkl$VShx1nk/kOv7Jcnb/PoX5sg/AvN4U3JiKVDk5/2TAec="
+	for password, want := range map[string]bool{"test": true, "dev": false, "": false} {
+		if got := Opens(hash, password); got != want {
+			t.Errorf("%q: %t", password, got)
+		}
+	}
+	for _, hash := range []string{"", "!", "!abc", "pbkdf2_sha256$x$y$z", "pbkdf2_sha256$0$y$", "pbkdf2_sha256$99999999999$y$", "argon2$a$b$c"} {
+		if Opens(hash, "test") || Opens(hash, "") {
+			t.Errorf("%q is opened", hash)
+		}
+	}
+}

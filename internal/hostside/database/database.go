@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -24,6 +25,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
+	"github.com/betagouv/mrs-ops/internal/hostside/jobs"
 )
 
 // Want is what the application has to use.
@@ -66,7 +68,7 @@ func Prove(ctx context.Context, app App, want Want) error {
 	if server.PID == 0 {
 		return fmt.Errorf("the PostgreSQL that is backed up, %s, does not run", server.Name)
 	}
-	pg, err := connect(ctx, server, want.Role)
+	pg, err := connect(ctx, server, want.Role, "postgres")
 	if err != nil {
 		return fmt.Errorf("the PostgreSQL that is backed up, %s, can't be asked: %w", server.Name, err)
 	}
@@ -106,7 +108,7 @@ func Prove(ctx context.Context, app App, want Want) error {
 }
 
 // connect opens a session of the server by its own socket, as root of the host.
-func connect(ctx context.Context, server docker.Container, role string) (*pgx.Conn, error) {
+func connect(ctx context.Context, server docker.Container, role, database string) (*pgx.Conn, error) {
 	config, err := pgx.ParseConfig("")
 	if err != nil {
 		return nil, err
@@ -116,9 +118,64 @@ func connect(ctx context.Context, server docker.Container, role string) (*pgx.Co
 	if _, err := os.Stat(config.Host); err != nil {
 		config.Host = fmt.Sprintf("/proc/%d/root/var/run/postgresql", server.PID)
 	}
-	config.Port, config.User, config.Database, config.Password = 5432, role, "postgres", ""
+	config.Port, config.User, config.Database, config.Password = 5432, role, database, ""
 	config.TLSConfig, config.Fallbacks = nil, nil
 	return pgx.ConnectConfig(ctx, config)
+}
+
+// Jobs returns when the application's jobs run, as its database has it: none where
+// there is no such table.
+func Jobs(ctx context.Context, want Want) (all []jobs.Job, err error) {
+	err = ask(ctx, want, "public.djcall_cron", func(ctx context.Context, pg *pgx.Conn) error {
+		rows, err := pg.Query(ctx, "select minute, hour, day, month, weekday from public.djcall_cron order by id")
+		if err == nil {
+			all, err = pgx.CollectRows(rows, pgx.RowToStructByPos[jobs.Job])
+		}
+		return err
+	})
+	return all, err
+}
+
+// Passwords returns the hashes of those of the named users who may log in, by
+// their names: none where there is no such table.
+func Passwords(ctx context.Context, want Want, names []string) (map[string]string, error) {
+	hashes := map[string]string{}
+	return hashes, ask(ctx, want, "public.auth_user", func(ctx context.Context, pg *pgx.Conn) error {
+		rows, err := pg.Query(ctx, "select username, password from public.auth_user where is_active and username = any($1)", names)
+		if err != nil {
+			return err
+		}
+		var name, hash string
+		_, err = pgx.ForEachRow(rows, []any{&name, &hash}, func() error {
+			hashes[name] = hash
+			return nil
+		})
+		return err
+	})
+}
+
+// ask opens a session of the database for a question about a table, which is not
+// asked where there is no such table.
+func ask(ctx context.Context, want Want, table string, question func(context.Context, *pgx.Conn) error) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	server, err := docker.Inspect(ctx, want.Server)
+	if err != nil {
+		return err
+	}
+	if server.PID == 0 {
+		return docker.ErrDown
+	}
+	pg, err := connect(ctx, server, want.Role, want.Name)
+	if err != nil {
+		return err
+	}
+	defer pg.Close(context.WithoutCancel(ctx))
+	var there bool
+	if err := pg.QueryRow(ctx, "select to_regclass($1) is not null", table).Scan(&there); err != nil || !there {
+		return err
+	}
+	return question(ctx, pg)
 }
 
 func served(ctx context.Context, pg *pgx.Conn) ([]session, error) {
@@ -180,24 +237,30 @@ func ports(container docker.Container) []uint16 {
 
 // instead says what the application uses, where it is not what is backed up.
 func instead(ctx context.Context, container, server docker.Container, want Want, seen map[string]bool) string {
-	text := fmt.Sprintf("the application does not use the database %s of %s, which is what is backed up: ", want.Name, server.Name)
-	for name := range seen {
-		return text + "it uses the database " + name + " there (see DB_NAME)"
-	}
 	// What it has connected to lately: the kernel remembers for a minute.
 	connections, err := container.Connections()
+	what := other(connections, container, server, seen, func(a netip.Addr) string { return docker.Owner(ctx, a) })
 	if err != nil {
-		return text + "what it uses could not be found out: " + err.Error()
+		what = "what it uses could not be found out: " + err.Error()
+	}
+	return fmt.Sprintf("the application does not use the database %s of %s, which is what is backed up: %s", want.Name, server.Name, what)
+}
+
+// other says what an application uses that was seen in other databases of the
+// server, and has these connections. owner names the container with an address.
+func other(connections []docker.Connection, container, server docker.Container, seen map[string]bool, owner func(netip.Addr) string) string {
+	if len(seen) > 0 {
+		return "it uses the database " + strings.Join(slices.Sorted(maps.Keys(seen)), ", ") + " there (see DB_NAME)"
 	}
 	for _, c := range connections {
 		if !slices.Contains(ports(container), c.Remote.Port()) || slices.Contains(server.Addresses, c.Remote.Addr()) {
 			continue
 		}
-		other := c.Remote.String()
-		if name := docker.Owner(ctx, c.Remote.Addr()); name != "" {
-			other = name + " (" + other + ")"
+		where := c.Remote.String()
+		if name := owner(c.Remote.Addr()); name != "" {
+			where = name + " (" + where + ")"
 		}
-		return text + "it is connected to the PostgreSQL of " + other + " (see DB_HOST)"
+		return "it is connected to the PostgreSQL of " + where + " (see DB_HOST)"
 	}
-	return text + fmt.Sprintf("it is connected to no PostgreSQL; its DB_ENGINE is %q (see the compose file)", container.Env["DB_ENGINE"])
+	return fmt.Sprintf("it is connected to no PostgreSQL; its DB_ENGINE is %q (see the compose file)", container.Env["DB_ENGINE"])
 }

@@ -27,7 +27,8 @@ type Container struct {
 	Name      string
 	PID       int // of its first process; 0: it does not run
 	Running   bool
-	Restarts  int // by the engine
+	Restarts  int    // by the engine
+	Started   string // when it did last
 	Env       map[string]string
 	Addresses []netip.Addr // in all of its networks
 }
@@ -61,8 +62,9 @@ func parse(out []byte) ([]Container, error) {
 		Name         string
 		RestartCount int
 		State        struct {
-			Running bool
-			Pid     int
+			Running   bool
+			Pid       int
+			StartedAt string
 		}
 		Config          struct{ Env []string }
 		NetworkSettings struct {
@@ -74,7 +76,7 @@ func parse(out []byte) ([]Container, error) {
 	}
 	var all []Container
 	for _, r := range raw {
-		c := Container{ID: r.ID, Name: strings.TrimPrefix(r.Name, "/"), PID: r.State.Pid, Running: r.State.Running, Restarts: r.RestartCount, Env: map[string]string{}}
+		c := Container{ID: r.ID, Name: strings.TrimPrefix(r.Name, "/"), PID: r.State.Pid, Running: r.State.Running, Restarts: r.RestartCount, Started: r.State.StartedAt, Env: map[string]string{}}
 		for _, line := range r.Config.Env {
 			name, value, _ := strings.Cut(line, "=")
 			c.Env[name] = value

@@ -24,6 +24,10 @@ type Engine interface {
 	Quit(ctx context.Context, id string) bool
 	// Running reports whether the container runs.
 	Running(ctx context.Context, id string) bool
+	// Started returns when the container started last.
+	Started(ctx context.Context, id string) string
+	// Restart ends the container, whatever it serves, and starts it again.
+	Restart(ctx context.Context, id string) error
 	// Remove ends and removes the container.
 	Remove(ctx context.Context, id string) error
 }
@@ -65,6 +69,22 @@ func Quit(ctx context.Context, engine Engine, deadline time.Time, id string) {
 	for engine.Running(ctx, id) && time.Now().Before(deadline) && ctx.Err() == nil {
 		sleep(ctx)
 	}
+}
+
+// Restart has the application in a container end what it serves, and then itself;
+// the engine starts it again by the container's restart policy. Where that does
+// not happen in time, the engine restarts it whatever it serves.
+func Restart(ctx context.Context, engine Engine, deadline time.Time, id string) error {
+	before := engine.Started(ctx, id)
+	if engine.Quit(ctx, id) {
+		for time.Now().Before(deadline) && ctx.Err() == nil {
+			if engine.Started(ctx, id) != before && engine.Running(ctx, id) {
+				return nil
+			}
+			sleep(ctx)
+		}
+	}
+	return engine.Restart(ctx, id)
 }
 
 // idle waits until no connection is open, seen twice: what is about to be a
@@ -133,6 +153,21 @@ func (Docker) Quit(ctx context.Context, id string) bool {
 func (Docker) Running(ctx context.Context, id string) bool {
 	c, err := docker.Inspect(ctx, id)
 	return err == nil && c.Running
+}
+
+// Started asks the engine.
+func (Docker) Started(ctx context.Context, id string) string {
+	c, err := docker.Inspect(ctx, id)
+	if err != nil {
+		return ""
+	}
+	return c.Started
+}
+
+// Restart is the engine's own.
+func (Docker) Restart(ctx context.Context, id string) error {
+	_, err := docker.Run(ctx, "restart", id)
+	return err
 }
 
 // Remove stops it first: an application that does heed SIGTERM may have its own end.

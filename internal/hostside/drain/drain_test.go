@@ -16,6 +16,7 @@ type fake struct {
 	busy  map[string]time.Duration // until when it has an open connection
 	quits bool                     // whether the application ends by itself
 	ends  time.Duration            // how long that takes
+	again bool                     // whether the engine starts it again
 	asked map[string]time.Time
 	did   []string
 }
@@ -42,7 +43,21 @@ func (f *fake) Quit(_ context.Context, id string) bool {
 	return f.quits
 }
 
-func (f *fake) Running(_ context.Context, id string) bool { return time.Since(f.asked[id]) < f.ends }
+func (f *fake) Started(_ context.Context, id string) string {
+	if asked, ok := f.asked[id]; ok && f.again && time.Since(asked) >= f.ends {
+		return "again"
+	}
+	return "before"
+}
+
+func (f *fake) Restart(_ context.Context, id string) error {
+	f.note("restart %s", id)
+	return nil
+}
+
+func (f *fake) Running(_ context.Context, id string) bool {
+	return time.Since(f.asked[id]) < f.ends || f.again
+}
 
 func (f *fake) Remove(_ context.Context, id string) error {
 	f.note("remove %s", id)
@@ -86,4 +101,27 @@ func TestWhoIsInterruptedLeavesNoContainerBehind(t *testing.T) {
 			t.Error(f.did, err)
 		}
 	})
+}
+
+func TestARestartLetsTheApplicationEndByItself(t *testing.T) {
+	for name, test := range map[string]struct {
+		quits, again bool
+		ends         time.Duration
+		did          string
+	}{
+		"it ends, and the engine starts it": {true, true, 3 * time.Second, "0s quit a"},
+		"it can't":                          {false, true, 0, "0s quit a, 0s restart a"},
+		"it does not end in time":           {true, true, time.Hour, "0s quit a, 1m0s restart a"},
+		"it ends, and nobody starts it":     {true, false, 3 * time.Second, "0s quit a, 1m0s restart a"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := &fake{began: time.Now(), quits: test.quits, ends: test.ends, again: test.again, asked: map[string]time.Time{}}
+				err := Restart(t.Context(), f, time.Now().Add(time.Minute), "a")
+				if got := strings.Join(f.did, ", "); err != nil || got != test.did {
+					t.Errorf("did %s; %v\nwant %s", got, err, test.did)
+				}
+			})
+		})
+	}
 }
