@@ -38,6 +38,7 @@ var Variables = []Variable{
 	{Name: "compose", Doc: "the compose files to merge, in order, separated by commas", Required: true, check: checkFiles},
 	{Name: "healthcheck_path", Doc: "the page that the health check asks for: one that needs no database, and that maintenance closes", Default: "/manifest.json", Required: true, check: matches(pagePattern, "a path")},
 	{Name: "request_timeout", Doc: "seconds that the application lets a request last (uWSGI's harakiri); so long its old container is waited for", Default: "120", Required: true, check: whole(1, 3600)},
+	{Name: "wait_for_jobs", Doc: "1: no container starts near a minute in which the application's own jobs run; empty: at once, and a job may run twice", Default: "1", check: flag},
 	{Name: "healthcheck_timeout", Doc: "seconds to wait for a deployed instance to answer", Default: "120", Required: true, check: whole(1, 3600)},
 
 	{Name: "HOST", Doc: "the name that the site answers to, with :PORT unless it is PROTO's own", Required: true, check: matches(hostPattern, "HOST or HOST:PORT")},

@@ -35,6 +35,8 @@ fi
 umask 077
 
 NAME='' RESTIC_REPOSITORY='' LFTP_DSN='' LFTP_PLAIN='' DB_NAME='' DB_USER='' MRS_HOST='' URL='' NAMES='' PAGE=/ BASICAUTH='' TIMEOUT='' SLACK=''
+# shellcheck disable=SC2034 # restore.sh's
+JOBS=''
 # shellcheck source=/dev/null
 . ./.backup.env
 : "${NAME:?}" "${RESTIC_REPOSITORY:?}" "${DB_NAME:?}" "${DB_USER:?}" "${MRS_HOST:?}" "${URL:?}" "${TIMEOUT:?}"

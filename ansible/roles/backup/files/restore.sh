@@ -133,7 +133,7 @@ recover() {
       [ "${1:-}" = again ] || { retry; tell "$NAME on $(hostname): $reason" || true; }
       exit 1
     fi
-    if [ "${started:-}" = yes ] && [ "${#folders[@]}" != 0 ]; then
+    if [ "${started:-}" = yes ] && [ -n "${folders[*]/spooler/}" ]; then
       # People may have used it: it goes only when somebody says so.
       mv -- "$beside" "undone.$stamp"
       rename "$database" "${DB_NAME}_undone_${stamp,,}" || true
@@ -143,6 +143,12 @@ recover() {
     fi
     say "$NAME is as it was before"
     [ "${1:-}" != again ] || tell "$NAME on $(hostname): a restore that could not be undone is undone; it is as it was before" || true
+  fi
+  if [ "${1:-}" = boot ] && [ -e .recreating ]; then
+    say "the power went when the containers were being replaced: starting what docker-compose.yml says"
+    wait_for_engine
+    compose up --detach >/dev/null 2>&1 || die "the stack does not start" "docker compose --file $PWD/docker-compose.yml up --detach"
+    rm -f .recreating
   fi
   for cut in .running.*; do
     [ -e "$cut" ] || continue
@@ -331,6 +337,18 @@ if [ "$only" != attachments ]; then
   analyzing=''
 fi
 
+if [ "$only" != attachments ]; then
+  # What waits to be mailed names rows of the database that goes: in another one it would be somebody else's.
+  if [ -d spooler ]; then
+    (cd spooler && find . -type d -print0) | while IFS= read -r -d '' part; do
+      mkdir -p "$beside/spooler/$part"
+      chown --reference "spooler/$part" "$beside/spooler/$part"
+      chmod --reference "spooler/$part" "$beside/spooler/$part"
+    done
+    folders+=(spooler)
+  fi
+  [ -z "$JOBS" ] || "$MRS_HOST" moment -server="$database_server" -database="$DB_NAME" -role="$DB_USER" -lead=60s "$(container django)" 8>&- 9>&- </dev/null || true
+fi
 say "swapping"
 [ -z "$copy" ] || [ -e mrsattachments/1x1.png ] || placeholder=missing
 restarts=$(docker inspect --format '{{.HostConfig.RestartPolicy.Name}}' "$(container django)" 2>/dev/null || true)
@@ -366,7 +384,11 @@ rm -f .restore.swap
 sync .
 phase=swapped
 
+waiting=0
+[ ! -d "spooler.$stamp" ] || waiting=$(find "spooler.$stamp" -type f | wc -l)
+[ "$waiting" = 0 ] || say "$waiting mails or jobs were waiting to be done: with the database that they are of they are set aside, in spooler.$stamp"
 if [ -n "$copy" ]; then
+  for earlier in spooler.*; do [ ! -d "$earlier" ] || [ "$earlier" = "spooler.$stamp" ] || rm -rf -- "$earlier"; done
   for earlier in $(databases before); do [ "$earlier" = "$kept" ] || drop "$earlier"; done
 fi
 [ "$only" = attachments ] || say "kept as it was: database $kept"

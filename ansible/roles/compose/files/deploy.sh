@@ -12,6 +12,7 @@
 #   url names page     where the site has to answer, its other names, and what it is asked for
 #   timeout            within how many seconds
 #   drain              seconds that requests which are being served may take when their container is replaced
+#   jobs               not empty: nothing starts near a minute in which the application's own jobs run
 #   database role      what is backed up, and its superuser
 #   basicauth          not empty: being asked for a password is an answer
 #   maxconn            the host's net.core.somaxconn; empty: left as it is
@@ -28,7 +29,7 @@
 set -euo pipefail
 umask 077
 : "${project:?}" "${folder:?}" "${source:?}" "${program:?}" "${url:?}" "${page:?}" "${timeout:?}" "${drain:?}" "${database:?}" "${role:?}"
-pull=${pull:-always} names=${names:-} networks=${networks:-} basicauth=${basicauth:-} maxconn=${maxconn:-} persistent=${persistent:-} lifetime=${lifetime:-}
+pull=${pull:-always} names=${names:-} networks=${networks:-} basicauth=${basicauth:-} jobs=${jobs:-} maxconn=${maxconn:-} persistent=${persistent:-} lifetime=${lifetime:-}
 who=${who:-$(logname 2>/dev/null || echo root)@$(hostname)} what=${what:-deploy} token=${token:-}
 
 keep=10          # releases
@@ -304,12 +305,22 @@ visited() {
 # right CONTAINER: its own answers are right, its front page too, and it uses the database that is backed up.
 right() {
   local server
-  answers "$1" && answers -path=/ -within=0s "$1" || return 1
+  answers "$1" && answers -path=/ -within=10s "$1" || return 1
   server=$(of_service postgres | tail -n 1)
   [ -n "$server" ] || return 0
   run "$program" proves "${site[@]}" -port="$port" -server="$server" -database="$database" -role="$role" "$1" 2>.deploy.said || {
     reason=$(tail -n 1 .deploy.said)
     return 1
+  }
+}
+# moment SECONDS: waits until none of the application's jobs runs in the next seconds: two containers would
+# both run it.
+moment() {
+  local server
+  server=$(of_service postgres | tail -n 1)
+  [ -n "$jobs" ] && [ -n "$server" ] && [ "$(inspect '{{.State.Running}}' "$server")" = true ] || return 0
+  run "$program" moment -server="$server" -database="$database" -role="$role" -lead="$1s" "$(the_one)" > >(while IFS= read -r line; do say "$line"; done) 2>.deploy.said || {
+    say "$(tail -n 1 .deploy.said)"
   }
 }
 # the_one: the container of the service that started last.
@@ -393,7 +404,7 @@ roll() {
   until [[ $(visits "$id" || true) =~ ^[1-9] ]]; do
     [ "$(inspect '{{.State.Status}} {{.RestartCount}}' "$id")" = "running 0" ] || { last_words "$id"; die "the new $service was healthy, and then died"; }
     [ $SECONDS -lt $deadline ] || die "the load balancer sends nobody to the new $service"
-    for _ in 1 2; do answers -within=0s || true; done
+    for _ in 1 2; do answers -within=0s || reason=''; done
   done
   for id in "${olds[@]}"; do
     # What is down has no door.
@@ -480,7 +491,7 @@ finish() {
       undo
     fi
   fi
-  rm -f .deploy.*
+  rm -f .deploy.* .recreating
   [ $mine = no ] || rm -f "/run/lock/mrs-ops/$project.pid"
   # Whoever holds the lock waits for as long as we are said to wait.
   [ "$(cat "/run/lock/mrs-ops/$project.waits" 2>/dev/null)" != $$ ] || rm -f "/run/lock/mrs-ops/$project.waits"
@@ -534,6 +545,8 @@ others=no first=no release='' commit='' port=8000
 take_locks
 plan=$(mktemp)
 rm -f .deploy.*
+# What decides here from now on, for whoever asks between deployments.
+[ "$(cat .program 2>/dev/null)" = "$program" ] || { echo "$program" >.deploy.program; place .deploy.program .program; }
 
 [ -e docker-compose.yml ] || first=yes
 write_next
@@ -613,6 +626,7 @@ else
   # Also one that never gets well is removed in time.
   [ -z "$lifetime" ] || [ -e removeat ] || live_until $(($(date +%s) + lifetime))
   why=$(why_not_roll)
+  [ "$first" = yes ] || ! printf '%s\n' "${changes[@]}" | grep --quiet "^$service " || moment $((60 + drain))
   if [ "$first" = yes ]; then
     phase=recreating
     cp docker-compose.next.yml .deploy.first.yml
@@ -628,6 +642,8 @@ else
     phase=recreating
     if printf '%s\n' "${changes[@]}" | grep --quiet "^$service "; then
       say "$service is stopped and started anew, since $why: the site does not answer meanwhile"
+      # The boot after a power cut brings up what docker-compose.yml says.
+      [ ${#olds[@]} = 0 ] || { : >.recreating; sync -- .recreating .; }
       farewell "${olds[@]}"
     fi
     up docker-compose.next.yml || { cat .deploy.log >&2; for id in $(of_service "$service"); do last_words "$id"; done; die "the stack does not start well"; }
