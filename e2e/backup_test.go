@@ -308,6 +308,8 @@ systemctl restart mrs-staging-backup.timer`)
 		l.mustMage(t, "ops:backup", "staging")
 	})
 
+	step(t, "what waits to be mailed goes with the database that it is of", func(t *testing.T) { mailsOverARestore(t, l) })
+
 	step(t, "a restore is asked about", func(t *testing.T) {
 		if r := l.mage(t, "ops:restore", "staging", "latest"); r.status == 0 || !strings.Contains(r.output, "hint: -yes") {
 			t.Errorf("exit status %d\n%s", r.status, r.output)
@@ -467,7 +469,7 @@ restic backup --json --host mrs-staging --time "$(date --date '+1 hour' '+%F %T'
 
 	t.Run("a restore that does not work out, or is interrupted, changes nothing", func(t *testing.T) { brokenRestores(t, l, slack, before) })
 
-	alone(t, "the power goes during a backup", func(t *testing.T) {
+	step(t, "the power goes during a backup", func(t *testing.T) {
 		l.disk(t)
 		// What was good before the power went is, and another one is made.
 		for until, more := range map[string]int{"dumping the database": 1, "making a snapshot": 1, "mirroring": 2} {
@@ -614,7 +616,7 @@ docker ps -aq --filter label=com.docker.compose.project=mrs-staging-trial`
 			}
 		})
 	}
-	alone(t, "the power goes", func(t *testing.T) {
+	step(t, "the power goes", func(t *testing.T) {
 		l.disk(t)
 		for _, until := range []string{"restoring the database", "swapping"} {
 			t.Run(until, func(t *testing.T) {
@@ -779,4 +781,62 @@ func (l rehearsal) bridge(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return host
+}
+
+// mailsOverARestore restores staging while a mail waits that could not be sent,
+// and then sends others, whose rows have the numbers that its row had.
+func mailsOverARestore(t *testing.T, l rehearsal) {
+	l.mustMage(t, "ops:backup", "staging")
+	l.sh(t, "staging", `django=$(docker ps --quiet --filter name=mrs-staging-django)
+docker exec "$django" djcli save settings.AUTH_USER_MODEL +username=dev is_superuser=True
+docker exec "$django" djcli chpasswd username=dev dev
+docker stop mrs-staging-mail-1`)
+	mail := func(to string) {
+		t.Helper()
+		request, err := http.NewRequest(http.MethodPost, "http://"+l.staging+"/demande", strings.NewReader("email="+to+"@example.org"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Host = "www.staging.lab"
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		request.SetBasicAuth("dev", "dev")
+		client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		answer, err := client.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode != http.StatusFound {
+			t.Fatalf("it answers %s", answer.Status)
+		}
+	}
+	const waiting = "find /home/mrs-staging/spooler/mail -type f | wc -l"
+	mail("before")
+	if got := l.sh(t, "staging", waiting); got != "1" {
+		t.Errorf("%s mails wait", got)
+	}
+	out := l.mustMage(t, "ops:restore", "staging", "latest", "-yes")
+	if !strings.Contains(out, "1 mails or jobs were waiting to be done: with the database that they are of they are set aside, in spooler.") {
+		t.Errorf("it says\n%s", out)
+	}
+	if got := l.sh(t, "staging", waiting+"; find /home/mrs-staging/spooler.*/mail -type f | wc -l; stat -c '%u %g' /home/mrs-staging/spooler /home/mrs-staging/spooler/mail"); got != "0\n1\n1000 1000\n1000 1000" {
+		t.Errorf("what waits, and what is set aside: %q", got)
+	}
+	l.sh(t, "staging", `docker start mrs-staging-mail-1
+django=$(docker ps --quiet --filter name=mrs-staging-django)
+docker exec "$django" djcli save settings.AUTH_USER_MODEL +username=dev is_superuser=True
+docker exec "$django" djcli chpasswd username=dev dev`)
+	for n := range 20 {
+		mail(fmt.Sprintf("after-%d", n))
+	}
+	eventually(t, "all are sent", func() bool { return l.sh(t, "staging", waiting) == "0" })
+	box := l.messages(t, "mrs-staging-mail-1")
+	for n := range 20 {
+		if got := strings.Count(box, fmt.Sprintf(`"after-%d@example.org"`, n)); got != 1 {
+			t.Errorf("after-%d got %d mails", n, got)
+		}
+	}
+	if strings.Contains(box, "before@") {
+		t.Error("a mail of the database before was sent")
+	}
 }

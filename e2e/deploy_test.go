@@ -78,6 +78,10 @@ func TestWhatIsDeployedAnswersWhateverGoesWrong(t *testing.T) {
 			t.Parallel()
 			deploymentsOfStaging(t, l, first, second)
 		})
+		t.Run("ecole: none of the application's jobs runs twice", func(t *testing.T) {
+			t.Parallel()
+			jobsOfEcole(t, l, first, second)
+		})
 	})
 
 	step(t, "from CI: the right instance, by its own key, and nothing is left or shown", func(t *testing.T) { fromCI(t, l) })
@@ -107,7 +111,7 @@ const hostile, slug = `feature/É$(reboot)_x`, "feature-e-reboot-x-9b0fae6"
 func deploymentsOfProduction(t *testing.T, l rehearsal, first, second string) {
 	// A page, and what it is made of.
 	site := []string{"/", "/static/admin/css/base.css", "/static/admin/css/fonts.css", "/static/admin/css/login.css", "/static/admin/css/forms.css",
-		"/static/admin/css/responsive.css", "/static/admin/css/base.css", "/static/admin/css/dashboard.css", "/static/admin/css/rtl.css", "/static/admin/js/core.js"}
+		"/static/admin/css/responsive.css", "/static/admin/css/base.css", "/static/admin/css/dashboard.css", "POST /demande", "/static/admin/js/core.js"}
 	alone(t, "who is served while nothing is deployed is served during three deployments", func(t *testing.T) {
 		underLoad(t, l.production, "www.production.lab", 200, site, func() {
 			for _, image := range []string{second, first, second} {
@@ -118,6 +122,8 @@ func deploymentsOfProduction(t *testing.T, l rehearsal, first, second string) {
 			t.Errorf("it serves %s", got)
 		}
 		l.whole(t, "production", "mrs-production", "/home/mrs-production")
+		// Nobody takes production's mails here, and they are tried again for ever.
+		l.sh(t, "production", "find /home/mrs-production/spooler -type f -delete")
 	})
 
 	step(t, "a release that does not work out changes nothing for visitors", func(t *testing.T) {
@@ -142,6 +148,35 @@ func deploymentsOfProduction(t *testing.T, l rehearsal, first, second string) {
 					t.Errorf("it serves %s", got)
 				}
 				if e := l.last(t, "production"); e.Outcome != c.outcome || !strings.Contains(e.Reason, c.reason) || e.What != "deploy "+c.image || !strings.Contains(e.Who, "@") {
+					t.Errorf("the audit log says %+v", e)
+				}
+				l.whole(t, "production", "mrs-production", "/home/mrs-production")
+			})
+		}
+		for name, c := range map[string]struct{ from, to, reason string }{
+			"it writes to a file in its container": {"DB_ENGINE=django.db.backends.postgresql", "DB_ENGINE=django.db.backends.sqlite3", "it is connected to no PostgreSQL; its DB_ENGINE is \"django.db.backends.sqlite3\""},
+			"it uses another database":             {"DB_NAME=${DB_NAME:-mrs}", "DB_NAME=postgres", "it uses the database postgres there"},
+			"it uses its neighbour's database":     {"DB_HOST=postgres", "DB_HOST=neighbour", "it is connected to the PostgreSQL of neighbour"},
+		} {
+			t.Run(name, func(t *testing.T) {
+				base := must(t, "cat", filepath.Join(root, "compose/docker-compose.yml"))
+				if !strings.Contains(base, "- "+c.from+"\n") {
+					t.Fatalf("the compose file does not say %s", c.from)
+				}
+				if err := os.WriteFile(filepath.Join(l.dir, "compose/elsewhere.yml"), []byte(strings.Replace(base, "- "+c.from+"\n", "- "+c.to+"\n", 1)), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				l.sh(t, "production", `docker run --detach --name neighbour --network mrs-production_default --network-alias neighbour \
+--env POSTGRES_DB=mrs --env POSTGRES_USER=django --env POSTGRES_PASSWORD="$(docker exec mrs-production-postgres-1 printenv POSTGRES_PASSWORD)" `+l.registry+`/postgres:15 >/dev/null`)
+				defer l.sh(t, "production", "docker rm --force --volumes neighbour >/dev/null")
+				leave := visitors(l.production, "www.production.lab", 10, alive, "/")
+				wrong := l.with("compose=elsewhere.yml,docker-compose.traefik.yml,docker-compose.persist.yml")
+				r := rehearsal{wrong, l.production, l.staging, l.registry}.mage(t, "deploy:production", "-yes", "-image="+second)
+				allServed(t, leave())
+				if r.status == 0 || !strings.Contains(r.output, c.reason) {
+					t.Errorf("exit status %d\n%s", r.status, r.output)
+				}
+				if e := l.last(t, "production"); e.Outcome != "rolled back" {
 					t.Errorf("the audit log says %+v", e)
 				}
 				l.whole(t, "production", "mrs-production", "/home/mrs-production")
@@ -220,6 +255,29 @@ func deploymentsOfProduction(t *testing.T, l rehearsal, first, second string) {
 // deploymentsOfStaging are those of staging, which serves first, of its
 // neighbour ecole, and of branches.
 func deploymentsOfStaging(t *testing.T, l rehearsal, first, second string) {
+	step(t, "a branch lets dev in, and comes back when the engine does", func(t *testing.T) {
+		enters := func() int {
+			request, err := http.NewRequest(http.MethodGet, "http://"+l.staging+"/", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Host = "plain.test.lab"
+			request.SetBasicAuth("dev", "dev")
+			answer, err := http.DefaultClient.Do(request)
+			if err != nil {
+				return 0
+			}
+			answer.Body.Close()
+			return answer.StatusCode
+		}
+		if got := enters(); got != http.StatusOK {
+			t.Errorf("it answers %d", got)
+		}
+		if got := l.sh(t, "staging", "docker inspect --format '{{.HostConfig.RestartPolicy.Name}}' test-plain-django-1 test-plain-postgres-1 test-plain-mail-1"); got != "unless-stopped\nunless-stopped\nunless-stopped" {
+			t.Errorf("after a reboot: %s", got)
+		}
+	})
+
 	step(t, "nothing to change: nothing is changed, and it is said", func(t *testing.T) {
 		out := l.mustMage(t, "deploy:staging", "-image="+first)
 		if !strings.Contains(lastLine(out), "http://www.staging.lab answers (nothing to change, changed=0 in ") {
@@ -397,12 +455,14 @@ func deploymentsOfStaging(t *testing.T, l rehearsal, first, second string) {
 			}
 		}
 		l.mustMage(t, "ops:sendTestEmail", "staging", "somebody@example.org")
-		said := l.sh(t, "staging", "curl --silent --fail http://$(docker inspect --format '{{.NetworkSettings.Networks.web.IPAddress}}' mrs-staging-mail-1):8025/api/v2/messages")
-		if !strings.Contains(said, `"somebody@example.org"`) {
+		if said := l.messages(t, "mrs-staging-mail-1"); !strings.Contains(said, `"somebody@example.org"`) {
 			t.Errorf("the mail server has %s", said)
 		}
 		if out := l.mustMage(t, "ops:logs", "staging", "-service=django"); !strings.Contains(out, "spawned uWSGI worker 12") {
 			t.Errorf("the logs are\n%s", out)
+		}
+		if out := l.sh(t, "staging", "journalctl --output cat CONTAINER_NAME=$(docker ps --format '{{.Names}}' --filter name=mrs-staging-django)"); !strings.Contains(out, "spawned uWSGI worker 12") {
+			t.Errorf("the journal has\n%s", out)
 		}
 		if out := l.mustMage(t, "ops:exec", "staging", `printf '%s|' "a b" '$HOME'`); out != "a b|$HOME|" {
 			t.Errorf("it printed %q", out)
@@ -528,4 +588,44 @@ func fromCI(t *testing.T, l rehearsal) {
 			}
 		})
 	}
+}
+
+// messages returns what a test server on staging's machine has got, in JSON.
+func (l rehearsal) messages(t *testing.T, container string) string {
+	t.Helper()
+	return l.sh(t, "staging", "curl --silent --fail http://$(docker inspect --format '{{.NetworkSettings.Networks.web.IPAddress}}' "+container+"):8025/api/v2/messages")
+}
+
+// jobsOfEcole has a job of the application run in a coming minute, and ecole
+// deployed just before it: its mails are sent once.
+func jobsOfEcole(t *testing.T, l rehearsal, first, second string) {
+	sql := func(t *testing.T, query string) {
+		t.Helper()
+		l.sh(t, "staging", "docker exec -i mrs-ecole-postgres-1 psql -U django -d mrs -v ON_ERROR_STOP=1 -Xqt <<'SQL'\n"+query+"\nSQL")
+	}
+	var minute time.Time
+	step(t, "a container that knows the job's minute", func(t *testing.T) {
+		minute = time.Now().UTC().Add(100 * time.Second).Truncate(time.Minute)
+		// The job mails each fund that is active.
+		sql(t, "insert into caisse_caisse (code, name, number, liquidation_email, active) values ('999', 'one', '99', 'one@fund.example', true)")
+		sql(t, fmt.Sprintf("update djcall_cron set minute = '%d', hour = '%d', weekday = '*' from djcall_caller c where c.id = caller_id and callback like '%%daily_mail'", minute.Minute(), minute.Hour()))
+		l.mustMage(t, "deploy:to", "ecole", "-image="+first)
+	})
+	time.Sleep(time.Until(minute.Add(-20 * time.Second)))
+	var d began
+	step(t, "the next one waits for the end of it", func(t *testing.T) {
+		patient := l
+		patient.clone = l.with("wait_for_jobs=1")
+		d = patient.begin(t, "until the application's job of ", "deploy:to", "ecole", "-image="+second)
+	})
+	time.Sleep(time.Until(minute.Add(time.Minute)))
+	step(t, "its mails are sent once", func(t *testing.T) {
+		if err := d.end(t); err != nil {
+			t.Errorf("%v\n%s", err, d.said())
+		}
+		if n := strings.Count(l.messages(t, "mrs-ecole-mail-1"), `"one@fund.example"`); n != 1 {
+			t.Errorf("the fund got %d mails", n)
+		}
+		l.whole(t, "staging", "mrs-ecole", "/home/mrs-ecole")
+	})
 }

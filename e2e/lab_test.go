@@ -114,7 +114,8 @@ func inTheLab(t *testing.T, names ...string) rehearsal {
 		t.Fatalf("the lab: %v", theLab.err)
 	}
 	machines := theLab.lab(t)
-	return rehearsal{theLab.clone, machines["production"].Address, machines["staging"].Address, machines["staging"].Registry}
+	// Whatever time it is: the test about the jobs' minutes waits for them.
+	return rehearsal{theLab.with("wait_for_jobs="), machines["production"].Address, machines["staging"].Address, machines["staging"].Registry}
 }
 
 // open makes the lab, or goes on with the one that was kept.

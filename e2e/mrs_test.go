@@ -381,9 +381,6 @@ func (f *facts) away(t *testing.T, meanwhile func()) {
 	})
 }
 
-// notMended are lines that are not true of demo/ yet.
-var notMended = []string{}
-
 func TestTheStandInIsNoKinderThanMRS(t *testing.T) {
 	on(t)
 	paper, err := os.ReadFile(filepath.Join(root, "docs/mrs.md"))

@@ -85,17 +85,24 @@ func version(address, host string) string {
 	return answer.Header.Get("X-Demo-Commit")
 }
 
-// visitors ask a site rate times a second for one of paths, in turn, until the
-// function that is returned is called, which tells how often each answer came.
+// visitors ask a site rate times a second for one of paths, in turn; POST before
+// a path sends a form there. They do until the function that is returned is called, which tells how often each answer came.
 func visitors(address, host string, rate int, paths ...string) (leave func() map[string]int) {
 	client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	answers := map[string]int{}
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	visit := func(path string) string {
-		request, err := http.NewRequest(http.MethodGet, "http://"+address+path, nil)
+		method, body := http.MethodGet, io.Reader(nil)
+		if posted, ok := strings.CutPrefix(path, "POST "); ok {
+			method, body, path = http.MethodPost, strings.NewReader("email=somebody@example.org"), posted
+		}
+		request, err := http.NewRequest(method, "http://"+address+path, body)
 		if err != nil {
 			return err.Error()
+		}
+		if body != nil {
+			request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		}
 		request.Host = host
 		answer, err := client.Do(request)
