@@ -458,10 +458,10 @@ func deploymentsOfStaging(t *testing.T, l rehearsal, first, second string) {
 		if said := l.messages(t, "mrs-staging-mail-1"); !strings.Contains(said, `"somebody@example.org"`) {
 			t.Errorf("the mail server has %s", said)
 		}
-		if out := l.mustMage(t, "ops:logs", "staging", "-service=django"); !strings.Contains(out, "spawned uWSGI worker 12") {
+		if out := l.mustMage(t, "ops:logs", "staging", "-service=django"); !strings.Contains(out, "=> generated ") {
 			t.Errorf("the logs are\n%s", out)
 		}
-		if out := l.sh(t, "staging", "journalctl --output cat CONTAINER_NAME=$(docker ps --format '{{.Names}}' --filter name=mrs-staging-django)"); !strings.Contains(out, "spawned uWSGI worker 12") {
+		if out := l.sh(t, "staging", "journalctl --output cat CONTAINER_NAME=$(docker ps --format '{{.Names}}' --filter name=mrs-staging-django)"); !strings.Contains(out, "=> generated ") {
 			t.Errorf("the journal has\n%s", out)
 		}
 		if out := l.mustMage(t, "ops:exec", "staging", `printf '%s|' "a b" '$HOME'`); out != "a b|$HOME|" {
@@ -603,9 +603,14 @@ func jobsOfEcole(t *testing.T, l rehearsal, first, second string) {
 		t.Helper()
 		l.sh(t, "staging", "docker exec -i mrs-ecole-postgres-1 psql -U django -d mrs -v ON_ERROR_STOP=1 -Xqt <<'SQL'\n"+query+"\nSQL")
 	}
+	// The application's clock is not the server's.
+	paris, err := time.LoadLocation("Europe/Paris")
+	if err != nil {
+		t.Fatal(err)
+	}
 	var minute time.Time
 	step(t, "a container that knows the job's minute", func(t *testing.T) {
-		minute = time.Now().UTC().Add(100 * time.Second).Truncate(time.Minute)
+		minute = time.Now().In(paris).Add(100 * time.Second).Truncate(time.Minute)
 		// The job mails each fund that is active.
 		sql(t, "insert into caisse_caisse (code, name, number, liquidation_email, active) values ('999', 'one', '99', 'one@fund.example', true)")
 		sql(t, fmt.Sprintf("update djcall_cron set minute = '%d', hour = '%d', weekday = '*' from djcall_caller c where c.id = caller_id and callback like '%%daily_mail'", minute.Minute(), minute.Hour()))

@@ -267,22 +267,18 @@ func moment(ctx context.Context, o options) error {
 	}
 }
 
-// zone is the time zone of the container's clock; of one that does not run, the
-// image's, which is UTC.
+// zone is the time zone of the jobs' clock in the container; of one that does not
+// run, UTC.
 func (o options) zone(ctx context.Context) *time.Location {
 	c, err := o.container(ctx)
 	if err != nil || !c.Running {
 		return time.UTC
 	}
-	out, err := c.Exec(ctx, nil, nil, "date", "+%z")
+	zone, err := application.MRS.Zone(ctx, c.Exec)
 	if err != nil {
 		return time.UTC
 	}
-	at, err := time.Parse("-0700", strings.TrimSpace(out))
-	if err != nil {
-		return time.UTC
-	}
-	return at.Location()
+	return zone
 }
 
 func quit(ctx context.Context, o options) error {

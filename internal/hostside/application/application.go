@@ -26,15 +26,18 @@ type Commands struct {
 	Find       Command // prints something if there is the user NAME
 	User       Command // makes NAME an active superuser, or leaves it one
 	Password   Command // gives NAME the password on standard input
+	Clock      Command // prints the offset of the jobs' time zone, as date +%z
 	Migrations Command // prints all, those that are not applied with [ ] before them
 }
 
 // MRS are those of betagouv/mrs. Without CI, its loaddata has no end.
 var MRS = Commands{
-	Fixtures:   Command{Env: []string{"CI=1", "DEBUG="}, Argv: []string{"mrs", "loaddata", "src/mrs/tests/data.json"}},
-	Find:       Command{Argv: []string{"djcli", "ls", "settings.AUTH_USER_MODEL", "username=NAME"}},
-	User:       Command{Argv: []string{"djcli", "save", "settings.AUTH_USER_MODEL", "+username=NAME", "is_superuser=True", "is_active=True"}},
-	Password:   Command{Argv: []string{"djcli", "chpasswd", "username=NAME", "-"}},
+	Fixtures: Command{Env: []string{"CI=1", "DEBUG="}, Argv: []string{"mrs", "loaddata", "src/mrs/tests/data.json"}},
+	Find:     Command{Argv: []string{"djcli", "ls", "settings.AUTH_USER_MODEL", "username=NAME"}},
+	User:     Command{Argv: []string{"djcli", "save", "settings.AUTH_USER_MODEL", "+username=NAME", "is_superuser=True", "is_active=True"}},
+	Password: Command{Argv: []string{"djcli", "chpasswd", "username=NAME", "-"}},
+	// Django sets TZ for the whole of uWSGI. Where the image has no data of time zones, that is UTC.
+	Clock:      Command{Argv: []string{"sh", "-c", `TZ=${TIME_ZONE:-Europe/Paris} date +%z`}},
 	Migrations: Command{Env: []string{"DEBUG="}, Argv: []string{"mrs", "showmigrations", "--plan"}},
 }
 
@@ -77,6 +80,20 @@ func (c Commands) Has(ctx context.Context, exec Exec, user string) (bool, error)
 func (c Commands) Fill(ctx context.Context, exec Exec) error {
 	_, err := c.Fixtures.run(ctx, exec, nil, "")
 	return err
+}
+
+// Zone returns the time zone that the application's jobs run by.
+func (c Commands) Zone(ctx context.Context, exec Exec) (*time.Location, error) {
+	out, err := c.Clock.run(ctx, exec, nil, "")
+	if err != nil {
+		return nil, err
+	}
+	at, err := time.Parse("-0700", strings.TrimSpace(out))
+	if err != nil {
+		return nil, err
+	}
+	_, offset := at.Zone()
+	return time.FixedZone(strings.TrimSpace(out), offset), nil
 }
 
 // Migrated returns an error that names the migrations that are not applied.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 )
 
 // fake is an application that answers a command by its words.
@@ -91,6 +92,22 @@ func TestAPasswordIsComparedAsDjangoDoes(t *testing.T) {
 	for _, hash := range []string{"", "!", "!abc", "pbkdf2_sha256$x$y$z", "pbkdf2_sha256$0$y$", "pbkdf2_sha256$99999999999$y$", "argon2$a$b$c"} {
 		if Opens(hash, "test") || Opens(hash, "") {
 			t.Errorf("%q is opened", hash)
+		}
+	}
+}
+
+func TestTheJobsClockIsThatOfTheApplication(t *testing.T) {
+	for out, want := range map[string]string{"+0100\n": "09:00", "+0000\n": "08:00", "-0330": "04:30", "": "", "CET": ""} {
+		app := func(context.Context, []string, io.Reader, ...string) (string, error) { return out, nil }
+		zone, err := MRS.Zone(t.Context(), app)
+		if want == "" {
+			if err == nil {
+				t.Errorf("%q is read as %v", out, zone)
+			}
+			continue
+		}
+		if err != nil || time.Date(2026, 11, 2, 8, 0, 0, 0, time.UTC).In(zone).Format("15:04") != want {
+			t.Errorf("%q: %v, %v", out, zone, err)
 		}
 	}
 }

@@ -406,6 +406,8 @@ roll() {
     [ $SECONDS -lt $deadline ] || die "the load balancer sends nobody to the new $service"
     for _ in 1 2; do answers -within=0s || reason=''; done
   done
+  # What the load balancer was about to send to the old one, when it knew no other, it does not send elsewhere.
+  run sleep 1
   for id in "${olds[@]}"; do
     # What is down has no door.
     close_door "$id" || [ "$(inspect '{{.State.Running}}' "$id")" != true ] || die "the old $service can't be closed by iptables"
