@@ -337,6 +337,8 @@ var factsOfMRS = []fact{
 	{"`djcli save`", func(t *testing.T, f *facts) {
 		f.dev(t, f.open(t), "dev")
 		f.dev(t, f.open(t), "dev")
+		f.dev(t, f.open(t), "-")
+		is(t, "by its password", f.closed(t).ask(t, "/", "User: dev:-"), "200")
 		is(t, "nobody", fmt.Sprint(f.open(t).exec(t, "djcli", "chpasswd", "username=nobody", "x").status), "1")
 	}},
 	{"The jobs are rows", func(t *testing.T, f *facts) {

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 )
@@ -23,9 +24,8 @@ type Command struct {
 // Commands are those that operations need. NAME in them is the user's name.
 type Commands struct {
 	Fixtures   Command // loads the test data; again, it changes nothing
-	Find       Command // prints something if there is the user NAME
-	User       Command // makes NAME an active superuser, or leaves it one
-	Password   Command // gives NAME the password on standard input
+	Find       Command // prints NAME, a word, if there is that user
+	Open       Command // makes NAME an active superuser with the password on standard input
 	Clock      Command // prints the offset of the jobs' time zone, as date +%z
 	Migrations Command // prints all, those that are not applied with [ ] before them
 }
@@ -34,8 +34,13 @@ type Commands struct {
 var MRS = Commands{
 	Fixtures: Command{Env: []string{"CI=1", "DEBUG="}, Argv: []string{"mrs", "loaddata", "src/mrs/tests/data.json"}},
 	Find:     Command{Argv: []string{"djcli", "ls", "settings.AUTH_USER_MODEL", "username=NAME"}},
-	User:     Command{Argv: []string{"djcli", "save", "settings.AUTH_USER_MODEL", "+username=NAME", "is_superuser=True", "is_active=True"}},
-	Password: Command{Argv: []string{"djcli", "chpasswd", "username=NAME", "-"}},
+	// djcli chpasswd takes a password as an argument alone.
+	Open: Command{Env: []string{"DEBUG="}, Argv: []string{"mrs", "shell", "-c", `import sys
+from django.contrib.auth import get_user_model
+user, _ = get_user_model().objects.get_or_create(username="NAME")
+user.is_active = user.is_staff = user.is_superuser = True
+user.set_password(sys.stdin.readline().rstrip("\n"))
+user.save()`}},
 	// Django sets TZ for the whole of uWSGI. Where the image has no data of time zones, that is UTC.
 	Clock:      Command{Argv: []string{"sh", "-c", `TZ=${TIME_ZONE:-Europe/Paris} date +%z`}},
 	Migrations: Command{Env: []string{"DEBUG="}, Argv: []string{"mrs", "showmigrations", "--plan"}},
@@ -56,24 +61,21 @@ func (c Command) run(ctx context.Context, exec Exec, input io.Reader, user strin
 	}
 	out, err := exec(ctx, c.Env, input, argv...)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", strings.Join(argv, " "), err)
+		return "", fmt.Errorf("%s: %w", strings.Join(argv[:min(2, len(argv))], " "), err)
 	}
 	return out, nil
 }
 
 // OpenTo has a superuser of that name with that password.
 func (c Commands) OpenTo(ctx context.Context, exec Exec, user, password string) error {
-	if _, err := c.User.run(ctx, exec, nil, user); err != nil {
-		return err
-	}
-	_, err := c.Password.run(ctx, exec, strings.NewReader(password+"\n"), user)
+	_, err := c.Open.run(ctx, exec, strings.NewReader(password+"\n"), user)
 	return err
 }
 
 // Has reports whether there is a user of that name.
 func (c Commands) Has(ctx context.Context, exec Exec, user string) (bool, error) {
 	out, err := c.Find.run(ctx, exec, nil, user)
-	return strings.TrimSpace(out) != "", err
+	return slices.Contains(strings.Fields(out), user), err
 }
 
 // Fill loads the test data.

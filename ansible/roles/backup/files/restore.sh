@@ -373,6 +373,10 @@ sync .restore.swap
 held no
 compose up --detach >"$beside/said" 2>&1 || { tail -n 5 "$beside/said"; die "the stack does not start on it"; }
 well "$(container django)" "$DB_NAME" || die "$reason"
+# The load balancer knows it a moment later.
+reason=''
+decide answers "${site[@]}" -path="$PAGE" -within=60s || say "visitors do not get there yet: $reason"
+reason=''
 if [ "$placeholder" = missing ]; then
   base64 --decode >mrsattachments/1x1.png <<<"$pixel"
   chmod 0640 mrsattachments/1x1.png
