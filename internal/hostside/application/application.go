@@ -34,11 +34,13 @@ type Commands struct {
 var MRS = Commands{
 	Fixtures: Command{Env: []string{"CI=1", "DEBUG="}, Argv: []string{"mrs", "loaddata", "src/mrs/tests/data.json"}},
 	Find:     Command{Argv: []string{"djcli", "ls", "settings.AUTH_USER_MODEL", "username=NAME"}},
-	// djcli chpasswd takes a password as an argument alone.
+	// djcli chpasswd takes a password as an argument alone. The application's users have no column is_staff.
 	Open: Command{Env: []string{"DEBUG="}, Argv: []string{"mrs", "shell", "-c", `import sys
 from django.contrib.auth import get_user_model
 user, _ = get_user_model().objects.get_or_create(username="NAME")
-user.is_active = user.is_staff = user.is_superuser = True
+for field in user._meta.get_fields():
+    if field.name in ("is_active", "is_staff", "is_superuser"):
+        setattr(user, field.name, True)
 user.set_password(sys.stdin.readline().rstrip("\n"))
 user.save()`}},
 	// Django sets TZ for the whole of uWSGI. Where the image has no data of time zones, that is UTC.

@@ -6,9 +6,14 @@ from django.db import models
 from django.utils import timezone
 
 
+class Manager(UserManager):
+    def _create_user(self, username, email, password, is_staff=None, **more):
+        return super()._create_user(username, email, password, **more)
+
+
 class User(AbstractBaseUser, PermissionsMixin):
     USERNAME_FIELD, EMAIL_FIELD, REQUIRED_FIELDS = 'username', 'email', ['email']
-    objects = UserManager()
+    objects = Manager()
 
     username = models.CharField('identifiant', max_length=150, unique=True, validators=[UnicodeUsernameValidator()])
     first_name = models.CharField('prénom', max_length=30, blank=True)
@@ -25,7 +30,3 @@ class User(AbstractBaseUser, PermissionsMixin):
     @property
     def is_staff(self):
         return self.is_superuser
-
-    @is_staff.setter
-    def is_staff(self, value):
-        """UserManager gives one; there is no such column."""
