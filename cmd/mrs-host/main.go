@@ -5,16 +5,17 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"flag"
 	"fmt"
 	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -42,16 +43,14 @@ const usage = `usage: mrs-host COMMAND [-option=value …] [CONTAINER …]
 
 // options are those of all commands, so that a script can keep them in one list.
 type options struct {
-	site        answer.Site
-	names       string
-	maintenance string
-	within      time.Duration
-	port        int
-	lookup      string
-	want        database.Want
-	fixtures    bool
-	lead        time.Duration
-	containers  []string
+	site       answer.Site
+	within     time.Duration
+	port       int
+	lookup     string
+	want       database.Want
+	fixtures   bool
+	lead       time.Duration
+	containers []string
 }
 
 func main() {
@@ -80,13 +79,14 @@ func main() {
 }
 
 func parse(args []string) (o options, err error) {
+	var names, maintenance string
 	f := flag.NewFlagSet("mrs-host", flag.ExitOnError)
 	f.StringVar(&o.site.URL, "url", "", "where visitors come: PROTO://NAME")
-	f.StringVar(&o.names, "names", "", "other names of the instance, separated by commas")
+	f.StringVar(&names, "names", "", "other names of the instance, separated by commas")
 	f.StringVar(&o.site.Path, "path", "/", "the page that is asked for")
 	f.StringVar(&o.site.Check, "check", "", "goes into the query, so that the load balancer's log has it")
 	f.BoolVar(&o.site.BasicAuth, "basicauth", false, "being asked for a password is an answer")
-	f.StringVar(&o.maintenance, "maintenance", "off", "on, off or either")
+	f.StringVar(&maintenance, "maintenance", "off", "on, off or either")
 	f.DurationVar(&o.within, "within", 0, "how long to wait; 0: one answer counts")
 	f.IntVar(&o.port, "port", 8000, "where the application listens in its container")
 	f.StringVar(&o.lookup, "lookup", "/admin/", "a page for which the application looks up the visitor's session")
@@ -99,10 +99,10 @@ func parse(args []string) (o options, err error) {
 		return o, err
 	}
 	o.containers = f.Args()
-	if o.names != "" {
-		o.site.Names = strings.Split(o.names, ",")
+	if names != "" {
+		o.site.Names = strings.Split(names, ",")
 	}
-	switch o.maintenance {
+	switch maintenance {
 	case "off":
 		o.site.Maintenance = answer.Open
 	case "on":
@@ -110,7 +110,7 @@ func parse(args []string) (o options, err error) {
 	case "either":
 		o.site.Maintenance = answer.Either
 	default:
-		return o, fmt.Errorf("-maintenance=%s is not known", o.maintenance)
+		return o, fmt.Errorf("-maintenance=%s is not known", maintenance)
 	}
 	return o, nil
 }
@@ -121,13 +121,6 @@ func (o options) container(ctx context.Context) (docker.Container, error) {
 		return docker.Container{}, fmt.Errorf("name one container, not %d", len(o.containers))
 	}
 	return docker.Inspect(ctx, o.containers[0])
-}
-
-// inside dials the application in its container, whatever the address says.
-func (o options) inside(c docker.Container) answer.Dial {
-	return func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return c.Dial(ctx, network, net.JoinHostPort("127.0.0.1", strconv.Itoa(o.port)))
-	}
 }
 
 func answers(ctx context.Context, o options) error {
@@ -144,7 +137,7 @@ func answers(ctx context.Context, o options) error {
 			case !c.Running:
 				return nil, answer.Final(errors.New("it does not run any more"))
 			}
-			return o.inside(c)(ctx, network, address)
+			return c.Loopback(o.port)(ctx, network, address)
 		}
 	}
 	if o.within == 0 {
@@ -198,27 +191,17 @@ func (o options) letIn(ctx context.Context, c docker.Container) error {
 	if !o.site.BasicAuth {
 		return nil
 	}
-	client := http.Client{
-		Transport:     &http.Transport{DialContext: o.inside(c)},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Timeout:       30 * time.Second,
-	}
-	scheme, host, _ := strings.Cut(o.site.URL, "://")
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+host+o.site.Path, nil)
+	page, err := url.Parse(o.site.URL + o.site.Path)
 	if err != nil {
 		return err
 	}
-	request.Header.Set("X-Forwarded-Proto", scheme)
-	request.SetBasicAuth(dev, dev)
-	response, err := client.Do(request)
-	if err != nil {
-		return err
+	way := answer.Way{Dial: c.Loopback(o.port), Behind: true}
+	password := base64.StdEncoding.EncodeToString([]byte(dev + ":" + dev))
+	status, _, err := way.Get(ctx, page, http.Header{"Authorization": {"Basic " + password}})
+	if err == nil && status >= 400 {
+		err = fmt.Errorf("%s, asked by dev with the password dev, answers %d", o.site.URL, status)
 	}
-	response.Body.Close()
-	if response.StatusCode >= 400 {
-		return fmt.Errorf("%s, asked by dev with the password dev, answers %d", o.site.URL, response.StatusCode)
-	}
-	return nil
+	return err
 }
 
 func known(ctx context.Context, o options) error {

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -109,22 +110,17 @@ func (s Site) Ask(ctx context.Context, way Way) error {
 	if at.Path == "" {
 		at.Path = "/"
 	}
-	client := &http.Client{
-		Transport: &http.Transport{
-			DialContext: way.Dial, DisableKeepAlives: true, DisableCompression: true,
-			// Whether the certificate is one that visitors trust is no matter of the application's, and on a new
-			// server it comes a while after the site: the instance's status tells it.
-			TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Timeout:       10 * time.Second,
-	}
 	for range hops {
-		response, err := s.get(ctx, client, at, way.Behind)
+		page := *at
+		if query := page.Query(); s.Check != "" {
+			query.Set("healthcheck", s.Check)
+			page.RawQuery = query.Encode()
+		}
+		status, location, err := way.Get(ctx, &page, nil)
 		if err != nil {
 			return err
 		}
-		next, err := s.Judge(at, response.StatusCode, response.Header.Get("Location"))
+		next, err := s.Judge(at, status, location)
 		if err != nil {
 			return fmt.Errorf("%s://%s %w", at.Scheme, at.Host, err)
 		}
@@ -136,33 +132,41 @@ func (s Site) Ask(ctx context.Context, way Way) error {
 	return fmt.Errorf("%s sends visitors around in circles", s.URL)
 }
 
-func (s Site) get(ctx context.Context, client *http.Client, at *url.URL, behind bool) (*http.Response, error) {
-	to := *at
-	query := to.Query()
-	if s.Check != "" {
-		query.Set("healthcheck", s.Check)
-	}
-	to.RawQuery = query.Encode()
-	if behind {
+// Get asks for a page once, with more in the header, and returns the answer's
+// status and, of a redirect, where it leads. It does not go there.
+func (w Way) Get(ctx context.Context, page *url.URL, header http.Header) (status int, location string, err error) {
+	to := *page
+	if w.Behind {
 		to.Scheme = "http"
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, to.String(), nil)
 	if err != nil {
-		return nil, err
+		return 0, "", err
 	}
-	if behind {
-		request.Header.Set("X-Forwarded-Proto", at.Scheme)
+	maps.Copy(request.Header, header)
+	if w.Behind {
+		request.Header.Set("X-Forwarded-Proto", page.Scheme)
+	}
+	client := &http.Client{
+		Transport: &http.Transport{
+			DialContext: w.Dial, DisableKeepAlives: true, DisableCompression: true,
+			// Whether the certificate is one that visitors trust is no matter of the application's, and on a new
+			// server it comes a while after the site: the instance's status tells it.
+			TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Timeout:       10 * time.Second,
 	}
 	response, err := client.Do(request)
 	if err != nil {
 		if e, ok := errors.AsType[*url.Error](err); ok {
 			err = e.Err
 		}
-		return nil, fmt.Errorf("%s://%s does not answer: %w", at.Scheme, at.Host, err)
+		return 0, "", fmt.Errorf("%s://%s does not answer: %w", page.Scheme, page.Host, err)
 	}
 	defer response.Body.Close()
 	_, err = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<20))
-	return response, err
+	return response.StatusCode, response.Header.Get("Location"), err
 }
 
 // Wait asks again and again until the site answers as it has to, an error is

@@ -6,6 +6,7 @@
 package program
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -100,7 +101,7 @@ func forget(pattern string) {
 		}
 		return info.ModTime().UnixNano()
 	}
-	slices.SortFunc(files, func(a, b string) int { return int((age(b) - age(a)) >> 20) })
+	slices.SortFunc(files, func(a, b string) int { return cmp.Compare(age(b), age(a)) })
 	for _, path := range files[min(keep, len(files)):] {
 		_ = os.Remove(path)
 	}

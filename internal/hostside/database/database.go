@@ -10,9 +10,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -24,6 +22,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/betagouv/mrs-ops/internal/answer"
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
 	"github.com/betagouv/mrs-ops/internal/hostside/jobs"
 )
@@ -65,12 +64,9 @@ func Prove(ctx context.Context, app App, want Want) error {
 		return err
 	}
 	container, server := both[0], both[1]
-	if server.PID == 0 {
-		return fmt.Errorf("the PostgreSQL that is backed up, %s, does not run", server.Name)
-	}
 	pg, err := connect(ctx, server, want.Role, "postgres")
 	if err != nil {
-		return fmt.Errorf("the PostgreSQL that is backed up, %s, can't be asked: %w", server.Name, err)
+		return err
 	}
 	defer pg.Close(context.WithoutCancel(ctx))
 
@@ -109,6 +105,9 @@ func Prove(ctx context.Context, app App, want Want) error {
 
 // connect opens a session of the server by its own socket, as root of the host.
 func connect(ctx context.Context, server docker.Container, role, database string) (*pgx.Conn, error) {
+	if server.PID == 0 {
+		return nil, fmt.Errorf("the PostgreSQL that is backed up, %s, does not run", server.Name)
+	}
 	config, err := pgx.ParseConfig("")
 	if err != nil {
 		return nil, err
@@ -120,7 +119,11 @@ func connect(ctx context.Context, server docker.Container, role, database string
 	}
 	config.Port, config.User, config.Database, config.Password = 5432, role, database, ""
 	config.TLSConfig, config.Fallbacks = nil, nil
-	return pgx.ConnectConfig(ctx, config)
+	pg, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("the PostgreSQL that is backed up, %s, can't be asked: %w", server.Name, err)
+	}
+	return pg, nil
 }
 
 // Jobs returns when the application's jobs run, as its database has it: none where
@@ -163,9 +166,6 @@ func ask(ctx context.Context, want Want, table string, question func(context.Con
 	if err != nil {
 		return err
 	}
-	if server.PID == 0 {
-		return docker.ErrDown
-	}
 	pg, err := connect(ctx, server, want.Role, want.Name)
 	if err != nil {
 		return err
@@ -199,27 +199,11 @@ func visit(ctx context.Context, container docker.Container, app App, times int) 
 	if err != nil {
 		return err
 	}
-	client := http.Client{
-		Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return container.Dial(ctx, network, net.JoinHostPort("127.0.0.1", strconv.Itoa(app.Port)))
-		}},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	at.Path = app.Path
+	way := answer.Way{Dial: container.Loopback(app.Port), Behind: true}
 	for range times {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+at.Host+app.Path, nil)
-		if err != nil {
-			return err
-		}
-		request.Header.Set("X-Forwarded-Proto", at.Scheme)
 		nobody := strings.ToLower(rand.Text() + rand.Text())[:32]
-		request.AddCookie(&http.Cookie{Name: "sessionid", Value: nobody})
-		response, err := client.Do(request)
-		if err != nil {
-			return fmt.Errorf("the application does not answer: %w", err)
-		}
-		_, err = io.Copy(io.Discard, response.Body)
-		response.Body.Close()
-		if err != nil {
+		if _, _, err := way.Get(ctx, at, http.Header{"Cookie": {"sessionid=" + nobody}}); err != nil {
 			return err
 		}
 	}

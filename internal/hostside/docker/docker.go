@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -163,6 +164,14 @@ func (c Container) Dial(ctx context.Context, network, address string) (net.Conn,
 		return nil, ErrDown
 	}
 	return dialIn(ctx, fmt.Sprintf("/proc/%d/ns/net", c.PID), network, address)
+}
+
+// Loopback returns the way to a port of the container's own loopback, whatever the
+// address says.
+func (c Container) Loopback(port int) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return c.Dial(ctx, network, net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	}
 }
 
 // Connections returns the TCP connections of the container's network.

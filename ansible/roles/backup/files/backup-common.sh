@@ -806,15 +806,17 @@ site=(-url="$URL" -names="$NAMES" -maintenance=either)
 [ -z "$BASICAUTH" ] || site+=(-basicauth)
 # decide COMMAND OPTION…: what mrs-host says, which is the reason where it is no.
 decide() {
-  local said
+  local said status=0
   said=$(mktemp)
-  run true "$MRS_HOST" "$@" 2>"$said" 7>&- 8>&- 9>&- || reason=$(tail -n 1 "$said")
+  run true "$MRS_HOST" "$@" 2>"$said" 7>&- 8>&- 9>&- || {
+    status=$?
+    reason=$(tail -n 1 "$said")
+  }
   rm -f "$said"
-  [ -z "$reason" ]
+  return $status
 }
 # well CONTAINER DATABASE: waits until its own answers are right, and is proven to use the database of $database_server.
 well() {
-  reason=''
   if decide answers "${site[@]}" -path="$PAGE" -within="${TIMEOUT}s" "$1" && decide answers "${site[@]}" "$1" &&
     decide proves "${site[@]}" -server="$database_server" -database="$2" -role="$DB_USER" "$1"; then
     return 0
@@ -823,5 +825,3 @@ well() {
   reason="the application does not run well on it: $reason"
   return 1
 }
-# quit: the application ends what it serves, and then itself.
-quit() { "$MRS_HOST" quit -within=60s "$@" 7>&- 8>&- 9>&- </dev/null || true; }

@@ -70,15 +70,21 @@ held() {
   done
 }
 
+# stopped: the application ends what it serves, and then itself; it is stopped in any case.
+stopped() {
+  local running
+  mapfile -t running < <(django)
+  "$MRS_HOST" quit -within=60s "${running[@]}" 8>&- 9>&- </dev/null || true
+  compose stop django >/dev/null 2>&1
+}
+
 # undo puts back what the swap has moved, and reports whether all of it is back. What was there has
 # its dated name if and only if it was moved, so it may be done more than once.
 undo() {
-  local folder there running
+  local folder there
   say "undoing"
   # Nothing is moved below one that still writes.
-  mapfile -t running < <(django)
-  quit "${running[@]}"
-  compose stop django >/dev/null 2>&1 || { there=$(django) && [ -z "$there" ]; } || return 1
+  stopped || { there=$(django) && [ -z "$there" ]; } || return 1
   [ "${placeholder:-}" != missing ] || rm -f mrsattachments/1x1.png
   mkdir -p "$beside"
   for folder in "${folders[@]}"; do
@@ -203,6 +209,7 @@ copy_named() { [[ $1 == "${DB_NAME}"_copy_* && ${1#"${DB_NAME}_copy_"} =~ ^[0-9]
 
 # The picture of a single pixel.
 pixel=iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==
+
 case ${1:-} in
   '')
     snapshots | python3 -c '
@@ -360,9 +367,7 @@ phase=swap
 mv "$beside/swap" .restore.swap
 sync .
 held yes
-mapfile -t running < <(django)
-quit "${running[@]}"
-compose stop django >/dev/null 2>&1
+stopped
 [ "$only" = attachments ] || rename "$DB_NAME" "$kept" "$database" "$DB_NAME"
 for folder in "${folders[@]}"; do
   mv -- "$folder" "$folder.$stamp"
@@ -374,9 +379,10 @@ held no
 compose up --detach >"$beside/said" 2>&1 || { tail -n 5 "$beside/said"; die "the stack does not start on it"; }
 well "$(container django)" "$DB_NAME" || die "$reason"
 # The load balancer knows it a moment later.
-reason=''
-decide answers "${site[@]}" -path="$PAGE" -within=60s || say "visitors do not get there yet: $reason"
-reason=''
+decide answers "${site[@]}" -path="$PAGE" -within=60s || {
+  say "visitors do not get there yet: $reason"
+  reason=''
+}
 if [ "$placeholder" = missing ]; then
   base64 --decode >mrsattachments/1x1.png <<<"$pixel"
   chmod 0640 mrsattachments/1x1.png

@@ -284,14 +284,18 @@ farewell() {
 check=$(cat /proc/sys/kernel/random/uuid)
 site=(-url="$url" -names="$names" -check="$check")
 [ -z "$basicauth" ] || site+=(-basicauth)
+# decide COMMAND OPTION…: what mrs-host says, which is the reason where it is no.
+decide() {
+  run "$program" "$@" 2>.deploy.said || {
+    reason=$(tail -n 1 .deploy.said)
+    return 1
+  }
+}
 # answers [OPTION…] [CONTAINER]: waits until the site answers as it has to, or the container by itself.
 answers() {
   local maintenance=off
   [ ! -e .maintenance ] || maintenance=on
-  run "$program" answers "${site[@]}" -port="$port" -path="$page" -maintenance=$maintenance -within="${timeout}s" "$@" 2>.deploy.said || {
-    reason=$(tail -n 1 .deploy.said)
-    return 1
-  }
+  decide answers "${site[@]}" -port="$port" -path="$page" -maintenance=$maintenance -within="${timeout}s" "$@"
 }
 # visited: the same as visitors do it, by the load balancer.
 visited() {
@@ -308,10 +312,7 @@ right() {
   answers "$1" && answers -path=/ -within=10s "$1" || return 1
   server=$(of_service postgres | tail -n 1)
   [ -n "$server" ] || return 0
-  run "$program" proves "${site[@]}" -port="$port" -server="$server" -database="$database" -role="$role" "$1" 2>.deploy.said || {
-    reason=$(tail -n 1 .deploy.said)
-    return 1
-  }
+  decide proves "${site[@]}" -port="$port" -server="$server" -database="$database" -role="$role" "$1"
 }
 # moment SECONDS: waits until none of the application's jobs runs in the next seconds: two containers would
 # both run it.
@@ -319,8 +320,9 @@ moment() {
   local server
   server=$(of_service postgres | tail -n 1)
   [ -n "$jobs" ] && [ -n "$server" ] && [ "$(inspect '{{.State.Running}}' "$server")" = true ] || return 0
-  run "$program" moment -server="$server" -database="$database" -role="$role" -lead="$1s" "$(the_one)" > >(while IFS= read -r line; do say "$line"; done) 2>.deploy.said || {
-    say "$(tail -n 1 .deploy.said)"
+  decide moment -server="$server" -database="$database" -role="$role" -lead="$1s" "$(the_one)" > >(while IFS= read -r line; do say "$line"; done) || {
+    say "$reason"
+    reason=''
   }
 }
 # the_one: the container of the service that started last.
@@ -431,10 +433,7 @@ live_until() {
 
 # fill: the application's test data, where there is none, and the superuser dev with the password dev.
 fill() {
-  run "$program" developers -fixtures "${site[@]}" -port="$port" "$(the_one)" >.deploy.said 2>&1 || {
-    reason=$(tail -n 1 .deploy.said)
-    return 1
-  }
+  decide developers -fixtures "${site[@]}" -port="$port" "$(the_one)" || return 1
   say "it has test data, and the superuser dev with the password dev"
 }
 
@@ -667,7 +666,7 @@ else
   trap '' TERM INT HUP PIPE
   phase=committed
   [ "$first" = yes ] || place docker-compose.next.yml docker-compose.yml
-  commit=$(commit_of "$(of_service "$service" | tail -n 1)")
+  commit=$(commit_of "$(the_one)")
   record || say "this release could not be kept: it can't be gone back to"
   if [ "$how" = "took over without a gap" ]; then
     farewell "${olds[@]}"
