@@ -135,8 +135,7 @@ func deploymentsOfProduction(t *testing.T, l rehearsal, first, second string) {
 		} {
 			t.Run(name, func(t *testing.T) {
 				leave := visitors(l.production, "www.production.lab", 10, alive, "/")
-				impatient := l.with("healthcheck_timeout=20")
-				r := rehearsal{impatient, l.production, l.staging, l.registry}.mage(t, "deploy:production", "-yes", "-image="+c.image)
+				r := l.given("healthcheck_timeout=20").mage(t, "deploy:production", "-yes", "-image="+c.image)
 				allServed(t, leave())
 				if r.status == 0 || !strings.Contains(r.output, c.reason) {
 					t.Errorf("exit status %d\n%s", r.status, r.output)
@@ -170,8 +169,8 @@ func deploymentsOfProduction(t *testing.T, l rehearsal, first, second string) {
 --env POSTGRES_DB=mrs --env POSTGRES_USER=django --env POSTGRES_PASSWORD="$(docker exec mrs-production-postgres-1 printenv POSTGRES_PASSWORD)" `+l.registry+`/postgres:15 >/dev/null`)
 				defer l.sh(t, "production", "docker rm --force --volumes neighbour >/dev/null")
 				leave := visitors(l.production, "www.production.lab", 10, alive, "/")
-				wrong := l.with("compose=elsewhere.yml,docker-compose.traefik.yml,docker-compose.persist.yml")
-				r := rehearsal{wrong, l.production, l.staging, l.registry}.mage(t, "deploy:production", "-yes", "-image="+second)
+				wrong := l.given("compose=elsewhere.yml,docker-compose.traefik.yml,docker-compose.persist.yml")
+				r := wrong.mage(t, "deploy:production", "-yes", "-image="+second)
 				allServed(t, leave())
 				if r.status == 0 || !strings.Contains(r.output, c.reason) {
 					t.Errorf("exit status %d\n%s", r.status, r.output)
@@ -632,9 +631,7 @@ func jobsOfEcole(t *testing.T, l rehearsal, first, second string) {
 	time.Sleep(time.Until(minute.Add(-20 * time.Second)))
 	var d began
 	step(t, "the next one waits for the end of it", func(t *testing.T) {
-		patient := l
-		patient.clone = l.with("wait_for_jobs=1")
-		d = patient.begin(t, "until the application's job of ", "deploy:to", "ecole", "-image="+second)
+		d = l.given("wait_for_jobs=1").begin(t, "until the application's job of ", "deploy:to", "ecole", "-image="+second)
 	})
 	time.Sleep(time.Until(minute.Add(time.Minute)))
 	step(t, "its mails are sent once", func(t *testing.T) {

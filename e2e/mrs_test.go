@@ -42,13 +42,21 @@ var postgresOfFacts = []string{
 // variables win.
 func (f *facts) start(t *testing.T, name string, options ...string) *app {
 	t.Helper()
+	return f.startWithout(t, "", name, options...)
+}
+
+// startWithout is start for one that lacks a variable.
+func (f *facts) startWithout(t *testing.T, variable, name string, options ...string) *app {
+	t.Helper()
 	if a := f.started[name]; a != nil {
 		return a
 	}
 	a := &app{name: f.network + "-" + name}
 	argv := []string{"docker", "run", "--detach", "--name", a.name, "--network", f.network}
-	for _, variable := range postgresOfFacts {
-		argv = append(argv, "--env", variable)
+	for _, pair := range postgresOfFacts {
+		if given, _, _ := strings.Cut(pair, "="); given != variable {
+			argv = append(argv, "--env", pair)
+		}
 	}
 	must(t, append(append(argv, options...), "betagouv/mrs:master")...)
 	a.address = must(t, "docker", "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", a.name)
@@ -60,10 +68,16 @@ func (f *facts) start(t *testing.T, name string, options ...string) *app {
 func (f *facts) serving(t *testing.T, name string, options ...string) *app {
 	t.Helper()
 	a := f.start(t, name, options...)
-	if !soon(func() bool { _, err := http.Get("http://" + a.address + ":8000" + alive); return err == nil }) {
-		t.Fatalf("%s does not serve:\n%s", name, must(t, "docker", "logs", a.name))
-	}
+	a.serves(t)
 	return a
+}
+
+// serves waits until it does.
+func (a *app) serves(t *testing.T) {
+	t.Helper()
+	if !soon(func() bool { _, err := http.Get("http://" + a.address + ":8000" + alive); return err == nil }) {
+		t.Fatalf("%s does not serve:\n%s", a.name, must(t, "docker", "logs", a.name))
+	}
 }
 
 // open and closed are the usual ones: for everybody, and behind basic auth.
@@ -169,26 +183,16 @@ var factsOfMRS = []fact{
 	}},
 	{"Without SECRET_KEY", func(t *testing.T, f *facts) {
 		for _, without := range []string{"SECRET_KEY", "ALLOWED_HOSTS"} {
-			argv := []string{"docker", "run", "--rm", "--network", f.network}
-			for _, variable := range postgresOfFacts {
-				if !strings.HasPrefix(variable, without) {
-					argv = append(argv, "--env", variable)
-				}
-			}
-			r := run(t, nil, append(argv, "betagouv/mrs:master")...)
-			if r.status != 1 || !strings.Contains(r.output, without+" is required") {
-				t.Errorf("without %s: exit status %d\n%s", without, r.status, r.output)
+			a := f.startWithout(t, without, "without-"+strings.ToLower(without))
+			is(t, "exit status without "+without, a.ends(t), "1")
+			if said := run(t, nil, "docker", "logs", a.name).output; !strings.Contains(said, without+" is required") {
+				t.Errorf("without %s it says\n%s", without, said)
 			}
 		}
 	}},
 	{"Without DB_ENGINE", func(t *testing.T, f *facts) {
-		must(t, "docker", "run", "--detach", "--name", f.network+"-lite", "--network", f.network,
-			"--env", "SECRET_KEY=x", "--env", "ALLOWED_HOSTS=www.mrs.example", "--env", "BASICAUTH_DISABLE=1", "--env", "DB_NAME=mrs", "--env", "DB_HOST=postgres", "betagouv/mrs:master")
-		a := &app{name: f.network + "-lite"}
-		a.address = must(t, "docker", "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", a.name)
-		if !soon(func() bool { _, err := http.Get("http://" + a.address + ":8000" + alive); return err == nil }) {
-			t.Fatal("it does not serve")
-		}
+		a := f.startWithout(t, "DB_ENGINE", "lite", "--env", "BASICAUTH_DISABLE=1")
+		a.serves(t)
 		is(t, "/", a.ask(t, "/"), "200")
 		is(t, "its file", strings.TrimSpace(a.exec(t, "sh", "-c", "head -c 15 /app/mrs").stdout), "SQLite format 3")
 	}},

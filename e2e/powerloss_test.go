@@ -347,6 +347,21 @@ restic check --quiet --with-cache --no-lock 2>&1 || true`)
 		l.mustMage(t, "ops:backup", "ecole")
 	})
 
+	// struck cuts the power in a deployment: the site comes back, and the next deployment tidies up.
+	struck := func(t *testing.T, d began, left survives, condition string) {
+		t.Helper()
+		l.powerCutWhen(t, left, condition)
+		_ = syscall.Kill(-d.Process.Pid, syscall.SIGKILL)
+		_ = d.end(t)
+		l.healthy(t)
+		intact(t)
+		l.mustMage(t, "deploy:staging", "-yes", "-image="+second)
+		serves(t, second, "2222222")
+		if e := l.last(t, "staging"); e.What != "deploy "+second || e.Outcome != "ok" {
+			t.Errorf("the audit log says %+v", e)
+		}
+		l.whole(t, "staging", "mrs-staging", "/home/mrs-staging")
+	}
 	// Of an entry that was being written, a part is there.
 	l.sh(t, "staging", `echo '{"what": "cut"}' >>/var/log/mrs-ops/mrs-staging.log`)
 	for _, c := range []struct {
@@ -358,33 +373,12 @@ restic check --quiet --with-cache --no-lock 2>&1 || true`)
 		{"it is a release", "has taken over", gone("releases/.new"), names},
 	} {
 		step(t, "the power goes in a deployment: "+c.name, func(t *testing.T) {
-			d := l.begin(t, c.until, "deploy:staging", "-yes", "-image="+first)
-			l.powerCutWhen(t, c.left, c.condition)
-			_ = syscall.Kill(-d.Process.Pid, syscall.SIGKILL)
-			_ = d.end(t)
-			l.healthy(t)
-			intact(t)
-			// The next one tidies up.
-			l.mustMage(t, "deploy:staging", "-yes", "-image="+second)
-			serves(t, second, "2222222")
-			if e := l.last(t, "staging"); e.What != "deploy "+second || e.Outcome != "ok" {
-				t.Errorf("the audit log says %+v", e)
-			}
-			l.whole(t, "staging", "mrs-staging", "/home/mrs-staging")
+			struck(t, l.begin(t, c.until, "deploy:staging", "-yes", "-image="+first), c.left, c.condition)
 		})
 	}
 	step(t, "the power goes when the old one is gone, and no new one is there", func(t *testing.T) {
-		alone := l
-		alone.clone = l.with(`compose_django_ports=["8999:8000"]`)
-		d := alone.begin(t, "stopped and started anew", "deploy:staging", "-yes", "-image="+first)
-		l.powerCutWhen(t, names, `[ -z "$(docker ps --quiet --filter name=mrs-staging-django)" ]`)
-		_ = syscall.Kill(-d.Process.Pid, syscall.SIGKILL)
-		_ = d.end(t)
-		l.healthy(t)
-		intact(t)
-		l.mustMage(t, "deploy:staging", "-yes", "-image="+second)
-		serves(t, second, "2222222")
-		l.whole(t, "staging", "mrs-staging", "/home/mrs-staging")
+		d := l.given(`compose_django_ports=["8999:8000"]`).begin(t, "stopped and started anew", "deploy:staging", "-yes", "-image="+first)
+		struck(t, d, names, `[ -z "$(docker ps --quiet --filter name=mrs-staging-django)" ]`)
 	})
 	for _, c := range []struct {
 		state  string

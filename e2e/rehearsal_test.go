@@ -24,6 +24,12 @@ func (l rehearsal) targets(words ...string) []string {
 	return append([]string{"env", "--unset=CI", "MRS_ENV=lab", mage}, words...)
 }
 
+// given is the lab with more in the environment of what is run.
+func (l rehearsal) given(env ...string) rehearsal {
+	l.clone = l.with(env...)
+	return l
+}
+
 func (l rehearsal) mage(t *testing.T, words ...string) result {
 	t.Helper()
 	return l.run(t, l.targets(words...)...)
