@@ -81,7 +81,7 @@ func (Ops) Audit(ctx context.Context, instance string, json *bool) error {
 
 // Maintenance closes an instance's site (on) or opens it again (off); the release stays the same.
 //
-// The site answers 503 until it is opened, whatever is deployed meanwhile. -yes asks nothing before
+// Visitors are sent to the maintenance page until it is opened, whatever is deployed meanwhile. -yes asks nothing before
 // production.
 func (Ops) Maintenance(ctx context.Context, instance, onOrOff string, yes *bool) error {
 	return deploy.Maintenance(ctx, instance, onOrOff, deploy.Options{Yes: value(yes)})
