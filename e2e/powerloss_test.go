@@ -369,8 +369,8 @@ restic check --quiet --with-cache --no-lock 2>&1 || true`)
 		left                   survives
 	}{
 		{"beside the old one", "it is healthy", "true", names},
-		{"docker-compose.yml is replaced", "has taken over", gone("docker-compose.next.yml"), nothing},
-		{"it is a release", "has taken over", gone("releases/.new"), names},
+		{"docker-compose.yml is replaced", "it is healthy", "[ ! -e docker-compose.next.yml ]", nothing},
+		{"it is a release", "it is healthy", `grep --quiet "` + first + `" "$(find releases -path '*[0-9]/images' | sort -V | tail -n 1)"`, names},
 	} {
 		step(t, "the power goes in a deployment: "+c.name, func(t *testing.T) {
 			struck(t, l.begin(t, c.until, "deploy:staging", "-yes", "-image="+first), c.left, c.condition)
