@@ -1057,7 +1057,7 @@ func (g *ground) holds(t *testing.T) {
 		})
 		of := w.server("source", w.role)
 		of.Socket = w.taps
-		_ = json.NewEncoder(orders).Encode(wire.Hold{Server: of, Query: anonymize.SchemaQuery})
+		_ = json.NewEncoder(orders).Encode(wire.Hold{Server: of})
 		first, _ := bufio.NewReader(said).ReadBytes('\n')
 		orders.Close()
 		var err error

@@ -143,7 +143,7 @@ func hold(ctx context.Context, t *testing.T, of wire.Server) (held wire.Held, re
 		defer close(ended)
 		said.CloseWithError(agent.Run(ctx, "hold", in, said))
 	}()
-	go io.WriteString(w, line(t, wire.Hold{Server: of, Query: anonymize.SchemaQuery}))
+	go io.WriteString(w, line(t, wire.Hold{Server: of}))
 	first, err := bufio.NewReader(out).ReadBytes('\n')
 	if err != nil {
 		t.Fatal(err)

@@ -105,3 +105,6 @@ type ColumnPlan struct {
 	Column
 	Rule Rule `json:"rule"`
 }
+
+// Text reports whether the column's values are texts.
+func (c *ColumnPlan) Text() bool { return typeOf(c.Type, c.Length).class == textClass }

@@ -18,6 +18,9 @@ const maxDays = 36500
 // Days since 1970-01-01 of 0001-01-01 and 9999-12-31.
 const firstDay, lastDay = -719162, 2932896
 
+// centuryAgo is 1900-01-01.
+const centuryAgo = -25567
+
 func (f *dateFaker) fake(out, in []byte, _ sex) []byte {
 	start := len(out)
 	in = trim(in)
@@ -39,7 +42,8 @@ func (f *dateFaker) fake(out, in []byte, _ sex) []byte {
 		move++ // -days … -1, 1 … days
 	}
 	day := date.day + move
-	if day < firstDay || day > lastDay {
+	// Applications that know people's birthdays take none before 1900 for one.
+	if day < firstDay || day > lastDay || day < centuryAgo && date.day >= centuryAgo {
 		day = date.day - move
 	}
 	out = date.append(out, in, day)

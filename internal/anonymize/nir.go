@@ -1,5 +1,11 @@
 package anonymize
 
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
 // nirFaker makes social security numbers (NIR, INSEE): sex, year, month,
 // department and commune of birth, order, and perhaps a key of two digits.
 //
@@ -86,6 +92,14 @@ func (f *nirFaker) nir(fake *[15]byte, in []byte) bool {
 	putTwo(fake[11:], right%100)
 	putTwo(fake[13:], 97-(number*1000000+right)%97)
 	return true
+}
+
+// nirKey returns the key of a NIR of 13 characters: 97 less the remainder by 97 of
+// the number that it is, 2A counting as 19 and 2B as 18.
+func nirKey(nir string) (key string, ok bool) {
+	nir = strings.NewReplacer("2A", "19", "2B", "18", "2a", "19", "2b", "18").Replace(nir[:7]) + nir[7:]
+	number, err := strconv.ParseUint(nir, 10, 64)
+	return fmt.Sprintf("%02d", 97-number%97), err == nil
 }
 
 // two returns the number of two digits.

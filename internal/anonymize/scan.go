@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -15,18 +16,31 @@ import (
 // are anonymised, and then reads all of what comes out, as rows of COPY, word by
 // word: letter case and what stands between words do not matter.
 //
+// It looks where a person would, too: what is escaped, or in base64, or pickled in
+// that, is read as well.
+//
 // It keeps no value, only hashes under a seed of its own that dies with it.
 //
-// Birth dates are not learnt: every day of a century is somebody's. That none
-// stays as it is, the filter sees to. Nor is what names nobody: words of less
-// than 4 letters, numbers of less than 7 digits, values that more than one row
-// in 20 has.
+// Every day of a century is somebody's birthday, so these are looked for only in
+// what is kept of text and documents. That no date stays as it is, the filter sees
+// to. What names nobody is not learnt: words of less than 4 letters, numbers of
+// less than 7 digits, values that more than one row in 20 has.
 type Scan struct {
 	seed   uint64
+	values dictionary
+	dates  dictionary
+	mixed  []int // where words of the text are that base64 could be
+
+	nobody map[uint64]bool // texts that are kept anyway, and words of which names are made
+	schema bool            // it is to read a schema
+}
+
+// dictionary is what is known, by the hashes of its words.
+type dictionary struct {
 	starts hashes                   // the hashes of first words
 	ends   hashes                   // the hashes of values, to be asked before whole
 	whole  map[uint64]*ScannedField // the same
-	words  []window
+	words  []window                 // what may go on with the next word
 }
 
 // ScannedField is a column, or what a path of a document in it leads to.
@@ -71,11 +85,26 @@ type window struct {
 
 // NewScan returns a Scan that knows no value.
 func NewScan() *Scan {
-	return &Scan{seed: rand.Uint64(), whole: map[uint64]*ScannedField{}}
+	s := &Scan{seed: rand.Uint64(), nobody: map[uint64]bool{}}
+	s.values.whole, s.dates.whole = map[uint64]*ScannedField{}, map[uint64]*ScannedField{}
+	return s
+}
+
+// NewSchemaScan returns a Scan for the text of a schema, where the words that names
+// of tables and columns are made of, and SQL's, are nobody's name.
+func NewSchemaScan() *Scan {
+	s := NewScan()
+	s.schema = true
+	s.Names("add alter array as bigint boolean btree by cache character check collate column comment constraint create data database" +
+		" date default deferrable deferred domain double dump enum extension foreign function generated grant identity increment index" +
+		" initially integer is jsonb key language local maxvalue minvalue name numeric ops order owned owner parameters partition" +
+		" pattern postgresql precision primary procedure public references return returns role rule schema security select sequence" +
+		" serial server smallint start table text time timestamp timezone trigger type unique user using uuid value values varchar version view with without zone")
+	return s
 }
 
 // Values returns how many values the scan knows.
-func (s *Scan) Values() int { return len(s.whole) }
+func (s *Scan) Values() int { return len(s.values.whole) + len(s.dates.whole) }
 
 // name is how rules call a table.
 func name(t *TablePlan) string {
@@ -83,6 +112,40 @@ func name(t *TablePlan) string {
 		return t.Name
 	}
 	return t.Schema + "." + t.Name
+}
+
+// Nobody makes the scan know texts that leave as they are, before it learns others:
+// where one of these is a free text too, as the name of a template that a comment
+// tells of, it is nobody's.
+func (s *Scan) Nobody(texts []string) {
+	for _, text := range texts {
+		if hash, _, ok := s.known([]byte(text)); ok {
+			s.nobody[hash] = true
+		}
+	}
+}
+
+// Names does the same for the words in names of tables and columns: a comment may
+// be a list of them.
+func (s *Scan) Names(names ...string) {
+	for _, name := range names {
+		for word, rest := nextWord([]byte(name)); word != nil; word, rest = nextWord(rest) {
+			s.nobody[s.hash(word)] = true
+		}
+	}
+}
+
+// nobodys reports whether a free text is nobody's.
+func (s *Scan) nobodys(text string) bool {
+	if hash, _, ok := s.known([]byte(text)); ok && s.nobody[hash] {
+		return true
+	}
+	for word, rest := nextWord([]byte(text)); word != nil; word, rest = nextWord(rest) {
+		if !s.nobody[s.hash(word)] {
+			return false
+		}
+	}
+	return true
 }
 
 // Learn takes a sample of the real values of a table's column, as they are and
@@ -146,7 +209,7 @@ func kindAt(paths map[string]Rule, path string) Kind {
 
 func (s *Scan) learn(field *ScannedField, kind Kind, values []string) {
 	switch kind {
-	case Keep, Public, BirthDate, "":
+	case Keep, Public, "":
 		return
 	}
 	seen := make(map[string]int, len(values))
@@ -157,11 +220,30 @@ func (s *Scan) learn(field *ScannedField, kind Kind, values []string) {
 		if n*20 > len(values) && len(values) >= 100 {
 			continue
 		}
-		s.add(field, v)
+		if (kind == FreeText || s.schema) && s.nobodys(v) {
+			continue
+		}
+		if kind == BirthDate {
+			for _, day := range days(v) {
+				s.add(&s.dates, field, day)
+			}
+			continue
+		}
+		s.add(&s.values, field, v)
 		for _, other := range spellings(kind, v) {
-			s.add(field, other)
+			s.add(&s.values, field, other)
 		}
 	}
+}
+
+// days are the two ways in which people write a day.
+func days(v string) []string {
+	d, ok := parseDate(trim([]byte(v)))
+	if !ok {
+		return nil
+	}
+	year, month, day := civil(d.day)
+	return []string{fmt.Sprintf("%04d-%02d-%02d", year, month, day), fmt.Sprintf("%02d/%02d/%04d", day, month, year)}
 }
 
 // spellings are other ways in which people write a value.
@@ -189,17 +271,33 @@ func spellings(kind Kind, v string) []string {
 		spaced, rest = spaced+" "+rest[:n], rest[n:]
 	}
 	all := []string{bare, spaced + rest}
-	if kind == NIR && len(bare) == 15 {
+	switch {
+	case kind == NIR && len(bare) == 15:
 		all = append(all, bare[:13])
+	case kind == NIR && len(bare) == 13:
+		if key, ok := nirKey(bare); ok {
+			all = append(all, bare+key)
+		}
 	}
 	return all
 }
 
-// add makes the scan know a value, unless it names nobody.
-func (s *Scan) add(field *ScannedField, value string) {
-	var hash, start uint64
+// add makes a dictionary know a value, unless it names nobody.
+func (s *Scan) add(d *dictionary, field *ScannedField, value string) {
+	hash, start, ok := s.known([]byte(value))
+	if !ok {
+		return
+	}
+	d.starts.add(start)
+	d.ends.add(hash)
+	d.whole[hash] = field
+}
+
+// known returns the hash by which a value is known, and that of its first word; ok
+// is false where it is too short to name anybody.
+func (s *Scan) known(value []byte) (hash, start uint64, ok bool) {
 	words, letters, digits := 0, 0, 0
-	for rest := []byte(value); words < maxWords; words++ {
+	for rest := value; words < maxWords; words++ {
 		word, after := nextWord(rest)
 		if word == nil {
 			break
@@ -219,33 +317,32 @@ func (s *Scan) add(field *ScannedField, value string) {
 		rest = after
 	}
 	switch {
-	case letters == 0 && digits < 7, letters+digits < 4:
-		return
-	case letters < 4 && digits < 4:
-		return
+	case letters == 0 && digits < 7, letters+digits < 4, letters < 4 && digits < 4:
+		return 0, 0, false
 	}
-	s.starts.add(start)
-	s.ends.add(hash)
-	s.whole[hash] = field
+	return hash, start, true
 }
 
 // Look reads whole rows of a table, as COPY writes them, but for the columns that
 // are public. The error is a [*Leak].
 func (s *Scan) Look(t *TablePlan, rows []byte) error {
-	public := false
+	alike := true
 	for i := range t.Columns {
-		public = public || t.Columns[i].Rule.Kind == Public
+		alike = alike && t.Columns[i].Rule.Kind != Public && !s.datable(&t.Columns[i])
 	}
-	if !public {
-		return s.look(t, rows)
+	if alike {
+		return s.read(name(t), rows, false, 0)
 	}
 	for field := 0; len(rows) > 0; {
 		end := bytes.IndexAny(rows, "\t\n")
 		if end < 0 {
 			end = len(rows) - 1
 		}
-		if field >= len(t.Columns) || t.Columns[field].Rule.Kind != Public {
-			if err := s.look(t, rows[:end]); err != nil {
+		if field >= len(t.Columns) {
+			return fmt.Errorf("a row of %s has more fields than the table has columns", name(t))
+		}
+		if column := &t.Columns[field]; column.Rule.Kind != Public {
+			if err := s.read(name(t), rows[:end], s.datable(column), 0); err != nil {
 				return err
 			}
 		}
@@ -258,87 +355,154 @@ func (s *Scan) Look(t *TablePlan, rows []byte) error {
 	return nil
 }
 
-func (s *Scan) look(t *TablePlan, rows []byte) error {
-	s.words = s.words[:0]
-	for i := 0; i < len(rows); {
-		c := rows[i]
+// LookAt reads a text. in says what it is. The error is a [*Leak].
+func (s *Scan) LookAt(in string, text []byte) error { return s.read(in, text, true, 0) }
+
+// datable reports whether a birth date in a column would be a real one: not where
+// fakes of such are written, nor other days.
+func (s *Scan) datable(c *ColumnPlan) bool {
+	if len(s.dates.whole) == 0 {
+		return false
+	}
+	switch class := typeOf(c.Type, c.Length).class; c.Rule.Kind {
+	case Keep:
+		return class == textClass || class == jsonClass
+	case JSON:
+		for _, rule := range c.Rule.Paths {
+			if rule.Kind == BirthDate {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
+// maxDeep is how often what is in a text in another form is read for what is in
+// that again.
+const maxDeep = 3
+
+// read looks for values in text, and in whatever of it is something else in another
+// form; dates says whether for birth dates, too.
+func (s *Scan) read(in string, text []byte, dates bool, deep int) error {
+	if dates {
+		if field := s.look(&s.dates, text); field != nil {
+			return &Leak{field, in}
+		}
+	}
+	if field := s.look(&s.values, text); field != nil {
+		return &Leak{field, in}
+	}
+	if deep == maxDeep {
+		return nil
+	}
+	mixed := s.mixed
+	if deep == 0 {
+		s.mixed = nil // while what is in this text has its own
+		defer func() { s.mixed = mixed[:0] }()
+	} else {
+		mixed = slices.Clone(mixed)
+	}
+	return others(text, mixed, func(other []byte) error { return s.read(in, other, dates, deep+1) })
+}
+
+// look returns whose value is in the text.
+func (s *Scan) look(d *dictionary, text []byte) *ScannedField {
+	d.words = d.words[:0]
+	s.mixed = s.mixed[:0]
+	for i := 0; i < len(text); {
+		c := text[i]
 		if lower[c] == 0 {
 			if c == '\t' || c == '\n' {
-				s.words = s.words[:0]
+				d.words = d.words[:0]
 			}
 			i++
 			continue
 		}
 		from := i
 		h := s.seed
-		for ; i < len(rows); i++ {
-			c := lower[rows[i]]
+		for ; i < len(text); i++ {
+			c := lower[text[i]]
 			if c == 0 {
 				break
 			}
 			h = (h ^ uint64(c)) * prime
 		}
 		hash := finish(h)
+		if i-from >= least && mixedCase(text[from:i]) {
+			s.mixed = append(s.mixed, from)
+		}
 		// After a backslash the first letter may belong to that, as in \n, or to the
 		// word, as in C:\\names.
-		if from > 0 && rows[from-1] == '\\' && i-from > 1 {
-			if field := s.word(s.hash(rows[from+1:i]), hash); field != nil {
-				return &Leak{field, name(t)}
+		if from > 0 && text[from-1] == '\\' && i-from > 1 {
+			if field := d.word(s.hash(text[from+1:i]), hash); field != nil {
+				return field
 			}
 			continue
 		}
-		if len(s.words) == 0 && !s.starts.has(hash) {
+		if len(d.words) == 0 && !d.starts.has(hash) {
 			continue // the most of all words
 		}
-		if field := s.word(hash, hash); field != nil {
-			return &Leak{field, name(t)}
+		if field := d.word(hash, hash); field != nil {
+			return field
 		}
 	}
 	return nil
 }
 
+// mixedCase reports whether a word has both a small letter and a capital that does
+// not begin it.
+func mixedCase(word []byte) bool {
+	var upper, lower bool
+	for i, c := range word {
+		upper = upper || c >= 'A' && c <= 'Z' && i > 0
+		lower = lower || c >= 'a' && c <= 'z'
+	}
+	return upper && lower
+}
+
 // word takes the hash of the next word of a field, and what else it may be, and
 // returns whose value ends with it.
-func (s *Scan) word(hash, other uint64) *ScannedField {
-	open := len(s.words)
+func (d *dictionary) word(hash, other uint64) *ScannedField {
+	open := len(d.words)
 	kept := 0
-	for _, was := range s.words[:open] {
+	for _, was := range d.words[:open] {
 		now := window{join(was.hash, hash), was.n + 1}
-		if field := s.value(now.hash); field != nil {
+		if field := d.value(now.hash); field != nil {
 			return field
 		}
 		if hash != other {
-			if field := s.value(join(was.hash, other)); field != nil {
+			if field := d.value(join(was.hash, other)); field != nil {
 				return field
 			}
 		}
 		if now.n < maxWords {
-			s.words[kept] = now
+			d.words[kept] = now
 			kept++
 		}
 	}
-	s.words = s.words[:kept]
-	if field := s.begin(hash); field != nil || hash == other {
+	d.words = d.words[:kept]
+	if field := d.begin(hash); field != nil || hash == other {
 		return field
 	}
-	return s.begin(other)
+	return d.begin(other)
 }
 
 // begin takes a word as the first of a value.
-func (s *Scan) begin(hash uint64) *ScannedField {
-	if !s.starts.has(hash) {
+func (d *dictionary) begin(hash uint64) *ScannedField {
+	if !d.starts.has(hash) {
 		return nil
 	}
 	now := window{join(0, hash), 1}
-	s.words = append(s.words, now)
-	return s.value(now.hash)
+	d.words = append(d.words, now)
+	return d.value(now.hash)
 }
 
-func (s *Scan) value(hash uint64) *ScannedField {
-	if !s.ends.has(hash) {
+func (d *dictionary) value(hash uint64) *ScannedField {
+	if !d.ends.has(hash) {
 		return nil
 	}
-	return s.whole[hash]
+	return d.whole[hash]
 }
 
 const prime = 0x9e3779b97f4a7c15

@@ -1,6 +1,7 @@
 package anonymize
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
@@ -33,6 +34,8 @@ func TestTheScanFindsARealValueHoweverItIsWritten(t *testing.T) {
 		{NIR, "185057512345612", "185057512345612\n"},
 		{NIR, "185057512345612", `{"nir": "1 85 05 75 123 456 12"}` + "\n"},
 		{NIR, "185057512345612", "1850575123456\n"},
+		{NIR, "1850575123456", "185057512345673\n"},
+		{NIR, "1850575123456", "1 85 05 75 123 456 73\n"},
 		{Phone, "06 12 34 56 78", "0612345678\n"},
 		{Phone, "0612345678", "06.12.34.56.78\n"},
 		{IBAN, "FR7630006000011234567890189", "FR76 3000 6000 0112 3456 7890 189\n"},
@@ -76,6 +79,67 @@ func TestTheScanFindsWhatIsInDocuments(t *testing.T) {
 	}
 }
 
+func TestTheScanFindsARealValueInAnotherForm(t *testing.T) {
+	mail := "Bonjour Jean Kerviel, je suis là"
+	for _, c := range []struct{ what, row string }{
+		{"JSON's escapes", `1	{"name": "K\\u0065rviel"}`},
+		{"JSON's escapes in JSON", `1	{"name": "K\\\\u0065rviel"}`},
+		{"a URL", "1\thttps://mrs.example/?name=K%65rviel&x=1"},
+		{"HTML", "1\t<p>K&#101;rviel</p>"},
+		{"base64", "1\t" + base64.StdEncoding.EncodeToString([]byte(mail))},
+		{"base64 for URLs", "1\t" + base64.RawURLEncoding.EncodeToString([]byte(mail))},
+		{"base64 in a URL", "1\tdata:text/plain;base64," + base64.StdEncoding.EncodeToString([]byte(mail))},
+		{"base64 behind a path", "1\t/Files/A/" + base64.StdEncoding.EncodeToString([]byte(mail))},
+		{"base64 in base64", "1\t" + base64.StdEncoding.EncodeToString([]byte(base64.StdEncoding.EncodeToString([]byte(mail))))},
+		{"a short one", "1\t" + base64.StdEncoding.EncodeToString([]byte("Kerviel"))},
+		{"base64 in lines", `1	Qm9uam91ciBK\nZWFuIEtlcnZp\nZWwsIGplIHN1aXM\n`},
+		{"base64 in lines in a document", `1	{"x": "Qm9uam91ciBK\\nZWFuIEtlcnZp\\nZWwsIGplIHN1aXM\\n"}`},
+		{"a pickle of protocol 0", `1	KGRwMApWc3ViamVjdApwMQpWVm90cmUgZGVtYW5kZSAyMDIwMTEyMzAwMDQKcDIKc1Z0bwpwMwoo\nbHA0ClZqZWFuLmtlcnZpZWxAb3JhbmdlLmV4YW1wbGUKcDUKYXNWYm9keQpwNgpWQm9uam91ciBK\nZWFuIEtFUlZJRUwsXHUwMDBhXHUwMDBhbukgbGUgMTIvMDUvMTk4NSwgdm90cmUgbnVt6XJvIDE4\nNTA1NzUxMjM0NTYgZXN0IGNvbm51Llx1MDAwYU1vdCBkZSBwYXNzZSA6IHhcdTAwMGEKcDcKcy4=\n`},
+		{"a pickle of protocol 2", `1	gAJ9cQAoWAcAAABzdWJqZWN0cQFYGgAAAFZvdHJlIGRlbWFuZGUgMjAyMDExMjMwMDA0cQJYAgAA\nAHRvcQNdcQRYGwAAAGplYW4ua2VydmllbEBvcmFuZ2UuZXhhbXBsZXEFYVgEAAAAYm9keXEGWGIA\nAABCb25qb3VyIEplYW4gS0VSVklFTCwKCm7DqSBsZSAxMi8wNS8xOTg1LCB2b3RyZSBudW3DqXJv\nIDE4NTA1NzUxMjM0NTYgZXN0IGNvbm51LgpNb3QgZGUgcGFzc2UgOiB4CnEHdS4=\n`},
+		{"a pickle of protocol 3", `1	gAN9cQAoWAcAAABzdWJqZWN0cQFYGgAAAFZvdHJlIGRlbWFuZGUgMjAyMDExMjMwMDA0cQJYAgAA\nAHRvcQNdcQRYGwAAAGplYW4ua2VydmllbEBvcmFuZ2UuZXhhbXBsZXEFYVgEAAAAYm9keXEGWGIA\nAABCb25qb3VyIEplYW4gS0VSVklFTCwKCm7DqSBsZSAxMi8wNS8xOTg1LCB2b3RyZSBudW3DqXJv\nIDE4NTA1NzUxMjM0NTYgZXN0IGNvbm51LgpNb3QgZGUgcGFzc2UgOiB4CnEHdS4=\n`},
+		{"a pickle of protocol 4", `1	gASVvgAAAAAAAAB9lCiMB3N1YmplY3SUjBpWb3RyZSBkZW1hbmRlIDIwMjAxMTIzMDAwNJSMAnRv\nlF2UjBtqZWFuLmtlcnZpZWxAb3JhbmdlLmV4YW1wbGWUYYwEYm9keZSMYkJvbmpvdXIgSmVhbiBL\nRVJWSUVMLAoKbsOpIGxlIDEyLzA1LzE5ODUsIHZvdHJlIG51bcOpcm8gMTg1MDU3NTEyMzQ1NiBl\nc3QgY29ubnUuCk1vdCBkZSBwYXNzZSA6IHgKlHUu\n`},
+		{"it is compressed", `1	eJxzys/Lyi8tUvBKTcxT8HYNCvN09dHh4so7vFIhJ1XB0EjfwFTf0NLCVEehLL+kKFUhrzT38MqifAVDC1MDU3NTQyNjE1MzhdTiEoXk/Ly8Uj0u3/wShZRUhYLE4uJUBSuFCi6nYWADADXDWiU=`},
+	} {
+		if _, ok := errors.AsType[*Leak](learnt(LastName, "Kerviel").Look(anything, []byte(c.row+"\n"))); !ok {
+			t.Errorf("%s: it is not found in %.200s", c.what, c.row)
+		}
+	}
+	s := learnt(LastName, "Kerviel")
+	for _, row := range []string{`C:\\users`, "100 %", "a & b", "%zz", `\\u00`, strings.Repeat("aB", 4000), "VGhpcyBpcyBub2JvZHk"} {
+		if err := s.Look(anything, []byte(row+"\n")); err != nil {
+			t.Errorf("%.40s: %v", row, err)
+		}
+	}
+}
+
+func TestTheScanFindsABirthdayInWhatIsKeptOfTextAndDocuments(t *testing.T) {
+	column := func(kind Kind, sqlType string) ColumnPlan {
+		return ColumnPlan{Column: Column{Type: sqlType}, Rule: Rule{Kind: kind}}
+	}
+	for _, c := range []struct {
+		column ColumnPlan
+		text   string
+		leaks  bool
+	}{
+		{column(Keep, "text"), "né le 12/05/1985", true},
+		{column(Keep, "character varying(20)"), "1985-05-12", true},
+		{column(Keep, "jsonb"), `{"x": ["12.05.1985"]}`, true},
+		{column(Keep, "text"), "13/05/1985", false},
+		{column(Keep, "date"), "1985-05-12", false}, // somebody else's, or no birthday
+		{column(Keep, "timestamp with time zone"), "1985-05-12 10:00", false},
+		{column(BirthDate, "text"), "1985-05-12", false}, // of somebody else, by chance
+		{ColumnPlan{Column: Column{Type: "jsonb"}, Rule: Rule{Kind: JSON, Paths: map[string]Rule{"d": {Kind: BirthDate}}}}, `{"d": "12/05/1985"}`, false},
+		{ColumnPlan{Column: Column{Type: "jsonb"}, Rule: Rule{Kind: JSON, Paths: map[string]Rule{"d": {Kind: Keep}}}}, `{"d": "12/05/1985"}`, true},
+	} {
+		s := learnt(BirthDate, "1985-05-12")
+		table := &TablePlan{Schema: "public", Name: "t", Columns: []ColumnPlan{column(Keep, "integer"), c.column}}
+		err := s.Look(table, []byte("7\t"+c.text+"\n"))
+		if _, leaks := errors.AsType[*Leak](err); leaks != c.leaks {
+			t.Errorf("%s %s %q: %v", c.column.Rule.Kind, c.column.Type, c.text, err)
+		}
+	}
+}
+
 func TestTheScanIsSilentAboutWhatNamesNobody(t *testing.T) {
 	everywhere := make([]string, 200)
 	for i := range everywhere {
@@ -106,6 +170,23 @@ func TestTheScanIsSilentAboutWhatNamesNobody(t *testing.T) {
 	}
 }
 
+func TestAFreeTextThatIsKeptElsewhereIsNobodys(t *testing.T) {
+	s := NewScan()
+	s.Nobody([]string{"Refus : justificatif illisible"})
+	s.Names("person_person", "birth_date", "distancevp")
+	comments := &ColumnPlan{Column: Column{Name: "comment"}, Rule: Rule{Kind: FreeText}}
+	s.Learn(people, comments, []string{"Refus : justificatif illisible", "birth_date, distancevp", "distancevp", "Kerviel est décédé"})
+	s.Learn(people, &ColumnPlan{Rule: Rule{Kind: LastName}}, []string{"Distancevp"})
+	for row, leaks := range map[string]bool{
+		"refus: justificatif illisible": false, `{"birth_date": 1, "other": 2}`: false,
+		"Kerviel est décédé": true, "distancevp": true, // somebody's name
+	} {
+		if err := s.Look(anything, []byte(row+"\n")); (err != nil) != leaks {
+			t.Errorf("%s: %v", row, err)
+		}
+	}
+}
+
 func TestTheScanDoesNotLookAtWhatIsPublic(t *testing.T) {
 	column := func(kind Kind) ColumnPlan { return ColumnPlan{Rule: Rule{Kind: kind}} }
 	funds := &TablePlan{Schema: "public", Name: "funds", Columns: []ColumnPlan{column(Keep), column(Public), column(Keep)}}
@@ -126,7 +207,7 @@ func FuzzTheScanReadsAnything(f *testing.F) {
 	f.Fuzz(func(t *testing.T, value, rows string) {
 		s := learnt(LastName, value)
 		_ = s.Look(anything, []byte(rows))
-		if len(s.whole) == 0 || strings.ContainsAny(value, "\t\n\\") {
+		if s.Values() == 0 || strings.ContainsAny(value, "\t\n\\") {
 			return
 		}
 		if s.Look(anything, []byte("x\t"+value+"\n")) == nil {

@@ -42,10 +42,21 @@ type Unique struct {
 	Columns []string `json:"columns"`
 }
 
-// SchemaQuery is SQL that returns the schema of a database as JSON, for
-// [ParseSchema], from PostgreSQL 12 on. Tables of extensions are theirs to fill. A domain
-// is the type that it is made of.
-const SchemaQuery = `
+// SchemaQuery returns SQL that returns the schema of a database as JSON, for
+// [ParseSchema]. version is PostgreSQL's server_version_num, from 100000 on. Tables
+// of extensions are theirs to fill. A domain is the type that it is made of.
+func SchemaQuery(version int) string {
+	var older []string
+	if version < 120000 { // no column is generated (release notes of 12)
+		older = append(older, "a.attgenerated <> ''", "false")
+	}
+	if version < 110000 { // no index includes more than its key, no foreign key is a partition's (of 11)
+		older = append(older, "i.indnkeyatts", "i.indnatts", "indnkeyatts", "indnatts", " and k.conparentid = 0", "")
+	}
+	return strings.NewReplacer(older...).Replace(schemaQuery)
+}
+
+const schemaQuery = `
 with recursive mine as (
   select c.oid, n.nspname, c.relname, c.relkind, c.relispartition, c.reltuples
   from pg_class c join pg_namespace n on n.oid = c.relnamespace

@@ -294,7 +294,7 @@ func (c *copies) filter(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	out, err := c.sql(ctx, "mrs", anonymize.SchemaQuery)
+	out, err := c.sql(ctx, "mrs", anonymize.SchemaQuery(150000))
 	if err != nil {
 		return err
 	}

@@ -155,10 +155,10 @@ type hold struct {
 }
 
 // holdSnapshot opens a snapshot of the end's database.
-func (e *end) holdSnapshot(query string) (*hold, error) {
+func (e *end) holdSnapshot() (*hold, error) {
 	r, w := io.Pipe()
 	h := &hold{input: w, out: e.ExecFrom(script.NewPipe().WithReader(r), e.agent, "hold")}
-	order := wire.Hold{Server: e.wireServer(e.database), Query: query}
+	order := wire.Hold{Server: e.wireServer(e.database)}
 	go func() { _ = json.NewEncoder(w).Encode(order) }()
 	line, err := bufio.NewReader(h.out).ReadBytes('\n')
 	if err == nil {

@@ -120,7 +120,7 @@ func Init(ctx context.Context, name string) error {
 	if err := e.install(ctx); err != nil {
 		return err
 	}
-	order, err := json.Marshal(wire.Hold{Server: e.wireServer(e.database), Query: anonymize.SchemaQuery})
+	order, err := json.Marshal(wire.Hold{Server: e.wireServer(e.database)})
 	if err != nil {
 		return err
 	}
@@ -140,7 +140,10 @@ func Check(ctx context.Context, name string) error {
 		return err
 	}
 	defer c.close()
-	console.Done("%s: %s names every column of its %d tables", name, RulesFile, len(c.plan.Tables))
+	if err := c.structure(c.from); err != nil {
+		return err
+	}
+	console.Done("%s: %s names every column of its %d tables, and nobody is in their schema", name, RulesFile, len(c.plan.Tables))
 	return nil
 }
 
@@ -180,7 +183,7 @@ func (c *copying) know(ctx context.Context) error {
 		}
 		c.from.database = c.lent.Database
 	}
-	if c.hold, err = c.from.holdSnapshot(anonymize.SchemaQuery); err != nil {
+	if c.hold, err = c.from.holdSnapshot(); err != nil {
 		return err
 	}
 	if c.schema, err = anonymize.ParseSchema(c.hold.Schema); err != nil {
@@ -192,6 +195,28 @@ func (c *copying) know(ctx context.Context) error {
 	}
 	c.plan = plan
 	return c.choose()
+}
+
+// dumped are the options by which pg_dump writes the schema.
+var dumped = []string{"--schema-only", "--no-owner", "--no-privileges", "--no-publications", "--no-subscriptions"}
+
+// structure looks for real values in the schema, where it is: a comment or a default
+// may hold one, and no rule is about these.
+func (c *copying) structure(from *end) error {
+	const look = `set -euo pipefail
+IFS= read -r order
+agent=$1
+shift
+{ printf '%s\n' "$order"; docker exec "$@" </dev/null; } | "$agent" structure`
+	order, err := json.Marshal(wire.Sender{Server: from.wireServer(from.database), Snapshot: c.hold.Snapshot, Plan: *c.plan})
+	if err != nil {
+		return err
+	}
+	words := append([]string{from.agent, from.container, "pg_dump", "-U", from.role, "-d", from.database, "--snapshot=" + c.hold.Snapshot}, dumped...)
+	if _, err := from.ScriptFrom(script.Echo(string(order)+"\n"), look, words...).String(); err != nil {
+		return fmt.Errorf("%s: its schema: %w", from.Name, err)
+	}
+	return nil
 }
 
 // words checks what can be checked without a server.

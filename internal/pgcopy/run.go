@@ -53,9 +53,12 @@ func (c *copying) fill(ctx context.Context, database string, done *summary) erro
 	from, to := *c.from, *c.to // that end with ctx
 	from.Server, to.Server = c.from.WithContext(ctx), c.to.WithContext(ctx)
 
+	if err := c.structure(&from); err != nil {
+		return err
+	}
 	// Structure alone: pg_dump reads no rows. It has the snapshot's, so that it fits them.
-	schema, err := from.Exec("docker", "exec", from.container, "pg_dump", "-U", from.role, "-d", from.database,
-		"--schema-only", "--snapshot="+c.hold.Snapshot, "--format=custom", "--no-owner", "--no-privileges", "--no-publications", "--no-subscriptions").Bytes()
+	schema, err := from.Exec(append([]string{"docker", "exec", from.container, "pg_dump", "-U", from.role, "-d", from.database,
+		"--snapshot=" + c.hold.Snapshot, "--format=custom"}, dumped...)...).Bytes()
 	if err != nil {
 		return fmt.Errorf("%s: its schema can't be read: %w", from.Name, err)
 	}

@@ -17,6 +17,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -26,9 +27,8 @@ import (
 	"github.com/betagouv/mrs-ops/internal/pgcopy/wire"
 )
 
-// Run does what an agent is started for: "hold", "send", "receive" or
-// "propose". It ends
-// when in does.
+// Run does what an agent is started for: "hold", "send", "receive", "structure" or
+// "propose". It ends when in does.
 func Run(ctx context.Context, what string, in io.Reader, out io.Writer) error {
 	lines := bufio.NewReaderSize(in, 1<<16)
 	switch what {
@@ -38,10 +38,12 @@ func Run(ctx context.Context, what string, in io.Reader, out io.Writer) error {
 		return send(ctx, lines, out)
 	case "receive":
 		return receive(ctx, lines, out)
+	case "structure":
+		return structure(ctx, lines)
 	case "propose":
 		return propose(ctx, lines, out)
 	}
-	return fmt.Errorf("%q is not known; hold, send, receive or propose", what)
+	return fmt.Errorf("%q is not known; hold, send, receive, structure or propose", what)
 }
 
 // read reads the next line into value. The error is io.EOF where there is none;
@@ -156,19 +158,31 @@ func clean(err error) error {
 }
 
 // open reads a [wire.Hold], and begins a transaction in its database.
-func open(ctx context.Context, lines *bufio.Reader) (conn *pgconn.PgConn, query string, err error) {
+func open(ctx context.Context, lines *bufio.Reader) (*pgconn.PgConn, error) {
 	var order wire.Hold
 	if err := read(lines, &order); err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	conn, err = connect(ctx, order.Server, begin)
-	return conn, order.Query, err
+	return connect(ctx, order.Server, begin)
+}
+
+// schema returns what [anonymize.ParseSchema] reads.
+func schema(ctx context.Context, conn *pgconn.PgConn) ([]byte, error) {
+	text, err := value(ctx, conn, "show server_version_num")
+	if err != nil {
+		return nil, err
+	}
+	version, err := strconv.Atoi(string(text))
+	if err != nil {
+		return nil, fmt.Errorf("PostgreSQL says that its version is %q", text)
+	}
+	return value(ctx, conn, anonymize.SchemaQuery(version))
 }
 
 // hold opens the snapshot that all senders read, says what is in the database,
 // and keeps it open until its input ends.
 func hold(ctx context.Context, lines *bufio.Reader, out io.Writer) error {
-	conn, query, err := open(ctx, lines)
+	conn, err := open(ctx, lines)
 	if err != nil {
 		return err
 	}
@@ -177,11 +191,11 @@ func hold(ctx context.Context, lines *bufio.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	schema, err := value(ctx, conn, query)
+	there, err := schema(ctx, conn)
 	if err != nil {
 		return err
 	}
-	if err := write(out, wire.Held{Snapshot: string(snapshot), Schema: schema}); err != nil {
+	if err := write(out, wire.Held{Snapshot: string(snapshot), Schema: there}); err != nil {
 		return err
 	}
 	_, err = io.Copy(io.Discard, lines)
@@ -190,22 +204,22 @@ func hold(ctx context.Context, lines *bufio.Reader, out io.Writer) error {
 
 // propose prints a first file of rules for a database.
 func propose(ctx context.Context, lines *bufio.Reader, out io.Writer) error {
-	conn, query, err := open(ctx, lines)
+	conn, err := open(ctx, lines)
 	if err != nil {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	text, err := value(ctx, conn, query)
+	text, err := schema(ctx, conn)
 	if err != nil {
 		return err
 	}
-	schema, err := anonymize.ParseSchema(text)
+	there, err := anonymize.ParseSchema(text)
 	if err != nil {
 		return err
 	}
 	samples := map[string][]string{}
-	for i := range schema.Tables {
-		t := &schema.Tables[i]
+	for i := range there.Tables {
+		t := &there.Tables[i]
 		var names []string
 		for _, c := range t.Columns {
 			names = append(names, c.Name)
@@ -218,7 +232,7 @@ func propose(ctx context.Context, lines *bufio.Reader, out io.Writer) error {
 			samples[t.Called()+"."+c.Name] = values[n]
 		}
 	}
-	_, err = out.Write(anonymize.Propose(schema, samples))
+	_, err = out.Write(anonymize.Propose(there, samples))
 	return err
 }
 

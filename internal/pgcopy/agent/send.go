@@ -53,10 +53,8 @@ func sendAll(ctx context.Context, lines *bufio.Reader, out *bufio.Writer, to *wi
 	if copy(s.key[:], order.Key) != len(s.key) {
 		return errors.New("the key is too short")
 	}
-	for i := range s.plan.Tables {
-		if err := s.sample(ctx, &s.plan.Tables[i]); err != nil {
-			return err
-		}
+	if err := learn(ctx, conn, s.scan, s.plan.Tables); err != nil {
+		return err
 	}
 	for {
 		var job wire.Job
@@ -76,32 +74,6 @@ func sendAll(ctx context.Context, lines *bufio.Reader, out *bufio.Writer, to *wi
 			return fmt.Errorf("%s.%s: %w", t.Schema, t.Name, err)
 		}
 	}
-}
-
-// sample makes the scan learn real values of a table's columns that are
-// anonymised.
-func (s *sender) sample(ctx context.Context, t *anonymize.TablePlan) error {
-	if t.Empty {
-		return nil
-	}
-	var columns []*anonymize.ColumnPlan
-	var names []string
-	for i := range t.Columns {
-		switch c := &t.Columns[i]; c.Rule.Kind {
-		case anonymize.Keep, anonymize.Public, anonymize.BirthDate:
-		default:
-			columns = append(columns, c)
-			names = append(names, c.Name)
-		}
-	}
-	values, err := sample(ctx, s.conn, t.Schema, t.Name, t.Rows, names)
-	if err != nil {
-		return err
-	}
-	for i, c := range columns {
-		s.scan.Learn(t, c, values[i])
-	}
-	return nil
 }
 
 // table sends the rows of a job.

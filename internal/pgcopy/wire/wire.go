@@ -30,7 +30,6 @@ type Server struct {
 // rules.
 type Hold struct {
 	Server
-	Query string `json:"query"` // that tells the schema
 }
 
 // Held is what the agent that holds the snapshot says, once it does.
