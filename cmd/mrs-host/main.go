@@ -26,6 +26,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
 	"github.com/betagouv/mrs-ops/internal/hostside/drain"
 	"github.com/betagouv/mrs-ops/internal/hostside/jobs"
+	"github.com/betagouv/mrs-ops/internal/hostside/pgversion"
 )
 
 const usage = `usage: mrs-host COMMAND [-option=value …] [CONTAINER …]
@@ -35,6 +36,9 @@ const usage = `usage: mrs-host COMMAND [-option=value …] [CONTAINER …]
   developers  has test data and the superuser dev in the container, and checks that dev gets in
   known       prints who gets in with a password that everybody knows, a name a line
   migrated    fails unless all migrations are applied in the container
+  keeps       fails where the stack on standard input (docker compose config --format json) has an image
+              with another PostgreSQL than its data folder is of
+  takes       fails where the dump on standard input is of a newer PostgreSQL than the container's
   moment      waits until no job of the application runs within -lead, by the clock of the container
   quit        has the application in the containers end what it serves, and then itself
   restart     the same, after which the engine starts them again
@@ -63,6 +67,7 @@ func main() {
 	defer stop()
 	commands := map[string]func(context.Context, options) error{
 		"answers": answers, "proves": proves, "developers": developers, "migrated": migrated, "drain": drained, "quit": quit, "restart": restart, "moment": moment, "known": known,
+		"keeps": keeps, "takes": takes,
 	}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
 		fmt.Fprint(os.Stderr, usage)
@@ -262,6 +267,16 @@ func (o options) zone(ctx context.Context) *time.Location {
 		return time.UTC
 	}
 	return zone
+}
+
+func keeps(ctx context.Context, _ options) error { return pgversion.Keeps(ctx, os.Stdin) }
+
+func takes(ctx context.Context, o options) error {
+	c, err := o.container(ctx)
+	if err != nil {
+		return err
+	}
+	return pgversion.Takes(ctx, os.Stdin, c.Image)
 }
 
 func quit(ctx context.Context, o options) error {

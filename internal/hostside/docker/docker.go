@@ -30,7 +30,9 @@ type Container struct {
 	Running   bool
 	Restarts  int    // by the engine
 	Started   string // when it did last
+	Image     string // its id
 	Env       map[string]string
+	Folders   []string     // of the host, which it has mounted; volumes too
 	Addresses []netip.Addr // in all of its networks
 }
 
@@ -61,7 +63,9 @@ func parse(out []byte) ([]Container, error) {
 	var raw []struct {
 		ID           string `json:"Id"`
 		Name         string
+		Image        string
 		RestartCount int
+		Mounts       []struct{ Source string }
 		State        struct {
 			Running   bool
 			Pid       int
@@ -77,10 +81,9 @@ func parse(out []byte) ([]Container, error) {
 	}
 	var all []Container
 	for _, r := range raw {
-		c := Container{ID: r.ID, Name: strings.TrimPrefix(r.Name, "/"), PID: r.State.Pid, Running: r.State.Running, Restarts: r.RestartCount, Started: r.State.StartedAt, Env: map[string]string{}}
-		for _, line := range r.Config.Env {
-			name, value, _ := strings.Cut(line, "=")
-			c.Env[name] = value
+		c := Container{ID: r.ID, Name: strings.TrimPrefix(r.Name, "/"), PID: r.State.Pid, Running: r.State.Running, Restarts: r.RestartCount, Started: r.State.StartedAt, Image: r.Image, Env: variables(r.Config.Env)}
+		for _, m := range r.Mounts {
+			c.Folders = append(c.Folders, m.Source)
 		}
 		for _, name := range slices.Sorted(maps.Keys(r.NetworkSettings.Networks)) {
 			network := r.NetworkSettings.Networks[name]
@@ -93,6 +96,29 @@ func parse(out []byte) ([]Container, error) {
 		all = append(all, c)
 	}
 	return all, nil
+}
+
+// variables are lines of the form NAME=VALUE.
+func variables(lines []string) map[string]string {
+	all := map[string]string{}
+	for _, line := range lines {
+		name, value, _ := strings.Cut(line, "=")
+		all[name] = value
+	}
+	return all
+}
+
+// ImageEnv returns the variables that an image sets.
+func ImageEnv(ctx context.Context, image string) (map[string]string, error) {
+	out, err := run(ctx, nil, "image", "inspect", "--format", "{{json .Config.Env}}", "--", image)
+	if err != nil {
+		return nil, err
+	}
+	var lines []string
+	if err := json.Unmarshal(out, &lines); err != nil {
+		return nil, fmt.Errorf("docker image inspect: %w", err)
+	}
+	return variables(lines), nil
 }
 
 // Owner returns the name of the running container that has an address; empty:

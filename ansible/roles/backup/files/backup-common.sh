@@ -323,7 +323,14 @@ wait_for_postgres() {
     sleep 0.2
   done
   if in_vain; then die "PostgreSQL of $NAME does not answer, and its disk is full" "df -h $PWD/postgres/data"; fi
+  keeps
   die "PostgreSQL of $NAME does not answer" "docker compose --file $PWD/docker-compose.yml logs postgres"
+}
+# keeps: the stack's PostgreSQL is of the version that its data folder is of.
+keeps() {
+  local why
+  why=$(compose config --format json | "$MRS_HOST" keeps 2>&1) ||
+    die "$(grep --invert-match '^hint: ' <<<"$why" | paste -sd ';')" "$(sed -n 's/^hint: //p' <<<"$why" | head -n 1)"
 }
 # in_vain: PostgreSQL is waited for, while it can't even write its log.
 in_vain() { [ -d postgres/data ] && [ "$(free postgres/data)" -lt $((32 << 20)) ]; }
@@ -338,7 +345,7 @@ dump_folder() {
 # what it left in FOLDER, home and the database server. The locks must be held.
 no_leftovers() {
   at_work_no_more
-  rm -rf -- "${1:?}"/data "$1"/data.* "$1"/globals.sql "$1"/tables.tsv "$1"/restore .restore-* .restore.swap.new .trial.json .bring.restore .counted.restore
+  rm -rf -- "${1:?}"/data "$1"/data.* "$1"/globals.sql "$1"/settings.sql "$1"/tables.tsv "$1"/restore .restore-* .restore.swap.new .trial.json .bring.restore .counted.restore
   gone "$NAME-trial"
   drop_all restore
   # What was lent goes with who lent it.
@@ -369,7 +376,9 @@ drop() {
   local n
   for ((n = 0; n < 60; n++)); do
     database_server=$(container postgres)
-    ! sql --dbname postgres --command "drop database if exists \"$1\" with (force)" 2>/dev/null || return 0
+    # "with (force)" came with PostgreSQL 13.
+    ! sql --dbname postgres --command "select from (select pg_terminate_backend(pid) from pg_stat_activity where datname = '$1') t" \
+      --command "drop database if exists \"$1\"" >/dev/null 2>&1 || return 0
     [ $((n % 10)) != 9 ] || ! in_vain || break
     sleep 0.5
   done
@@ -646,8 +655,10 @@ restore_size() {
 # INSIDE for the container of PostgreSQL; makes sure that it has the rows that the backup counted.
 # Of what PostgreSQL complains, nothing is shown that may be somebody's data.
 bring() {
-  local dump=$1 database=$2 inside=$3 log=.bring.$what roles
+  local dump=$1 database=$2 inside=$3 log=.bring.$what roles why
   brought() { say "restored $(human "$(sql --dbname postgres --command "select pg_database_size('$database')")") of the database"; }
+  why=$("$MRS_HOST" takes "$database_server" <"$dump/$([ ! -e "$dump/data/toc.dat" ] && echo data.dump || echo data/toc.dat)" 2>&1) ||
+    die "$why" "an older snapshot; or an instance with compose_postgres_image of that version"
   roles=$(find "$dump" -maxdepth 1 \( -name globals.sql -o -name data.dump \) -print -quit)
   [ -z "$roles" ] || missing_roles <"$roles"
   # It is ours alone until it is swapped in, so a commit need not wait for the disk. Where it is
@@ -656,7 +667,8 @@ bring() {
   if [ -e "$dump/data/toc.dat" ]; then
     run brought postgres pg_restore "${as_user[@]}" --dbname "$database" --jobs "$jobs" --exit-on-error "$inside/data" >"$log" 2>&1 ||
       { complaints "$log"; die "the database can't be restored"; }
-    postgres pg_restore --create --schema-only --file - "$inside/data" | settings "$database"
+    # What is set for the database is in the archive too, but for PostgreSQL 10's; of older snapshots, only there.
+    if [ -e "$dump/settings.sql" ]; then cat "$dump/settings.sql"; else postgres pg_restore --create --schema-only --file - "$inside/data"; fi | settings "$database"
   else
     # What the scripts before ours made: a plain pg_dumpall of all databases.
     section() { only_database "$DB_NAME" "$database" <"$dump/data.dump" | postgres_reads psql "${as_user[@]}" --no-psqlrc --quiet --set ON_ERROR_STOP=1 --set VERBOSITY=terse --dbname "$database"; }
@@ -665,8 +677,19 @@ bring() {
   rm -f "$log"
   [ ! -e "$dump/tables.tsv" ] || same_rows "$dump/tables.tsv" "$database"
 }
-# settings DATABASE: what is set for the database (ALTER DATABASE … SET) in a dump on standard input, made with
-# --create, is set for DATABASE.
+# set_for DATABASE: prints what is set for it, as pg_dump --create does since PostgreSQL 11. Lists are kept as
+# they are written.
+set_for() {
+  sql --dbname postgres --command "
+    select format('%s SET %I TO %s;',
+      case when s.setrole = 0 then format('ALTER DATABASE %I', d.datname) else format('ALTER ROLE %I IN DATABASE %I', r.rolname, d.datname) end,
+      v.name, case when v.name in ('search_path', 'temp_tablespaces', 'local_preload_libraries', 'session_preload_libraries', 'shared_preload_libraries', 'unix_socket_directories')
+        then v.value else quote_literal(v.value) end)
+    from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase left join pg_roles r on r.oid = s.setrole,
+      unnest(s.setconfig) with ordinality c(setting, n), lateral (select split_part(setting, '=', 1) as name, substr(setting, strpos(setting, '=') + 1) as value) v
+    where d.datname = '$1' order by s.setrole, n"
+}
+# settings DATABASE: what is set for DB_NAME (ALTER DATABASE … SET) in the lines on standard input is set for DATABASE.
 settings() {
   LC_ALL=C sed -nE "s/^ALTER DATABASE \"?$DB_NAME\"? SET /ALTER DATABASE \"$1\" SET /p; s/^(ALTER ROLE .+ IN DATABASE )\"?$DB_NAME\"? SET /\1\"$1\" SET /p" |
     postgres_reads psql "${as_user[@]}" --no-psqlrc --quiet --set ON_ERROR_STOP=1 --dbname postgres >/dev/null

@@ -124,7 +124,7 @@ no_problems "df -h $dump"
 
 cleanup() {
   [ -z "${PSQL_PID:-}" ] || kill "$PSQL_PID" 2>/dev/null
-  rm -rf -- "$dump"/data "$dump"/data.* "$dump"/globals.sql "$dump"/tables.tsv .backup.said
+  rm -rf -- "$dump"/data "$dump"/data.* "$dump"/globals.sql "$dump"/settings.sql "$dump"/tables.tsv .backup.said
 }
 
 # The rows are counted in the very snapshot that is dumped.
@@ -145,6 +145,7 @@ run dumped postgres pg_dump "${as_user[@]}" --dbname "$DB_NAME" --format directo
 # It may end now.
 eval "exec $ask>&- ${PSQL[1]}>&-"
 postgres pg_dumpall "${as_user[@]}" --globals-only --file /dump/globals.sql
+set_for "$DB_NAME" >"$dump/settings.sql"
 cat <&"$answer" >"$dump/tables.tsv"
 wait "$psql" || die "the rows can't be counted: $(tail -n 1 "$dump/tables.tsv")"
 postgres pg_restore --list "/dump/data.$$" >/dev/null || die "what was dumped can't be read"

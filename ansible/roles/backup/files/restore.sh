@@ -267,6 +267,7 @@ order exclusive
 only_one
 no_swap
 counts
+keeps
 stamp=$(date -u +%Y%m%dT%H%M%SZ)
 beside=$PWD/.restore-$stamp
 database=${copy:-${DB_NAME}_restore_${stamp,,}}
@@ -337,7 +338,7 @@ if [ "$only" != attachments ]; then
   "${try[@]}" up --detach </dev/null >"$beside/said" 2>&1 8>&- 9>&- || { tail -n 5 "$beside/said"; die "the application can't be started on it"; }
   trial=$(container trial "$NAME-trial")
   well "$trial" "$database" || die "$reason"
-  [ -z "$copy" ] || postgres pg_dump "${as_user[@]}" --create --schema-only "$DB_NAME" | settings "$copy"
+  [ -z "$copy" ] || set_for "$DB_NAME" | settings "$copy"
   [ -z "$copy" ] || decide developers "${site[@]}" "$trial" || die "it is not open to dev with the password dev: $reason"
   gone "$NAME-trial"
   wait "$analyzing" || { tail -n 3 "$beside/analyzed"; die "the database can't be analyzed"; }

@@ -37,7 +37,7 @@ service=django   # what is replaced without a gap
 began=$SECONDS
 log=/var/log/mrs-ops/$project.log
 phase=nothing    # what undoing has to undo: nothing, others, rolling, recreating; or: committed
-reason=''
+reason='' hint=''
 result=''
 child=''
 mine=no          # whether the locks are ours
@@ -52,8 +52,9 @@ say() {
   # Whoever holds the lock shows it at once; Ansible shows standard output at the end.
   [ -z "$token" ] || printf '%s\n' "$*" >>"$progress"
 }
+# die REASON [HINT]
 die() {
-  reason=$1
+  reason=$1 hint=${2:-}
   exit 1
 }
 # json NAME VALUE …: an object. A value is text, unless its name ends in ":", as that of true or 1.
@@ -509,6 +510,7 @@ finish() {
   else
     [ "$outcome" = ok ] || say "$reason"
     printf '%s\n' "$reason" >&2
+    [ -z "$hint" ] || printf 'hint: %s\n' "$hint" >&2
   fi
   [ -n "$token" ] || [ $mine = no ] || : >"/run/lock/mrs-ops/$project.lock"
   exit "$status"
@@ -584,6 +586,8 @@ while read -r name image _; do
   }
 done <"$plan"
 next_image=$(awk -v s="$service" '$1 == s { print $2 }' "$plan")
+why=$(compose docker-compose.next.yml config --format json | "$program" keeps 2>&1) ||
+  die "$(grep --invert-match '^hint: ' <<<"$why" | paste -sd ';'); nothing was changed" "$(sed -n 's/^hint: //p' <<<"$why" | head -n 1)"
 
 compare >.deploy.changes || die "what runs can't be compared with what is to run"
 mapfile -t changes <.deploy.changes
