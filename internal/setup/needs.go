@@ -135,6 +135,14 @@ var table = []need{
 		docs: "Debootstrap (Debian wiki)",
 	},
 	{
+		// It takes most of a second to tell its version.
+		name: "npm", what: "npm", program: "npm",
+		apt:  []oneOf{{"npm"}},
+		dnf:  []oneOf{{"npm", "nodejs-npm"}},
+		brew: []oneOf{{"node"}},
+		docs: "Downloading and installing Node.js and npm (npm)",
+	},
+	{
 		// It takes most of a second to tell its version. VirtualBox is up to who
 		// wants it: without, Vagrant runs its machines on the Docker engine.
 		name: "vagrant", what: "Vagrant", program: "vagrant",
