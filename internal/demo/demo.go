@@ -1,5 +1,5 @@
 // Package demo makes images available on this machine's Docker engine: pulled
-// where the registry answers, and where it does not, three of them built from the
+// where the registry answers, and where it does not, some of them built from the
 // project's demo/ folder, so that MRS runs on a machine without a registry.
 //
 // It knows which images demo/ can stand in for, and when a stand-in is stale.
@@ -15,10 +15,11 @@ import (
 )
 
 // Ensure makes the engine have each image. One that its registry hands out is
-// pulled; else one that is here stays; else betagouv/mrs:master, postgres:15,
-// their bases and mailhog/mailhog are built from the demo folder of root, the project's folder,
-// and built again when that folder has changed. Which of these happened is
-// told to say, one line per image, and so is what takes longer than 5 seconds.
+// pulled; else one that is here stays; else betagouv/mrs:master, postgres:13,
+// :15 and :17, their bases and mailhog/mailhog are built from the demo folder
+// of root, the project's folder, and built again when that folder has changed.
+// Which of these happened is told to say, one line per image, and so is what
+// takes longer than 5 seconds.
 //
 // The images that can't be had are reported together, each with the reason and
 // a hint. The others are there nevertheless.

@@ -332,9 +332,28 @@ func TestStandInsStartFromTheirBase(t *testing.T) {
 			t.Fatal(err)
 		}
 		base := cmp.Or(s.base, "scratch")
-		if !strings.Contains(string(dockerfile), "\nFROM "+base+"\n") {
-			t.Errorf("%s/Dockerfile is not FROM %s", s.dir, base)
+		told := slices.Contains(s.args, "BASE="+base) && strings.Contains(string(dockerfile), "\nFROM $BASE\n")
+		if !told && !strings.Contains(string(dockerfile), "\nFROM "+base+"\n") {
+			t.Errorf("%s: %s/Dockerfile is not FROM %s", image, s.dir, base)
 		}
+		if s.base != "" && standIns[s.base].suite == "" {
+			t.Errorf("%s: nothing stands in for its base %s", image, s.base)
+		}
+	}
+}
+
+func TestWhatTheDockerfileIsToldIsAmongTheInputs(t *testing.T) {
+	d := newEngine("../..", t.Logf)
+	seen := map[string]string{}
+	for image, s := range standIns {
+		inputs, err := d.inputs(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if other, ok := seen[inputs]; ok {
+			t.Errorf("%s and %s have the same inputs", image, other)
+		}
+		seen[inputs] = image
 	}
 }
 

@@ -92,7 +92,8 @@ func (d *dockerEngine) inputs(s standIn) (string, error) {
 	if s.dir == "" {
 		return s.suite, nil
 	}
-	return hashFiles(os.DirFS(filepath.Join(d.root, s.dir)))
+	sum, err := hashFiles(os.DirFS(filepath.Join(d.root, s.dir)))
+	return strings.Join(append([]string{sum}, s.args...), " "), err
 }
 
 func (d *dockerEngine) build(ctx context.Context, s standIn, inputs string) error {
@@ -108,8 +109,11 @@ func (d *dockerEngine) build(ctx context.Context, s standIn, inputs string) erro
 		defer os.RemoveAll(compiled)
 		dir = compiled
 	}
-	return quiet(ctx, engine.Docker("build", "--force-rm", "--shm-size=512m", "--tag", s.image,
-		"--label", label+"="+inputs, "--build-arg", "GIT_COMMIT="+d.commit(ctx), dir)...)
+	args := []string{"build", "--force-rm", "--shm-size=512m", "--tag", s.image, "--label", label + "=" + inputs}
+	for _, arg := range append([]string{"GIT_COMMIT=" + d.commit(ctx)}, s.args...) {
+		args = append(args, "--build-arg", arg)
+	}
+	return quiet(ctx, engine.Docker(append(args, dir)...)...)
 }
 
 // compile returns a new folder with the Dockerfile in dir, and the Go program

@@ -12,18 +12,20 @@ import (
 	"strings"
 )
 
-// label is what a stand-in image carries: the hash of what it was built from.
+// label is what a stand-in image carries: what it was built from, the files as
+// their hash.
 const label = "io.mrs-ops.demo"
 
 // standIn is an image that can be built where it can't be pulled.
 type standIn struct {
 	image  string
-	base   string // the image that must be there first, if any
-	source string // for people: what it is built from
-	dir    string // the build context, below the project's folder, if it has a Dockerfile
-	suite  string // the release of Debian whose packages it is made of, if it has no dir
-	goMain bool   // dir is a Go program too, which goes into the context compiled
-	takes  string // for people: how long it takes
+	base   string   // the image that must be there first, if any
+	source string   // for people: what it is built from
+	dir    string   // the build context, below the project's folder, if it has a Dockerfile
+	suite  string   // the release of Debian whose packages it is made of, if it has no dir
+	goMain bool     // dir is a Go program too, which goes into the context compiled
+	args   []string // what the Dockerfile is told: NAME=VALUE
+	takes  string   // for people: how long it takes
 }
 
 // standIns are all of them, by image. The names are those that the compose
@@ -33,8 +35,16 @@ var standIns = map[string]standIn{
 		image: "betagouv/mrs:master", base: "debian:bullseye-slim",
 		source: "demo/app", dir: "demo/app", takes: "about 20 s",
 	},
+	"postgres:13": {
+		image: "postgres:13", base: "debian:bullseye-slim", args: []string{"BASE=debian:bullseye-slim", "MAJOR=13"},
+		source: "demo/postgres", dir: "demo/postgres", takes: "about 20 s",
+	},
 	"postgres:15": {
-		image: "postgres:15", base: "debian:bookworm-slim",
+		image: "postgres:15", base: "debian:bookworm-slim", args: []string{"BASE=debian:bookworm-slim", "MAJOR=15"},
+		source: "demo/postgres", dir: "demo/postgres", takes: "about 20 s",
+	},
+	"postgres:17": {
+		image: "postgres:17", base: "debian:trixie-slim", args: []string{"BASE=debian:trixie-slim", "MAJOR=17"},
 		source: "demo/postgres", dir: "demo/postgres", takes: "about 20 s",
 	},
 	"mailhog/mailhog": {
@@ -47,6 +57,10 @@ var standIns = map[string]standIn{
 	},
 	"debian:bullseye-slim": {
 		image: "debian:bullseye-slim", suite: "bullseye",
+		source: "Debian's packages", takes: "about a minute",
+	},
+	"debian:trixie-slim": {
+		image: "debian:trixie-slim", suite: "trixie",
 		source: "Debian's packages", takes: "about a minute",
 	},
 }
