@@ -15,8 +15,8 @@ import (
 )
 
 // Ensure makes the engine have each image. One that its registry hands out is
-// pulled; else one that is here stays; else betagouv/mrs:master, postgres:13,
-// :15 and :17, their bases and mailhog/mailhog are built from the demo folder
+// pulled; else one that is here stays; else betagouv/mrs:master, postgres:10,
+// :13, :15 and :17, their bases and mailhog/mailhog are built from the demo folder
 // of root, the project's folder, and built again when that folder has changed.
 // Which of these happened is told to say, one line per image, and so is what
 // takes longer than 5 seconds.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -342,6 +343,61 @@ func TestStandInsStartFromTheirBase(t *testing.T) {
 	}
 }
 
+// program puts a script in the place of a program.
+func program(t *testing.T, dir, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAPackageOfNpmIsInTheContextAndGoesWithIt(t *testing.T) {
+	bin, root := t.TempDir(), t.TempDir()
+	if err := os.WriteFile(filepath.Join(root, "Dockerfile"), []byte("FROM $BASE\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	t.Setenv("SAID", filepath.Join(bin, "said"))
+	program(t, bin, "docker", `[ "$1" = build ] || exit 0
+for context; do :; done
+echo "$@" >"$SAID"; cat "$context"/* >>"$SAID"; exit "$BUILD"`)
+	// npm pack --ignore-scripts --pack-destination FOLDER PACKAGE
+	program(t, bin, "npm", `echo "$5" >"$4/package.tgz"; exit "$PACK"`)
+
+	s := standIn{image: "x:1", dir: ".", npm: "@of/x@1", args: []string{"BASE=y"}}
+	folder := regexp.MustCompile(`\S*/mrs-ops-image-\S+`)
+	for name, test := range map[string]struct{ pack, build, error string }{
+		"all goes well":   {"0", "0", ""},
+		"no package":      {"1", "0", "npm pack"},
+		"the build fails": {"0", "1", "docker build"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("PACK", test.pack)
+			t.Setenv("BUILD", test.build)
+			err := newEngine(root, t.Logf).build(t.Context(), s, "hash")
+			if (err != nil) != (test.error != "") || !strings.Contains(fmt.Sprint(err), test.error) {
+				t.Errorf("error %v, want %q", err, test.error)
+			}
+			told := fmt.Sprint(err)
+			if test.pack == "0" {
+				said, err := os.ReadFile(filepath.Join(bin, "said"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				told = string(said)
+				for _, want := range []string{"--tag x:1", "=hash", "--build-arg BASE=y", "\nFROM $BASE\n@of/x@1\n"} {
+					if !strings.Contains(told, want) {
+						t.Errorf("the engine was not told %q:\n%s", want, told)
+					}
+				}
+			}
+			if _, err := os.Stat(folder.FindString(told)); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("the context is still there: %v\n%s", err, told)
+			}
+		})
+	}
+}
+
 func TestWhatTheDockerfileIsToldIsAmongTheInputs(t *testing.T) {
 	d := newEngine("../..", t.Logf)
 	seen := map[string]string{}
@@ -354,6 +410,11 @@ func TestWhatTheDockerfileIsToldIsAmongTheInputs(t *testing.T) {
 			t.Errorf("%s and %s have the same inputs", image, other)
 		}
 		seen[inputs] = image
+	}
+	changed := standIns["postgres:10"]
+	changed.npm += "1"
+	if inputs, err := d.inputs(changed); err != nil || seen[inputs] != "" {
+		t.Errorf("inputs %q with another package: %v", inputs, err)
 	}
 }
 

