@@ -77,8 +77,16 @@ func prepare(dir string) (err error) {
 		}
 	}
 	say := func(format string, args ...any) { fmt.Printf(format+"\n", args...) }
-	return demo.Ensure(context.Background(), root, []string{"debian:bookworm-slim", "betagouv/mrs:master", "postgres:15"}, say)
+	images := []string{"debian:bookworm-slim", "betagouv/mrs:master"}
+	for _, version := range versions {
+		images = append(images, "postgres:"+version)
+	}
+	return demo.Ensure(context.Background(), root, images, say)
 }
+
+// versions are those of PostgreSQL that instances may have, the oldest first: production's, two that Debian has, and
+// the one that new instances get.
+var versions = []string{"10", "13", "15", "17"}
 
 // machines are what tests need for themselves: this one, with its ports and its
 // apt, and the two of the lab. Always locked in this order.

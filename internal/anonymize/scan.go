@@ -61,11 +61,16 @@ func (f *ScannedField) String() string {
 // tells whose value it was, and never which.
 type Leak struct {
 	Of *ScannedField // what the value is in the source
-	In string        // the table in which it was met
+	In string        // the table in which it was met, or the part of the schema
+
+	schema bool
 }
 
 // Error names the two columns.
 func (l *Leak) Error() string {
+	if l.schema {
+		return fmt.Sprintf("a real value of %s was about to leave in %s\nhint: change it in the database: a schema is copied as it is", l.Of, l.In)
+	}
 	return fmt.Sprintf("a real value of %s was about to leave in %s\nhint: a rule lets it through: look at what %s says; what everybody may know is public", l.Of, l.In, l.In)
 }
 
@@ -387,11 +392,11 @@ const maxDeep = 3
 func (s *Scan) read(in string, text []byte, dates bool, deep int) error {
 	if dates {
 		if field := s.look(&s.dates, text); field != nil {
-			return &Leak{field, in}
+			return &Leak{field, in, s.schema}
 		}
 	}
 	if field := s.look(&s.values, text); field != nil {
-		return &Leak{field, in}
+		return &Leak{field, in, s.schema}
 	}
 	if deep == maxDeep {
 		return nil

@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"fmt"
+	"errors"
 	"io"
 	"strings"
 
@@ -82,7 +82,7 @@ func structure(ctx context.Context, lines *bufio.Reader) error {
 		return err
 	}
 	if len(bytes.TrimSpace(text)) == 0 {
-		return fmt.Errorf("there is no schema to look at")
+		return errors.New("there is no schema to look at")
 	}
 	for _, part := range bytes.Split(text, []byte("\n-- Name: ")) {
 		head, _, _ := bytes.Cut(part, []byte("\n"))
@@ -90,7 +90,7 @@ func structure(ctx context.Context, lines *bufio.Reader) error {
 		if err := scan.LookAt("a name in the schema", head); err != nil {
 			return err
 		}
-		if err := scan.LookAt("the schema: "+entry(string(head)), part); err != nil {
+		if err := scan.LookAt("the schema's "+entry(string(head)), part); err != nil {
 			return err
 		}
 	}
@@ -106,5 +106,5 @@ func entry(head string) string {
 			return strings.ToLower(kind) + " " + fields[0]
 		}
 	}
-	return "its beginning"
+	return "beginning"
 }
