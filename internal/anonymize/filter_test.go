@@ -211,9 +211,9 @@ func FuzzFilter(f *testing.F) {
 func requests(n int) []byte {
 	var b bytes.Buffer
 	for i := range n {
-		fmt.Fprintf(&b, "7d6c2f0e-9d3b-4a53-9d0a-%012x\t%d\t8d6c2f0e-9d3b-4a53-9d0a-%012x\t2025-01-01 10:00:00+00\t192.0.2.7\t1000\t\\N\t751234567\t42\t17.50\t\\N\tt\tf\t"+
-			`{"iban": "FR7630006000011234567%06d", "comment": "Merci de me rappeler au 06 12 34 56 78, Jean Kerviel%d.", "insured": {"nir": "1 85 05 75 %03d %03d 12", "address": {"town": "Quimper", "street": "12 rue des Écoles", "postcode": "29000"}, "contact": {"email": "jean.kerviel%d@orange.example", "phone": "06 12 34 %02d %02d"}, "last_name": "Kerviel%d", "birth_date": "03/07/1985", "first_name": "Jean"}, "transports": [{"type": "one-day", "date_depart": "2025-01-01", "date_return": "2025-01-01"}]}`+
-			"\t3\t%d\t7\n", i, 20220700000000+i, i, i, i, i%1000, i/1000, i, i%100, i/100%100, i, i)
+		fmt.Fprintf(&b, "7d6c2f0e-9d3b-4a53-9d0a-%012x\t2025-01-01 10:00:00+00\t2025010100%02d\t2025-01-03 08:30:00+00\t120\t43.20\t2000\t3\t\\N\t%d\t7\t2025-01-03\t41.00\t42.00\t%09d\t2.10\t11.00\t120.00\tf\t"+
+			`{"nir": "185057%07d", "email": "jean.kerviel%d@orange.example", "last_name": "Kerviel%d", "birth_date": "03/07/1985", "distancevp": 120, "first_name": "Jean"}`+
+			"\tt\t\\N\tf\t\\N\t0\t0\tq8sAk2%09dxYzLmN0pQrStUv\tf\tA%013d\t\\N\t3.20\t2025-01-20\n", i, i%100, i, i, i, i, i, i, i)
 	}
 	return b.Bytes()
 }

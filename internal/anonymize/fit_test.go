@@ -40,16 +40,15 @@ func TestWhatNobodyHasThoughtOfIsNotCopied(t *testing.T) {
 func TestRulesThatCanNotBeAppliedAreTold(t *testing.T) {
 	for _, c := range []struct{ was, is, want string }{
 		{"birth_date: birthDate", "birth_date: nir", "person_person.birth_date"},
-		{"    nir: nir\n", "    nri: nir\n", "person_person.nri: there is no such column"},
-		{"    nir: nir\n", "    nir: null\n", "person_person.nir"},
+		{"    nir: nir #", "    nri: nir #", "person_person.nri: there is no such column"},
+		{"    nir: nir #", "    nir: null #", "person_person.nir"},
 		{"  django_session: empty", "  django_sessions: empty", "there is no table django_sessions"},
 		{"insured_id: keep", "insured_id: hash", "mrsrequest_mrsrequest.insured_id (hash) refers to person_person.id (keep)"},
-		{"{sex: nir}", "{sex: nri}", "nri"},
+		{"first_name: firstName\n    last_name: lastName\n    birth", "first_name: {firstName: {sex: nri}}\n    last_name: lastName\n    birth", "nri"},
 		{`"agent-{id}"`, `"agent-{di}"`, "di"},
 		{`"agent-{id}"`, `"agent"`, "auth_user.username"},
-		{"creation_ip: {fixed: 192.0.2.1}", "creation_ip: phone", "creation_ip"},
 		{"adeli: hash", "adeli: email", "adeli"},
-		{"insured.nir: nir", "insured..nir: nir", "insured..nir"},
+		{"changed.nir[]: nir", "changed..nir[]: nir", "changed..nir"},
 	} {
 		rules, err := ours(t, c.was, c.is)
 		if err == nil {
