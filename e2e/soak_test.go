@@ -166,6 +166,10 @@ func TestSoak(t *testing.T) {
 
 	trial := func(k int) (well bool) {
 		r := rand.New(rand.NewPCG(seed, uint64(k)))
+		if r.IntN(40) == 0 {
+			version := versions[r.IntN(len(versions)-1)]
+			return t.Run(fmt.Sprintf("%d.%d: PostgreSQL %s, in full", seed, k, version), func(t *testing.T) { keepsItsVersion(t, version) })
+		}
 		if r.IntN(20) == 0 {
 			repositories := []struct {
 				name string
