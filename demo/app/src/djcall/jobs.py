@@ -24,7 +24,7 @@ def prune(keep=10000):
 
 def daily_mail():
     from caisse.models import Caisse
-    for caisse in Caisse.objects.filter(active=True).exclude(liquidation_email=''):
+    for caisse in Caisse.objects.filter(active=True, liquidation_email__contains='@'):
         EmailMessage(subject=f'Nouvelles demandes {caisse.code}', body='…', to=[caisse.liquidation_email]).send()
 
 

@@ -2,5 +2,5 @@
 from django.core.mail import EmailMessage
 
 
-def send(subject, body, to):
-    EmailMessage(subject=subject, body=body, to=to).send()
+def send(subject, body, to, reply_to=None):
+    EmailMessage(subject=subject, body=body, to=to, reply_to=reply_to).send()

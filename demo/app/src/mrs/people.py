@@ -55,18 +55,19 @@ TOWNS = [
     ('Ajaccio', '20000', '201'), ('Bastia', '20200', '202'), ('Saint-Denis', '97400', '974'),
 ]
 
-# What the CPAM of TOWNS are called.
+# What the CPAM of TOWNS are called, with their department and INSEE's code of their region.
 CAISSES = [
-    ('061', 'CPAM des Alpes-Maritimes', '06'), ('131', 'CPAM des Bouches-du-Rhône', '13'),
-    ('201', 'CPAM de la Corse-du-Sud', '2A'), ('202', 'CPAM de la Haute-Corse', '2B'),
-    ('291', 'CPAM du Finistère', '29'), ('311', 'CPAM de la Haute-Garonne', '31'),
-    ('331', 'CPAM de la Gironde', '33'), ('341', "CPAM de l'Hérault", '34'),
-    ('351', "CPAM d'Ille-et-Vilaine", '35'), ('381', "CPAM de l'Isère", '38'),
-    ('441', 'CPAM de la Loire-Atlantique', '44'), ('595', 'CPAM de Lille-Douai', '59'),
-    ('671', 'CPAM du Bas-Rhin', '67'), ('691', 'CPAM du Rhône', '69'), ('751', 'CPAM de Paris', '75'),
-    ('771', 'CPAM de Seine-et-Marne', '77'), ('831', 'CPAM du Var', '83'),
-    ('921', 'CPAM des Hauts-de-Seine', '92'), ('931', 'CPAM de la Seine-Saint-Denis', '93'),
-    ('941', 'CPAM du Val-de-Marne', '94'), ('974', 'CGSS de La Réunion', '974'),
+    ('061', 'CPAM des Alpes-Maritimes', '06', '93'), ('131', 'CPAM des Bouches-du-Rhône', '13', '93'),
+    ('201', 'CPAM de la Corse-du-Sud', '2A', '94'), ('202', 'CPAM de la Haute-Corse', '2B', '94'),
+    ('291', 'CPAM du Finistère', '29', '53'), ('311', 'CPAM de la Haute-Garonne', '31', '76'),
+    ('331', 'CPAM de la Gironde', '33', '75'), ('341', "CPAM de l'Hérault", '34', '76'),
+    ('351', "CPAM d'Ille-et-Vilaine", '35', '53'), ('381', "CPAM de l'Isère", '38', '84'),
+    ('441', 'CPAM de la Loire-Atlantique', '44', '52'), ('595', 'CPAM de Lille-Douai', '59', '32'),
+    ('671', 'CPAM du Bas-Rhin', '67', '44'), ('691', 'CPAM du Rhône', '69', '84'),
+    ('751', 'CPAM de Paris', '75', '11'), ('771', 'CPAM de Seine-et-Marne', '77', '11'),
+    ('831', 'CPAM du Var', '83', '93'), ('921', 'CPAM des Hauts-de-Seine', '92', '11'),
+    ('931', 'CPAM de la Seine-Saint-Denis', '93', '11'), ('941', 'CPAM du Val-de-Marne', '94', '11'),
+    ('974', 'CGSS de La Réunion', '974', '04'),
 ]
 
 # Where people are born: the departments, the islands, and 99 for abroad.
@@ -87,43 +88,29 @@ SLUGS = {name: slug(name) for name in WOMEN + MEN + LAST}
 
 
 def nir(woman, birth, place, commune, order):
-    """A social security number of 13 characters and its key of 2.
+    """A social security number of 13 characters, without its key.
 
     The rules are INSEE's: sex, year, month, department and commune of birth,
-    order, then 97 less the remainder by 97, where 2A counts as 19 and 2B as 18.
-    Corsica was department 20 until 1976; overseas departments have three digits
-    and communes of two.
+    order. Corsica was department 20 until 1976; overseas departments have three
+    digits and communes of two.
     """
     if place in ('2A', '2B') and birth.year < 1976:
         place = '20'
     where = place + str(commune % 90 + 1).zfill(5 - len(place))
-    digits = f'{2 if woman else 1}{birth.year % 100:02}{birth.month:02}{where}{order:03}'
-    number = int(digits.replace('2A', '19').replace('2B', '18') if place in ('2A', '2B') else digits)
-    return f'{digits}{97 - number % 97:02}'
-
-
-def iban(bank, branch, account):
-    """A French IBAN, with its key (ISO 13616) and that of its account number.
-
-    bank and branch have 5 digits, account 11.
-    """
-    rib = 97 - (89 * bank + 15 * branch + 3 * account) % 97
-    bban = f'{bank:05}{branch:05}{account:011}{rib:02}'
-    check = 98 - int(f'{bban}152700') % 97  # F is 15, R is 27
-    return f'FR{check:02}{bban}'
+    return f'{2 if woman else 1}{birth.year % 100:02}{birth.month:02}{where}{order:03}'
 
 
 def adeli(department, profession, order):
-    """An ADELI number: department, profession, order and a Luhn key."""
+    """An ADELI number: department, profession, order and a Luhn key; the column is one of integers."""
     digits = f'{department:02}{profession}{order:05}'
     total = sum(sum(divmod(int(d) * (2 - i % 2), 10)) for i, d in enumerate(reversed(digits)))
-    return digits + str(-total % 10)
+    return int(digits) * 10 + -total % 10
 
 
 class Person:
     """Somebody with a name, a birth date, a home, and the numbers they go by."""
 
-    __slots__ = ('woman', 'first_name', 'last_name', 'birth_date', 'email', 'nir', 'town', 'street', 'phone', 'iban')
+    __slots__ = ('woman', 'first_name', 'last_name', 'birth_date', 'born', 'email', 'nir', 'town', 'street', 'phone')
 
     def __init__(self, rng):
         pick = rng.random
@@ -137,17 +124,21 @@ class Person:
         self.town = TOWNS[int(pick() * len(TOWNS))]
         self.street = f'{int(pick() * 120) + 1} {STREETS[int(pick() * len(STREETS))]}'
         self.phone = f'0{6 + int(pick() * 2)} 99 {int(pick() * 100):02} {int(pick() * 100):02} {int(pick() * 100):02}'
-        self.iban = iban(30000 + int(pick() * 100), int(pick() * 99999), int(pick() * 99999999999))
-        self.email = self.address(pick())
+        chance = pick()
+        self.email = None if chance < .04 else '' if chance < .07 else self.address(pick())
+        date = self.birth_date
+        self.born = f'{date.day:02}/{date.month:02}/{date.year}'  # as it is typed
+        if chance > .997:
+            self.birth_date = self.born = None
 
     def address(self, chance):
         """A mail address that the name can be read in."""
-        first, last = SLUGS[self.first_name], SLUGS[self.last_name]
+        first, last = (SLUGS.get(name) or slug(name) for name in (self.first_name, self.last_name))
         provider = PROVIDERS[int(chance * 1000) % len(PROVIDERS)]
         if chance < .5:
             return f'{first}.{last}@{provider}'
         if chance < .75:
-            return f'{first[0]}{last}{self.birth_date.year % 100:02}@{provider}'
+            return f'{first[0]}{last}{self.nir[1:3]}@{provider}'
         return f'{last}.{first}{int(chance * 100)}@{provider}'
 
     def again(self, rng):
@@ -164,7 +155,7 @@ class Person:
                 c for c in unicodedata.normalize('NFD', self.last_name) if not unicodedata.combining(c))
         elif kind < .7:
             twin.email = self.address(rng.random())
-        elif kind < .85:
+        elif kind < .85 and self.email:
             twin.email = self.email.upper()
         else:
             twin.first_name = self.first_name.replace('-', ' ') + ' '

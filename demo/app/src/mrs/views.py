@@ -19,7 +19,7 @@ def index(request):
         'host': settings.HOST,
         'team_email': settings.TEAM_EMAIL,
         'people': Person.objects.count(),
-        'requests': MRSRequest.objects.aggregate(number=Count('*'), expense=Avg('expense')),
+        'requests': MRSRequest.objects.aggregate(number=Count('*'), expense=Avg('expensevp')),
     })
 
 
@@ -50,5 +50,5 @@ def attachment(request, pk):
     found = get_object_or_404(MRSAttachment, pk=pk)
     try:
         return FileResponse(found.attachment_file.open(), as_attachment=True, filename=found.filename)
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # ValueError: the row names no file
         raise Http404('the file is missing')

@@ -22,6 +22,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField('actif', default=True)
     date_joined = models.DateTimeField('inscrit le', default=timezone.now)
     number = models.CharField("numéro d'agent", max_length=30, null=True, blank=True)
+    caisses = models.ManyToManyField('caisse.Caisse', blank=True, verbose_name='caisses')
 
     class Meta:
         db_table = 'auth_user'
