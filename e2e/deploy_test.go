@@ -624,7 +624,7 @@ func jobsOfEcole(t *testing.T, l rehearsal, first, second string) {
 	step(t, "a container that knows the job's minute", func(t *testing.T) {
 		minute = time.Now().In(paris).Add(100 * time.Second).Truncate(time.Minute)
 		// The job mails each fund that is active.
-		sql(t, "insert into caisse_caisse (code, name, number, liquidation_email, active) values ('999', 'one', '99', 'one@fund.example', true)")
+		sql(t, "insert into caisse_caisse (code, name, number, liquidation_email, active, score, parking_enable, nopmt_enable) values ('999', 'one', '099', 'one@fund.example', true, 0, true, false)")
 		sql(t, fmt.Sprintf("update djcall_cron set minute = '%d', hour = '%d', weekday = '*' from djcall_caller c where c.id = caller_id and callback like '%%daily_mail'", minute.Minute(), minute.Hour()))
 		l.mustMage(t, "deploy:to", "ecole", "-image="+first)
 	})

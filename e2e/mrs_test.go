@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -377,6 +378,133 @@ var factsOfMRS = []fact{
 		is(t, "in clear", f.sql(t, "mrs", "select count(*) from djcall_caller where kwargs like '%jean.dupont%'"), "0")
 		is(t, "in base64", f.sql(t, "mrs", "select count(*) > 0 from djcall_caller where encode(decode(kwargs, 'base64'), 'escape') like '%jean.dupont%'"), "t")
 	}},
+	{"Its tables, columns, types", func(t *testing.T, f *facts) {
+		f.open(t)
+		sameColumns(t, f.columns(t, "mrs"), schemaOfMRS(t))
+		is(t, "constraints", f.constraints(t, "mrs"), constraintsOfMRS)
+		for _, index := range []string{
+			"mrsrequest_mrsrequest USING btree (creation_datetime)", "mrsrequest_mrsrequest USING btree (status_datetime)",
+			"mrsrequest_mrsrequest USING btree (suspended)", "person_person USING btree (creation_datetime)", "djcall_call USING btree (status)",
+		} {
+			if !strings.Contains(f.indexes(t, "mrs"), "INDEX ON public."+index) {
+				t.Errorf("no index on %s", index)
+			}
+		}
+		is(t, "defaults", f.sql(t, "mrs", "select count(*) from information_schema.columns where table_schema = 'public' and column_default not like 'nextval(%'"), "0")
+	}},
+	{"One that is older", func(t *testing.T, f *facts) {
+		f.sql(t, "postgres", "create database old")
+		for _, words := range [][]string{{"migrate", "--noinput"}, {"oldhistory"}} {
+			if r := f.open(t).exec(t, append([]string{"env", "DB_NAME=old", "mrs"}, words...)...); r.status != 0 {
+				t.Fatalf("mrs %v: exit status %d\n%s", words, r.status, r.output)
+			}
+		}
+		columns := f.columns(t, "old")
+		orders := map[string][]string{}
+		for _, line := range columns {
+			fields := strings.Split(line, "\t")
+			orders[fields[0]] = append(orders[fields[0]], fields[1])
+		}
+		sameColumns(t, slices.Sorted(slices.Values(columns)), slices.Sorted(slices.Values(schemaOfMRS(t))))
+		for table, order := range oldOrders {
+			is(t, "the order of "+table, strings.Join(orders[table], " "), order)
+		}
+		const more = "mrsstat_stat UNIQUE (date, caisse_id, institution_id)"
+		is(t, "constraints", f.constraints(t, "old"), constraintsOfMRS+"\n"+more)
+		const index = "CREATE UNIQUE INDEX ON public.mrsstat_stat USING btree (date, caisse_id, institution_id)\n"
+		is(t, "indexes", strings.Replace(f.indexes(t, "old")+"\n", index, "", 1), f.indexes(t, "mrs")+"\n")
+		f.dev(t, f.open(t), "dev")
+		if r := f.open(t).exec(t, "mrs", "oldhistory"); r.status == 0 || !strings.Contains(r.output, "auth_user has rows") {
+			t.Errorf("where there are rows: exit status %d\n%s", r.status, r.output)
+		}
+	}},
+}
+
+// The order of the columns of an old database, where it is not that of demo/schema.tsv.
+var oldOrders = map[string]string{
+	"auth_user":     "id password last_login username first_name last_name email is_active date_joined is_superuser number",
+	"caisse_caisse": "id code name number liquidation_email active score parking_enable import_datetime habilitation_email nopmt_enable",
+	"mrsrequest_mrsrequest": "id creation_datetime display_id status_datetime distancevp expensevp status caisse_id institution_id insured_id " +
+		"status_user_id mandate_datevp payment_amount payment_base adeli delay saving taxi_cost insured_shift data expenseatp modeatp modevp " +
+		"mandate_dateatp conflicts_accepted conflicts_resolved token suspended pel expensevp_parking expensevp_toll convocation",
+	"mrsstat_stat": "id date validation_average_delay mrsrequest_count_new mrsrequest_count_validated mrsrequest_count_rejected savings " +
+		"caisse_id institution_id insured_shifts mrsrequest_count_inprogress insured_shifts_total mrsrequest_total_inprogress " +
+		"mrsrequest_total_new mrsrequest_total_rejected mrsrequest_total_validated mrsrequest_count_conflicted " +
+		"mrsrequest_count_conflicting mrsrequest_count_resolved",
+}
+
+// What demo/schema.tsv does not say of the tables: unique constraints of several columns, and checks.
+const constraintsOfMRS = `auth_group_permissions UNIQUE (group_id, permission_id)
+auth_permission UNIQUE (content_type_id, codename)
+auth_user_caisses UNIQUE (user_id, caisse_id)
+auth_user_groups UNIQUE (user_id, group_id)
+auth_user_user_permissions UNIQUE (user_id, permission_id)
+caisse_caisse CHECK ((score >= 0))
+caisse_caisse_regions UNIQUE (caisse_id, region_id)
+django_admin_log CHECK ((action_flag >= 0))
+django_content_type UNIQUE (app_label, model)
+mrsrequest_mrsrequest CHECK ((conflicts_accepted >= 0))
+mrsrequest_mrsrequest CHECK ((conflicts_resolved >= 0))
+mrsrequest_mrsrequest CHECK ((distancevp >= 0))`
+
+// columns returns what demo/schema.tsv says of each column, as the database says it.
+func (f *facts) columns(t *testing.T, database string) []string {
+	t.Helper()
+	return strings.Split(f.sql(t, database, `select concat_ws(e'\t', c.relname, a.attname, format_type(a.atttypid, a.atttypmod),
+case when a.attnotnull then 'n' else 'y' end,
+case when exists (select from pg_index i where i.indrelid = c.oid and i.indisunique and i.indnkeyatts = 1 and i.indkey[0] = a.attnum) then 'y' else 'n' end,
+(select r.relname || '.' || ra.attname from pg_constraint k join pg_class r on r.oid = k.confrelid
+  join pg_attribute ra on ra.attrelid = r.oid and ra.attnum = k.confkey[1]
+  where k.contype = 'f' and k.conrelid = c.oid and k.conkey = array[a.attnum]))
+from pg_class c join pg_attribute a on a.attrelid = c.oid
+where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace and a.attnum > 0 and not a.attisdropped
+order by c.relname, a.attnum`), "\n")
+}
+
+// constraints returns the checks, and the unique constraints of several columns.
+func (f *facts) constraints(t *testing.T, database string) string {
+	t.Helper()
+	return f.sql(t, database, `select (conrelid::regclass || ' ' || pg_get_constraintdef(oid)) collate "C" from pg_constraint
+where connamespace = 'public'::regnamespace and (contype = 'c' or contype = 'u' and cardinality(conkey) > 1) order by 1`)
+}
+
+// indexes returns them without their names.
+func (f *facts) indexes(t *testing.T, database string) string {
+	t.Helper()
+	return f.sql(t, database, `select regexp_replace(indexdef, 'INDEX \S+ ', 'INDEX ') collate "C" from pg_indexes where schemaname = 'public' order by 1`)
+}
+
+// schemaOfMRS returns the first columns of demo/schema.tsv, as columns does.
+func schemaOfMRS(t *testing.T) []string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, "demo/schema.tsv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for line := range strings.Lines(string(text)) {
+		lines = append(lines, strings.TrimRight(strings.Join(strings.Split(line, "\t")[:6], "\t"), "\t"))
+	}
+	return lines[1:]
+}
+
+// sameColumns tells which only one of both has, and whether their order is the
+// same.
+func sameColumns(t *testing.T, got, want []string) {
+	t.Helper()
+	for _, line := range got {
+		if !slices.Contains(want, line) {
+			t.Errorf("only the stand-in has %q", line)
+		}
+	}
+	for _, line := range want {
+		if !slices.Contains(got, line) {
+			t.Errorf("the stand-in has not %q", line)
+		}
+	}
+	if !t.Failed() && !slices.Equal(got, want) {
+		t.Errorf("another order:\n%s", strings.Join(got, "\n"))
+	}
 }
 
 // dev makes the superuser dev.
