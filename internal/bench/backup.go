@@ -22,7 +22,7 @@ import (
 
 const (
 	backupHome   = "/tmp/mrs-bench"
-	backupPeople = 475_000 // with what comes with them, 1 GB in PostgreSQL
+	backupPeople = 210_000 // with what comes with them, 1 GB in PostgreSQL
 	backupRounds = 3
 )
 
@@ -428,7 +428,7 @@ func (b *backups) change(ctx context.Context, newest bool, round int) error {
 	for _, c := range backupChanges {
 		where := "random() < 0.01"
 		if newest {
-			where = fmt.Sprintf("%s > (select max(%[1]s) - count(*) / 100 from %s)", c.order, c.table)
+			where = fmt.Sprintf("%s in (select %[1]s from %s order by 1 desc limit (select count(*) / 100 from %[2]s))", c.order, c.table)
 		}
 		statements = append(statements, fmt.Sprintf("update %s set "+c.set+" where %s", c.table, round, where))
 	}

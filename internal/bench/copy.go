@@ -116,7 +116,7 @@ func (c *copies) seed(ctx context.Context) error {
 	if err != nil || n >= copyPeople {
 		return err
 	}
-	console.Say("adding %d people to production, which takes two minutes", copyPeople-n)
+	console.Say("adding %d people to production, which takes four minutes", copyPeople-n)
 	_, err = local.Combined(ctx, c.binary, "ops:manage", "production", fmt.Sprintf("seed %d", copyPeople-n))
 	return err
 }
@@ -249,12 +249,13 @@ func (c *copies) pgcopydb(ctx context.Context) error {
 // people.
 const updates = `
 update person_person set first_name = md5(first_name), last_name = md5(last_name), birth_date = birth_date - (random() * 180)::int,
-  email = md5(email) || '@example.org', nir = left(nir, 1) || right(abs(hashtextextended(nir, 1))::text, 14);
-update mrsrequest_mrsrequest set token = gen_random_uuid(), creation_ip = '192.0.2.1', adeli = left(md5(adeli), 9),
-  data = data - 'iban' - 'comment' - 'insured' || jsonb_build_object('iban', md5(data ->> 'iban'), 'comment', '', 'insured', jsonb_build_object(
-    'first_name', md5(data #>> '{insured,first_name}'), 'last_name', md5(data #>> '{insured,last_name}'), 'nir', md5(data #>> '{insured,nir}'),
-    'contact', jsonb_build_object('email', md5(data #>> '{insured,contact,email}'), 'phone', md5(data #>> '{insured,contact,phone}'))));
+  email = md5(email) || '@example.org', nir = left(nir, 1) || right(abs(hashtextextended(nir, 1))::text, 12);
+update mrsrequest_mrsrequest set token = gen_random_uuid(), adeli = null, pel = left(md5(pel), 14),
+  data = data || jsonb_build_object('first_name', md5(data ->> 'first_name'), 'last_name', md5(data ->> 'last_name'),
+    'nir', md5(data ->> 'nir'), 'email', md5(data ->> 'email'));
+update mrsrequest_mrsrequestlogentry set comment = '', data = null;
 update mrsattachment_mrsattachment set filename = 'piece-' || id, attachment_file = '1x1.png';
+truncate djcall_cron, djcall_call, djcall_caller;
 vacuum full`
 
 func (c *copies) updated(ctx context.Context) error {
