@@ -157,6 +157,9 @@ func (s *Scan) nobodys(text string) bool {
 // not as COPY writes them.
 func (s *Scan) Learn(t *TablePlan, column *ColumnPlan, values []string) {
 	table := name(t)
+	if class := typeOf(column.Type, column.Length).class; column.Rule.Kind != BirthDate && (class == dateClass || class == timestampClass) {
+		return // nobody is known by a day but that of his birth
+	}
 	if column.Rule.Kind != JSON {
 		s.learn(&ScannedField{table, column.Name, ""}, column.Rule.Kind, values)
 		return

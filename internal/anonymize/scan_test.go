@@ -177,8 +177,9 @@ func TestAFreeTextThatIsKeptElsewhereIsNobodys(t *testing.T) {
 	comments := &ColumnPlan{Column: Column{Name: "comment"}, Rule: Rule{Kind: FreeText}}
 	s.Learn(people, comments, []string{"Refus : justificatif illisible", "birth_date, distancevp", "distancevp", "Kerviel est décédé"})
 	s.Learn(people, &ColumnPlan{Rule: Rule{Kind: LastName}}, []string{"Distancevp"})
+	s.Learn(people, &ColumnPlan{Column: Column{Type: "timestamp with time zone"}, Rule: Rule{Kind: Null}}, []string{"2024-01-03 10:00:00+00"})
 	for row, leaks := range map[string]bool{
-		"refus: justificatif illisible": false, `{"birth_date": 1, "other": 2}`: false,
+		"refus: justificatif illisible": false, `{"birth_date": 1, "other": 2}`: false, "2024-01-03 10:00:00+00": false,
 		"Kerviel est décédé": true, "distancevp": true, // somebody's name
 	} {
 		if err := s.Look(anything, []byte(row+"\n")); (err != nil) != leaks {

@@ -15,6 +15,9 @@ type Schema struct {
 	// Uniques are the unique indexes that say nothing of one column alone.
 	Uniques []Unique `json:"uniques"`
 
+	// Indexes are those of tables that are no part of another.
+	Indexes []Index `json:"indexes"`
+
 	// Enums are the types that are lists of words.
 	Enums []string `json:"enums"`
 
@@ -40,6 +43,15 @@ type ForeignKey struct {
 type Unique struct {
 	Table   string   `json:"table"` // schema.name
 	Columns []string `json:"columns"`
+}
+
+// Index is an index, or the constraint that it is of.
+type Index struct {
+	Table      string `json:"table"` // schema.name
+	Schema     string `json:"schema"`
+	Relation   string `json:"relation"` // the table's name alone
+	Name       string `json:"name"`     // of the constraint, if it is one's
+	Constraint bool   `json:"constraint"`
 }
 
 // SchemaQuery returns SQL that returns the schema of a database as JSON, for
@@ -96,6 +108,10 @@ select json_build_object(
   'foreign', (select coalesce(json_agg(nspname || '.' || relname order by 1), '[]') from mine where relkind = 'f'),
   'foreignKeys', (select coalesce(json_agg(json_build_object('table', f.name, 'columns', columns, 'references', t.name, 'referenced', referenced) order by f.name, columns), '[]')
     from fk join named f on f.oid = conrelid join named t on t.oid = confrelid),
+  'indexes', (select coalesce(json_agg(json_build_object('table', m.nspname || '.' || m.relname, 'schema', m.nspname, 'relation', m.relname,
+      'name', coalesce(k.conname, c.relname), 'constraint', k.oid is not null) order by c.oid), '[]')
+    from pg_index i join mine m on m.oid = i.indrelid and m.relkind = 'r' and not m.relispartition join pg_class c on c.oid = i.indexrelid
+      left join pg_constraint k on k.conindid = i.indexrelid and k.contype in ('p', 'u', 'x')),
   'enums', (select coalesce(json_agg(format_type(oid, null) order by 1), '[]') from pg_type where typtype = 'e'),
   'uniques', (select coalesce(json_agg(json_build_object('table', name, 'columns', columns) order by name, columns), '[]')
     from jointly join named on named.oid = indrelid where columns is not null),

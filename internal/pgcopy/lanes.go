@@ -30,10 +30,20 @@ type load struct {
 	rows     map[int]int64 // that the receivers have taken, by table
 	progress *progress
 
-	mu    sync.Mutex
-	queue []wire.Job
-	fault error // what an agent says of the failure, the first one of them
+	// index builds the indexes of a table, schema.name, whose rows are all there; nil:
+	// that is not done beside the rows of others.
+	index func(table string) error
+
+	mu     sync.Mutex
+	queue  []wire.Job
+	parts  map[int]int // of each table, that are not there yet
+	filled chan int    // tables that are there, and large
+	fault  error       // what an agent says of the failure, the first one of them
 }
+
+// worthIndexing is how many pages a table has whose indexes are built while others
+// still come: those of smaller ones are built together, at the end.
+const worthIndexing = 8 << 20 / 8192
 
 // partPages is how many pages a part of a table has at least.
 const partPages = 16 << 20 / 8192
@@ -87,7 +97,23 @@ func (l *load) next() (wire.Job, bool) {
 func (l *load) run(ctx context.Context, lanes int) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	var running sync.WaitGroup
+	l.parts = map[int]int{}
+	for _, job := range l.queue {
+		l.parts[job.Table]++
+	}
+	l.filled = make(chan int, len(l.parts))
+	var building, running sync.WaitGroup
+	building.Go(func() {
+		for table := range l.filled {
+			t := &l.plan.Tables[table]
+			if ctx.Err() != nil || l.index == nil {
+				continue
+			}
+			if err := l.index(t.Schema + "." + t.Name); err != nil {
+				cancel(first(err))
+			}
+		}
+	})
 	for range lanes {
 		running.Go(func() {
 			if err := l.lane(ctx); err != nil {
@@ -96,6 +122,8 @@ func (l *load) run(ctx context.Context, lanes int) error {
 		})
 	}
 	running.Wait()
+	close(l.filled)
+	building.Wait()
 	if err := context.Cause(ctx); err != nil {
 		return cmp.Or(l.fault, err)
 	}
@@ -212,6 +240,9 @@ func (l *load) took(job wire.Job, done wire.Done) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.rows[job.Table] += done.Rows
+	if l.parts[job.Table]--; l.parts[job.Table] == 0 && l.plan.Tables[job.Table].Pages >= worthIndexing {
+		l.filled <- job.Table
+	}
 	l.progress.took(job, done)
 }
 

@@ -1,14 +1,11 @@
 package pgcopy
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
+	"sync"
 	"time"
-
-	"github.com/bitfield/script"
 
 	"github.com/betagouv/mrs-ops/internal/backup"
 	"github.com/betagouv/mrs-ops/internal/console"
@@ -53,19 +50,25 @@ func (c *copying) fill(ctx context.Context, database string, done *summary) erro
 	from, to := *c.from, *c.to // that end with ctx
 	from.Server, to.Server = c.from.WithContext(ctx), c.to.WithContext(ctx)
 
-	if err := c.structure(&from); err != nil {
+	// Structure alone: pg_dump reads no rows. It has the snapshot's, so that it fits them.
+	var making sync.WaitGroup
+	var made error
+	making.Go(func() {
+		_, made = to.query("postgres", fmt.Sprintf("create database %s owner %s template template0", ident(database), ident(to.inst.Get("DB_USER"))))
+	})
+	err := c.structure(&from)
+	var schema *archive
+	if err == nil {
+		schema, err = from.schema(c.hold.Snapshot, &to)
+	}
+	making.Wait()
+	if err == nil && made != nil {
+		err = fmt.Errorf("%s: no database can be made: %w", to.Name, made)
+	}
+	if err != nil {
 		return err
 	}
-	// Structure alone: pg_dump reads no rows. It has the snapshot's, so that it fits them.
-	schema, err := from.Exec(append([]string{"docker", "exec", from.container, "pg_dump", "-U", from.role, "-d", from.database,
-		"--snapshot=" + c.hold.Snapshot, "--format=custom"}, dumped...)...).Bytes()
-	if err != nil {
-		return fmt.Errorf("%s: its schema can't be read: %w", from.Name, err)
-	}
-	if _, err := to.query("postgres", fmt.Sprintf("create database %s owner %s template template0", ident(database), ident(to.inst.Get("DB_USER")))); err != nil {
-		return fmt.Errorf("%s: no database can be made: %w", to.Name, err)
-	}
-	if err := to.restore(database, schema, "pre-data"); err != nil {
+	if err := schema.begin(&to, database); err != nil {
 		return err
 	}
 
@@ -79,6 +82,7 @@ func (c *copying) fill(ctx context.Context, database string, done *summary) erro
 	console.Say("copying %d tables, %d at a time", len(c.plan.Tables), lanes)
 	l := &load{from: &from, to: &to, database: database, snapshot: c.hold.Snapshot, plan: c.plan, key: c.key, direct: c.Direct, rows: map[int]int64{}, queue: jobs}
 	l.progress = newProgress(c.plan, jobs)
+	l.index = func(table string) error { return schema.index(&to, database, c.schema, table) }
 	err = l.run(ctx, lanes)
 	l.progress.end()
 	if err != nil {
@@ -89,36 +93,11 @@ func (c *copying) fill(ctx context.Context, database string, done *summary) erro
 	if err := sequences(&from, &to, database); err != nil {
 		return err
 	}
-	console.Say("building indexes, and checking keys")
-	if err := to.restore(database, schema, "post-data"); err != nil {
+	console.Say("building the other indexes, and checking keys")
+	if err := schema.finish(&to, database); err != nil {
 		return err
 	}
-	if err := views(&from, &to, database); err != nil {
-		return err
-	}
-	return c.count(&to, database, l)
-}
-
-// restore brings a part of a schema into a database.
-func (e *end) restore(database string, schema []byte, section string) error {
-	// A file, as pg_restore works on several things at a time only where it can seek.
-	const text = `set -euo pipefail
-docker exec -i "$1" bash -c '
-set -euo pipefail
-f=$(mktemp)
-trap "rm -f \"$f\"" EXIT
-cat >"$f"
-export PGOPTIONS="-c maintenance_work_mem=256MB -c synchronous_commit=off"
-pg_restore --exit-on-error --no-owner --no-privileges --section="$4" --jobs="$5" -U "$2" -d "$3" "$f"' bash "$@"`
-	jobs := 1
-	if section == "post-data" {
-		jobs = max(2, min(4, e.cores))
-	}
-	in := script.NewPipe().WithReader(bytes.NewReader(schema))
-	if _, err := e.ScriptFrom(in, text, e.container, e.role, database, section, strconv.Itoa(jobs)).String(); err != nil {
-		return fmt.Errorf("%s: the schema's %s can't be restored: %w", e.Name, section, err)
-	}
-	return nil
+	return views(&from, &to, database)
 }
 
 // sequences makes the numbers that are given next the same.
@@ -141,37 +120,6 @@ where relkind = 'm' and oid::regclass::text = any (%L) order by oid \gexec$$, ar
 from pg_class where relkind = 'm' and relispopulated having count(*) > 0`
 	if err := to.follow(database, from, sql); err != nil {
 		return fmt.Errorf("the materialized views can't be filled: %w", err)
-	}
-	return nil
-}
-
-// count compares what is in the database with what was sent.
-func (c *copying) count(to *end, database string, l *load) error {
-	var selects []string
-	for i, t := range c.plan.Tables {
-		selects = append(selects, fmt.Sprintf("select %d, count(*) from only %s.%s", i, ident(t.Schema), ident(t.Name)))
-	}
-	out, err := to.query(database, strings.Join(selects, " union all ")+" order by 1")
-	if err != nil {
-		return fmt.Errorf("%s: the rows can't be counted: %w", to.Name, err)
-	}
-	lines := strings.Fields(out)
-	if len(lines) != len(c.plan.Tables) {
-		return fmt.Errorf("%s: %d tables were counted, and %d copied", to.Name, len(lines), len(c.plan.Tables))
-	}
-	var wrong []string
-	for _, line := range lines {
-		var i int
-		var n int64
-		if _, err := fmt.Sscanf(line, "%d|%d", &i, &n); err != nil {
-			return fmt.Errorf("%s: the count can't be read: %w", to.Name, err)
-		}
-		if n != l.rows[i] {
-			wrong = append(wrong, fmt.Sprintf("%s has %d rows, of %d that were sent", c.plan.Tables[i].Name, n, l.rows[i]))
-		}
-	}
-	if len(wrong) > 0 {
-		return fmt.Errorf("%s: %s", to.Name, strings.Join(wrong, "; "))
 	}
 	return nil
 }

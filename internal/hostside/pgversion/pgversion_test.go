@@ -34,7 +34,7 @@ func TestADumpTellsWhichPostgreSQLItIsOf(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"--\n-- PostgreSQL database cluster dump\n--\nCREATE ROLE django;\n--\n-- Dumped from database version 9.6.24\n": "9.6",
-		"-- Dumped from database version 10.23 (Debian 10.23-1.pgdg110+1)\n":                                            "10",
+		"-- Dumped from database version 10.23 (Debian 10.23-1.pgdg110+1)\n":                                             "10",
 		"-- nothing\n": "", "": "", "PGDUMP": "",
 	} {
 		if got, err := Dump(strings.NewReader(text)); got != want || err != nil {
