@@ -107,13 +107,14 @@ func TestWhatIsDeployedAnswersWhateverGoesWrong(t *testing.T) {
 // hostile is the name of a branch, slug what becomes of it.
 const hostile, slug = `feature/É$(reboot)_x`, "feature-e-reboot-x-9b0fae6"
 
+// page is a page, and what it is made of; and a form that is sent.
+var page = []string{"/", "/static/admin/css/base.css", "/static/admin/css/fonts.css", "/static/admin/css/login.css", "/static/admin/css/forms.css",
+	"/static/admin/css/responsive.css", "/static/admin/css/base.css", "/static/admin/css/dashboard.css", "POST /demande", "/static/admin/js/core.js"}
+
 // deploymentsOfProduction are those of production, which serves first.
 func deploymentsOfProduction(t *testing.T, l rehearsal, first, second string) {
-	// A page, and what it is made of.
-	site := []string{"/", "/static/admin/css/base.css", "/static/admin/css/fonts.css", "/static/admin/css/login.css", "/static/admin/css/forms.css",
-		"/static/admin/css/responsive.css", "/static/admin/css/base.css", "/static/admin/css/dashboard.css", "POST /demande", "/static/admin/js/core.js"}
 	alone(t, "who is served while nothing is deployed is served during three deployments", func(t *testing.T) {
-		underLoad(t, l.production, "www.production.lab", 200, site, func() {
+		underLoad(t, l.production, "www.production.lab", 200, page, func() {
 			for _, image := range []string{second, first, second} {
 				l.mustMage(t, "deploy:production", "-yes", "-image="+image)
 			}
@@ -608,39 +609,58 @@ func (l rehearsal) mailed(t *testing.T, container string) map[string]int {
 	return got
 }
 
-// jobsOfEcole has a job of the application run in a coming minute, and ecole
-// deployed just before it: its mails are sent once.
+// jobsOfEcole has a deployment of ecole begin shortly before a job's minute.
 func jobsOfEcole(t *testing.T, l rehearsal, first, second string) {
-	sql := func(t *testing.T, query string) {
-		t.Helper()
-		l.sh(t, "staging", "docker exec -i mrs-ecole-postgres-1 psql -U django -d mrs -v ON_ERROR_STOP=1 -Xqt <<'SQL'\n"+query+"\nSQL")
-	}
-	// The application's clock is not the server's.
+	job := dailyMail()
+	step(t, "a container that knows the job's minute", func(t *testing.T) { job.known(t, l, first) })
+	var d began
+	job.wait(-20 * time.Second)
+	step(t, "the next one waits for the end of it", func(t *testing.T) {
+		d = l.given("wait_for_jobs=1").begin(t, "until the application's job of ", "deploy:to", "ecole", "-image="+second)
+	})
+	job.wait(time.Minute)
+	step(t, "its mails are sent once", func(t *testing.T) { job.once(t, l, d) })
+}
+
+// dailyJob is the application's job that mails each fund.
+type dailyJob struct {
+	minute time.Time
+	fund   string // whom it mails, for the first time
+}
+
+// dailyMail returns the job, with a fund of its own.
+func dailyMail() *dailyJob {
+	return &dailyJob{fund: fmt.Sprintf("fund-%d@fund.example", time.Now().UnixNano())}
+}
+
+// known gives the job a minute that comes soon, and ecole a container that knows it. The application's clock is not
+// the server's.
+func (j *dailyJob) known(t *testing.T, l rehearsal, image string) {
+	t.Helper()
 	paris, err := time.LoadLocation("Europe/Paris")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var minute time.Time
-	step(t, "a container that knows the job's minute", func(t *testing.T) {
-		minute = time.Now().In(paris).Add(100 * time.Second).Truncate(time.Minute)
-		// The job mails each fund that is active.
-		sql(t, "insert into caisse_caisse (code, name, number, liquidation_email, active, score, parking_enable, nopmt_enable) values ('999', 'one', '099', 'one@fund.example', true, 0, true, false)")
-		sql(t, fmt.Sprintf("update djcall_cron set minute = '%d', hour = '%d', weekday = '*' from djcall_caller c where c.id = caller_id and callback like '%%daily_mail'", minute.Minute(), minute.Hour()))
-		l.mustMage(t, "deploy:to", "ecole", "-image="+first)
-	})
-	time.Sleep(time.Until(minute.Add(-20 * time.Second)))
-	var d began
-	step(t, "the next one waits for the end of it", func(t *testing.T) {
-		d = l.given("wait_for_jobs=1").begin(t, "until the application's job of ", "deploy:to", "ecole", "-image="+second)
-	})
-	time.Sleep(time.Until(minute.Add(time.Minute)))
-	step(t, "its mails are sent once", func(t *testing.T) {
-		if err := d.end(t); err != nil {
-			t.Errorf("%v\n%s", err, d.said())
-		}
-		if n := l.mailed(t, "mrs-ecole-mail-1")["one@fund.example"]; n != 1 {
-			t.Errorf("the fund got %d mails", n)
-		}
-		l.whole(t, "staging", "mrs-ecole", "/home/mrs-ecole")
-	})
+	j.minute = time.Now().In(paris).Add(100 * time.Second).Truncate(time.Minute)
+	l.sh(t, "staging", fmt.Sprintf(`docker exec -i mrs-ecole-postgres-1 psql -U django -d mrs -v ON_ERROR_STOP=1 -Xqt <<'SQL'
+update caisse_caisse set active = false;
+insert into caisse_caisse (code, name, number, liquidation_email, active, score, parking_enable, nopmt_enable) values ('999', 'one', '099', '%s', true, 0, true, false);
+update djcall_cron set minute = '%d', hour = '%d', weekday = '*' from djcall_caller c where c.id = caller_id and callback like '%%daily_mail'
+SQL`, j.fund, j.minute.Minute(), j.minute.Hour()))
+	l.mustMage(t, "deploy:to", "ecole", "-image="+image)
+}
+
+// wait waits for a moment after the job's minute has begun; before it, if after is less than 0.
+func (j *dailyJob) wait(after time.Duration) { time.Sleep(time.Until(j.minute.Add(after))) }
+
+// once fails the test unless the deployment ended well, and the job has mailed the fund once.
+func (j *dailyJob) once(t *testing.T, l rehearsal, d began) {
+	t.Helper()
+	if err := d.end(t); err != nil {
+		t.Errorf("%v\n%s", err, d.said())
+	}
+	if n := l.mailed(t, "mrs-ecole-mail-1")[j.fund]; n != 1 {
+		t.Errorf("the fund got %d mails", n)
+	}
+	l.whole(t, "staging", "mrs-ecole", "/home/mrs-ecole")
 }

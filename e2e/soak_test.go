@@ -6,6 +6,8 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
+	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
@@ -111,6 +113,104 @@ func operations() []*operation {
 // images are the two releases of staging that deployments of the campaign take turns with.
 var images [2]string
 
+// wholeTrial draws one of what is tried as a whole, since it takes minutes.
+func wholeTrial(r *rand.Rand, l rehearsal) (name string, try func(t *testing.T)) {
+	type trial struct {
+		name string
+		try  func(t *testing.T)
+	}
+	all := []trial{
+		{"a repository on sftp", func(t *testing.T) { sftpRepository(t, l) }},
+		{"a repository on S3", func(t *testing.T) { l.vault(t, newS3) }},
+		{"a repository on restic's own server", func(t *testing.T) { l.vault(t, newRest) }},
+		{"three deployments under load", func(t *testing.T) { deployedUnderLoad(t, l, 0) }},
+		{"three deployments under load, with both processors busy", func(t *testing.T) { deployedUnderLoad(t, l, 2) }},
+		{"all are busy, and the database is away", func(t *testing.T) { outlasts(t, l) }},
+	}
+	for _, version := range versions[:len(versions)-1] {
+		all = append(all, trial{"PostgreSQL " + version, func(t *testing.T) { keepsItsVersion(t, version) }})
+	}
+	for _, recreated := range []bool{false, true} {
+		for _, begins := range []time.Duration{-20 * time.Second, 0, 20 * time.Second} {
+			all = append(all, trial{fmt.Sprintf("a deployment %v after a job's minute has begun, recreated: %v", begins, recreated), func(t *testing.T) {
+				mailedOnce(t, l, begins, recreated)
+			}})
+		}
+	}
+	chosen := all[r.IntN(len(all))]
+	return chosen.name, chosen.try
+}
+
+// deployedUnderLoad deploys production three times while visitors come, over more than 100,000 requests' rows, which
+// the front page counts, with processes beside that keep processors busy.
+func deployedUnderLoad(t *testing.T, l rehearsal, busy int) {
+	for l.sql(t, "production", "mrs", "select count(*) > 100000 from mrsrequest_mrsrequest") != "t" {
+		l.mustMage(t, "ops:manage", "production", "seed 20000")
+	}
+	for range busy {
+		burner := exec.Command("sh", "-c", "while :; do :; done")
+		if err := burner.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = burner.Process.Kill(); _ = burner.Wait() }()
+	}
+	l.mustMage(t, "deploy:production", "-yes", "-image="+images[0])
+	underLoad(t, l.production, "www.production.lab", 200, page, func() {
+		for _, image := range []string{images[1], images[0], images[1]} {
+			l.mustMage(t, "deploy:production", "-yes", "-image="+image)
+		}
+	})
+	l.sh(t, "production", "find /home/mrs-production/spooler -type f -delete")
+}
+
+// outlasts fails the test unless the load balancer goes on knowing staging's container while its database is away
+// for a minute, and while all of its workers sleep for 100 s.
+func outlasts(t *testing.T, l rehearsal) {
+	health := func() string {
+		return l.sh(t, "staging", `docker inspect --format '{{.State.Health.Status}}' "$(docker ps --quiet --filter name=mrs-staging-django)"`)
+	}
+	l.sh(t, "staging", "docker pause mrs-staging-postgres-1 >/dev/null")
+	for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(2 * time.Second) {
+		if got := health(); got != "healthy" {
+			t.Errorf("without its database it is %s", got)
+		}
+		if status, _, _ := ask(t, l.staging, "www.staging.lab"); status == http.StatusNotFound {
+			t.Error("the load balancer does not know it any more")
+		}
+	}
+	l.sh(t, "staging", "docker unpause mrs-staging-postgres-1 >/dev/null")
+	l.healthy(t)
+	const workers = `pids=$(docker top "$(docker ps --quiet --filter name=mrs-staging-django)" -eo pid,ppid,args | awk '/uwsgi/ && !/dumb-init|bash/ { print $1, $2 }' | sort -n | awk 'NR > 1 { print $1 }')
+kill -%s $pids`
+	l.sh(t, "staging", fmt.Sprintf(workers, "STOP"))
+	for until := time.Now().Add(100 * time.Second); time.Now().Before(until); time.Sleep(5 * time.Second) {
+		if got := health(); got != "healthy" {
+			t.Errorf("with all workers asleep it is %s", got)
+		}
+	}
+	leave := visitors(l.staging, "www.staging.lab", 1, alive)
+	time.Sleep(3 * time.Second)
+	l.sh(t, "staging", fmt.Sprintf(workers, "CONT"))
+	allServed(t, leave())
+	l.healthy(t)
+}
+
+// mailedOnce deploys ecole at a moment around a job's minute; begins is how long after it begins.
+func mailedOnce(t *testing.T, l rehearsal, begins time.Duration, recreated bool) {
+	l.mustMage(t, "deploy:to", "ecole")
+	job := dailyMail()
+	job.known(t, l, images[0])
+	job.wait(begins)
+	with := l.given("wait_for_jobs=1")
+	if recreated { // it can't run twice
+		with = with.given(`compose_django_ports=["8998:8000"]`)
+	}
+	d := with.start(t, with.targets("deploy:to", "ecole", "-image="+images[1])...)
+	job.wait(75 * time.Second)
+	job.once(t, l, d)
+	l.remove(t, "staging", "mrs-ecole", "/home/mrs-ecole")
+}
+
 // goodSnapshots counts those that are whole.
 func (l rehearsal) goodSnapshots(t *testing.T) (n int) {
 	t.Helper()
@@ -166,21 +266,9 @@ func TestSoak(t *testing.T) {
 
 	trial := func(k int) (well bool) {
 		r := rand.New(rand.NewPCG(seed, uint64(k)))
-		if r.IntN(40) == 0 {
-			version := versions[r.IntN(len(versions)-1)]
-			return t.Run(fmt.Sprintf("%d.%d: PostgreSQL %s, in full", seed, k, version), func(t *testing.T) { keepsItsVersion(t, version) })
-		}
-		if r.IntN(20) == 0 {
-			repositories := []struct {
-				name string
-				try  func(t *testing.T)
-			}{
-				{"sftp", func(t *testing.T) { sftpRepository(t, l) }},
-				{"S3", func(t *testing.T) { l.vault(t, newS3) }},
-				{"restic's own server", func(t *testing.T) { l.vault(t, newRest) }},
-			}
-			chosen := repositories[r.IntN(len(repositories))]
-			return t.Run(fmt.Sprintf("%d.%d: a repository on %s, in full", seed, k, chosen.name), chosen.try)
+		if r.IntN(12) == 0 {
+			name, try := wholeTrial(r, l)
+			return t.Run(fmt.Sprintf("%d.%d: %s", seed, k, name), try)
 		}
 		op, blow, part := all[r.IntN(len(all))], blows[r.IntN(len(blows))], r.Float64()
 		name := fmt.Sprintf("%d.%d: during %s %s, after %.0f %% of it", seed, k, op.name, blow.name, 100*part)
