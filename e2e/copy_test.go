@@ -274,6 +274,7 @@ func TestACopyOfProductionHasNobodyInIt(t *testing.T) {
 	l.sql(t, "production", "mrs", `create role reader login;
 alter default privileges for role django grant usage on schemas to reader;
 alter default privileges for role django grant select on tables to reader;
+alter default privileges for role django grant select on sequences to reader;
 grant select on all tables in schema public to reader;
 grant select on all sequences in schema public to reader`)
 	l.clone = l.with("DB_READER=reader")
@@ -384,8 +385,9 @@ grant select on all sequences in schema public to reader`)
 create materialized view stats.b as select count(*) as people, max(email) as one from person_person;
 create view a as select * from stats.b;
 create materialized view stats.a as select people, one || '!' as one from a;
-create materialized view "Not yet" as select 1 as n with no data`)
-		defer l.sql(t, "production", "mrs", `drop schema stats cascade; drop materialized view "Not yet"`)
+create materialized view "Not yet" as select 1 as n with no data;
+create sequence told; select setval('told', 5000, false); create sequence unused start 7`)
+		defer l.sql(t, "production", "mrs", `drop schema stats cascade; drop materialized view "Not yet"; drop sequence told, unused`)
 		r := copyAs("ops:copyProdToStaging", "-key="+key, "-yes")
 		close(stop)
 		looking.Wait()
@@ -454,6 +456,9 @@ create materialized view "Not yet" as select 1 as n with no data`)
 from stats.a, person_person p group by a.people, a.one`
 		if got := l.sql(t, "staging", "mrs", views); got != "t|Not yet" {
 			t.Errorf("staging's materialized views: %s", got)
+		}
+		if got := l.sql(t, "staging", "mrs", "select nextval('told'), nextval('unused')"); got != "5000|7" {
+			t.Errorf("the numbers that are given next: %s", got)
 		}
 		if got := l.sql(t, "staging", "mrs", "show work_mem"); got != "7MB" {
 			t.Errorf("what was set for staging's database is lost: work_mem is %s", got)

@@ -5,6 +5,7 @@ package e2e
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -60,7 +61,10 @@ insert into kept select n, nullif(n / 2, 0), 1 + n % 3 from generate_series(1, 1
 `
 
 // database is a PostgreSQL of the test's own, whose socket is in a folder.
-type database struct{ container, socket string }
+type database struct {
+	container, socket string
+	reader            string // whom a copy reads by; empty: the superuser
+}
 
 // oddSchemaOf is oddSchema, as far as a version of PostgreSQL has it.
 func oddSchemaOf(version string) string {
@@ -91,7 +95,7 @@ func startDatabase(t *testing.T, name string, options ...string) database {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(socket) })
-	d := database{fmt.Sprintf("mrs-e2e-pg-%s-%d", name, os.Getpid()), socket}
+	d := database{container: fmt.Sprintf("mrs-e2e-pg-%s-%d", name, os.Getpid()), socket: socket}
 	argv := []string{"docker", "run", "--detach", "--name", d.container, "--env=POSTGRES_PASSWORD=x", "--volume=" + d.socket + ":/var/run/postgresql"}
 	server := []string{"postgres:15", "postgres", "-c", "fsync=off"}
 	for _, option := range options {
@@ -124,6 +128,12 @@ func (d database) server(name, role string) wire.Server {
 
 func (d database) sql(t *testing.T, name, text string) string {
 	t.Helper()
+	return d.sqlAs(t, "postgres", name, text)
+}
+
+// sqlAs is sql of a role.
+func (d database) sqlAs(t *testing.T, role, name, text string) string {
+	t.Helper()
 	file, err := os.CreateTemp(d.socket, "query-")
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +143,7 @@ func (d database) sql(t *testing.T, name, text string) string {
 	if err := errors.Join(err, file.Chmod(0o644), file.Close()); err != nil {
 		t.Fatal(err)
 	}
-	return must(t, "docker", "exec", d.container, "psql", "-U", "postgres", "-d", name, "-XqtA", "-v", "ON_ERROR_STOP=1", "-f", "/var/run/postgresql/"+filepath.Base(file.Name()))
+	return must(t, "docker", "exec", d.container, "psql", "-U", role, "-d", name, "-XqtA", "-v", "ON_ERROR_STOP=1", "-f", "/var/run/postgresql/"+filepath.Base(file.Name()))
 }
 
 // line is a value as agents are told it.
@@ -183,7 +193,8 @@ func (d database) copy(t *testing.T, rules *anonymize.Rules, from string, other 
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	held, release := hold(ctx, t, d.server(from, "postgres"))
+	reader := cmp.Or(d.reader, "postgres")
+	held, release := hold(ctx, t, d.server(from, reader))
 	defer release()
 	plan, err := fit(held, rules)
 	if err != nil {
@@ -200,7 +211,7 @@ docker exec "$1" pg_dump -U postgres --schema-only --section="$2" --snapshot="$3
 docker exec -i "$5" psql -U postgres -qX -v ON_ERROR_STOP=1 -d "$6"`, "bash", d.container, name, held.Snapshot, from, other.container, to)
 	}
 	section("pre-data")
-	order := wire.Sender{Server: d.server(from, "postgres"), Snapshot: held.Snapshot, Key: key[:], Plan: *plan}
+	order := wire.Sender{Server: d.server(from, reader), Snapshot: held.Snapshot, Key: key[:], Plan: *plan}
 	schema := must(t, "docker", "exec", d.container, "pg_dump", "-U", "postgres", "--schema-only", from)
 	if err := agent.Run(ctx, "structure", strings.NewReader(line(t, order)+schema), io.Discard); err != nil {
 		return err
@@ -263,6 +274,44 @@ func TestWhateverIsInADatabaseComesAsItWasOrIsRefused(t *testing.T) {
 			}
 		})
 	}
+	t.Run("settings of the database and the role change no value", func(t *testing.T) {
+		d := servers[0]
+		d.sql(t, "postgres", "create database spelt; create database written; create role speller superuser login")
+		d.sql(t, "spelt", `create table v (id int primary key, d date, i interval, f double precision, b bytea, t timestamptz, x xml);
+insert into v select n, date '1999-04-03' + n, n * interval '1 day 2 hours', 0.1 + n / 3.0, decode(md5(n::text), 'hex'), now(), '<a/>' from generate_series(1, 50) n;
+create table rows (id int primary key); insert into rows select generate_series(1, 10)`)
+		for _, name := range []string{"spelt", "written"} {
+			for _, set := range []string{"datestyle = 'SQL, DMY'", "intervalstyle = 'sql_standard'", "extra_float_digits = -10", "bytea_output = 'escape'", "timezone = 'Asia/Tokyo'",
+				"statement_timeout = '1ms'", "lock_timeout = '1ms'", "idle_in_transaction_session_timeout = '1ms'"} {
+				d.sql(t, "postgres", fmt.Sprintf("alter role postgres in database %s set %s", name, set))
+			}
+		}
+		rules, err := anonymize.ParseRules("rules.yml", []byte("tables:\n  v: {id: keep, d: keep, i: keep, f: keep, b: keep, t: keep, x: keep}\n  rows: {id: keep}\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.copy(t, rules, "spelt", d, "written"); err != nil {
+			t.Fatal(err)
+		}
+		const sum = "set datestyle = 'ISO'; set statement_timeout = 0; select md5(string_agg(extract(epoch from d)::text || extract(epoch from i) || encode(float8send(f), 'hex') || encode(b, 'hex') || extract(epoch from t), ',' order by id)) from v"
+		was, is := d.sqlAs(t, "speller", "spelt", sum), d.sqlAs(t, "speller", "written", sum)
+		if was != is {
+			t.Errorf("the values are %s, and were %s", is, was)
+		}
+	})
+	t.Run("rows that the reader may not see are an error", func(t *testing.T) {
+		d := servers[0]
+		d.sql(t, "postgres", "create database hiding; create database half; create role half_blind login")
+		d.sql(t, "hiding", "create table v (id int primary key); insert into v select generate_series(1, 10); grant select on v to half_blind; alter table v enable row level security; create policy p on v using (id < 5)")
+		rules, err := anonymize.ParseRules("rules.yml", []byte("tables:\n  v: {id: keep}\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.reader = "half_blind"
+		if err := d.copy(t, rules, "hiding", d, "half"); err == nil || !strings.Contains(err.Error(), "row-level security") {
+			t.Errorf("it ends with %v", err)
+		}
+	})
 	t.Run("a database of bytes that are no letters", func(t *testing.T) {
 		d := servers[0]
 		d.sql(t, "postgres", "create database bytes encoding 'SQL_ASCII' lc_collate 'C' lc_ctype 'C' template template0")

@@ -90,9 +90,13 @@ func (e *end) look() error {
 	return nil
 }
 
+// unhindered are settings of PostgreSQL by which nothing that a role or a database is
+// set to ends a statement, or hides rows from it.
+const unhindered = "PGOPTIONS=-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c row_security=off"
+
 // psql returns the command that runs SQL from its standard input in a database.
 func (e *end) psql(database string, args ...string) []string {
-	return append([]string{"docker", "exec", "-i", e.container, "psql", "-XqtA", "-v", "ON_ERROR_STOP=1", "-U", e.role, "-d", database}, args...)
+	return append([]string{"docker", "exec", "-i", "--env", unhindered, e.container, "psql", "-XqtA", "-v", "ON_ERROR_STOP=1", "-U", e.role, "-d", database}, args...)
 }
 
 // query returns what a query says.

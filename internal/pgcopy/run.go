@@ -100,14 +100,19 @@ func (c *copying) fill(ctx context.Context, database string, done *summary) erro
 	return views(&from, &to, database)
 }
 
-// sequences makes the numbers that are given next the same.
+// sequences makes the numbers that are given next the same. One that can't be read
+// is an error.
 func sequences(from, to *end, database string) error {
-	const sql = `select format('select setval(%L, %s);', quote_ident(schemaname) || '.' || quote_ident(sequencename), last_value) from pg_sequences where last_value is not null`
-	if err := to.follow(database, from, sql); err != nil {
+	if err := to.follow(database, from, nextNumbers); err != nil {
 		return fmt.Errorf("the sequences can't be set: %w", err)
 	}
 	return nil
 }
+
+// nextNumbers answers with a statement for each sequence. One that was set and not
+// called gives that very number next.
+const nextNumbers = `select format($$select format('select pg_catalog.setval(%%L, %%s, %%L);', %L, last_value, is_called) from %s$$, name, name)
+from (select quote_ident(schemaname) || '.' || quote_ident(sequencename) as name from pg_sequences) s order by name \gexec`
 
 // views fills the materialized views that are filled in the source, from the rows
 // that have come. A view was restored after those that it reads, so their numbers

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -65,6 +66,17 @@ func read(lines *bufio.Reader, value any) error {
 // write writes a value as a line.
 func write(out io.Writer, value any) error { return json.NewEncoder(out).Encode(value) }
 
+// pinned is what both ends of a copy have alike, whatever the role's and the
+// database's settings are: how values are written, how long things may take, and
+// that rows which a policy hides are an error rather than missing. It is what
+// pg_dump pins (setup_connection in its source).
+var pinned = map[string]string{
+	"client_encoding": "UTF8", "application_name": "mrs-ops copy",
+	"datestyle": "ISO", "intervalstyle": "postgres", "extra_float_digits": "3", "bytea_output": "hex", "xmloption": "content",
+	"statement_timeout": "0", "lock_timeout": "0", "idle_in_transaction_session_timeout": "0",
+	"row_security": "off", "synchronize_seqscans": "off", "default_transaction_read_only": "off",
+}
+
 // connect connects to PostgreSQL by its socket, which only root reaches, and
 // becomes the user it is told to be.
 func connect(ctx context.Context, s wire.Server, settings ...string) (*pgconn.PgConn, error) {
@@ -74,12 +86,16 @@ func connect(ctx context.Context, s wire.Server, settings ...string) (*pgconn.Pg
 	}
 	config.Host, config.Port, config.Database, config.User, config.Password = s.Socket, 5432, s.Database, s.Role, ""
 	config.Fallbacks, config.TLSConfig = nil, nil
-	config.RuntimeParams = map[string]string{"client_encoding": "UTF8", "application_name": "mrs-ops copy", "statement_timeout": "0"}
+	config.RuntimeParams = maps.Clone(pinned)
 	conn, err := pgconn.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, clean(err)
 	}
 	if err := become(s.UID, s.GID); err != nil {
+		return nil, err
+	}
+	// Of PostgreSQL 17; others have none of that name.
+	if err := run(ctx, conn, "select set_config(name, '0', false) from pg_settings where name = 'transaction_timeout'"); err != nil {
 		return nil, err
 	}
 	for _, setting := range settings {
