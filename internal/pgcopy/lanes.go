@@ -50,7 +50,7 @@ const partPages = 16 << 20 / 8192
 
 // parts divides the tables into jobs, the largest table first, so that the lanes
 // end at about the same time.
-func parts(plan *anonymize.Plan, order []int, wheres map[int]string, lanes int, divide bool) []wire.Job {
+func parts(plan *anonymize.Plan, order []int, wheres map[int]wire.Chosen, lanes int, divide bool) []wire.Job {
 	var pages int64
 	for _, t := range plan.Tables {
 		pages += t.Pages
@@ -63,11 +63,11 @@ func parts(plan *anonymize.Plan, order []int, wheres map[int]string, lanes int, 
 			continue
 		}
 		if !divide || t.Pages < 2*size {
-			jobs = append(jobs, wire.Job{Table: i, Where: wheres[i]})
+			jobs = append(jobs, wire.Job{Table: i, Chosen: wheres[i]})
 			continue
 		}
 		for from := int64(0); ; from += size {
-			job := wire.Job{Table: i, Where: wheres[i], From: from, To: from + size}
+			job := wire.Job{Table: i, Chosen: wheres[i], From: from, To: from + size}
 			if from+2*size > t.Pages { // the rest, and what came since it was last counted
 				job.To = 0
 			}

@@ -61,7 +61,7 @@ type copying struct {
 	hold   *hold
 	schema *anonymize.Schema
 	plan   *anonymize.Plan
-	wheres map[int]string // which rows, by table; none means all
+	wheres map[int]wire.Chosen // which rows, by table; none means all
 }
 
 // Copy copies the database of one instance to another. Nothing is changed before
@@ -393,13 +393,13 @@ func (c *copying) choose() error {
 			return err
 		}
 	}
-	c.wheres = map[int]string{}
+	c.wheres = map[int]wire.Chosen{}
 	if c.Sample == 0 || c.Sample == 1 {
 		return nil
 	}
 	s := newSampling(c.Sample, rows, refs)
 	for i, t := range c.plan.Tables {
-		c.wheres[i] = s.where(root(t.Schema + "." + t.Name))
+		c.wheres[i] = s.chosen(root(t.Schema + "." + t.Name))
 	}
 	return nil
 }
@@ -443,7 +443,7 @@ func (c *copying) tell() error {
 	for _, i := range c.order() {
 		t := c.plan.Tables[i]
 		about := "~" + grouped(max(t.Rows, 0))
-		if c.wheres[i] != "" {
+		if c.wheres[i].Where != "" {
 			about = "a part of " + about
 		}
 		rows = append(rows, []string{name(t.Schema, t.Name), about, console.Bytes(float64(t.Bytes)), treatment(t)})

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/betagouv/mrs-ops/internal/anonymize"
+	"github.com/betagouv/mrs-ops/internal/pgcopy/wire"
 )
 
 // reference is a foreign key: rows of table refer to rows of target.
@@ -71,15 +72,46 @@ func (s *sampling) keep(table string) {
 	}
 }
 
+// chosen returns which rows of a table are copied. Whatever several keys lead to is
+// chosen by one query.
+func (s *sampling) chosen(table string) wire.Chosen {
+	q := &queries{sampling: s, names: map[string]string{}, targets: map[string][]string{}}
+	for _, refs := range s.refs {
+		for _, r := range refs {
+			for _, column := range r.targets {
+				if !slices.Contains(q.targets[r.target], column) {
+					q.targets[r.target] = append(q.targets[r.target], column)
+				}
+			}
+		}
+	}
+	for _, columns := range q.targets {
+		slices.Sort(columns)
+	}
+	where := q.where(table)
+	if len(q.all) == 0 {
+		return wire.Chosen{Where: where}
+	}
+	return wire.Chosen{With: "with " + strings.Join(q.all, ", "), Where: where}
+}
+
+// queries are those by which the rows of a table are chosen, each after what it refers to.
+type queries struct {
+	*sampling
+	targets map[string][]string // columns that are referred to, by table
+	names   map[string]string   // of the query of a table
+	all     []string
+}
+
 // where returns the condition for the rows of a table, empty for all.
-func (s *sampling) where(table string) string {
-	if s.whole[table] {
+func (q *queries) where(table string) string {
+	if q.whole[table] {
 		return ""
 	}
 	var all []string
-	for _, r := range s.refs[table] {
-		inner := s.where(r.target)
-		if inner == "" {
+	for _, r := range q.refs[table] {
+		chosen := q.query(r.target)
+		if chosen == "" {
 			continue
 		}
 		// A key with a NULL in it refers to nothing (MATCH SIMPLE).
@@ -87,13 +119,29 @@ func (s *sampling) where(table string) string {
 		for _, c := range r.columns {
 			alternatives = append(alternatives, ident(c)+" is null")
 		}
-		alternatives = append(alternatives, fmt.Sprintf("(%s) in (select %s from %s where %s)", idents(r.columns), idents(r.targets), qualified(r.target), inner))
+		alternatives = append(alternatives, fmt.Sprintf("(%s) in (select %s from %s)", idents(r.columns), idents(r.targets), chosen))
 		all = append(all, "("+strings.Join(alternatives, " or ")+")")
 	}
 	if len(all) > 0 {
 		return strings.Join(all, " and ")
 	}
-	return fmt.Sprintf("hashtext(ctid::text) & %d < %d", math.MaxInt32, int64(s.share*math.MaxInt32))
+	return fmt.Sprintf("hashtext(ctid::text) & %d < %d", math.MaxInt32, int64(q.share*math.MaxInt32))
+}
+
+// query returns the name of the query for what is referred to of a table, empty for
+// all of it.
+func (q *queries) query(table string) string {
+	if name, ok := q.names[table]; ok {
+		return name
+	}
+	where := q.where(table)
+	name := ""
+	if where != "" {
+		name = fmt.Sprintf("chosen_%d", len(q.all)+1)
+		q.all = append(q.all, fmt.Sprintf("%s as (select %s from %s where %s)", name, idents(q.targets[table]), qualified(table), where))
+	}
+	q.names[table] = name
+	return name
 }
 
 // closure returns the tables that are named, and all that their rows refer to.

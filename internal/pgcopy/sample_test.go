@@ -1,6 +1,7 @@
 package pgcopy
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -24,18 +25,37 @@ func TestASampleIsCutByChanceOnlyWhereNothingIsReferredTo(t *testing.T) {
 		"public.folder": 5000, "public.owner": 5000,
 	}, mrs)
 	const people = `hashtext(ctid::text) & 2147483647 < 214748364`
-	const requests = `("insured_id" is null or ("insured_id") in (select "id" from "public"."person" where ` + people + `))`
-	for table, want := range map[string]string{
-		"public.person":     people,
-		"public.caisse":     "", // small
-		"public.request":    requests,
-		"public.attachment": `("request_id" is null or ("request_id") in (select "id" from "public"."request" where ` + requests + `))`,
-		"public.folder":     "", // refers to itself
-		"public.owner":      "", // is referred to by what stays whole
+	const requests = `("insured_id" is null or ("insured_id") in (select "id" from chosen_1))`
+	const ofPeople = `with chosen_1 as (select "id" from "public"."person" where ` + people + `)`
+	for table, want := range map[string]wire.Chosen{
+		"public.person":  {Where: people},
+		"public.caisse":  {}, // small
+		"public.request": {With: ofPeople, Where: requests},
+		"public.attachment": {With: ofPeople + `, chosen_2 as (select "id" from "public"."request" where ` + requests + `)`,
+			Where: `("request_id" is null or ("request_id") in (select "id" from chosen_2))`},
+		"public.folder": {}, // refers to itself
+		"public.owner":  {}, // is referred to by what stays whole
 	} {
-		if got := s.where(table); got != want {
+		if got := s.chosen(table); got != want {
 			t.Errorf("%s:\n%s\nnot\n%s", table, got, want)
 		}
+	}
+}
+
+func TestASampleGrowsWithTheTablesAlsoWhereTheyReferInDiamonds(t *testing.T) {
+	rows := map[string]int64{"public.t0": 1_000_000}
+	var refs []reference
+	for n := 1; n <= 30; n++ {
+		table, target := fmt.Sprintf("public.t%d", n), fmt.Sprintf("public.t%d", n-1)
+		rows[table] = 1_000_000
+		refs = append(refs, reference{table, target, []string{"a"}, []string{"id"}}, reference{table, target, []string{"b"}, []string{"code"}})
+	}
+	got := newSampling(0.1, rows, refs).chosen("public.t30")
+	if strings.Count(got.With, " as (") != 30 || len(got.With) > 30*300 || len(got.Where) > 300 {
+		t.Errorf("it is %d and %d characters: %.2000s", len(got.With), len(got.Where), got.With)
+	}
+	if !strings.Contains(got.With, `select "code", "id" from "public"."t29"`) {
+		t.Errorf("what is referred to is not all chosen: %.2000s", got.With)
 	}
 }
 
@@ -64,7 +84,7 @@ func TestTheTablesThatAreNamedBringThoseTheyReferTo(t *testing.T) {
 
 func TestEveryPageOfATableIsInOnePartOfIt(t *testing.T) {
 	plan := &anonymize.Plan{Tables: []anonymize.TablePlan{{Name: "large", Pages: 100_000}, {Name: "empty", Empty: true, Pages: 9}, {Name: "small", Pages: 10}}}
-	jobs := parts(plan, []int{0, 2, 1}, map[int]string{2: "true"}, 2, true)
+	jobs := parts(plan, []int{0, 2, 1}, map[int]wire.Chosen{2: {Where: "true"}}, 2, true)
 	var next int64
 	large := 0
 	for _, job := range jobs[:len(jobs)-1] {
@@ -77,7 +97,7 @@ func TestEveryPageOfATableIsInOnePartOfIt(t *testing.T) {
 	if next != 0 || large < 8 {
 		t.Errorf("%d parts, the last to page %d", large, next)
 	}
-	if last := jobs[len(jobs)-1]; last != (wire.Job{Table: 2, Where: "true"}) {
+	if last := jobs[len(jobs)-1]; last != (wire.Job{Table: 2, Chosen: wire.Chosen{Where: "true"}}) {
 		t.Errorf("a small table is %+v", last)
 	}
 	if jobs := parts(plan, []int{0, 2, 1}, nil, 2, false); len(jobs) != 2 {

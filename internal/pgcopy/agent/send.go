@@ -108,7 +108,7 @@ func (s *sender) table(ctx context.Context, t *anonymize.TablePlan, job wire.Job
 			return err
 		}
 	}
-	sql := "copy (select " + idents(names) + " from only " + from
+	sql := "copy (" + job.With + " select " + idents(names) + " from only " + from
 	if len(conditions) > 0 {
 		sql += " where " + strings.Join(conditions, " and ")
 	}

@@ -55,10 +55,16 @@ type Receiver struct {
 
 // Job is a table to send, or a part of it: a line for each after the first.
 type Job struct {
-	Table int    `json:"table"` // its place in the plan
+	Table int `json:"table"` // its place in the plan
+	Chosen
+	From int64 `json:"from,omitempty"` // the first page
+	To   int64 `json:"to,omitempty"`   // the page after the last; 0: to the end
+}
+
+// Chosen is which rows of a table are sent, in SQL; all, where it is empty.
+type Chosen struct {
+	With  string `json:"with,omitempty"` // queries that Where refers to, WITH before them
 	Where string `json:"where,omitempty"`
-	From  int64  `json:"from,omitempty"` // the first page
-	To    int64  `json:"to,omitempty"`   // the page after the last; 0: to the end
 }
 
 // Begin precedes the rows of a job.
