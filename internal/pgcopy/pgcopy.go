@@ -129,7 +129,7 @@ func Init(ctx context.Context, name string) error {
 		return fmt.Errorf("%s: its database can't be read: %w", name, err)
 	}
 	fmt.Print(out)
-	console.Done("a first guess for %s; what is marked as uncertain wants to be read, and so does the rest", RulesFile)
+	console.Say("a first guess for %s; what is marked as uncertain wants to be read, and so does the rest", RulesFile)
 	return nil
 }
 
