@@ -261,6 +261,13 @@ func TestACopyOfProductionHasNobodyInIt(t *testing.T) {
 		l.mustMage(t, "deploy:staging", "-yes")
 		// Its tables are those of a database of 2018, staging's those of a new one.
 		l.mustMage(t, "ops:manage", "production", "oldhistory")
+		// What pg_read_all_data is from PostgreSQL 14 on.
+		l.sql(t, "production", "mrs", `create role reader login;
+alter default privileges for role django grant usage on schemas to reader;
+alter default privileges for role django grant select on tables to reader;
+alter default privileges for role django grant select on sequences to reader;
+grant select on all tables in schema public to reader;
+grant select on all sequences in schema public to reader`)
 		l.mustMage(t, "ops:manage", "production", "seed 2000")
 		l.mustMage(t, "ops:backup", "production")
 	})
@@ -270,13 +277,6 @@ func TestACopyOfProductionHasNobodyInIt(t *testing.T) {
 	const count = "select count(*) from person_person"
 	backedUp := l.sql(t, "production", "mrs", count)
 	l.mustMage(t, "ops:manage", "production", fmt.Sprintf("seed %d", copiedPeople))
-	// What pg_read_all_data is from PostgreSQL 14 on.
-	l.sql(t, "production", "mrs", `create role reader login;
-alter default privileges for role django grant usage on schemas to reader;
-alter default privileges for role django grant select on tables to reader;
-alter default privileges for role django grant select on sequences to reader;
-grant select on all tables in schema public to reader;
-grant select on all sequences in schema public to reader`)
 	l.clone = l.with("DB_READER=reader")
 	copyAs := func(words ...string) result { return l.mage(t, words...) }
 

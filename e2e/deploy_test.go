@@ -454,8 +454,8 @@ func deploymentsOfStaging(t *testing.T, l rehearsal, first, second string) {
 				t.Errorf("%s has no row:\n%s", want, r.output)
 			}
 		}
-		l.mustMage(t, "ops:sendTestEmail", "staging", "somebody@example.org")
-		if got := l.mailed(t, "mrs-staging-mail-1"); got["somebody@example.org"] != 1 {
+		l.mustMage(t, "ops:sendTestEmail", "staging", "day-to-day@example.org")
+		if got := l.mailed(t, "mrs-staging-mail-1"); got["day-to-day@example.org"] != 1 {
 			t.Errorf("the mail server has %v", got)
 		}
 		if out := l.mustMage(t, "ops:logs", "staging", "-service=django"); !strings.Contains(out, "=> generated ") {

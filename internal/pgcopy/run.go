@@ -93,7 +93,7 @@ func (c *copying) fill(ctx context.Context, database string, done *summary) erro
 	if err := sequences(&from, &to, database); err != nil {
 		return err
 	}
-	console.Say("building the other indexes, and checking keys")
+	console.Say("building indexes, and checking keys")
 	if err := schema.finish(&to, database); err != nil {
 		return err
 	}
