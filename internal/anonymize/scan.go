@@ -404,14 +404,8 @@ func (s *Scan) read(in string, text []byte, dates bool, deep int) error {
 	if deep == maxDeep {
 		return nil
 	}
-	mixed := s.mixed
-	if deep == 0 {
-		s.mixed = nil // while what is in this text has its own
-		defer func() { s.mixed = mixed[:0] }()
-	} else {
-		mixed = slices.Clone(mixed)
-	}
-	return others(text, mixed, func(other []byte) error { return s.read(in, other, dates, deep+1) })
+	// What is in this text has its own.
+	return others(text, slices.Clone(s.mixed), func(other []byte) error { return s.read(in, other, dates, deep+1) })
 }
 
 // look returns whose value is in the text.

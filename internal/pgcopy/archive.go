@@ -42,11 +42,11 @@ func (e *end) schema(snapshot string, to *end) (*archive, error) {
 	return &archive{text: text, follow: contents(list)}, nil
 }
 
-// line is one of the table of contents; comments begin with a semicolon.
-var line = regexp.MustCompile(`(?m)^(\d+); \d+ \d+ (.*)$`)
+// contentsLine is a line of the table of contents; those of comments begin with a semicolon.
+var contentsLine = regexp.MustCompile(`(?m)^(\d+); \d+ \d+ (.*)$`)
 
 func contents(list string) (entries []entry) {
-	for _, m := range line.FindAllStringSubmatch(list, -1) {
+	for _, m := range contentsLine.FindAllStringSubmatch(list, -1) {
 		entries = append(entries, entry{m[1], m[2] + " "})
 	}
 	return entries

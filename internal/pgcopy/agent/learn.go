@@ -68,7 +68,7 @@ func structure(ctx context.Context, lines *bufio.Reader) error {
 	if err := read(lines, &order); err != nil {
 		return err
 	}
-	conn, err := connect(ctx, order.Server, begin, "set transaction snapshot '"+strings.ReplaceAll(order.Snapshot, "'", "")+"'")
+	conn, err := connectIn(ctx, order)
 	if err != nil {
 		return err
 	}

@@ -39,12 +39,17 @@ func send(ctx context.Context, lines *bufio.Reader, stdout io.Writer) error {
 	return errors.Join(err, out.Flush())
 }
 
+// connectIn connects to the database of an order, in its snapshot.
+func connectIn(ctx context.Context, order wire.Sender) (*pgconn.PgConn, error) {
+	return connect(ctx, order.Server, begin, "set transaction snapshot '"+strings.ReplaceAll(order.Snapshot, "'", "")+"'")
+}
+
 func sendAll(ctx context.Context, lines *bufio.Reader, out *bufio.Writer, to *wire.Writer) error {
 	var order wire.Sender
 	if err := read(lines, &order); err != nil {
 		return err
 	}
-	conn, err := connect(ctx, order.Server, begin, "set transaction snapshot '"+strings.ReplaceAll(order.Snapshot, "'", "")+"'")
+	conn, err := connectIn(ctx, order)
 	if err != nil {
 		return err
 	}
