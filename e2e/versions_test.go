@@ -59,7 +59,11 @@ func keepsItsVersion(t *testing.T, version string) {
 		}
 	}
 	running := mrs.compose(t, "ps", "--quiet")
-	refused(mrs.deploy(t, of(newest)))
+	r := mrs.deploy(t, of(newest))
+	refused(r)
+	if !strings.Contains(r.output, "failed at «Check that it is deployed»: postgres:"+newest+" is PostgreSQL") {
+		t.Errorf("what failed is not said with its reason:\n%s", r.output)
+	}
 	file := filepath.Join(mrs.home, "docker-compose.yml")
 	text := readFile(t, file)
 	if err := os.WriteFile(file, []byte(strings.Replace(string(text), "postgres:"+version, "postgres:"+newest, 1)), 0o600); err != nil {
@@ -90,7 +94,7 @@ func keepsItsVersion(t *testing.T, version string) {
 	newer := mrs.lastSnapshot(t)
 	must(t, mage, "local:destroy", "-home="+mrs.home, "-yes")
 	mrs.mustDeploy(t, of(version))
-	r := script("restore.sh", newer)
+	r = script("restore.sh", newer)
 	for _, want := range []string{"it was dumped from PostgreSQL " + newest, "which PostgreSQL " + version, "a dump goes to the same version, or a newer one", "nothing was restored"} {
 		if r.status == 0 || !strings.Contains(r.output, want) {
 			t.Errorf("%q is missing: exit status %d\n%s", want, r.status, r.output)
