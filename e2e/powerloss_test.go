@@ -69,10 +69,13 @@ func (l rehearsal) diskFile() string { return filepath.Join(l.dir, ".vagrant/sta
 func (l rehearsal) disk(t *testing.T) {
 	t.Helper()
 	noWriteback(t)
+	t.Cleanup(func() { l.letGo(t) })
 	if _, err := l.shell("staging", "mountpoint --quiet /disk"); err == nil {
+		l.hold(t)
 		return
 	}
 	box := l.container(t, "staging")
+	asRoot(t, `rm -f "$1"; truncate --size 16G "$1"; mkfs.ext4 -q -F "$1"`, l.diskFile())
 	l.sh(t, "staging", `
 cat >/etc/systemd/system/disk.service <<'UNIT'
 [Unit]
@@ -87,7 +90,6 @@ WantedBy=local-fs.target
 UNIT
 systemctl --quiet enable disk.service`)
 	must(t, "docker", "stop", "--time", "60", box)
-	asRoot(t, `rm -f "$1"; truncate --size 16G "$1"; mkfs.ext4 -q -F "$1"`, l.diskFile())
 	l.boot(t, box)
 }
 
@@ -139,9 +141,14 @@ names=$(grep '# the lab$' "$(docker inspect --format '{{.HostsPath}}' "$box")" |
 docker ps --quiet --filter "label=$5" | xargs --no-run-if-empty docker rm --force >/dev/null
 docker start "$box" >/dev/null
 read -r pid now < <(docker inspect --format '{{.State.Pid}} {{.NetworkSettings.IPAddress}}' "$box")
-# Where other containers have gone meanwhile, Docker gives it another one; where they have come, its own is theirs.
+# Where other containers have gone meanwhile, Docker gives it another one; where they have come, its own is theirs,
+# who are other tests, and go.
 if [ "$now" != "$address" ]; then
-  taken=$(docker network inspect bridge --format '{{range .Containers}}{{.Name}} {{.IPv4Address}}{{println}}{{end}}' | grep -F " $address/" || true)
+  for ((n = 0; n < 600; n++)); do
+    taken=$(docker network inspect bridge --format '{{range .Containers}}{{.Name}} {{.IPv4Address}}{{println}}{{end}}' | grep -F " $address/" || true)
+    [ -n "$taken" ] || break
+    sleep 1
+  done
   [ -z "$taken" ] || { echo "its address is another's now: $taken"; exit 1; }
   nsenter --target "$pid" --net ip address add "$address/16" dev eth0
 fi
@@ -163,7 +170,21 @@ for folder in "$@"; do
   mount --bind "/disk$folder" "$folder"
 done' bash "$loop" $((0x$(stat --format %t "$loop"))) $((0x$(stat --format %T "$loop"))) $4`,
 		box, l.diskFile(), l.staging, diskFolders, l.holding())
+	l.hold(t)
 	l.booted(t, "staging")
+}
+
+// hold makes the containers that hold staging's address while it is off: ten, since the first of them that start may
+// be given others, that are free.
+func (l rehearsal) hold(t *testing.T) {
+	asRoot(t, `for ((n = $(docker ps --all --quiet --filter "label=$1" | wc -l); n < 10; n++)); do
+  docker create --label "$1" debian:bookworm-slim sleep 300
+done >/dev/null`, l.holding())
+}
+
+// letGo removes them.
+func (l rehearsal) letGo(t *testing.T) {
+	asRoot(t, `docker ps --all --quiet --filter "label=$1" | xargs --no-run-if-empty docker rm --force >/dev/null`, l.holding())
 }
 
 // holding is the label of the containers that hold staging's address while it is off.
@@ -213,14 +234,13 @@ exec 9<"$disk"
 kill -KILL "$pid"
 cd /
 docker wait "$box" >/dev/null
-python3 -c 'import fcntl, struct; fcntl.ioctl(9, 0x8004587D, struct.pack("I", 2))'
-exec 9<&-
-# While a machine is off, a container that starts would be given its address: this one gets it, or one of
-# the next does.
-for ((n = 0; n < 10; n++)); do
-  id=$(docker run --detach --label "$4" debian:bookworm-slim sleep 300)
+# While a machine is off, a container that starts would be given its address: one of these gets it.
+for id in $(docker ps --all --quiet --filter "label=$4"); do
+  docker start "$id" >/dev/null
   [ "$(docker inspect --format '{{.NetworkSettings.IPAddress}}' "$id")" != "$5" ] || break
 done
+python3 -c 'import fcntl, struct; fcntl.ioctl(9, 0x8004587D, struct.pack("I", 2))'
+exec 9<&-
 until [ -z "$(losetup --associated "$image")" ]; do sleep 0.05; done`, box, string(left), l.diskFile(), l.holding(), l.staging)
 	l.boot(t, box)
 }
