@@ -221,7 +221,7 @@ func (l rehearsal) powerCutWhen(t *testing.T, left survives, condition string) {
 box=$1 left=$2 image=$3
 pid=$(docker inspect --format '{{.State.Pid}}' "$box")
 disk=/proc/$pid/root/disk
-cd "/proc/$pid/root/home/mrs-staging"
+cd "/proc/$pid/root/home/mrs-staging" 2>/dev/null || cd "/proc/$pid/root/home" # nothing is deployed yet
 holds() { `+condition+`; }
 for ((n = 0; n < 12000; n++)); do
   ! holds || break
