@@ -526,14 +526,14 @@ union all select bool_and(convalidated) from pg_constraint where contype = 'f'`
 		lent := func(t *testing.T) {
 			t.Helper()
 			const names = `select datname from pg_database where datname like '%\_lent\_%'`
-			var left string
-			if !soon(func() bool { // it goes once the connection has gone, and the disk has caught up
-				left = l.sql(t, "production", "postgres", names)
-				return left == ""
-			}) {
-				t.Errorf("production still has %s", left)
+			// It goes once the connection has gone, and the disk has caught up.
+			if !soon(func() bool { return l.sql(t, "production", "postgres", names) == "" }) {
+				t.Errorf("production still has %s", l.sql(t, "production", "postgres", names))
 			}
-			l.sh(t, "production", "test ! -e /home/mrs-production/postgres/dump/lend")
+			const folder = "/home/mrs-production/postgres/dump/lend"
+			if !soon(func() bool { _, err := l.shell("production", "test ! -e "+folder); return err == nil }) {
+				t.Errorf("production still has %s", folder)
+			}
 		}
 		if r := copyAs("ops:seedLocal", "production", "-snapshot=0123abcd", "-yes"); r.status == 0 || !strings.Contains(r.output, "there is no such snapshot") {
 			t.Errorf("exit status %d\n%s", r.status, r.output)
