@@ -44,6 +44,7 @@
 package instance
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -53,6 +54,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Environment is the name of the instance that has no env file: all its values
@@ -84,6 +86,31 @@ func (v Value) Masked() string {
 }
 
 const mask = "********"
+
+// shortest is how long a secret has to be, in characters, for [Value.Proof] to
+// have a check of it: of a shorter one, length and check together tell too much.
+const shortest = 8
+
+// Proof returns what shows that a secret arrived whole without showing it: its
+// length in characters, and the check that
+//
+//	printf %s 'NAME=VALUE' | sha256sum | cut -c 1-4
+//
+// prints where the secret is kept. A value that lost something fails it, but for
+// one in 65,536. Four digits, because whoever reads them in a log can rule
+// guesses out by them, but never know that one is right, and of a secret that a
+// program made they take 16 bits out of a hundred and more. The name is in it, so
+// that variables do not show that they have the same value. Empty for what is no
+// secret, or empty; check is empty for what is short.
+func (v Value) Proof() (length int, check string) {
+	if !v.Secret {
+		return 0, ""
+	}
+	if length = utf8.RuneCountInString(v.Value); length >= shortest {
+		check = fmt.Sprintf("%x", sha256.Sum256([]byte(v.Name+"="+v.Value)))[:4]
+	}
+	return length, check
+}
 
 var passwordInAddress = regexp.MustCompile(`(://[^:/@]*:)[^/]*@`)
 

@@ -192,6 +192,27 @@ func TestASecretIsNeverShown(t *testing.T) {
 	}
 }
 
+func TestASecretIsProvedToHaveArrivedWithoutBeingShown(t *testing.T) {
+	for name, c := range map[string]struct {
+		value  Value
+		length int
+		check  string
+	}{
+		// printf %s 'SECRET_KEY=correct horse #1' | sha256sum | cut -c 1-4
+		"a secret":              {Value{Name: "SECRET_KEY", Value: "correct horse #1", Secret: true}, 16, "0951"},
+		"another name":          {Value{Name: "DB_PASSWORD", Value: "correct horse #1", Secret: true}, 16, "5c5a"},
+		"one that lost its end": {Value{Name: "SECRET_KEY", Value: "correct horse", Secret: true}, 13, "fa89"},
+		"characters, not bytes": {Value{Name: "SECRET_KEY", Value: "éééé", Secret: true}, 4, ""},
+		"a short one":           {Value{Name: "SECRET_KEY", Value: "1234567", Secret: true}, 7, ""},
+		"none":                  {Value{Name: "SECRET_KEY", Secret: true}, 0, ""},
+		"no secret":             {Value{Name: "HOST", Value: "x.example.org"}, 0, ""},
+	} {
+		if length, check := c.value.Proof(); length != c.length || check != c.check {
+			t.Errorf("%s: %d, %q; want %d, %q", name, length, check, c.length, c.check)
+		}
+	}
+}
+
 func TestASecretsFileThatOthersCanReadIsRefused(t *testing.T) {
 	root := project(t, map[string]string{"env/x.env": complete, "env/x.secrets.env": "SECRET_KEY=a\n"})
 	if err := os.Chmod(filepath.Join(root, "env/x.secrets.env"), 0o644); err != nil {
