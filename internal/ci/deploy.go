@@ -99,74 +99,50 @@ func secretOf(system console.CI, value string) string {
 	return value
 }
 
-var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-
-// parseEnv reads what X_ENV sets for the target. Nothing in it is expanded: a
-// secret is what is written.
+// parseEnv reads what X_ENV sets for the target: by the grammar of env files, or
+// in the old form. Nothing in it is expanded: a secret is what is written.
 func parseEnv(system console.CI, target Target, text string) (map[string]string, []instance.Problem) {
 	name := target.secret()
-	mend := settings(system, name) + ": a line NAME=value for each of the instance's secrets"
 	if strings.TrimSpace(text) == "" {
+		mend := settings(system, name) + ": a line NAME=value for each of the instance's secrets"
 		return nil, []instance.Problem{{Name: name, Reason: "is missing", Mend: mend}}
 	}
-	if line := severalIn(text); line > 0 {
-		words, ok := oldForm(text)
-		if !ok {
-			return nil, []instance.Problem{{Name: name, Reason: fmt.Sprintf("holds several variables in line %d", line), Mend: mend + ", with '…' around a value that holds spaces or #"}}
-		}
+	if words, ok := oldForm(text); ok {
 		return words, nil
 	}
-	values, err := instance.ParseLiteral(text)
-	if err != nil {
-		return nil, []instance.Problem{{Name: name, Reason: "is " + err.Error(), Mend: mend + ", with '…' around a value that holds spaces or #"}}
+	values, faults := instance.Parse(text)
+	var problems []instance.Problem
+	for _, f := range faults {
+		reason := fmt.Sprintf("can't be read: line %d %s", f.Line, f.Reason)
+		mend := settings(system, name) + ": " + f.Hint
+		problems = append(problems, instance.Problem{Name: name, Reason: reason, Mend: mend})
 	}
-	n := 0
-	for variable, value := range values {
-		if !variableName.MatchString(variable) || strings.Contains(value, "\x00") {
-			delete(values, variable)
-			n++
-		}
-	}
-	if n > 0 { // what was meant as a value may stand where a name should
-		return values, []instance.Problem{{Name: name, Reason: fmt.Sprintf("sets %d variables whose names can't be such", n), Mend: mend}}
-	}
-	return values, nil
+	return values, problems
 }
 
-// another is what begins another variable in the middle of a line.
-var another = regexp.MustCompile(`\s[A-Za-z_][A-Za-z0-9_]*=`)
-
-// severalIn returns the first line, counted from 1, that sets more than one
-// variable; 0: none does. What is quoted is one value.
-func severalIn(text string) int {
-	n := 0
-	for line := range strings.Lines(text) {
-		n++
-		_, value, _ := strings.Cut(strings.TrimSpace(line), "=")
-		if strings.HasPrefix(strings.TrimSpace(line), "#") || strings.HasPrefix(value, "'") || strings.HasPrefix(value, `"`) {
-			continue
-		}
-		value, _, _ = strings.Cut(value, " #") // a comment, in dotenv
-		if another.MatchString(value) {
-			return n
-		}
-	}
-	return 0
-}
+// oldWord is a variable in the old form.
+var oldWord = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*)=([^'"\\*?\[]*)$`)
 
 // oldForm reads variables that are separated by blanks, as the pipeline before
-// this one did: export $(echo $X_ENV | xargs). It knows no quotes, so a text that
-// has some, or a word that is no variable, is not in that form.
+// this one did: export $(echo $X_ENV | xargs). It knew no quotes, and no blank in
+// a value. A text that has such, that sets a variable twice, or that has something
+// else than a variable of ours behind the first one in a line, is not in that form.
 func oldForm(text string) (map[string]string, bool) {
-	values := map[string]string{}
-	for _, word := range strings.Fields(text) {
-		name, value, ok := strings.Cut(word, "=")
-		if !ok || !variableName.MatchString(name) || strings.ContainsAny(value, "'\"\\*?[") {
-			return nil, false
+	values, several := map[string]string{}, false
+	for line := range strings.Lines(text) {
+		for i, word := range strings.Fields(line) {
+			parts := oldWord.FindStringSubmatch(word)
+			if parts == nil || i > 0 && !instance.Known(parts[1]) {
+				return nil, false
+			}
+			if _, twice := values[parts[1]]; twice {
+				return nil, false
+			}
+			values[parts[1]] = parts[2]
+			several = several || i > 0
 		}
-		values[name] = value
 	}
-	return values, true
+	return values, several
 }
 
 // quoted is a value in a sentence: of X_ENV none is shown, since a secret may

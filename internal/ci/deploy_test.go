@@ -63,7 +63,7 @@ func equipped(t *testing.T, name string) map[string]string {
 	env := changed(recorded(t, name),
 		"REPO", "betagouv/mrs", "SSH_KEY", key, "SSH_FINGERPRINTS", scanned(t, "staging.example.org"), "DOCKER_PASS", hidden)
 	for _, name := range []string{"PRODUCTION_ENV", "STAGING_ENV", "ECOLE_ENV", "BRANCH_ENV"} {
-		env[name] = "# from " + name + "\r\nSECRET_KEY=" + hidden + "$PATH$x${HOME}$(id)\nRESTIC_PASSWORD='a # b'\nADMINS=" + strings.ToLower(name) + "@example.org\n"
+		env[name] = "# from " + name + "\r\nSECRET_KEY='" + hidden + "$PATH$x${HOME}$(id)'\nRESTIC_PASSWORD='a # b'\nADMINS=" + strings.ToLower(name) + "@example.org\n"
 	}
 	return env
 }
@@ -251,9 +251,13 @@ func TestWhatIsMalformedIsSaidWithoutShowingIt(t *testing.T) {
 		change []string
 		want   string
 	}{
-		"no dotenv":                         {[]string{"STAGING_ENV", "A=1\nSECRET KEY " + hidden + "\n"}, "STAGING_ENV is not in dotenv format (line 2)"},
-		"an open quote":                     {[]string{"STAGING_ENV", "SECRET_KEY=\"" + hidden + "\n"}, "STAGING_ENV is not in dotenv format (line 1)"},
-		"a name that is none":               {[]string{"STAGING_ENV", "SECRET_KEY=x\n" + hidden + ".x=1\n"}, "STAGING_ENV sets 1 variables whose names"},
+		"no dotenv":                         {[]string{"STAGING_ENV", "A=1\nSECRET KEY " + hidden + "\n"}, "STAGING_ENV can't be read: line 2 is not NAME=VALUE"},
+		"an open quote":                     {[]string{"STAGING_ENV", "SECRET_KEY=\"" + hidden + "\n"}, "STAGING_ENV can't be read: line 1 opens a quote"},
+		"a name that is none":               {[]string{"STAGING_ENV", "SECRET_KEY=x\n" + hidden + ".x=1\n"}, "STAGING_ENV can't be read: line 2 has no name"},
+		"a $ outside quotes":                {[]string{"STAGING_ENV", "SECRET_KEY=" + hidden + "$HOME\n"}, "STAGING_ENV can't be read: line 1 holds a $"},
+		"a # behind a blank":                {[]string{"STAGING_ENV", "A=1\r\nSECRET_KEY=" + hidden + " #1\n"}, "STAGING_ENV can't be read: line 2 holds a #"},
+		"a backslash that is lost":          {[]string{"STAGING_ENV", `SECRET_KEY="` + hidden + `\b"`}, "STAGING_ENV can't be read: line 1 holds a \\"},
+		"a variable twice":                  {[]string{"STAGING_ENV", "SECRET_KEY=x\nSECRET_KEY=" + hidden + "\n"}, "STAGING_ENV can't be read: line 2 sets what line 1 sets"},
 		"a secret under another name":       {[]string{"STAGING_ENV", "SECRET_KEY=x\nserver=" + hidden + " \\\"x\n"}, "correct it in STAGING_ENV"},
 		"a key that is none":                {[]string{"SSH_KEY", hidden}, "SSH_KEY is no private key"},
 		"fingerprints that are none":        {[]string{"SSH_FINGERPRINTS", hidden}, "SSH_FINGERPRINTS holds something else"},
@@ -294,7 +298,7 @@ func TestOnlySecretsAreMasked(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := changed(equipped(t, "github-push-master"), "STAGING_ENV",
-		"SECRET_KEY=k$1\nHOST=staging.example.org\nRESTIC_REPOSITORY=rest:https://u:"+hidden+"@example.org/\nANOTHER=x\nEMPTY=\nSERVER_KEY=\"a\\nb\"\n")
+		"SECRET_KEY='k$1'\nHOST=staging.example.org\nRESTIC_REPOSITORY=rest:https://u:"+hidden+"@example.org/\nANOTHER=x\nEMPTY=\nSERVER_KEY=\"a\\nb\"\n")
 	setAll(t, env)
 	inProject(t)
 	var environ []string
@@ -431,16 +435,19 @@ func TestSecretsInTheOldFormAreReadAsThePipelineBeforeReadThem(t *testing.T) {
 	for text, want := range map[string]string{
 		"SECRET_KEY=abc HOST=x.example LISTEN=":        "map[HOST:x.example LISTEN: SECRET_KEY:abc]",
 		"SECRET_KEY=abc=1\nHOST=x.example LISTEN=10\n": "map[HOST:x.example LISTEN:10 SECRET_KEY:abc=1]",
+		"SECRET_KEY=a$B LISTEN=10 ADMINS=#x":           "map[ADMINS:#x LISTEN:10 SECRET_KEY:a$B]",
+		"SECRET_KEY=x B=1":                             "",
+		"SECRET_KEY=x LISTEN=1 LISTEN=2":               "",
 		"A=correct B=x horse":                          "",
 		"A=1 B='2 3'":                                  "",
 		"A='x B=1'\nC=2":                               "map[A:x B=1 C:2]",
 		"# A=1 B=2\nC=3":                               "map[C:3]",
-		"A=b # not B=1\n":                              "map[A:b]",
 		"A=https://x.example/?a=1&b=2\n":               "map[A:https://x.example/?a=1&b=2]",
 	} {
 		values, problems := parseEnv(console.Drone, staging, text)
 		if want == "" {
-			if len(problems) != 1 || !strings.Contains(problems[0].Reason, "holds several variables in line 1") || strings.Contains(problems[0].Reason+problems[0].Mend, "correct B") {
+			if len(problems) != 1 ||
+				!strings.Contains(problems[0].Reason, "line 1 holds several variables") || strings.Contains(problems[0].Reason+problems[0].Mend, "correct B") {
 				t.Errorf("%q: %v, %v", text, values, problems)
 			}
 			continue

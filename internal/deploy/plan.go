@@ -8,6 +8,7 @@ package deploy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path"
 
@@ -122,24 +123,46 @@ func PrintProgram(ctx context.Context, machine string) error {
 	return console.JSON(built)
 }
 
+// shown is a variable as it is shown.
+type shown struct {
+	Name   string `json:"name"`
+	Value  string `json:"value"`
+	Source string `json:"source"`
+	Secret bool   `json:"secret"`
+	Length int    `json:"length,omitempty"` // of a secret, as check
+	Check  string `json:"check,omitempty"`  // [instance.Value.Proof]
+}
+
+func newShown(v instance.Value) shown {
+	length, check := v.Proof()
+	return shown{v.Name, v.Masked(), v.Source, v.Secret, length, check}
+}
+
+// row returns the variable as a row of the table.
+func (s shown) row() []string {
+	value := s.Value
+	switch {
+	case s.Check != "":
+		value += fmt.Sprintf(" (%d characters, check %s)", s.Length, s.Check)
+	case s.Length > 0:
+		value += fmt.Sprintf(" (%d characters)", s.Length)
+	}
+	return []string{s.Name, value, s.Source}
+}
+
 // Show prints the variables of the instance called name and where each value
-// came from, secrets masked, and returns what is wrong with them.
+// came from, of secrets the proof that they arrived, and returns what is wrong
+// with them.
 func Show(name string, asJSON bool) error {
 	inst, invalid := instance.Load(".", name, os.Environ())
 	if inst == nil {
 		return invalid
 	}
-	type row struct {
-		Name   string `json:"name"`
-		Value  string `json:"value"`
-		Source string `json:"source"`
-		Secret bool   `json:"secret"`
-	}
-	var values []row
+	var values []shown
 	table := [][]string{{"VARIABLE", "VALUE", "FROM"}}
 	for _, v := range inst.Values() {
-		values = append(values, row{v.Name, v.Masked(), v.Source, v.Secret})
-		table = append(table, []string{v.Name, v.Masked(), v.Source})
+		s := newShown(v)
+		values, table = append(values, s), append(table, s.row())
 	}
 	print := func() error { return console.Table(table...) }
 	if asJSON {

@@ -17,11 +17,34 @@
 // in lower case say where and how to deploy, in the cookbook's own words (home,
 // project, compose, compose_SERVICE_KEY…), and are Ansible's variables too.
 //
+// # Env files
+//
+// What is written is what arrives: nothing is ever expanded. A line that another
+// program which reads such files (godotenv, Docker Compose) could take for
+// something else is refused with its number.
+//
+//   - NAME=VALUE, with `export ` before it or not, and blanks around NAME and VALUE.
+//     Blank lines, and lines that begin with #, say nothing. A name is of letters,
+//     digits and _, no digit first, and is set once in a file.
+//   - Without quotes VALUE is the rest of the line. Refused are a $, a # at its
+//     beginning or behind a blank, a \ at its end, and NAME= behind a blank.
+//   - Between '…' all is literal, line ends too. Refused is a \ before the closing '.
+//   - Between "…" all is literal, line ends too, but for \\ \" \$ \n \r, which stand for
+//     a backslash, a quote, a dollar and line ends. Refused are other \ and $.
+//   - Behind the closing quote there is nothing, or a blank and a # comment.
+//   - The file is UTF-8, with a byte order mark or not, and holds no NUL. Lines end
+//     as in Unix or Windows, within quotes as in Unix.
+//
+// [Parse] reads them, also where a CI system hands over what would be in one,
+// and [Assign] writes them. Variables of the process environment are what they
+// are: no grammar is theirs.
+//
 // The package must not know what is done with an instance: it reads files and
 // checks values, and never prints one that is secret.
 package instance
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -31,8 +54,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/joho/godotenv"
+	"unicode/utf8"
 )
 
 // Environment is the name of the instance that has no env file: all its values
@@ -65,6 +87,31 @@ func (v Value) Masked() string {
 
 const mask = "********"
 
+// shortest is how long a secret has to be, in characters, for [Value.Proof] to
+// have a check of it: of a shorter one, length and check together tell too much.
+const shortest = 8
+
+// Proof returns what shows that a secret arrived whole without showing it: its
+// length in characters, and the check that
+//
+//	printf %s 'NAME=VALUE' | sha256sum | cut -c 1-4
+//
+// prints where the secret is kept. A value that lost something fails it, but for
+// one in 65,536. Four digits, because whoever reads them in a log can rule
+// guesses out by them, but never know that one is right, and of a secret that a
+// program made they take 16 bits out of a hundred and more. The name is in it, so
+// that variables do not show that they have the same value. Empty for what is no
+// secret, or empty; check is empty for what is short.
+func (v Value) Proof() (length int, check string) {
+	if !v.Secret {
+		return 0, ""
+	}
+	if length = utf8.RuneCountInString(v.Value); length >= shortest {
+		check = fmt.Sprintf("%x", sha256.Sum256([]byte(v.Name+"="+v.Value)))[:4]
+	}
+	return length, check
+}
+
 var passwordInAddress = regexp.MustCompile(`(://[^:/@]*:)[^/]*@`)
 
 // From returns where the value of a variable came from, as [Value.Source].
@@ -93,7 +140,8 @@ var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 //
 // The error, an [*Invalid], lists everything missing or malformed at once; the
 // instance is returned along with it, for those who want to show what there is.
-// Where there is no such instance, or a file can't be read, the instance is nil.
+// Where there is no such instance, or a file can't be read, the instance is nil;
+// a file that breaks the grammar is a [*Malformed].
 func Load(root, name string, environ []string) (*Instance, error) {
 	process := parseEnviron(environ)
 	i := &Instance{Name: name, values: map[string]Value{}, process: process}
@@ -108,15 +156,17 @@ func Load(root, name string, environ []string) (*Instance, error) {
 		i.values[v.Name] = Value{Name: v.Name, Value: v.Default, Source: fromDefault, Secret: v.Secret}
 	}
 	var problems []Problem
+	var unread []error
 	for _, file := range i.files {
 		values, more, err := readFile(root, file)
-		if err != nil {
-			return nil, err
-		}
+		unread = append(unread, err)
 		problems = append(problems, more...)
 		for name, value := range values {
 			i.set(name, value, file)
 		}
+	}
+	if err := errors.Join(unread...); err != nil {
+		return nil, err
 	}
 	for name, value := range process {
 		if _, known := i.values[name]; known || isOverride(name) {
@@ -210,10 +260,9 @@ func readFile(root, file string) (map[string]string, []Problem, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	values, err := godotenv.UnmarshalBytes(content)
-	if err != nil {
-		// godotenv's own words quote the line, which may hold a secret.
-		return nil, nil, fmt.Errorf("%s: not in dotenv format%s\nhint: NAME=value a line; quote with '…' a value that holds spaces, # or $", file, badLine(content))
+	values, faults := Parse(string(content))
+	if faults != nil {
+		return nil, nil, &Malformed{file, faults}
 	}
 	var problems []Problem
 	if strings.HasSuffix(file, secretsSuffix) {
@@ -221,44 +270,12 @@ func readFile(root, file string) (map[string]string, []Problem, error) {
 			problems = append(problems, Problem{Name: file, Reason: fmt.Sprintf("others can read it (mode %04o)", info.Mode().Perm()), Mend: "chmod 600 " + file})
 		}
 	}
-	literal := literalValues(content)
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		variable, known := Find(name)
-		if name == strings.ToLower(name) && !known && !isOverride(name) {
+		if name == strings.ToLower(name) && !Known(name) {
 			problems = append(problems, Problem{Name: name, Reason: "is not a name that deploying knows", Mend: "see env/local.env for those it knows; correct " + file})
-		}
-		if variable.Secret && literal[name] != values[name] {
-			problems = append(problems, Problem{Name: name, Reason: "holds a $ that dotenv expands: the value would not be what is written", Mend: "put it between single quotes in " + file})
 		}
 	}
 	return values, problems, nil
-}
-
-// literalValues parses an env file with nothing expanded: the values as written.
-func literalValues(content []byte) map[string]string {
-	const dollar = "\ue000" // private use: stands for $ while godotenv parses
-	values, err := godotenv.Unmarshal(strings.ReplaceAll(string(content), "$", dollar))
-	if err != nil {
-		return nil
-	}
-	for name, value := range values {
-		values[name] = strings.ReplaceAll(value, dollar, "$")
-	}
-	return values
-}
-
-// badLine tells where an env file stops being one: godotenv says no line
-// number, so we ask it for ever longer beginnings of the file.
-func badLine(content []byte) string {
-	lines := strings.SplitAfter(string(content), "\n")
-	bad := len(lines)
-	for n := len(lines); n > 0; n-- {
-		if _, err := godotenv.Unmarshal(strings.Join(lines[:n], "")); err == nil {
-			break
-		}
-		bad = n
-	}
-	return fmt.Sprintf(" (line %d)", bad)
 }
 
 func parseEnviron(environ []string) map[string]string {
@@ -269,6 +286,13 @@ func parseEnviron(environ []string) map[string]string {
 		}
 	}
 	return values
+}
+
+// Known reports whether deploying knows a variable called name: one of
+// [Variables], or one that replaces a key of a service.
+func Known(name string) bool {
+	_, known := Find(name)
+	return known || isOverride(name)
 }
 
 func isOverride(name string) bool {

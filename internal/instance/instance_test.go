@@ -18,6 +18,22 @@ ALLOWED_HOSTS=x.example.org
 SECRET_KEY=k
 `
 
+// completed is an env file that lacks nothing, with more in the place of what it has.
+func completed(more string) string {
+	names := map[string]bool{}
+	for line := range strings.Lines(more) {
+		name, _, _ := strings.Cut(line, "=")
+		names[name] = true
+	}
+	var kept string
+	for line := range strings.Lines(complete) {
+		if name, _, _ := strings.Cut(line, "="); !names[name] {
+			kept += line
+		}
+	}
+	return kept + more
+}
+
 // project writes files, by path from its root, and returns the root.
 func project(t *testing.T, files map[string]string) string {
 	t.Helper()
@@ -128,15 +144,17 @@ func TestValuesAreCheckedBeforeTheyComeNearAShell(t *testing.T) {
 		"server=-oProxyCommand=touch", "server=a b", "server=user@", "server=a;b",
 		"home=relative", "home=/", "home=/home", "home=/home/../etc/x", "home=/home/x;id", "home=/home/Mrs", "home=/home/x/",
 		"home=/home/x\nproject=y", "lifetime=60",
-		"compose=../x.sh", "compose=$(id).yml",
+		"compose=../x.sh", "compose='$(id).yml'",
 		"HOST=http://x", "HOST=x/y", "HOST=x:port", "HOST=-x", "HOST_SLUG=a.b", "HOST_SLUG=-a",
 		"BASICAUTH_DISABLE=0", "BASICAUTH_DISABLE=false", "DB_NAME=a-b", "DB_USER='a\"b'",
 		"EMAIL_PORT=70000", "MAXCONN=50", "LFTP_DSN=localhost", "LFTP_DSN=gopher://x", "POSTGRES_BACKUP=x",
 		"EMAIL_USE_TLS=1\nEMAIL_USE_SSL=1", "unknown=1", `LFTP_DSN='ftp://h/";!touch /tmp/pwned;"'`, `RESTIC_REPOSITORY='/a"b'`, `ADMINS="two\nlines"`,
 	} {
-		root := project(t, map[string]string{"env/x.env": complete + bad + "\n"})
+		root := project(t, map[string]string{"env/x.env": completed(bad + "\n")})
 		if _, err := Load(root, "x", nil); err == nil {
 			t.Errorf("%s: no error", bad)
+		} else if _, ok := errors.AsType[*Invalid](err); !ok {
+			t.Errorf("%s: it is refused before it is checked: %v", bad, err)
 		}
 	}
 	for _, good := range []string{
@@ -144,7 +162,7 @@ func TestValuesAreCheckedBeforeTheyComeNearAShell(t *testing.T) {
 		"home=/mnt/a.b/mrs_x", "LFTP_DSN=ftps://u:p%40@h:21/path", "RESTIC_REPOSITORY=sftp:h:/x", "MAXCONN=1024\nLISTEN=1024",
 		`compose_django_ports='["8000:8000"]'`, "FUTURE_SETTING=1",
 	} {
-		root := project(t, map[string]string{"env/x.env": complete + good + "\n"})
+		root := project(t, map[string]string{"env/x.env": completed(good + "\n")})
 		if _, err := Load(root, "x", nil); err != nil {
 			t.Errorf("%s: %v", good, err)
 		}
@@ -174,6 +192,27 @@ func TestASecretIsNeverShown(t *testing.T) {
 	}
 }
 
+func TestASecretIsProvedToHaveArrivedWithoutBeingShown(t *testing.T) {
+	for name, c := range map[string]struct {
+		value  Value
+		length int
+		check  string
+	}{
+		// printf %s 'SECRET_KEY=correct horse #1' | sha256sum | cut -c 1-4
+		"a secret":              {Value{Name: "SECRET_KEY", Value: "correct horse #1", Secret: true}, 16, "0951"},
+		"another name":          {Value{Name: "DB_PASSWORD", Value: "correct horse #1", Secret: true}, 16, "5c5a"},
+		"one that lost its end": {Value{Name: "SECRET_KEY", Value: "correct horse", Secret: true}, 13, "fa89"},
+		"characters, not bytes": {Value{Name: "SECRET_KEY", Value: "éééé", Secret: true}, 4, ""},
+		"a short one":           {Value{Name: "SECRET_KEY", Value: "1234567", Secret: true}, 7, ""},
+		"none":                  {Value{Name: "SECRET_KEY", Secret: true}, 0, ""},
+		"no secret":             {Value{Name: "HOST", Value: "x.example.org"}, 0, ""},
+	} {
+		if length, check := c.value.Proof(); length != c.length || check != c.check {
+			t.Errorf("%s: %d, %q; want %d, %q", name, length, check, c.length, c.check)
+		}
+	}
+}
+
 func TestASecretsFileThatOthersCanReadIsRefused(t *testing.T) {
 	root := project(t, map[string]string{"env/x.env": complete, "env/x.secrets.env": "SECRET_KEY=a\n"})
 	if err := os.Chmod(filepath.Join(root, "env/x.secrets.env"), 0o644); err != nil {
@@ -184,21 +223,37 @@ func TestASecretsFileThatOthersCanReadIsRefused(t *testing.T) {
 	}
 }
 
-func TestASecretThatDotenvWouldChangeIsRefused(t *testing.T) {
-	for line, fine := range map[string]bool{
-		`SECRET_KEY=a$B`:    false,
-		`SECRET_KEY="a$B"`:  false,
-		`SECRET_KEY='a$B'`:  true,
-		`SECRET_KEY='a #b'`: true,
+func TestAllLinesThatBreakTheGrammarAreSaidAtOnceWithFileAndLine(t *testing.T) {
+	root := project(t, map[string]string{
+		"env/x.env":         complete + "DEFAULT_FROM_EMAIL=a$B@x.fr\nADMINS='fine'\nTEAM_EMAIL=x #hunter2\n",
+		"env/x.secrets.env": "SECRET_KEY=\"hunter2\\b\"\n",
+	})
+	x, err := Load(root, "x", nil)
+	if x != nil || err == nil {
+		t.Fatalf("got %v, %v", x, err)
+	}
+	for _, want := range []string{
+		"env/x.env: line 7 holds a $", "env/x.env: line 9 holds a #", "env/x.secrets.env: line 1 holds a \\",
+		"\nhint: put the value between '…'",
 	} {
-		root := project(t, map[string]string{"env/x.env": complete, "env/x.secrets.env": line + "\n"})
-		x, err := Load(root, "x", nil)
-		if (err == nil) != fine {
-			t.Errorf("%s: error %v", line, err)
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not said:\n%v", want, err)
 		}
-		if want := strings.Trim(strings.TrimPrefix(line, "SECRET_KEY="), `'`); fine && x.Get("SECRET_KEY") != want {
-			t.Errorf("%s: read as %s", line, x.Get("SECRET_KEY"))
-		}
+	}
+	if strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("it shows a secret: %v", err)
+	}
+	if malformed, ok := errors.AsType[*Malformed](err); !ok || len(malformed.Faults) != 2 {
+		t.Errorf("got %#v", err)
+	}
+}
+
+func TestTheProcessEnvironmentIsReadByNoGrammar(t *testing.T) {
+	const value = ` a$B "x" #1\ `
+	root := project(t, map[string]string{"env/x.env": complete})
+	x, err := Load(root, "x", []string{"SECRET_KEY=" + value})
+	if err != nil || x.Get("SECRET_KEY") != value {
+		t.Errorf("%q, %v", x.Get("SECRET_KEY"), err)
 	}
 }
 
@@ -301,6 +356,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add(complete)
 	f.Add("SECRET_KEY='a\nb'\nHOST=$(id)\n")
 	f.Add("export A=1\nB: 2\n\"")
+	f.Add("A=1\r\nB=\"x\\$\" # y\r\n")
 	f.Fuzz(func(t *testing.T, content string) {
 		root := project(t, map[string]string{"env/x.env": complete, "env/x.secrets.env": content})
 		x, err := Load(root, "x", nil)

@@ -74,7 +74,7 @@ func (i instance) env(registry string) string {
 	set := func(why string, pairs ...string) {
 		fmt.Fprintf(&b, "\n# %s\n", why)
 		for n := 0; n < len(pairs); n += 2 {
-			fmt.Fprintf(&b, "%s=%s\n", pairs[n], pairs[n+1])
+			b.WriteString(mrs.Assign(pairs[n], pairs[n+1]))
 		}
 	}
 	b.WriteString(header)
@@ -103,7 +103,7 @@ func (i instance) secrets() string {
 	}
 	content := header
 	for _, name := range names {
-		content += name + "=" + rand.Text() + "\n"
+		content += mrs.Assign(name, rand.Text())
 	}
 	return content
 }

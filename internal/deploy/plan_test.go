@@ -1,0 +1,85 @@
+package deploy
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/compose-spec/compose-go/v2/loader"
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/betagouv/mrs-ops/internal/instance"
+)
+
+// inProject makes a project with the real compose files and the instance x the
+// working directory.
+func inProject(t *testing.T, env, secrets string) {
+	t.Helper()
+	root := t.TempDir()
+	compose, err := filepath.Abs("../../compose")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(compose, filepath.Join(root, "compose")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(root, "env"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for path, content := range map[string]string{"env/x.env": env, "env/x.secrets.env": secrets} {
+		if err := os.WriteFile(filepath.Join(root, path), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(root)
+}
+
+func TestWhatIsInAnEnvFileReachesTheContainer(t *testing.T) {
+	const sender, key = "a$B@x.fr", `it's $HOME $$ ${X} "q" \b #1`
+	inProject(t,
+		"home=/home/mrs-x\nHOST=x.example.org\nALLOWED_HOSTS=x.example.org\ncompose=docker-compose.yml\n"+
+			"DEFAULT_FROM_EMAIL='"+sender+"'\n"+
+			`compose_django_command='["sh","-c","echo $HOME $(id -u) \"$$\""]'`+"\n",
+		instance.Assign("SECRET_KEY", key))
+	plan, err := NewPlan(t.Context(), "x", []string{"B=wrong", "HOME=/wrong", "X=wrong"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// As Docker Compose reads it on the host, which has variables of these names too.
+	project, err := loader.LoadWithContext(t.Context(), types.ConfigDetails{
+		ConfigFiles: []types.ConfigFile{{Filename: "docker-compose.yml", Content: []byte(plan.File)}},
+		Environment: types.Mapping{"B": "wrong", "HOME": "/wrong", "X": "wrong"},
+	}, func(o *loader.Options) { o.SetProjectName("x", false) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	django := project.Services["django"]
+	for name, want := range map[string]string{"DEFAULT_FROM_EMAIL": sender, "SECRET_KEY": key} {
+		if got := django.Environment[name]; got == nil || *got != want {
+			t.Errorf("%s is not %q in\n%s", name, want, plan.File)
+		}
+		if got := plan.Vars[name]; got != want {
+			t.Errorf("the playbook is told that %s is %q", name, got)
+		}
+	}
+	// The shell in the container expands it.
+	if want := []string{"sh", "-c", `echo $HOME $(id -u) "$$"`}; !slices.Equal(django.Command, want) {
+		t.Errorf("the command is %q, want %q", django.Command, want)
+	}
+}
+
+func TestASecretIsShownByItsLengthAndCheck(t *testing.T) {
+	const source, long = "env/x.secrets.env", "correct horse #1"
+	for want, v := range map[string]instance.Value{
+		"KEY|******** (16 characters, check 5a3a)|" + source: {Name: "KEY", Value: long, Source: source, Secret: true},
+		"KEY|******** (3 characters)|" + source:              {Name: "KEY", Value: "lol", Source: source, Secret: true},
+		"KEY||default":                                       {Name: "KEY", Source: "default", Secret: true},
+		"HOST|x.example.org|x.env":                           {Name: "HOST", Value: "x.example.org", Source: "x.env"},
+	} {
+		if got := strings.Join(newShown(v).row(), "|"); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
