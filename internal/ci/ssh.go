@@ -31,7 +31,8 @@ func newAccess(system console.CI, secret func(name string) string) (a access, pr
 	}
 	known, why := parseKnownHosts(secret("SSH_FINGERPRINTS"))
 	if why != "" {
-		problems = append(problems, instance.Problem{Name: "SSH_FINGERPRINTS", Reason: why, Mend: settings(system, "SSH_FINGERPRINTS") + ": what ssh-keyscan SERVER prints, once you have checked it"})
+		problems = append(problems, instance.Problem{Name: "SSH_FINGERPRINTS", Reason: why,
+			Mend: settings(system, "SSH_FINGERPRINTS") + ": what ssh-keyscan SERVER prints, or ssh-keyscan -p PORT SERVER, once you have checked it"})
 	}
 	return access{key: key, knownHosts: known}, problems
 }
