@@ -30,6 +30,7 @@ type settings struct {
 	port           int
 	alias          string // HostKeyAlias
 	identities     []string
+	certificates   []string // CertificateFile
 	identitiesOnly bool
 	agent          string // the agent's socket; empty for none
 	jumps          []string
@@ -94,14 +95,19 @@ func parseSettings(text, name string, me *user.User, getenv func(string) string)
 	}
 	expand := s.expander(name, me)
 	var errs []error
-	for _, path := range said["identityfile"] {
-		if path == "none" {
-			continue
+	files := func(key string) (paths []string) {
+		for _, path := range said[key] {
+			if path == "none" {
+				continue
+			}
+			expanded, err := expand(path)
+			errs = append(errs, err)
+			paths = append(paths, expanded)
 		}
-		expanded, err := expand(path)
-		errs = append(errs, err)
-		s.identities = append(s.identities, expanded)
+		return paths
 	}
+	s.identities = files("identityfile")
+	s.certificates = files("certificatefile")
 	s.agent = getenv("SSH_AUTH_SOCK")
 	if values := said["identityagent"]; values != nil {
 		var err error

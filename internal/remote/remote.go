@@ -66,9 +66,9 @@ type Host struct {
 // ssh(1) would without a terminal: it asks nobody anything.
 //
 // `ssh -G` tells what the configuration says; heeded are HostName, User, Port,
-// IdentityFile, IdentitiesOnly, IdentityAgent, ProxyJump, UserKnownHostsFile,
-// GlobalKnownHostsFile, HashKnownHosts, HostKeyAlias, StrictHostKeyChecking and
-// ForwardAgent. Unlike ssh, a host whose key has changed is refused under
+// IdentityFile, CertificateFile, IdentitiesOnly, IdentityAgent, ProxyJump,
+// UserKnownHostsFile, GlobalKnownHostsFile, HashKnownHosts, HostKeyAlias,
+// StrictHostKeyChecking and ForwardAgent. Unlike ssh, a host whose key has changed is refused under
 // `StrictHostKeyChecking no` too, and a ProxyCommand is an error.
 //
 // Commands end when ctx does; the connection stays until [Host.Close].
