@@ -322,10 +322,15 @@ func Restart(ctx context.Context, name, service string) error {
 // seconds to end.
 func restart(s *server.Server, timeout, requests string, services []string) error {
 	// A deployment whose caller is gone has given up the lock, and may still be
-	// at work on the server.
-	if _, err := s.Output("flock", "--timeout", "180", "/run/lock/mrs-ops/"+s.Project+".work", "true"); err != nil {
-		return said("an earlier deployment does not end", s.Name, err)
+	// at work on the server; a backup that began meanwhile would lose its database.
+	work, err := s.Work(3 * time.Minute)
+	if errors.Is(err, server.ErrAtWork) {
+		return err
 	}
+	if err != nil {
+		return said("it can't be held", s.Name, err)
+	}
+	defer work.Release()
 	all := services
 	if len(all) == 0 {
 		out, err := s.Output(s.Compose("config", "--services")...)
