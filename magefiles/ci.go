@@ -48,9 +48,10 @@ func (CI) Image(ctx context.Context, context, file, buildArg *string) error {
 // A promotion or manual job for production, staging or ecole deploys that. A push of master or staging
 // deploys staging, one of master deploys ecole where the job is for it; any other branch becomes an
 // ephemeral instance. Pull requests and tags deploy nothing. It takes REPO, SSH_KEY (a private key),
-// SSH_FINGERPRINTS (what ssh-keyscan prints) and, of PRODUCTION_ENV, STAGING_ENV, ECOLE_ENV and
-// BRANCH_ENV, the one with the secrets of what is deployed: NAME=value a line, as in an env file. All that
-// is missing or can't be read is said at once, before anything is touched.
+// SSH_CERT (the certificate for it, if servers want one), SSH_FINGERPRINTS (what ssh-keyscan prints) and, of
+// PRODUCTION_ENV, STAGING_ENV, ECOLE_ENV and BRANCH_ENV, the one with the secrets of what is deployed:
+// NAME=value a line, as in an env file. All that is missing or can't be read is said at once, before anything
+// is touched.
 func (CI) Deploy(ctx context.Context) error {
 	return ci.Deploy(ctx)
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/host"
 )
 
-// Host is the namespace of what servers must be: hosts are one argument, "HOST USER@HOST …".
+// Host is the namespace of what servers must be: hosts are one argument, "HOST USER@HOST:PORT …".
 type Host mg.Namespace
 
 // SSH hardens sshd, and gives you an account with your key and sudo without password.

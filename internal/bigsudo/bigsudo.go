@@ -21,7 +21,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,6 +32,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/betagouv/mrs-ops/internal/address"
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/local"
 )
@@ -40,7 +40,7 @@ import (
 // Command is one run of a playbook.
 type Command struct {
 	Playbook string         // a path
-	Hosts    []string       // [USER@]HOST or @HOST; none, or localhost alone: this machine, with no SSH
+	Hosts    []string       // [USER@]HOST[:PORT] or @HOST[:PORT]; none, or localhost alone: this machine, with no SSH
 	Vars     map[string]any // extra variables, in JSON where they are not strings
 	Objects  []string       // more extra variables, as JSON objects; a later one wins
 	Env      []string       // "NAME=value", shown with the command line: nothing secret
@@ -81,9 +81,10 @@ func (c Command) Argv() []string {
 func (c Command) aim() []string {
 	var argv, names []string
 	for _, host := range c.Hosts {
-		names = append(names, splitHost(host).name)
+		names = append(names, splitHost(host).Host)
 	}
 	user, same := c.user()
+	path, _ := c.inventory()
 	switch {
 	case given(c.Args, "inventory"):
 		if len(names) > 0 {
@@ -91,11 +92,11 @@ func (c Command) aim() []string {
 		}
 	case len(names) == 0:
 		argv = append(argv, "--inventory", "localhost,")
-	case same:
-		argv = append(argv, "--inventory", strings.Join(names, ",")+",")
-	default:
-		path, _ := c.inventory()
+	case path != "":
 		argv = append(argv, "--inventory", path)
+		same = false // it says who the users are
+	default:
+		argv = append(argv, "--inventory", strings.Join(names, ",")+",")
 	}
 	if c.local() {
 		argv = append(argv, "--connection", "local")
@@ -111,14 +112,18 @@ func (c Command) local() bool {
 	if given(c.Args, "inventory") {
 		return false
 	}
-	return len(c.Hosts) == 0 || len(c.Hosts) == 1 && splitHost(c.Hosts[0]).name == "localhost"
+	if len(c.Hosts) == 1 {
+		only := splitHost(c.Hosts[0])
+		return only.Host == "localhost" && only.Port == 0
+	}
+	return len(c.Hosts) == 0
 }
 
 // user returns the one user of all hosts, empty for the operator's own; same is
 // false where there is no such user.
 func (c Command) user() (user string, same bool) {
 	for i, host := range c.Hosts {
-		u := splitHost(host).user
+		u := splitHost(host).User
 		if i > 0 && u != user {
 			return "", false
 		}
@@ -127,17 +132,26 @@ func (c Command) user() (user string, same bool) {
 	return user, true
 }
 
-// inventory returns the file that says who each host's user is, for no option of
-// Ansible's can say it, and its content. The name follows from the content, so
-// that a command line that was printed stays true.
+// inventory returns the file that says who each host's user is and which its
+// port, where no option of Ansible's can say it, and its content; else nothing.
+// The name follows from the content, so that a command line that was printed
+// stays true.
 func (c Command) inventory() (path, content string) {
+	_, needless := c.user()
 	for _, host := range c.Hosts {
 		h := splitHost(host)
-		content += h.name
-		if h.user != "" {
-			content += " ansible_user=" + h.user
+		content += h.Host
+		if h.Port != 0 {
+			content += fmt.Sprintf(" ansible_port=%d", h.Port)
+			needless = false
+		}
+		if h.User != "" {
+			content += " ansible_user=" + h.User
 		}
 		content += "\n"
+	}
+	if needless {
+		return "", ""
 	}
 	return cached("hosts", ".ini", content), content
 }
@@ -166,35 +180,38 @@ func object(name string, value any) (string, error) {
 	return strings.TrimSuffix(buffer.String(), "\n"), nil
 }
 
-type host struct{ user, name string }
-
-func splitHost(word string) host {
-	user, name, found := strings.Cut(word, "@")
-	if !found {
-		return host{name: word}
+// splitHost returns the parts of [USER@]HOST[:PORT] or @HOST[:PORT], which
+// checkHost finds nothing wrong with.
+func splitHost(word string) address.Address {
+	a, err := address.Parse(strings.TrimPrefix(word, "@"))
+	if err != nil {
+		return address.Address{Host: word}
 	}
-	return host{user, name}
+	return a
 }
 
-var (
-	userPattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
-	hostPattern = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$`)
-)
-
-// checkHost returns an error if word is not [USER@]HOST or @HOST. HOST is a
-// name, also one of ~/.ssh/config, or an IP address.
+// checkHost returns an error if word is not [USER@]HOST[:PORT] or @HOST[:PORT].
 func checkHost(word string) error {
-	h := splitHost(word)
-	if h.user != "" && !userPattern.MatchString(h.user) {
-		return fmt.Errorf("%q is no host: %q is no user's name", word, h.user)
-	}
-	if _, err := netip.ParseAddr(h.name); err == nil && !strings.Contains(h.name, "%") {
-		return nil
-	}
-	if !hostPattern.MatchString(h.name) {
-		return fmt.Errorf("%q is no host: %q is no host's name", word, h.name)
+	if _, err := address.Parse(strings.TrimPrefix(word, "@")); err != nil {
+		return fmt.Errorf("%q is no host: %w", word, err)
 	}
 	return nil
+}
+
+// checkTwice returns an error if a host is named twice, with different users or
+// ports: Ansible knows a host by its name, and would do all at the last of them.
+func (c Command) checkTwice() error {
+	var errs []error
+	named := map[string]string{}
+	for _, word := range c.Hosts {
+		at := splitHost(word)
+		if before, twice := named[at.Host]; twice && splitHost(before) != at {
+			errs = append(errs, fmt.Errorf("%s and %s are one host to Ansible, which would go to one of them only\n"+
+				"hint: name them in two runs", before, word))
+		}
+		named[at.Host] = word
+	}
+	return errors.Join(errs...)
 }
 
 // Check returns everything that keeps the command from being run.
@@ -203,9 +220,17 @@ func (c Command) Check() error {
 	for _, host := range c.Hosts {
 		errs = append(errs, checkHost(host))
 	}
-	if _, same := c.user(); !same && given(c.Args, "inventory") {
-		errs = append(errs, errors.New("the hosts have different users, and an inventory is given\nhint: say in the inventory who they are, by ansible_user"))
+	if given(c.Args, "inventory") {
+		if _, same := c.user(); !same {
+			errs = append(errs, errors.New("the hosts have different users, and an inventory is given\n"+
+				"hint: say in the inventory who they are, by ansible_user"))
+		}
+		if slices.ContainsFunc(c.Hosts, func(word string) bool { return splitHost(word).Port != 0 }) {
+			errs = append(errs, errors.New("a host has a port, and an inventory is given\n"+
+				"hint: say the port in the inventory, by ansible_port"))
+		}
 	}
+	errs = append(errs, c.checkTwice())
 	for _, name := range slices.Sorted(maps.Keys(c.Vars)) {
 		_, err := object(name, c.Vars[name])
 		errs = append(errs, err)
@@ -367,10 +392,10 @@ func (c Command) Run(ctx context.Context) (Recap, error) {
 // writeInventory writes the inventory that the command line names, if it names
 // one of ours, and tells what is in it.
 func (c Command) writeInventory() error {
-	if _, same := c.user(); same {
+	path, content := c.inventory()
+	if path == "" || given(c.Args, "inventory") {
 		return nil
 	}
-	path, content := c.inventory()
 	console.Say("%s has:\n  %s", path, strings.ReplaceAll(strings.TrimSpace(content), "\n", "\n  "))
 	return local.WriteFile(path, content, 0o600)
 }

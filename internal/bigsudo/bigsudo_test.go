@@ -1,6 +1,7 @@
 package bigsudo
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,8 +21,10 @@ func TestACommandLineAimsAtItsHostsAsTheirUser(t *testing.T) {
 			"--inventory a.example.org, --user deploy --become"},
 		{"two hosts, one user each", Command{Playbook: "p.yml", Hosts: []string{"@a", "b"}},
 			"--inventory a,b, --become"},
-		{"this machine, by its address", Command{Playbook: "p.yml", Hosts: []string{"u@::1"}},
+		{"this machine, by its address", Command{Playbook: "p.yml", Hosts: []string{"u@[::1]"}},
 			"--inventory ::1, --user u --become"},
+		{"an IPv6 address", Command{Playbook: "p.yml", Hosts: []string{"root@[2001:db8::1]"}},
+			"--inventory 2001:db8::1, --user root --become"},
 	} {
 		got := strings.Join(c.command.Argv(), " ")
 		if os.Geteuid() != 0 {
@@ -65,7 +68,7 @@ func TestAnInventoryOfTheCallersStandsInPlaceOfOurs(t *testing.T) {
 
 func TestEachHostHasItsUserWhereTheyDiffer(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	c := Command{Playbook: "p.yml", Hosts: []string{"deploy@a.example.org", "@b", "root@::1"}}
+	c := Command{Playbook: "p.yml", Hosts: []string{"deploy@a.example.org", "@b", "root@[::1]", "root@[2001:db8::1]:2222"}}
 	if err := c.writeInventory(); err != nil {
 		t.Fatal(err)
 	}
@@ -74,15 +77,36 @@ func TestEachHostHasItsUserWhereTheyDiffer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := string(content), "a.example.org ansible_user=deploy\nb\n::1 ansible_user=root\n"; got != want {
+	if got, want := string(content), "a.example.org ansible_user=deploy\nb\n::1 ansible_user=root\n"+
+		"2001:db8::1 ansible_port=2222 ansible_user=root\n"; got != want {
 		t.Errorf("the inventory is %q, want %q", got, want)
 	}
 	if slices.Contains(argv, "--user") {
 		t.Errorf("one user for all: %q", argv)
 	}
 	c.Args = []string{"-i", "lab.ini"}
-	if err := c.Check(); err == nil || !strings.Contains(err.Error(), "ansible_user") {
+	if err := c.Check(); err == nil || !strings.Contains(err.Error(), "ansible_user") || !strings.Contains(err.Error(), "ansible_port") {
 		t.Errorf("an inventory that may say otherwise: %v", err)
+	}
+}
+
+func TestAPortIsSaidInAnInventory(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	for host, want := range map[string]string{
+		"@host:2222":          "host ansible_port=2222\n",
+		"user@host:22":        "host ansible_port=22 ansible_user=user\n",
+		"@[2001:db8::1]:2222": "2001:db8::1 ansible_port=2222\n",
+		"@localhost:2222":     "localhost ansible_port=2222\n", // by SSH
+	} {
+		c := Command{Playbook: "p.yml", Hosts: []string{host}}
+		if err := errors.Join(c.Check(), c.writeInventory()); err != nil {
+			t.Fatal(err)
+		}
+		argv := c.Argv()
+		content, err := os.ReadFile(argv[2])
+		if got := strings.Join(argv[3:], " "); err != nil || string(content) != want || got != "--become p.yml" {
+			t.Errorf("%s: %v, the inventory is %q, want %q; then %s", host, err, content, want, got)
+		}
 	}
 }
 
@@ -98,13 +122,16 @@ func TestEverythingThatIsWrongIsSaidAtOnce(t *testing.T) {
 	t.Setenv("SSHPORT", "22; id")
 	err := Command{
 		Playbook: "-p.yml",
-		Hosts:    []string{"-oProxyCommand=id", "@", "u@-a", "$(id)@a", "a,b", "a b", "@a/../b", "u@a@b", "fe80::1%eth0"},
-		Vars:     map[string]any{"bytes": "\xff", "channel": make(chan int)},
+		Hosts: []string{"-oProxyCommand=id", "@", "u@-a", "$(id)@a", "a,b", "a b", "@a/../b", "u@a@b", "fe80::1%eth0",
+			"@2001:db8::1", "u@c:22", "@c"},
+		Vars: map[string]any{"bytes": "\xff", "channel": make(chan int)},
 	}.Check()
 	if err == nil {
 		t.Fatal("nothing is wrong")
 	}
-	for _, want := range []string{`"-oProxyCommand=id"`, `"@"`, `"u@-a"`, `"$(id)@a"`, `"a,b"`, `"a b"`, `"@a/../b"`, `"u@a@b"`, "fe80", "bytes", "channel", `"22; id"`, `"-p.yml"`} {
+	for _, want := range []string{`"-oProxyCommand=id"`, `"@"`,
+		`"u@-a"`, `"$(id)@a"`, `"a,b"`, `"a b"`, `"@a/../b"`, `"u@a@b"`,
+		"[fe80::1%eth0]", "[2001:db8::1]", "u@c:22 and @c are one host", "bytes", "channel", `"22; id"`, `"-p.yml"`} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("not said: %s", want)
 		}

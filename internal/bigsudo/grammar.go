@@ -12,10 +12,10 @@ import (
 )
 
 // Usage is the grammar, as it is shown to who asks for it or misses it.
-const Usage = `bigsudo ROLE|PLAYBOOK [@HOST|USER@HOST …] [NAME=VALUE|JSON …] [TASKS …] [--nosudo] [OPTIONS]
+const Usage = `bigsudo ROLE|PLAYBOOK [@HOST[:PORT]|USER@HOST[:PORT] …] [NAME=VALUE|JSON …] [TASKS …] [--nosudo] [OPTIONS]
   ROLE         a name (yourlabs.traefik), a folder (./role) or a URL (https://HOST/role.git[,VERSION])
   PLAYBOOK     a path or an https URL that ends in .yml
-  @HOST        where to run, as USER if it is said; without any host, on this machine
+  @HOST        where to run, as USER if it is said, an IPv6 address in brackets; without any host, on this machine
   NAME=VALUE   a variable that is text
   JSON         variables with types, as an object: '{"ports": [80, 443]}'
   TASKS        task files of the role to run, in order; without any, main
@@ -28,7 +28,7 @@ bigsudo reqinstall [FILE …] [OPTIONS]    installs what requirements.yml requir
 // Request is what the words of a command line ask for.
 type Request struct {
 	Source string   // a role or a playbook, as given
-	Hosts  []string // @HOST or USER@HOST, as given; none: this machine
+	Hosts  []string // @HOST[:PORT] or USER@HOST[:PORT], as given; none: this machine
 	Vars   []string // variables, as JSON objects; a later one wins
 	Tasks  []string // task files of the role; none: main
 	NoSudo bool     // do not become root

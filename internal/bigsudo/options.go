@@ -54,7 +54,7 @@ func abbreviates(name, option string) bool {
 // SSHArgs returns the options by which Ansible reads an SSH configuration in
 // place of the user's own, such as .vagrant-ssh.
 //
-// Ansible shares connections between runs by the host's name, which may mean
+// Ansible shares connections between runs by where the host is, which may mean
 // another host in another configuration: the path of the shared ones given here
 // is this configuration's own.
 func SSHArgs(config string) ([]string, error) {
@@ -74,7 +74,7 @@ func SSHArgs(config string) ([]string, error) {
 		return nil, err
 	}
 	sum := sha256.Sum256([]byte(config))
-	control := filepath.Join(sockets, fmt.Sprintf("%x-%%n", sum[:4])) // %n: the host's name
+	control := filepath.Join(sockets, fmt.Sprintf("%x-%%n-%%p-%%r", sum[:4])) // name, port, user
 	// Ansible splits the value as a shell does.
 	return []string{"--ssh-common-args=" + local.Quote("-F", config, "-o", "ControlPath="+control)}, nil
 }

@@ -127,7 +127,7 @@ func TestNothingIsRunWhereAWordIsWrong(t *testing.T) {
 		{"./nowhere @a", "there is no role at ./nowhere"},
 		{"./norole", "it has no folder tasks"},
 		{"nowhere.yml", "there is no playbook at nowhere.yml"},
-		{"yourlabs.ssh @-a", "no host's name"},
+		{"yourlabs.ssh @-a", `"@-a" is no host: "-a" is no host`},
 		{"roleinstall", "there is no role"},
 		{"roleinstall site.yml", "only roles are installed"},
 		{"roleinstall a;b", "none"},

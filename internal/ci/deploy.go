@@ -29,7 +29,7 @@ type job struct {
 
 // handed are the variables that hold secrets as CI systems hand them over, those
 // of ci:image included. Nothing that we run needs them.
-var handed = []string{"SSH_KEY", "SSH_FINGERPRINTS", "DOCKER_PASS", "PRODUCTION_ENV", "STAGING_ENV", "ECOLE_ENV", "BRANCH_ENV"}
+var handed = []string{"SSH_KEY", "SSH_CERT", "SSH_FINGERPRINTS", "DOCKER_PASS", "PRODUCTION_ENV", "STAGING_ENV", "ECOLE_ENV", "BRANCH_ENV"}
 
 // user is whom pipelines log in as where nothing names somebody else.
 const user = "deploy"

@@ -457,3 +457,27 @@ func TestSecretsInTheOldFormAreReadAsThePipelineBeforeReadThem(t *testing.T) {
 		}
 	}
 }
+
+func TestAPipelineLogsInAsDeployAtAnyFormOfAServer(t *testing.T) {
+	for server, want := range map[string]string{
+		"[2001:db8::1]:2222": "deploy@[2001:db8::1]:2222",
+		"host:2222":          "deploy@host:2222",
+		"user@host:22":       "",
+		"root@[2001:db8::1]": "",
+	} {
+		env := changed(equipped(t, "gitlab-push-master"), "server", server)
+		r, err := Read(func(name string) string { return env[name] })
+		if err != nil {
+			t.Fatal(err)
+		}
+		var environ []string
+		for name, value := range env {
+			environ = append(environ, name+"="+value)
+		}
+		inProject(t)
+		j, err := newJob(".", r, Target{Instance: "staging"}, environ)
+		if got := j.env["server"]; err != nil || got != want {
+			t.Errorf("%s: got %q, %v, want %q", server, got, err, want)
+		}
+	}
+}

@@ -196,7 +196,7 @@ func TestStepsAreHandedTheSecretsOfWhatTheyAreFor(t *testing.T) {
 				"go tool mage ci:test":   nil,
 				campaign:                 nil,
 				"go tool mage ci:image":  {"DOCKER_PASS", "DOCKER_USER", "REPO"},
-				"go tool mage ci:deploy": {"REPO", "SSH_FINGERPRINTS", "SSH_KEY"},
+				"go tool mage ci:deploy": {"REPO", "SSH_CERT", "SSH_FINGERPRINTS", "SSH_KEY"},
 			}[s.commands[0]]
 			if s.commands[0] == "go tool mage ci:deploy" {
 				want = append(want, map[string][]string{

@@ -3,6 +3,8 @@ package ci
 import (
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
 	"os"
@@ -11,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -59,12 +62,53 @@ func TestAKeyIsMendedOfWhatFormsAndShellsDoToIt(t *testing.T) {
 		"a byte order mark":         "\ufeff" + key,
 		"\\n for line ends":         strings.ReplaceAll(key, "\n", `\n`),
 		"base64":                    base64.StdEncoding.EncodeToString([]byte(key)),
+		"spaces for line ends":      strings.ReplaceAll(key, "\n", " "),
+		"spaces, none at the end":   strings.ReplaceAll(strings.TrimSpace(key), "\n", " "),
+		"spaces before its lines":   "    " + strings.ReplaceAll(key, "\n", "\n    "),
+		"\\r\\n for line ends":      strings.ReplaceAll(key, "\n", `\r\n`),
+		"in quotes":                 `"` + strings.ReplaceAll(key, "\n", `\n`) + `"`,
+		"base64 without padding":    strings.TrimRight(base64.StdEncoding.EncodeToString([]byte(key)), "="),
+		"base64 of spaces":          base64.StdEncoding.EncodeToString([]byte(strings.ReplaceAll(key, "\n", " "))),
 		"base64 in lines":           strings.Join(chunks(base64.StdEncoding.EncodeToString([]byte(key)), 76), "\r\n"),
 	} {
 		if got, why := parseKey(mangled); got != key {
 			t.Errorf("%s: %s", name, why)
 		}
 	}
+}
+
+func TestAKeyWithoutLineEndsOrWithoutItsFrameIsWhatSSHReads(t *testing.T) {
+	key, _ := newKey(t, "")
+	body := strings.Split(strings.TrimSpace(key), "\n")
+	body = body[1 : len(body)-1]
+	_, old := pemOf(t)
+	for name, mangled := range map[string]string{
+		"no line ends": strings.ReplaceAll(key, "\n", ""),
+		"no frame":     strings.Join(body, "\n"),
+		"PKCS #1":      strings.ReplaceAll(old, "\n", " "),
+	} {
+		got, why := parseKey(mangled)
+		path := filepath.Join(t.TempDir(), "key")
+		if err := os.WriteFile(path, []byte(got), 0o600); err != nil || why != "" {
+			t.Fatal(name, err, why)
+		}
+		if out, err := exec.Command("ssh-keygen", "-y", "-f", path).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v: %s", name, err, out)
+		}
+	}
+}
+
+// pemOf returns an RSA key in the old format of OpenSSL's, encrypted and not.
+func pemOf(t *testing.T) (encrypted, plain string) {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := &pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}
+	plain = string(pem.EncodeToMemory(block))
+	block.Headers = map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-128-CBC,00112233445566778899AABBCCDDEEFF"}
+	return string(pem.EncodeToMemory(block)), plain
 }
 
 func chunks(text string, n int) (list []string) {
@@ -77,20 +121,91 @@ func chunks(text string, n int) (list []string) {
 func TestWhatIsNoKeyIsSaidWithoutShowingIt(t *testing.T) {
 	encrypted, _ := newKey(t, "secret")
 	key, public := newKey(t, "")
-	for want, text := range map[string]string{
-		"is missing":                         " \n",
-		"is encrypted":                       encrypted,
-		"is a public key":                    public,
-		"is no private key that can be read": key[:len(key)/2],
+	old, _ := pemOf(t)
+	token := pem.EncodeToMemory(&pem.Block{Type: "OPENSSH PRIVATE KEY", Bytes: []byte("openssh-key-v1\x00sk-ssh-ed25519@openssh.com")})
+	for text, want := range map[string]string{
+		" \n":                                    "is missing",
+		encrypted:                                isEncrypted,
+		old:                                      isEncrypted,
+		strings.ReplaceAll(encrypted, "\n", " "): isEncrypted,
+		strings.ReplaceAll(old, "\n", `\n`):      isEncrypted,
+		base64.StdEncoding.EncodeToString([]byte(encrypted)):                                       isEncrypted,
+		"-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIFHDBOBgkq\n-----END ENCRYPTED PRIVATE KEY-----": isEncrypted,
+		public: isPublic,
+		base64.StdEncoding.EncodeToString([]byte(public)):                                  isPublic,
+		"-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkq\n-----END PUBLIC KEY-----":               isPublic,
+		"---- BEGIN SSH2 PUBLIC KEY ----\nAAAAC3NzaC1lZDI1\n---- END SSH2 PUBLIC KEY ----": isPublic,
+		"PuTTY-User-Key-File-3: ssh-ed25519\r\nEncryption: none\r\nComment: ci\r\n":        isPuTTYs,
+		certificateFor(t, public, nil):                                                     isCertificate,
+		string(token):                                                                      isToken,
+		"~/.ssh/id_ed25519":                                                                isPath,
+		`C:\Users\ci\key`:                                                                  isPath,
+		key[:len(key)/2]:                                                                   isCut,
+		"hunter2":                                                                          isNoKey,
 	} {
 		_, why := parseKey(text)
-		if !strings.Contains(why, want) {
-			t.Errorf("got %q, want %q", why, want)
+		if why != want {
+			t.Errorf("%.40q: got %q, want %q", text, why, want)
+		}
+		_, problems := newAccess(console.GitLab, func(name string) string { return map[string]string{"SSH_KEY": text}[name] })
+		if len(problems) != 2 || problems[0].Name != "SSH_KEY" || keyMends[want] != "" && !strings.HasSuffix(problems[0].Mend, keyMends[want]) {
+			t.Errorf("%s: the problems are %q", want, problems)
 		}
 		for _, line := range strings.Fields(text) {
 			if len(line) > 12 && strings.Contains(why, line) {
 				t.Errorf("%q shows it", why)
 			}
+		}
+	}
+}
+
+// certificateFor returns a certificate for a public key, for a day from now on
+// unless change says otherwise.
+func certificateFor(t *testing.T, public string, change func(c *ssh.Certificate)) string {
+	t.Helper()
+	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(public))
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, _ := newKey(t, "")
+	authority, err := ssh.ParsePrivateKey([]byte(private))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := uint64(time.Now().Unix())
+	c := &ssh.Certificate{Key: key, CertType: ssh.UserCert, ValidPrincipals: []string{"deploy"}, ValidAfter: now - 60, ValidBefore: now + 24*60*60}
+	if change != nil {
+		change(c)
+	}
+	if err := c.SignCert(rand.Reader, authority); err != nil {
+		t.Fatal(err)
+	}
+	return string(ssh.MarshalAuthorizedKey(c))
+}
+
+func TestACertificateIsTakenOrNamed(t *testing.T) {
+	key, public := newKey(t, "")
+	_, others := newKey(t, "")
+	right := certificateFor(t, public, nil)
+	for name, c := range map[string]struct{ text, want string }{
+		"as it is":      {right, ""},
+		"CRLF":          {strings.ReplaceAll(right, "\n", "\r\n"), ""},
+		"no line end":   {strings.TrimSpace(right), ""},
+		"base64":        {base64.StdEncoding.EncodeToString([]byte(right)), ""},
+		"expired":       {certificateFor(t, public, func(c *ssh.Certificate) { c.ValidBefore = c.ValidAfter + 1 }), "has expired: it was valid until 20"},
+		"not yet valid": {certificateFor(t, public, func(c *ssh.Certificate) { c.ValidAfter = c.ValidBefore - 1 }), "is not valid before 20"},
+		"a host's":      {certificateFor(t, public, func(c *ssh.Certificate) { c.CertType = ssh.HostCert }), "is a host's certificate"},
+		"another key's": {certificateFor(t, others, nil), "is for another key than SSH_KEY: for SHA256:"},
+		"a public key":  {public, "is a public key"},
+		"the key":       {key, "is no certificate that can be read"},
+	} {
+		given := map[string]string{"SSH_KEY": key, "SSH_CERT": c.text, "SSH_FINGERPRINTS": scanned(t, "staging.example.org")}
+		a, problems := newAccess(console.Drone, func(name string) string { return given[name] })
+		if c.want == "" && (problems != nil || a.certificate != right) {
+			t.Errorf("%s: %q", name, problems)
+		}
+		if c.want != "" && (len(problems) != 1 || problems[0].Name != "SSH_CERT" || !strings.HasPrefix(problems[0].Reason, c.want)) {
+			t.Errorf("%s: got %q, want %q", name, problems, c.want)
 		}
 	}
 }
@@ -116,17 +231,17 @@ func TestKnownHostsAreWhatSSHKeyscanPrints(t *testing.T) {
 
 // TestSSHTakesOurKeyAndHostsFirst asks ssh itself.
 func TestSSHTakesOurKeyAndHostsFirst(t *testing.T) {
-	key, _ := newKey(t, "")
+	key, public := newKey(t, "")
 	own := filepath.Join(t.TempDir(), "own-config")
 	if err := os.WriteFile(own, []byte("Host box\n  HostName 127.0.0.1\n  Port 2222\n  User vagrant\n  StrictHostKeyChecking no\n  UserKnownHostsFile /dev/null\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	config, err := access{key: key, knownHosts: scanned(t, "box"), include: own}.write(dir)
+	config, err := access{key: key, certificate: certificateFor(t, public, nil), knownHosts: scanned(t, "box"), include: own}.write(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"config", "key", "known_hosts"} {
+	for _, name := range []string{"config", "key", "key-cert.pub", "known_hosts"} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: %v, %v", name, info.Mode(), err)
 		}
@@ -137,7 +252,7 @@ func TestSSHTakesOurKeyAndHostsFirst(t *testing.T) {
 	}
 	got := strings.Split(strings.ToLower(string(said)), "\n")
 	for _, want := range []string{
-		"identityfile " + dir + "/key", "identitiesonly yes", "userknownhostsfile " + dir + "/known_hosts", "globalknownhostsfile /dev/null",
+		"identityfile " + dir + "/key", "certificatefile " + dir + "/key-cert.pub", "identitiesonly yes", "userknownhostsfile " + dir + "/known_hosts", "globalknownhostsfile /dev/null",
 		"stricthostkeychecking true", "batchmode yes", "hostname 127.0.0.1", "port 2222", "user vagrant",
 	} {
 		if !slices.Contains(got, strings.ToLower(want)) {

@@ -10,9 +10,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
+	"github.com/betagouv/mrs-ops/internal/address"
 	"github.com/betagouv/mrs-ops/internal/bigsudo"
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/setup"
@@ -22,7 +22,7 @@ import (
 type Role struct {
 	Name   string         // of its folder in ansible/roles
 	Tasks  string         // its task file; empty: main
-	Hosts  string         // "[@]HOST …" or "USER@HOST …", between spaces or commas
+	Hosts  string         // "[@]HOST[:PORT] …" or "USER@HOST[:PORT] …", between spaces or commas
 	Vars   map[string]any // its variables; empty strings are left out, for the role's defaults to hold
 	Config string         // an SSH configuration in place of the user's own, such as .vagrant-ssh
 }
@@ -70,19 +70,16 @@ func (r Role) request() (bigsudo.Request, error) {
 	return request, errors.Join(errs...)
 }
 
-// target is [USER@]HOST: HOST is a name, also one of the SSH configuration, or
-// an address.
-var target = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_.-]*@)?[A-Za-z0-9]([A-Za-z0-9_.:-]*[A-Za-z0-9_])?$`)
-
-// Hosts returns the hosts that list names, "[@]HOST" or "USER@HOST" each,
-// between spaces or commas. All that are malformed are reported together.
+// Hosts returns the hosts that list names, "[@]HOST[:PORT]" or
+// "USER@HOST[:PORT]" each, between spaces or commas. All that are malformed are
+// reported together.
 func Hosts(list string) ([]string, error) {
 	var hosts []string
 	var errs []error
 	for _, word := range strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune(" ,\t\n", r) }) {
 		host := strings.TrimPrefix(word, "@")
-		if !target.MatchString(host) {
-			errs = append(errs, fmt.Errorf("%q is not a host\nhint: HOST or USER@HOST, several between spaces", word))
+		if _, err := address.Parse(host); err != nil {
+			errs = append(errs, fmt.Errorf("%q is not a host: %w; several are between spaces", word, err))
 			continue
 		}
 		hosts = append(hosts, host)

@@ -19,9 +19,11 @@ import (
 
 func TestHostsAreWordsBetweenSpacesOrCommas(t *testing.T) {
 	for list, want := range map[string][]string{
-		"mrs.beta.gouv.fr":                    {"mrs.beta.gouv.fr"},
-		"@a.example.org @b.example.org":       {"a.example.org", "b.example.org"},
-		"deploy@a, b\n10.0.0.2":               {"deploy@a", "b", "10.0.0.2"},
+		"mrs.beta.gouv.fr":              {"mrs.beta.gouv.fr"},
+		"@a.example.org @b.example.org": {"a.example.org", "b.example.org"},
+		"deploy@a, b\n10.0.0.2":         {"deploy@a", "b", "10.0.0.2"},
+		"root@[2001:db8::1] @[2001:db8::1]:2222,host:2222 user@host:22": {
+			"root@[2001:db8::1]", "[2001:db8::1]:2222", "host:2222", "user@host:22"},
 		"first.last@staging.mrs.beta.gouv.fr": {"first.last@staging.mrs.beta.gouv.fr"},
 	} {
 		got, err := Hosts(list)
@@ -32,8 +34,8 @@ func TestHostsAreWordsBetweenSpacesOrCommas(t *testing.T) {
 }
 
 func TestAllThatIsNoHostIsSaidAtOnce(t *testing.T) {
-	_, err := Hosts("-oProxyCommand=x good a;b $(id) é")
-	for _, want := range []string{`"-oProxyCommand=x"`, `"a;b"`, `"$(id)"`, `"é"`, "hint: "} {
+	_, err := Hosts("-oProxyCommand=x good a;b $(id) é 2001:db8::1")
+	for _, want := range []string{`"-oProxyCommand=x"`, `"a;b"`, `"$(id)"`, `"é"`, "hint: an IPv6 address is in brackets: [2001:db8::1]"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error does not say %s: %v", want, err)
 		}

@@ -141,7 +141,8 @@ func TestEverythingMissingOrMalformedIsSaidAtOnceWithTheFile(t *testing.T) {
 
 func TestValuesAreCheckedBeforeTheyComeNearAShell(t *testing.T) {
 	for _, bad := range []string{
-		"server=-oProxyCommand=touch", "server=a b", "server=user@", "server=a;b",
+		"server=-oProxyCommand=touch", "server=a b", "server=user@", "server=a;b", "server=host:", "server=host:0", "server=host:22:22", "server=[::1",
+		"server=2001:db8::1", "server=root@2001:db8::1", "server=[2001:db8::1]x", "peer=2001:db8::1",
 		"home=relative", "home=/", "home=/home", "home=/home/../etc/x", "home=/home/x;id", "home=/home/Mrs", "home=/home/x/",
 		"home=/home/x\nproject=y", "lifetime=60",
 		"compose=../x.sh", "compose='$(id).yml'",
@@ -158,7 +159,8 @@ func TestValuesAreCheckedBeforeTheyComeNearAShell(t *testing.T) {
 		}
 	}
 	for _, good := range []string{
-		"server=deploy@mrs.beta.gouv.fr", "server=10.0.0.1", "HOST=localhost:8000", "ALLOWED_HOSTS=*", "ALLOWED_HOSTS=.x.fr,127.0.0.1",
+		"server=deploy@mrs.beta.gouv.fr", "server=10.0.0.1", "server=host:2222", "server=user@host:22", "server=root@[2001:db8::1]",
+		"server=[2001:db8::1]:2222", "peer=[2001:db8::1]:2222", "HOST=localhost:8000", "ALLOWED_HOSTS=*", "ALLOWED_HOSTS=.x.fr,127.0.0.1",
 		"home=/mnt/a.b/mrs_x", "LFTP_DSN=ftps://u:p%40@h:21/path", "RESTIC_REPOSITORY=sftp:h:/x", "MAXCONN=1024\nLISTEN=1024",
 		`compose_django_ports='["8000:8000"]'`, "FUTURE_SETTING=1",
 	} {
@@ -360,7 +362,7 @@ func FuzzLoad(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content string) {
 		root := project(t, map[string]string{"env/x.env": complete, "env/x.secrets.env": content})
 		x, err := Load(root, "x", nil)
-		if err == nil && (x.Get("HOST") == "" || !serverPattern.MatchString(x.Get("server"))) {
+		if err == nil && (x.Get("HOST") == "" || checkServer(x.Get("server")) != "") {
 			t.Errorf("accepted HOST %q and server %q", x.Get("HOST"), x.Get("server"))
 		}
 	})

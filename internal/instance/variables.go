@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/betagouv/mrs-ops/internal/address"
 )
 
 // Variable is one variable that an instance may set.
@@ -28,9 +30,9 @@ type Variable struct {
 // they are shown: where and how to deploy, then the application's, then those
 // of the tools on the host. Each is documented in env/local.env as well.
 var Variables = []Variable{
-	{Name: "server", Doc: "the machine to deploy to: localhost, or [USER@]HOST as ssh takes it", Default: "localhost", Required: true, check: matches(serverPattern, "[USER@]HOST")},
+	{Name: "server", Doc: "the machine to deploy to: localhost, or [USER@]HOST[:PORT], with an IPv6 address in brackets", Default: "localhost", Required: true, check: checkServer},
 	{Name: "ssh_config", Doc: "the SSH configuration that tells how server is reached, from the project's folder; empty: your own", check: matches(configPattern, "a file's path of letters, digits and . _ / + -")},
-	{Name: "peer", Doc: "where other servers reach server by SSH, for copies from host to host; empty: where we do", check: matches(serverPattern, "[USER@]HOST")},
+	{Name: "peer", Doc: "where other servers reach server by SSH, for copies from host to host; empty: where we do", check: checkServer},
 	{Name: "home", Doc: "the folder of a persistent instance, whose last part names the project", check: checkHome},
 	{Name: "project", Doc: "the compose project of an ephemeral instance", check: matches(projectPattern, "lower-case letters, digits, dashes and underscores")},
 	{Name: "lifetime", Doc: "seconds until an ephemeral instance is removed", check: whole(1, 1<<31)},
@@ -100,7 +102,6 @@ var (
 	hostPattern       = regexp.MustCompile(`^` + hostname + `(:[0-9]{1,5})?$`)
 	domainPattern     = regexp.MustCompile(`^` + hostname + `\.(?i:[a-z][a-z0-9-]*)$`) // with a dot, and no address
 	allowedPattern    = regexp.MustCompile(`^(\*|\.?` + hostname + `)$`)               // Django's ALLOWED_HOSTS
-	serverPattern     = regexp.MustCompile(`^([a-zA-Z0-9_][a-zA-Z0-9._-]*@)?` + hostname + `$`)
 	configPattern     = regexp.MustCompile(`^[A-Za-z0-9._/+][A-Za-z0-9._/+-]*$`)
 	slugPattern       = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
 	projectPattern    = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`) // compose-spec, "name"
@@ -161,6 +162,13 @@ func absolute(value string) string {
 	}
 	if filepath.Clean(value) != value {
 		return fmt.Sprintf("is %q: write %q", value, filepath.Clean(value))
+	}
+	return ""
+}
+
+func checkServer(value string) string {
+	if _, err := address.Parse(value); err != nil {
+		return fmt.Sprintf("is %q, not %s", value, address.Form)
 	}
 	return ""
 }

@@ -477,7 +477,7 @@ func TestTheAuditLogMovesNoCursor(t *testing.T) {
 
 func TestTheShellIsOneWordForTheServersShell(t *testing.T) {
 	t.Chdir(t.TempDir())
-	if err := errors.Join(os.Mkdir("env", 0o700), os.WriteFile("env/x.env", []byte("server=deploy@x.example\nssh_config=conf\nhome=/home/mrs-x\n"), 0o600)); err != nil {
+	if err := errors.Join(os.Mkdir("env", 0o700), os.WriteFile("env/x.env", []byte("server=deploy@[2001:db8::1]:2222\nssh_config=conf\nhome=/home/mrs-x\n"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("MRS_ENV", "")
@@ -485,8 +485,11 @@ func TestTheShellIsOneWordForTheServersShell(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	line := shellLine(inst, &server.Server{Name: "x", Project: "mrs-x", Folder: "/home/mrs-x"}, "")
-	if !slices.Contains(line, "-t") || line[len(line)-3] != "--" || line[len(line)-2] != "deploy@x.example" || !slices.Contains(line, "conf") {
+	line, err := shellLine(inst, &server.Server{Name: "x", Project: "mrs-x", Folder: "/home/mrs-x"}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(line, "-t") || !strings.Contains(strings.Join(line, " "), " -l deploy -p 2222 -- 2001:db8::1 ") || !slices.Contains(line, "conf") {
 		t.Errorf("command line %q", line)
 	}
 	// What the server's shell makes of it, with sudo's place taken by echo.

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/betagouv/mrs-ops/internal/address"
 	"github.com/betagouv/mrs-ops/internal/bigsudo"
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/instance"
@@ -226,27 +227,35 @@ func Shell(ctx context.Context, name, service string) error {
 		return err
 	}
 	defer s.Close()
+	line, err := shellLine(inst, s, service)
+	if err != nil {
+		return err
+	}
 	what := "shell " + cmp.Or(service, application)
 	// When it ends there may be nobody left to write it down.
 	if err := s.Audited(server.Operator(), what+": opened", func() error { return nil }); err != nil {
 		return err
 	}
-	return s.Audited(server.Operator(), what, func() error { return terminal(ctx, inst, shellLine(inst, s, service)) })
+	return s.Audited(server.Operator(), what, func() error { return terminal(ctx, inst, line) })
 }
 
 // shellLine returns the command line that opens a shell in a container.
-func shellLine(inst *instance.Instance, s *server.Server, service string) []string {
+func shellLine(inst *instance.Instance, s *server.Server, service string) ([]string, error) {
 	// The image may have no bash.
 	argv := s.Compose("exec", cmp.Or(service, application), "sh", "-c", "command -v bash >/dev/null && exec bash; exec sh")
 	if inst.Get("server") == server.Here {
-		return local.Root(argv...)
+		return local.Root(argv...), nil
 	}
 	line := []string{"ssh", "-t", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=10"}
 	if config := inst.Get("ssh_config"); config != "" {
 		line = append(line, "-F", config)
 	}
 	root := append([]string{"sh", "-c", `[ "$(id -u)" = 0 ] || set -- sudo -n -- "$@"; exec "$@"`, "sh"}, argv...)
-	return append(line, "--", inst.Get("server"), local.Quote(root...))
+	at, err := address.Parse(inst.Get("server"))
+	if err != nil {
+		return nil, err
+	}
+	return append(append(line, at.SSH()...), local.Quote(root...)), nil
 }
 
 // terminal runs argv on this terminal. The exit status of the shell in it is no
@@ -313,10 +322,15 @@ func Restart(ctx context.Context, name, service string) error {
 // seconds to end.
 func restart(s *server.Server, timeout, requests string, services []string) error {
 	// A deployment whose caller is gone has given up the lock, and may still be
-	// at work on the server.
-	if _, err := s.Output("flock", "--timeout", "180", "/run/lock/mrs-ops/"+s.Project+".work", "true"); err != nil {
-		return said("an earlier deployment does not end", s.Name, err)
+	// at work on the server; a backup that began meanwhile would lose its database.
+	work, err := s.Work(3 * time.Minute)
+	if errors.Is(err, server.ErrAtWork) {
+		return err
 	}
+	if err != nil {
+		return said("it can't be held", s.Name, err)
+	}
+	defer work.Release()
 	all := services
 	if len(all) == 0 {
 		out, err := s.Output(s.Compose("config", "--services")...)

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -418,11 +417,7 @@ const branchesScript = `cd "$1" 2>/dev/null || exit 0; for file in */docker-comp
 
 // branches returns the branches on a server.
 func branches(s *server.Server) ([]target, error) {
-	some, err := prepare("some") // beside it are all
-	if err != nil {
-		return nil, err
-	}
-	names, err := s.Script(branchesScript, path.Dir(server.Folder(some.inst))).Slice()
+	names, err := s.Script(branchesScript, server.Ephemerals).Slice()
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
@@ -25,15 +26,25 @@ type keyring struct {
 	lacking []string // why other keys are not among them
 	hints   []string // how to mend that
 	agent   net.Conn // nil where there is none
+
+	certificates []certificate // that no key was found for yet
+	certified    bool          // whether one is among those that are offered
 }
 
 // openKeyring collects the keys that s tells to use: those of its files, by
 // the agent where the agent has them; then all others of the agent, unless
-// only the files are to be used. An agent that may be asking somebody is waited
+// only the files are to be used. A key that there is a certificate for is offered
+// with it first. An agent that may be asking somebody is waited
 // for until ctx ends.
 func openKeyring(ctx context.Context, s *settings) *keyring {
 	k := &keyring{}
 	fromAgent, comments := k.openAgent(ctx, s.agent)
+	for _, file := range s.certificates {
+		k.readCertificate(file, false)
+	}
+	for _, file := range s.identities {
+		k.readCertificate(file+"-cert.pub", true)
+	}
 	for _, file := range s.identities {
 		public := publicKey(file)
 		if i := indexOf(fromAgent, public); i >= 0 {
@@ -42,11 +53,13 @@ func openKeyring(ctx context.Context, s *settings) *keyring {
 		}
 		k.addFile(file)
 	}
-	if s.identitiesOnly {
-		return k
+	if !s.identitiesOnly {
+		for i, signer := range fromAgent {
+			k.add(signer, comments[i]+" (agent)")
+		}
 	}
-	for i, signer := range fromAgent {
-		k.add(signer, comments[i]+" (agent)")
+	for _, c := range k.certificates {
+		k.lacking = append(k.lacking, fmt.Sprintf("%s is for a key that is not offered, %s", c.file, ssh.FingerprintSHA256(c.Key)))
 	}
 	return k
 }
@@ -89,8 +102,25 @@ func (k *keyring) openAgent(ctx context.Context, socket string) (signers []ssh.S
 	return signers, comments
 }
 
-// add adds a key unless it is there already.
+// add adds a key, after the certificates for it, unless it is there already.
 func (k *keyring) add(signer ssh.Signer, name string) {
+	var others []certificate
+	for _, c := range k.certificates {
+		certified, err := ssh.NewCertSigner(c.Certificate, signer)
+		if err != nil { // it is for another key
+			others = append(others, c)
+			continue
+		}
+		if why := Unfit(c.Certificate, time.Now()); why != "" {
+			k.lacking = append(k.lacking, c.file+" "+why)
+			k.hints = append(k.hints, "have "+c.file+" made anew, by who signs the certificates")
+			continue
+		}
+		k.signers = append(k.signers, certified)
+		k.names = append(k.names, fmt.Sprintf("%s, %s", c.file, c))
+		k.certified = true
+	}
+	k.certificates = others
 	if indexOf(k.signers, signer.PublicKey()) < 0 {
 		k.signers = append(k.signers, signer)
 		k.names = append(k.names, name)
@@ -159,7 +189,11 @@ func indexOf(signers []ssh.Signer, key ssh.PublicKey) int {
 func (k *keyring) refused(user, retry string) error {
 	msg := fmt.Sprintf("it does not let %s in", user)
 	for i, signer := range k.signers {
-		msg += fmt.Sprintf("\noffered: %s %s", ssh.FingerprintSHA256(signer.PublicKey()), k.names[i])
+		key := signer.PublicKey()
+		if cert, ok := key.(*ssh.Certificate); ok { // as ssh-keygen -l has it
+			key = cert.Key
+		}
+		msg += fmt.Sprintf("\noffered: %s %s", ssh.FingerprintSHA256(key), k.names[i])
 	}
 	if k.signers == nil {
 		msg += ": there was no key to offer"
@@ -167,7 +201,11 @@ func (k *keyring) refused(user, retry string) error {
 	for _, why := range k.lacking {
 		msg += "\nnot offered: " + why
 	}
-	for _, hint := range append(k.hints, fmt.Sprintf("is %s the right user, and is the key in its ~/.ssh/authorized_keys there? more is told by: %s", user, retry)) {
+	hints := k.hints
+	if k.certified {
+		hints = append(hints, "does it trust the authority that signed the certificate (TrustedUserCAKeys there), and for "+user+"?")
+	}
+	for _, hint := range append(hints, fmt.Sprintf("is %s the right user, and is the key in its ~/.ssh/authorized_keys there? more is told by: %s", user, retry)) {
 		msg += "\nhint: " + hint
 	}
 	return errors.New(msg)

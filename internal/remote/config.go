@@ -7,63 +7,21 @@ import (
 	"os"
 	"os/exec"
 	"os/user"
-	"regexp"
 	"strconv"
 	"strings"
 
+	"github.com/betagouv/mrs-ops/internal/address"
 	"github.com/betagouv/mrs-ops/internal/local"
 )
 
-// target is what [Dial] is given, in parts.
-type target struct {
-	user, host string
-	port       int // 0 where the configuration decides
-}
-
-var (
-	userPattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`)
-	hostPattern = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?$`)
-	ipv6Pattern = regexp.MustCompile(`^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9._-]+)?$`)
-)
-
-// parseTarget reads "[user@]host[:port]"; an IPv6 address with a port is in
-// brackets, and ssh:// may stand before it all, as in ProxyJump of ssh_config(5).
-func parseTarget(text string) (target, error) {
-	var t target
-	rest := strings.TrimPrefix(text, "ssh://")
-	if i := strings.LastIndex(rest, "@"); i >= 0 {
-		t.user, rest = rest[:i], rest[i+1:]
-		if !userPattern.MatchString(t.user) {
-			return target{}, fmt.Errorf("%q: %q is no user name", text, t.user)
-		}
+// parseTarget reads what [Dial] is given; ssh:// may stand before it, as in
+// ProxyJump of ssh_config(5).
+func parseTarget(text string) (address.Address, error) {
+	at, err := address.Parse(strings.TrimPrefix(text, "ssh://"))
+	if err != nil {
+		return at, fmt.Errorf("%q: %w", text, err)
 	}
-	host, port := splitPort(rest)
-	if !hostPattern.MatchString(host) && !ipv6Pattern.MatchString(host) {
-		return target{}, fmt.Errorf("%q: %q is no host\nhint: it has the form [user@]host[:port]", text, host)
-	}
-	t.host = host
-	if port != "" {
-		n, err := strconv.ParseUint(port, 10, 16)
-		if err != nil || n == 0 {
-			return target{}, fmt.Errorf("%q: %q is no port", text, port)
-		}
-		t.port = int(n)
-	}
-	return t, nil
-}
-
-func splitPort(text string) (host, port string) {
-	if inner, ok := strings.CutPrefix(text, "["); ok {
-		if host, rest, ok := strings.Cut(inner, "]"); ok && (rest == "" || len(rest) > 1 && rest[0] == ':') {
-			return host, strings.TrimPrefix(rest, ":")
-		}
-		return text, ""
-	}
-	if strings.Count(text, ":") == 1 && !strings.HasSuffix(text, ":") {
-		host, port, _ = strings.Cut(text, ":")
-		return host, port
-	}
-	return text, ""
+	return at, nil
 }
 
 // settings is what the SSH configuration says about a target.
@@ -72,6 +30,7 @@ type settings struct {
 	port           int
 	alias          string // HostKeyAlias
 	identities     []string
+	certificates   []string // CertificateFile
 	identitiesOnly bool
 	agent          string // the agent's socket; empty for none
 	jumps          []string
@@ -86,18 +45,12 @@ type settings struct {
 //
 // Nothing else reads Match, Include and the defaults of the distribution
 // exactly as ssh does, and who is not let in looks into ssh's manual.
-func resolve(ctx context.Context, t target, config string) (*settings, error) {
+func resolve(ctx context.Context, t address.Address, config string) (*settings, error) {
 	argv := []string{"ssh", "-T", "-G"}
 	if config != "" {
 		argv = append(argv, "-F", config)
 	}
-	if t.user != "" {
-		argv = append(argv, "-l", t.user)
-	}
-	if t.port != 0 {
-		argv = append(argv, "-p", strconv.Itoa(t.port))
-	}
-	said, err := local.Output(ctx, append(argv, "--", t.host)...)
+	said, err := local.Output(ctx, append(argv, t.SSH()...)...)
 	if errors.Is(err, exec.ErrNotFound) {
 		return nil, errors.New("ssh is not installed, and it is what reads the SSH configuration\nhint: install the package openssh-client (Debian) or openssh-clients (RedHat)")
 	}
@@ -108,7 +61,7 @@ func resolve(ctx context.Context, t target, config string) (*settings, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseSettings(said, t.host, me, os.Getenv)
+	return parseSettings(said, t.Host, me, os.Getenv)
 }
 
 // parseSettings reads what `ssh -G` printed about the host of the given name,
@@ -142,14 +95,19 @@ func parseSettings(text, name string, me *user.User, getenv func(string) string)
 	}
 	expand := s.expander(name, me)
 	var errs []error
-	for _, path := range said["identityfile"] {
-		if path == "none" {
-			continue
+	files := func(key string) (paths []string) {
+		for _, path := range said[key] {
+			if path == "none" {
+				continue
+			}
+			expanded, err := expand(path)
+			errs = append(errs, err)
+			paths = append(paths, expanded)
 		}
-		expanded, err := expand(path)
-		errs = append(errs, err)
-		s.identities = append(s.identities, expanded)
+		return paths
 	}
+	s.identities = files("identityfile")
+	s.certificates = files("certificatefile")
 	s.agent = getenv("SSH_AUTH_SOCK")
 	if values := said["identityagent"]; values != nil {
 		var err error
@@ -213,10 +171,10 @@ func splitPaths(list string) []string {
 // check returns what in the settings can't be connected to.
 func (s *settings) check() error {
 	var errs []error
-	if !hostPattern.MatchString(s.host) && !ipv6Pattern.MatchString(s.host) {
+	if !address.IsHost(s.host) {
 		errs = append(errs, fmt.Errorf("the HostName %q is no host", s.host))
 	}
-	if !userPattern.MatchString(s.user) {
+	if !address.IsUser(s.user) {
 		errs = append(errs, fmt.Errorf("the User %q is no user name", s.user))
 	}
 	if s.port < 1 || s.port > 65535 {

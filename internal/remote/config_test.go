@@ -8,20 +8,18 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/betagouv/mrs-ops/internal/address"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
 
-func TestATargetIsReadAsSSHReadsIt(t *testing.T) {
-	for text, want := range map[string]target{
-		"staging.mrs.beta.gouv.fr": {host: "staging.mrs.beta.gouv.fr"},
-		"jpic@staging":             {user: "jpic", host: "staging"},
-		"jpic@staging:2222":        {user: "jpic", host: "staging", port: 2222},
-		"10.0.0.1:22":              {host: "10.0.0.1", port: 22},
-		"2001:db8::1":              {host: "2001:db8::1"},
-		"[2001:db8::1]:2222":       {host: "2001:db8::1", port: 2222},
-		"root@[fe80::1%eth0]":      {user: "root", host: "fe80::1%eth0"},
-		"ssh://jpic@staging:2222":  {user: "jpic", host: "staging", port: 2222},
+func TestAJumpHostIsReadInTheFormsThatSSHPrints(t *testing.T) {
+	for text, want := range map[string]address.Address{
+		"bob@a:23":                {User: "bob", Host: "a", Port: 23},
+		"[10.0.0.1]:22":           {Host: "10.0.0.1", Port: 22}, // what is numeric is in brackets
+		"ssh://jpic@staging:2222": {User: "jpic", Host: "staging", Port: 2222},
+		"ssh://[2001:db8::1]":     {Host: "2001:db8::1"},
 	} {
 		if got, err := parseTarget(text); got != want || err != nil {
 			t.Errorf("%s: got %+v, %v, want %+v", text, got, err, want)
@@ -29,30 +27,27 @@ func TestATargetIsReadAsSSHReadsIt(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoTargetIsRefused(t *testing.T) {
-	for _, text := range []string{
-		"", "@", "jpic@", "@host", "-oProxyCommand=x", "host -v", "ho'st", "$(id)", "host;id", "a\nb", "-l@host", "a b@host",
-		"host:", "host:0", "host:65536", "host:ssh", "host:22:22", "[::1", "[::1]x", "[::1]:", "a@b@c d", "host-", ".",
+func TestSSHReadsItsConfigurationForAnyFormOfAHost(t *testing.T) {
+	config := write(t, t.TempDir()+"/config", "Host 2001:db8::*\nPort 2200\nUserKnownHostsFile /dev/null\n")
+	for text, want := range map[string]string{
+		"root@[2001:db8::1]":      "root 2001:db8::1 2200 [2001:db8::1]:2200",
+		"root@[2001:db8::1]:22":   "root 2001:db8::1 22 2001:db8::1",
+		"root@[2001:DB8:0::1]:22": "root 2001:db8::1 22 2001:db8::1",
+		"user@host:2222":          "user host 2222 [host]:2222",
+		"user@host":               "user host 22 host",
 	} {
-		if got, err := parseTarget(text); err == nil {
-			t.Errorf("%q: got %+v", text, got)
-		}
-	}
-}
-
-func FuzzNothingBecomesAnOptionOfSSH(f *testing.F) {
-	for _, seed := range []string{"jpic@staging:22", "[::1]:22", "-oX=y", "a@-l", "ssh://x"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		got, err := parseTarget(text)
+		at, err := parseTarget(text)
 		if err != nil {
-			return
+			t.Fatal(err)
 		}
-		if got.host == "" || strings.HasPrefix(got.host, "-") || strings.HasPrefix(got.user, "-") || strings.ContainsAny(got.host+got.user, " \t\n'\"$`;|&<>\\\x00") {
-			t.Errorf("%q: %+v", text, got)
+		s, err := resolve(t.Context(), at, config)
+		if err != nil {
+			t.Fatal(err)
 		}
-	})
+		if got := fmt.Sprint(s.user, " ", s.host, " ", s.port, " ", s.knownName()); got != want {
+			t.Errorf("%s: got %s, want %s", text, got, want)
+		}
+	}
 }
 
 // TestWhatSSHSaysBecomesSettings reads recorded output of `ssh -G`.

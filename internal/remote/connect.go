@@ -112,13 +112,7 @@ func retry(name string, opts Options, flags ...string) string {
 	if err != nil {
 		return "ssh"
 	}
-	if t.user != "" {
-		argv = append(argv, "-l", t.user)
-	}
-	if t.port != 0 {
-		argv = append(argv, "-p", strconv.Itoa(t.port))
-	}
-	return local.Quote(append(argv, t.host)...)
+	return local.Quote(append(argv, t.SSH()...)...)
 }
 
 func dial(ctx context.Context, address string, over *link) (net.Conn, error) {

@@ -50,9 +50,9 @@ func TestWhyThereIsNoConnectionIsSaidWithTheMend(t *testing.T) {
 
 func TestTheCommandForAPersonGetsToTheSameHost(t *testing.T) {
 	for target, want := range map[string]string{
-		"box":              "ssh -v -F 'my config' box",
-		"jpic@box:2222":    "ssh -v -F 'my config' -l jpic -p 2222 box",
-		"ssh://[::1]:2222": "ssh -v -F 'my config' -p 2222 ::1",
+		"box":              "ssh -v -F 'my config' -- box",
+		"jpic@box:2222":    "ssh -v -F 'my config' -l jpic -p 2222 -- box",
+		"ssh://[::1]:2222": "ssh -v -F 'my config' -p 2222 -- ::1",
 	} {
 		if got := retry(target, Options{Config: "my config"}, "-v"); got != want {
 			t.Errorf("%s: got %s, want %s", target, got, want)

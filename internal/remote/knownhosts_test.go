@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
@@ -51,6 +52,7 @@ func TestAHostKeyIsBelievedRefusedOrUnknown(t *testing.T) {
 	right, wrong := publicOf(t, 'r'), publicOf(t, 'w')
 	const believed, changed, unknown, revoked = "", "has changed", "is not known", "is revoked"
 	for name, test := range map[string]struct {
+		host  string
 		port  int
 		alias string
 		text  string
@@ -81,12 +83,17 @@ func TestAHostKeyIsBelievedRefusedOrUnknown(t *testing.T) {
 		"another key is revoked":           {text: line("box.example", right) + "@revoked * " + line("", wrong)[1:], want: believed},
 		"the key of an authority":          {text: "@cert-authority * " + line("", right)[1:], want: unknown},
 		"nothing":                          {want: unknown},
+		"IPv6":                             {host: "2001:db8::1", text: line("2001:db8::1", right), want: believed},
+		"IPv6, by hash":                    {host: "2001:db8::1", text: line(knownhosts.HashHostname("2001:db8::1"), right), want: believed},
+		"IPv6 on a port":                   {host: "2001:db8::1", port: 2222, text: line("[2001:db8::1]:2222", right), want: believed},
+		"IPv6 on a port, known by port 22": {host: "2001:db8::1", port: 2222, text: line("2001:db8::1", right), want: believed},
+		"IPv6 on another port":             {host: "2001:db8::1", port: 2222, text: line("[2001:db8::1]:2223", right), want: unknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if test.port == 0 {
 				test.port = 22
 			}
-			k := knowing(t, &settings{host: "Box.Example", port: test.port, alias: test.alias, strict: "ask"}, test.text)
+			k := knowing(t, &settings{host: cmp.Or(test.host, "Box.Example"), port: test.port, alias: test.alias, strict: "ask"}, test.text)
 			err := k.check(right)
 			if (err == nil) != (test.want == believed) || err != nil && !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %q", err, test.want)

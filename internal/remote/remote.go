@@ -13,6 +13,8 @@ import (
 	"io"
 	"net"
 	"time"
+
+	"github.com/betagouv/mrs-ops/internal/address"
 )
 
 // Options are what [Dial] does not take from the SSH configuration. The zero
@@ -60,13 +62,13 @@ type Host struct {
 	sudo bool
 }
 
-// Dial connects to target, "[user@]host[:port]", as ssh(1) would without a
-// terminal: it asks nobody anything.
+// Dial connects to target, [USER@]HOST[:PORT] as [address.Parse] reads it, as
+// ssh(1) would without a terminal: it asks nobody anything.
 //
 // `ssh -G` tells what the configuration says; heeded are HostName, User, Port,
-// IdentityFile, IdentitiesOnly, IdentityAgent, ProxyJump, UserKnownHostsFile,
-// GlobalKnownHostsFile, HashKnownHosts, HostKeyAlias, StrictHostKeyChecking and
-// ForwardAgent. Unlike ssh, a host whose key has changed is refused under
+// IdentityFile, CertificateFile, IdentitiesOnly, IdentityAgent, ProxyJump,
+// UserKnownHostsFile, GlobalKnownHostsFile, HashKnownHosts, HostKeyAlias,
+// StrictHostKeyChecking and ForwardAgent. Unlike ssh, a host whose key has changed is refused under
 // `StrictHostKeyChecking no` too, and a ProxyCommand is an error.
 //
 // Commands end when ctx does; the connection stays until [Host.Close].
@@ -93,14 +95,14 @@ type Way struct {
 	Key        string
 }
 
-// At makes it the way to another address of the same host,
-// "[user@]host[:port]".
-func (w *Way) At(address string) error {
-	t, err := parseTarget(address)
+// At makes it the way to another address of the same host, of the form that
+// [Dial] takes.
+func (w *Way) At(place string) error {
+	t, err := address.Parse(place)
 	if err != nil {
 		return err
 	}
-	w.Host, w.Port, w.User = t.host, cmp.Or(t.port, 22), cmp.Or(t.user, w.User)
+	w.Host, w.Port, w.User = t.Host, cmp.Or(t.Port, 22), cmp.Or(t.User, w.User)
 	return nil
 }
 

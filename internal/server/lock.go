@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 
 	"github.com/bitfield/script"
@@ -61,22 +62,75 @@ func (b *Busy) Error() string {
 // released, or the connection is lost. The error is a [*Busy]
 // where somebody else has it.
 func (s *Server) Lock(who, what string, progress func(line string)) (*Lock, error) {
+	token := rand.Text()
+	lock, said, err := s.hold(progress, holdScript, s.Project, token, who, what)
+	if local.ExitCode(err) == 75 {
+		busy := &Busy{Name: s.Name}
+		_ = json.Unmarshal([]byte(said), &busy.Holder)
+		return nil, busy
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s can't be locked: %w", s.Name, err)
+	}
+	lock.Token = token
+	return lock, nil
+}
+
+// locks is the folder of the locks on a server.
+const locks = "/run/lock/mrs-ops"
+
+// workScript holds what deployments, backups and restores hold while they are at
+// work (PROJECT.work) until its input ends. Exit status: 75 where it is not free
+// within so many seconds.
+const workScript = `
+set -euo pipefail
+# A line in any case: who waits for it closes our input then.
+trap 'echo not held' EXIT
+mkdir -p "$1"
+exec 8>>"$1/$2.work"
+flock --timeout "$3" --conflict-exit-code 75 8
+trap - EXIT
+echo held
+while IFS= read -r _; do :; done`
+
+// ErrAtWork is the error where something that was begun before does not end.
+var ErrAtWork = errors.New("a backup, a restore or an earlier deployment does not end")
+
+// Work holds off whatever works on the instance, backups among it, until the lock
+// is released or the connection is lost. What is at work already is waited for,
+// up to patience; then the error is [ErrAtWork].
+func (s *Server) Work(patience time.Duration) (*Lock, error) {
+	return s.work(locks, patience)
+}
+
+func (s *Server) work(folder string, patience time.Duration) (*Lock, error) {
+	// A timeout of 0 is none to flock.
+	seconds := strconv.Itoa(max(1, int(patience.Seconds())))
+	lock, _, err := s.hold(func(string) {}, workScript, folder, s.Project, seconds)
+	if local.ExitCode(err) == 75 {
+		return nil, fmt.Errorf("%s: %w\nhint: see who, on the server: fuser -v %s/%s.work", s.Name, ErrAtWork, folder, s.Project)
+	}
+	return lock, err
+}
+
+// hold runs a script that says "held" once it holds something, until its input
+// ends, and hands each further line to progress. Where it says something else,
+// that is returned with the error that the script ended with.
+func (s *Server) hold(progress func(line string), text string, args ...string) (lock *Lock, said string, err error) {
 	r, w := io.Pipe()
-	lock := &Lock{Token: rand.Text(), input: w, ended: make(chan error, 1)}
-	out := s.ScriptFrom(script.NewPipe().WithReader(r), holdScript, s.Project, lock.Token, who, what)
+	lock = &Lock{input: w, ended: make(chan error, 1)}
+	out := s.ScriptFrom(script.NewPipe().WithReader(r), text, args...)
 	lines := bufio.NewScanner(out)
 	if !lines.Scan() || lines.Text() != "held" {
 		w.Close()
-		said := lines.Text()
+		said = lines.Text()
 		for lines.Scan() { // to the error
 		}
-		err := errors.Join(lines.Err(), out.Error())
-		if local.ExitCode(err) == 75 {
-			busy := &Busy{Name: s.Name}
-			_ = json.Unmarshal([]byte(said), &busy.Holder)
-			return nil, busy
+		err = errors.Join(lines.Err(), out.Error())
+		if err == nil {
+			err = errors.New("it does not say that it holds")
 		}
-		return nil, fmt.Errorf("%s can't be locked: %w", s.Name, err)
+		return nil, said, err
 	}
 	go func() {
 		for lines.Scan() {
@@ -84,7 +138,7 @@ func (s *Server) Lock(who, what string, progress func(line string)) (*Lock, erro
 		}
 		lock.ended <- lines.Err()
 	}()
-	return lock, nil
+	return lock, "", nil
 }
 
 // Release gives the instance free. What still works under the lock is ended

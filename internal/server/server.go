@@ -30,8 +30,8 @@ import (
 // Here is the server of an instance that is deployed on this machine.
 const Here = "localhost"
 
-// kept is where the stacks of ephemeral instances are (cookbook, "Compose").
-const kept = "/root/.yourlabs.compose"
+// Ephemerals is where the stacks of ephemeral instances are (cookbook, "Compose").
+const Ephemerals = "/root/.yourlabs.compose"
 
 // Server is an instance where it runs. [Server.Close] ends what it holds open.
 type Server struct {
@@ -83,7 +83,7 @@ func Folder(inst *instance.Instance) string {
 	if inst.Persistent() {
 		return inst.Get("home")
 	}
-	return path.Join(kept, inst.Project())
+	return path.Join(Ephemerals, inst.Project())
 }
 
 // For returns the same connection for another instance on the same server.
