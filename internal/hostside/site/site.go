@@ -51,7 +51,6 @@ func (s Site) Answers(ctx context.Context, container string, within time.Duratio
 	if within == 0 {
 		return s.Ask(ctx, way)
 	}
-	within = max(within, time.Second)
 	waiting, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	err := s.Wait(waiting, way)
