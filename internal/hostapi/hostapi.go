@@ -4,7 +4,10 @@
 // It must not know how either side does its part.
 package hostapi
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Deploy asks for a deployment of an instance on the server that reads it. It has
 // secrets in it: it travels by standard input.
@@ -91,4 +94,13 @@ type Holder struct {
 	What  string `json:"what"`
 	PID   string `json:"pid"`   // on the server
 	Since int64  `json:"since"` // Unix seconds
+}
+
+// String says who, what and since when.
+func (h Holder) String() string {
+	if h.Who == "" { // between taking the lock and writing it down
+		return "somebody, since this moment"
+	}
+	since := time.Unix(h.Since, 0)
+	return fmt.Sprintf("%s: %s, since %s (%s)", h.Who, h.What, since.Format("15:04:05"), time.Since(since).Round(time.Second))
 }
