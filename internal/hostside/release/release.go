@@ -32,6 +32,12 @@ type Image struct {
 	Config  string // Compose's sum of the service's configuration
 }
 
+// Same reports whether a service had the same image and configuration, however the
+// image is called.
+func (i Image) Same(other Image) bool {
+	return i.Service == other.Service && i.ID == other.ID && i.Config == other.Config
+}
+
 // Folder is the releases of a stack.
 type Folder string
 

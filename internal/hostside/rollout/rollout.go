@@ -184,7 +184,9 @@ type step struct {
 func Run(ctx context.Context, d hostapi.Deploy, host Host, talk Talk) (hostapi.Deployed, int, error) {
 	r := &rollout{asked: d, Host: host, Talk: talk, releases: release.Of(d.Folder), images: map[string]string{}}
 	if err := r.prepare(ctx); err != nil {
-		return hostapi.Deployed{}, 0, r.failed(ctx, err, r.untag(context.WithoutCancel(ctx)), false)
+		bounded, stop := r.whoeverLeaves(ctx)
+		defer stop()
+		return hostapi.Deployed{}, 0, r.failed(ctx, err, r.untag(bounded), false)
 	}
 	plan := r.plan()
 	for n, s := range plan {
@@ -193,13 +195,24 @@ func Run(ctx context.Context, d hostapi.Deploy, host Host, talk Talk) (hostapi.D
 			err = s.do(ctx)
 		}
 		if err != nil {
-			undone, began := r.undo(context.WithoutCancel(ctx), plan[:n+1])
+			bounded, stop := r.whoeverLeaves(ctx)
+			defer stop()
+			undone, began := r.undo(bounded, plan[:n+1])
 			return hostapi.Deployed{}, 0, r.failed(ctx, err, undone, began)
 		}
 	}
 	// There is no way back: what follows is done whoever wants us to end.
-	r.settle(context.WithoutCancel(ctx))
+	bounded, stop := r.whoeverLeaves(ctx)
+	defer stop()
+	r.settle(bounded)
 	return r.result(), r.release, nil
+}
+
+// whoeverLeaves returns a context that goes on though whoever began has left, and
+// has a bound of its own: an engine may hang.
+func (r *rollout) whoeverLeaves(ctx context.Context) (context.Context, context.CancelFunc) {
+	bound := 2*r.timeout() + time.Duration(r.asked.Drain)*time.Second + 10*time.Minute
+	return context.WithTimeoutCause(context.WithoutCancel(ctx), bound, fmt.Errorf("the host did not do it within %v", bound))
 }
 
 // plan is all that is done once everything is prepared, in this order. Whatever
@@ -209,7 +222,7 @@ func (r *rollout) plan() []step {
 		r.how = "nothing to change"
 		return []step{
 			{"see that what runs is right", r.stillRight, nil},
-			{"keep it as a release, if none is kept", r.keepFirst, nil},
+			{"keep it as a release, unless it is one", r.keepUnlessKept, nil},
 		}
 	}
 	for _, c := range r.changes {
@@ -227,7 +240,7 @@ func (r *rollout) plan() []step {
 		r.how = "started"
 		return append(steps,
 			step{"start the stack", r.start, nil},
-			step{"keep it as a release", r.keepFirst, nil})
+			step{"keep it as a release", r.keepUnlessKept, nil})
 	case why != "" && r.changesApplication():
 		r.how = "started anew"
 		return append(steps,

@@ -28,18 +28,26 @@ func (r *rollout) stillRight(ctx context.Context) error {
 	return r.visited(ctx)
 }
 
-// keepFirst keeps what runs as a release, unless it is one.
-func (r *rollout) keepFirst(ctx context.Context) error {
+// keepUnlessKept keeps what runs as a release, unless the newest one is just that:
+// a rollout that was killed may have come that far.
+func (r *rollout) keepUnlessKept(ctx context.Context) error {
 	n, err := r.releases.Newest()
 	if err != nil {
 		return err
 	}
-	if n > 0 && len(r.changes) == 0 {
-		r.release = n
-		r.commit, err = r.commitOf(ctx)
-		return errors.Join(err, r.replaceCurrent())
+	kept, _ := r.releases.Images(n) // what can't be read is kept anew
+	runs, err := r.runs(ctx)
+	if err != nil {
+		return err
 	}
-	return r.keep(ctx)
+	if n == 0 || !slices.EqualFunc(kept, runs, release.Image.Same) {
+		return r.keep(ctx)
+	}
+	r.release = n
+	if r.commit, err = r.commitOf(ctx); err != nil {
+		return err
+	}
+	return r.replaceCurrent()
 }
 
 // replaceCurrent has what is to run be what runs, for the next boot and whoever
@@ -182,7 +190,7 @@ func (r *rollout) up(ctx context.Context, file string) error {
 // bringBack has all services run as current has them.
 func (r *rollout) bringBack(ctx context.Context) error {
 	r.Say("going back to what ran before")
-	err := r.untag(ctx)
+	err := errors.Join(r.openOld(ctx), r.untag(ctx))
 	if e := r.Up(ctx, r.path(current), compose.Up{Orphans: true, Wait: r.timeout()}); e != nil {
 		err = errors.Join(err, r.refused(e, "what ran before does not start"))
 	}
@@ -363,26 +371,34 @@ func (r *rollout) commitOf(ctx context.Context) (string, error) {
 	return c.Env["GIT_COMMIT"], err
 }
 
-// keep has what runs now be current, and a release.
-func (r *rollout) keep(ctx context.Context) (err error) {
-	if r.commit, err = r.commitOf(ctx); err != nil {
-		return err
-	}
-	var images []release.Image
+// runs returns the images of what runs now.
+func (r *rollout) runs(ctx context.Context) (images []release.Image, err error) {
 	for _, s := range r.services {
 		c, err := r.newest(ctx, s.Name)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if c.ID == "" {
 			continue
 		}
 		image, err := r.Image(ctx, c.Image)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		images = append(images, release.Image{Service: s.Name, Name: s.Image, ID: c.Image,
 			Digest: release.DigestOf(s.Image, image.Digests), Config: c.ConfigHash()})
+	}
+	return images, nil
+}
+
+// keep has what runs now be current, and a release.
+func (r *rollout) keep(ctx context.Context) (err error) {
+	if r.commit, err = r.commitOf(ctx); err != nil {
+		return err
+	}
+	images, err := r.runs(ctx)
+	if err != nil {
+		return err
 	}
 	content, err := os.ReadFile(r.path(next))
 	if err != nil {
