@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/answer"
+	"github.com/betagouv/mrs-ops/internal/hostside/application"
 	"github.com/betagouv/mrs-ops/internal/hostside/compose"
 	"github.com/betagouv/mrs-ops/internal/hostside/database"
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
@@ -80,8 +81,8 @@ func (s *server) Log(ctx context.Context, c docker.Container) string {
 	for _, said := range c.Checks[max(0, len(c.Checks)-3):] {
 		fmt.Fprintf(&text, "\n%s", strings.TrimSpace(said))
 	}
-	log, _ := exec.CommandContext(ctx, "docker", "logs", "--tail", "50", c.ID).CombinedOutput()
-	fmt.Fprintf(&text, "\n== the last lines of its log\n%s", bytes.TrimSpace(log))
+	log, _ := exec.CommandContext(ctx, "docker", "logs", "--tail", "5000", c.ID).CombinedOutput()
+	fmt.Fprintf(&text, "\n== the first exception and the last lines of its log, without requests\n%s", application.Telling(string(log), 50))
 	return text.String()
 }
 
