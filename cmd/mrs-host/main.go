@@ -38,7 +38,6 @@ const usage = `usage: mrs-host COMMAND [-option=value …] [CONTAINER …]
   moment      waits until no job of the application runs within -lead, by the clock of the container
   quit        has the application in the containers end what it serves, and then itself
   restart     the same, after which the engine starts them again
-  drain       ends and removes containers, once what they are serving is served
 `
 
 // options are those of all commands, so that a script can keep them in one list.
@@ -62,7 +61,7 @@ func main() {
 	}
 	defer stop()
 	commands := map[string]func(context.Context, options) error{
-		"answers": answers, "proves": proves, "developers": developers, "migrated": migrated, "drain": drained, "quit": quit, "restart": restart, "moment": moment, "known": known,
+		"answers": answers, "proves": proves, "developers": developers, "migrated": migrated, "quit": quit, "restart": restart, "moment": moment, "known": known,
 		"keeps": keeps, "takes": takes, "deploy": deploy,
 	}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
@@ -205,12 +204,4 @@ func restart(ctx context.Context, o options) error {
 		}
 	}
 	return nil
-}
-
-func drained(ctx context.Context, o options) error {
-	cut, err := drain.Drain(ctx, drain.Docker{}, o.port, drain.Limits{Requests: o.within, Quit: endsWithin}, o.containers...)
-	if cut > 0 {
-		fmt.Printf("%d connections were still open after %v, and were cut\n", cut, o.within)
-	}
-	return err
 }
