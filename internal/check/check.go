@@ -52,7 +52,7 @@ const folder = ".test"
 
 // A Campaign strikes at random moments, for as long as it is told.
 type Campaign struct {
-	For  time.Duration
+	For time.Duration
 	// Seed is what its trials are drawn from: N, or N.K for trial K of N alone; empty: a new one. With "whole" nothing is
 	// drawn, and what is tried as a whole is tried once each.
 	Seed string
