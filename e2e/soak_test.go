@@ -20,7 +20,7 @@ import (
 // tests show of each named phase once, it looks for between the phases.
 var (
 	soakFor  = flag.Duration("for", time.Hour, "how long new trials begin")
-	soakSeed = flag.String("seed", "1", "what the trials are drawn from: a number; N.K repeats trial K of N alone")
+	soakSeed = flag.String("seed", "1", "what the trials are drawn from: a number; N.K repeats trial K of N alone; whole: nothing is drawn, what is tried as a whole is, once each")
 )
 
 // operation is what is interrupted.
@@ -39,7 +39,7 @@ var blows = append([]struck{
 	{"the power goes, and names are synced", func(t *testing.T, l rehearsal, _ began) { l.powerCutWhen(t, names, "true") }},
 	{"the host is restarted", func(t *testing.T, l rehearsal, _ began) { l.reboot(t) }},
 	{"what works on the host is killed", func(_ *testing.T, l rehearsal, _ began) {
-		_, _ = l.shell("staging", `pkill -9 -f '(backup|restore|deploy|drill)\.sh' || true`)
+		_, _ = l.shell("staging", `pkill -9 -f '(backup|restore|drill)\.sh|[m]rs-host-[0-9a-f]* deploy' || true`)
 	}},
 	{"restic, pg_dump and pg_restore are killed", func(_ *testing.T, l rehearsal, _ began) {
 		_, _ = l.shell("staging", "pkill -9 -x 'restic|pg_dump|pg_restore' || true")
@@ -113,12 +113,14 @@ func operations() []*operation {
 // images are the two releases of staging that deployments of the campaign take turns with.
 var images [2]string
 
-// wholeTrial draws one of what is tried as a whole, since it takes minutes.
-func wholeTrial(r *rand.Rand, l rehearsal) (name string, try func(t *testing.T)) {
-	type trial struct {
-		name string
-		try  func(t *testing.T)
-	}
+// trial is one of what is tried as a whole, since it takes minutes.
+type trial struct {
+	name string
+	try  func(t *testing.T)
+}
+
+// wholeTrials are all of them.
+func wholeTrials(l rehearsal) []trial {
 	all := []trial{
 		{"a repository on sftp", func(t *testing.T) { sftpRepository(t, l) }},
 		{"a repository on S3", func(t *testing.T) { l.vault(t, newS3) }},
@@ -137,8 +139,7 @@ func wholeTrial(r *rand.Rand, l rehearsal) (name string, try func(t *testing.T))
 			}})
 		}
 	}
-	chosen := all[r.IntN(len(all))]
-	return chosen.name, chosen.try
+	return all
 }
 
 // deployedUnderLoad deploys production three times while visitors come, over more than 100,000 requests' rows, which
@@ -226,7 +227,7 @@ func (l rehearsal) goodSnapshots(t *testing.T) (n int) {
 func (l rehearsal) quiet(t *testing.T) {
 	t.Helper()
 	l.sh(t, "staging", `n=0
-while pgrep -f '(backup|restore|deploy|drill|prune)\.sh|[p]gcopy-' >/dev/null || systemctl list-units 'mrs-staging-*' --no-legend --plain | grep -q ' activating '; do
+while pgrep -f '(backup|restore|drill|prune)\.sh|[m]rs-host-[0-9a-f]* deploy|[p]gcopy-' >/dev/null || systemctl list-units 'mrs-staging-*' --no-legend --plain | grep -q ' activating '; do
   ((++n < 600)) || { ps -eo args | grep -E 'mrs-|[.]sh' >&2; exit 1; }
   sleep 0.5
 done
@@ -249,26 +250,29 @@ func (l rehearsal) fresh(t *testing.T) {
 }
 
 func TestSoak(t *testing.T) {
-	form := regexp.MustCompile(`^(\d+)(?:\.(\d+))?$`).FindStringSubmatch(*soakSeed)
+	form := regexp.MustCompile(`^(?:whole|(\d+)(?:\.(\d+))?)$`).FindStringSubmatch(*soakSeed)
 	if form == nil {
-		t.Fatalf("-seed=%s: a number, or N.K", *soakSeed)
+		t.Fatalf("-seed=%s: a number, N.K, or whole", *soakSeed)
 	}
-	seed, err := strconv.ParseUint(form[1], 10, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
+	seed, _ := strconv.ParseUint(form[1], 10, 64)
 	l := inTheLab(t, "production", "staging")
 	l.clone = l.with("DB_READER=reader")
 	images = [2]string{l.image(t, "soak-1", "1111111"), l.image(t, "soak-2", "2222222")}
 	l.disk(t)
 	l.fresh(t)
-	all := operations()
+	all, whole := operations(), wholeTrials(l)
+	if *soakSeed == "whole" {
+		for _, w := range whole {
+			t.Run(w.name, w.try)
+		}
+		return
+	}
 
 	trial := func(k int) (well bool) {
 		r := rand.New(rand.NewPCG(seed, uint64(k)))
 		if r.IntN(12) == 0 {
-			name, try := wholeTrial(r, l)
-			return t.Run(fmt.Sprintf("%d.%d: %s", seed, k, name), try)
+			w := whole[r.IntN(len(whole))]
+			return t.Run(fmt.Sprintf("%d.%d: %s", seed, k, w.name), w.try)
 		}
 		op, blow, part := all[r.IntN(len(all))], blows[r.IntN(len(blows))], r.Float64()
 		name := fmt.Sprintf("%d.%d: during %s %s, after %.0f %% of it", seed, k, op.name, blow.name, 100*part)

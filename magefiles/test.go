@@ -65,7 +65,8 @@ func (Test) One(ctx context.Context, name string, keep *bool) error {
 // Soak strikes deployments, backups, restores and copies in the lab at random moments, for 1h or -for=.
 //
 // What happens, to what and when, is drawn from a seed, which is printed; each finding tells the
-// -seed= that repeats it. It goes on after a finding, and fails at the end.
+// -seed= that repeats it. It goes on after a finding, and fails at the end. -seed=whole draws nothing: what is tried
+// as a whole, since it takes minutes, is tried once each.
 func (Test) Soak(ctx context.Context, For *time.Duration, seed *string) error {
 	start := time.Now()
 	if err := setup.Need(ctx, console.Say, setup.Test...); err != nil {

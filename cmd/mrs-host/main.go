@@ -5,14 +5,9 @@ package main
 
 import (
 	"context"
-	"encoding/base64"
-	"errors"
 	"flag"
 	"fmt"
 	"maps"
-	"net"
-	"net/http"
-	"net/url"
 	"os"
 	"os/signal"
 	"slices"
@@ -25,12 +20,13 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/database"
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
 	"github.com/betagouv/mrs-ops/internal/hostside/drain"
-	"github.com/betagouv/mrs-ops/internal/hostside/jobs"
 	"github.com/betagouv/mrs-ops/internal/hostside/pgversion"
+	"github.com/betagouv/mrs-ops/internal/hostside/site"
 )
 
 const usage = `usage: mrs-host COMMAND [-option=value …] [CONTAINER …]
 
+  deploy      carries out the request on standard input: what is to run replaces what runs
   answers     waits until the site answers as it has to, or the container that is named
   proves      proves that the container uses the database that is backed up
   developers  has test data and the superuser dev in the container, and checks that dev gets in
@@ -42,7 +38,6 @@ const usage = `usage: mrs-host COMMAND [-option=value …] [CONTAINER …]
   moment      waits until no job of the application runs within -lead, by the clock of the container
   quit        has the application in the containers end what it serves, and then itself
   restart     the same, after which the engine starts them again
-  drain       ends and removes containers, once what they are serving is served
 `
 
 // options are those of all commands, so that a script can keep them in one list.
@@ -66,8 +61,8 @@ func main() {
 	}
 	defer stop()
 	commands := map[string]func(context.Context, options) error{
-		"answers": answers, "proves": proves, "developers": developers, "migrated": migrated, "drain": drained, "quit": quit, "restart": restart, "moment": moment, "known": known,
-		"keeps": keeps, "takes": takes,
+		"answers": answers, "proves": proves, "developers": developers, "migrated": migrated, "quit": quit, "restart": restart, "moment": moment, "known": known,
+		"keeps": keeps, "takes": takes, "deploy": deploy,
 	}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
 		fmt.Fprint(os.Stderr, usage)
@@ -128,85 +123,30 @@ func (o options) container(ctx context.Context) (docker.Container, error) {
 	return docker.Inspect(ctx, o.containers[0])
 }
 
+// at is the site, and where the application listens.
+func (o options) at() site.Site { return site.Site{Site: o.site, Port: o.port} }
+
 func answers(ctx context.Context, o options) error {
-	way := answer.Way{Dial: answer.Visitor, Every: time.Second}
+	container := ""
 	if len(o.containers) > 0 {
-		way = answer.Way{Behind: true, Every: 250 * time.Millisecond}
-		way.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-			c, err := o.container(ctx) // one that crashes gets other networks, or none
-			switch {
-			case err != nil:
-				return nil, err
-			case c.Restarts > 0:
-				return nil, answer.Final(errors.New("it crashes at start"))
-			case !c.Running:
-				return nil, answer.Final(errors.New("it does not run any more"))
-			}
-			return c.Loopback(o.port)(ctx, network, address)
-		}
+		container = o.containers[0]
 	}
-	if o.within == 0 {
-		return o.site.Ask(ctx, way)
-	}
-	ctx, cancel := context.WithTimeout(ctx, o.within)
-	defer cancel()
-	err := o.site.Wait(ctx, way)
-	if ctx.Err() != nil && err != nil {
-		return fmt.Errorf("%w within %v", err, o.within)
-	}
-	return err
+	return o.at().Answers(ctx, container, o.within)
 }
 
 func proves(ctx context.Context, o options) error {
 	if len(o.containers) != 1 {
 		return fmt.Errorf("name one container, not %d", len(o.containers))
 	}
-	app := database.App{Container: o.containers[0], Port: o.port, URL: o.site.URL, Path: o.lookup}
-	return database.Prove(ctx, app, o.want)
+	return o.at().Proves(ctx, o.containers[0], o.lookup, o.want)
 }
-
-// dev is the superuser of what is not production, and its password.
-const dev = "dev"
 
 func developers(ctx context.Context, o options) error {
 	c, err := o.container(ctx)
 	if err != nil {
 		return err
 	}
-	if o.fixtures {
-		// Who has worked with the data finds it as it was left.
-		there, err := application.MRS.Has(ctx, c.Exec, dev)
-		if err != nil {
-			return err
-		}
-		if !there {
-			if err := application.MRS.Fill(ctx, c.Exec); err != nil {
-				return err
-			}
-		}
-	}
-	if err := application.MRS.OpenTo(ctx, c.Exec, dev, dev); err != nil {
-		return err
-	}
-	return o.letIn(ctx, c)
-}
-
-// letIn checks that the site lets dev in, where it asks for a password.
-func (o options) letIn(ctx context.Context, c docker.Container) error {
-	if !o.site.BasicAuth {
-		return nil
-	}
-	page, err := url.Parse(o.site.URL + o.site.Path)
-	if err != nil {
-		return err
-	}
-	way := answer.Way{Dial: c.Loopback(o.port), Behind: true}
-	password := base64.StdEncoding.EncodeToString([]byte(dev + ":" + dev))
-	status, _, err := way.Get(ctx, page, http.Header{"Authorization": {"Basic " + password}})
-	if err == nil && status >= 400 {
-		err = fmt.Errorf("%s, asked by dev with the password dev, answers %d", o.site.URL, status)
-	}
-	return err
+	return o.at().Developers(ctx, c.ID, o.fixtures)
 }
 
 func known(ctx context.Context, o options) error {
@@ -230,43 +170,12 @@ func migrated(ctx context.Context, o options) error {
 	return application.MRS.Migrated(ctx, c.Exec)
 }
 
-// moment waits, and says so: whoever waits wants to know for what.
 func moment(ctx context.Context, o options) error {
-	all, err := database.Jobs(ctx, o.want)
-	if err != nil {
-		return fmt.Errorf("when the application's jobs run can't be read: %w", err)
+	container := ""
+	if len(o.containers) > 0 {
+		container = o.containers[0]
 	}
-	zone := o.zone(ctx)
-	for said := false; ; said = true {
-		wait, near, ceaseless := jobs.Wait(all, time.Now().In(zone), o.lead)
-		if len(ceaseless) > 0 && !said {
-			fmt.Printf("the jobs %v run too often to be waited for: they may run twice\n", ceaseless)
-		}
-		if wait <= 0 {
-			return nil
-		}
-		fmt.Printf("waiting %v, until the application's job of %v has run: in every container that is there it would run once more\n",
-			wait.Round(time.Second), near)
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(min(wait, 30*time.Second)):
-		}
-	}
-}
-
-// zone is the time zone of the jobs' clock in the container; of one that does not
-// run, UTC.
-func (o options) zone(ctx context.Context) *time.Location {
-	c, err := o.container(ctx)
-	if err != nil || !c.Running {
-		return time.UTC
-	}
-	zone, err := application.MRS.Zone(ctx, c.Exec)
-	if err != nil {
-		return time.UTC
-	}
-	return zone
+	return site.Moment(ctx, container, o.want, o.lead, func(line string) { fmt.Println(line) })
 }
 
 func keeps(ctx context.Context, _ options) error { return pgversion.Keeps(ctx, os.Stdin) }
@@ -295,12 +204,4 @@ func restart(ctx context.Context, o options) error {
 		}
 	}
 	return nil
-}
-
-func drained(ctx context.Context, o options) error {
-	cut, err := drain.Drain(ctx, drain.Docker{}, o.port, drain.Limits{Requests: o.within, Quit: 30 * time.Second}, o.containers...)
-	if cut > 0 {
-		fmt.Printf("%d connections were still open after %v, and were cut\n", cut, o.within)
-	}
-	return err
 }

@@ -52,8 +52,10 @@ const folder = ".test"
 
 // A Campaign strikes at random moments, for as long as it is told.
 type Campaign struct {
-	For  time.Duration
-	Seed string // what its trials are drawn from: N, or N.K for trial K of N alone; empty: a new one
+	For time.Duration
+	// Seed is what its trials are drawn from: N, or N.K for trial K of N alone; empty: a new one. With "whole" nothing is
+	// drawn, and what is tried as a whole is tried once each.
+	Seed string
 }
 
 // EndToEnd runs the tests that deploy on this machine's Docker engine. They are
@@ -79,7 +81,9 @@ func One(ctx context.Context, name string, keep bool) error {
 func Soak(ctx context.Context, c Campaign) error {
 	c.Seed = cmp.Or(c.Seed, strconv.Itoa(rand.IntN(1_000_000)))
 	seed, _, _ := strings.Cut(c.Seed, ".")
-	console.Say("the campaign is drawn from seed %s; each trial is named by what repeats it: mage test:soak -seed=%s.K", c.Seed, seed)
+	if c.Seed != "whole" {
+		console.Say("the campaign is drawn from seed %s; each trial is named by what repeats it: mage test:soak -seed=%s.K", c.Seed, seed)
+	}
 	// What it begins it ends; to lay it out takes some minutes, too.
 	timeout := "-timeout=" + (c.For + 90*time.Minute).String()
 	return gotestsum(ctx, []string{"soak"}, "./e2e/...", timeout, "-run=^TestSoak$", "-args", "-for="+c.For.String(), "-seed="+c.Seed)

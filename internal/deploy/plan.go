@@ -6,13 +6,16 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path"
+	"strconv"
 
 	"github.com/betagouv/mrs-ops/internal/console"
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/program"
 	"github.com/betagouv/mrs-ops/internal/server"
@@ -36,6 +39,7 @@ type Plan struct {
 	Who        string            `json:"who"`      // who deploys, for locks and the audit log
 	Change     string            `json:"change"`   // what Slack is told of the change, after a sentence
 	Program    *program.Built    `json:"program"`  // mrs-host, for servers with this machine's processor
+	Request    hostapi.Deploy    `json:"request"`  // to mrs-host, but for the folder and what only the playbook knows
 }
 
 // changeVariable is how a deployment that knows what it deploys hands that on to
@@ -79,7 +83,31 @@ func NewPlan(ctx context.Context, name string, environ []string) (*Plan, error) 
 		Who:        server.Operator(),
 		Change:     os.Getenv(changeVariable),
 	}
-	return plan, nil
+	plan.Request, err = plan.request(inst)
+	return plan, err
+}
+
+// request is what mrs-host is asked to do.
+func (p *Plan) request(inst *instance.Instance) (d hostapi.Deploy, err error) {
+	d = hostapi.Deploy{
+		Project: p.Project, File: p.File, Pull: true, Networks: p.Networks,
+		URL: p.URL, Names: p.Names, Page: inst.Get("healthcheck_path"),
+		BasicAuth: inst.Get("BASICAUTH_DISABLE") == "", Jobs: inst.Get("wait_for_jobs") != "",
+		Database: inst.Get("DB_NAME"), Role: inst.Get("DB_USER"), MaxConn: inst.Get("MAXCONN"),
+		Persistent: p.Persistent, Who: p.Who,
+	}
+	seconds := func(name string) int {
+		n, e := strconv.Atoi(cmp.Or(inst.Get(name), "0"))
+		if e != nil {
+			err = errors.Join(err, fmt.Errorf("%s is no number of seconds: %w", name, e))
+		}
+		return n
+	}
+	d.Timeout, d.Drain = seconds("healthcheck_timeout"), seconds("request_timeout")
+	if !p.Persistent {
+		d.Lifetime = seconds("lifetime")
+	}
+	return d, err
 }
 
 // nameOf returns what an instance is called where people read it: branches have

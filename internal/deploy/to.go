@@ -183,7 +183,7 @@ func (d deployment) ended(s *server.Server, seen int) string {
 	if last.Outcome == "ok" {
 		return "it was done all the same"
 	}
-	return strings.TrimSuffix(last.Outcome+": "+last.Reason, ": ")
+	return strings.TrimSuffix(string(last.Outcome)+": "+last.Reason, ": ")
 }
 
 // play runs the playbook.

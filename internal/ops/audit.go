@@ -39,7 +39,7 @@ func auditTable(entries []server.Entry, now time.Time) [][]string {
 	rows := [][]string{{"TIME", "AGO", "WHO", "WHAT", "OUTCOME", "TOOK", "COMMIT", "REASON"}}
 	for _, e := range entries {
 		took := (time.Duration(e.Seconds*10) * time.Second / 10).String()
-		rows = append(rows, cells(e.Time.Local().Format("2006-01-02 15:04:05"), console.Span(now.Sub(e.Time)), e.Who, e.What, e.Outcome, took, short(e.Commit), e.Reason))
+		rows = append(rows, cells(e.Time.Local().Format("2006-01-02 15:04:05"), console.Span(now.Sub(e.Time)), e.Who, e.What, string(e.Outcome), took, short(e.Commit), e.Reason))
 	}
 	return rows
 }

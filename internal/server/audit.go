@@ -12,19 +12,12 @@ import (
 	"time"
 
 	"github.com/bitfield/script"
+
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 )
 
 // Entry is what was done to an instance: a line of the audit log.
-type Entry struct {
-	Time    time.Time `json:"time"` // when it ended
-	Who     string    `json:"who"`
-	What    string    `json:"what"`
-	Outcome string    `json:"outcome"`          // "ok", "failed", "rolled back", "interrupted"
-	Reason  string    `json:"reason,omitempty"` // why it is not ok
-	Release int       `json:"release,omitempty"`
-	Commit  string    `json:"commit,omitempty"`
-	Seconds float64   `json:"seconds"` // how long it took
-}
+type Entry = hostapi.Entry
 
 // auditLog is where the audit log of a project is; it stays when the project goes.
 func auditLog(project string) string { return path.Join("/var/log/mrs-ops", project+".log") }
@@ -50,11 +43,11 @@ sync -- "$1" "${1%/*}"`, auditLog(s.Project)))
 func (s *Server) Audited(who, what string, do func() error) error {
 	start := time.Now()
 	err := do()
-	e := Entry{Time: time.Now().UTC().Truncate(time.Second), Who: who, What: what, Outcome: "ok", Seconds: time.Since(start).Round(100 * time.Millisecond).Seconds()}
+	e := Entry{Time: time.Now().UTC().Truncate(time.Second), Who: who, What: what, Outcome: hostapi.OK, Seconds: time.Since(start).Round(100 * time.Millisecond).Seconds()}
 	if err != nil {
-		e.Outcome = "failed"
+		e.Outcome = hostapi.Failed
 		if errors.Is(err, context.Canceled) {
-			e.Outcome = "interrupted"
+			e.Outcome = hostapi.Interrupted
 		}
 		e.Reason, _, _ = strings.Cut(err.Error(), "\n")
 	}

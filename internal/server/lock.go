@@ -13,6 +13,7 @@ import (
 
 	"github.com/bitfield/script"
 
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/local"
 )
 
@@ -29,22 +30,7 @@ type Lock struct {
 }
 
 // Holder is who has an instance locked.
-type Holder struct {
-	Token string `json:"token"`
-	Who   string `json:"who"`
-	What  string `json:"what"`
-	Since int64  `json:"since"` // Unix seconds
-	PID   string `json:"pid"`   // on the server
-}
-
-// String says who, what and since when.
-func (h Holder) String() string {
-	if h.Who == "" { // between taking the lock and writing it down
-		return "somebody, since this moment"
-	}
-	since := time.Unix(h.Since, 0)
-	return fmt.Sprintf("%s: %s, since %s (%s)", h.Who, h.What, since.Format("15:04:05"), time.Since(since).Round(time.Second))
-}
+type Holder = hostapi.Holder
 
 // Busy is the error where somebody else has the instance locked.
 type Busy struct {

@@ -20,6 +20,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Container is one, as it was when it was asked for.
@@ -34,6 +35,41 @@ type Container struct {
 	Env       map[string]string
 	Folders   []string     // of the host, which it has mounted; volumes too
 	Addresses []netip.Addr // in all of its networks
+	Labels    map[string]string
+	Status    string // created, running, restarting, exited …
+	ExitCode  int
+	Health    string   // starting, healthy, unhealthy; empty: it has no health check
+	Checks    []string // what its health checks have said, the newest last
+	created   string
+}
+
+// Service is what Compose calls what the container is of.
+func (c Container) Service() string { return c.Labels["com.docker.compose.service"] }
+
+// ConfigHash is Compose's sum of the configuration that the container was made of.
+func (c Container) ConfigHash() string { return c.Labels["com.docker.compose.config-hash"] }
+
+// Project returns the containers of a Compose project, also those that do not run,
+// the oldest first. Those of docker compose run are none of them.
+func Project(ctx context.Context, project string) ([]Container, error) {
+	var all []Container
+	// One may go between the two questions.
+	for try := 0; ; try++ {
+		out, err := run(ctx, nil, "ps", "--all", "--quiet", "--no-trunc", "--filter", "label=com.docker.compose.project="+project,
+			"--filter", "label=com.docker.compose.oneoff=False")
+		ids := strings.Fields(string(out))
+		if err != nil || len(ids) == 0 {
+			return nil, err
+		}
+		if all, err = InspectAll(ctx, ids...); err == nil {
+			break
+		}
+		if try == 3 || ctx.Err() != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(all, func(a, b Container) int { return strings.Compare(a.created, b.created) })
+	return all, nil
 }
 
 // Inspect asks about a container by its id or name.
@@ -64,14 +100,24 @@ func parse(out []byte) ([]Container, error) {
 		ID           string `json:"Id"`
 		Name         string
 		Image        string
+		Created      time.Time
 		RestartCount int
 		Mounts       []struct{ Source string }
 		State        struct {
 			Running   bool
+			Status    string
+			ExitCode  int
 			Pid       int
 			StartedAt string
+			Health    *struct {
+				Status string
+				Log    []struct{ Output string }
+			}
 		}
-		Config          struct{ Env []string }
+		Config struct {
+			Env    []string
+			Labels map[string]string
+		}
 		NetworkSettings struct {
 			Networks map[string]struct{ IPAddress, GlobalIPv6Address string }
 		}
@@ -82,6 +128,13 @@ func parse(out []byte) ([]Container, error) {
 	var all []Container
 	for _, r := range raw {
 		c := Container{ID: r.ID, Name: strings.TrimPrefix(r.Name, "/"), PID: r.State.Pid, Running: r.State.Running, Restarts: r.RestartCount, Started: r.State.StartedAt, Image: r.Image, Env: variables(r.Config.Env)}
+		c.Labels, c.Status, c.ExitCode, c.created = r.Config.Labels, r.State.Status, r.State.ExitCode, r.Created.UTC().Format("20060102150405.000000000")
+		if h := r.State.Health; h != nil {
+			c.Health = h.Status
+			for _, check := range h.Log {
+				c.Checks = append(c.Checks, check.Output)
+			}
+		}
 		for _, m := range r.Mounts {
 			c.Folders = append(c.Folders, m.Source)
 		}
@@ -119,6 +172,35 @@ func ImageEnv(ctx context.Context, image string) (map[string]string, error) {
 		return nil, fmt.Errorf("docker image inspect: %w", err)
 	}
 	return variables(lines), nil
+}
+
+// Image is one that is on this host.
+type Image struct {
+	ID      string
+	Digests []string // NAME@sha256:…, of those that came from a registry
+	Checked bool     // it has a health check of its own
+}
+
+// ImageOf returns the image that has a name, a digest or an id here; without an
+// ID where none has it.
+func ImageOf(ctx context.Context, name string) (Image, error) {
+	out, err := run(ctx, nil, "image", "inspect", "--", name)
+	if err != nil {
+		if strings.Contains(strings.ToLower(err.Error()), "no such image") {
+			err = nil
+		}
+		return Image{}, err
+	}
+	var all []struct {
+		ID          string `json:"Id"`
+		RepoDigests []string
+		Config      struct{ Healthcheck *struct{ Test []string } }
+	}
+	if err := json.Unmarshal(out, &all); err != nil || len(all) != 1 {
+		return Image{}, fmt.Errorf("docker image inspect %s: %d images, %w", name, len(all), err)
+	}
+	check := all[0].Config.Healthcheck
+	return Image{ID: all[0].ID, Digests: all[0].RepoDigests, Checked: check != nil && len(check.Test) > 0 && check.Test[0] != "NONE"}, nil
 }
 
 // Owner returns the name of the running container that has an address; empty:

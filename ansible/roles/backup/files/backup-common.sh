@@ -167,7 +167,7 @@ tell() {
 
 # --- one thing at a time
 
-# order shared|exclusive: a deployment changes what runs (compose/files/deploy.sh has this lock too), a
+# order shared|exclusive: a deployment changes what runs (internal/hostside/lock has this lock too), a
 # restore does, a backup reads it. The kernel releases a lock when its holder dies, however it dies.
 order() {
   mkdir -p /run/lock/mrs-ops

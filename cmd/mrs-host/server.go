@@ -1,0 +1,251 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/betagouv/mrs-ops/internal/answer"
+	"github.com/betagouv/mrs-ops/internal/hostside/application"
+	"github.com/betagouv/mrs-ops/internal/hostside/compose"
+	"github.com/betagouv/mrs-ops/internal/hostside/database"
+	"github.com/betagouv/mrs-ops/internal/hostside/docker"
+	"github.com/betagouv/mrs-ops/internal/hostside/door"
+	"github.com/betagouv/mrs-ops/internal/hostside/drain"
+	"github.com/betagouv/mrs-ops/internal/hostside/pgversion"
+	"github.com/betagouv/mrs-ops/internal/hostside/rollout"
+	"github.com/betagouv/mrs-ops/internal/hostside/site"
+)
+
+// server is this one, as a rollout asks it ([rollout.Host]): each method is a line or two over the package that knows.
+type server struct {
+	compose.Project
+	site  site.Site
+	want  database.Want
+	drain time.Duration
+}
+
+func (s *server) Containers(ctx context.Context) ([]docker.Container, error) {
+	return docker.Project(ctx, s.Name)
+}
+
+func (s *server) Image(ctx context.Context, name string) (docker.Image, error) {
+	return docker.ImageOf(ctx, name)
+}
+
+func (s *server) Tag(ctx context.Context, id, name string) error {
+	_, err := docker.Run(ctx, "tag", id, name)
+	return err
+}
+
+func (s *server) Fetch(ctx context.Context, digest string) error {
+	_, err := docker.Run(ctx, "pull", "--quiet", digest)
+	return err
+}
+
+func (s *server) Network(ctx context.Context, name string) (made bool, err error) {
+	if _, err := docker.Run(ctx, "network", "inspect", name); err == nil {
+		return false, nil
+	}
+	_, err = docker.Run(ctx, "network", "create", name)
+	return err == nil, err
+}
+
+// endsWithin is how long the application may take to end by itself, once it is idle.
+const endsWithin = 30 * time.Second
+
+func (s *server) Drain(ctx context.Context, ids ...string) error {
+	cut, err := drain.Drain(ctx, drain.Docker{}, s.site.Port, drain.Limits{Requests: s.drain, Quit: endsWithin}, ids...)
+	if cut > 0 {
+		err = errors.Join(fmt.Errorf("%d connections were still open after %v, and were cut", cut, s.drain), err)
+	}
+	return err
+}
+
+func (s *server) Log(ctx context.Context, c docker.Container) string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "== %s: %s, exit status %d", c.Name, c.Status, c.ExitCode)
+	if c.Health != "" {
+		fmt.Fprintf(&text, ", %s", c.Health)
+	}
+	for _, said := range c.Checks[max(0, len(c.Checks)-3):] {
+		fmt.Fprintf(&text, "\n%s", strings.TrimSpace(said))
+	}
+	log, _ := exec.CommandContext(ctx, "docker", "logs", "--tail", "5000", c.ID).CombinedOutput()
+	fmt.Fprintf(&text, "\n== the first exception and the last lines of its log, without requests\n%s", application.Telling(string(log), 50))
+	return text.String()
+}
+
+func (s *server) Close(ctx context.Context, c docker.Container) error {
+	return door.Close(ctx, c, s.site.Port)
+}
+func (s *server) Open(ctx context.Context, c docker.Container) error {
+	return door.Open(ctx, c, s.site.Port)
+}
+func (s *server) Count(ctx context.Context, c docker.Container) error {
+	return door.Count(ctx, c, s.site.Port)
+}
+func (s *server) Visits(ctx context.Context, c docker.Container) (int, error) {
+	return door.Visits(ctx, c)
+}
+
+func (s *server) Lacks() []string {
+	return slices.DeleteFunc(door.Programs(), func(program string) bool {
+		_, err := exec.LookPath(program)
+		return err == nil
+	})
+}
+
+func (s *server) Listens(port int) { s.site.Port = port }
+
+func (s *server) Answers(ctx context.Context, container, path string, m answer.Maintenance, within time.Duration) error {
+	asked := s.site
+	asked.Path, asked.Maintenance = path, m
+	return asked.Answers(ctx, container, within)
+}
+
+func (s *server) Proves(ctx context.Context, container, postgres string) error {
+	want := s.want
+	want.Server = postgres
+	return s.site.Proves(ctx, container, "", want)
+}
+
+func (s *server) Moment(ctx context.Context, container, postgres string, lead time.Duration, say func(string)) error {
+	want := s.want
+	want.Server = postgres
+	return site.Moment(ctx, container, want, lead, say)
+}
+
+func (s *server) Developers(ctx context.Context, container string) error {
+	return s.site.Developers(ctx, container, true)
+}
+
+// trail is how many lines of the load balancer's log are shown.
+const trail = 5
+
+func (s *server) Trail(ctx context.Context) string {
+	var lines []string
+	find := func(log io.Reader) {
+		all := bufio.NewScanner(log)
+		for all.Scan() {
+			if strings.Contains(all.Text(), s.site.Check) {
+				lines = append(lines, all.Text())
+			}
+		}
+	}
+	files, _ := filepath.Glob("/var/log/traefik/*.log")
+	for _, name := range files {
+		if file, err := os.Open(name); err == nil {
+			find(file)
+			file.Close()
+		}
+	}
+	if len(lines) == 0 {
+		log, _ := exec.CommandContext(ctx, "docker", "logs", "--since", "1h", "traefik").CombinedOutput()
+		find(bytes.NewReader(log))
+	}
+	if len(lines) == 0 {
+		lines = []string{"(nothing)"}
+	}
+	return "== the load balancer about health check " + s.site.Check + "\n" + strings.Join(lines[max(0, len(lines)-trail):], "\n")
+}
+
+func (s *server) Keeps(ctx context.Context, stack []byte) error {
+	return pgversion.Keeps(ctx, bytes.NewReader(stack))
+}
+
+func (s *server) CanBackUp() bool { return s.executable("backup.sh") }
+
+func (s *server) executable(name string) bool {
+	info, err := os.Stat(filepath.Join(s.Folder, name))
+	return err == nil && info.Mode()&0o111 != 0
+}
+
+// notMirrored is the exit status of backup.sh where the snapshot is good, but its mirror is not (EX_TEMPFAIL).
+const notMirrored = 75
+
+func (s *server) Backup(ctx context.Context, say func(string)) error {
+	said, err := s.script(ctx, say, "backup.sh", "deploy")
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() == notMirrored && ctx.Err() == nil {
+		return fmt.Errorf("%w: %s", rollout.ErrMirror, reason(said))
+	}
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, said)
+	}
+	return nil
+}
+
+func (s *server) Recover(ctx context.Context) error {
+	if !s.executable("restore.sh") {
+		return nil
+	}
+	said, err := s.script(ctx, func(line string) { fmt.Println(line) }, "restore.sh", "recover")
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, reason(said))
+	}
+	return nil
+}
+
+// ends is how long a script may take to undo what it does.
+const ends = 10 * time.Minute
+
+// script runs one of the instance's, and returns what it says on standard error.
+func (s *server) script(ctx context.Context, say func(string), name string, argv ...string) (said string, err error) {
+	var stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, "./"+name, argv...)
+	cmd.Dir, cmd.Stderr = s.Folder, &stderr
+	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(syscall.SIGTERM) }, ends
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		return "", err
+	}
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		say(lines.Text())
+	}
+	err = cmd.Wait()
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return stderr.String(), err
+}
+
+// reason is the last line that is no hint.
+func reason(said string) string {
+	lines := slices.DeleteFunc(strings.Split(strings.TrimSpace(said), "\n"), func(line string) bool { return strings.HasPrefix(line, "hint:") })
+	if len(lines) == 0 {
+		return ""
+	}
+	return lines[len(lines)-1]
+}
+
+func (s *server) Queue(ctx context.Context, length string) error {
+	now, err := os.ReadFile("/proc/sys/net/core/somaxconn")
+	if length == "" || err == nil && strings.TrimSpace(string(now)) == length {
+		return err
+	}
+	path := "/etc/sysctl.d/90-mrs-ops-" + s.Name + ".conf"
+	if err := os.WriteFile(path, []byte("net.core.somaxconn = "+length+"\n"), 0o644); err != nil {
+		return err
+	}
+	if err := os.Chmod(path, 0o644); err != nil { // whatever the umask
+		return err
+	}
+	if out, err := exec.CommandContext(ctx, "sysctl", "--quiet", "--load", path).CombinedOutput(); err != nil {
+		return fmt.Errorf("net.core.somaxconn can't be %s: %w: %s", length, err, bytes.TrimSpace(out))
+	}
+	return nil
+}

@@ -1,0 +1,86 @@
+// Package durable writes files so that the power takes nothing back: whatever
+// happens, what has a name is whole, the old content or the new one.
+//
+// It must not know what is in them.
+package durable
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Write gives a file a content. The file is there on the disk when Write returns.
+func Write(path string, content []byte, mode fs.FileMode) error {
+	next := filepath.Join(filepath.Dir(path), ".next."+filepath.Base(path))
+	if err := write(next, content, mode, os.O_TRUNC); err != nil {
+		return errors.Join(err, os.Remove(next))
+	}
+	return Rename(next, path)
+}
+
+// Rename gives a file or a folder that is on the disk another name.
+func Rename(from, to string) error {
+	if err := os.Rename(from, to); err != nil {
+		return err
+	}
+	return SyncFolder(filepath.Dir(to))
+}
+
+// Append adds a line to a log, which it makes where it is not there yet. After a
+// line that the power cut short it begins a new one.
+func Append(path string, line []byte, mode fs.FileMode) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	line = append(line, '\n')
+	if cut, err := endsWithinALine(path); err != nil {
+		return err
+	} else if cut {
+		line = append([]byte{'\n'}, line...)
+	}
+	if err := write(path, line, mode, os.O_APPEND); err != nil {
+		return err
+	}
+	return SyncFolder(filepath.Dir(path))
+}
+
+func endsWithinALine(path string) (bool, error) {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil || info.Size() == 0 {
+		return false, err
+	}
+	last := make([]byte, 1)
+	_, err = file.ReadAt(last, info.Size()-1)
+	return last[0] != '\n', err
+}
+
+func write(path string, content []byte, mode fs.FileMode, how int) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|how, mode)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(content)
+	if err == nil {
+		err = file.Sync()
+	}
+	return errors.Join(err, file.Close())
+}
+
+// SyncFolder has the names in a folder on the disk.
+func SyncFolder(path string) error {
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}

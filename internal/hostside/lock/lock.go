@@ -1,0 +1,162 @@
+// Package lock keeps two from changing an instance at once. An instance has two
+// locks, files in [Folder], and whoever wants both takes them in this order:
+//
+//  1. PROJECT.lock, the operator's: who may decide what becomes of the instance.
+//     It is held for as long as the operator's connection lasts, by whoever holds
+//     it for them, and names the holder ([hostapi.Holder]).
+//  2. PROJECT.work, the worker's: who changes what runs, or its data. A deployment
+//     that lost its operator goes on to its own end under it. A backup shares it.
+//
+// Both are the kernel's (flock(2)): free once the holder is gone, however it went.
+// They are closed on exec, so that no child that stays behind holds them.
+//
+// Beside them are PROJECT.pid, the process that works, and PROJECT.waits, the one
+// that waits to: whoever ends the operator's lock ends these.
+//
+// It must not know what is done under the locks.
+package lock
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/betagouv/mrs-ops/internal/hostapi"
+)
+
+// Folder is where they are.
+const Folder = "/run/lock/mrs-ops"
+
+// Patience is how long an instance's work is waited for.
+const Patience = 2 * time.Hour
+
+// Instance is both locks of an instance.
+type Instance struct {
+	folder, project string
+	operator        *flock.Flock // nil: somebody holds it for us
+	work            *flock.Flock
+}
+
+// Take takes both locks of a project in a folder: the operator's, or where holder
+// has a token, the right to work under it; then the worker's. It says where it has
+// to wait for that.
+func Take(ctx context.Context, folder, project string, holder hostapi.Holder, say func(string)) (*Instance, error) {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, err
+	}
+	l := &Instance{folder: folder, project: project, work: flock.New(filepath.Join(folder, project+".work"), flock.SetPermissions(0o600))}
+	if err := l.takeOperator(holder); err != nil {
+		return nil, err
+	}
+	if err := l.takeWork(ctx, holder.Token, say); err != nil {
+		l.Release()
+		return nil, err
+	}
+	if err := os.WriteFile(l.file("pid"), pid(), 0o600); err != nil {
+		l.Release()
+		return nil, err
+	}
+	return l, nil
+}
+
+// Gone is the error where the operator's lock is not held any more by whose token
+// was given.
+var Gone = errors.New("whoever began this is gone")
+
+func (l *Instance) takeOperator(holder hostapi.Holder) error {
+	operator := flock.New(l.file("lock"), flock.SetPermissions(0o600))
+	free, err := operator.TryLock()
+	switch {
+	case err != nil:
+		return err
+	case holder.Token != "":
+		operator.Close()
+		if free || !l.held(holder.Token) {
+			return Gone
+		}
+		return nil
+	case !free:
+		operator.Close()
+		by, _ := os.ReadFile(l.file("lock"))
+		return fmt.Errorf("%s is locked by somebody else: %s", l.project, strings.TrimSpace(string(by)))
+	}
+	l.operator = operator
+	holder.Token, holder.PID, holder.Since = "-", strconv.Itoa(os.Getpid()), time.Now().Unix()
+	line, err := json.Marshal(holder)
+	if err == nil {
+		err = os.WriteFile(l.file("lock"), append(line, '\n'), 0o600)
+	}
+	if err != nil {
+		l.Release()
+	}
+	return err
+}
+
+// held reports whether the operator's lock names a token.
+func (l *Instance) held(token string) bool {
+	text, err := os.ReadFile(l.file("lock"))
+	return err == nil && strings.Contains(string(text), strconv.Quote(token))
+}
+
+func (l *Instance) takeWork(ctx context.Context, token string, say func(string)) error {
+	if token != "" {
+		// Whoever ends the operator's lock ends us, also while we wait.
+		if err := os.WriteFile(l.file("waits"), pid(), 0o600); err != nil {
+			return err
+		}
+	}
+	free, err := l.work.TryLock()
+	if err != nil {
+		return err
+	}
+	if !free {
+		say(l.project + " is being backed up or restored, or an earlier deployment undone: waiting for the end of that")
+		ctx, cancel := context.WithTimeoutCause(ctx, Patience, errors.New("it takes too long"))
+		defer cancel()
+		if _, err := l.work.TryLockContext(ctx, 100*time.Millisecond); err != nil {
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return fmt.Errorf("a backup, a restore or an earlier deployment does not end; see: fuser -v %s", l.file("work"))
+			}
+			return context.Cause(ctx)
+		}
+	}
+	if token != "" {
+		l.waitsNoMore()
+		if !l.held(token) {
+			return Gone
+		}
+	}
+	return nil
+}
+
+// Release gives the instance free.
+func (l *Instance) Release() {
+	// Whoever holds the operator's lock waits for as long as these are there.
+	if l.work.Locked() {
+		_ = os.Remove(l.file("pid"))
+	}
+	l.waitsNoMore()
+	_ = l.work.Close()
+	if l.operator != nil {
+		_ = os.Truncate(l.file("lock"), 0)
+		_ = l.operator.Close()
+	}
+}
+
+func (l *Instance) waitsNoMore() {
+	if text, _ := os.ReadFile(l.file("waits")); strings.TrimSpace(string(text)) == strconv.Itoa(os.Getpid()) {
+		_ = os.Remove(l.file("waits"))
+	}
+}
+
+func (l *Instance) file(kind string) string { return filepath.Join(l.folder, l.project+"."+kind) }
+
+func pid() []byte { return []byte(strconv.Itoa(os.Getpid()) + "\n") }

@@ -1,0 +1,459 @@
+// Package rollout replaces what runs of an instance by what is to run. What runs
+// goes on until what is to run is known to work, and comes back if it does not.
+//
+// A rollout first prepares: it looks, has all images here, and refuses what can't
+// work; nothing that runs is touched. Then it carries out a plan of steps
+// ([rollout.plan] has all of them on a screen), each of which knows how to take back
+// what it did. The last of them keeps the release; after that nothing is taken back
+// any more.
+//
+// SIGTERM or a lost caller end it in order. What SIGKILL or a power cut leave, the
+// next rollout finds and tidies up ([rollout.tidy]); until then the site answers.
+//
+// It must not know Docker's or PostgreSQL's commands: it asks [Host] for them.
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/betagouv/mrs-ops/internal/answer"
+	"github.com/betagouv/mrs-ops/internal/hostapi"
+	"github.com/betagouv/mrs-ops/internal/hostside/compose"
+	"github.com/betagouv/mrs-ops/internal/hostside/docker"
+	"github.com/betagouv/mrs-ops/internal/hostside/durable"
+	"github.com/betagouv/mrs-ops/internal/hostside/release"
+)
+
+// Host is what a rollout asks of the server that it happens on.
+type Host interface {
+	Compose
+	Engine
+	Door
+	Application
+	Data
+}
+
+// Compose is docker compose for the project ([compose.Project]).
+type Compose interface {
+	Services(ctx context.Context, file string) ([]compose.Service, error)
+	Resolved(ctx context.Context, file string) ([]byte, error)
+	Hashes(ctx context.Context, file string) (map[string]string, error)
+	Overlay(ctx context.Context, file string, over []byte) ([]byte, error)
+	Pull(ctx context.Context, file string) (others []string)
+	Up(ctx context.Context, file string, up compose.Up) error
+}
+
+// Engine is the Docker engine.
+type Engine interface {
+	// Containers returns those of the project, the oldest first.
+	Containers(ctx context.Context) ([]docker.Container, error)
+	// Image returns the one that has a name here; without an ID, none has.
+	Image(ctx context.Context, name string) (docker.Image, error)
+	Tag(ctx context.Context, id, name string) error
+	// Fetch has an image here that is named by its digest.
+	Fetch(ctx context.Context, digest string) error
+	// Network has an external network, and reports whether it was made.
+	Network(ctx context.Context, name string) (made bool, err error)
+	// Drain ends and removes containers that nobody is to reach any more, once what
+	// they are serving is served.
+	Drain(ctx context.Context, ids ...string) error
+	// Log is what helps to understand why a container does not work.
+	Log(ctx context.Context, c docker.Container) string
+}
+
+// Door keeps new connections from a container, and counts them.
+type Door interface {
+	Close(ctx context.Context, c docker.Container) error
+	Open(ctx context.Context, c docker.Container) error
+	Count(ctx context.Context, c docker.Container) error
+	Visits(ctx context.Context, c docker.Container) (int, error)
+	// Lacks names what the host has not, that the others need.
+	Lacks() []string
+}
+
+// Application is MRS as it runs. A container is named by its id; "" is what
+// visitors get, by the load balancer.
+type Application interface {
+	// Listens tells on which port, from now on.
+	Listens(port int)
+	Answers(ctx context.Context, container, path string, m answer.Maintenance, within time.Duration) error
+	// Proves that the container uses the database that is backed up, of the container server.
+	Proves(ctx context.Context, container, server string) error
+	// Moment waits until no job runs within lead.
+	Moment(ctx context.Context, container, server string, lead time.Duration, say func(string)) error
+	// Developers has test data and lets developers in.
+	Developers(ctx context.Context, container string) error
+	// Trail is what the load balancer's log has about our own visits.
+	Trail(ctx context.Context) string
+}
+
+// Data is the instance's data, and what of the host is set for it.
+type Data interface {
+	// Keeps fails where a stack, in JSON, has another PostgreSQL than its data folder.
+	Keeps(ctx context.Context, stack []byte) error
+	// CanBackUp reports whether the instance has backups.
+	CanBackUp() bool
+	// Backup makes a snapshot. The error [ErrMirror] is of one that is good, but for its mirror.
+	Backup(ctx context.Context, say func(string)) error
+	// Recover finishes or undoes a restore that was cut short.
+	Recover(ctx context.Context) error
+	// Queue has the host's queue of connections that long.
+	Queue(ctx context.Context, length string) error
+}
+
+// ErrMirror is a snapshot that is good, and could not be mirrored.
+var ErrMirror = errors.New("the snapshot is good, but its mirror is not")
+
+const (
+	// application is what is replaced without a gap, database what is backed up: the
+	// cookbook's names ("Compose").
+	application = "django"
+	database    = "postgres"
+	// current is what runs, next what is to run; before is what ran, while a release is kept.
+	current = "docker-compose.yml"
+	next    = "docker-compose.next.yml"
+	before  = ".docker-compose.before.yml"
+	// recreating is there while what can't run twice is replaced: the boot after a power
+	// cut brings up what current says.
+	recreating = ".recreating"
+	// closed is there while the site is closed for maintenance.
+	closed = ".maintenance"
+	// removeAt says when an ephemeral instance is to be removed, in Unix seconds.
+	removeAt = "removeat"
+)
+
+// Failure is a rollout that did not work out.
+type Failure struct {
+	Outcome hostapi.Outcome
+	Reason  string // a line
+	Hint    string
+}
+
+// Error is the reason, and the hint on a line of its own.
+func (f *Failure) Error() string {
+	if f.Hint != "" {
+		return f.Reason + "\nhint: " + f.Hint
+	}
+	return f.Reason
+}
+
+// Talk is where a rollout says what it does.
+type Talk struct {
+	Say    func(line string) // for whoever waits
+	Detail func(text string) // what helps to understand a failure
+}
+
+// rollout is one, under way.
+type rollout struct {
+	asked hostapi.Deploy
+	Host
+	Talk
+	releases release.Folder
+	first    bool              // nothing was deployed here yet
+	services []compose.Service // that are to run
+	hashes   map[string]string
+	images   map[string]string // name -> id, before this rollout
+	checked  bool              // the application's image has a health check
+	changes  []change
+	olds     []docker.Container // of the application, that were there before
+	how      string
+	release  int
+	commit   string
+	made     bool // of a network
+}
+
+// change is what is to run otherwise than it does.
+type change struct{ service, what string }
+
+// step is a part of the plan. What it begins, undo takes back, however far it came.
+type step struct {
+	name string
+	do   func(context.Context) error
+	undo func(context.Context) error // nil: there is nothing to take back
+}
+
+// Run deploys what d asks for, under the instance's locks. An error is a [*Failure].
+func Run(ctx context.Context, d hostapi.Deploy, host Host, talk Talk) (hostapi.Deployed, int, error) {
+	r := &rollout{asked: d, Host: host, Talk: talk, releases: release.Of(d.Folder), images: map[string]string{}}
+	if err := r.prepare(ctx); err != nil {
+		bounded, stop := r.whoeverLeaves(ctx)
+		defer stop()
+		return hostapi.Deployed{}, 0, r.failed(ctx, err, r.untag(bounded), false)
+	}
+	plan := r.plan()
+	for n, s := range plan {
+		err := context.Cause(ctx)
+		if err == nil {
+			err = s.do(ctx)
+		}
+		if err != nil {
+			bounded, stop := r.whoeverLeaves(ctx)
+			defer stop()
+			undone, began := r.undo(bounded, plan[:n+1])
+			return hostapi.Deployed{}, 0, r.failed(ctx, err, undone, began)
+		}
+	}
+	// There is no way back: what follows is done whoever wants us to end.
+	bounded, stop := r.whoeverLeaves(ctx)
+	defer stop()
+	r.settle(bounded)
+	return r.result(), r.release, nil
+}
+
+// whoeverLeaves returns a context that goes on though whoever began has left, and
+// has a bound of its own: an engine may hang.
+func (r *rollout) whoeverLeaves(ctx context.Context) (context.Context, context.CancelFunc) {
+	bound := 2*r.timeout() + time.Duration(r.asked.Drain)*time.Second + 10*time.Minute
+	return context.WithTimeoutCause(context.WithoutCancel(ctx), bound, fmt.Errorf("the host did not do it within %v", bound))
+}
+
+// plan is all that is done once everything is prepared, in this order. Whatever
+// fails, what has begun is undone, the last first.
+func (r *rollout) plan() []step {
+	if len(r.changes) == 0 {
+		r.how = "nothing to change"
+		return []step{
+			{"see that what runs is right", r.stillRight, nil},
+			{"keep it as a release, unless it is one", r.keepUnlessKept, nil},
+		}
+	}
+	for _, c := range r.changes {
+		r.Say(c.service + " " + c.what)
+	}
+	steps := []step{
+		{"back up what runs", r.backUp, nil},
+		{"set the host's queue of connections", func(ctx context.Context) error { return r.Queue(ctx, r.asked.MaxConn) }, nil},
+		// Also one that never gets well is removed in time.
+		{"say when an ephemeral instance ends", r.beginLife, nil},
+	}
+	why := r.fixed()
+	switch {
+	case r.first:
+		r.how = "started"
+		return append(steps,
+			step{"start the stack", r.start, nil},
+			step{"keep it as a release", r.keepUnlessKept, nil})
+	case why != "" && r.changesApplication():
+		r.how = "started anew"
+		return append(steps,
+			step{"wait for a minute without jobs", r.moment, nil},
+			step{"end what can't run twice: " + why, r.stop(why), r.bringBack},
+			step{"start all that is new", r.recreate, nil},
+			step{"keep it as a release", r.keep, r.unkeep})
+	case !r.changesApplication():
+		r.how = "started anew"
+		return append(steps,
+			step{"start all that is new", r.recreate, r.bringBack},
+			step{"keep it as a release", r.keep, r.unkeep})
+	}
+	r.how = "took over without a gap"
+	steps = append(steps, step{"wait for a minute without jobs", r.moment, nil})
+	if r.changesOthers() {
+		steps = append(steps, step{"start the other services anew", r.startOthers, r.bringBack})
+	}
+	return append(steps,
+		step{"start the new one beside the old one", r.beside, r.removeNew},
+		step{"wait until the load balancer knows it", r.admit, nil},
+		step{"close the old one", r.closeOld, r.openOld},
+		step{"see that visitors are served", r.visited, nil},
+		step{"keep it as a release", r.keep, r.unkeep})
+}
+
+// undo takes back what the steps have done, the last first, and sees that what ran
+// before answers. began is whether there was anything to take back.
+func (r *rollout) undo(ctx context.Context, steps []step) (err error, began bool) {
+	for _, s := range slices.Backward(steps) {
+		if s.undo == nil {
+			continue
+		}
+		began = true
+		if e := s.undo(ctx); e != nil {
+			r.Detail(fmt.Sprintf("what was done to %s can't be undone: %v", s.name, e))
+			err = errors.Join(err, e)
+		}
+	}
+	err = errors.Join(err, r.untag(ctx))
+	if began {
+		if e := r.Answers(ctx, "", r.asked.Page, answer.Either, 20*time.Second); e != nil {
+			r.Detail(e.Error())
+			err = errors.Join(err, e)
+		}
+	}
+	return err, began
+}
+
+// failed says how it ended: err is why, undone what of that could not be undone,
+// began whether there was anything to undo.
+func (r *rollout) failed(ctx context.Context, err, undone error, began bool) *Failure {
+	f, ok := errors.AsType[*Failure](err)
+	if !ok {
+		f = &Failure{Reason: oneLine(err)}
+	}
+	f.Outcome = hostapi.Failed
+	if ctx.Err() != nil {
+		f.Outcome, f.Reason, f.Hint = hostapi.Interrupted, "interrupted", ""
+	}
+	switch {
+	case began && undone == nil:
+		f.Reason += "; what ran before answers"
+		if f.Outcome != hostapi.Interrupted {
+			f.Outcome = hostapi.RolledBack
+		}
+	case began:
+		f.Reason += "; what ran before is back, but does NOT answer"
+	case r.first && len(r.changes) > 0:
+		r.Say("there is no earlier release to go back to: the stack is left as it is")
+	}
+	return f
+}
+
+func (r *rollout) result() hostapi.Deployed {
+	d := hostapi.Deployed{Changed: len(r.changes) > 0 || r.made, How: r.how, Commit: r.commit}
+	if r.release > 0 {
+		d.Release = strconv.Itoa(r.release)
+	}
+	return d
+}
+
+// untag has the names of the images mean again what they meant before.
+func (r *rollout) untag(ctx context.Context) error {
+	var all error
+	for name, was := range r.images {
+		now, err := r.Image(ctx, name)
+		if err == nil && now.ID != was {
+			err = r.Tag(ctx, was, name)
+		}
+		all = errors.Join(all, err)
+	}
+	return all
+}
+
+// --- what there is
+
+func (r *rollout) path(name string) string { return filepath.Join(r.asked.Folder, name) }
+
+func (r *rollout) is(name string) bool {
+	_, err := os.Stat(r.path(name))
+	return err == nil
+}
+
+func (r *rollout) maintenance() answer.Maintenance {
+	if r.is(closed) {
+		return answer.Closed
+	}
+	return answer.Open
+}
+
+func (r *rollout) timeout() time.Duration { return time.Duration(r.asked.Timeout) * time.Second }
+
+// of returns a service's containers, the oldest first.
+func (r *rollout) of(ctx context.Context, service string) ([]docker.Container, error) {
+	all, err := r.Containers(ctx)
+	return slices.DeleteFunc(all, func(c docker.Container) bool { return c.Service() != service }), err
+}
+
+// newest returns a service's container that was made last; without an ID, there is none.
+func (r *rollout) newest(ctx context.Context, service string) (docker.Container, error) {
+	all, err := r.of(ctx, service)
+	if err != nil || len(all) == 0 {
+		return docker.Container{}, err
+	}
+	return all[len(all)-1], nil
+}
+
+// now returns a container as it is now; without an ID, it is gone.
+func (r *rollout) now(ctx context.Context, c docker.Container) (docker.Container, error) {
+	all, err := r.Containers(ctx)
+	i := slices.IndexFunc(all, func(other docker.Container) bool { return other.ID == c.ID })
+	if err != nil || i < 0 {
+		return docker.Container{}, err
+	}
+	return all[i], nil
+}
+
+func (r *rollout) service(name string) (compose.Service, bool) {
+	i := slices.IndexFunc(r.services, func(s compose.Service) bool { return s.Name == name })
+	if i < 0 {
+		return compose.Service{}, false
+	}
+	return r.services[i], true
+}
+
+func (r *rollout) changesApplication() bool {
+	return slices.ContainsFunc(r.changes, func(c change) bool { return c.service == application })
+}
+
+func (r *rollout) changesOthers() bool {
+	return slices.ContainsFunc(r.changes, func(c change) bool { return c.service != application })
+}
+
+// right waits until the application's own answers are right, its front page's too,
+// and sees that it uses the database that is backed up.
+func (r *rollout) right(ctx context.Context, c docker.Container) error {
+	if c.ID == "" {
+		return fmt.Errorf("there is no container of %s", application)
+	}
+	if err := r.Answers(ctx, c.ID, r.asked.Page, r.maintenance(), r.timeout()); err != nil {
+		return err
+	}
+	if err := r.Answers(ctx, c.ID, "/", r.maintenance(), 10*time.Second); err != nil {
+		return err
+	}
+	server, err := r.newest(ctx, database)
+	if err != nil || server.ID == "" {
+		return err
+	}
+	return r.Proves(ctx, c.ID, server.ID)
+}
+
+// visited waits until visitors are served, by the load balancer.
+func (r *rollout) visited(ctx context.Context) error {
+	err := r.Answers(ctx, "", r.asked.Page, r.maintenance(), r.timeout())
+	if err != nil && ctx.Err() == nil {
+		r.Detail(r.Trail(ctx))
+	}
+	return err
+}
+
+// showLog tells why the application does not work.
+func (r *rollout) showLog(ctx context.Context, all ...docker.Container) {
+	for _, c := range all {
+		if ctx.Err() == nil && c.ID != "" {
+			r.Detail(r.Log(ctx, c))
+		}
+	}
+}
+
+// refused is why docker compose did not do something, in our words; what it said
+// itself is shown.
+func (r *rollout) refused(err error, format string, args ...any) error {
+	if said, ok := errors.AsType[*compose.Error](err); ok {
+		r.Detail(strings.TrimSpace(said.Said))
+	}
+	return fmt.Errorf(format, args...)
+}
+
+func oneLine(err error) string {
+	text, _, _ := strings.Cut(strings.TrimSpace(err.Error()), "\n")
+	return text
+}
+
+// write gives a file of the stack's folder a content that the power leaves there.
+func (r *rollout) write(name string, content []byte) error {
+	return durable.Write(r.path(name), content, 0o600)
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}

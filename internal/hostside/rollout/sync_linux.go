@@ -1,0 +1,17 @@
+package rollout
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// syncFilesystem has all of the file system that a folder is on written to the disk.
+func syncFilesystem(folder string) error {
+	f, err := os.Open(folder)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return unix.Syncfs(int(f.Fd()))
+}
