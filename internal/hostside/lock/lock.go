@@ -67,9 +67,9 @@ func Take(ctx context.Context, folder, project string, holder hostapi.Holder, sa
 	return l, nil
 }
 
-// Gone is the error where the operator's lock is not held any more by whose token
+// ErrGone is the error where the operator's lock is not held any more by whose token
 // was given.
-var Gone = errors.New("whoever began this is gone")
+var ErrGone = errors.New("whoever began this is gone")
 
 func (l *Instance) takeOperator(holder hostapi.Holder) error {
 	operator := flock.New(l.file("lock"), flock.SetPermissions(0o600))
@@ -80,7 +80,7 @@ func (l *Instance) takeOperator(holder hostapi.Holder) error {
 	case holder.Token != "":
 		operator.Close()
 		if free || !l.held(holder.Token) {
-			return Gone
+			return ErrGone
 		}
 		return nil
 	case !free:
@@ -131,7 +131,7 @@ func (l *Instance) takeWork(ctx context.Context, token string, say func(string))
 	if token != "" {
 		l.waitsNoMore()
 		if !l.held(token) {
-			return Gone
+			return ErrGone
 		}
 	}
 	return nil

@@ -64,7 +64,7 @@ func held(t *testing.T, folder, token string) *flock.Flock {
 func TestWhoHasTheTokenWorksUnderTheOperatorsLock(t *testing.T) {
 	folder := t.TempDir()
 	operator := held(t, folder, "abc")
-	if _, err := Take(t.Context(), folder, "mrs", hostapi.Holder{Token: "other"}, nobody); !errors.Is(err, Gone) {
+	if _, err := Take(t.Context(), folder, "mrs", hostapi.Holder{Token: "other"}, nobody); !errors.Is(err, ErrGone) {
 		t.Error(err)
 	}
 	l, err := Take(t.Context(), folder, "mrs", hostapi.Holder{Token: "abc"}, nobody)
@@ -76,7 +76,7 @@ func TestWhoHasTheTokenWorksUnderTheOperatorsLock(t *testing.T) {
 		t.Errorf("the operator's lock has lost its holder: %q", text)
 	}
 	operator.Close()
-	if _, err := Take(t.Context(), folder, "mrs", hostapi.Holder{Token: "abc"}, nobody); !errors.Is(err, Gone) {
+	if _, err := Take(t.Context(), folder, "mrs", hostapi.Holder{Token: "abc"}, nobody); !errors.Is(err, ErrGone) {
 		t.Error(err)
 	}
 }
