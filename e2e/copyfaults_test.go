@@ -205,7 +205,10 @@ func (w *worker) connect(t *testing.T) {
 			return false
 		}
 		w.look = conn
-		return true
+		// One that is about to crash, and does not know it yet, takes them too.
+		time.Sleep(500 * time.Millisecond)
+		_, err = w.ask("select 1")
+		return err == nil
 	})
 }
 
