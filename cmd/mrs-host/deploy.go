@@ -61,7 +61,7 @@ func deploy(ctx context.Context, _ options) error {
 		talk.Say(failure.Reason)
 		err = failure
 	}
-	if e := audit.Append(audit.Logs, d.Project, entry); e != nil {
+	if e := audit.Append(hostapi.Logs, d.Project, entry); e != nil {
 		talk.Say("what came of it is not in the audit log: " + e.Error())
 	}
 	if err != nil {
@@ -72,7 +72,7 @@ func deploy(ctx context.Context, _ options) error {
 
 // locked deploys under the instance's locks.
 func locked(ctx context.Context, d hostapi.Deploy, talk rollout.Talk, entry *hostapi.Entry) (hostapi.Deployed, error) {
-	held, err := lock.Take(ctx, lock.Folder, d.Project, hostapi.Holder{Token: d.Token, Who: d.Who, What: d.What}, talk.Say)
+	held, err := lock.Take(ctx, hostapi.Locks, d.Project, hostapi.Holder{Token: d.Token, Who: d.Who, What: d.What}, talk.Say)
 	if err != nil {
 		return hostapi.Deployed{}, err
 	}
@@ -90,7 +90,7 @@ func locked(ctx context.Context, d hostapi.Deploy, talk rollout.Talk, entry *hos
 func sayer(d hostapi.Deploy) func(string) {
 	var progress io.Writer = io.Discard
 	if d.Token != "" {
-		file, err := os.OpenFile(filepath.Join(lock.Folder, d.Project+".progress"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		file, err := os.OpenFile(filepath.Join(hostapi.Locks, d.Project+".progress"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 		if err == nil {
 			progress = file
 		}

@@ -123,15 +123,19 @@ func (o options) container(ctx context.Context) (docker.Container, error) {
 	return docker.Inspect(ctx, o.containers[0])
 }
 
+// first is the container that is named; empty: none is.
+func (o options) first() string {
+	if len(o.containers) == 0 {
+		return ""
+	}
+	return o.containers[0]
+}
+
 // at is the site, and where the application listens.
 func (o options) at() site.Site { return site.Site{Site: o.site, Port: o.port} }
 
 func answers(ctx context.Context, o options) error {
-	container := ""
-	if len(o.containers) > 0 {
-		container = o.containers[0]
-	}
-	return o.at().Answers(ctx, container, o.within)
+	return o.at().Answers(ctx, o.first(), o.within)
 }
 
 func proves(ctx context.Context, o options) error {
@@ -171,11 +175,7 @@ func migrated(ctx context.Context, o options) error {
 }
 
 func moment(ctx context.Context, o options) error {
-	container := ""
-	if len(o.containers) > 0 {
-		container = o.containers[0]
-	}
-	return site.Moment(ctx, container, o.want, o.lead, func(line string) { fmt.Println(line) })
+	return site.Moment(ctx, o.first(), o.want, o.lead, func(line string) { fmt.Println(line) })
 }
 
 func keeps(ctx context.Context, _ options) error { return pgversion.Keeps(ctx, os.Stdin) }

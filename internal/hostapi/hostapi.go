@@ -9,6 +9,12 @@ import (
 	"time"
 )
 
+// Where a server keeps what both sides have to find.
+const (
+	Locks = "/run/lock/mrs-ops" // PROJECT.lock and what is beside it
+	Logs  = "/var/log/mrs-ops"  // the audit logs, PROJECT.log
+)
+
 // Deploy asks for a deployment of an instance on the server that reads it. It has
 // secrets in it: it travels by standard input.
 type Deploy struct {

@@ -20,7 +20,7 @@ import (
 type Entry = hostapi.Entry
 
 // auditLog is where the audit log of a project is; it stays when the project goes.
-func auditLog(project string) string { return path.Join("/var/log/mrs-ops", project+".log") }
+func auditLog(project string) string { return path.Join(hostapi.Logs, project+".log") }
 
 // Record appends an entry to the audit log, where the power does not take it.
 func (s *Server) Record(e Entry) error {

@@ -62,9 +62,6 @@ func (s *Server) Lock(who, what string, progress func(line string)) (*Lock, erro
 	return lock, nil
 }
 
-// locks is the folder of the locks on a server.
-const locks = "/run/lock/mrs-ops"
-
 // workScript holds what deployments, backups and restores hold while they are at
 // work (PROJECT.work) until its input ends. Exit status: 75 where it is not free
 // within so many seconds.
@@ -86,7 +83,7 @@ var ErrAtWork = errors.New("a backup, a restore or an earlier deployment does no
 // is released or the connection is lost. What is at work already is waited for,
 // up to patience; then the error is [ErrAtWork].
 func (s *Server) Work(patience time.Duration) (*Lock, error) {
-	return s.work(locks, patience)
+	return s.work(hostapi.Locks, patience)
 }
 
 func (s *Server) work(folder string, patience time.Duration) (*Lock, error) {

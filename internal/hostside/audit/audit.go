@@ -12,10 +12,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/durable"
 )
 
-// Logs is where they are, a file PROJECT.log each.
-const Logs = "/var/log/mrs-ops"
-
-// Append adds an entry to the log of a project in the folder logs.
+// Append adds an entry to the log of a project in the folder logs ([hostapi.Logs]).
 func Append(logs, project string, e hostapi.Entry) error {
 	line, err := json.Marshal(e)
 	if err != nil {

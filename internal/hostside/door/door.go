@@ -20,9 +20,6 @@ import (
 // Programs are those of the host that it needs.
 func Programs() []string { return []string{"nsenter", "iptables"} }
 
-// ErrDown is the error where the container does not run: it has no door.
-var ErrDown = docker.ErrDown
-
 // Connections from outside to the port. A rule without a target only counts.
 func entries(port int) []string {
 	return []string{"INPUT", "!", "-i", "lo", "-p", "tcp", "--syn", "--dport", strconv.Itoa(port)}
@@ -79,7 +76,7 @@ func visits(list string) int {
 // inside runs iptables of the host in the container's network.
 func inside(ctx context.Context, c docker.Container, argv ...string) (string, error) {
 	if c.PID == 0 {
-		return "", ErrDown
+		return "", docker.ErrDown // it has no door
 	}
 	out, err := exec.CommandContext(ctx, "nsenter", slices.Concat([]string{"--target", strconv.Itoa(c.PID), "--net", "iptables"}, argv)...).Output()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {

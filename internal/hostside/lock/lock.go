@@ -1,5 +1,5 @@
 // Package lock keeps two from changing an instance at once. An instance has two
-// locks, files in [Folder], and whoever wants both takes them in this order:
+// locks, files in [hostapi.Locks], and whoever wants both takes them in this order:
 //
 //  1. PROJECT.lock, the operator's: who may decide what becomes of the instance.
 //     It is held for as long as the operator's connection lasts, by whoever holds
@@ -31,9 +31,6 @@ import (
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 )
-
-// Folder is where they are.
-const Folder = "/run/lock/mrs-ops"
 
 // Patience is how long an instance's work is waited for.
 const Patience = 2 * time.Hour

@@ -78,15 +78,7 @@ func (r *rollout) prepare(ctx context.Context) error {
 			r.olds = append(r.olds, c)
 		}
 	}
-	ids := map[string]string{}
-	for _, s := range r.services {
-		image, err := r.Image(ctx, s.Image)
-		if err != nil {
-			return err
-		}
-		ids[s.Image] = image.ID
-	}
-	r.changes = compare(r.services, r.hashes, ids, all)
+	r.changes = compare(r.services, r.hashes, r.ids, all)
 	return nil
 }
 
@@ -265,6 +257,7 @@ func (r *rollout) haveImages(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		r.ids[s.Image] = image.ID
 		if s.Name == application {
 			r.checked = image.Checked
 		}
@@ -276,13 +269,10 @@ func (r *rollout) haveImages(ctx context.Context) error {
 // the sums of their configurations, the ids of their images, and what there is.
 func compare(services []compose.Service, hashes, ids map[string]string, all []docker.Container) (changes []change) {
 	for _, s := range services {
-		of := slices.DeleteFunc(slices.Clone(all), func(c docker.Container) bool { return c.Service() != s.Name })
-		if len(of) == 0 {
-			changes = append(changes, change{s.Name, "is new"})
-			continue
-		}
-		c := of[len(of)-1]
+		c, ok := last(all, s.Name)
 		switch {
+		case !ok:
+			changes = append(changes, change{s.Name, "is new"})
 		case c.ConfigHash() != hashes[s.Name]:
 			changes = append(changes, change{s.Name, "has another configuration"})
 		case c.Image != ids[s.Image]:

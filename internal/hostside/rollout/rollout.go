@@ -160,6 +160,7 @@ type rollout struct {
 	first    bool              // nothing was deployed here yet
 	services []compose.Service // that are to run
 	hashes   map[string]string
+	ids      map[string]string // of the images that are to run, by their names
 	images   map[string]string // name -> id, before this rollout
 	checked  bool              // the application's image has a health check
 	changes  []change
@@ -182,7 +183,7 @@ type step struct {
 
 // Run deploys what d asks for, under the instance's locks. An error is a [*Failure].
 func Run(ctx context.Context, d hostapi.Deploy, host Host, talk Talk) (hostapi.Deployed, int, error) {
-	r := &rollout{asked: d, Host: host, Talk: talk, releases: release.Of(d.Folder), images: map[string]string{}}
+	r := &rollout{asked: d, Host: host, Talk: talk, releases: release.Of(d.Folder), images: map[string]string{}, ids: map[string]string{}}
 	if err := r.prepare(ctx); err != nil {
 		bounded, stop := r.whoeverLeaves(ctx)
 		defer stop()
@@ -362,11 +363,19 @@ func (r *rollout) of(ctx context.Context, service string) ([]docker.Container, e
 
 // newest returns a service's container that was made last; without an ID, there is none.
 func (r *rollout) newest(ctx context.Context, service string) (docker.Container, error) {
-	all, err := r.of(ctx, service)
-	if err != nil || len(all) == 0 {
-		return docker.Container{}, err
+	all, err := r.Containers(ctx)
+	c, _ := last(all, service)
+	return c, err
+}
+
+// last returns a service's container of all that was made last, if there is one.
+func last(all []docker.Container, service string) (docker.Container, bool) {
+	for _, c := range slices.Backward(all) {
+		if c.Service() == service {
+			return c, true
+		}
 	}
-	return all[len(all)-1], nil
+	return docker.Container{}, false
 }
 
 // now returns a container as it is now; without an ID, it is gone.

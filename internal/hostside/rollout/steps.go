@@ -373,12 +373,13 @@ func (r *rollout) commitOf(ctx context.Context) (string, error) {
 
 // runs returns the images of what runs now.
 func (r *rollout) runs(ctx context.Context) (images []release.Image, err error) {
+	all, err := r.Containers(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for _, s := range r.services {
-		c, err := r.newest(ctx, s.Name)
-		if err != nil {
-			return nil, err
-		}
-		if c.ID == "" {
+		c, ok := last(all, s.Name)
+		if !ok {
 			continue
 		}
 		image, err := r.Image(ctx, c.Image)
