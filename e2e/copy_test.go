@@ -255,7 +255,6 @@ func TestACopyOfProductionHasNobodyInIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	step(t, "production and staging are deployed, and production is backed up", func(t *testing.T) {
-		l.clear(t, "production")
 		l.must(t, mage, "lab:push", "postgres:"+versions[0])
 		l.given("compose_postgres_image="+l.registry+"/postgres:"+versions[0]).mustMage(t, "deploy:production", "-yes")
 		l.mustMage(t, "deploy:staging", "-yes")

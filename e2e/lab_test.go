@@ -115,7 +115,12 @@ func inTheLab(t *testing.T, names ...string) rehearsal {
 	}
 	machines := theLab.lab(t)
 	// Whatever time it is: the test about the jobs' minutes waits for them.
-	return rehearsal{theLab.with("wait_for_jobs="), machines["production"].Address, machines["staging"].Address, machines["staging"].Registry}
+	l := rehearsal{theLab.with("wait_for_jobs="), machines["production"].Address, machines["staging"].Address, machines["staging"].Registry}
+	// In whatever order tests are run: another may have left data of another PostgreSQL.
+	for _, name := range names {
+		l.clear(t, name)
+	}
+	return l
 }
 
 // open makes the lab, or goes on with the one that was kept.
