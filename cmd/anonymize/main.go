@@ -65,6 +65,9 @@ func run(rulesFile, keyFile string, check bool) error {
 	if err := errors.Join(err, out.Flush()); err != nil {
 		return fmt.Errorf("%w\nhint: what was written until then is not whole, and is to be thrown away", err)
 	}
+	if len(done.Left) > 0 {
+		fmt.Fprintf(os.Stderr, "left out, as it gives access to other servers: %s\n", strings.Join(done.Left, ", "))
+	}
 	fmt.Fprintf(os.Stderr, "%d rows of %d tables, %s, %s/s\n", done.Rows, done.Tables, console.Bytes(float64(done.Read)), console.Bytes(float64(done.Read)/time.Since(start).Seconds()))
 	return nil
 }

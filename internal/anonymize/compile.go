@@ -72,8 +72,8 @@ func typeOf(name string, length int) columnType {
 		scale = true
 		base = strings.TrimSpace(name[:m[0]] + name[m[1]:])
 	}
-	if i := strings.LastIndexByte(base, '.'); i >= 0 && base[i+1:] == "citext" {
-		base = base[i+1:] // an extension's, in whatever schema
+	if i := strings.LastIndexByte(base, '.'); i >= 0 && strings.Trim(base[i+1:], `"`) == "citext" {
+		base = "citext" // an extension's, in whatever schema
 	}
 	t := plainTypes[base]
 	t.name = name

@@ -6,25 +6,28 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 )
 
 // Summary is what [Dump] has done.
 type Summary struct {
-	Tables  int   // whose rows were written
-	Rows    int64 // that were written
-	Read    int64 // bytes
-	Written int64 // bytes
+	Tables  int      // whose rows were written
+	Rows    int64    // that were written
+	Read    int64    // bytes
+	Written int64    // bytes
+	Left    []string // what was left out, as it gives access to other servers: "server archive"
 }
 
 // Dump filters a plain dump of one database, as pg_dump writes it with its
 // schema, in constant memory: the rows of each COPY by the rules, everything else
-// byte for byte.
+// byte for byte. Servers, user mappings and subscriptions are left out: passwords
+// are in them, and whoever has them reaches other databases.
 //
 // It lets through no statement that it does not know, as data may be in it:
-// INSERT, large objects, DO. Nor rows of a table whose CREATE TABLE it has not
-// read, as in a dump of data alone, nor letters other than UTF-8. The error then
-// comes before any of it is written.
+// INSERT, large objects, statistics, DO. Nor rows of a table whose CREATE TABLE it
+// has not read, as in a dump of data alone, unless the rules call it empty, nor
+// letters other than UTF-8. The error then comes before any of it is written.
 func Dump(dst io.Writer, src io.Reader, rules *Rules, key Key) (Summary, error) {
 	d := &dump{rules: rules, key: key, in: &lines{src: src}, out: &sink{dst: dst}}
 	err := d.run()
@@ -61,6 +64,8 @@ type dump struct {
 	sql       lexer
 	statement []byte // without comments, as far as it is needed
 	schema    Schema
+	types     map[string][]Column // composite ones, by schema.name
+	domains   map[string]string   // what they are made of, by their name as it is written
 	plan      map[string]*TablePlan
 }
 
@@ -114,14 +119,25 @@ func (d *dump) line(line []byte) error {
 	}
 	if !ended {
 		d.statement = append(d.statement, '\n')
-		d.write(line)
-		return d.judge(false)
 	}
-	if err := d.judge(true); err != nil {
+	leave, err := d.judge(ended) // before any of it is written
+	if err != nil {
 		return err
+	}
+	if !ended {
+		if !leave {
+			d.write(line)
+		}
+		return nil
 	}
 	text := string(bytes.TrimSpace(d.statement))
 	d.statement = d.statement[:0]
+	if leave {
+		if m := leftOut.FindStringSubmatch(text); m != nil {
+			d.done.Left = append(d.done.Left, strings.ToLower(m[1])+" "+m[2])
+		}
+		return nil
+	}
 	if m := copyFrom.FindStringSubmatch(text); m != nil {
 		return d.rows(line, m)
 	}
@@ -145,50 +161,73 @@ var (
 	// known are the statements that pg_dump writes and that have no rows in them.
 	known = regexp.MustCompile(`^(SET|CREATE|ALTER|COMMENT ON|GRANT|REVOKE|DROP|REFRESH MATERIALIZED VIEW|SECURITY LABEL|BEGIN|COMMIT|SELECT pg_catalog\.(set_config|setval)\()`)
 	// values are statements that are known and have some all the same.
-	values   = regexp.MustCompile(`^CREATE (UNLOGGED |TEMPORARY |TEMP )?TABLE .* AS\s`)
+	values = regexp.MustCompile(`^CREATE (UNLOGGED |TEMPORARY |TEMP )?TABLE (IF NOT EXISTS )?` + name1 + `(\.` + name1 + `)? (\([^()]*\)\s)?(USING \S+ )?AS\s`)
+	// access are statements about what gives access to other servers.
+	access = regexp.MustCompile(`(?s)^(?:(?:CREATE|ALTER|DROP|COMMENT ON)|(?:GRANT|REVOKE)\s[^;]*?\sON FOREIGN|SECURITY LABEL FOR \S+ ON)\s+(?:SERVER|USER MAPPING|SUBSCRIPTION|(?:FOREIGN )?DATA WRAPPER)\s`)
+	// leftOut are those of them by which it is told what is missing.
+	leftOut = regexp.MustCompile(`^CREATE (SERVER|SUBSCRIPTION|FOREIGN DATA WRAPPER|USER MAPPING FOR) (` + name1 + `(?: SERVER ` + name1 + `)?)`)
+	// roles are of pg_dumpall, with passwords; settings of a role in a database are pg_dump's.
+	roles    = regexp.MustCompile(`^(CREATE|ALTER) (ROLE|USER|GROUP) `)
+	inOne    = regexp.MustCompile(`^ALTER ROLE (` + name1 + `) IN DATABASE `)
+	mapping  = regexp.MustCompile(`^(CREATE|ALTER) USER MAPPING `)
+	foreign  = regexp.MustCompile(`^CREATE FOREIGN TABLE (` + name1 + `\.` + name1 + `)`)
 	encoding = regexp.MustCompile(`^SET client_encoding = '([^']*)'`)
-	copyFrom = regexp.MustCompile(`(?s)^COPY (` + name1 + `)\.(` + name1 + `) (?:\((.*)\) )?FROM stdin$`)
-	create   = regexp.MustCompile(`(?s)^CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?(` + name1 + `)\.(` + name1 + `) \((.*)`)
+	copyFrom = regexp.MustCompile(`(?s)^COPY (` + name1 + `)\.(` + name1 + `) (?:\((.*)\))? *FROM stdin$`)
+	create   = regexp.MustCompile(`^CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?(` + name1 + `)\.(` + name1 + `)\s(?:(OF|PARTITION OF) (` + name1 + `)\.(` + name1 + `)\s?)?`)
+	inherits = regexp.MustCompile(`^\)\s*INHERITS \((.*?)\)(?:\n|$)`)
+	composed = regexp.MustCompile(`(?s)^CREATE TYPE (` + name1 + `)\.(` + name1 + `) AS \((.*)`)
+	domain   = regexp.MustCompile(`^CREATE DOMAIN (` + name1 + `\.` + name1 + `) AS (.+)`)
 	attach   = regexp.MustCompile(`^ALTER TABLE ONLY (` + name1 + `)\.(` + name1 + `) ATTACH PARTITION (` + name1 + `)\.(` + name1 + `) `)
 	field    = regexp.MustCompile(`(?s)^(` + name1 + `) (.+)$`)
+	notField = regexp.MustCompile(`^(CONSTRAINT |NOT NULL |` + name1 + ` WITH OPTIONS\b)`)
 	options  = regexp.MustCompile(`(?s) (COLLATE|DEFAULT|GENERATED|NOT NULL|CONSTRAINT)\b.*`)
 	idents   = regexp.MustCompile(name1)
 )
 
-// judge refuses a statement that data may be in, as soon as it can be told.
-func (d *dump) judge(ended bool) error {
+// judge refuses a statement that data may be in, as soon as its first line is there,
+// and tells whether it is to be left out.
+func (d *dump) judge(ended bool) (leave bool, err error) {
 	text := bytes.TrimSpace(d.statement)
-	if len(text) == 0 || !ended && len(text) < 40 {
-		return nil
+	if len(text) == 0 {
+		return false, nil
 	}
 	switch {
 	case copyFrom.Match(text), bytes.HasPrefix(text, []byte("COPY ")) && !ended:
-		return nil
+		return false, nil
 	case !known.Match(text):
-		word, _, _ := bytes.Cut(text, []byte(" "))
-		return fmt.Errorf("line %d: a statement that begins with %.20s may have data in it, and only COPY is filtered\nhint: pg_dump without --inserts and without large objects (--no-large-objects, or --no-blobs)", d.number, word)
+		word, _, _ := bytes.Cut(bytes.ReplaceAll(text, []byte("\n"), []byte(" ")), []byte(" "))
+		return false, fmt.Errorf("line %d: a statement that begins with %.20s may have data in it, and only COPY is filtered\nhint: pg_dump without --inserts, --statistics, and large objects (--no-large-objects, or --no-blobs)", d.number, word)
 	case values.Match(text):
-		return fmt.Errorf("line %d: a table is made of a query", d.number)
+		return false, fmt.Errorf("line %d: a table is made of a query", d.number)
+	case roles.Match(text) && !mapping.Match(text) && !inOne.Match(text):
+		return false, fmt.Errorf("line %d: a role, which may have a password\nhint: pg_dump dumps a database without roles, pg_dumpall with them", d.number)
+	}
+	if m := foreign.FindSubmatch(text); m != nil {
+		return false, fmt.Errorf("line %d: the rows of %.130s are on another server\nhint: pg_dump --exclude-table=%[2]s", d.number, m[1])
 	}
 	if m := encoding.FindSubmatch(text); m != nil && string(m[1]) != "UTF8" {
-		return fmt.Errorf("line %d: the encoding is %.20s, and not UTF8\nhint: pg_dump --encoding=UTF8", d.number, m[1])
+		return false, fmt.Errorf("line %d: the encoding is %.20s, and not UTF8\nhint: pg_dump --encoding=UTF8", d.number, m[1])
 	}
-	return nil
+	return access.Match(text), nil
 }
 
 // learn takes what a statement says of the schema.
 func (d *dump) learn(text string) {
 	if m := create.FindStringSubmatch(text); m != nil {
-		t := Table{Schema: bare(m[1]), Name: bare(m[2])}
-		for _, line := range parts(m[3]) {
-			if f := field.FindStringSubmatch(line); f != nil && !strings.HasPrefix(line, "CONSTRAINT ") {
-				t.Columns = append(t.Columns, Column{
-					Name: bare(f[1]), Type: options.ReplaceAllString(f[2], ""),
-					NotNull: strings.Contains(f[2], " NOT NULL"), Generated: strings.Contains(f[2], " GENERATED ALWAYS AS ("),
-				})
-			}
+		d.table(m, text[len(m[0]):])
+	}
+	if m := composed.FindStringSubmatch(text); m != nil {
+		if d.types == nil {
+			d.types = map[string][]Column{}
 		}
-		d.schema.Tables = append(d.schema.Tables, t)
+		columns, _ := columns(m[3])
+		d.types[bare(m[1])+"."+bare(m[2])] = columns
+	}
+	if m := domain.FindStringSubmatch(text); m != nil {
+		if d.domains == nil {
+			d.domains = map[string]string{}
+		}
+		d.domains[m[1]] = options.ReplaceAllString(m[2], "")
 	}
 	if m := attach.FindStringSubmatch(text); m != nil {
 		parent := bare(m[1]) + "." + bare(m[2])
@@ -200,10 +239,87 @@ func (d *dump) learn(text string) {
 	}
 }
 
+// table learns a table, whose CREATE TABLE goes on with rest. Columns that it has of
+// a parent, or of a type, are not named there again.
+func (d *dump) table(m []string, rest string) {
+	t := Table{Schema: bare(m[1]), Name: bare(m[2])}
+	of := bare(m[4]) + "." + bare(m[5])
+	switch m[3] {
+	case "OF":
+		t.Columns = slices.Clone(d.types[of])
+	case "PARTITION OF": // as pg_dump of PostgreSQL 10 writes it
+		t.Root = of
+		t.Columns = slices.Clone(d.columnsOf(of))
+	}
+	if list, ok := strings.CutPrefix(rest, "("); ok {
+		own, end := columns(list)
+		if m := inherits.FindStringSubmatch(list[end:]); m != nil {
+			for _, parent := range parts(m[1]) {
+				if p := idents.FindAllString(parent, 2); len(p) == 2 {
+					t.Columns = append(t.Columns, d.columnsOf(bare(p[0])+"."+bare(p[1]))...)
+				}
+			}
+		}
+		t.Columns = append(t.Columns, own...)
+	}
+	t.Columns = once(t.Columns)
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		for range d.domains { // one may be of another
+			if base, ok := d.domains[c.Type]; ok {
+				c.Type = base
+			}
+		}
+	}
+	d.schema.Tables = append(d.schema.Tables, t)
+}
+
+// columnsOf are the columns of a table, schema.name, that was read before.
+func (d *dump) columnsOf(table string) []Column {
+	for i := range d.schema.Tables {
+		if t := &d.schema.Tables[i]; t.full() == table {
+			return t.Columns
+		}
+	}
+	return nil
+}
+
+// once keeps of columns of one name, which parents have alike, the last.
+func once(columns []Column) []Column {
+	var all []Column
+	for _, c := range columns {
+		if i := slices.IndexFunc(all, func(other Column) bool { return other.Name == c.Name }); i >= 0 {
+			all[i] = c
+			continue
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// columns are those of a list up to its closing parenthesis, which is at end.
+func columns(list string) (all []Column, end int) {
+	lines, end := partsTo(list)
+	for _, line := range lines {
+		if f := field.FindStringSubmatch(line); f != nil && !notField.MatchString(line) {
+			all = append(all, Column{
+				Name: bare(f[1]), Type: options.ReplaceAllString(f[2], ""),
+				NotNull: strings.Contains(f[2], " NOT NULL"), Generated: strings.Contains(f[2], " GENERATED ALWAYS AS ("),
+			})
+		}
+	}
+	return all, end
+}
+
 // parts divides at the commas that are in no parentheses and no quotes, up to a
 // parenthesis that was opened before.
 func parts(text string) []string {
-	var all []string
+	all, _ := partsTo(text)
+	return all
+}
+
+// partsTo is parts, and tells where that parenthesis is.
+func partsTo(text string) (all []string, end int) {
 	depth, from := 0, 0
 	var quote byte
 	for i := 0; i < len(text); i++ {
@@ -218,14 +334,14 @@ func parts(text string) []string {
 			depth++
 		case c == ')' || c == ']':
 			if depth--; depth < 0 {
-				return append(all, strings.TrimSpace(text[from:i]))
+				return append(all, strings.TrimSpace(text[from:i])), i
 			}
 		case c == ',' && depth == 0:
 			all = append(all, strings.TrimSpace(text[from:i]))
 			from = i + 1
 		}
 	}
-	return append(all, strings.TrimSpace(text[from:]))
+	return append(all, strings.TrimSpace(text[from:])), len(text)
 }
 
 // bare is a name without its quotes.
@@ -272,8 +388,20 @@ func (d *dump) rows(line []byte, m []string) error {
 	}
 	table := bare(m[1]) + "." + bare(m[2])
 	plan := d.plan[table]
+	if plan == nil && d.rules.Tables[called(table)].Empty { // as those of extensions can be
+		plan = &TablePlan{Empty: true}
+	}
 	if plan == nil {
-		return fmt.Errorf("line %d: rows of %s, whose CREATE TABLE is not in the dump\nhint: a dump of data alone does not tell what is in it", d.number, table)
+		switch next, err := d.in.next(); {
+		case err == nil && string(next) == `\.`: // there are none
+			d.write(line)
+			d.write(next)
+			d.number++
+			return nil
+		case err != nil && err != io.EOF && err != errUnended:
+			return err
+		}
+		return fmt.Errorf("line %d: rows of %s, whose CREATE TABLE is not in the dump\nhint: a dump of data alone does not tell what is in it; those of an extension go by %s: empty", d.number, table, called(table))
 	}
 	ordered := *plan
 	ordered.Columns = nil
@@ -330,13 +458,40 @@ func (d *dump) skip(table string) error {
 }
 
 // lexer tells statements from what is quoted in them (PostgreSQL, 4.1 Lexical
-// Structure), line by line.
+// Structure), line by line. In parentheses, as of a rule with several commands, and
+// in the body of a function between BEGIN ATOMIC and END, a semicolon ends none; by
+// which words that is told is as in psql (psqlscan.l).
 type lexer struct {
 	quote   string // that ends what we are in: ' or " or $tag$ or */
 	escapes bool   // \ is one there, as in E'…'
 	depth   int    // of /* */
 	some    bool   // a statement has begun
 	two     bool   // one began in the line in which another one ended
+	parens  int    // that are open
+	blocks  int    // BEGIN and CASE that are open, in what makes a function
+	words   []byte // the first letters of the first words: c, f, p, o, r of create, function, procedure, or, replace
+}
+
+// word takes a word of a statement.
+func (x *lexer) word(word []byte) {
+	lower := strings.ToLower(string(word))
+	if len(x.words) < 4 {
+		letter := byte(0)
+		if slices.Contains([]string{"create", "function", "procedure", "or", "replace"}, lower) {
+			letter = lower[0]
+		}
+		x.words = append(x.words, letter)
+	}
+	first := string(x.words)
+	if x.parens > 0 || !strings.HasPrefix(first, "cf") && !strings.HasPrefix(first, "cp") && first != "corf" && first != "corp" {
+		return
+	}
+	switch {
+	case lower == "begin", lower == "case" && x.blocks > 0:
+		x.blocks++
+	case lower == "end" && x.blocks > 0:
+		x.blocks--
+	}
 }
 
 // between reports whether no statement is under way.
@@ -365,13 +520,13 @@ func (x *lexer) read(line []byte, code func([]byte)) (ended bool) {
 			}
 			continue
 		case x.quote == "'" || x.quote == `"`:
-			if x.escapes && rest[0] == '\\' && len(rest) > 1 {
+			if len(rest) > 1 && (x.escapes && rest[0] == '\\' || rest[0] == x.quote[0] && rest[1] == rest[0]) {
 				code(rest[:2])
 				i += 2
 				continue
 			}
 			if rest[0] == x.quote[0] {
-				x.quote = "" // a doubled one opens it again
+				x.quote = ""
 			}
 			code(rest[:1])
 			i++
@@ -392,10 +547,15 @@ func (x *lexer) read(line []byte, code func([]byte)) (ended bool) {
 			x.quote, x.depth = "*/", 1
 			i += 2
 			continue
-		case c == ';':
+		case c == ';' && x.parens == 0 && x.blocks == 0:
 			x.some, ended = false, true
+			x.words = x.words[:0]
 			i++
 			continue
+		case c == '(':
+			x.parens++
+		case c == ')' && x.parens > 0:
+			x.parens--
 		case c == '\'' || c == '"':
 			x.quote = string(c)
 			x.escapes = c == '\'' && i > 0 && (line[i-1] == 'E' || line[i-1] == 'e') && (i == 1 || !wordBefore(line[i-2]))
@@ -407,12 +567,19 @@ func (x *lexer) read(line []byte, code func([]byte)) (ended bool) {
 				continue
 			}
 		}
+		n := 1
 		if rest[0] != ' ' && rest[0] != '\t' && rest[0] != '\r' {
 			x.some = true
 			x.two = x.two || ended
+			if wordBefore(rest[0]) {
+				for n < len(rest) && (wordBefore(rest[n]) || rest[n] == '$') {
+					n++
+				}
+				x.word(rest[:n])
+			}
 		}
-		code(rest[:1])
-		i++
+		code(rest[:n])
+		i += n
 	}
 	return ended
 }
