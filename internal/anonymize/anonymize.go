@@ -77,6 +77,7 @@ type Column struct {
 	Name       string `json:"name"`
 	Type       string `json:"type"`                 // as format_type writes it: "character varying(70)", "uuid", "text[]"
 	Length     int    `json:"length,omitempty"`     // characters at most; 0 is no limit
+	Collation  string `json:"collation,omitempty"`  // the locale of one by which values are equal that are spelt differently
 	NotNull    bool   `json:"notNull,omitempty"`    //
 	Unique     bool   `json:"unique,omitempty"`     // alone, by a constraint or an index
 	Generated  bool   `json:"generated,omitempty"`  // GENERATED ALWAYS AS (…) STORED

@@ -66,14 +66,10 @@ func typeOf(name string, length int) columnType {
 		t := typeOf(strings.TrimSuffix(element, "[]"), length)
 		return columnType{class: arrayClass, name: name, element: &t}
 	}
-	base, length2, scale := name, 0, false
-	if m := modifier.FindStringSubmatchIndex(name); m != nil {
-		length2, _ = strconv.Atoi(name[m[2]:m[3]])
+	base, length2, scale := typeName(name), 0, false
+	if m := modifier.FindStringSubmatch(name); m != nil {
+		length2, _ = strconv.Atoi(m[1])
 		scale = true
-		base = strings.TrimSpace(name[:m[0]] + name[m[1]:])
-	}
-	if i := strings.LastIndexByte(base, '.'); i >= 0 && strings.Trim(base[i+1:], `"`) == "citext" {
-		base = "citext" // an extension's, in whatever schema
 	}
 	t := plainTypes[base]
 	t.name = name
@@ -161,7 +157,6 @@ type column struct {
 	faker   faker
 	dirty   bool // what the faker makes has to be escaped
 	empty   bool // it fakes the empty string, too
-	padded  bool // with spaces
 	sex     int  // the column that a sex comes from, or -1
 	plain   []byte
 	escaped []byte // plain, as COPY has it
@@ -221,7 +216,10 @@ func (c *compiler) column(plan *ColumnPlan) (col column, err error) {
 	case plan.References != "" || c.wide:
 		unique = uniqueMaybe
 	}
-	col.padded = strings.HasPrefix(plan.Type, "character(")
+	spelt := plan.spelt()
+	if spelt&anyMarks != 0 && unique != uniqueNo {
+		return col, fmt.Errorf("%s: %w", rule.Kind, errUnequal)
+	}
 	if col.sex, err = c.sexColumn(rule); err != nil {
 		return col, err
 	}
@@ -229,7 +227,9 @@ func (c *compiler) column(plan *ColumnPlan) (col column, err error) {
 		return col, err
 	}
 	_, col.dirty = col.faker.(dirty)
-	col.empty = rule.Kind == Template
+	if col.empty = rule.Kind == Template; !col.empty {
+		col.faker = newSpeltFaker(col.faker, spelt)
+	}
 	if col.how == fakeElements {
 		col.array = &arrayFaker{element: col.faker}
 	}
@@ -370,7 +370,7 @@ func (c *compiler) faker(rule *Rule, t columnType, unique int) (faker, error) {
 			if unique == uniqueYes && !t.scale {
 				return nil, same("of a numeric type that says how many digits it has, each has a different one")
 			}
-			return &numberFaker{numbers: numbers}, nil
+			return &numberFaker{numbers: numbers, free: !t.scale}, nil
 		case floatClass:
 			if unique == uniqueYes {
 				return nil, same("keep")
@@ -486,7 +486,7 @@ func (c *compiler) path(f *jsonFilter, path string, rule Rule) error {
 		n.dirty = true
 		f.dirty = true
 	case Hash:
-		n.number = &numberFaker{numbers: digitPermutation{newPRF(c.key, "hash of a number"), newPRF(c.key, "hash of digits")}}
+		n.number = &numberFaker{numbers: digitPermutation{newPRF(c.key, "hash of a number"), newPRF(c.key, "hash of digits")}, free: true}
 	}
 	var err error
 	if rule.Sex != "" {

@@ -2,6 +2,7 @@ package anonymize
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -65,7 +66,8 @@ type dump struct {
 	statement []byte // without comments, as far as it is needed
 	schema    Schema
 	types     map[string][]Column // composite ones, by schema.name
-	domains   map[string]string   // what they are made of, by their name as it is written
+	domains   map[string]Column   // what they are made of, by their name as it is written
+	equal     map[string]string   // the locales of collations that are not deterministic, by their name as it is written
 	plan      map[string]*TablePlan
 }
 
@@ -177,11 +179,15 @@ var (
 	inherits = regexp.MustCompile(`^\)\s*INHERITS \((.*?)\)(?:\n|$)`)
 	composed = regexp.MustCompile(`(?s)^CREATE TYPE (` + name1 + `)\.(` + name1 + `) AS \((.*)`)
 	domain   = regexp.MustCompile(`^CREATE DOMAIN (` + name1 + `\.` + name1 + `) AS (.+)`)
-	attach   = regexp.MustCompile(`^ALTER TABLE ONLY (` + name1 + `)\.(` + name1 + `) ATTACH PARTITION (` + name1 + `)\.(` + name1 + `) `)
-	field    = regexp.MustCompile(`(?s)^(` + name1 + `) (.+)$`)
-	notField = regexp.MustCompile(`^(CONSTRAINT |NOT NULL |` + name1 + ` WITH OPTIONS\b)`)
-	options  = regexp.MustCompile(`(?s) (COLLATE|DEFAULT|GENERATED|NOT NULL|CONSTRAINT)\b.*`)
-	idents   = regexp.MustCompile(name1)
+	// A locale is LC_COLLATE where pg_dump is older than 15.
+	collation = regexp.MustCompile(`(?s)^CREATE COLLATION (` + name1 + `\.` + name1 + `) \((.*)\)`)
+	locale    = regexp.MustCompile(`(?:locale|lc_collate) = '([^']*)'`)
+	collated  = regexp.MustCompile(` COLLATE (` + name1 + `\.` + name1 + `)`)
+	attach    = regexp.MustCompile(`^ALTER TABLE ONLY (` + name1 + `)\.(` + name1 + `) ATTACH PARTITION (` + name1 + `)\.(` + name1 + `) `)
+	field     = regexp.MustCompile(`(?s)^(` + name1 + `) (.+)$`)
+	notField  = regexp.MustCompile(`^(CONSTRAINT |NOT NULL |` + name1 + ` WITH OPTIONS\b)`)
+	options   = regexp.MustCompile(`(?s) (COLLATE|DEFAULT|GENERATED|NOT NULL|CONSTRAINT)\b.*`)
+	idents    = regexp.MustCompile(name1)
 )
 
 // judge refuses a statement that data may be in, as soon as its first line is there,
@@ -220,14 +226,25 @@ func (d *dump) learn(text string) {
 		if d.types == nil {
 			d.types = map[string][]Column{}
 		}
-		columns, _ := columns(m[3])
+		columns, _ := d.columns(m[3])
 		d.types[bare(m[1])+"."+bare(m[2])] = columns
 	}
 	if m := domain.FindStringSubmatch(text); m != nil {
 		if d.domains == nil {
-			d.domains = map[string]string{}
+			d.domains = map[string]Column{}
 		}
-		d.domains[m[1]] = options.ReplaceAllString(m[2], "")
+		c := Column{Type: options.ReplaceAllString(m[2], "")}
+		d.collate(&c, m[2])
+		d.domains[m[1]] = c
+	}
+	if m := collation.FindStringSubmatch(text); m != nil && strings.Contains(m[2], "deterministic = false") {
+		if d.equal == nil {
+			d.equal = map[string]string{}
+		}
+		d.equal[m[1]] = "of a locale that is not said"
+		if l := locale.FindStringSubmatch(m[2]); l != nil && !strings.Contains(m[2], "rules = ") {
+			d.equal[m[1]] = l[1]
+		}
 	}
 	if m := attach.FindStringSubmatch(text); m != nil {
 		parent := bare(m[1]) + "." + bare(m[2])
@@ -252,7 +269,7 @@ func (d *dump) table(m []string, rest string) {
 		t.Columns = slices.Clone(d.columnsOf(of))
 	}
 	if list, ok := strings.CutPrefix(rest, "("); ok {
-		own, end := columns(list)
+		own, end := d.columns(list)
 		if m := inherits.FindStringSubmatch(list[end:]); m != nil {
 			for _, parent := range parts(m[1]) {
 				if p := idents.FindAllString(parent, 2); len(p) == 2 {
@@ -267,7 +284,7 @@ func (d *dump) table(m []string, rest string) {
 		c := &t.Columns[i]
 		for range d.domains { // one may be of another
 			if base, ok := d.domains[c.Type]; ok {
-				c.Type = base
+				c.Type, c.Collation = base.Type, cmp.Or(c.Collation, base.Collation)
 			}
 		}
 	}
@@ -298,17 +315,26 @@ func once(columns []Column) []Column {
 }
 
 // columns are those of a list up to its closing parenthesis, which is at end.
-func columns(list string) (all []Column, end int) {
+func (d *dump) columns(list string) (all []Column, end int) {
 	lines, end := partsTo(list)
 	for _, line := range lines {
 		if f := field.FindStringSubmatch(line); f != nil && !notField.MatchString(line) {
-			all = append(all, Column{
+			c := Column{
 				Name: bare(f[1]), Type: options.ReplaceAllString(f[2], ""),
 				NotNull: strings.Contains(f[2], " NOT NULL"), Generated: strings.Contains(f[2], " GENERATED ALWAYS AS ("),
-			})
+			}
+			d.collate(&c, f[2])
+			all = append(all, c)
 		}
 	}
 	return all, end
+}
+
+// collate takes the collation of a column from its definition.
+func (d *dump) collate(c *Column, definition string) {
+	if m := collated.FindStringSubmatch(definition); m != nil {
+		c.Collation = d.equal[m[1]]
+	}
 }
 
 // parts divides at the commas that are in no parentheses and no quotes, up to a

@@ -182,11 +182,6 @@ func (f *Filter) append(out, field []byte, c *column, escapes bool) (_ []byte, p
 		}
 		field = f.text
 	}
-	if c.padded {
-		for len(field) > 0 && field[len(field)-1] == ' ' {
-			field = field[:len(field)-1]
-		}
-	}
 	if len(field) == 0 && !c.empty {
 		return out, ""
 	}

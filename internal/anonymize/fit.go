@@ -207,6 +207,10 @@ func (f *fitting) keys() {
 			case b == nil || b.Rule.Kind == "" || keeps(a.Rule) && keeps(b.Rule):
 			case a.Rule.Kind != b.Rule.Kind || !slices.Contains(keyKinds, a.Rule.Kind):
 				wrong("%s.%s (%s): both have to be keep, or both the same of uuid, hash, nir and email", to, k.Referenced[i], b.Rule.Kind)
+			case a.spelt()&anyMarks != 0 || b.spelt()&anyMarks != 0:
+				wrong("%s.%s: %s", to, k.Referenced[i], inLine(errUnequal))
+			case a.Collation != b.Collation:
+				wrong("%s.%s of another collation: both have to be keep", to, k.Referenced[i])
 			case a.Type != b.Type: // fakes depend on what there is room for
 				wrong("%s.%s of another type, %s and not %s: both have to be keep", to, k.Referenced[i], b.Type, a.Type)
 			}

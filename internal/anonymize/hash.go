@@ -1,5 +1,7 @@
 package anonymize
 
+import "bytes"
+
 // hashFaker makes letters and digits, as many as there were characters, and of
 // digits alone as many digits.
 type hashFaker struct {
@@ -118,11 +120,16 @@ func (p *digitPermutation) append(out, in []byte, limit uint64) []byte {
 type numberFaker struct {
 	numbers digitPermutation
 	limit   uint64 // of integers
+	free    bool   // 1.0 and 1.00 may both be there, and are equal
 	scratch []byte
 }
 
 func (f *numberFaker) fake(out, in []byte, _ sex) []byte {
 	in = trim(in)
+	var zeros []byte
+	if f.free {
+		in, zeros = significant(in)
+	}
 	f.scratch = f.scratch[:0]
 	end := len(in) // of the mantissa
 	for i, c := range in {
@@ -162,7 +169,20 @@ func (f *numberFaker) fake(out, in []byte, _ sex) []byte {
 			out = append(out, exponent...)
 		}
 	}
-	return out
+	return append(out, zeros...)
+}
+
+// significant divides a number before the zeros behind its point that say nothing,
+// and before the point where there is nothing else behind it.
+func significant(in []byte) (number, zeros []byte) {
+	if bytes.IndexByte(in, '.') < 0 || bytes.IndexAny(in, "eE") >= 0 {
+		return in, nil
+	}
+	end := len(bytes.TrimRight(in, "0"))
+	if in[end-1] == '.' {
+		end--
+	}
+	return in[:end], in[end:]
 }
 
 // bytesFaker makes random bytes of the same number, as bytea is written: \x and

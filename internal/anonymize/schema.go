@@ -56,7 +56,9 @@ type Index struct {
 
 // SchemaQuery returns SQL that returns the schema of a database as JSON, for
 // [ParseSchema]. version is PostgreSQL's server_version_num, from 100000 on. Tables
-// of extensions are theirs to fill. A domain is the type that it is made of.
+// of extensions are theirs to fill. A domain is the type that it is made of. What of
+// pg_collation there is depends on the version: nondeterministic ones came with 12,
+// and the column of their locale has had three names.
 func SchemaQuery(version int) string {
 	var older []string
 	if version < 120000 { // no column is generated (release notes of 12)
@@ -123,6 +125,8 @@ select json_build_object(
           'name', a.attname, 'type', format_type(coalesce(d.base, a.atttypid), coalesce(d.mod, a.atttypmod)),
           'length', case when coalesce(d.base, a.atttypid) in ('varchar'::regtype, 'bpchar'::regtype)
             then greatest(coalesce(d.mod, a.atttypmod) - 4, 0) else 0 end,
+          'collation', (select coalesce(to_jsonb(co)->>'colllocale', to_jsonb(co)->>'colliculocale', collcollate) || coalesce(' ' || (to_jsonb(co)->>'collicurules'), '')
+            from pg_collation co where co.oid = a.attcollation and to_jsonb(co)->>'collisdeterministic' = 'false'),
           'notNull', a.attnotnull or coalesce(d.typnotnull, false), 'unique', alone.attnum is not null, 'generated', a.attgenerated <> '',
           'references', (select name || '.' || referenced[1] from fk join named on named.oid = confrelid
             where conrelid in (m.oid, root.top) and cardinality(columns) = 1 and columns[1] = a.attname limit 1)
