@@ -40,9 +40,6 @@ func (r *Rules) fit(s *Schema, part bool) (*Plan, error) {
 	if s.Encoding == "SQL_ASCII" { // any other is UTF-8 by the time we see it
 		f.wrong("the database has no encoding (SQL_ASCII), so its letters can't be told")
 	}
-	for _, table := range s.Foreign {
-		f.wrong("%s: its rows are in another database", table)
-	}
 	f.tables(part)
 	f.keys()
 	for i := range f.plan.Tables {

@@ -23,9 +23,9 @@ type Schema struct {
 
 	// LargeObjects is how many pg_largeobject has: they belong to no column.
 	LargeObjects int64 `json:"largeObjects"`
-	// Foreign are tables whose rows are in another database.
-	Foreign  []string `json:"foreign"`
-	Encoding string   `json:"encoding"` // of the server: "UTF8"
+	// Subscriptions are what fetches rows of other databases.
+	Subscriptions []string `json:"subscriptions"`
+	Encoding      string   `json:"encoding"` // of the server: "UTF8"
 }
 
 // ForeignKey says that rows of a table refer to rows of another. Tables are
@@ -74,7 +74,7 @@ const schemaQuery = `
 with recursive mine as (
   select c.oid, n.nspname, c.relname, c.relkind, c.relispartition, c.reltuples
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
-  where c.relkind in ('r', 'p', 'f') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+  where c.relkind in ('r', 'p') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
     and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
 ), up as (
   select oid, oid as top, relispartition as more from mine
@@ -107,7 +107,7 @@ with recursive mine as (
 select json_build_object(
   'encoding', current_setting('server_encoding'),
   'largeObjects', (select count(*) from pg_largeobject_metadata),
-  'foreign', (select coalesce(json_agg(nspname || '.' || relname order by 1), '[]') from mine where relkind = 'f'),
+  'subscriptions', (select coalesce(json_agg(subname order by 1), '[]') from pg_subscription where subdbid = (select oid from pg_database where datname = current_database())),
   'foreignKeys', (select coalesce(json_agg(json_build_object('table', f.name, 'columns', columns, 'references', t.name, 'referenced', referenced) order by f.name, columns), '[]')
     from fk join named f on f.oid = conrelid join named t on t.oid = confrelid),
   'indexes', (select coalesce(json_agg(json_build_object('table', m.nspname || '.' || m.relname, 'schema', m.nspname, 'relation', m.relname,

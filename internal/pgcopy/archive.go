@@ -2,6 +2,8 @@ package pgcopy
 
 import (
 	"bytes"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -14,42 +16,165 @@ import (
 )
 
 // archive is a schema as pg_dump writes it in its custom format, and its table of
-// contents, as pg_restore --list prints it.
+// contents, as pg_restore --list --verbose prints it.
 type archive struct {
-	text   []byte
-	follow []entry // the rows
+	text    []byte
+	entries []entry
+	left    []string // names of what stays behind
 
-	mu      sync.Mutex
-	brought []string // ids of entries that are in the database already
+	mu     sync.Mutex
+	passed []string // ids of entries that are in the database already, or stay behind
 }
 
 // entry is a line of the table of contents: ID; CATALOG OID TYPE SCHEMA NAME OWNER.
-type entry struct{ id, is string }
+type entry struct {
+	id, is string
+	needs  []string // ids of entries
+}
 
-// schema dumps the end's schema as of a snapshot; its contents are listed by the
-// other end's pg_restore, which will bring it.
-func (e *end) schema(snapshot string, to *end) (*archive, error) {
+// schema dumps the end's schema as of a snapshot, without what gives access to other
+// servers.
+func (e *end) schema(snapshot string) (*archive, error) {
 	argv := []string{"docker", "exec", e.container, "pg_dump", "-U", e.role, "-d", e.database, "--snapshot=" + snapshot, "--format=custom"}
 	text, err := e.Exec(append(argv, dumped...)...).Bytes()
 	if err != nil {
 		return nil, fmt.Errorf("%s: its schema can't be read: %w", e.Name, err)
 	}
 	in := script.NewPipe().WithReader(bytes.NewReader(text))
-	list, err := to.ExecFrom(in, "docker", "exec", "-i", to.container, "pg_restore", "--list", "--section=post-data").String()
+	list, err := e.ExecFrom(in, "docker", "exec", "-i", e.container, "pg_restore", "--list", "--verbose").String()
 	if err != nil {
-		return nil, fmt.Errorf("%s: the schema's contents can't be read: %w", to.Name, err)
+		return nil, fmt.Errorf("%s: the schema's contents can't be read: %w", e.Name, err)
 	}
-	return &archive{text: text, follow: contents(list)}, nil
+	a := &archive{text: text, entries: contents(list)}
+	if err := a.leave(); err != nil {
+		return nil, fmt.Errorf("%s: its schema: %w", e.Name, err)
+	}
+	return a, nil
 }
 
-// contentsLine is a line of the table of contents; those of comments begin with a semicolon.
-var contentsLine = regexp.MustCompile(`(?m)^(\d+); \d+ \d+ (.*)$`)
+var (
+	// contentsLine is a line of the table of contents; those of comments begin with a semicolon.
+	contentsLine = regexp.MustCompile(`^(\d+); \d+ \d+ (.*)$`)
+	// needsLine follows it.
+	needsLine = regexp.MustCompile(`^;\s+depends on:((?: \d+)+)$`)
+)
 
 func contents(list string) (entries []entry) {
-	for _, m := range contentsLine.FindAllStringSubmatch(list, -1) {
-		entries = append(entries, entry{m[1], m[2] + " "})
+	for _, line := range strings.Split(list, "\n") {
+		if m := contentsLine.FindStringSubmatch(line); m != nil {
+			entries = append(entries, entry{id: m[1], is: m[2] + " "})
+		} else if m := needsLine.FindStringSubmatch(line); m != nil && len(entries) > 0 {
+			entries[len(entries)-1].needs = strings.Fields(m[1])
+		}
 	}
 	return entries
+}
+
+// elsewhere are the types of entries that give access to other servers: addresses and
+// passwords are in them, and what has them reaches out. Subscriptions pg_dump is told
+// not to dump; jobs of pg_cron are rows of an extension's table, which are not copied.
+var elsewhere = []string{"FOREIGN DATA WRAPPER", "SERVER", "USER MAPPING", "FOREIGN TABLE", "SUBSCRIPTION"}
+
+// about are the types of entries that say something of another one.
+var about = []string{"COMMENT", "SECURITY LABEL", "ACL"}
+
+// of tells which of some types an entry is of.
+func (e entry) of(types []string) (string, bool) {
+	for _, t := range types {
+		if strings.HasPrefix(e.is, t+" ") {
+			return t, true
+		}
+	}
+	return "", false
+}
+
+// name is what an entry is called among people, without its owner.
+func (e entry) name() string {
+	is := strings.TrimSuffix(e.is, " ")
+	is = is[:max(strings.LastIndexByte(is, ' '), 0)]
+	kind, ok := e.of(elsewhere)
+	if !ok {
+		return is
+	}
+	schema, name, _ := strings.Cut(strings.TrimPrefix(is, kind+" "), " ")
+	if schema != "-" {
+		name = schema + "." + name
+	}
+	return strings.ToLower(kind) + " " + strings.TrimPrefix(name, kind+" ")
+}
+
+// leave takes what gives access to other servers out of the archive, and what is said
+// of it. The error says what needs it and would have to stay.
+func (a *archive) leave() error {
+	gone := map[string]entry{}
+	for _, e := range a.entries {
+		if _, ok := e.of(elsewhere); ok {
+			gone[e.id] = e
+			a.left = append(a.left, e.name())
+		}
+	}
+	var problems []error
+	for _, e := range a.entries {
+		if _, ok := gone[e.id]; ok {
+			continue
+		}
+		for _, id := range e.needs {
+			needed, ok := gone[id]
+			if !ok {
+				continue
+			}
+			if _, ok := e.of(about); !ok {
+				problems = append(problems, fmt.Errorf("%s needs %s, which gives access to another server and is not copied\n"+
+					"hint: drop what is needed there, or make a table of it", e.name(), needed.name()))
+				break
+			}
+			a.passed = append(a.passed, e.id)
+			break
+		}
+	}
+	for _, e := range a.entries {
+		if _, ok := gone[e.id]; ok {
+			a.passed = append(a.passed, e.id)
+		}
+	}
+	if n := blank(a.text, elsewhere); n != len(gone) {
+		problems = append(problems, fmt.Errorf("%d of the %d entries that give access to other servers are found", n, len(gone)))
+	}
+	return errors.Join(problems...)
+}
+
+// blank overwrites the definitions of the entries of some types, so that no password
+// gets to where they are not restored, and returns how many there were. An entry has
+// its type, its section (1 to 4) and its definition one after the other; a number is
+// a byte for its sign and four, the lowest first, and a text has its length before
+// it (WriteToc in pg_backup_archiver.c, the same from PostgreSQL 9.0 on). No text has
+// a zero byte in it, so these are found nowhere else.
+func blank(text []byte, types []string) (n int) {
+	number := func(at int) int {
+		if at+5 > len(text) || text[at] != 0 {
+			return -1
+		}
+		return int(binary.LittleEndian.Uint32(text[at+1:]))
+	}
+	for _, t := range types {
+		is := append(binary.LittleEndian.AppendUint32([]byte{0}, uint32(len(t))), t...)
+		for at := 0; ; {
+			i := bytes.Index(text[at:], is)
+			if i < 0 {
+				break
+			}
+			at += i + len(is)
+			section, size := number(at), number(at+5)
+			if section < 1 || section > 4 || size < 0 || at+10+size > len(text) {
+				continue
+			}
+			for i := range text[at+10 : at+10+size] {
+				text[at+10+i] = ' '
+			}
+			n++
+		}
+	}
+	return n
 }
 
 // indexes are the entries of a table's indexes, of those that can be told.
@@ -63,7 +188,7 @@ func (a *archive) indexes(s *anonymize.Schema, table string) []string {
 		if i.Constraint {
 			is = fmt.Sprintf("CONSTRAINT %s %s %s ", i.Schema, i.Relation, i.Name)
 		}
-		for _, e := range a.follow {
+		for _, e := range a.entries {
 			if strings.HasPrefix(e.is, is) {
 				found = append(found, e.id)
 			}
@@ -74,7 +199,7 @@ func (a *archive) indexes(s *anonymize.Schema, table string) []string {
 
 // begin brings what has to be there before the rows.
 func (a *archive) begin(e *end, database string) error {
-	return a.restore(e, database, 1, "pre-data", "", "")
+	return a.restore(e, database, 1, "pre-data", "", strings.Join(a.passed, "|"))
 }
 
 // index brings the indexes of a table, schema.name.
@@ -88,13 +213,13 @@ func (a *archive) index(e *end, database string, s *anonymize.Schema, table stri
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.brought = append(a.brought, entries...)
+	a.passed = append(a.passed, entries...)
 	return nil
 }
 
 // finish brings what of the rest is not there yet, several at a time.
 func (a *archive) finish(e *end, database string) error {
-	return a.restore(e, database, max(2, min(4, e.cores)), "post-data", "", strings.Join(a.brought, "|"))
+	return a.restore(e, database, max(2, min(4, e.cores)), "post-data", "", strings.Join(a.passed, "|"))
 }
 
 // restore brings the entries of a section whose ids are among only and not among

@@ -57,11 +57,12 @@ type copying struct {
 	rules    *anonymize.Rules
 	key      anonymize.Key
 
-	lent   *backup.Lent
-	hold   *hold
-	schema *anonymize.Schema
-	plan   *anonymize.Plan
-	wheres map[int]wire.Chosen // which rows, by table; none means all
+	lent    *backup.Lent
+	hold    *hold
+	schema  *anonymize.Schema
+	archive *archive // the schema, to be restored
+	plan    *anonymize.Plan
+	wheres  map[int]wire.Chosen // which rows, by table; none means all
 }
 
 // Copy copies the database of one instance to another. Nothing is changed before
@@ -190,11 +191,24 @@ func (c *copying) know(ctx context.Context) error {
 		return fmt.Errorf("%s: its schema can't be read: %w", c.from.Name, err)
 	}
 	plan, unfit := c.rules.Fit(c.schema)
-	if err := errors.Join(unfit, c.unable(), c.noRoom()); err != nil {
+	c.archive, err = c.from.schema(c.hold.Snapshot)
+	if err := errors.Join(unfit, err, c.unable(), c.noRoom()); err != nil {
 		return err
 	}
 	c.plan = plan
+	if left := c.left(); len(left) > 0 {
+		console.Say("left out, as it gives access to other servers: %s", strings.Join(left, ", "))
+	}
 	return c.choose()
+}
+
+// left is what of the schema stays behind.
+func (c *copying) left() []string {
+	left := c.archive.left
+	for _, name := range c.schema.Subscriptions {
+		left = append(left, "subscription "+name)
+	}
+	return left
 }
 
 // dumped are the options by which pg_dump writes the schema.

@@ -57,10 +57,6 @@ func (c *copying) fill(ctx context.Context, database string, done *summary) erro
 		_, made = to.query("postgres", fmt.Sprintf("create database %s owner %s template template0", ident(database), ident(to.inst.Get("DB_USER"))))
 	})
 	err := c.structure(&from)
-	var schema *archive
-	if err == nil {
-		schema, err = from.schema(c.hold.Snapshot, &to)
-	}
 	making.Wait()
 	if err == nil && made != nil {
 		err = fmt.Errorf("%s: no database can be made: %w", to.Name, made)
@@ -68,7 +64,7 @@ func (c *copying) fill(ctx context.Context, database string, done *summary) erro
 	if err != nil {
 		return err
 	}
-	if err := schema.begin(&to, database); err != nil {
+	if err := c.archive.begin(&to, database); err != nil {
 		return err
 	}
 
@@ -82,7 +78,7 @@ func (c *copying) fill(ctx context.Context, database string, done *summary) erro
 	console.Say("copying %d tables, %d at a time", len(c.plan.Tables), lanes)
 	l := &load{from: &from, to: &to, database: database, snapshot: c.hold.Snapshot, plan: c.plan, key: c.key, direct: c.Direct, rows: map[int]int64{}, queue: jobs}
 	l.progress = newProgress(c.plan, jobs)
-	l.index = func(table string) error { return schema.index(&to, database, c.schema, table) }
+	l.index = func(table string) error { return c.archive.index(&to, database, c.schema, table) }
 	err = l.run(ctx, lanes)
 	l.progress.end()
 	if err != nil {
@@ -94,7 +90,7 @@ func (c *copying) fill(ctx context.Context, database string, done *summary) erro
 		return err
 	}
 	console.Say("building indexes, and checking keys")
-	if err := schema.finish(&to, database); err != nil {
+	if err := c.archive.finish(&to, database); err != nil {
 		return err
 	}
 	return views(&from, &to, database)
