@@ -17,7 +17,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: pgcopy hold|send|receive|structure|propose, with what to do on standard input")
+		fmt.Fprintln(os.Stderr, "usage: pgcopy hold|try|send|receive|structure|propose, with what to do on standard input")
 		os.Exit(2)
 	}
 	if err := agent.Run(ctx, os.Args[1], os.Stdin, os.Stdout); err != nil {

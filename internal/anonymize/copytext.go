@@ -1,6 +1,9 @@
 package anonymize
 
-import "bytes"
+import (
+	"bytes"
+	"errors"
+)
 
 // The text format of COPY
 // (https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-FILE-FORMATS):
@@ -26,6 +29,24 @@ func unescape(out, field []byte) (text []byte, ok bool) {
 		out = append(out, c)
 		field = field[i+n:]
 	}
+}
+
+// Fields returns the values of a row of COPY's text; nil is NULL.
+func Fields(row []byte) ([]*string, error) {
+	var values []*string
+	for field := range bytes.SplitSeq(row, []byte{'\t'}) {
+		if isNull(field) {
+			values = append(values, nil)
+			continue
+		}
+		text, ok := unescape(nil, field)
+		if !ok {
+			return nil, errors.New("an escape that is none")
+		}
+		value := string(text)
+		values = append(values, &value)
+	}
+	return values, nil
 }
 
 // escape returns the byte that an escape at the beginning of in stands for, and the

@@ -259,3 +259,13 @@ func BenchmarkLines(b *testing.B) {
 		}
 	}
 }
+
+func TestTheValuesOfARowAreWhatItsEscapesSay(t *testing.T) {
+	values, err := Fields([]byte(`a\tb` + "\t" + `\N` + "\t\t" + `\\N`))
+	if err != nil || len(values) != 4 || *values[0] != "a\tb" || values[1] != nil || *values[2] != "" || *values[3] != `\N` {
+		t.Errorf("%v: %v", values, err)
+	}
+	if _, err := Fields([]byte(`a\q`)); err == nil {
+		t.Error("an escape that is none is read")
+	}
+}

@@ -199,7 +199,45 @@ func (c *copying) know(ctx context.Context) error {
 	if left := c.left(); len(left) > 0 {
 		console.Say("left out, as it gives access to other servers: %s", strings.Join(left, ", "))
 	}
-	return c.choose()
+	if err := c.choose(); err != nil {
+		return err
+	}
+	return c.try(ctx)
+}
+
+// try makes fakes of some rows, and asks whether the database's constraints take them:
+// else that is found out in the middle of the copy.
+func (c *copying) try(ctx context.Context) error {
+	order, err := json.Marshal(wire.Sender{Server: c.from.wireServer(c.from.database), Snapshot: c.hold.Snapshot, Key: c.key[:], Plan: *c.plan})
+	if err != nil {
+		return err
+	}
+	out, err := c.from.WithContext(ctx).ExecFrom(script.Echo(string(order)+"\n"), c.from.agent, "try").String()
+	if err != nil {
+		return fmt.Errorf("%s: fakes can't be tried: %w", c.from.Name, err)
+	}
+	var problems []error
+	lines := json.NewDecoder(strings.NewReader(out))
+	for lines.More() {
+		var u wire.Unfit
+		if err := lines.Decode(&u); err != nil {
+			return fmt.Errorf("%s: what the agent says of fakes can't be read: %w", c.from.Name, err)
+		}
+		problems = append(problems, errors.New(unfit(u)))
+	}
+	if len(problems) > 0 {
+		problems = append(problems, fmt.Errorf("hint: another rule for the column in %s, or a constraint that takes its fakes", RulesFile))
+	}
+	return errors.Join(problems...)
+}
+
+// unfit says what does not fit, among people.
+func unfit(u wire.Unfit) string {
+	text := fmt.Sprintf("%s.%s: fakes do not fit the %s", name(u.Schema, u.Table), strings.Join(u.Columns, ", "), strings.TrimSpace(u.What+" "+u.Name))
+	if u.Raised {
+		return text + ", which ends in an error"
+	}
+	return fmt.Sprintf("%s, in %s of %s rows", text, grouped(int64(u.Rows)), grouped(int64(u.Of)))
 }
 
 // left is what of the schema stays behind.

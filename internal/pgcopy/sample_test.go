@@ -104,3 +104,14 @@ func TestEveryPageOfATableIsInOnePartOfIt(t *testing.T) {
 		t.Errorf("undivided: %+v", jobs)
 	}
 }
+
+func TestWhatDoesNotFitIsNamed(t *testing.T) {
+	for want, u := range map[string]wire.Unfit{
+		"people.nir: fakes do not fit the constraint nir_form, in 12 of 2,000 rows": {Schema: "public", Table: "people", Columns: []string{"nir"}, What: "constraint", Name: "nir_form", Rows: 12, Of: 2000},
+		"a.t.x, y: fakes do not fit the type word, which ends in an error":          {Schema: "a", Table: "t", Columns: []string{"x", "y"}, What: "type word", Raised: true, Of: 3},
+	} {
+		if got := unfit(u); got != want {
+			t.Errorf("it says %q, not %q", got, want)
+		}
+	}
+}

@@ -28,13 +28,15 @@ import (
 	"github.com/betagouv/mrs-ops/internal/pgcopy/wire"
 )
 
-// Run does what an agent is started for: "hold", "send", "receive", "structure" or
-// "propose". It ends when in does.
+// Run does what an agent is started for: "hold", "try", "send", "receive", "structure"
+// or "propose". It ends when in does.
 func Run(ctx context.Context, what string, in io.Reader, out io.Writer) error {
 	lines := bufio.NewReaderSize(in, 1<<16)
 	switch what {
 	case "hold":
 		return hold(ctx, lines, out)
+	case "try":
+		return try(ctx, lines, out)
 	case "send":
 		return send(ctx, lines, out)
 	case "receive":
@@ -44,7 +46,7 @@ func Run(ctx context.Context, what string, in io.Reader, out io.Writer) error {
 	case "propose":
 		return propose(ctx, lines, out)
 	}
-	return fmt.Errorf("%q is not known; hold, send, receive, structure or propose", what)
+	return fmt.Errorf("%q is not known; hold, try, send, receive, structure or propose", what)
 }
 
 // read reads the next line into value. The error is io.EOF where there is none;
@@ -265,11 +267,7 @@ func sample(ctx context.Context, conn *pgconn.PgConn, schema, table string, rows
 	for i, name := range columns {
 		texts[i] = ident(name) + "::text"
 	}
-	some := ""
-	if rows > 2*sampleRows {
-		some = fmt.Sprintf(" tablesample system (%g) repeatable (1)", min(100, 2*sampleRows*100/float64(rows)))
-	}
-	result := conn.ExecParams(ctx, fmt.Sprintf("select %s from only %s.%s%s limit %d", strings.Join(texts, ", "), ident(schema), ident(table), some, sampleRows), nil, nil, nil, nil).Read()
+	result := conn.ExecParams(ctx, some(schema, table, rows, strings.Join(texts, ", ")), nil, nil, nil, nil).Read()
 	if result.Err != nil {
 		return nil, clean(result.Err)
 	}
@@ -281,6 +279,15 @@ func sample(ctx context.Context, conn *pgconn.PgConn, schema, table string, rows
 		}
 	}
 	return values, nil
+}
+
+// some is a query for some rows from all over a table.
+func some(schema, table string, rows int64, columns string) string {
+	part := ""
+	if rows > 2*sampleRows {
+		part = fmt.Sprintf(" tablesample system (%g) repeatable (1)", min(100, 2*sampleRows*100/float64(rows)))
+	}
+	return fmt.Sprintf("select %s from only %s.%s%s limit %d", columns, ident(schema), ident(table), part, sampleRows)
 }
 
 // begin is how whoever reads production begins: it can't write.

@@ -38,12 +38,25 @@ type Held struct {
 	Schema   json.RawMessage `json:"schema"` // as anonymize.ParseSchema takes it
 }
 
-// Sender is the first line that an agent gets which sends tables.
+// Sender is the first line that an agent gets which sends tables, or tries their fakes.
 type Sender struct {
 	Server
 	Snapshot string         `json:"snapshot"`
 	Key      []byte         `json:"key"`
 	Plan     anonymize.Plan `json:"plan"`
+}
+
+// Unfit is a line of what an agent says that tries fakes: the fakes of some columns are
+// not what a constraint of theirs, or their type, takes.
+type Unfit struct {
+	Schema  string   `json:"schema"`
+	Table   string   `json:"table"`
+	Columns []string `json:"columns"`          // that are changed, and that it is about
+	What    string   `json:"what"`             // "constraint", "type word", "index"
+	Name    string   `json:"name,omitempty"`   // of the constraint
+	Raised  bool     `json:"raised,omitempty"` // it ends in an error, so that rows are not counted
+	Rows    int      `json:"rows,omitempty"`   // that do not fit
+	Of      int      `json:"of"`               // of so many that were tried
 }
 
 // Receiver is the first line that an agent gets which receives tables.
