@@ -175,7 +175,7 @@ func (f *numberFaker) fake(out, in []byte, _ sex) []byte {
 // significant divides a number before the zeros behind its point that say nothing,
 // and before the point where there is nothing else behind it.
 func significant(in []byte) (number, zeros []byte) {
-	if bytes.IndexByte(in, '.') < 0 || bytes.IndexAny(in, "eE") >= 0 {
+	if bytes.IndexByte(in, '.') < 0 || bytes.ContainsAny(in, "eE") {
 		return in, nil
 	}
 	end := len(bytes.TrimRight(in, "0"))
