@@ -51,6 +51,33 @@ type Deploy struct {
 	Token string `json:"token,omitempty"`
 }
 
+// Folder is one that has to be there.
+type Folder struct {
+	Path string `json:"path"` // absolute
+	UID  int    `json:"uid"`
+	GID  int    `json:"gid"`
+	Mode string `json:"mode"` // octal; empty: 0755
+}
+
+// File is one that has to be there. It is root's.
+type File struct {
+	Path    string `json:"path"`    // absolute
+	Content string `json:"content"` // may be secret
+	Mode    string `json:"mode"`    // octal; empty: 0644
+}
+
+// Unit is a service of systemd, and its timer.
+type Unit struct {
+	Name         string   `json:"name"` // without .service
+	Description  string   `json:"description"`
+	Command      string   `json:"command"`
+	CommandAfter string   `json:"command_after,omitempty"` // however that has ended
+	Calendar     string   `json:"calendar,omitempty"`      // systemd.time(7); empty: it has no timer
+	AtBoot       bool     `json:"at_boot,omitempty"`
+	IfExists     []string `json:"if_exists,omitempty"`  // it runs only where one of these is there
+	OnFailure    string   `json:"on_failure,omitempty"` // the unit that is started then
+}
+
 // Current is the release that runs.
 const Current = "current"
 

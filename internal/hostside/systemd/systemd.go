@@ -1,0 +1,135 @@
+// Package systemd has an instance's units there and its timers run.
+//
+// It knows systemctl(1), systemd.timer(5) and systemd.service(5). It must not know
+// what the units do.
+package systemd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"strings"
+
+	"github.com/betagouv/mrs-ops/internal/hostapi"
+)
+
+// Booted reports whether systemd runs this host (sd_booted(3)).
+func Booted() (bool, error) {
+	_, err := os.Stat("/run/systemd/system")
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Folder is where the administrator's units are.
+const Folder = "/etc/systemd/system"
+
+// Files returns the files of units.
+func Files(units []hostapi.Unit) (files []hostapi.File) {
+	for _, u := range units {
+		files = append(files, hostapi.File{Path: Folder + "/" + u.Name + ".service", Content: service(u)})
+		if u.Calendar != "" {
+			files = append(files, hostapi.File{Path: Folder + "/" + u.Name + ".timer", Content: timer(u)})
+		}
+	}
+	return files
+}
+
+func service(u hostapi.Unit) string {
+	var text strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&text, format+"\n", args...) }
+	line("# %s: written by mrs-ops.", u.Name)
+	line("[Unit]\nDescription=%s\nWants=docker.service network-online.target\nAfter=docker.service network-online.target", u.Description)
+	if u.OnFailure != "" {
+		line("OnFailure=%s", u.OnFailure)
+	}
+	for _, path := range u.IfExists {
+		line("ConditionPathExistsGlob=|%s", path)
+	}
+	line("\n[Service]\nType=oneshot\nExecStart=%s", u.Command)
+	if u.CommandAfter != "" {
+		line("ExecStopPost=%s", u.CommandAfter)
+	}
+	line("# What it undoes when it is told to end, or afterwards, takes the time it takes.")
+	line("TimeoutStopSec=15min\nKillMode=mixed\nNice=10\nIOSchedulingClass=idle")
+	if u.AtBoot {
+		line("\n[Install]\nWantedBy=multi-user.target")
+	}
+	return text.String()
+}
+
+func timer(u hostapi.Unit) string {
+	return fmt.Sprintf(`# %s: written by mrs-ops.
+[Unit]
+Description=%s, by the clock
+
+[Timer]
+OnCalendar=%s
+# A night that the machine slept through is made up for.
+Persistent=true
+
+[Install]
+WantedBy=timers.target
+`, u.Name, u.Description, u.Calendar)
+}
+
+// Control runs systemctl, and returns what it prints.
+type Control func(ctx context.Context, argv ...string) (string, error)
+
+// Systemctl is the host's own.
+func Systemctl(ctx context.Context, argv ...string) (string, error) {
+	out, err := exec.CommandContext(ctx, "systemctl", argv...).Output()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && len(exit.Stderr) > 0 {
+		err = fmt.Errorf("systemctl %s: %w: %s", argv[0], err, strings.TrimSpace(string(exit.Stderr)))
+	}
+	return strings.TrimSpace(string(out)), err
+}
+
+// Start has the timers run, now and after every boot, and the services that are for
+// it start at every boot. changed is whether a file of the units is new. It returns
+// what it has changed.
+func Start(ctx context.Context, control Control, units []hostapi.Unit, changed bool) (did []string, err error) {
+	if changed {
+		if _, err := control(ctx, "daemon-reload"); err != nil {
+			return nil, err
+		}
+	}
+	is := func(what, unit string) bool { _, err := control(ctx, "--quiet", what, unit); return err == nil }
+	for _, u := range units {
+		if name := u.Name + ".service"; u.AtBoot && !is("is-enabled", name) {
+			if _, err := control(ctx, "--quiet", "enable", name); err != nil {
+				return did, err
+			}
+			did = append(did, "enabled "+name)
+		}
+		if u.Calendar == "" {
+			continue
+		}
+		name := u.Name + ".timer"
+		if !is("is-enabled", name) || !is("is-active", name) {
+			if _, err := control(ctx, "--quiet", "enable", "--now", name); err != nil {
+				return did, err
+			}
+			did = append(did, "started "+name)
+		}
+		// A new calendar counts from now on, not from the next boot on.
+		stale, err := control(ctx, "show", "--property", "NeedDaemonReload", "--value", name)
+		if err != nil {
+			return did, err
+		}
+		if !changed && stale != "yes" {
+			continue
+		}
+		if _, err := control(ctx, "daemon-reload"); err != nil {
+			return did, err
+		}
+		if _, err := control(ctx, "restart", name); err != nil {
+			return did, err
+		}
+	}
+	return did, nil
+}

@@ -1,0 +1,71 @@
+package systemd
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/betagouv/mrs-ops/internal/hostapi"
+)
+
+var units = []hostapi.Unit{
+	{Name: "mrs-backup", Description: "Backup", Command: "/bin/bash /home/mrs/backup.sh timer", Calendar: "*-*-* 23:00:00", OnFailure: "mrs-alert@%n.service"},
+	{Name: "mrs-recover", Description: "Recovery", Command: "x", AtBoot: true, IfExists: []string{"/a", "/b*"}},
+	{Name: "mrs-alert@", Description: "Word", Command: "y"},
+}
+
+func TestUnitsHaveTheirFiles(t *testing.T) {
+	var names []string
+	for _, f := range Files(units) {
+		names = append(names, strings.TrimPrefix(f.Path, Folder+"/"))
+		for _, want := range map[string][]string{
+			"mrs-backup.service":  {"\nExecStart=/bin/bash /home/mrs/backup.sh timer\n", "\nOnFailure=mrs-alert@%n.service\n"},
+			"mrs-backup.timer":    {"\nOnCalendar=*-*-* 23:00:00\n", "\nPersistent=true\n"},
+			"mrs-recover.service": {"\nConditionPathExistsGlob=|/a\nConditionPathExistsGlob=|/b*\n", "\n[Install]\nWantedBy=multi-user.target\n"},
+		}[names[len(names)-1]] {
+			if !strings.Contains(f.Content, want) {
+				t.Errorf("%s has not %q:\n%s", f.Path, want, f.Content)
+			}
+		}
+	}
+	if got := strings.Join(names, " "); got != "mrs-backup.service mrs-backup.timer mrs-recover.service mrs-alert@.service" {
+		t.Error(got)
+	}
+}
+
+func TestTimersAreStartedOnceAndAgainWhenTheyAreNew(t *testing.T) {
+	for name, test := range map[string]struct {
+		running, changed, stale bool
+		want, did               string
+	}{
+		"nothing runs yet":   {changed: true, want: "daemon-reload; enable --now mrs-backup.timer; daemon-reload; restart mrs-backup.timer; enable mrs-recover.service", did: "started mrs-backup.timer, enabled mrs-recover.service"},
+		"all is as it was":   {running: true},
+		"a new calendar":     {running: true, changed: true, want: "daemon-reload; daemon-reload; restart mrs-backup.timer"},
+		"somebody wrote one": {running: true, stale: true, want: "daemon-reload; restart mrs-backup.timer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var ran []string
+			did, err := Start(t.Context(), func(_ context.Context, argv ...string) (string, error) {
+				line := strings.TrimPrefix(strings.Join(argv, " "), "--quiet ")
+				switch {
+				case strings.HasPrefix(line, "is-"):
+					if !test.running {
+						return "", errors.New("exit status 1")
+					}
+					return "", nil
+				case strings.HasPrefix(line, "show "):
+					if test.stale {
+						return "yes", nil
+					}
+					return "no", nil
+				}
+				ran = append(ran, line)
+				return "", nil
+			}, units, test.changed)
+			if got := strings.Join(ran, "; "); err != nil || got != test.want || strings.Join(did, ", ") != test.did {
+				t.Errorf("ran %s; did %v; %v", got, did, err)
+			}
+		})
+	}
+}
