@@ -1,0 +1,171 @@
+// Package preflight looks whether a host can take a stack, before anything is
+// changed on it, and installs the programs that are missing.
+//
+// It must not know what the stack is.
+package preflight
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// Host is what is asked about a host.
+type Host interface {
+	Root() bool
+	// Engine returns the version of the Docker engine that answers, Compose that of
+	// its plugin.
+	Engine(ctx context.Context) (string, error)
+	Compose(ctx context.Context) (string, error)
+	// Free returns how many bytes the file system of a folder has left.
+	Free(folder string) (uint64, error)
+	// Elsewhere returns the folders that a Compose project runs from.
+	Elsewhere(ctx context.Context, project string) ([]string, error)
+	Has(program string) bool
+}
+
+// room is how much must be free where a stack is to be.
+const room = 256 << 20
+
+// Problems returns what keeps the host from taking a stack of a project in a folder,
+// each with what to do about it: all of it, as far as it can be known.
+func Problems(ctx context.Context, h Host, project, folder string) (all []error) {
+	problem := func(hint, format string, args ...any) {
+		all = append(all, fmt.Errorf("%s\nhint: %s", fmt.Sprintf(format, args...), hint))
+	}
+	if !h.Root() {
+		problem("become root", "this needs root")
+	}
+	_, down := h.Engine(ctx)
+	if down != nil {
+		problem("systemctl start docker, or dockerd", "the Docker engine does not answer")
+	}
+	switch version, err := h.Compose(ctx); {
+	case err != nil:
+		problem("install docker-compose-plugin", "there is no Compose plugin")
+	case strings.HasPrefix(strings.TrimPrefix(version, "v"), "1."):
+		problem("install docker-compose-plugin", "Compose is %s, not 2 or newer", version)
+	}
+	on := nearest(folder)
+	if free, err := h.Free(on); err != nil {
+		problem("df -h "+on, "how much %s has free can't be told: %v", on, err)
+	} else if free < room {
+		problem("docker system df, df -h "+on, "%s has %d MiB free, less than %d", on, free>>20, uint64(room)>>20)
+	}
+	if down != nil {
+		return all
+	}
+	// Compose knows a project by its name alone: one of the same name in another folder
+	// would be taken over, its containers recreated on this folder's data.
+	elsewhere, err := h.Elsewhere(ctx, project)
+	if err != nil {
+		problem("docker ps", "what runs can't be listed: %v", err)
+	}
+	slices.Sort(elsewhere)
+	for _, other := range slices.Compact(elsewhere) {
+		if other != "" && other != folder {
+			problem("another last part of home makes another project", "project %s runs already, from %s", project, other)
+		}
+	}
+	return all
+}
+
+// nearest is the folder, or the nearest above it that is there: what tells the file
+// system that it will be on.
+func nearest(folder string) string {
+	for {
+		if info, err := os.Stat(folder); err == nil && info.IsDir() || folder == filepath.Dir(folder) {
+			return folder
+		}
+		folder = filepath.Dir(folder)
+	}
+}
+
+// Missing returns which of some programs the host has not.
+func Missing(h Host, programs ...string) []string {
+	return slices.DeleteFunc(slices.Clone(programs), h.Has)
+}
+
+// Installer returns the command line that installs packages, by a package manager
+// that waits for others; nil where none is known. has tells whether a program is there.
+func Installer(has func(program string) bool, packages ...string) [][]string {
+	switch {
+	case has("apt-get"):
+		const wait = "DPkg::Lock::Timeout=300"
+		return [][]string{{"apt-get", "-o", wait, "update", "--quiet"},
+			append([]string{"apt-get", "-o", wait, "install", "--yes", "--quiet", "--no-install-recommends"}, packages...)}
+	case has("dnf"): // waits by itself
+		return [][]string{append([]string{"dnf", "install", "--assumeyes", "--quiet"}, packages...)}
+	}
+	return nil
+}
+
+// Install has packages of these names there.
+func Install(ctx context.Context, h Host, packages ...string) error {
+	lines := Installer(h.Has, packages...)
+	if lines == nil {
+		return fmt.Errorf("%s is missing, and there is no package manager that is known\nhint: install it", strings.Join(packages, ", "))
+	}
+	for _, argv := range lines {
+		cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			text := strings.TrimSpace(string(out))
+			return fmt.Errorf("%s can't be installed: %w: %s", strings.Join(packages, ", "), err, text[strings.LastIndex(text, "\n")+1:])
+		}
+	}
+	return nil
+}
+
+// This is the host that this runs on.
+type This struct{}
+
+// Root asks the kernel.
+func (This) Root() bool { return os.Geteuid() == 0 }
+
+// Engine asks the engine.
+func (This) Engine(ctx context.Context) (string, error) {
+	return said(ctx, "docker", "version", "--format", "{{.Server.Version}}")
+}
+
+// Compose asks its plugin.
+func (This) Compose(ctx context.Context) (string, error) {
+	return said(ctx, "docker", "compose", "version", "--short")
+}
+
+// Free asks the file system (statfs(2)).
+func (This) Free(folder string) (uint64, error) {
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(folder, &fs); err != nil {
+		return 0, err
+	}
+	return fs.Bavail * uint64(fs.Bsize), nil
+}
+
+// Elsewhere reads the labels of the project's containers.
+func (This) Elsewhere(ctx context.Context, project string) ([]string, error) {
+	out, err := said(ctx, "docker", "ps", "--all", "--filter", "label=com.docker.compose.project="+project,
+		"--format", `{{.Label "com.docker.compose.project.working_dir"}}`)
+	return strings.Fields(out), err
+}
+
+// Has looks in PATH.
+func (This) Has(program string) bool {
+	_, err := exec.LookPath(program)
+	return err == nil
+}
+
+func said(ctx context.Context, argv ...string) (string, error) {
+	out, err := exec.CommandContext(ctx, argv[0], argv[1:]...).Output()
+	text := strings.TrimSpace(string(out))
+	if err == nil && text == "" && argv[1] == "version" {
+		err = errors.New("it does not answer")
+	}
+	return text, err
+}
