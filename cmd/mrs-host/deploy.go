@@ -1,17 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -22,92 +23,144 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/database"
 	"github.com/betagouv/mrs-ops/internal/hostside/durable"
 	"github.com/betagouv/mrs-ops/internal/hostside/lock"
+	"github.com/betagouv/mrs-ops/internal/hostside/provision"
 	"github.com/betagouv/mrs-ops/internal/hostside/rollout"
 	"github.com/betagouv/mrs-ops/internal/hostside/site"
+	"github.com/betagouv/mrs-ops/internal/hostside/slack"
 )
 
-// deploy carries out the request on standard input ([hostapi.Deploy]). The last
-// line on standard output is what came of it ([hostapi.Deployed]); before it are
-// lines for people. Where it fails, the reason is on standard error, with its hint
-// on the last line.
+// deploy carries out the request on standard input ([hostapi.Deploy]), and says on
+// standard output what it does and what came of it ([hostapi.Event], a line each).
 func deploy(ctx context.Context, _ options) error {
 	var d hostapi.Deploy
 	if err := json.NewDecoder(os.Stdin).Decode(&d); err != nil {
 		return fmt.Errorf("the request can't be read: %w", err)
 	}
-	syscall.Umask(0o077)
+	d.What = cmp.Or(d.What, "deploy")
 	// Nobody listens any more: that ends it as SIGTERM does, and not in the middle of a line.
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGPIPE)
 	defer stop()
-	talk := rollout.Talk{Say: sayer(d), Detail: func(text string) { fmt.Fprintln(os.Stderr, text) }}
+	out := &events{out: json.NewEncoder(os.Stdout)}
+	told := tell(d, nil, d.Name+": "+d.What+" to "+host(d)+" starts, by "+d.Who, out.Say)
 	begin := time.Now()
 	entry := hostapi.Entry{Who: d.Who, What: d.What, Outcome: hostapi.OK}
-	deployed, err := locked(ctx, d, talk, &entry)
+	deployed, err := carryOut(ctx, d, out, &entry)
 	entry.Time = time.Now().UTC().Truncate(time.Second)
 	entry.Seconds = math.Round(time.Since(begin).Seconds())
 	entry.Commit = deployed.Commit
-	if err == nil && !deployed.Changed {
-		entry.Reason = deployed.How
-	}
+	var failed *hostapi.Failure
 	if err != nil {
-		failure, ok := errors.AsType[*rollout.Failure](err)
-		if !ok {
-			failure = &rollout.Failure{Outcome: hostapi.Failed, Reason: err.Error()}
-			if ctx.Err() != nil {
-				failure = &rollout.Failure{Outcome: hostapi.Interrupted, Reason: "interrupted"}
-			}
-		}
-		entry.Outcome, entry.Reason = failure.Outcome, failure.Reason
-		talk.Say(failure.Reason)
-		err = failure
+		failed = failure(ctx, err)
+		entry.Outcome, entry.Reason = failed.Outcome, failed.Reason
 	}
 	if e := audit.Append(hostapi.Logs, d.Project, entry); e != nil {
-		talk.Say("what came of it is not in the audit log: " + e.Error())
+		out.Say("what came of it is not in the audit log: " + e.Error())
 	}
-	if err != nil {
-		return err
+	if failed != nil {
+		<-tell(d, told, d.Name+": "+d.What+" to "+host(d)+" failed: "+failed.Reason, out.Say)
+		out.send(hostapi.Event{Failed: failed})
+		return errSaid
 	}
-	return json.NewEncoder(os.Stdout).Encode(deployed)
+	commit := ""
+	if deployed.Commit != "" {
+		commit = "commit " + deployed.Commit[:min(len(deployed.Commit), 8)] + ", "
+	}
+	<-tell(d, told, d.Name+": deployed, "+d.URL+" answers, "+commit+deployed.How, out.Say)
+	return out.send(hostapi.Event{Deployed: &deployed})
 }
 
-// locked deploys under the instance's locks.
-func locked(ctx context.Context, d hostapi.Deploy, talk rollout.Talk, entry *hostapi.Entry) (hostapi.Deployed, error) {
-	held, err := lock.Take(ctx, hostapi.Locks, d.Project, hostapi.Holder{Token: d.Token, Who: d.Who, What: d.What}, talk.Say)
+// host is what visitors know the site by.
+func host(d hostapi.Deploy) string { return d.URL[strings.LastIndexByte(d.URL, '/')+1:] }
+
+// failure is what err came to.
+func failure(ctx context.Context, err error) *hostapi.Failure {
+	if f, ok := errors.AsType[*hostapi.Failure](err); ok {
+		return f
+	}
+	if ctx.Err() != nil {
+		return &hostapi.Failure{Outcome: hostapi.Interrupted, Reason: "interrupted; nothing that runs was changed"}
+	}
+	reason, hint, _ := strings.Cut(err.Error(), "\nhint: ")
+	return &hostapi.Failure{Outcome: hostapi.Failed, Reason: reason, Hint: hint}
+}
+
+// tell tells the team's Slack a line, if there is one, once what it was told before
+// has arrived. Nothing waits for it but the end.
+func tell(d hostapi.Deploy, before <-chan struct{}, line string, say func(string)) <-chan struct{} {
+	arrived := make(chan struct{})
+	go func() {
+		defer close(arrived)
+		if before != nil {
+			<-before
+		}
+		if d.Slack == "" {
+			return
+		}
+		// Also of whoever is interrupted.
+		if err := slack.Tell(context.Background(), d.Slack, line+d.Change); err != nil {
+			say(fmt.Sprintf("Slack did not take the message (%v): %s", err, line+d.Change))
+		}
+	}()
+	return arrived
+}
+
+// carryOut checks the host, and deploys under the instance's locks.
+func carryOut(ctx context.Context, d hostapi.Deploy, out *events, entry *hostapi.Entry) (hostapi.Deployed, error) {
+	this := provision.This{}
+	if err := provision.Check(ctx, d, this); err != nil {
+		return hostapi.Deployed{}, err
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return hostapi.Deployed{}, err
+	}
+	held, err := lock.Take(ctx, hostapi.Locks, d.Project, hostapi.Holder{Token: d.Token, Who: d.Who, What: d.What}, out.Say)
 	if err != nil {
 		return hostapi.Deployed{}, err
 	}
 	defer held.Release()
-	if err := decides(d.Folder); err != nil {
+	syscall.Umask(0o022) // for the folders above those that have a mode
+	changes, err := provision.Provide(ctx, provision.Of(d, program), this, out.Say)
+	if err != nil {
 		return hostapi.Deployed{}, err
 	}
-	deployed, n, err := rollout.Run(ctx, d, newServer(d), talk)
+	syscall.Umask(0o077)
+	if err := decides(d.Folder, program); err != nil {
+		return hostapi.Deployed{}, err
+	}
+	deployed, n, err := rollout.Run(ctx, d, newServer(d, out.Say), rollout.Talk{Say: out.Say, Detail: out.Detail})
 	entry.Release = n
+	if err == nil && deployed.Changes == 0 {
+		entry.Reason = deployed.How
+	}
+	deployed.Changes += changes
 	return deployed, err
 }
 
-// sayer returns what shows a line to whoever waits. Whoever holds the lock shows
-// them at once; Ansible shows standard output at the end.
-func sayer(d hostapi.Deploy) func(string) {
-	var progress io.Writer = io.Discard
-	if d.Token != "" {
-		file, err := os.OpenFile(filepath.Join(hostapi.Locks, d.Project+".progress"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-		if err == nil {
-			progress = file
-		}
-	}
-	return func(line string) {
-		fmt.Println(line)
-		fmt.Fprintln(progress, line)
-	}
+// errSaid is the error of what has said all of it.
+var errSaid = errors.New("it was said what went wrong")
+
+// events are shown to whoever waits.
+type events struct {
+	mu  sync.Mutex
+	out *json.Encoder
 }
+
+func (e *events) send(event hostapi.Event) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.out.Encode(event)
+}
+
+// Say says a line of what is done. Whether anybody listens is another's question.
+func (e *events) Say(line string) { _ = e.send(hostapi.Event{Say: line}) }
+
+// Detail says what helps to understand a failure.
+func (e *events) Detail(text string) { _ = e.send(hostapi.Event{Detail: text}) }
 
 // decides writes down that this program decides for the stack in a folder from now
 // on, for whoever asks between deployments.
-func decides(folder string) error {
-	program, err := os.Executable()
-	if err != nil {
-		return err
-	}
+func decides(folder, program string) error {
 	path := filepath.Join(folder, ".program")
 	if now, _ := os.ReadFile(path); strings.TrimSpace(string(now)) == program {
 		return nil
@@ -116,8 +169,9 @@ func decides(folder string) error {
 }
 
 // newServer is this server, as a rollout asks it.
-func newServer(d hostapi.Deploy) *server {
+func newServer(d hostapi.Deploy, say func(string)) *server {
 	s := &server{
+		say:     say,
 		Project: compose.Project{Name: d.Project, Folder: d.Folder},
 		want:    database.Want{Name: d.Database, Role: d.Role},
 		drain:   time.Duration(d.Drain) * time.Second,

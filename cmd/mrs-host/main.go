@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -73,7 +74,9 @@ func main() {
 		err = commands[os.Args[1]](ctx, o)
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		if !errors.Is(err, errSaid) {
+			fmt.Fprintln(os.Stderr, err)
+		}
 		os.Exit(1)
 	}
 }

@@ -33,6 +33,7 @@ type server struct {
 	site  site.Site
 	want  database.Want
 	drain time.Duration
+	say   func(string)
 }
 
 func (s *server) Containers(ctx context.Context) ([]docker.Container, error) {
@@ -189,7 +190,7 @@ func (s *server) Recover(ctx context.Context) error {
 	if !s.executable("restore.sh") {
 		return nil
 	}
-	said, err := s.script(ctx, func(line string) { fmt.Println(line) }, "restore.sh", "recover")
+	said, err := s.script(ctx, s.say, "restore.sh", "recover")
 	if err != nil {
 		return fmt.Errorf("%w: %s", err, reason(said))
 	}

@@ -1,6 +1,6 @@
 // Package backup makes, lists, proves, prunes and restores the backups of
 // instances where they run, by the scripts that the deployment has put there
-// (ansible/roles/backup): what a target does by day is what the timers do at
+// (internal/hostside/provision): what a target does by day is what the timers do at
 // night.
 //
 // It knows these scripts' names, what they take and what they list. It must not
@@ -324,7 +324,7 @@ func Restore(ctx context.Context, name, snapshot string, o RestoreOptions) error
 		if err != nil {
 			return err
 		}
-		lock, err := s.Lock(server.Operator(), what, func(string) {})
+		lock, err := s.Lock(server.Operator(), what)
 		if err != nil {
 			return err
 		}

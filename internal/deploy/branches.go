@@ -18,7 +18,7 @@ import (
 
 // branchesScript looks after ephemeral instances on their server, where its
 // timer has it too.
-var branchesScript = filepath.Join("ansible", "roles", "compose", "files", "branches.sh")
+var branchesScript = filepath.Join("internal", "hostside", "provision", "files", "branches.sh")
 
 // runBranches runs the script with args.
 func runBranches(s *server.Server, args ...string) (string, error) {

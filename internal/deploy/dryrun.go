@@ -22,8 +22,8 @@ func (d deployment) dryRun(s *server.Server, plan *Plan, inst *instance.Instance
 	if err != nil {
 		return err
 	}
-	want := plan.File
-	if n, ok := d.vars["release"].(string); ok {
+	want := plan.Request.File
+	if n := d.release; n != "" {
 		if want, err = s.Output("cat", path.Join(s.Folder, "releases", n, "docker-compose.yml")); err != nil {
 			return err
 		}

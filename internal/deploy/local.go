@@ -13,10 +13,10 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/betagouv/mrs-ops/internal/bigsudo"
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/demo"
 	"github.com/betagouv/mrs-ops/internal/engine"
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/local"
 	"github.com/betagouv/mrs-ops/internal/setup"
@@ -69,11 +69,15 @@ func Local(ctx context.Context, o LocalOptions) error {
 	if err != nil {
 		return err
 	}
-	plan, err := NewPlan(ctx, "local", append(os.Environ(), env...))
+	inst, err := instance.Load(".", "local", append(os.Environ(), env...))
 	if err != nil {
 		return err
 	}
-	if err := checkHere(plan.Vars["server"]); err != nil {
+	if err := checkHere(inst.Get("server")); err != nil {
+		return err
+	}
+	plan, err := NewPlan(ctx, "local", append(os.Environ(), env...))
+	if err != nil {
 		return err
 	}
 	if err := setup.Need(ctx, console.Say, setup.Deploy...); err != nil {
@@ -87,18 +91,18 @@ func Local(ctx context.Context, o LocalOptions) error {
 		return err
 	}
 	d := newDeployment("local", env, Options{})
-	d.vars = map[string]any{"pull": "never"}
-	recap, err := d.apply(ctx, plan)
+	d.here = true
+	deployed, err := d.apply(ctx, plan)
 	if err != nil {
 		return err
 	}
-	return console.Table(outcome(plan, o, recap, time.Since(start))...)
+	return console.Table(outcome(plan, o, deployed, time.Since(start))...)
 }
 
 // outcome says in rows what a local deployment came to and what can be done
 // with it now.
-func outcome(plan *Plan, o LocalOptions, recap bigsudo.Recap, took time.Duration) [][]string {
-	home := plan.Vars["home"]
+func outcome(plan *Plan, o LocalOptions, deployed hostapi.Deployed, took time.Duration) [][]string {
+	home := plan.Request.Folder
 	compose := func(args ...string) string {
 		// The stack's file holds secrets: only root reads it.
 		return local.Quote(local.Root(append([]string{"docker", "compose", "-f", filepath.Join(home, "docker-compose.yml")}, args...)...)...)
@@ -108,10 +112,10 @@ func outcome(plan *Plan, o LocalOptions, recap bigsudo.Recap, took time.Duration
 		destroy += " -home=" + home
 	}
 	return [][]string{
-		{"log in", compose("exec", "django", "mrs", "createsuperuser") + ", then " + plan.URL + "/admin/"},
+		{"log in", compose("exec", "django", "mrs", "createsuperuser") + ", then " + plan.Request.URL + "/admin/"},
 		{"logs", compose("logs", "--follow")},
 		{"remove", destroy},
-		{"deployed", fmt.Sprintf("%s answers (%s in %s)", plan.URL, came(recap), took.Round(100*time.Millisecond))},
+		{"deployed", fmt.Sprintf("%s answers (%s in %s)", plan.Request.URL, came(deployed), took.Round(100*time.Millisecond))},
 	}
 }
 
@@ -129,7 +133,7 @@ func checkHere(server string) error {
 func checkPorts(ctx context.Context, plan *Plan) error {
 	var errs []error
 	for _, port := range plan.Published {
-		ours, err := engine.Output(ctx, "ps", "--quiet", "--filter", "label=com.docker.compose.project="+plan.Project, "--filter", "publish="+port)
+		ours, err := engine.Output(ctx, "ps", "--quiet", "--filter", "label=com.docker.compose.project="+plan.Request.Project, "--filter", "publish="+port)
 		if err != nil {
 			return err
 		}

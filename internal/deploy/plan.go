@@ -2,7 +2,7 @@
 // (stack) and how (bigsudo), and says how it went.
 //
 // The working directory is the project's root. The steps on the host are
-// Ansible's, in ansible/deploy.yml; this package must not repeat them.
+// mrs-host's, which is handed a request; this package must not repeat them.
 package deploy
 
 import (
@@ -22,29 +22,15 @@ import (
 	"github.com/betagouv/mrs-ops/internal/stack"
 )
 
-// Plan is all that the host needs to deploy an instance. Its JSON is what the
-// playbook reads; secrets are in it.
+// Plan is all that deploying an instance needs. Its JSON is what the playbook
+// reads; secrets are in it.
 type Plan struct {
-	Name       string            `json:"name"`
-	Project    string            `json:"project"`
-	Persistent bool              `json:"persistent"`
-	URL        string            `json:"url"`
-	Names      []string          `json:"names"`    // other names of the site
-	Vars       map[string]string `json:"vars"`     // the instance's variables that are set
-	File       string            `json:"file"`     // the content of docker-compose.yml
-	Folders    []stack.Folder    `json:"folders"`  // to make
-	Networks   []string          `json:"networks"` // to make
-	Images     map[string]string `json:"images"`   // by service
-	Published  []string          `json:"-"`        // TCP ports of the host
-	Who        string            `json:"who"`      // who deploys, for locks and the audit log
-	Change     string            `json:"change"`   // what Slack is told of the change, after a sentence
-	Program    *program.Built    `json:"program"`  // mrs-host, for servers with this machine's processor
-	Request    hostapi.Deploy    `json:"request"`  // to mrs-host, but for the folder and what only the playbook knows
+	Name      string            `json:"name"`
+	Images    map[string]string `json:"images"`  // by service
+	Published []string          `json:"-"`       // TCP ports of the host
+	Program   *program.Built    `json:"program"` // mrs-host, for servers with this machine's processor
+	Request   hostapi.Deploy    `json:"request"` // to mrs-host
 }
-
-// changeVariable is how a deployment that knows what it deploys hands that on to
-// the playbook's own run of `compose:render`.
-const changeVariable = "MRS_CHANGE"
 
 // NewPlan plans the deployment of the instance called name, with environ as the
 // process environment ([instance.Load]).
@@ -63,38 +49,37 @@ func NewPlan(ctx context.Context, name string, environ []string) (*Plan, error) 
 	if err != nil {
 		return nil, err
 	}
-	for i, folder := range rendered.Folders {
-		if !path.IsAbs(folder.Path) {
-			rendered.Folders[i].Path = path.Join(server.Folder(inst), folder.Path)
-		}
-	}
-	plan := &Plan{
-		Name:       nameOf(inst),
-		Project:    inst.Project(),
-		Persistent: inst.Persistent(),
-		URL:        inst.URL(),
-		Names:      []string{inst.Alias()},
-		Vars:       inst.Vars(),
-		File:       string(rendered.YAML),
-		Folders:    rendered.Folders,
-		Networks:   rendered.Networks,
-		Images:     rendered.Images,
-		Published:  rendered.Published,
-		Who:        server.Operator(),
-		Change:     os.Getenv(changeVariable),
-	}
-	plan.Request, err = plan.request(inst)
+	plan := &Plan{Name: nameOf(inst), Images: rendered.Images, Published: rendered.Published}
+	plan.Request, err = request(inst, rendered)
+	plan.Request.Name = plan.Name
 	return plan, err
 }
 
 // request is what mrs-host is asked to do.
-func (p *Plan) request(inst *instance.Instance) (d hostapi.Deploy, err error) {
+func request(inst *instance.Instance, rendered *stack.Stack) (d hostapi.Deploy, err error) {
 	d = hostapi.Deploy{
-		Project: p.Project, File: p.File, Pull: true, Networks: p.Networks,
-		URL: p.URL, Names: p.Names, Page: inst.Get("healthcheck_path"),
+		Project: inst.Project(), Folder: server.Folder(inst),
+		File: string(rendered.YAML), Pull: true, Networks: rendered.Networks,
+		URL: inst.URL(), Names: []string{inst.Alias()}, Page: inst.Get("healthcheck_path"),
 		BasicAuth: inst.Get("BASICAUTH_DISABLE") == "", Jobs: inst.Get("wait_for_jobs") != "",
 		Database: inst.Get("DB_NAME"), Role: inst.Get("DB_USER"), MaxConn: inst.Get("MAXCONN"),
-		Persistent: p.Persistent, Who: p.Who,
+		Persistent: inst.Persistent(), Who: server.Operator(),
+	}
+	for _, f := range rendered.Folders {
+		if !path.IsAbs(f.Path) {
+			f.Path = path.Join(d.Folder, f.Path)
+		}
+		d.Folders = append(d.Folders, hostapi.Folder{Path: f.Path, UID: f.UID, GID: f.GID, Mode: f.Mode})
+	}
+	if token := inst.Get("SLACK_TOKEN"); token != "" {
+		d.Slack = inst.Get("SLACK_URL") + "/" + token
+	}
+	if password := inst.Get("RESTIC_PASSWORD"); password != "" && d.Persistent {
+		d.Backup = &hostapi.Backup{
+			Password: password, Repository: inst.Get("RESTIC_REPOSITORY"),
+			S3:     hostapi.S3{KeyID: inst.Get("S3_ACCESS_KEY_ID"), Secret: inst.Get("S3_SECRET_ACCESS_KEY"), Region: inst.Get("S3_REGION")},
+			Mirror: inst.Get("LFTP_DSN"), MirrorPlain: inst.Get("LFTP_PLAIN") != "",
+		}
 	}
 	seconds := func(name string) int {
 		n, e := strconv.Atoi(cmp.Or(inst.Get(name), "0"))
@@ -104,7 +89,7 @@ func (p *Plan) request(inst *instance.Instance) (d hostapi.Deploy, err error) {
 		return n
 	}
 	d.Timeout, d.Drain = seconds("healthcheck_timeout"), seconds("request_timeout")
-	if !p.Persistent {
+	if !d.Persistent {
 		d.Lifetime = seconds("lifetime")
 	}
 	return d, err
@@ -134,7 +119,7 @@ func Print(ctx context.Context, name string, asJSON bool) error {
 		plan.Program = &built
 		return console.JSON(plan)
 	}
-	_, err = os.Stdout.WriteString(plan.File)
+	_, err = os.Stdout.WriteString(plan.Request.File)
 	return err
 }
 

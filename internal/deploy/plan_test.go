@@ -38,18 +38,20 @@ func inProject(t *testing.T, env, secrets string) {
 
 func TestWhatIsInAnEnvFileReachesTheContainer(t *testing.T) {
 	const sender, key = "a$B@x.fr", `it's $HOME $$ ${X} "q" \b #1`
+	const mirror = `ftp://me:it's-$HOME@ftp.example.org`
 	inProject(t,
 		"home=/home/mrs-x\nHOST=x.example.org\nALLOWED_HOSTS=x.example.org\ncompose=docker-compose.yml\n"+
 			"DEFAULT_FROM_EMAIL='"+sender+"'\n"+
 			`compose_django_command='["sh","-c","echo $HOME $(id -u) \"$$\""]'`+"\n",
-		instance.Assign("SECRET_KEY", key))
+		instance.Assign("SECRET_KEY", key)+"\n"+instance.Assign("RESTIC_PASSWORD", key)+"\n"+instance.Assign("LFTP_DSN", mirror)+"\n"+
+			instance.Assign("SLACK_TOKEN", key)+"\nSLACK_URL=https://slack.example.org")
 	plan, err := NewPlan(t.Context(), "x", []string{"B=wrong", "HOME=/wrong", "X=wrong"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	// As Docker Compose reads it on the host, which has variables of these names too.
 	project, err := loader.LoadWithContext(t.Context(), types.ConfigDetails{
-		ConfigFiles: []types.ConfigFile{{Filename: "docker-compose.yml", Content: []byte(plan.File)}},
+		ConfigFiles: []types.ConfigFile{{Filename: "docker-compose.yml", Content: []byte(plan.Request.File)}},
 		Environment: types.Mapping{"B": "wrong", "HOME": "/wrong", "X": "wrong"},
 	}, func(o *loader.Options) { o.SetProjectName("x", false) })
 	if err != nil {
@@ -58,11 +60,11 @@ func TestWhatIsInAnEnvFileReachesTheContainer(t *testing.T) {
 	django := project.Services["django"]
 	for name, want := range map[string]string{"DEFAULT_FROM_EMAIL": sender, "SECRET_KEY": key} {
 		if got := django.Environment[name]; got == nil || *got != want {
-			t.Errorf("%s is not %q in\n%s", name, want, plan.File)
+			t.Errorf("%s is not %q in\n%s", name, want, plan.Request.File)
 		}
-		if got := plan.Vars[name]; got != want {
-			t.Errorf("the playbook is told that %s is %q", name, got)
-		}
+	}
+	if b := plan.Request.Backup; b == nil || b.Password != key || b.Mirror != mirror || b.MirrorPlain || plan.Request.Slack != "https://slack.example.org/"+key {
+		t.Errorf("the server is told %+v, Slack %s", b, plan.Request.Slack)
 	}
 	// The shell in the container expands it.
 	if want := []string{"sh", "-c", `echo $HOME $(id -u) "$$"`}; !slices.Equal(django.Command, want) {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/console"
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/server"
 )
@@ -161,7 +162,7 @@ func Rollback(ctx context.Context, name string, to int, o Options) error {
 	}
 	d := newDeployment(as, more, o)
 	d.what = fmt.Sprintf("rollback to %d", target.Release)
-	d.vars = map[string]any{"release": strconv.Itoa(target.Release)}
+	d.release = strconv.Itoa(target.Release)
 	if !o.Yes && !o.DryRun && os.Getenv("CI") == "" {
 		question := fmt.Sprintf("%s on %s: go back to release %d, %s old%s?", inst.Name, inst.Get("server"), target.Release, console.Span(time.Since(target.Time)), brackets(short(target.Commit)))
 		if err := console.Sure(question); err != nil {
@@ -186,7 +187,7 @@ func Maintenance(ctx context.Context, name, state string, o Options) error {
 		return err
 	}
 	d := newDeployment(as, more, o)
-	d.vars = map[string]any{"release": "current"}
+	d.release = hostapi.Current
 	var was bool
 	mark := func(s *server.Server, on bool) error {
 		verb := "rm -f"

@@ -1,22 +1,30 @@
 package deploy
 
 import (
+	"bufio"
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
+
+	"github.com/bitfield/script"
 
 	"github.com/betagouv/mrs-ops/internal/bigsudo"
 	"github.com/betagouv/mrs-ops/internal/console"
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/server"
 	"github.com/betagouv/mrs-ops/internal/setup"
+	"github.com/betagouv/mrs-ops/internal/ship"
 )
 
-// playbook does on the server what there is to do.
+// playbook is what the cookbook's command line deploys with.
 var playbook = filepath.Join("ansible", "deploy.yml")
 
 // Options is what may differ from an instance's env file, and how to go about it.
@@ -57,14 +65,15 @@ func Branch(ctx context.Context, branch string, o Options) error {
 	return newDeployment(instance.Branches, more, o).run(ctx)
 }
 
-// deployment is a run of the playbook for one instance.
+// deployment is one of one instance.
 type deployment struct {
-	name    string         // of the env file
-	env     []string       // what the process environment has beside its own
-	options Options        // as they were given
-	what    string         // is done, for the lock and the audit log
-	vars    map[string]any // more variables for the playbook
-	// prepare and undo change the server before the playbook, once the lock is
+	name    string   // of the env file
+	env     []string // what the process environment has beside its own
+	options Options  // as they were given
+	what    string   // is done, for the lock and the audit log
+	release string   // one that ran before, instead of what is rendered ([hostapi.Deploy])
+	here    bool     // the images are on the server already
+	// prepare and undo change the server before the deployment, once the lock is
 	// held, and take that back if it fails.
 	prepare, undo func(s *server.Server) error
 }
@@ -86,28 +95,28 @@ func (d deployment) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := setup.Need(ctx, console.Say, "ansible", "git", "ssh"); err != nil {
+	if err := setup.Need(ctx, console.Say, "git", "ssh"); err != nil {
 		return err
 	}
-	recap, err := d.apply(ctx, plan)
+	deployed, err := d.apply(ctx, plan)
 	if err != nil || d.options.DryRun {
 		return err
 	}
-	console.Done("%s: %s answers (%s in %s)", plan.Name, plan.URL, came(recap), time.Since(start).Round(100*time.Millisecond))
+	console.Done("%s: %s answers (%s in %s)", plan.Name, plan.Request.URL, came(deployed), time.Since(start).Round(100*time.Millisecond))
 	return nil
 }
 
 // apply has the plan carried out on the instance's server, or, in a dry run,
 // tells what that would change.
-func (d deployment) apply(ctx context.Context, plan *Plan) (recap bigsudo.Recap, err error) {
+func (d deployment) apply(ctx context.Context, plan *Plan) (deployed hostapi.Deployed, err error) {
 	inst, err := instance.Load(".", d.name, append(os.Environ(), d.env...))
 	if err != nil {
-		return recap, err
+		return deployed, err
 	}
 	inst.Name = plan.Name
 	if !d.options.DryRun {
 		if err := d.ask(inst); err != nil {
-			return recap, err
+			return deployed, err
 		}
 	}
 	ctx, stop := console.Interruptible(ctx)
@@ -116,16 +125,20 @@ func (d deployment) apply(ctx context.Context, plan *Plan) (recap bigsudo.Recap,
 	// can be waited for.
 	s, err := server.Open(context.WithoutCancel(ctx), inst)
 	if err != nil {
-		return recap, fmt.Errorf("%s: nothing was changed: %w", inst.Name, err)
+		return deployed, fmt.Errorf("%s: nothing was changed: %w", inst.Name, err)
 	}
 	defer s.Close()
 	if d.options.DryRun {
-		return recap, d.dryRun(s, plan, inst)
+		return deployed, d.dryRun(s, plan, inst)
 	}
-	if ctx.Err() != nil {
-		return recap, fmt.Errorf("%s: interrupted; nothing was changed", inst.Name)
+	mrsHost, err := ship.To(ctx, s, hostProgram)
+	if err == nil && ctx.Err() != nil {
+		err = errors.New("interrupted")
 	}
-	return d.locked(ctx, s, plan, inst)
+	if err != nil {
+		return deployed, fmt.Errorf("%s: nothing was changed: %w", inst.Name, err)
+	}
+	return d.locked(ctx, s, plan, mrsHost)
 }
 
 // ask asks whether production is meant, of who can be asked.
@@ -136,41 +149,46 @@ func (d deployment) ask(inst *instance.Instance) error {
 	return console.Sure(fmt.Sprintf("%s: %s on %s, which serves %s?", inst.Name, d.what, inst.Get("server"), inst.URL()))
 }
 
-// locked runs the playbook under the instance's lock, and shows what the server
-// says meanwhile.
-func (d deployment) locked(ctx context.Context, s *server.Server, plan *Plan, inst *instance.Instance) (recap bigsudo.Recap, err error) {
-	show := progress{name: inst.Name}
-	lock, err := s.Lock(plan.Who, d.what, show.line)
+// locked deploys under the instance's lock.
+func (d deployment) locked(ctx context.Context, s *server.Server, plan *Plan, mrsHost string) (deployed hostapi.Deployed, err error) {
+	lock, err := s.Lock(plan.Request.Who, d.what)
 	if err != nil {
-		return recap, err
+		return deployed, err
 	}
-	defer show.end()
+	// What still works there ends by this, and undoes what it has begun.
+	release := sync.OnceValue(lock.Release)
+	defer context.AfterFunc(ctx, func() {
+		console.Say("%s: interrupted; what was begun is being undone", plan.Name)
+		_ = release()
+	})()
 	before, err := s.Audit()
 	if err == nil && d.prepare != nil {
 		err = d.prepare(s)
 	}
 	if err == nil {
-		recap, err = d.play(ctx, inst, lock.Token)
+		request := plan.Request
+		request.Release, request.Pull, request.Token = d.release, !d.here, lock.Token
+		request.What, request.Change = d.what, d.options.change()
+		deployed, err = carryOut(s, mrsHost, request)
 	}
-	if ctx.Err() != nil {
-		console.Say("%s: interrupted; what was begun is being undone", inst.Name)
-	}
-	// What still works there ends by this, and undoes what it has begun.
-	released := lock.Release()
+	released := release()
 	if err != nil && d.undo != nil {
 		err = errors.Join(err, d.undo(s))
 	}
-	switch {
-	case ctx.Err() != nil:
-		return recap, fmt.Errorf("%s: interrupted: %s\nhint: mage ops:audit %s tells what came of it; deploying again goes on from there", inst.Name, d.ended(s, len(before)), inst.Name)
-	case err != nil:
-		return recap, fmt.Errorf("%s: %s was not done: %s: %w", inst.Name, d.what, d.ended(s, len(before)), err)
+	if _, known := errors.AsType[*hostapi.Failure](err); err != nil && !known {
+		err = fmt.Errorf("%s: %w", d.ended(s, len(before)), err)
 	}
-	return recap, released
+	switch {
+	case ctx.Err() != nil && err != nil:
+		return deployed, fmt.Errorf("%s: interrupted: %w\nhint: mage ops:audit %s tells what came of it; deploying again goes on from there", plan.Name, err, plan.Name)
+	case err != nil:
+		return deployed, fmt.Errorf("%s: %s was not done: %w", plan.Name, d.what, err)
+	}
+	return deployed, released
 }
 
-// ended says how the run has ended on the server, of whose audit log seen is
-// the length from before.
+// ended says how a deployment whose end was not heard has ended on the server, of
+// whose audit log seen is the length from before.
 func (d deployment) ended(s *server.Server, seen int) string {
 	entries, err := s.Audit()
 	switch {
@@ -180,27 +198,52 @@ func (d deployment) ended(s *server.Server, seen int) string {
 		return "nothing was changed"
 	}
 	last := entries[len(entries)-1]
-	if last.Outcome == "ok" {
+	if last.Outcome == hostapi.OK {
 		return "it was done all the same"
 	}
 	return strings.TrimSuffix(string(last.Outcome)+": "+last.Reason, ": ")
 }
 
-// play runs the playbook.
-func (d deployment) play(ctx context.Context, inst *instance.Instance, token string) (bigsudo.Recap, error) {
-	command, err := d.command(inst)
+// carryOut hands a request to mrs-host, and shows what it says. The error is a
+// [*hostapi.Failure] where that says what came of it.
+func carryOut(s *server.Server, mrsHost string, request hostapi.Deploy) (deployed hostapi.Deployed, err error) {
+	text, err := json.Marshal(request)
 	if err != nil {
-		return bigsudo.Recap{}, err
+		return deployed, err
 	}
-	if err := os.Setenv(changeVariable, d.options.change()); err != nil {
-		return bigsudo.Recap{}, err
+	show := progress{name: request.Name}
+	defer show.end()
+	// In a session of its own: where the connection is lost it is told to end, and
+	// takes the time that it needs to undo what it has begun.
+	out := s.ExecFrom(script.Echo(string(text)), "setsid", "--wait", mrsHost, "deploy")
+	var came hostapi.Event
+	lines := bufio.NewScanner(out)
+	lines.Buffer(nil, 8<<20)
+	for lines.Scan() {
+		var event hostapi.Event
+		if err := json.Unmarshal(lines.Bytes(), &event); err != nil {
+			event.Say = lines.Text()
+		}
+		switch {
+		case event.Say != "":
+			show.line(event.Say)
+		case event.Detail != "":
+			show.end()
+			fmt.Fprintln(os.Stderr, event.Detail)
+		default:
+			came = event
+		}
 	}
-	// Who holds the lock is no secret, but of no use to who pastes the line.
-	command.Objects = append(command.Objects, `{"lock":"`+token+`"}`)
-	return command.Run(ctx)
+	switch {
+	case came.Failed != nil:
+		return deployed, came.Failed
+	case came.Deployed != nil:
+		return *came.Deployed, nil
+	}
+	return deployed, cmp.Or(out.Error(), lines.Err(), errors.New("mrs-host ended without telling what came of it"))
 }
 
-// command returns the playbook's command line.
+// command returns the cookbook's command line, which comes to the same.
 func (d deployment) command(inst *instance.Instance) (bigsudo.Command, error) {
 	binary, err := os.Executable()
 	if err != nil {
@@ -216,8 +259,8 @@ func (d deployment) command(inst *instance.Instance) (bigsudo.Command, error) {
 		Vars:     map[string]any{"instance": d.name, "mage": []string{binary}, "what": d.what},
 		Env:      d.env,
 	}
-	for name, value := range d.vars {
-		command.Vars[name] = value
+	if d.release != "" {
+		command.Vars["release"] = d.release
 	}
 	if config := inst.Get("ssh_config"); config != "" {
 		command.Args, err = bigsudo.SSHArgs(config)
@@ -226,11 +269,11 @@ func (d deployment) command(inst *instance.Instance) (bigsudo.Command, error) {
 }
 
 // came says what a run has changed.
-func came(recap bigsudo.Recap) string {
-	if recap.Changed == 0 {
+func came(deployed hostapi.Deployed) string {
+	if deployed.Changes == 0 {
 		return "nothing to change, changed=0"
 	}
-	return fmt.Sprintf("changed=%d", recap.Changed)
+	return fmt.Sprintf("changed=%d", deployed.Changes)
 }
 
 func brackets(text string) string {

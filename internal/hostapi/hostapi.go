@@ -18,8 +18,9 @@ const (
 // Deploy asks for a deployment of an instance on the server that reads it. It has
 // secrets in it: it travels by standard input.
 type Deploy struct {
+	Name    string `json:"name"`    // of the instance, for people
 	Project string `json:"project"` // of Compose
-	Folder  string `json:"folder"`  // the stack's, which exists
+	Folder  string `json:"folder"`  // the stack's: absolute
 	// File is the docker-compose.yml to deploy. Empty: that of Release.
 	File string `json:"file"`
 	// Release is one that ran, with the images that it had then: its number, or [Current].
@@ -27,6 +28,7 @@ type Deploy struct {
 	// Pull false: the images are on the server already.
 	Pull     bool     `json:"pull"`
 	Networks []string `json:"networks"` // external ones, to make
+	Folders  []Folder `json:"folders"`  // that the stack needs
 
 	URL       string   `json:"url"`        // where visitors come
 	Names     []string `json:"names"`      // other names of the site
@@ -44,6 +46,12 @@ type Deploy struct {
 	Persistent bool `json:"persistent"`
 	// Lifetime is how many seconds an ephemeral instance lives from now on; 0: for ever.
 	Lifetime int `json:"lifetime"`
+
+	// Backup is how it is backed up; nil: it is not.
+	Backup *Backup `json:"backup,omitempty"`
+	// Slack is the webhook that is told of it, with its token; empty: none.
+	Slack  string `json:"slack,omitempty"`
+	Change string `json:"change,omitempty"` // what that is told of the change, after a sentence
 
 	Who  string `json:"who"`  // asks, for the audit log
 	What string `json:"what"` // is done, for the audit log
@@ -78,13 +86,55 @@ type Unit struct {
 	OnFailure    string   `json:"on_failure,omitempty"` // the unit that is started then
 }
 
+// Backup is how an instance is backed up.
+type Backup struct {
+	Password   string `json:"password"`   // of the repository
+	Repository string `json:"repository"` // restic's; empty: the folder restic beside docker-compose.yml
+	S3         S3     `json:"s3"`
+	// Mirror is what lftp mirrors the repository to, with its password; empty: nothing.
+	Mirror string `json:"mirror"`
+	// MirrorPlain true: its password may go in the clear.
+	MirrorPlain bool `json:"mirror_plain"`
+}
+
+// S3 is the account of a repository that is s3:…; empty: there is none.
+type S3 struct {
+	KeyID  string `json:"key_id"`
+	Secret string `json:"secret"`
+	Region string `json:"region"`
+}
+
+// Event is what a request's reader says, one JSON object a line on its standard
+// output: one field is set. The last one is Deployed or Failed.
+type Event struct {
+	Say      string    `json:"say,omitempty"`    // what is done, a line for people
+	Detail   string    `json:"detail,omitempty"` // what helps to understand a failure, many lines
+	Deployed *Deployed `json:"deployed,omitempty"`
+	Failed   *Failure  `json:"failed,omitempty"`
+}
+
+// Failure is what came of a request that was not carried out.
+type Failure struct {
+	Outcome Outcome `json:"outcome"`
+	Reason  string  `json:"reason"` // a line
+	Hint    string  `json:"hint,omitempty"`
+}
+
+// Error is the reason, and the hint on a line of its own.
+func (f *Failure) Error() string {
+	if f.Hint != "" {
+		return f.Reason + "\nhint: " + f.Hint
+	}
+	return f.Reason
+}
+
 // Current is the release that runs.
 const Current = "current"
 
 // Deployed is what came of a deployment that worked.
 type Deployed struct {
-	Changed bool   `json:"changed"`
-	How     string `json:"how"` // for people
+	Changes int    `json:"changes"` // how many things are not as they were
+	How     string `json:"how"`     // for people
 	Release string `json:"release,omitempty"`
 	Commit  string `json:"commit,omitempty"` // of the application
 }

@@ -292,7 +292,7 @@ func Restart(ctx context.Context, name, service string) error {
 	if service != "" {
 		what, subject, only = "restart "+service, name+"'s "+service, []string{service}
 	}
-	lock, err := s.Lock(server.Operator(), what, func(line string) { console.Say("%s", line) })
+	lock, err := s.Lock(server.Operator(), what)
 	if err != nil {
 		return err
 	}

@@ -14,10 +14,9 @@ import (
 	"github.com/bitfield/script"
 
 	"github.com/betagouv/mrs-ops/internal/instance"
-	"github.com/betagouv/mrs-ops/internal/local"
 	"github.com/betagouv/mrs-ops/internal/pgcopy/wire"
-	"github.com/betagouv/mrs-ops/internal/program"
 	"github.com/betagouv/mrs-ops/internal/server"
+	"github.com/betagouv/mrs-ops/internal/ship"
 )
 
 // end is an instance at one end of the copy, with its PostgreSQL.
@@ -27,8 +26,7 @@ type end struct {
 	database string // the instance's own, or what of it is lent
 	role     string // that the database is read or written by
 
-	machine   string // as uname -m says it
-	uid, gid  int    // whose the instance's files are, other than root's and postgres's
+	uid, gid  int // whose the instance's files are, other than root's and postgres's
 	cores     int
 	free      int64  // bytes on the disk of PostgreSQL's data
 	container string // PostgreSQL's
@@ -39,7 +37,6 @@ type end struct {
 
 // look tells what an end has to be asked before anything is begun.
 const look = `set -euo pipefail
-uname -m
 stat -c '%u %g' "$1/mrsattachments" 2>/dev/null || echo 65534 65534
 nproc
 df --output=avail --block-size=1 -- "$1/postgres/data" 2>/dev/null | tail -n 1 || echo 0
@@ -80,7 +77,7 @@ func (e *end) look() error {
 		return fmt.Errorf("%s: its PostgreSQL can't be asked: %w", e.Name, err)
 	}
 	var adopts string
-	if _, err := fmt.Sscan(out, &e.machine, &e.uid, &e.gid, &e.cores, &e.free, &e.container, &e.version, &adopts); err != nil {
+	if _, err := fmt.Sscan(out, &e.uid, &e.gid, &e.cores, &e.free, &e.container, &e.version, &adopts); err != nil {
 		return fmt.Errorf("%s: what its server says of itself can't be read: %w", e.Name, err)
 	}
 	e.adopts = adopts == "yes"
@@ -116,39 +113,10 @@ func (e *end) wireServer(database string) wire.Server {
 	return wire.Server{Socket: path.Join(e.Folder, "postgres/run"), Database: database, Role: e.role, UID: e.uid, GID: e.gid}
 }
 
-// tools is where an agent is kept on a server: for root to change, for all to
-// run.
-const tools = "/usr/local/lib/mrs-ops"
-
-// install puts the agent on the server, built for its processor, unless it is
-// there. It is known by its hash, which is looked at before every copy.
-func (e *end) install(ctx context.Context) error {
-	agent, err := program.Build(ctx, "pgcopy", e.machine)
-	if err != nil {
-		return fmt.Errorf("%s: %w", e, err)
-	}
-	sum := agent.Sum
-	e.agent = path.Join(tools, "pgcopy-"+sum[:16])
-	const there = `[ -x "$1" ] && printf '%s  %s\n' "$2" "$1" | sha256sum --check --status`
-	switch _, err := e.Script(there, e.agent, sum).String(); {
-	case err == nil:
-		return nil
-	case local.ExitCode(err) != 1:
-		return err
-	}
-	const put = `set -euo pipefail
-install -d -m 0755 "${1%/*}"
-new=$1.$$
-trap 'rm -f "$new"' EXIT
-cat >"$new"
-printf '%s  %s\n' "$2" "$new" | sha256sum --check --status
-chmod 0755 "$new"
-find "${1%/*}" -maxdepth 1 -name 'pgcopy-*' ! -name "${new##*/}" -mtime +30 -delete
-mv -f "$new" "$1"`
-	if _, err := e.ScriptFrom(script.File(agent.Path), put, e.agent, sum).String(); err != nil {
-		return fmt.Errorf("the agent can't be put on %s: %w", e, err)
-	}
-	return nil
+// install has the agent on the server.
+func (e *end) install(ctx context.Context) (err error) {
+	e.agent, err = ship.To(ctx, e.Server, "pgcopy")
+	return err
 }
 
 // hold is a snapshot of a database that is kept open.

@@ -90,7 +90,7 @@ func Copy(ctx context.Context, o Options) error {
 			return err
 		}
 	}
-	lock, err := c.to.Lock(server.Operator(), what, func(string) {})
+	lock, err := c.to.Lock(server.Operator(), what)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Holds an instance until its standard input ends or it is told to end itself, and prints meanwhile
-# what the deployment says about its progress.
+# Holds an instance until its standard input ends or it is told to end itself.
 #
 #   hold.sh PROJECT TOKEN WHO WHAT
 #
@@ -43,14 +42,9 @@ finish() {
       sleep 0.2
     done
   fi
-  sleep 0.3
-  kill "$tail" 2>/dev/null || true
   : >"$project.lock"
 }
-: >"$project.progress"
 rm -f "$project.waits"
-tail --follow --lines=+1 --sleep-interval=0.2 "$project.progress" 9>&- 2>/dev/null &
-tail=$!
 trap finish EXIT
 trap 'exit 143' TERM HUP INT PIPE
 echo held

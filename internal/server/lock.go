@@ -43,13 +43,12 @@ func (b *Busy) Error() string {
 	return fmt.Sprintf("%s is locked by %s\nhint: wait until that has ended; mage deploy:unlock %s ends it", b.Name, b.Holder, b.Name)
 }
 
-// Lock locks the instance for what, on behalf of who, and hands to progress each
-// line that a deployment under the lock says meanwhile. It holds until it is
+// Lock locks the instance for what, on behalf of who. It holds until it is
 // released, or the connection is lost. The error is a [*Busy]
 // where somebody else has it.
-func (s *Server) Lock(who, what string, progress func(line string)) (*Lock, error) {
+func (s *Server) Lock(who, what string) (*Lock, error) {
 	token := rand.Text()
-	lock, said, err := s.hold(progress, holdScript, s.Project, token, who, what)
+	lock, said, err := s.hold(holdScript, s.Project, token, who, what)
 	if local.ExitCode(err) == 75 {
 		busy := &Busy{Name: s.Name}
 		_ = json.Unmarshal([]byte(said), &busy.Holder)
@@ -89,7 +88,7 @@ func (s *Server) Work(patience time.Duration) (*Lock, error) {
 func (s *Server) work(folder string, patience time.Duration) (*Lock, error) {
 	// A timeout of 0 is none to flock.
 	seconds := strconv.Itoa(max(1, int(patience.Seconds())))
-	lock, _, err := s.hold(func(string) {}, workScript, folder, s.Project, seconds)
+	lock, _, err := s.hold(workScript, folder, s.Project, seconds)
 	if local.ExitCode(err) == 75 {
 		return nil, fmt.Errorf("%s: %w\nhint: see who, on the server: fuser -v %s/%s.work", s.Name, ErrAtWork, folder, s.Project)
 	}
@@ -97,9 +96,9 @@ func (s *Server) work(folder string, patience time.Duration) (*Lock, error) {
 }
 
 // hold runs a script that says "held" once it holds something, until its input
-// ends, and hands each further line to progress. Where it says something else,
-// that is returned with the error that the script ended with.
-func (s *Server) hold(progress func(line string), text string, args ...string) (lock *Lock, said string, err error) {
+// ends. Where it says something else, that is returned with the error that the
+// script ended with.
+func (s *Server) hold(text string, args ...string) (lock *Lock, said string, err error) {
 	r, w := io.Pipe()
 	lock = &Lock{input: w, ended: make(chan error, 1)}
 	out := s.ScriptFrom(script.NewPipe().WithReader(r), text, args...)
@@ -116,8 +115,7 @@ func (s *Server) hold(progress func(line string), text string, args ...string) (
 		return nil, said, err
 	}
 	go func() {
-		for lines.Scan() {
-			progress(lines.Text())
+		for lines.Scan() { // to its end
 		}
 		lock.ended <- lines.Err()
 	}()

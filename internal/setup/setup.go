@@ -24,7 +24,7 @@ import (
 
 var (
 	// Deploy names what deploying to this machine or to another one needs.
-	Deploy = []string{"docker", "compose", "ansible", "restic", "lftp", "logrotate", "git", "python3", "ssh", "sysctl"}
+	Deploy = []string{"docker", "compose", "restic", "lftp", "logrotate", "git", "python3", "ssh", "sysctl"}
 
 	// StandIns names what building the images of the demonstration needs.
 	StandIns = []string{"docker", "debootstrap"}

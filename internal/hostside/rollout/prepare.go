@@ -58,7 +58,7 @@ func (r *rollout) prepare(ctx context.Context) error {
 		}
 		if made {
 			r.Say("made the network " + name)
-			r.made = true
+			r.made++
 		}
 	}
 	if err := r.haveImages(ctx); err != nil {
@@ -67,7 +67,7 @@ func (r *rollout) prepare(ctx context.Context) error {
 	if err := r.Keeps(ctx, stack); err != nil {
 		text, hint, _ := strings.Cut(err.Error(), "\nhint: ")
 		hint, _, _ = strings.Cut(hint, "\n")
-		return &Failure{Reason: strings.ReplaceAll(text, "\n", "; ") + "; nothing was changed", Hint: hint}
+		return &hostapi.Failure{Reason: strings.ReplaceAll(text, "\n", "; ") + "; nothing was changed", Hint: hint}
 	}
 	all, err := r.Containers(ctx)
 	if err != nil {

@@ -130,21 +130,6 @@ const (
 	removeAt = "removeat"
 )
 
-// Failure is a rollout that did not work out.
-type Failure struct {
-	Outcome hostapi.Outcome
-	Reason  string // a line
-	Hint    string
-}
-
-// Error is the reason, and the hint on a line of its own.
-func (f *Failure) Error() string {
-	if f.Hint != "" {
-		return f.Reason + "\nhint: " + f.Hint
-	}
-	return f.Reason
-}
-
 // Talk is where a rollout says what it does.
 type Talk struct {
 	Say    func(line string) // for whoever waits
@@ -168,7 +153,7 @@ type rollout struct {
 	how      string
 	release  int
 	commit   string
-	made     bool // of a network
+	made     int // networks
 }
 
 // change is what is to run otherwise than it does.
@@ -181,7 +166,7 @@ type step struct {
 	undo func(context.Context) error // nil: there is nothing to take back
 }
 
-// Run deploys what d asks for, under the instance's locks. An error is a [*Failure].
+// Run deploys what d asks for, under the instance's locks. An error is a [*hostapi.Failure].
 func Run(ctx context.Context, d hostapi.Deploy, host Host, talk Talk) (hostapi.Deployed, int, error) {
 	r := &rollout{asked: d, Host: host, Talk: talk, releases: release.Of(d.Folder), images: map[string]string{}, ids: map[string]string{}}
 	if err := r.prepare(ctx); err != nil {
@@ -293,10 +278,10 @@ func (r *rollout) undo(ctx context.Context, steps []step) (err error, began bool
 
 // failed says how it ended: err is why, undone what of that could not be undone,
 // began whether there was anything to undo.
-func (r *rollout) failed(ctx context.Context, err, undone error, began bool) *Failure {
-	f, ok := errors.AsType[*Failure](err)
+func (r *rollout) failed(ctx context.Context, err, undone error, began bool) *hostapi.Failure {
+	f, ok := errors.AsType[*hostapi.Failure](err)
 	if !ok {
-		f = &Failure{Reason: oneLine(err)}
+		f = &hostapi.Failure{Reason: oneLine(err)}
 	}
 	f.Outcome = hostapi.Failed
 	if ctx.Err() != nil {
@@ -317,7 +302,7 @@ func (r *rollout) failed(ctx context.Context, err, undone error, began bool) *Fa
 }
 
 func (r *rollout) result() hostapi.Deployed {
-	d := hostapi.Deployed{Changed: len(r.changes) > 0 || r.made, How: r.how, Commit: r.commit}
+	d := hostapi.Deployed{Changes: len(r.changes) + r.made, How: r.how, Commit: r.commit}
 	if r.release > 0 {
 		d.Release = strconv.Itoa(r.release)
 	}

@@ -225,7 +225,7 @@ func (way way) struck(t *testing.T, strikes map[int]strike) bool {
 		all = all && n < len(w.calls)
 	}
 	w.after, w.strikes = nil, nil
-	switch f, _ := errors.AsType[*Failure](err); {
+	switch f, _ := errors.AsType[*hostapi.Failure](err); {
 	case dead:
 	case err == nil && deployed.How == "":
 		fail("it does not say how")
@@ -271,7 +271,7 @@ func TestAReleaseThatDoesNotWorkOutChangesNothing(t *testing.T) {
 					w, d := way{from: stack("app:1", "pg:1"), to: stack(image, "pg:1"), fixed: fixed}.before(t)
 					was := w.state()
 					_, err, _ := w.run(d)
-					f, _ := errors.AsType[*Failure](err)
+					f, _ := errors.AsType[*hostapi.Failure](err)
 					if f == nil || f.Outcome != hostapi.RolledBack || fixed == "" && f.Reason != reason {
 						t.Errorf("%v, not %s", err, reason)
 					}

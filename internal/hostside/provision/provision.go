@@ -1,0 +1,310 @@
+// Package provision has there what an instance needs on its server beside its
+// containers: programs, folders, the scripts of its backups with their settings, and
+// the units of systemd that run them.
+//
+// It must not know how a deployment goes on, nor what the scripts do.
+package provision
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"embed"
+	"fmt"
+	"os/exec"
+	"path"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/betagouv/mrs-ops/internal/hostapi"
+	"github.com/betagouv/mrs-ops/internal/hostside/place"
+	"github.com/betagouv/mrs-ops/internal/hostside/preflight"
+	"github.com/betagouv/mrs-ops/internal/hostside/systemd"
+)
+
+//go:embed files
+var files embed.FS
+
+// Tools is where the programs of this project are.
+const Tools = "/usr/local/lib/mrs-ops"
+
+// Needs is all that an instance needs beside its containers.
+type Needs struct {
+	Programs []string // of the host, by the names of their packages
+	Folders  []hostapi.Folder
+	Files    []hostapi.File
+	Units    []hostapi.Unit
+	// Password opens the repository that Files belong to; empty: there is none.
+	Password string
+	Folder   string // the stack's
+}
+
+// Of returns what a deployment needs, which program decides for: an absolute path.
+func Of(d hostapi.Deploy, program string) Needs {
+	n := Needs{Folder: d.Folder, Folders: []hostapi.Folder{
+		{Path: Tools},
+		{Path: d.Folder, Mode: "0700"},
+		{Path: path.Join(d.Folder, "releases"), Mode: "0700"},
+	}}
+	n.Folders = append(n.Folders, d.Folders...)
+	switch {
+	case d.Persistent:
+		n.Files = append(n.Files, rotation(d))
+	case d.Lifetime > 0:
+		n.ends()
+	}
+	if d.Backup != nil {
+		n.backups(d, program)
+	}
+	return n
+}
+
+// rotation is how the application's log is rotated (logrotate(8)).
+func rotation(d hostapi.Deploy) hostapi.File {
+	return hostapi.File{Path: "/etc/logrotate.d/mrs-ops-" + d.Project, Content: `# ` + d.Project + `: written by the deployment.
+` + d.Folder + `/log/*.log {
+    weekly
+    rotate 52
+    missingok
+    notifempty
+    compress
+    delaycompress
+    # The application keeps its files open.
+    copytruncate
+    # The folder is the application's: root would follow any link that it makes there.
+    su 1000 1000
+}
+`}
+}
+
+// ends has ephemeral instances removed once their time has passed.
+func (n *Needs) ends() {
+	script := path.Join(Tools, "branches.sh")
+	n.Files = append(n.Files, hostapi.File{Path: script, Content: content("branches.sh"), Mode: "0755"})
+	n.Units = append(n.Units, hostapi.Unit{
+		Name: "mrs-ops-branches", Description: "Removal of the deployments of branches whose time has passed",
+		Command: script + " expire", Calendar: "*:00/15",
+	})
+}
+
+// scripts are those of the backups (cookbook, "Persistance").
+var scripts = []string{"backup-common.sh", "backup.sh", "restore.sh", "prune.sh", "drill.sh", "export.sh", "lend.sh", "alert.sh"}
+
+// backups has the instance backed up (cookbook, "Persistance" and "Cron").
+func (n *Needs) backups(d hostapi.Deploy, program string) {
+	n.Programs, n.Password = []string{"curl", "restic", "lftp"}, d.Backup.Password
+	for _, name := range scripts {
+		n.Files = append(n.Files, hostapi.File{Path: path.Join(d.Folder, name), Content: content(name), Mode: "0700"})
+	}
+	n.Files = append(n.Files, hostapi.File{Path: path.Join(d.Folder, ".backup.env"), Content: settings(d, program), Mode: "0400"})
+
+	// By bash's path: SELinux lets no unit execute a script in /home.
+	run := func(line string) string { return "/bin/bash " + d.Folder + "/" + line }
+	unit := func(name, description, command, calendar string) hostapi.Unit {
+		return hostapi.Unit{
+			Name: d.Project + "-" + name, Description: fmt.Sprintf(description, d.Project), Command: run(command),
+			Calendar: calendar, OnFailure: d.Project + "-alert@%n.service",
+		}
+	}
+	restore := unit("restore", "Restore of %s, as restore.sh was asked to", "restore.sh unit", "")
+	restore.CommandAfter = run("restore.sh recover") // however it ended, also by SIGKILL
+	recovery := unit("recover", "What a loss of power has cut short in %s", "restore.sh recover boot", "")
+	recovery.AtBoot = true
+	for _, mark := range []string{".restore.swap", ".recreating", ".running.*"} {
+		recovery.IfExists = append(recovery.IfExists, path.Join(d.Folder, mark))
+	}
+	n.Units = append(n.Units,
+		unit("backup", "Backup of %s", "backup.sh timer", "*-*-* 23:00:00"),
+		unit("prune", "Retention policy of the backups of %s", "prune.sh timer", "*-*-* 04:00:00"),
+		unit("drill", "Proof that the last backup of %s restores", "drill.sh timer", "Sun *-*-* 05:00:00"),
+		restore, recovery,
+		hostapi.Unit{Name: d.Project + "-alert@", Description: "Word that %i has failed", Command: run("alert.sh %i")})
+}
+
+// settings is what the scripts of the backups read: a file of bash.
+func settings(d hostapi.Deploy, program string) string {
+	var text strings.Builder
+	text.WriteString("# Settings of backup.sh, restore.sh, prune.sh, drill.sh and alert.sh. Written by the deployment.\n")
+	line := func(name, value string) { fmt.Fprintf(&text, "%s=%s\n", name, quote(value)) }
+	flag := func(name string, is bool) {
+		value := ""
+		if is {
+			value = "1"
+		}
+		line(name, value)
+	}
+	b := d.Backup
+	line("NAME", d.Project)
+	line("RESTIC_REPOSITORY", cmp.Or(b.Repository, path.Join(d.Folder, "restic")))
+	for _, of := range [][2]string{
+		{"AWS_ACCESS_KEY_ID", b.S3.KeyID}, {"AWS_SECRET_ACCESS_KEY", b.S3.Secret}, {"AWS_DEFAULT_REGION", b.S3.Region},
+	} {
+		if of[1] != "" {
+			line("export "+of[0], of[1])
+		}
+	}
+	line("LFTP_DSN", b.Mirror)
+	flag("LFTP_PLAIN", b.MirrorPlain)
+	line("DB_NAME", d.Database)
+	line("DB_USER", d.Role)
+	// How many snapshots stay (restic forget --keep-…).
+	text.WriteString("KEEP_LAST=7\nKEEP_DAILY=7\nKEEP_WEEKLY=5\nKEEP_MONTHLY=12\nKEEP_YEARLY=75\n")
+	line("MRS_HOST", program)
+	line("URL", d.URL)
+	line("NAMES", strings.Join(d.Names, ","))
+	line("PAGE", d.Page)
+	flag("BASICAUTH", d.BasicAuth)
+	flag("JOBS", d.Jobs)
+	fmt.Fprintf(&text, "TIMEOUT=%d\n", d.Timeout)
+	line("SLACK", d.Slack)
+	return text.String()
+}
+
+// quote returns a word that bash reads as the text, whatever is in it.
+func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+
+// content is that of an embedded file.
+func content(name string) string {
+	text, err := files.ReadFile("files/" + name)
+	if err != nil {
+		panic(err) // the list of scripts is wrong
+	}
+	return string(text)
+}
+
+// Check returns what keeps the host from taking a deployment, all of it. Nothing is
+// changed.
+func Check(ctx context.Context, d hostapi.Deploy, h preflight.Host) error {
+	var reasons, hints []string
+	for _, problem := range preflight.Problems(ctx, h, d.Project, d.Folder) {
+		reason, hint, _ := strings.Cut(problem.Error(), "\nhint: ")
+		reasons, hints = append(reasons, reason), append(hints, hint)
+	}
+	if len(reasons) == 0 {
+		return nil
+	}
+	return &hostapi.Failure{
+		Outcome: hostapi.Failed, Reason: strings.Join(reasons, "; ") + "; nothing was changed", Hint: strings.Join(hints, "; "),
+	}
+}
+
+// Host is what is changed.
+type Host interface {
+	preflight.Host
+	// Install has programs there, by the names of their packages.
+	Install(ctx context.Context, packages ...string) error
+	// Open opens the repository of the backups of the instance in a folder with a
+	// password, or makes it. changed is whether it or the password is new.
+	Open(ctx context.Context, folder, password string) (changed bool, err error)
+	// Booted reports whether systemd runs the host, Systemctl runs systemctl.
+	Booted() (bool, error)
+	Systemctl(ctx context.Context, argv ...string) (string, error)
+}
+
+// Provide has all of it there, and returns how many things were not. What runs goes
+// on as it was.
+func Provide(ctx context.Context, n Needs, h Host, say func(string)) (changes int, err error) {
+	if missing := preflight.Missing(h, n.Programs...); len(missing) > 0 {
+		say("installing " + strings.Join(missing, ", "))
+		if err := h.Install(ctx, missing...); err != nil {
+			return changes, err
+		}
+		changes += len(missing)
+	}
+	made, err := place.Folders(n.Folders)
+	changes += len(made)
+	if err != nil {
+		return changes, err
+	}
+	made, err = place.Files(n.Files)
+	changes += len(made)
+	if err != nil {
+		return changes, err
+	}
+	if n.Password != "" {
+		changed, err := h.Open(ctx, n.Folder, n.Password)
+		if err != nil {
+			return changes, err
+		}
+		if changed {
+			changes++
+		}
+	}
+	started, err := start(ctx, n.Units, h, say)
+	return changes + started, err
+}
+
+// start has units there, and their timers run.
+func start(ctx context.Context, units []hostapi.Unit, h Host, say func(string)) (changes int, err error) {
+	if len(units) == 0 {
+		return 0, nil
+	}
+	booted, err := h.Booted()
+	if err != nil {
+		return 0, err
+	}
+	if !booted {
+		var names []string
+		for _, u := range units {
+			names = append(names, u.Name)
+		}
+		say("systemd does not run here, so there is nobody to run " + strings.Join(names, ", "))
+		return 0, nil
+	}
+	made, err := place.Files(systemd.Files(units))
+	if err != nil {
+		return len(made), err
+	}
+	did, err := systemd.Start(ctx, h.Systemctl, units, len(made) > 0)
+	return len(made) + len(did), err
+}
+
+// This is the host that this runs on.
+type This struct{ preflight.This }
+
+// Install asks the package manager.
+func (t This) Install(ctx context.Context, packages ...string) error {
+	return preflight.Install(ctx, t, packages...)
+}
+
+// Open runs backup.sh.
+func (This) Open(ctx context.Context, folder, password string) (changed bool, err error) {
+	var said bytes.Buffer
+	cmd := exec.CommandContext(ctx, "./backup.sh", "init")
+	cmd.Dir, cmd.Stdin, cmd.Stderr = folder, strings.NewReader(password), &said
+	// It takes back what it has begun.
+	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(syscall.SIGTERM) }, time.Minute
+	out, err := cmd.Output()
+	if ctx.Err() != nil {
+		return false, context.Cause(ctx)
+	}
+	if err != nil {
+		return false, failure(said.String(), err)
+	}
+	return len(out) > 0, nil
+}
+
+// failure is what a script has said, whose last line may be a hint.
+func failure(said string, err error) error {
+	lines := strings.Split(strings.TrimSpace(said), "\n")
+	f := &hostapi.Failure{Outcome: hostapi.Failed}
+	if hint, ok := strings.CutPrefix(lines[len(lines)-1], "hint: "); ok {
+		f.Hint, lines = hint, lines[:len(lines)-1]
+	}
+	if len(lines) > 0 {
+		f.Reason = lines[len(lines)-1]
+	}
+	if f.Reason == "" {
+		f.Reason = "the repository of the backups can't be opened: " + err.Error()
+	}
+	return f
+}
+
+// Booted asks [systemd.Booted].
+func (This) Booted() (bool, error) { return systemd.Booted() }
+
+// Systemctl runs the host's.
+func (This) Systemctl(ctx context.Context, argv ...string) (string, error) {
+	return systemd.Systemctl(ctx, argv...)
+}
