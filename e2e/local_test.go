@@ -62,16 +62,16 @@ func (i *instance) deploy(t *testing.T, more ...string) result {
 }
 
 // mustDeploy is deploy for what has to succeed; it returns how many changes
-// Ansible made.
+// it made.
 func (i *instance) mustDeploy(t *testing.T, more ...string) int {
 	t.Helper()
 	r := i.deploy(t, more...)
 	if r.status != 0 {
 		t.Fatalf("deploy:local %v: exit status %d\n%s", more, r.status, r.output)
 	}
-	m := regexp.MustCompile(`ok=\d+\s+changed=(\d+)`).FindStringSubmatch(r.stdout)
+	m := regexp.MustCompile(`changed=(\d+) in `).FindStringSubmatch(lastLine(r.stdout))
 	if m == nil {
-		t.Fatalf("no recap in\n%s", r.output)
+		t.Fatalf("the last line does not say what has changed:\n%s", r.output)
 	}
 	changed, _ := strconv.Atoi(m[1])
 	if !strings.Contains(lastLine(r.stdout), fmt.Sprintf("http://localhost:%d answers", i.port)) {

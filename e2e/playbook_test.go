@@ -159,13 +159,13 @@ func TestThePlaybookByHandDeploysAnEphemeralInstanceAndTellsSlack(t *testing.T) 
 		}
 	})
 
-	t.Run("tells Slack where it failed", func(t *testing.T) {
+	t.Run("tells Slack why it failed", func(t *testing.T) {
 		slack.status = http.StatusOK
 		r := playbook(t, env, append(vars, "compose_django_image=mrs-e2e/nowhere:1")...)
 		if r.status == 0 {
 			t.Errorf("exit status 0\n%s", r.output)
 		}
-		if texts, _ := slack.told(); !strings.Contains(texts, "failed at «") || !strings.Contains(texts, "the image of django, mrs-e2e/nowhere:1, can't be had") {
+		if texts, _ := slack.told(); !strings.Contains(texts, "environment: deployment to localhost:8771 failed: ") || !strings.Contains(texts, "the image of django, mrs-e2e/nowhere:1, can't be had") {
 			t.Errorf("Slack was told %q", texts)
 		}
 	})

@@ -61,7 +61,7 @@ func keepsItsVersion(t *testing.T, version string) {
 	running := mrs.compose(t, "ps", "--quiet")
 	r := mrs.deploy(t, of(newest))
 	refused(r)
-	if !strings.Contains(r.output, "failed at «Check that it is deployed»: postgres:"+newest+" is PostgreSQL") {
+	if !strings.Contains(r.output, "deploy was not done: postgres:"+newest+" is PostgreSQL") {
 		t.Errorf("what failed is not said with its reason:\n%s", r.output)
 	}
 	file := filepath.Join(mrs.home, "docker-compose.yml")

@@ -27,6 +27,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/rollout"
 	"github.com/betagouv/mrs-ops/internal/hostside/site"
 	"github.com/betagouv/mrs-ops/internal/hostside/slack"
+	"github.com/betagouv/mrs-ops/internal/hostside/systemd"
 )
 
 // deploy carries out the request on standard input ([hostapi.Deploy]), and says on
@@ -41,7 +42,8 @@ func deploy(ctx context.Context, _ options) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGPIPE)
 	defer stop()
 	out := &events{out: json.NewEncoder(os.Stdout)}
-	told := tell(d, nil, d.Name+": "+d.What+" to "+host(d)+" starts, by "+d.Who, out.Say)
+	subject := d.Name + ": " + strings.Replace(d.What+" ", "deploy ", "deployment ", 1) + "to " + host(d)
+	told := tell(d, nil, subject+" starts, by "+d.Who, out.Say)
 	begin := time.Now()
 	entry := hostapi.Entry{Who: d.Who, What: d.What, Outcome: hostapi.OK}
 	deployed, err := carryOut(ctx, d, out, &entry)
@@ -57,7 +59,7 @@ func deploy(ctx context.Context, _ options) error {
 		out.Say("what came of it is not in the audit log: " + e.Error())
 	}
 	if failed != nil {
-		<-tell(d, told, d.Name+": "+d.What+" to "+host(d)+" failed: "+failed.Reason, out.Say)
+		<-tell(d, told, subject+" failed: "+failed.Reason, out.Say)
 		out.send(hostapi.Event{Failed: failed})
 		return errSaid
 	}
@@ -134,7 +136,21 @@ func carryOut(ctx context.Context, d hostapi.Deploy, out *events, entry *hostapi
 		entry.Reason = deployed.How
 	}
 	deployed.Changes += changes
+	if err == nil {
+		forget(ctx, this, out.Say)
+	}
 	return deployed, err
+}
+
+// forget removes what decides for no instance of this server any more.
+func forget(ctx context.Context, this provision.This, say func(string)) {
+	running, err := this.All(ctx)
+	if err == nil {
+		_, err = provision.Forget(provision.Tools, provision.Homes(running, systemd.Folder), time.Now())
+	}
+	if err != nil {
+		say("older programs stay: " + err.Error())
+	}
 }
 
 // errSaid is the error of what has said all of it.

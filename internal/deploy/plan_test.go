@@ -38,7 +38,7 @@ func inProject(t *testing.T, env, secrets string) {
 
 func TestWhatIsInAnEnvFileReachesTheContainer(t *testing.T) {
 	const sender, key = "a$B@x.fr", `it's $HOME $$ ${X} "q" \b #1`
-	const mirror = `ftp://me:it's-$HOME@ftp.example.org`
+	const mirror = `ftp://me:it%27s-hush@ftp.example.org`
 	inProject(t,
 		"home=/home/mrs-x\nHOST=x.example.org\nALLOWED_HOSTS=x.example.org\ncompose=docker-compose.yml\n"+
 			"DEFAULT_FROM_EMAIL='"+sender+"'\n"+

@@ -21,9 +21,9 @@ import (
 const Folder = "/usr/local/lib/mrs-ops"
 
 // look says of a server's processor what uname -m says, and whether the program is
-// there, whole.
+// there, whole. One that is about to be used is new: nobody removes it.
 const look = `uname -m
-[ -x "$1" ] && printf '%s  %s\n' "$2" "$1" | sha256sum --check --status && echo there || echo missing`
+[ -x "$1" ] && printf '%s  %s\n' "$2" "$1" | sha256sum --check --status && touch "$1" && echo there || echo missing`
 
 // put has a program there whole, or not at all.
 const put = `set -euo pipefail

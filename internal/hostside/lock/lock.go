@@ -82,8 +82,10 @@ func (l *Instance) takeOperator(holder hostapi.Holder) error {
 		return nil
 	case !free:
 		operator.Close()
-		by, _ := os.ReadFile(l.file("lock"))
-		return fmt.Errorf("%s is locked by somebody else: %s", l.project, strings.TrimSpace(string(by)))
+		text, _ := os.ReadFile(l.file("lock"))
+		var by hostapi.Holder // empty between taking the lock and writing it down
+		_ = json.Unmarshal(text, &by)
+		return fmt.Errorf("%s is locked by somebody else: %s", l.project, by)
 	}
 	l.operator = operator
 	holder.Token, holder.PID, holder.Since = "-", strconv.Itoa(os.Getpid()), time.Now().Unix()

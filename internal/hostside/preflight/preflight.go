@@ -150,9 +150,17 @@ func (This) Free(folder string) (uint64, error) {
 
 // Elsewhere reads the labels of the project's containers.
 func (This) Elsewhere(ctx context.Context, project string) ([]string, error) {
-	out, err := said(ctx, "docker", "ps", "--all", "--filter", "label=com.docker.compose.project="+project,
+	return folders(ctx, "="+project)
+}
+
+// All reads those of all projects.
+func (This) All(ctx context.Context) ([]string, error) { return folders(ctx, "") }
+
+// folders returns those that the containers run from whose project's label is as said.
+func folders(ctx context.Context, project string) ([]string, error) {
+	out, err := said(ctx, "docker", "ps", "--all", "--filter", "label=com.docker.compose.project"+project,
 		"--format", `{{.Label "com.docker.compose.project.working_dir"}}`)
-	return strings.Fields(out), err
+	return strings.Split(out, "\n"), err
 }
 
 // Has looks in PATH.

@@ -1,0 +1,84 @@
+package provision
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// unused is how long a program stays that decides for no instance: whoever has just
+// shipped it may be about to start it, and a copy's agent is none's.
+const unused = 7 * 24 * time.Hour
+
+// programName is how a program is called: NAME-HASH.
+var programName = regexp.MustCompile(`\b(mrs-host|pgcopy)-[0-9a-f]{16}\b`)
+
+// Forget removes the programs in the folder tools that decide for no instance any
+// more. homes are the folders of all instances that are known here.
+func Forget(tools string, homes []string, now time.Time) (gone []string, err error) {
+	kept := map[string]bool{}
+	for _, home := range homes {
+		for _, name := range []string{".program", ".backup.env"} {
+			text, err := os.ReadFile(filepath.Join(home, name))
+			if err != nil && !errors.Is(err, os.ErrNotExist) {
+				return nil, err // what can't be known is not removed
+			}
+			for _, program := range programName.FindAllString(string(text), -1) {
+				kept[program] = true
+			}
+		}
+	}
+	there, err := os.ReadDir(tools)
+	if err != nil {
+		return nil, err
+	}
+	var all error
+	for _, entry := range there {
+		info, err := entry.Info()
+		if err != nil || kept[entry.Name()] || programName.FindString(entry.Name()) != entry.Name() || now.Sub(info.ModTime()) < unused {
+			continue
+		}
+		if err := os.Remove(filepath.Join(tools, entry.Name())); err != nil {
+			all = errors.Join(all, err)
+			continue
+		}
+		gone = append(gone, entry.Name())
+	}
+	return gone, all
+}
+
+// script is what a unit of ours runs: bash and a script in a home.
+var script = regexp.MustCompile(`(?m)^ExecStart=/bin/bash (/.+)/backup\.sh timer$`)
+
+// Homes returns the folders of the instances that are known here: those that
+// containers run from, those that units in the folder units back up, and those that
+// are where the cookbook has them.
+func Homes(running []string, units string) (homes []string) {
+	seen := map[string]bool{}
+	add := func(home string) {
+		if home != "" && !seen[home] {
+			seen[home] = true
+			homes = append(homes, home)
+		}
+	}
+	for _, home := range running {
+		add(home)
+	}
+	files, _ := filepath.Glob(filepath.Join(units, "*-backup.service"))
+	for _, file := range files {
+		text, _ := os.ReadFile(file)
+		if m := script.FindStringSubmatch(string(text)); m != nil {
+			add(m[1])
+		}
+	}
+	for _, pattern := range []string{"/home/*/.program", "/root/.yourlabs.compose/*/.program"} {
+		found, _ := filepath.Glob(pattern)
+		for _, file := range found {
+			add(strings.TrimSuffix(file, "/.program"))
+		}
+	}
+	return homes
+}
