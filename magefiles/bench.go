@@ -20,8 +20,8 @@ func (Bench) Startup(ctx context.Context) error {
 
 // Deploy measures deployments in the lab, without a change and of a new image, next to docker compose alone.
 //
-// The lab must be up (lab:up); its instance staging is deployed a dozen times. It prints Ansible's share
-// and the tasks that cost most.
+// The lab must be up (lab:up); its instance staging is deployed a dozen times. It prints what of a
+// deployment takes longest.
 func (Bench) Deploy(ctx context.Context) error {
 	return bench.Deploy(ctx)
 }

@@ -2,15 +2,14 @@ package bench
 
 import (
 	"bufio"
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -20,18 +19,12 @@ import (
 	"github.com/betagouv/mrs-ops/internal/local"
 )
 
-// taskLine is a line of Ansible's callback profile_tasks: TASK ---- 1.23s.
-var taskLine = regexp.MustCompile(`^(.+?) -{3,} *([0-9.]+)s$`)
-
-// onServer is the name of the task that does the deployment on the server.
-const onServer = "compose : Deploy, and undo what does not work out"
-
 // Deploy measures deployments of the instance staging in the lab, which must be
 // up: without a change, and of a new image, each next to what is the least for
 // it, the same by `docker compose` over SSH with neither check nor backup. It
-// then prints which tasks of Ansible's cost most.
+// then prints what took longest of the last one.
 func Deploy(ctx context.Context) error {
-	if err := errors.Join(os.Setenv("MRS_ENV", "lab"), os.Setenv("ANSIBLE_CALLBACKS_ENABLED", "ansible.posix.profile_tasks")); err != nil {
+	if err := os.Setenv("MRS_ENV", "lab"); err != nil {
 		return err
 	}
 	inst, err := instance.Load(".", "staging", os.Environ())
@@ -46,21 +39,19 @@ func Deploy(ctx context.Context) error {
 	if _, err := b.deploy(ctx, "a"); err != nil {
 		return err
 	}
-	rows := [][]string{{"DEPLOYMENT", "WALL", "ON THE SERVER", "ANSIBLE", "RATIO TO COMPOSE"}}
 	const rounds = 3
-	var same, other, plainSame, plainOther, sameThere, otherThere []time.Duration
-	var cost map[string]time.Duration
+	var same, other, plainSame, plainOther []time.Duration
+	var steps []step
 	for range rounds {
 		for _, m := range []struct {
-			tag         string
-			wall, there *[]time.Duration
-		}{{"b", &other, &otherThere}, {"b", &same, &sameThere}, {"a", &other, &otherThere}} {
+			tag  string
+			wall *[]time.Duration
+		}{{"b", &other}, {"b", &same}, {"a", &other}} {
 			r, err := b.deploy(ctx, m.tag)
 			if err != nil {
 				return err
 			}
-			*m.wall, *m.there = append(*m.wall, r.wall), append(*m.there, r.tasks[onServer])
-			cost = r.tasks
+			*m.wall, steps = append(*m.wall, r.wall), r.steps
 		}
 		for _, m := range []struct {
 			tag  string
@@ -77,28 +68,25 @@ func Deploy(ctx context.Context) error {
 			return err
 		}
 	}
+	rows := [][]string{{"DEPLOYMENT", "WALL", "RATIO TO COMPOSE"}}
 	for _, m := range []struct {
-		name               string
-		wall, there, plain []time.Duration
-	}{{"nothing to change", same, sameThere, plainSame}, {"a new image", other, otherThere, plainOther}} {
-		wall, there, plain := median(m.wall), median(m.there), median(m.plain)
+		name        string
+		wall, plain []time.Duration
+	}{{"nothing to change", same, plainSame}, {"a new image", other, plainOther}} {
+		wall, plain := median(m.wall), median(m.plain)
 		rows = append(rows,
-			[]string{m.name, seconds(wall), seconds(there), seconds(wall - there), fmt.Sprintf("%.1f", float64(wall)/float64(plain))},
-			[]string{m.name + ", docker compose alone", seconds(plain), "", "", "1.0"})
+			[]string{m.name, seconds(wall), fmt.Sprintf("%.1f", float64(wall)/float64(plain))},
+			[]string{m.name + ", docker compose alone", seconds(plain), "1.0"})
 	}
 	if err := console.Table(rows...); err != nil {
 		return err
 	}
-	names := make([]string, 0, len(cost))
-	for name := range cost {
-		names = append(names, name)
+	slices.SortFunc(steps, func(a, b step) int { return cmp.Compare(b.took, a.took) })
+	said := [][]string{{"OF THE LAST DEPLOYMENT", "TOOK"}}
+	for _, s := range steps[:min(8, len(steps))] {
+		said = append(said, []string{s.said, seconds(s.took)})
 	}
-	slices.SortFunc(names, func(a, b string) int { return int(cost[b] - cost[a]) })
-	tasks := [][]string{{"TASK OF THE LAST DEPLOYMENT", "TOOK"}}
-	for _, name := range names[:min(8, len(names))] {
-		tasks = append(tasks, []string{name, seconds(cost[name])})
-	}
-	return console.Table(tasks...)
+	return console.Table(said...)
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
@@ -135,29 +123,40 @@ func newDeployments(ctx context.Context, inst *instance.Instance) (deployments, 
 // deployed is how one deployment went.
 type deployed struct {
 	wall  time.Duration
-	tasks map[string]time.Duration
+	steps []step
+}
+
+// step is what was done after a line was said.
+type step struct {
+	said string
+	took time.Duration
 }
 
 // deploy deploys an image as an operator does.
-func (b deployments) deploy(ctx context.Context, tag string) (deployed, error) {
+func (b deployments) deploy(ctx context.Context, tag string) (r deployed, err error) {
 	console.Say("deploying %s:%s", b.image, tag)
+	cmd := exec.CommandContext(ctx, b.binary, "deploy:staging", "-yes", "-image="+b.image+":"+tag)
+	read, write := io.Pipe()
+	cmd.Stdout, cmd.Stderr = write, write
 	start := time.Now()
-	out, err := local.Combined(ctx, b.binary, "deploy:staging", "-yes", "-image="+b.image+":"+tag)
-	r := deployed{wall: time.Since(start), tasks: map[string]time.Duration{}}
-	if err != nil {
+	if err := cmd.Start(); err != nil {
 		return r, err
 	}
-	lines := bufio.NewScanner(strings.NewReader(out))
-	for lines.Scan() {
-		if m := taskLine.FindStringSubmatch(lines.Text()); m != nil {
-			took, _ := strconv.ParseFloat(m[2], 64)
-			r.tasks[m[1]] = time.Duration(took * float64(time.Second))
-		}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait(); write.Close() }()
+	var all strings.Builder
+	last, at := "(before it says anything)", start
+	for lines := bufio.NewScanner(read); lines.Scan(); {
+		now := time.Now()
+		r.steps = append(r.steps, step{last, now.Sub(at)})
+		last, at = lines.Text(), now
+		all.WriteString(last + "\n")
 	}
-	if err := lines.Err(); err != nil || len(r.tasks) > 0 {
-		return r, err
+	r.wall = time.Since(start)
+	if err := <-ended; err != nil {
+		return r, fmt.Errorf("%w\n%s", err, all.String())
 	}
-	return r, errors.New("the collection ansible.posix, which tells how long tasks take, is missing\nhint: apt-get install ansible")
+	return r, nil
 }
 
 // compose brings the image up by docker compose alone.
