@@ -17,16 +17,22 @@ import (
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/answer"
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/application"
 	"github.com/betagouv/mrs-ops/internal/hostside/database"
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
 	"github.com/betagouv/mrs-ops/internal/hostside/drain"
+	"github.com/betagouv/mrs-ops/internal/hostside/lock"
 	"github.com/betagouv/mrs-ops/internal/hostside/pgversion"
 	"github.com/betagouv/mrs-ops/internal/hostside/site"
 )
 
 const usage = `usage: mrs-host COMMAND [-option=value …] [CONTAINER …]
 
+  hold        holds the lock of -project for -holder until standard input ends, and ends then what works
+              under it; with -within, holds off what works on it, once that has ended; exit status 75: somebody has it
+  unlock      ends -holder, who has the lock of -project
+  record      appends the entry on standard input to the audit log of -project
   deploy      carries out the request on standard input: what is to run replaces what runs
   answers     waits until the site answers as it has to, or the container that is named
   proves      proves that the container uses the database that is backed up
@@ -50,6 +56,8 @@ type options struct {
 	want       database.Want
 	fixtures   bool
 	lead       time.Duration
+	project    string
+	holder     string
 	containers []string
 }
 
@@ -64,6 +72,7 @@ func main() {
 	commands := map[string]func(context.Context, options) error{
 		"answers": answers, "proves": proves, "developers": developers, "migrated": migrated, "quit": quit, "restart": restart, "moment": moment, "known": known,
 		"keeps": keeps, "takes": takes, "deploy": deploy,
+		"hold": hold, "unlock": unlock, "record": record,
 	}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
 		fmt.Fprint(os.Stderr, usage)
@@ -76,6 +85,9 @@ func main() {
 	if err != nil {
 		if !errors.Is(err, errSaid) {
 			fmt.Fprintln(os.Stderr, err)
+		}
+		if errors.Is(err, lock.ErrBusy) {
+			os.Exit(hostapi.Busy)
 		}
 		os.Exit(1)
 	}
@@ -97,6 +109,8 @@ func parse(args []string) (o options, err error) {
 	f.StringVar(&o.want.Name, "database", "", "the database that is backed up")
 	f.StringVar(&o.want.Role, "role", "", "its superuser")
 	f.DurationVar(&o.lead, "lead", time.Minute, "how long before a job's minute no container may start")
+	f.StringVar(&o.project, "project", "", "the instance's Compose project")
+	f.StringVar(&o.holder, "holder", "", "who holds its lock, in JSON")
 	f.BoolVar(&o.fixtures, "fixtures", false, "load the test data, too")
 	if err := f.Parse(args); err != nil {
 		return o, err

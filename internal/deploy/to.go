@@ -21,7 +21,6 @@ import (
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/server"
 	"github.com/betagouv/mrs-ops/internal/setup"
-	"github.com/betagouv/mrs-ops/internal/ship"
 )
 
 // playbook is what the cookbook's command line deploys with.
@@ -131,7 +130,7 @@ func (d deployment) apply(ctx context.Context, plan *Plan) (deployed hostapi.Dep
 	if d.options.DryRun {
 		return deployed, d.dryRun(s, plan, inst)
 	}
-	mrsHost, err := ship.To(ctx, s, hostProgram)
+	mrsHost, err := s.Program()
 	if err == nil && ctx.Err() != nil {
 		err = errors.New("interrupted")
 	}

@@ -15,6 +15,10 @@ const (
 	Logs  = "/var/log/mrs-ops"  // the audit logs, PROJECT.log
 )
 
+// Busy is the exit status where somebody else has what is asked for (EX_TEMPFAIL of
+// sysexits.h).
+const Busy = 75
+
 // Deploy asks for a deployment of an instance on the server that reads it. It has
 // secrets in it: it travels by standard input.
 type Deploy struct {
@@ -109,6 +113,7 @@ type S3 struct {
 type Event struct {
 	Say      string    `json:"say,omitempty"`    // what is done, a line for people
 	Detail   string    `json:"detail,omitempty"` // what helps to understand a failure, many lines
+	Held     *Holder   `json:"held,omitempty"`   // who has the instance locked from now on, or already
 	Deployed *Deployed `json:"deployed,omitempty"`
 	Failed   *Failure  `json:"failed,omitempty"`
 }

@@ -28,14 +28,7 @@ func (s *Server) Record(e Entry) error {
 	if err != nil {
 		return err
 	}
-	_, err = text(s.ScriptFrom(script.Echo(string(line)+"\n"),
-		`set -euo pipefail
-umask 027
-mkdir -p "${1%/*}"
-# After a line that the power cut short.
-[ ! -e "$1" ] || [ -z "$(tail -c 1 "$1" | tr '\0' -)" ] || echo >>"$1"
-cat >>"$1"
-sync -- "$1" "${1%/*}"`, auditLog(s.Project)))
+	_, err = text(s.ask(script.Echo(string(line)), "record"))
 	return err
 }
 

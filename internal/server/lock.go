@@ -2,23 +2,38 @@ package server
 
 import (
 	"bufio"
+	"context"
 	"crypto/rand"
-	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
+	"sync"
 	"time"
 
 	"github.com/bitfield/script"
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/local"
+	"github.com/betagouv/mrs-ops/internal/ship"
 )
 
-//go:embed hold.sh
-var holdScript string
+// Program has mrs-host there, once, and returns its path.
+func (s *Server) Program() (string, error) { return s.program() }
+
+// shipped ships it when it is first asked for.
+func shipped(ctx context.Context, s *Server) func() (string, error) {
+	return sync.OnceValues(func() (string, error) { return ship.To(ctx, s, "mrs-host") })
+}
+
+// ask runs a command of mrs-host about the instance, with in as its standard input.
+func (s *Server) ask(in *script.Pipe, command string, options ...string) *script.Pipe {
+	program, err := s.Program()
+	if err != nil {
+		return script.NewPipe().WithError(err)
+	}
+	return s.ExecFrom(in, append([]string{program, command, "-project=" + s.Project}, options...)...)
+}
 
 // Lock is the right to change an instance, which only one has at a time. It is
 // gone with the process or the connection that has it, within seconds.
@@ -48,11 +63,13 @@ func (b *Busy) Error() string {
 // where somebody else has it.
 func (s *Server) Lock(who, what string) (*Lock, error) {
 	token := rand.Text()
-	lock, said, err := s.hold(holdScript, s.Project, token, who, what)
-	if local.ExitCode(err) == 75 {
-		busy := &Busy{Name: s.Name}
-		_ = json.Unmarshal([]byte(said), &busy.Holder)
-		return nil, busy
+	holder, err := json.Marshal(Holder{Token: token, Who: who, What: what})
+	if err != nil {
+		return nil, err
+	}
+	lock, by, err := s.hold(token, "-holder="+string(holder))
+	if local.ExitCode(err) == hostapi.Busy {
+		return nil, &Busy{Name: s.Name, Holder: by}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s can't be locked: %w", s.Name, err)
@@ -61,20 +78,6 @@ func (s *Server) Lock(who, what string) (*Lock, error) {
 	return lock, nil
 }
 
-// workScript holds what deployments, backups and restores hold while they are at
-// work (PROJECT.work) until its input ends. Exit status: 75 where it is not free
-// within so many seconds.
-const workScript = `
-set -euo pipefail
-# A line in any case: who waits for it closes our input then.
-trap 'echo not held' EXIT
-mkdir -p "$1"
-exec 8>>"$1/$2.work"
-flock --timeout "$3" --conflict-exit-code 75 8
-trap - EXIT
-echo held
-while IFS= read -r _; do :; done`
-
 // ErrAtWork is the error where something that was begun before does not end.
 var ErrAtWork = errors.New("a backup, a restore or an earlier deployment does not end")
 
@@ -82,44 +85,41 @@ var ErrAtWork = errors.New("a backup, a restore or an earlier deployment does no
 // is released or the connection is lost. What is at work already is waited for,
 // up to patience; then the error is [ErrAtWork].
 func (s *Server) Work(patience time.Duration) (*Lock, error) {
-	return s.work(hostapi.Locks, patience)
-}
-
-func (s *Server) work(folder string, patience time.Duration) (*Lock, error) {
-	// A timeout of 0 is none to flock.
-	seconds := strconv.Itoa(max(1, int(patience.Seconds())))
-	lock, _, err := s.hold(workScript, folder, s.Project, seconds)
-	if local.ExitCode(err) == 75 {
-		return nil, fmt.Errorf("%s: %w\nhint: see who, on the server: fuser -v %s/%s.work", s.Name, ErrAtWork, folder, s.Project)
+	lock, _, err := s.hold("", "-within="+max(patience, time.Second).String())
+	if local.ExitCode(err) == hostapi.Busy {
+		return nil, fmt.Errorf("%s: %w\nhint: see who, on the server: fuser -v %s/%s.work", s.Name, ErrAtWork, hostapi.Locks, s.Project)
 	}
 	return lock, err
 }
 
-// hold runs a script that says "held" once it holds something, until its input
-// ends. Where it says something else, that is returned with the error that the
-// script ended with.
-func (s *Server) hold(text string, args ...string) (lock *Lock, said string, err error) {
+// hold has mrs-host hold something, in the name of a token, until its input ends.
+// Where it does not, by is who has it.
+func (s *Server) hold(token string, options ...string) (lock *Lock, by Holder, err error) {
 	r, w := io.Pipe()
 	lock = &Lock{input: w, ended: make(chan error, 1)}
-	out := s.ScriptFrom(script.NewPipe().WithReader(r), text, args...)
+	out := s.ask(script.NewPipe().WithReader(r), "hold", options...)
 	lines := bufio.NewScanner(out)
-	if !lines.Scan() || lines.Text() != "held" {
-		w.Close()
-		said = lines.Text()
-		for lines.Scan() { // to the error
-		}
-		err = errors.Join(lines.Err(), out.Error())
-		if err == nil {
-			err = errors.New("it does not say that it holds")
-		}
-		return nil, said, err
+	var said hostapi.Event
+	if lines.Scan() {
+		err = json.Unmarshal(lines.Bytes(), &said)
 	}
-	go func() {
-		for lines.Scan() { // to its end
-		}
-		lock.ended <- lines.Err()
-	}()
-	return lock, "", nil
+	if said.Held != nil {
+		by = *said.Held
+	}
+	if err == nil && said.Held != nil && by.Token == token {
+		go func() {
+			_, err := io.Copy(io.Discard, out)
+			lock.ended <- err
+		}()
+		return lock, by, nil
+	}
+	w.Close()
+	for lines.Scan() { // to the error
+	}
+	if err = errors.Join(err, lines.Err(), out.Error()); err == nil {
+		err = errors.New("it does not say that it holds")
+	}
+	return nil, by, err
 }
 
 // Release gives the instance free. What still works under the lock is ended
@@ -129,10 +129,12 @@ func (l *Lock) Release() error {
 	return <-l.ended
 }
 
-// Holder returns who has the instance locked, and whether anybody has.
+// Holder returns who has the instance locked, and whether anybody has. Nothing is
+// changed there.
 func (s *Server) Holder() (holder Holder, locked bool, err error) {
 	// What is empty is not tried: to try is to have it for a moment.
-	out, err := text(s.Script(`cd /run/lock/mrs-ops 2>/dev/null && [ -s "$1.lock" ] && ! flock --nonblock "$1.lock" true && cat "$1.lock" || true`, s.Project))
+	const look = `cd "$1" 2>/dev/null && [ -s "$2.lock" ] && ! flock --nonblock "$2.lock" true && cat "$2.lock" || true`
+	out, err := text(s.Script(look, hostapi.Locks, s.Project))
 	if err != nil || out == "" {
 		return holder, false, err
 	}
@@ -141,17 +143,10 @@ func (s *Server) Holder() (holder Holder, locked bool, err error) {
 
 // Unlock ends who has the instance locked, as [Lock.Release] does.
 func (s *Server) Unlock(h Holder) error {
-	// By the token: a process that has the number by now is another.
-	_, err := text(s.Script(`
-set -euo pipefail
-cd /run/lock/mrs-ops
-flock --nonblock "$1.lock" true || ! grep -qF "\"$2\"" "$1.lock" && exit 0
-kill -TERM "$3"
-for ((n = 0; n < 600; n++)); do
-  ! flock --nonblock "$1.lock" true || exit 0
-  sleep 0.2
-done
-echo "it does not end" >&2
-exit 1`, s.Project, h.Token, h.PID))
+	holder, err := json.Marshal(h)
+	if err != nil {
+		return err
+	}
+	_, err = text(s.ask(nil, "unlock", "-holder="+string(holder)))
 	return err
 }

@@ -3,10 +3,11 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
-	"os/exec"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/bitfield/script"
@@ -14,51 +15,96 @@ import (
 	"github.com/betagouv/mrs-ops/internal/local"
 )
 
-// me runs commands on this machine, as who runs the test.
-type me struct{}
+// plays is a server on which mrs-host is a script of bash.
+type plays string
 
-func (me) WithContext(context.Context) runner { return me{} }
-func (me) Close() error                       { return nil }
-func (me) String() string                     { return Here }
+func (p plays) WithContext(context.Context) runner { return p }
+func (plays) Close() error                         { return nil }
+func (plays) String() string                       { return Here }
 
-func (me) ExecFrom(in *script.Pipe, argv ...string) *script.Pipe {
-	cmd := exec.Command(argv[0], argv[1:]...)
-	out, w := io.Pipe()
-	cmd.Stdin, cmd.Stdout, cmd.WaitDelay = in, w, 100*time.Millisecond
-	go func() {
-		err := cmd.Run()
-		if err != nil {
-			err = &local.Error{Argv: argv, Err: err}
-		}
-		w.CloseWithError(err)
-	}()
-	return script.NewPipe().WithReader(out)
+func (p plays) ExecFrom(in *script.Pipe, argv ...string) *script.Pipe {
+	return execFrom(context.Background(), in, append([]string{"bash", "-c", string(p)}, argv...))
 }
 
-func TestWhatWorksIsHeldOffUntilTheLockIsReleased(t *testing.T) {
-	dir := t.TempDir()
-	s := &Server{Name: "production", Project: "mrs-production", host: me{}}
-	taken := func() bool {
-		// As a backup takes it (backup-common.sh, order shared).
-		return exec.Command("flock", "--nonblock", "--shared", dir+"/mrs-production.work", "true").Run() != nil
+func playing(text string) *Server {
+	return &Server{
+		Name: "production", Project: "mrs-production", host: plays(text),
+		program: func() (string, error) { return "/mrs-host", nil },
 	}
-	lock, err := s.work(dir, time.Minute)
+}
+
+// held says who has it: the holder that it is given.
+const held = `[ "$0 $1 $2" = "/mrs-host hold -project=mrs-production" ] || exit 3
+echo "{\"held\": ${3#-holder=}}"
+cat; `
+
+func TestALockIsHeldUntilItIsReleased(t *testing.T) {
+	l, err := playing(held).Lock("eve", "deploy")
+	if err != nil || l.Token == "" {
+		t.Fatal(err)
+	}
+	if err := l.Release(); err != nil {
+		t.Error(err)
+	}
+	l, err = playing(held+"exit 4").Lock("eve", "deploy")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !taken() {
-		t.Error("a backup may begin under the lock")
+	if err := l.Release(); local.ExitCode(err) != 4 {
+		t.Errorf("a bad end of what held it: %v", err)
 	}
-	if _, err := s.work(dir, 0); !errors.Is(err, ErrAtWork) || !strings.Contains(err.Error(), "\nhint: ") {
-		t.Errorf("a second one: %v", err)
+}
+
+func TestWhoeverHasTheInstanceLockedIsNamed(t *testing.T) {
+	_, err := playing(`echo '{"held": {"token": "x", "who": "bob", "what": "restore", "since": 1}}'; exit 75`).Lock("eve", "deploy")
+	busy, ok := errors.AsType[*Busy](err)
+	if !ok || busy.Holder.Who != "bob" || !strings.Contains(err.Error(), "production is locked by bob: restore, since ") {
+		t.Errorf("%v", err)
 	}
-	if err := lock.Release(); err != nil {
-		t.Fatal(err)
+	for _, text := range []string{"", "exit 1", "echo what; exit 1", `echo '{"held": {"token": "of another"}}'`, "echo '{}'"} {
+		_, err := playing(text).Lock("eve", "deploy")
+		if _, busy := errors.AsType[*Busy](err); err == nil || busy || !strings.Contains(err.Error(), "production can't be locked: ") {
+			t.Errorf("%q: %v", text, err)
+		}
 	}
-	if taken() {
-		t.Error("it is held after its release")
+}
+
+func TestWhatWorksIsHeldOffUntilTheLockIsReleased(t *testing.T) {
+	work := func(seconds string) string {
+		return fmt.Sprintf(`[ "$*" = "hold -project=mrs-production -within=%s" ] || exit 3; echo '{"held": {}}'; cat`, seconds)
 	}
-	if _, err := s.work("/proc/no-such-folder", 0); err == nil || errors.Is(err, ErrAtWork) {
+	for patience, seconds := range map[time.Duration]string{0: "1s", 3 * time.Minute: "3m0s"} {
+		l, err := playing(work(seconds)).Work(patience)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Release(); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := playing("exit 75").Work(0); !errors.Is(err, ErrAtWork) || !strings.Contains(err.Error(), "\nhint: ") {
+		t.Errorf("where something is at work: %v", err)
+	}
+	if _, err := playing("exit 1").Work(0); err == nil || errors.Is(err, ErrAtWork) {
 		t.Errorf("where no lock can be: %v", err)
+	}
+}
+
+func TestACommandOnThisMachineSeesTheEndOfItsInputOnlyIfThatIsTheEnd(t *testing.T) {
+	all := func(in *script.Pipe) (string, error) {
+		return execFrom(t.Context(), in, []string{"bash", "-c", "cat; echo all"}).String()
+	}
+	if out, err := all(script.Echo("a\n")); out != "a\nall\n" || err != nil {
+		t.Errorf("%q, %v", out, err)
+	}
+	broken := script.NewPipe().WithReader(io.MultiReader(strings.NewReader("a\n"), iotest.ErrReader(errors.New("the line was cut"))))
+	if out, err := all(broken); strings.Contains(out, "all") || err == nil || !strings.Contains(err.Error(), "the line was cut") {
+		t.Errorf("%q, %v", out, err)
+	}
+	// One that does not read is not waited for.
+	r, w := io.Pipe()
+	defer w.Close()
+	if _, err := execFrom(t.Context(), script.NewPipe().WithReader(r), []string{"false"}).String(); local.ExitCode(err) != 1 {
+		t.Error(err)
 	}
 }

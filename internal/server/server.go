@@ -39,8 +39,9 @@ type Server struct {
 	Project string // the compose project
 	Folder  string // where the stack's docker-compose.yml is
 
-	host runner
-	peer string // where other servers reach it; empty: where we do
+	host    runner
+	peer    string                 // where other servers reach it; empty: where we do
+	program func() (string, error) // has mrs-host there, and returns its path
 }
 
 // runner runs commands as root, with in, or nothing where it is nil, as their
@@ -65,6 +66,7 @@ func OpenLending(ctx context.Context, inst *instance.Instance) (*Server, error) 
 
 func open(ctx context.Context, inst *instance.Instance, o remote.Options) (*Server, error) {
 	s := &Server{Name: inst.Name, Project: inst.Project(), Folder: Folder(inst), peer: inst.Get("peer")}
+	s.program = shipped(ctx, s)
 	if inst.Get("server") == Here {
 		s.host = here{ctx}
 		return s, nil
@@ -88,7 +90,7 @@ func Folder(inst *instance.Instance) string {
 
 // For returns the same connection for another instance on the same server.
 func (s *Server) For(inst *instance.Instance) *Server {
-	return &Server{Name: inst.Name, Project: inst.Project(), Folder: Folder(inst), host: s.host, peer: inst.Get("peer")}
+	return &Server{Name: inst.Name, Project: inst.Project(), Folder: Folder(inst), host: s.host, peer: inst.Get("peer"), program: s.program}
 }
 
 // WithContext returns the same connection with ctx to end its commands.
@@ -196,22 +198,68 @@ func (here) String() string { return Here }
 // ExecFrom ends the output with the command's error, as that of a remote
 // command ends.
 func (h here) ExecFrom(in *script.Pipe, argv ...string) *script.Pipe {
-	argv = local.Root(argv...)
-	cmd := exec.CommandContext(h.ctx, argv[0], argv[1:]...)
+	return execFrom(h.ctx, in, local.Root(argv...))
+}
+
+// execFrom sees to it that the command sees the end of its input only if in ended
+// without an error: half of a stream is not all of it.
+func execFrom(ctx context.Context, in *script.Pipe, argv []string) *script.Pipe {
+	running, end := context.WithCancelCause(ctx)
+	cmd := exec.CommandContext(running, argv[0], argv[1:]...)
 	var said bytes.Buffer
 	out, w := io.Pipe()
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = w, &said, 5*time.Second
-	if in != nil {
-		cmd.Stdin = in
+	run := func() error {
+		if in == nil {
+			return cmd.Run()
+		}
+		// Not cmd.Stdin, whose end would be waited for: it may come from whoever waits
+		// for the command's.
+		defer in.Close()
+		stdin, err := cmd.StdinPipe()
+		if err == nil {
+			err = cmd.Start()
+		}
+		if err != nil {
+			return err
+		}
+		go func() {
+			all := &reading{Reader: in}
+			if _, _ = io.Copy(stdin, all); all.err != nil {
+				end(all.err)
+				return
+			}
+			stdin.Close()
+		}()
+		err = cmd.Wait()
+		if err != nil && running.Err() != nil {
+			err = context.Cause(running)
+		}
+		return err
 	}
 	go func() {
-		err := cmd.Run()
+		err := run()
 		if err != nil {
 			err = &local.Error{Argv: argv, Stderr: said.String(), Err: err}
 		}
 		w.CloseWithError(err)
+		end(nil)
 	}()
-	return script.NewPipe().WithContext(h.ctx).WithReader(out)
+	return script.NewPipe().WithContext(ctx).WithReader(out)
+}
+
+// reading remembers how its reader failed, if it did.
+type reading struct {
+	io.Reader
+	err error
+}
+
+func (r *reading) Read(p []byte) (n int, err error) {
+	n, err = r.Reader.Read(p)
+	if err != io.EOF {
+		r.err = err
+	}
+	return n, err
 }
 
 // Load reads the instance called name as the process environment has it, and

@@ -13,8 +13,14 @@ import (
 	"github.com/bitfield/script"
 
 	"github.com/betagouv/mrs-ops/internal/program"
-	"github.com/betagouv/mrs-ops/internal/server"
 )
+
+// Server is where a program is to be: it runs scripts of bash as root.
+type Server interface {
+	Script(text string, args ...string) *script.Pipe
+	ScriptFrom(in *script.Pipe, text string, args ...string) *script.Pipe
+	String() string
+}
 
 // Folder is where the programs are on a server: for root to change, for all to run.
 // Not in a home, where SELinux lets no unit execute anything.
@@ -37,7 +43,7 @@ sync "$new"
 mv -f "$new" "$1"`
 
 // To has the program ./cmd/NAME on a server, unless it is there, and returns its path.
-func To(ctx context.Context, s *server.Server, name string) (string, error) {
+func To(ctx context.Context, s Server, name string) (string, error) {
 	machine := program.Here() // most servers are like it
 	for {
 		built, err := program.Build(ctx, name, machine)

@@ -11,7 +11,7 @@
 // They are closed on exec, so that no child that stays behind holds them.
 //
 // Beside them are PROJECT.pid, the process that works, and PROJECT.waits, the one
-// that waits to: whoever ends the operator's lock ends these.
+// that waits to: whoever ends the operator's lock ends these ([Hold]).
 //
 // It must not know what is done under the locks.
 package lock
@@ -82,10 +82,7 @@ func (l *Instance) takeOperator(holder hostapi.Holder) error {
 		return nil
 	case !free:
 		operator.Close()
-		text, _ := os.ReadFile(l.file("lock"))
-		var by hostapi.Holder // empty between taking the lock and writing it down
-		_ = json.Unmarshal(text, &by)
-		return fmt.Errorf("%s is locked by somebody else: %s", l.project, by)
+		return fmt.Errorf("%s is locked by somebody else: %s", l.project, l.holder())
 	}
 	l.operator = operator
 	holder.Token, holder.PID, holder.Since = "-", strconv.Itoa(os.Getpid()), time.Now().Unix()
