@@ -137,7 +137,7 @@ func carryOut(ctx context.Context, d hostapi.Deploy, out *events, entry *hostapi
 	}
 	deployed.Changes += changes
 	if err == nil {
-		forget(ctx, this, out.Say)
+		forget(context.WithoutCancel(ctx), this, out.Say)
 	}
 	return deployed, err
 }

@@ -247,7 +247,9 @@ func start(ctx context.Context, units []hostapi.Unit, h Host, say func(string)) 
 	if !booted {
 		var names []string
 		for _, u := range units {
-			names = append(names, u.Name)
+			if u.Calendar != "" {
+				names = append(names, u.Name)
+			}
 		}
 		say("systemd does not run here, so there is nobody to run " + strings.Join(names, ", "))
 		return 0, nil
