@@ -16,7 +16,7 @@ type Deploy mg.Namespace
 
 // Local deploys MRS on this machine as production is deployed, at http://localhost:8000.
 //
-// It needs Docker, Compose, Ansible, restic and lftp, and installs what is missing; images that
+// It needs Docker, Compose, restic and lftp, and installs what is missing; images that
 // can't be pulled are built from demo/. It makes the home (/tmp/testmrs), its containers, the
 // backup repository (/tmp/backup) and, where systemd runs, the backup timers. A second run changes
 // only what differs. Values come from env/local.env.
