@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -38,6 +39,12 @@ const usage = `usage: mrs-host COMMAND [-option=value …] [CONTAINER …]
   moment      waits until no job of the application runs within -lead, by the clock of the container
   quit        has the application in the containers end what it serves, and then itself
   restart     the same, after which the engine starts them again
+  globals     what of a database pg_dump does not hold:
+              read    prints it, in JSON
+              roles   makes those of the dump of roles on standard input that the server lacks
+              create  makes an empty database, as that on standard input (what read has printed) was made
+              bring   gives a database what that on standard input had
+              settle  the same of the server's superuser, and prints what then differs, a line each
 `
 
 // options are those of all commands, so that a script can keep them in one list.
@@ -64,6 +71,12 @@ func main() {
 		"answers": answers, "proves": proves, "developers": developers, "migrated": migrated, "quit": quit, "restart": restart, "moment": moment, "known": known,
 		"keeps": keeps, "takes": takes, "deploy": deploy,
 	}
+	if len(os.Args) > 2 && groups[os.Args[1]] != nil {
+		if err := groups[os.Args[1]](ctx, os.Args[2], os.Args[3:]); err != nil {
+			fail(err)
+		}
+		return
+	}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
 		fmt.Fprint(os.Stderr, usage)
 		os.Exit(2)
@@ -73,9 +86,24 @@ func main() {
 		err = commands[os.Args[1]](ctx, o)
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		fail(err)
 	}
+}
+
+// groups are commands that have commands of their own: mrs-host GROUP COMMAND …
+var groups = map[string]func(ctx context.Context, command string, args []string) error{"globals": globalsCommand}
+
+// fail ends it. An error may know the exit status that its caller looks for.
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, err)
+	status := 1
+	if known, ok := errors.AsType[interface {
+		error
+		Status() int
+	}](err); ok {
+		status = known.Status()
+	}
+	os.Exit(status)
 }
 
 func parse(args []string) (o options, err error) {
