@@ -45,6 +45,11 @@ const usage = `usage: mrs-host COMMAND [-option=value …] [CONTAINER …]
               create  makes an empty database, as that on standard input (what read has printed) was made
               bring   gives a database what that on standard input had
               settle  the same of the server's superuser, and prints what then differs, a line each
+  branches    the ephemeral instances of this server:
+              list    prints them, in JSON
+              expire  removes those whose time has passed; what a timer runs
+              extend  lets -project live longer, -by that much
+              remove  removes -project: containers, volumes, images, folder
 `
 
 // options are those of all commands, so that a script can keep them in one list.
@@ -91,7 +96,7 @@ func main() {
 }
 
 // groups are commands that have commands of their own: mrs-host GROUP COMMAND …
-var groups = map[string]func(ctx context.Context, command string, args []string) error{"globals": globalsCommand}
+var groups = map[string]func(ctx context.Context, command string, args []string) error{"globals": globalsCommand, "branches": branchesCommand}
 
 // fail ends it. An error may know the exit status that its caller looks for.
 func fail(err error) {

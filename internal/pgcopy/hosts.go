@@ -14,7 +14,6 @@ import (
 	"github.com/bitfield/script"
 
 	"github.com/betagouv/mrs-ops/internal/instance"
-	"github.com/betagouv/mrs-ops/internal/local"
 	"github.com/betagouv/mrs-ops/internal/pgcopy/wire"
 	"github.com/betagouv/mrs-ops/internal/program"
 	"github.com/betagouv/mrs-ops/internal/server"
@@ -116,10 +115,6 @@ func (e *end) wireServer(database string) wire.Server {
 	return wire.Server{Socket: path.Join(e.Folder, "postgres/run"), Database: database, Role: e.role, UID: e.uid, GID: e.gid}
 }
 
-// tools is where an agent is kept on a server: for root to change, for all to
-// run.
-const tools = "/usr/local/lib/mrs-ops"
-
 // install puts the agent on the server, built for its processor, unless it is
 // there. It is known by its hash, which is looked at before every copy.
 func (e *end) install(ctx context.Context) error {
@@ -128,27 +123,14 @@ func (e *end) install(ctx context.Context) error {
 		return fmt.Errorf("%s: %w", e, err)
 	}
 	sum := agent.Sum
-	e.agent = path.Join(tools, "pgcopy-"+sum[:16])
-	const there = `[ -x "$1" ] && printf '%s  %s\n' "$2" "$1" | sha256sum --check --status`
-	switch _, err := e.Script(there, e.agent, sum).String(); {
-	case err == nil:
-		return nil
-	case local.ExitCode(err) != 1:
+	e.agent = path.Join(server.Tools, "pgcopy-"+sum[:16])
+	brought, err := e.Install(agent.Path, sum, e.agent)
+	if err != nil || !brought {
 		return err
 	}
-	const put = `set -euo pipefail
-install -d -m 0755 "${1%/*}"
-new=$1.$$
-trap 'rm -f "$new"' EXIT
-cat >"$new"
-printf '%s  %s\n' "$2" "$new" | sha256sum --check --status
-chmod 0755 "$new"
-find "${1%/*}" -maxdepth 1 -name 'pgcopy-*' ! -name "${new##*/}" -mtime +30 -delete
-mv -f "$new" "$1"`
-	if _, err := e.ScriptFrom(script.File(agent.Path), put, e.agent, sum).String(); err != nil {
-		return fmt.Errorf("the agent can't be put on %s: %w", e, err)
-	}
-	return nil
+	// Nobody has one of another version at work for a month.
+	_, err = e.Script(`find "${1%/*}" -maxdepth 1 -name 'pgcopy-*' ! -name "${1##*/}" -mtime +30 -delete`, e.agent).String()
+	return err
 }
 
 // hold is a snapshot of a database that is kept open.
