@@ -213,6 +213,21 @@ func TestALocalDeploymentLivesAsProductionDoes(t *testing.T) {
 		}
 	})
 
+	step(t, "rotates the logs while the application writes them, and follows no link that is put there", func(t *testing.T) {
+		first, _, _ := strings.Cut(must(t, "bash", "-c", "cat "+mrs.home+"/log/*.log"), "\n")
+		if first == "" {
+			t.Fatal("there is no log")
+		}
+		rotates(t, "/etc/logrotate.d/mrs-ops-mrs-e2e", mrs.home)
+		if kept := must(t, "bash", "-c", "cd "+mrs.home+"/log; zcat --force *.log.*"); !strings.Contains(kept, first) {
+			t.Errorf("%q is not in what was rotated", first)
+		}
+		eventually(t, "the application's log has lines again", func() bool {
+			_, _ = mrs.get(t, "localhost:8765", "/there-is-none/")
+			return must(t, "bash", "-c", "cat "+mrs.home+"/log/*.log") != ""
+		})
+	})
+
 	step(t, "backup.sh, then restore.sh, bring back a deleted row and a deleted attachment", func(t *testing.T) {
 		must(t, mrs.home+"/backup.sh")
 		people := mrs.sql(t, "select count(*), sum(hashtext(p::text)) from person_person p")

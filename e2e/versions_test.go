@@ -30,11 +30,13 @@ func keepsItsVersion(t *testing.T, version string) {
 	}
 	good := func(words ...string) {
 		t.Helper()
-		if r := script(words...); r.status != 0 {
+		if r := script(words...); r.status != 0 || strings.Contains(r.output, "not as it was backed up") {
 			t.Fatalf("%v: exit status %d\n%s", words, r.status, r.output)
 		}
 	}
-	const people = "select count(*), (select string_agg(setting, ' ') from pg_settings where name = 'work_mem') from person_person"
+	const people = `select count(*), (select string_agg(setting, ' ') from pg_settings where name = 'work_mem'),
+(select datconnlimit from pg_database where datname = current_database()), has_database_privilege('reader', current_database(), 'connect'),
+pg_has_role('reader', 'pg_monitor', 'member') from person_person`
 	is := func(want string) {
 		t.Helper()
 		if got := mrs.sql(t, "show server_version_num"); !strings.HasPrefix(got, want) {
@@ -43,7 +45,7 @@ func keepsItsVersion(t *testing.T, version string) {
 	}
 	mrs.mustDeploy(t, of(version))
 	is(version)
-	mrs.sql(t, "alter database mrs set work_mem = '7MB'")
+	mrs.sql(t, "alter database mrs set work_mem = '7MB'; alter database mrs connection limit 55; revoke connect on database mrs from public; create role reader in role pg_monitor")
 	mrs.compose(t, "exec", "-T", "django", "mrs", "seed", "50")
 	was := mrs.sql(t, people)
 	good("backup.sh")
@@ -83,6 +85,7 @@ func keepsItsVersion(t *testing.T, version string) {
 		t.Errorf("there is %s, not %s", now, was)
 	}
 
+	// A new server: it has neither the role nor what was set.
 	must(t, mage, "local:destroy", "-home="+mrs.home, "-yes")
 	mrs.mustDeploy(t, of(newest))
 	good("restore.sh", id)

@@ -146,7 +146,7 @@ func carryOut(ctx context.Context, d hostapi.Deploy, out *events, entry *hostapi
 func forget(ctx context.Context, this provision.This, say func(string)) {
 	running, err := this.All(ctx)
 	if err == nil {
-		_, err = provision.Forget(provision.Tools, provision.Homes(running, systemd.Folder), time.Now())
+		_, err = provision.Forget(provision.Tools, systemd.Folder, provision.Homes(running, systemd.Folder), time.Now())
 	}
 	if err != nil {
 		say("older programs stay: " + err.Error())

@@ -45,6 +45,17 @@ const usage = `usage: mrs-host COMMAND [-option=value …] [CONTAINER …]
   moment      waits until no job of the application runs within -lead, by the clock of the container
   quit        has the application in the containers end what it serves, and then itself
   restart     the same, after which the engine starts them again
+  globals     what of a database pg_dump does not hold:
+              read    prints it, in JSON
+              roles   makes those of the dump of roles on standard input that the server lacks
+              create  makes an empty database, as that on standard input (what read has printed) was made
+              bring   gives a database what that on standard input had
+              settle  the same of the server's superuser, and prints what then differs, a line each
+  branches    the ephemeral instances of this server:
+              list    prints them, in JSON
+              expire  removes those whose time has passed; what a timer runs
+              extend  lets -project live longer, -by that much
+              remove  removes -project: containers, volumes, images, folder
 `
 
 // options are those of all commands, so that a script can keep them in one list.
@@ -74,6 +85,12 @@ func main() {
 		"keeps": keeps, "takes": takes, "deploy": deploy,
 		"hold": hold, "unlock": unlock, "record": record,
 	}
+	if len(os.Args) > 2 && groups[os.Args[1]] != nil {
+		if err := groups[os.Args[1]](ctx, os.Args[2], os.Args[3:]); err != nil {
+			fail(err)
+		}
+		return
+	}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
 		fmt.Fprint(os.Stderr, usage)
 		os.Exit(2)
@@ -83,14 +100,29 @@ func main() {
 		err = commands[os.Args[1]](ctx, o)
 	}
 	if err != nil {
-		if !errors.Is(err, errSaid) {
-			fmt.Fprintln(os.Stderr, err)
-		}
-		if errors.Is(err, lock.ErrBusy) {
-			os.Exit(hostapi.Busy)
-		}
-		os.Exit(1)
+		fail(err)
 	}
+}
+
+// groups are commands that have commands of their own: mrs-host GROUP COMMAND …
+var groups = map[string]func(ctx context.Context, command string, args []string) error{"globals": globalsCommand, "branches": branchesCommand}
+
+// fail ends it. An error may know the exit status that its caller looks for.
+func fail(err error) {
+	if !errors.Is(err, errSaid) {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	status := 1
+	if errors.Is(err, lock.ErrBusy) {
+		status = hostapi.Busy
+	}
+	if known, ok := errors.AsType[interface {
+		error
+		Status() int
+	}](err); ok {
+		status = known.Status()
+	}
+	os.Exit(status)
 }
 
 func parse(args []string) (o options, err error) {

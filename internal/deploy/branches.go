@@ -1,81 +1,66 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/console"
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/local"
+	"github.com/betagouv/mrs-ops/internal/remote"
 	"github.com/betagouv/mrs-ops/internal/server"
 )
 
-// branchesScript looks after ephemeral instances on their server, where its
-// timer has it too.
-var branchesScript = filepath.Join("internal", "hostside", "provision", "files", "branches.sh")
-
-// runBranches runs the script with args.
-func runBranches(s *server.Server, args ...string) (string, error) {
-	script, err := os.ReadFile(branchesScript)
+// askBranches has mrs-host do something with the ephemeral instances of a server, and
+// reads what it answers into answer, which may be nil. It is this project's own
+// mrs-host, whatever the deployments there were made with.
+func askBranches(s *server.Server, answer any, args ...string) error {
+	program, err := s.Program()
 	if err != nil {
-		return "", err
+		return err
 	}
-	out, err := s.Script(string(script), args...).String()
-	if local.ExitCode(err) > 0 {
-		err = errors.New(said(err))
+	out, err := s.Exec(append([]string{program, "branches"}, args...)...).String()
+	switch {
+	case local.ExitCode(err) > 0:
+		return errors.New(said(err))
+	case err != nil || answer == nil:
+		return err
 	}
-	return strings.TrimSpace(out), err
+	return understood(out, answer)
 }
 
-// said returns what a command said of its failure.
+// understood reads what mrs-host has answered.
+func understood(out string, answer any) error {
+	if err := json.Unmarshal([]byte(out), answer); err != nil {
+		return fmt.Errorf("the server says of its branches what is not understood: %q: %w", out, err)
+	}
+	return nil
+}
+
+// said returns what a command said of its failure, its hint on a line of its own.
 func said(err error) string {
-	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
-	if len(lines) > 1 { // the command line is the first, how it ended the last
-		return lines[len(lines)-2]
+	text := err.Error()
+	if there, ok := errors.AsType[*remote.Error](err); ok {
+		text = cmp.Or(there.Stderr, text)
+	} else if here, ok := errors.AsType[*local.Error](err); ok {
+		text = cmp.Or(here.Stderr, text)
 	}
-	return lines[0]
-}
-
-// Ephemeral is the deployment of a branch.
-type Ephemeral struct {
-	Project string    `json:"project"`
-	Host    string    `json:"host,omitempty"`
-	Until   time.Time `json:"until,omitzero"` // when it is removed; zero: never
-	Commit  string    `json:"commit,omitempty"`
-	Image   string    `json:"image,omitempty"`
-	State   string    `json:"state"` // of django: healthy, unhealthy, exited …; gone where it has no container
-}
-
-// parseBranches reads what `branches.sh list` prints.
-func parseBranches(out string) ([]Ephemeral, error) {
-	branches := []Ephemeral{}
-	for line := range strings.Lines(out) {
-		words := strings.Fields(strings.ReplaceAll(line, " - ", "  - "))
-		if len(words) != 6 {
-			return nil, fmt.Errorf("the server says of its branches what is not understood: %q", line)
-		}
-		for i, word := range words {
-			if word == "-" {
-				words[i] = ""
-			}
-		}
-		b := Ephemeral{Project: words[0], Host: words[2], Commit: words[3], Image: words[4], State: words[5]}
-		if at, err := strconv.ParseInt(words[1], 10, 64); err == nil && at > 0 {
-			b.Until = time.Unix(at, 0).UTC()
-		}
-		branches = append(branches, b)
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	if last := len(lines) - 1; last > 0 && strings.HasPrefix(lines[last], "hint: ") {
+		return lines[last-1] + "\n" + lines[last]
 	}
-	return branches, nil
+	return lines[len(lines)-1]
 }
 
 // left says how long a deployment lives on.
-func (b Ephemeral) left(now time.Time) string {
+func left(b hostapi.Branch, now time.Time) string {
 	switch {
 	case b.Until.IsZero():
 		return "for ever"
@@ -96,12 +81,8 @@ func Branches(ctx context.Context, asJSON bool) error {
 		return err
 	}
 	defer s.Close()
-	out, err := runBranches(s, "list")
-	if err != nil {
-		return err
-	}
-	branches, err := parseBranches(out)
-	if err != nil {
+	branches := []hostapi.Branch{}
+	if err := askBranches(s, &branches, "list"); err != nil {
 		return err
 	}
 	if asJSON {
@@ -110,7 +91,7 @@ func Branches(ctx context.Context, asJSON bool) error {
 	now := time.Now()
 	rows := [][]string{{"PROJECT", "LEFT", "STATE", "COMMIT", "IMAGE", "HOST"}}
 	for _, b := range branches {
-		rows = append(rows, []string{b.Project, b.left(now), b.State, short(b.Commit), b.Image, b.Host})
+		rows = append(rows, []string{b.Project, left(b, now), b.State, short(b.Commit), b.Image, b.Host})
 	}
 	if len(branches) > 0 {
 		if err := console.Table(rows...); err != nil {
@@ -153,19 +134,14 @@ func Extend(ctx context.Context, branch string, by time.Duration) error {
 		return err
 	}
 	defer s.Close()
-	var until string
-	err = s.Audited(server.Operator(), "extend by "+by.String(), func() (err error) {
-		until, err = runBranches(s, "extend", s.Project, strconv.Itoa(int(by.Seconds())))
-		return err
+	var b hostapi.Branch
+	err = s.Audited(server.Operator(), "extend by "+by.String(), func() error {
+		return askBranches(s, &b, "extend", "-project="+s.Project, "-by="+by.String())
 	})
 	if err != nil {
 		return err
 	}
-	at, err := strconv.ParseInt(until, 10, 64)
-	if err != nil {
-		return err
-	}
-	console.Done("%s: lives until %s", s.Project, time.Unix(at, 0).Format("2006-01-02 15:04"))
+	console.Done("%s: lives until %s", s.Project, b.Until.Local().Format("2006-01-02 15:04"))
 	return nil
 }
 
@@ -182,7 +158,7 @@ func Destroy(ctx context.Context, branch string, yes bool) error {
 			return err
 		}
 	}
-	if _, err := runBranches(s, "remove", s.Project, server.Operator()); err != nil {
+	if err := askBranches(s, nil, "remove", "-project="+s.Project, "-who="+server.Operator()); err != nil {
 		return err
 	}
 	console.Done("%s: removed from %s", s.Project, s)

@@ -1,10 +1,15 @@
 package deploy
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/betagouv/mrs-ops/internal/hostapi"
+	"github.com/betagouv/mrs-ops/internal/local"
+	"github.com/betagouv/mrs-ops/internal/remote"
 )
 
 func TestGoingBackTwiceGoesBackFurther(t *testing.T) {
@@ -70,20 +75,37 @@ func TestADifferenceShowsNoSecretNeitherTheOldNorTheNew(t *testing.T) {
 
 func TestTheServersBranchesAreReadAsItListsThem(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
-	branches, err := parseBranches("test-a 1800604800 a.test.example.org 1111111 mrs:1 healthy\ntest-b 0 - - - gone\ntest-c 1700000000 c - mrs exited")
+	var branches []hostapi.Branch
+	err := understood(`[{"project":"test-a","host":"a.test.example.org","until":"2027-01-22T08:00:00Z","state":"healthy"},
+{"project":"test-b","state":"gone"},{"project":"test-c","until":"2023-11-14T22:13:20Z","state":"exited"}]`, &branches)
 	if err != nil || len(branches) != 3 {
 		t.Fatalf("%+v, %v", branches, err)
 	}
 	for i, want := range []string{"7d", "for ever", "its time has passed"} {
-		if got := branches[i].left(now); got != want {
+		if got := left(branches[i], now); got != want {
 			t.Errorf("%s is left of %+v", got, branches[i])
 		}
 	}
 	if branches[1].Host != "" || branches[1].State != "gone" {
 		t.Errorf("%+v", branches[1])
 	}
-	if _, err := parseBranches("what is that"); err == nil {
+	if err := understood("what is that", &branches); err == nil {
 		t.Error("anything is a branch")
+	}
+}
+
+func TestOfAServersFailureTheReasonIsShownWithItsHint(t *testing.T) {
+	failed := errors.New("exit status 1")
+	for stderr, want := range map[string]string{
+		"first\nthe reason\nhint: the mend\n": "the reason\nhint: the mend",
+		"first\nthe reason\n":                 "the reason",
+		"hint: alone":                         "hint: alone",
+	} {
+		for _, err := range []error{&local.Error{Argv: []string{"a"}, Stderr: stderr, Err: failed}, &remote.Error{Host: "h", Argv: []string{"a"}, Stderr: stderr, Err: failed}} {
+			if got := said(err); got != want {
+				t.Errorf("of %q is shown %q", stderr, got)
+			}
+		}
 	}
 }
 

@@ -153,6 +153,16 @@ type Release struct {
 	Commit  string    `json:"commit,omitempty"` // of the application
 }
 
+// Branch is an ephemeral instance, the deployment of a branch.
+type Branch struct {
+	Project string    `json:"project"`
+	Host    string    `json:"host,omitempty"`
+	Until   time.Time `json:"until,omitzero"` // when it is removed; zero: never
+	Commit  string    `json:"commit,omitempty"`
+	Image   string    `json:"image,omitempty"`
+	State   string    `json:"state"` // of django: healthy, unhealthy, exited …; gone where it has no container
+}
+
 // Entry is what was done to an instance: a line of the audit log.
 type Entry struct {
 	Time    time.Time `json:"time"` // when it ended

@@ -272,3 +272,22 @@ func (p Project) Up(ctx context.Context, file string, up Up) error {
 	_, _, err := p.run(ctx, []string{file}, up.argv()...)
 	return err
 }
+
+// Down removes what a project has: containers, networks and volumes. It goes by what
+// the engine knows, and not by a file, which need not be whole.
+func Down(ctx context.Context, project string, within time.Duration) error {
+	seconds := strconv.Itoa(int(within.Seconds()))
+	var said bytes.Buffer
+	cmd := exec.CommandContext(ctx, "docker", "compose", "--progress", "plain", "--project-name", project,
+		"--env-file", "/dev/null", "down", "--volumes", "--remove-orphans", "--timeout", seconds)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = "/", &said, &said
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "COMPOSE_") })
+	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(syscall.SIGTERM) }, patience
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return &Error{What: "down", Said: said.String(), Err: err}
+	}
+	return nil
+}

@@ -126,6 +126,16 @@ func connect(ctx context.Context, server docker.Container, role, database string
 	return pg, nil
 }
 
+// Open opens a session of a database as its superuser, whom the server's own socket
+// lets in without a password.
+func Open(ctx context.Context, want Want) (*pgx.Conn, error) {
+	server, err := docker.Inspect(ctx, want.Server)
+	if err != nil {
+		return nil, err
+	}
+	return connect(ctx, server, want.Role, want.Name)
+}
+
 // Jobs returns when the application's jobs run, as its database has it: none where
 // there is no such table.
 func Jobs(ctx context.Context, want Want) (all []jobs.Job, err error) {
@@ -162,11 +172,7 @@ func Passwords(ctx context.Context, want Want, names []string) (map[string]strin
 func ask(ctx context.Context, want Want, table string, question func(context.Context, *pgx.Conn) error) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	server, err := docker.Inspect(ctx, want.Server)
-	if err != nil {
-		return err
-	}
-	pg, err := connect(ctx, server, want.Role, want.Name)
+	pg, err := Open(ctx, want)
 	if err != nil {
 		return err
 	}

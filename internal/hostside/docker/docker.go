@@ -32,6 +32,7 @@ type Container struct {
 	Restarts  int    // by the engine
 	Started   string // when it did last
 	Image     string // its id
+	Named     string // the image, as the container's maker has called it
 	Env       map[string]string
 	Folders   []string     // of the host, which it has mounted; volumes too
 	Addresses []netip.Addr // in all of its networks
@@ -115,6 +116,7 @@ func parse(out []byte) ([]Container, error) {
 			}
 		}
 		Config struct {
+			Image  string
 			Env    []string
 			Labels map[string]string
 		}
@@ -128,6 +130,7 @@ func parse(out []byte) ([]Container, error) {
 	var all []Container
 	for _, r := range raw {
 		c := Container{ID: r.ID, Name: strings.TrimPrefix(r.Name, "/"), PID: r.State.Pid, Running: r.State.Running, Restarts: r.RestartCount, Started: r.State.StartedAt, Image: r.Image, Env: variables(r.Config.Env)}
+		c.Named = r.Config.Image
 		c.Labels, c.Status, c.ExitCode, c.created = r.Config.Labels, r.State.Status, r.State.ExitCode, r.Created.UTC().Format("20060102150405.000000000")
 		if h := r.State.Health; h != nil {
 			c.Health = h.Status

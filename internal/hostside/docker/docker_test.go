@@ -43,12 +43,12 @@ func TestATableThatCannotBeReadIsAnError(t *testing.T) {
 func TestWhatTheEngineTellsOfAContainerIsRead(t *testing.T) {
 	all, err := parse([]byte(`[{"Id": "ab", "Name": "/mrs-1", "Image": "sha256:cd", "Mounts": [{"Source": "/home/x", "Destination": "/data"}], "RestartCount": 2, "State": {"Running": true, "Pid": 7, "StartedAt": "2026-11-02T08:00:00Z",
 		"Status": "running", "Health": {"Status": "starting", "Log": [{"Output": "no"}]}}, "Created": "2026-11-02T07:00:00.5Z",
-		"Config": {"Env": ["A=b=c", "D"], "Labels": {"com.docker.compose.service": "django", "com.docker.compose.config-hash": "ef"}},
+		"Config": {"Image": "mrs:1", "Env": ["A=b=c", "D"], "Labels": {"com.docker.compose.service": "django", "com.docker.compose.config-hash": "ef"}},
 		"NetworkSettings": {"Networks": {"web": {"IPAddress": "172.18.0.3", "GlobalIPv6Address": ""}, "default": {"IPAddress": "172.19.0.2"}}}}]`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := fmt.Sprintf("%+v", all); got != `[{ID:ab Name:mrs-1 PID:7 Running:true Restarts:2 Started:2026-11-02T08:00:00Z Image:sha256:cd Env:map[A:b=c D:] Folders:[/home/x] Addresses:[172.19.0.2 172.18.0.3] Labels:map[com.docker.compose.config-hash:ef com.docker.compose.service:django] Status:running ExitCode:0 Health:starting Checks:[no] created:20261102070000.500000000}]` ||
+	if got := fmt.Sprintf("%+v", all); got != `[{ID:ab Name:mrs-1 PID:7 Running:true Restarts:2 Started:2026-11-02T08:00:00Z Image:sha256:cd Named:mrs:1 Env:map[A:b=c D:] Folders:[/home/x] Addresses:[172.19.0.2 172.18.0.3] Labels:map[com.docker.compose.config-hash:ef com.docker.compose.service:django] Status:running ExitCode:0 Health:starting Checks:[no] created:20261102070000.500000000}]` ||
 		all[0].Service() != "django" || all[0].ConfigHash() != "ef" {
 		t.Error(got)
 	}

@@ -18,9 +18,6 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 )
 
-// ErrBusy is the error where somebody else has what is asked for.
-var ErrBusy = errors.New("somebody else has it")
-
 // undoing is how long is waited for what is told to end, and undoes what it has
 // begun.
 const undoing = 2 * time.Minute

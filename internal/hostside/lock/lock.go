@@ -64,6 +64,36 @@ func Take(ctx context.Context, folder, project string, holder hostapi.Holder, sa
 	return l, nil
 }
 
+// ErrBusy is the error where somebody else has what is asked for.
+var ErrBusy = errors.New("somebody works on it")
+
+// Try takes both locks of a project in a folder if both are free, and waits for
+// neither. Where one is not, the error is an [ErrBusy] that says who has it, as far
+// as that is known.
+func Try(folder, project string, holder hostapi.Holder) (*Instance, error) {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, err
+	}
+	l := &Instance{folder: folder, project: project}
+	l.work = flock.New(l.file("work"), flock.SetPermissions(0o600))
+	holder.Token = ""
+	if err := l.takeOperator(holder); err != nil {
+		return nil, err
+	}
+	free, err := l.work.TryLock()
+	if err == nil && !free {
+		err = busy(project + " is being backed up or restored, or an earlier deployment undone")
+	}
+	if err == nil {
+		err = os.WriteFile(l.file("pid"), pid(), 0o600)
+	}
+	if err != nil {
+		l.Release()
+		return nil, err
+	}
+	return l, nil
+}
+
 // ErrGone is the error where the operator's lock is not held any more by whose token
 // was given.
 var ErrGone = errors.New("whoever began this is gone")
@@ -82,7 +112,7 @@ func (l *Instance) takeOperator(holder hostapi.Holder) error {
 		return nil
 	case !free:
 		operator.Close()
-		return fmt.Errorf("%s is locked by somebody else: %s", l.project, l.holder())
+		return busy(fmt.Sprintf("%s is locked by somebody else: %s", l.project, l.holder()))
 	}
 	l.operator = operator
 	holder.Token, holder.PID, holder.Since = "-", strconv.Itoa(os.Getpid()), time.Now().Unix()
@@ -95,6 +125,12 @@ func (l *Instance) takeOperator(holder hostapi.Holder) error {
 	}
 	return err
 }
+
+// busy is an [ErrBusy] that says by whom.
+type busy string
+
+func (b busy) Error() string      { return string(b) }
+func (busy) Is(target error) bool { return target == ErrBusy }
 
 // held reports whether the operator's lock names a token.
 func (l *Instance) held(token string) bool {

@@ -47,6 +47,34 @@ func TestOnlyOneHasAnInstance(t *testing.T) {
 	}
 }
 
+func TestWhoOnlyTriesWaitsForNobody(t *testing.T) {
+	folder := t.TempDir()
+	first, err := Try(folder, "mrs", hostapi.Holder{Who: "eve", What: "remove mrs"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Try(folder, "mrs", hostapi.Holder{Who: "bob"}); !errors.Is(err, ErrBusy) || !strings.Contains(err.Error(), "eve") {
+		t.Error(err)
+	}
+	if _, err := Take(t.Context(), folder, "mrs", hostapi.Holder{Who: "bob"}, nobody); !errors.Is(err, ErrBusy) {
+		t.Error(err)
+	}
+	first.Release()
+	backup := flock.New(filepath.Join(folder, "mrs.work"))
+	if ok, err := backup.TryRLock(); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	if _, err := Try(folder, "mrs", hostapi.Holder{}); !errors.Is(err, ErrBusy) {
+		t.Error(err)
+	}
+	backup.Close()
+	again, err := Try(folder, "mrs", hostapi.Holder{}) // whoever found it busy holds nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.Release()
+}
+
 // held is the operator's lock, held for somebody else, under a token.
 func held(t *testing.T, folder, token string) *flock.Flock {
 	t.Helper()

@@ -17,18 +17,24 @@ const unused = 7 * 24 * time.Hour
 var programName = regexp.MustCompile(`\b(mrs-host|pgcopy)-[0-9a-f]{16}\b`)
 
 // Forget removes the programs in the folder tools that decide for no instance any
-// more. homes are the folders of all instances that are known here.
-func Forget(tools string, homes []string, now time.Time) (gone []string, err error) {
-	kept := map[string]bool{}
+// more, and that no unit in the folder units runs. homes are the folders of all
+// instances that are known here.
+func Forget(tools, units string, homes []string, now time.Time) (gone []string, err error) {
+	named, err := filepath.Glob(filepath.Join(units, "*.service"))
+	if err != nil {
+		return nil, err
+	}
 	for _, home := range homes {
-		for _, name := range []string{".program", ".backup.env"} {
-			text, err := os.ReadFile(filepath.Join(home, name))
-			if err != nil && !errors.Is(err, os.ErrNotExist) {
-				return nil, err // what can't be known is not removed
-			}
-			for _, program := range programName.FindAllString(string(text), -1) {
-				kept[program] = true
-			}
+		named = append(named, filepath.Join(home, ".program"), filepath.Join(home, ".backup.env"))
+	}
+	kept := map[string]bool{}
+	for _, file := range named {
+		text, err := os.ReadFile(file)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, err // what can't be known is not removed
+		}
+		for _, program := range programName.FindAllString(string(text), -1) {
+			kept[program] = true
 		}
 	}
 	there, err := os.ReadDir(tools)

@@ -31,7 +31,9 @@ func TestProgramsThatDecideForNobodyGoAfterAWeek(t *testing.T) {
 	write(month, "tools/"+name("3"), "")
 	write(time.Hour, "tools/"+name("4"), "")
 	write(month, "tools/pgcopy-"+strings.Repeat("5", 16), "")
-	write(month, "tools/branches.sh", "")
+	write(month, "tools/"+name("6"), "")
+	write(0, "units/mrs-ops-branches.service", "[Service]\nExecStart=/usr/local/lib/mrs-ops/"+name("6")+" branches expire\n")
+	write(month, "tools/README", "")
 	write(month, "tools/mrs-host-of-mine", "")
 	write(0, "a/.program", "/usr/local/lib/mrs-ops/"+name("1")+"\n")
 	write(0, "b/.backup.env", "NAME='b'\nMRS_HOST='/usr/local/lib/mrs-ops/"+name("2")+"'\n")
@@ -41,18 +43,18 @@ func TestProgramsThatDecideForNobodyGoAfterAWeek(t *testing.T) {
 	if want := []string{dir + "/a", dir + "/gone", dir + "/b"}; !slices.Equal(homes[:min(3, len(homes))], want) {
 		t.Fatalf("the homes are %q", homes)
 	}
-	gone, err := Forget(dir+"/tools", homes[:3], now)
+	gone, err := Forget(dir+"/tools", dir+"/units", homes[:3], now)
 	if want := []string{name("3"), "pgcopy-" + strings.Repeat("5", 16)}; err != nil || !slices.Equal(gone, want) {
 		t.Errorf("gone: %q, %v", gone, err)
 	}
-	if left, _ := os.ReadDir(dir + "/tools"); len(left) != 5 {
+	if left, _ := os.ReadDir(dir + "/tools"); len(left) != 6 {
 		t.Errorf("left: %v", left)
 	}
 	// A home that can't be read may name any of them.
 	if err := os.Mkdir(dir+"/a/.backup.env", 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if gone, err := Forget(dir+"/tools", homes[:3], now.Add(month)); err == nil || gone != nil {
+	if gone, err := Forget(dir+"/tools", dir+"/units", homes[:3], now.Add(month)); err == nil || gone != nil {
 		t.Errorf("gone though it is not known who needs it: %q", gone)
 	}
 }

@@ -10,7 +10,9 @@ import (
 	"cmp"
 	"context"
 	"embed"
+	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path"
 	"strings"
@@ -35,6 +37,7 @@ type Needs struct {
 	Folders  []hostapi.Folder
 	Files    []hostapi.File
 	Units    []hostapi.Unit
+	Gone     []string // files of older versions, which are to go
 	// Password opens the repository that Files belong to; empty: there is none.
 	Password string
 	Folder   string // the stack's
@@ -52,7 +55,7 @@ func Of(d hostapi.Deploy, program string) Needs {
 	case d.Persistent:
 		n.Files = append(n.Files, rotation(d))
 	case d.Lifetime > 0:
-		n.ends()
+		n.ends(program)
 	}
 	if d.Backup != nil {
 		n.backups(d, program)
@@ -72,19 +75,19 @@ func rotation(d hostapi.Deploy) hostapi.File {
     delaycompress
     # The application keeps its files open.
     copytruncate
-    # The folder is the application's: root would follow any link that it makes there.
-    su 1000 1000
+    # The folder is the application's, below a home that is closed to all but root. Of the paths only the last name is
+    # for the application to choose, and logrotate opens that with O_NOFOLLOW, and makes files with O_EXCL.
+    su root root
 }
 `}
 }
 
 // ends has ephemeral instances removed once their time has passed.
-func (n *Needs) ends() {
-	script := path.Join(Tools, "branches.sh")
-	n.Files = append(n.Files, hostapi.File{Path: script, Content: content("branches.sh"), Mode: "0755"})
+func (n *Needs) ends(program string) {
+	n.Gone = append(n.Gone, path.Join(Tools, "branches.sh"))
 	n.Units = append(n.Units, hostapi.Unit{
 		Name: "mrs-ops-branches", Description: "Removal of the deployments of branches whose time has passed",
-		Command: script + " expire", Calendar: "*:00/15",
+		Command: program + " branches expire", Calendar: "*:00/15",
 	})
 }
 
@@ -221,6 +224,14 @@ func Provide(ctx context.Context, n Needs, h Host, say func(string)) (changes in
 	changes += len(made)
 	if err != nil {
 		return changes, err
+	}
+	for _, file := range n.Gone {
+		switch err := os.Remove(file); {
+		case err == nil:
+			changes++
+		case !errors.Is(err, os.ErrNotExist):
+			return changes, err
+		}
 	}
 	if n.Password != "" {
 		changed, err := h.Open(ctx, n.Folder, n.Password)

@@ -78,7 +78,7 @@ func TestWhatAnInstanceNeedsIsWhatItIs(t *testing.T) {
 		"backed up": {persistent(), "curl restic lftp", "mrs-ops-mrs-x backup-common.sh backup.sh restore.sh prune.sh drill.sh export.sh lend.sh alert.sh .backup.env",
 			"mrs-x-backup mrs-x-prune mrs-x-drill mrs-x-restore mrs-x-recover mrs-x-alert@"},
 		"persistent":       {unbacked, "", "mrs-ops-mrs-x", ""},
-		"a branch":         {branch, "", "branches.sh", "mrs-ops-branches"},
+		"a branch":         {branch, "", "", "mrs-ops-branches"},
 		"one that remains": {forever, "", "", ""},
 	} {
 		n := Of(c.deploy, program)

@@ -20,6 +20,7 @@ what=${0##*/}
 what=${what%.sh}
 began=$SECONDS reason='' hint='' failed='' child='' cause='' snapshot='' counted=no
 facts=() # for the record: NAME VALUE …
+properties='' # of the database that was dumped, where the snapshot has them
 
 say() { printf '%s\n' "$*"; }
 # die REASON [HINT]
@@ -345,7 +346,7 @@ dump_folder() {
 # what it left in FOLDER, home and the database server. The locks must be held.
 no_leftovers() {
   at_work_no_more
-  rm -rf -- "${1:?}"/data "$1"/data.* "$1"/globals.sql "$1"/settings.sql "$1"/tables.tsv "$1"/restore .restore-* .restore.swap.new .trial.json .bring.restore .counted.restore
+  rm -rf -- "${1:?}"/data "$1"/data.* "$1"/globals.* "$1"/settings.sql "$1"/tables.tsv "$1"/restore .restore-* .restore.swap.new .trial.json .bring.restore .counted.restore
   gone "$NAME-trial"
   drop_all restore
   # What was lent goes with who lent it.
@@ -660,15 +661,22 @@ bring() {
   why=$("$MRS_HOST" takes "$database_server" <"$dump/$([ ! -e "$dump/data/toc.dat" ] && echo data.dump || echo data/toc.dat)" 2>&1) ||
     die "$why" "an older snapshot; or an instance with compose_postgres_image of that version"
   roles=$(find "$dump" -maxdepth 1 \( -name globals.sql -o -name data.dump \) -print -quit)
-  [ -z "$roles" ] || missing_roles <"$roles"
+  [ -z "$roles" ] || globals roles <"$roles" || die "$reason"
   # It is ours alone until it is swapped in, so a commit need not wait for the disk. Where it is
   # interrupted, PostgreSQL's log would have the row it was at.
   local pgoptions="-c synchronous_commit=off -c maintenance_work_mem=256MB -c log_error_verbosity=terse"
   if [ -e "$dump/data/toc.dat" ]; then
     run brought postgres pg_restore "${as_user[@]}" --dbname "$database" --jobs "$jobs" --exit-on-error "$inside/data" >"$log" 2>&1 ||
       { complaints "$log"; die "the database can't be restored"; }
-    # What is set for the database is in the archive too, but for PostgreSQL 10's; of older snapshots, only there.
-    if [ -e "$dump/settings.sql" ]; then cat "$dump/settings.sql"; else postgres pg_restore --create --schema-only --file - "$inside/data"; fi | settings "$database"
+    # Of snapshots that have no globals.json, what is set for the database is in settings.sql or, of older ones and but
+    # for PostgreSQL 10's, in the archive.
+    if [ -n "$properties" ]; then
+      globals bring "$database" <<<"$properties" || die "$reason"
+    elif [ -e "$dump/settings.sql" ]; then
+      settings "$database" <"$dump/settings.sql"
+    else
+      postgres pg_restore --create --schema-only --file - "$inside/data" | settings "$database"
+    fi
   else
     # What the scripts before ours made: a plain pg_dumpall of all databases.
     section() { only_database "$DB_NAME" "$database" <"$dump/data.dump" | postgres_reads psql "${as_user[@]}" --no-psqlrc --quiet --set ON_ERROR_STOP=1 --set VERBOSITY=terse --dbname "$database"; }
@@ -677,9 +685,48 @@ bring() {
   rm -f "$log"
   [ ! -e "$dump/tables.tsv" ] || same_rows "$dump/tables.tsv" "$database"
 }
+# globals COMMAND [DATABASE]: what of it pg_dump does not hold (internal/hostside/globals); sets reason where it fails.
+globals() {
+  local said status=0
+  said=$(mktemp)
+  "$MRS_HOST" globals "$1" -server="$database_server" -role="$DB_USER" -database="${2:-}" 2>"$said" 7>&- 8>&- 9>&- || {
+    status=$?
+    reason=$(tail -n 1 "$said")
+  }
+  rm -f "$said"
+  return $status
+}
+# make_database DATABASE DUMP: an empty one, which sorts as the one that was dumped into the folder DUMP. Has its
+# properties, for what is to come.
+make_database() {
+  if [ -e "$2/globals.json" ]; then
+    properties=$(cat "$2/globals.json")
+    globals create "$1" <<<"$properties" || die "$reason"
+  else
+    sql --dbname postgres --command "create database \"$1\" template template0"
+  fi
+}
+# differing FILE: says what of the database, once it is DB_NAME, is not as it was backed up, and has it in differs and
+# in the record. FILE is overwritten. The data are there: none of it is an error.
+differs=''
+differing() {
+  [ -n "$properties" ] || return 0
+  if globals settle "$DB_NAME" <<<"$properties" >"$1"; then
+    [ -s "$1" ] || return 0
+    say "what is not as it was backed up:"
+    sed 's/^/- /' "$1"
+    differs=$(sed '$!s/$/;/' "$1" | paste -sd ' ')
+  else
+    differs="what differs can't be found out: $reason"
+    reason=''
+    say "$differs"
+  fi
+  facts+=(differs "$differs")
+}
 # set_for DATABASE: prints what is set for it, as pg_dump --create does since PostgreSQL 11. Lists are kept as
-# they are written.
+# they are written. A backup has all that is beside the data, too.
 set_for() {
+  [ "$what" != backup ] || globals read "$1" >"$live_dump/globals.json" || die "$reason"
   sql --dbname postgres --command "
     select format('%s SET %I TO %s;',
       case when s.setrole = 0 then format('ALTER DATABASE %I', d.datname) else format('ALTER ROLE %I IN DATABASE %I', r.rolname, d.datname) end,
@@ -705,7 +752,7 @@ bring_beside() {
   chown -R --reference "$live_dump" "$there"
   chmod -R u+rwX "$there"
   say "restoring the database beside the live one"
-  sql --dbname postgres --command "create database \"$2\" owner \"$DB_USER\" template template0"
+  make_database "$2" "$dump"
   bring "$dump" "$2" "/dump/${dump#"$(readlink -f "$live_dump")"/}"
 }
 # analyze DATABASE: so that its queries are planned as they were.
@@ -727,24 +774,6 @@ counting="select format('select %L, count(*) from %I.%I', format('%I.%I', n.nspn
     and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
   order by 1 \\gexec"
 count_rows() { printf '%s\n' "$counting" | postgres_reads psql "${as_user[@]}" --no-psqlrc --quiet --tuples-only --no-align --field-separator $'\t' --set ON_ERROR_STOP=1 --dbname "$1"; }
-
-# missing_roles: those of a dump of globals on standard input that the server lacks are made as they were.
-missing_roles() {
-  local lines known role
-  mapfile -t lines < <(grep --extended-regexp '^(CREATE|ALTER) ROLE ')
-  known=$(sql --dbname postgres --command "select quote_ident(rolname) from pg_roles")
-  while IFS= read -r role; do
-    ! grep --quiet --fixed-strings --line-regexp -- "$role" <<<"$known" || continue
-    printf '%s\n' "${lines[@]}" | role=$role awk '
-      { rest = $0; sub(/^[A-Z]+ ROLE /, "", rest) }
-      index(rest, ENVIRON["role"]) != 1 { next }
-      { rest = substr(rest, length(ENVIRON["role"]) + 1) }
-      # What is set for it in a database is of that database, which may not be here.
-      rest ~ /^[ ;]/ && rest !~ /^ IN DATABASE /' |
-      postgres_reads psql "${as_user[@]}" --no-psqlrc --quiet --set ON_ERROR_STOP=1 --dbname postgres >/dev/null
-    say "made the role $role, which the snapshot has"
-  done < <(printf '%s\n' "${lines[@]}" | sed -nE 's/^CREATE ROLE ("([^"]|"")+"|[^ ";]+);$/\1/p')
-}
 
 # only_database NAME AS: of a plain pg_dumpall, the part that is in the database NAME; what is set for that is set for AS.
 only_database() {

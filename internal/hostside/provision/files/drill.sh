@@ -65,7 +65,13 @@ up() { "${try[@]}" up --detach "$@" </dev/null >"$folder/said" 2>&1 7>&- 8>&- 9>
 run true up --wait --wait-timeout "$TIMEOUT" postgres || { tail -n 5 "$folder/said"; die "PostgreSQL does not start"; }
 database_server=$(container postgres "$project")
 say "restoring the database"
+if [ -e "$folder/dump/globals.json" ]; then
+  # The empty one that the image has made sorts as the image does.
+  sql --dbname postgres --command "drop database \"$DB_NAME\""
+  make_database "$DB_NAME" "$folder/dump"
+fi
 bring "$folder/dump" "$DB_NAME" /dump
+differing "$folder/differs"
 say "starting the application, which migrates it"
 run true up trial || { tail -n 5 "$folder/said"; die "the application can't be started on it"; }
 trial=$(container trial "$project")

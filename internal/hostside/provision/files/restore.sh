@@ -338,7 +338,10 @@ if [ "$only" != attachments ]; then
   "${try[@]}" up --detach </dev/null >"$beside/said" 2>&1 8>&- 9>&- || { tail -n 5 "$beside/said"; die "the application can't be started on it"; }
   trial=$(container trial "$NAME-trial")
   well "$trial" "$database" || die "$reason"
-  [ -z "$copy" ] || set_for "$DB_NAME" | settings "$copy"
+  if [ -n "$copy" ]; then
+    globals read "$DB_NAME" >"$beside/globals.json" || die "$reason"
+    globals bring "$copy" <"$beside/globals.json" || die "$reason"
+  fi
   [ -z "$copy" ] || decide developers "${site[@]}" "$trial" || die "it is not open to dev with the password dev: $reason"
   gone "$NAME-trial"
   wait "$analyzing" || { tail -n 3 "$beside/analyzed"; die "the database can't be analyzed"; }
@@ -394,6 +397,7 @@ trap '' HUP INT TERM PIPE
 rm -f .restore.swap
 sync .
 phase=swapped
+differing "$beside/differs"
 
 waiting=0
 [ ! -d "spooler.$stamp" ] || waiting=$(find "spooler.$stamp" -type f | wc -l)
@@ -408,5 +412,5 @@ say "once all is well: $PWD/restore.sh discard $stamp"
 if [ -n "$copy" ]; then
   say "$NAME has adopted $copy"
 else
-  say "$NAME is restored from snapshot ${snapshot:0:8}"
+  say "$NAME is restored from snapshot ${snapshot:0:8}${differs:+, and differs from what was backed up: see above}"
 fi

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/betagouv/mrs-ops/internal/hostapi"
+	"github.com/betagouv/mrs-ops/internal/hostside/branches"
+)
+
+// branchesCommand looks after the ephemeral instances. What it prints is for people,
+// but for list ([]hostapi.Branch) and extend ([hostapi.Branch]). Exit status: 75
+// where somebody works on the instance, 3 where there is none.
+func branchesCommand(ctx context.Context, command string, args []string) error {
+	f := flag.NewFlagSet("mrs-host branches "+command, flag.ExitOnError)
+	project := f.String("project", "", "the instance's")
+	who := f.String("who", "root", "asks, for the audit log")
+	by := f.Duration("by", 0, "how much longer it lives")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	syscall.Umask(0o077)
+	home := "/root"
+	if root, err := user.LookupId("0"); err == nil {
+		home = root.HomeDir
+	}
+	all := filepath.Join(home, ".yourlabs.compose")
+	name, _ := os.Hostname()
+	s := &branches.Server{
+		Engine: branches.Docker{}, Folder: all, Homes: []string{"/home/*", filepath.Join(all, "*")},
+		Locks: hostapi.Locks, Logs: hostapi.Logs, Name: name, Now: time.Now, RemoveAll: os.RemoveAll,
+		Say: func(line string) { fmt.Println(line) },
+	}
+	return status(run(ctx, s, command, *project, *who, *by))
+}
+
+func run(ctx context.Context, s *branches.Server, command, project, who string, by time.Duration) error {
+	switch command {
+	case "list":
+		list, err := s.List(ctx)
+		if err != nil {
+			return err
+		}
+		return json.NewEncoder(os.Stdout).Encode(list)
+	case "extend":
+		branch, err := s.Extend(project, by)
+		if err != nil {
+			return err
+		}
+		return json.NewEncoder(os.Stdout).Encode(branch)
+	case "remove":
+		return s.Remove(ctx, project, who)
+	case "expire":
+		return s.Expire(ctx)
+	}
+	return fmt.Errorf("mrs-host branches %s is not known\nhint: mrs-host says what there is", command)
+}
+
+// unknownStatus is the exit status where there is no such instance.
+const unknownStatus = 3
+
+type exit struct {
+	error
+	status int
+}
+
+func (e exit) Status() int   { return e.status }
+func (e exit) Unwrap() error { return e.error }
+
+func status(err error) error {
+	if _, unknown := errors.AsType[*branches.Unknown](err); unknown {
+		return exit{err, unknownStatus}
+	}
+	return err
+}

@@ -1,0 +1,239 @@
+// Package globals has what pg_dump does not put into a database's archive: roles
+// and their memberships, and the properties of the database itself, such as who
+// may connect to it and how it sorts. It reads them as facts, brings them back, and
+// lists what differs.
+//
+// Roles come from what pg_dumpall --globals-only writes, for their passwords are
+// in that alone; [Facts] hold no password, and may be shown, but for the values of
+// settings of extensions and applications.
+//
+// It knows PostgreSQL 10 to 17. It must not know where a dump is kept, nor when it
+// is restored.
+package globals
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// File is the name of the facts in a backup, beside globals.sql.
+const File = "globals.json"
+
+// Facts are the properties of a database, and of the roles of its server.
+type Facts struct {
+	Version  int      `json:"version"` // server_version_num: 170002
+	Database Database `json:"database"`
+	// Public is the schema that every database is made with; nil: it was dropped.
+	Public     *Schema     `json:"public,omitempty"`
+	Defaults   []Default   `json:"defaults"`
+	Roles      []Role      `json:"roles"` // but those that PostgreSQL itself has
+	Members    []Member    `json:"members"`
+	Parameters []Parameter `json:"parameters,omitempty"` // since PostgreSQL 15
+}
+
+// Database is what CREATE DATABASE and ALTER DATABASE say of one.
+type Database struct {
+	Name     string `json:"name"`
+	Owner    string `json:"owner"`
+	Encoding string `json:"encoding"`
+	Collate  string `json:"collate"`
+	Ctype    string `json:"ctype"`
+	// Provider of the locale: c (libc), i (ICU), b (builtin).
+	Provider   string    `json:"provider"`
+	Locale     string    `json:"locale,omitempty"`    // of ICU's and the builtin provider
+	ICURules   string    `json:"icu_rules,omitempty"` // since PostgreSQL 16
+	Limit      int       `json:"limit"`               // of connections; -1: none
+	Template   bool      `json:"template"`
+	Comment    string    `json:"comment,omitempty"`
+	Tablespace string    `json:"tablespace"`
+	Grants     []Grant   `json:"grants"`
+	Settings   []Setting `json:"settings"`
+}
+
+// Schema is who has it, and who may do what in it.
+type Schema struct {
+	Owner  string  `json:"owner"`
+	Grants []Grant `json:"grants"`
+}
+
+// Grant is a privilege that somebody has, be it by default.
+type Grant struct {
+	Grantor   string `json:"grantor"`
+	Grantee   string `json:"grantee,omitempty"` // empty: PUBLIC
+	Privilege string `json:"privilege"`
+	Grantable bool   `json:"grantable,omitempty"`
+}
+
+// Setting is what ALTER DATABASE SET, ALTER ROLE SET or ALTER ROLE IN DATABASE SET
+// has set. A list is as PostgreSQL writes it.
+type Setting struct {
+	Role  string `json:"role,omitempty"` // empty: everybody's
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Default is what ALTER DEFAULT PRIVILEGES has set.
+type Default struct {
+	Role   string `json:"role"`
+	Schema string `json:"schema,omitempty"` // empty: all
+	// Type is pg_default_acl's: r (tables), S (sequences), f (functions), T (types), n (schemas).
+	Type   string  `json:"type"`
+	Grants []Grant `json:"grants"`
+}
+
+// Role is one, without its password.
+type Role struct {
+	Name string `json:"name"`
+	// Bootstrap is of the superuser that initdb has made, who can't be made again.
+	Bootstrap   bool      `json:"bootstrap,omitempty"`
+	Superuser   bool      `json:"superuser,omitempty"`
+	Inherit     bool      `json:"inherit,omitempty"`
+	CreateRole  bool      `json:"create_role,omitempty"`
+	CreateDB    bool      `json:"create_db,omitempty"`
+	Login       bool      `json:"login,omitempty"`
+	Replication bool      `json:"replication,omitempty"`
+	BypassRLS   bool      `json:"bypass_rls,omitempty"`
+	Limit       int       `json:"limit"`              // of connections; -1: none
+	Until       string    `json:"until,omitempty"`    // when the password ends to be valid, in UTC
+	Password    string    `json:"password,omitempty"` // how it is kept: md5, SCRAM-SHA-256; empty: there is none
+	Comment     string    `json:"comment,omitempty"`
+	Settings    []Setting `json:"settings"`
+}
+
+// Member is that one role is a member of another.
+type Member struct {
+	Role   string `json:"role"`
+	Member string `json:"member"`
+	Admin  bool   `json:"admin,omitempty"`
+	// These came with PostgreSQL 16. Before, members could always become the role, and
+	// inherited what it may where they inherit at all; the grantor was no more than a note.
+	Grantor string `json:"grantor,omitempty"`
+	Inherit *bool  `json:"inherit,omitempty"`
+	Set     *bool  `json:"set,omitempty"`
+}
+
+// Parameter is a setting of the server that others than superusers may change.
+type Parameter struct {
+	Name   string  `json:"name"`
+	Grants []Grant `json:"grants"`
+}
+
+// grants is SQL for the exploded ACL.
+func grants(acl string) string {
+	return `(select coalesce(jsonb_agg(jsonb_build_object('grantor', pg_get_userbyid(a.grantor),
+      'grantee', case when a.grantee = 0 then '' else pg_get_userbyid(a.grantee) end,
+      'privilege', a.privilege_type, 'grantable', a.is_grantable)
+      order by a.grantee <> 0, pg_get_userbyid(a.grantee), a.privilege_type, pg_get_userbyid(a.grantor)), '[]')
+    from aclexplode(` + acl + `) a)`
+}
+
+// settings is SQL for what is set where a condition holds.
+func settings(where string) string {
+	return `(select coalesce(jsonb_agg(jsonb_build_object('role', coalesce(sr.rolname, ''),
+      'name', split_part(c.setting, '=', 1), 'value', substr(c.setting, strpos(c.setting, '=') + 1))
+      order by sr.rolname nulls first, c.n), '[]')
+    from pg_db_role_setting s left join pg_roles sr on sr.oid = s.setrole,
+      unnest(s.setconfig) with ordinality c(setting, n) where ` + where + `)`
+}
+
+// What an older version has no column for is null: to_jsonb takes those that there are.
+var facts = `select jsonb_build_object(
+  'version', current_setting('server_version_num')::int,
+  'database', (select jsonb_build_object('name', d.datname, 'owner', pg_get_userbyid(d.datdba),
+      'encoding', pg_encoding_to_char(d.encoding), 'collate', d.datcollate, 'ctype', d.datctype,
+      'provider', coalesce(to_jsonb(d) ->> 'datlocprovider', 'c'),
+      'locale', coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale', ''),
+      'icu_rules', coalesce(to_jsonb(d) ->> 'daticurules', ''),
+      'limit', d.datconnlimit, 'template', d.datistemplate,
+      'comment', coalesce(shobj_description(d.oid, 'pg_database'), ''),
+      'tablespace', (select spcname from pg_tablespace where oid = d.dattablespace),
+      'grants', ` + grants(`coalesce(d.datacl, acldefault('d', d.datdba))`) + `,
+      'settings', ` + settings(`s.setdatabase = d.oid`) + `)
+    from pg_database d where d.datname = current_database()),
+  'public', (select jsonb_build_object('owner', pg_get_userbyid(n.nspowner),
+      'grants', ` + grants(`coalesce(n.nspacl, acldefault('n', n.nspowner))`) + `)
+    from pg_namespace n where n.nspname = 'public'),
+  'defaults', (select coalesce(jsonb_agg(jsonb_build_object('role', pg_get_userbyid(f.defaclrole),
+      'schema', coalesce(n.nspname, ''), 'type', f.defaclobjtype, 'grants', ` + grants(`f.defaclacl`) + `)
+      order by pg_get_userbyid(f.defaclrole), n.nspname, f.defaclobjtype), '[]')
+    from pg_default_acl f left join pg_namespace n on n.oid = f.defaclnamespace),
+  'roles', (select coalesce(jsonb_agg(jsonb_build_object('name', r.rolname, 'bootstrap', r.oid = 10,
+      'superuser', r.rolsuper, 'inherit', r.rolinherit, 'create_role', r.rolcreaterole, 'create_db', r.rolcreatedb,
+      'login', r.rolcanlogin, 'replication', r.rolreplication, 'bypass_rls', r.rolbypassrls, 'limit', r.rolconnlimit,
+      'until', coalesce(to_char(r.rolvaliduntil at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), r.rolvaliduntil::text, ''),
+      'password', case when r.rolpassword is null then '' when r.rolpassword ~ '^SCRAM-SHA-256\$' then 'SCRAM-SHA-256'
+        else 'md5' end,
+      'comment', coalesce(shobj_description(r.oid, 'pg_authid'), ''),
+      'settings', ` + settings(`s.setdatabase = 0 and s.setrole = r.oid`) + `) order by r.rolname), '[]')
+    from pg_authid r where r.rolname !~ '^pg_'),
+  'members', (select coalesce(jsonb_agg(jsonb_build_object('role', pg_get_userbyid(m.roleid),
+      'member', pg_get_userbyid(m.member), 'admin', m.admin_option,
+      'grantor', case when to_jsonb(m) ? 'inherit_option' then pg_get_userbyid(m.grantor) else '' end,
+      'inherit', to_jsonb(m) -> 'inherit_option', 'set', to_jsonb(m) -> 'set_option')
+      order by pg_get_userbyid(m.roleid), pg_get_userbyid(m.member), pg_get_userbyid(m.grantor)), '[]')
+    from pg_auth_members m where pg_get_userbyid(m.member) !~ '^pg_'))`
+
+const parameters = `select coalesce(jsonb_agg(jsonb_build_object('name', p.parname, 'grants', %s) order by p.parname), '[]')
+  from pg_parameter_acl p`
+
+// Read returns the facts of the database that a superuser is connected to.
+func Read(ctx context.Context, pg *pgx.Conn) (*Facts, error) {
+	if err := plainly(ctx, pg); err != nil {
+		return nil, err
+	}
+	var text string
+	if err := pg.QueryRow(ctx, facts).Scan(&text); err != nil {
+		return nil, fmt.Errorf("the properties of the database can't be read: %w", err)
+	}
+	f, err := Parse([]byte(text))
+	if err != nil || f.Version < 150000 {
+		return f, err
+	}
+	err = pg.QueryRow(ctx, fmt.Sprintf(parameters, grants("p.paracl"))).Scan(&text)
+	if err == nil {
+		err = json.Unmarshal([]byte(text), &f.Parameters)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the privileges on parameters can't be read: %w", err)
+	}
+	return f, nil
+}
+
+// plainly has names mean what PostgreSQL means by them, and the connected superuser
+// be one, whatever is set for the database or the role.
+func plainly(ctx context.Context, pg *pgx.Conn) error {
+	for _, set := range []string{"set role none", "set search_path = pg_catalog"} {
+		if _, err := pg.Exec(ctx, set); err != nil {
+			return fmt.Errorf("the properties of the database can't be asked for: %w", err)
+		}
+	}
+	return nil
+}
+
+// Parse reads facts as JSON has them.
+func Parse(text []byte) (*Facts, error) {
+	var f Facts
+	if err := json.Unmarshal(text, &f); err != nil {
+		return nil, fmt.Errorf("the properties of the backed-up database can't be read: %w", err)
+	}
+	if f.Version == 0 || f.Database.Name == "" {
+		return nil, fmt.Errorf("the properties of the backed-up database are no facts: %s is not whole", File)
+	}
+	return &f, nil
+}
+
+// ident is a name in SQL.
+func ident(name ...string) string { return pgx.Identifier(name).Sanitize() }
+
+// literal is a text in SQL, however strings are read there.
+func literal(text string) string {
+	quoted := "'" + strings.ReplaceAll(text, "'", "''") + "'"
+	if strings.Contains(text, `\`) {
+		return " E" + strings.ReplaceAll(quoted, `\`, `\\`)
+	}
+	return quoted
+}
