@@ -134,11 +134,11 @@ func TestTheWorkersLockIsWaitedForAndHeldUntilTheInputEnds(t *testing.T) {
 	if ok, err := backup.TryRLock(); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	r, w := io.Pipe()
+	r, _ := io.Pipe()
 	if err := HoldWork(t.Context(), folder, "mrs", 150*time.Millisecond, r, func() {}); !errors.Is(err, ErrBusy) {
 		t.Errorf("while a backup works: %v", err)
 	}
-	r, w = io.Pipe()
+	r, w := io.Pipe()
 	held, ended := make(chan struct{}), make(chan error, 1)
 	go func() { ended <- HoldWork(t.Context(), folder, "mrs", time.Minute, r, func() { close(held) }) }()
 	backup.Close()
