@@ -84,6 +84,9 @@ func NewPlan(ctx context.Context, name string, environ []string) (*Plan, error) 
 		Change:     os.Getenv(changeVariable),
 	}
 	plan.Request, err = plan.request(inst)
+	for _, f := range rendered.Files {
+		plan.Request.Carried = append(plan.Request.Carried, hostapi.Carried(f))
+	}
 	return plan, err
 }
 

@@ -135,6 +135,11 @@ networks: {web: {name: "$E", external: true}}
 @path "../up" leaves home
 @a path is empty`, "@", "docker-compose.yml: service django: labels: io.yourlabs.compose.mkdir: "),
 		},
+		"a folder where carried files are": {
+			content: `services: {django: {image: x, labels: ["io.yourlabs.compose.mkdir=log,./.files/x:0:0:0700"]}}`,
+			want: "docker-compose.yml: service django: labels: io.yourlabs.compose.mkdir: " +
+				`path "./.files/x" is where the files are that the stack brings along`,
+		},
 		"one folder for two owners": {
 			content: `
 services:
@@ -216,6 +221,11 @@ services:
 				"docker-compose.yml: include: not supported: a stack is the files that it names\n" +
 				"hint: name each file in the list, or use a YAML anchor\n" +
 				"docker-compose.yml: secrets: k: environment is not supported: the host has no such variable\nhint: use file",
+		},
+		"jobs": {
+			content: "services: {a: {image: x}}\njobs: {j: {image: x}}\n",
+			want: "docker-compose.yml: jobs: not supported: nothing here starts a job\n" +
+				`hint: make it a service, which restart: "no" has end`,
 		},
 		"problems of every kind, at once": {
 			content:   "services: {django: {image: 'x:${TAG}', ports: 1, labels: ['io.yourlabs.compose.mkdir=x']}}",

@@ -192,6 +192,9 @@ func checkPart(at place, node *yaml.Node) error {
 	if at.service == "" && at.key == "models" {
 		return at.errorf("not supported: language models are no part of a stack here")
 	}
+	if at.service == "" && at.key == "jobs" {
+		return at.errorf("not supported: nothing here starts a job\nhint: make it a service, which restart: \"no\" has end")
+	}
 	if at.service != "" && !knownKey(at.key) {
 		return at.errorf("no such key of a service%s", didYouMean(at.key, serviceKeys()))
 	}
