@@ -22,6 +22,8 @@ import (
 	"github.com/compose-spec/compose-go/v2/transform"
 	"github.com/compose-spec/compose-go/v2/types"
 	"go.yaml.in/yaml/v4"
+
+	"github.com/betagouv/mrs-ops/internal/console"
 )
 
 // source is one document of a compose file, without aliases, merge keys, version and x- sections.
@@ -81,7 +83,7 @@ func noSuchFile(name, dir string) error {
 	if len(there) > 0 {
 		list = "there are " + strings.Join(there, ", ")
 	}
-	return fmt.Errorf("%s: no such file in %s: %s%s", name, dir, list, didYouMean(filepath.Base(name), there))
+	return fmt.Errorf("%s: no such file in %s: %s%s", name, dir, list, console.DidYouMean(filepath.Base(name), there))
 }
 
 // parse returns the documents of a compose file.
@@ -196,7 +198,7 @@ func checkPart(at place, node *yaml.Node) error {
 		return at.errorf("not supported: nothing here starts a job\nhint: make it a service, which restart: \"no\" has end")
 	}
 	if at.service != "" && !knownKey(at.key) {
-		return at.errorf("no such key of a service%s", didYouMean(at.key, serviceKeys()))
+		return at.errorf("no such key of a service%s", console.DidYouMean(at.key, serviceKeys()))
 	}
 	var value any
 	if err := node.Decode(&value); err != nil {
