@@ -67,7 +67,9 @@ func (r Request) Run(ctx context.Context, root string) error {
 // anything has them.
 func (r Request) command(ctx context.Context, root string) (command Command, doubtful []string, err error) {
 	roles := newLibrary(root, os.Environ())
-	command = Command{Hosts: r.Hosts, Objects: r.Vars, Args: r.Args, NoSudo: r.NoSudo, Root: root, Env: []string{roles.environ()}}
+	command = Command{
+		Hosts: r.Hosts, Objects: r.Vars, Args: r.Args, NoSudo: r.NoSudo, Root: root, Env: []string{roles.environ()},
+	}
 	if err := command.Check(); err != nil {
 		return command, nil, err
 	}
@@ -105,18 +107,20 @@ var listings = []string{"list-hosts", "list-tasks", "list-tags", "syntax-check",
 // idle returns an error for a run that did nothing, and that Ansible calls done all
 // the same. What it says is only known of its own way of saying it.
 func (r Request) idle(recap Recap, doubtful []string) error {
-	if lookup(os.Environ(), "ANSIBLE_STDOUT_CALLBACK") != "" || slices.ContainsFunc(r.Args, func(arg string) bool {
-		return arg == "-h" || slices.ContainsFunc(listings, func(option string) bool { return given([]string{arg}, option) })
-	}) {
+	lists := slices.Contains(r.Args, "-h") ||
+		slices.ContainsFunc(listings, func(option string) bool { return given(r.Args, option) })
+	if lists || lookup(os.Environ(), "ANSIBLE_STDOUT_CALLBACK") != "" {
 		return nil
 	}
 	switch {
 	case recap.Hosts == 0:
 		return &failure{fmt.Errorf("%s: nothing was run on any host; why is shown above\n"+
-			"hint: are the hosts that the playbook names among those given, and do --start-at-task and the tags name what it has?", r.Source), 1}
+			"hint: does the playbook name a host of those given, and has it what --start-at-task and --tags name?",
+			r.Source), 1}
 	case len(doubtful) > 0 && recap.Ran <= 0:
 		return &failure{fmt.Errorf("%s: no task was run with the tags %s\n"+
-			"hint: a task that is included is selected by tags of its own, and only where what includes it is selected, too", r.Source, strings.Join(doubtful, ", ")), 1}
+			"hint: a task that is included is selected by tags of its own, and only where what includes it is, too",
+			r.Source, strings.Join(doubtful, ", ")), 1}
 	}
 	return nil
 }

@@ -151,8 +151,10 @@ func (t *tagged) check(source string, s selection) (doubtful []string, err error
 	var errs []error
 	for _, tag := range slices.Compact(slices.Sorted(slices.Values(s.only))) {
 		others := slices.DeleteFunc(slices.Clone(s.only), func(other string) bool { return other == tag })
+		alone := t.selected(selection{[]string{tag}, s.skip}) > base
+		beside := all > t.selected(selection{append(others, nobodys), s.skip})
 		switch {
-		case tag == "all", t.selected(selection{[]string{tag}, s.skip}) > base, all > t.selected(selection{append(others, nobodys), s.skip}):
+		case tag == "all", alone, beside:
 		case t.unsure:
 			doubtful = append(doubtful, tag)
 		default:
@@ -160,13 +162,15 @@ func (t *tagged) check(source string, s selection) (doubtful []string, err error
 		}
 	}
 	if len(errs)+len(doubtful) == 0 && all == 0 && !t.unsure {
-		errs = append(errs, fmt.Errorf("of %s nothing is left to run, with --skip-tags %s", source, strings.Join(s.skip, ",")))
+		skipped := strings.Join(s.skip, ",")
+		errs = append(errs, fmt.Errorf("of %s nothing is left to run, with --skip-tags %s", source, skipped))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	for _, tag := range doubtful {
-		console.Say("whether anything of %s has the tag %q is known once it runs: not all that it includes can be read before", source, tag)
+		console.Say("whether anything of %s has the tag %q is known once it runs: "+
+			"not all that it includes can be read before", source, tag)
 	}
 	for _, tag := range s.skip {
 		if !t.unsure && !t.names[tag] && !special(tag) {
@@ -186,13 +190,15 @@ func (t *tagged) nothing(source, tag string) error {
 	known := slices.Sorted(maps.Keys(t.names))
 	switch {
 	case t.names[tag]:
-		return fmt.Errorf("the tag %q selects no task of %s: what has it is skipped, or included by what has not", tag, source)
+		return fmt.Errorf("the tag %q selects no task of %s: what has it is skipped, "+
+			"or included by what has not", tag, source)
 	case special(tag):
 		return fmt.Errorf("the tag %q selects no task of %s", tag, source)
 	case len(known) == 0:
 		return fmt.Errorf("the tag %q selects nothing: %s has no tags", tag, source)
 	}
-	return fmt.Errorf("%s has no tag %q; it has %s%s", source, tag, strings.Join(known, ", "), console.DidYouMean(tag, known))
+	all := strings.Join(known, ", ")
+	return fmt.Errorf("%s has no tag %q; it has %s%s", source, tag, all, console.DidYouMean(tag, known))
 }
 
 // read returns the list that a YAML file is; none, where it can't be read, which

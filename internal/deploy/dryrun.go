@@ -103,7 +103,8 @@ func differences(have, want string) ([]string, error) {
 
 // carriedName is the name of a file that a stack brings along, whose end is a sum
 // of what is in it.
-var carriedName = regexp.MustCompile(`(` + regexp.QuoteMeta(hostapi.Files) + `/[A-Za-z0-9._-]*-[0-9a-f]{4})[0-9a-f]{12}\b`)
+var carriedName = regexp.MustCompile(
+	`(` + regexp.QuoteMeta(hostapi.Files) + `/[A-Za-z0-9._-]*-[0-9a-f]{4})[0-9a-f]{12}\b`)
 
 // briefly returns a value with of each such sum as much as tells that the file is
 // another one, and too little to try out what may be in it.

@@ -134,8 +134,7 @@ func (c *carrier) environment(service string, container *types.ContainerSpec) {
 	for _, file := range container.EnvFiles {
 		if path.IsAbs(file.Path) {
 			if len(merged) > 0 {
-				c.wrong(service, key, fmt.Errorf("%s: it is on the host, and comes after one that is not, over which it would have to win\n"+
-					"hint: name those with an absolute path first", file.Path))
+				c.wrong(service, key, tooLate(file.Path))
 			}
 			onHost = append(onHost, file)
 			continue
@@ -181,8 +180,7 @@ func (c *carrier) labels(service string, container *types.ContainerSpec) {
 	for _, file := range container.LabelFiles {
 		if path.IsAbs(file) {
 			if len(merged) > 0 {
-				c.wrong(service, key, fmt.Errorf("%s: it is on the host, and comes after one that is not, over which it would have to win\n"+
-					"hint: name those with an absolute path first", file))
+				c.wrong(service, key, tooLate(file))
 			}
 			onHost = append(onHost, file)
 			continue
@@ -202,6 +200,13 @@ func (c *carrier) labels(service string, container *types.ContainerSpec) {
 	container.LabelFiles = onHost
 }
 
+// tooLate returns the error for a file of the host's that should win over one that
+// is a part of the rendered file by then.
+func tooLate(file string) error {
+	return fmt.Errorf("%s: it is on the host, and comes after one that is not, over which it would have to win\n"+
+		"hint: name those with an absolute path first", file)
+}
+
 // parse reads an env file into vars, and keeps what is in it out of errors.
 func (c *carrier) parse(file, format, content string, vars map[string]string, get func(string) (string, bool)) error {
 	parsed := envFile{get: get, vars: vars}
@@ -212,7 +217,8 @@ func (c *carrier) parse(file, format, content string, vars map[string]string, ge
 	case "raw":
 		err = parsed.readRaw(content)
 	default:
-		return fmt.Errorf("%s: format %q is not known\nhint: there is raw; without a format it is read as Compose reads a .env", file, format)
+		return fmt.Errorf("%s: format %q is not known\n"+
+			"hint: there is raw; without a format it is read as Compose reads a .env", file, format)
 	}
 	for name, value := range vars {
 		c.vars.remember(fmt.Sprintf("the value of %s in %s", name, file), value)
@@ -248,6 +254,11 @@ func (c *carrier) mounts(folders []Folder) {
 		}
 		c.objects(service, container)
 	}
+	for _, name := range c.project.ServiceNames() {
+		if service := c.project.Services[name]; service.Image == "" && service.Build != nil {
+			c.wrong(name, "build", errors.New("the host has not what it is built from\nhint: say by image what is built of it"))
+		}
+	}
 	c.unused()
 	for _, name := range slices.Sorted(maps.Keys(c.project.Volumes)) {
 		c.device(name)
@@ -257,7 +268,7 @@ func (c *carrier) mounts(folders []Folder) {
 // bind has a bind mount's source be carried along, unless it is a folder that the
 // host has. Docker would make a folder, root's and empty, of what is not there.
 func (c *carrier) bind(volume *types.ServiceVolumeConfig) error {
-	if volume.Type != types.VolumeTypeBind || volume.Source == "" || path.IsAbs(volume.Source) || c.declared[path.Clean(volume.Source)] {
+	if volume.Type != types.VolumeTypeBind || volume.Source == "" || c.onHost(volume.Source) {
 		return nil
 	}
 	carried, err := c.carry(volume.Source, 0, 0, 0o600)
@@ -265,7 +276,8 @@ func (c *carrier) bind(volume *types.ServiceVolumeConfig) error {
 		return nil // then Docker refuses it, and makes nothing
 	}
 	if err != nil {
-		return withHint(err, fmt.Sprintf("put the file there, or have the label %s declare the folder; what the host has itself is named by its absolute path", mkdirLabel))
+		return withHint(err, "put the file there, or have the label "+mkdirLabel+" declare the folder; "+
+			"what the host has itself is named by its absolute path")
 	}
 	volume.Source = carried
 	if volume.Bind == nil {
@@ -274,6 +286,9 @@ func (c *carrier) bind(volume *types.ServiceVolumeConfig) error {
 	volume.Bind.CreateHostPath = false
 	return nil
 }
+
+// onHost reports whether a path is the host's own, or a folder that the stack declares.
+func (c *carrier) onHost(name string) bool { return path.IsAbs(name) || c.declared[path.Clean(name)] }
 
 // profile has a security option's seccomp profile be carried along.
 func (c *carrier) profile(option string) (string, error) {
@@ -294,17 +309,25 @@ func (c *carrier) profile(option string) (string, error) {
 // for, of which Compose takes none.
 func (c *carrier) objects(service string, container *types.ContainerSpec) {
 	container.Configs = slices.DeleteFunc(container.Configs, func(ref types.ServiceConfigObjConfig) bool {
-		return c.object(service, "configs", "/", types.FileObjectConfig(c.project.Configs[ref.Source]), types.FileReferenceConfig(ref), container)
+		file := c.project.Configs[ref.Source].File
+		return c.object(container, service, "configs", "/", file, types.FileReferenceConfig(ref))
 	})
 	container.Secrets = slices.DeleteFunc(container.Secrets, func(ref types.ServiceSecretConfig) bool {
-		return c.object(service, "secrets", "/run/secrets/", types.FileObjectConfig(c.project.Secrets[ref.Source]), types.FileReferenceConfig(ref), container)
+		file := c.project.Secrets[ref.Source].File
+		return c.object(container, service, "secrets", "/run/secrets/", file, types.FileReferenceConfig(ref))
 	})
 }
 
-// object mounts a config or a secret of the container, below folder where its
-// target is not absolute. It reports whether it did, or had to.
-func (c *carrier) object(service, key, folder string, object types.FileObjectConfig, ref types.FileReferenceConfig, container *types.ContainerSpec) bool {
-	if object.File == "" || path.IsAbs(object.File) {
+// object mounts a config or a secret that is a file, below folder where its target
+// is not absolute. It reports whether it did, or had to.
+func (c *carrier) object(
+	container *types.ContainerSpec, service, key, folder, file string, ref types.FileReferenceConfig,
+) bool {
+	if !isHere(file) {
+		if file != "" && (ref.UID != "" || ref.GID != "" || ref.Mode != nil) {
+			c.wrong(service, key, fmt.Errorf("%s: uid, gid and mode change nothing of %s, which is the host's own\n"+
+				"hint: leave them out, and give it to its reader on the host", ref.Source, file))
+		}
 		return false
 	}
 	uid, uidErr := parseID("uid", cmp.Or(ref.UID, "0"))
@@ -316,7 +339,7 @@ func (c *carrier) object(service, key, folder string, object types.FileObjectCon
 			modeErr = fmt.Errorf("mode %o has more than permissions, such as 0440", mode)
 		}
 	}
-	carried, err := c.carry(object.File, uid, gid, mode)
+	carried, err := c.carry(file, uid, gid, mode)
 	failed := false
 	for _, err := range []error{uidErr, gidErr, modeErr, err} {
 		if err != nil {
@@ -337,11 +360,14 @@ func (c *carrier) object(service, key, folder string, object types.FileObjectCon
 	return true
 }
 
+// isHere reports whether a config or secret is a file of this machine's.
+func isHere(file string) bool { return file != "" && !path.IsAbs(file) }
+
 // unused removes the configs and secrets that are files of this machine's: whoever
 // uses one mounts it by now. What only a build uses is of no use on the host.
 func (c *carrier) unused() {
-	maps.DeleteFunc(c.project.Configs, func(_ string, o types.ConfigObjConfig) bool { return o.File != "" && !path.IsAbs(o.File) })
-	maps.DeleteFunc(c.project.Secrets, func(_ string, o types.SecretConfig) bool { return o.File != "" && !path.IsAbs(o.File) })
+	maps.DeleteFunc(c.project.Configs, func(_ string, o types.ConfigObjConfig) bool { return isHere(o.File) })
+	maps.DeleteFunc(c.project.Secrets, func(_ string, o types.SecretConfig) bool { return isHere(o.File) })
 	for name, service := range c.project.Services {
 		if service.Build != nil {
 			service.Build.Secrets = slices.DeleteFunc(service.Build.Secrets, func(ref types.ServiceSecretConfig) bool {
@@ -357,11 +383,12 @@ func (c *carrier) unused() {
 func (c *carrier) device(name string) {
 	volume := c.project.Volumes[name]
 	device := volume.DriverOpts["device"]
-	if volume.Driver != "local" || volume.DriverOpts["o"] != "bind" || device == "" || path.IsAbs(device) || c.declared[path.Clean(device)] {
+	if volume.Driver != "local" || volume.DriverOpts["o"] != "bind" || device == "" || c.onHost(device) {
 		return
 	}
 	at := place{saidBy(c.sources, c.overrides, "", "volumes"), "", "volumes"}
-	c.errs = append(c.errs, at.errorf("%s: device %s is no folder that the stack declares\nhint: have the label %s declare it", name, device, mkdirLabel))
+	c.errs = append(c.errs, at.errorf("%s: device %s is no folder that the stack declares\n"+
+		"hint: have the label %s declare it", name, device, mkdirLabel))
 }
 
 var unfitName = regexp.MustCompile(`[^A-Za-z0-9._-]`)
@@ -390,10 +417,12 @@ func (c *carrier) read(name string) ([]byte, error) {
 		return nil, fmt.Errorf("%q is no name of a file", name)
 	}
 	if strings.HasPrefix(name, "~") {
-		return nil, fmt.Errorf("%s: ~ is another folder for each user\nhint: what the host has is named by its absolute path", name)
+		return nil, fmt.Errorf("%s: ~ is another folder for each user\n"+
+			"hint: what the host has is named by its absolute path", name)
 	}
 	if !filepath.IsLocal(clean) {
-		return nil, fmt.Errorf("%s: it is not in %s, the folder of the compose file\nhint: what is there is carried along", name, c.dir)
+		return nil, fmt.Errorf("%s: it is not in %s, the folder of the compose file\n"+
+			"hint: what is there is carried along", name, c.dir)
 	}
 	root, err := os.OpenRoot(c.dir)
 	if err != nil {
@@ -442,7 +471,8 @@ func readRegular(root *os.Root, name string) ([]byte, error) {
 	}
 	content, err := io.ReadAll(io.LimitReader(file, maxFile+1))
 	if err == nil && len(content) > maxFile {
-		err = fmt.Errorf("it is larger than %d KiB, and too large to be carried along\nhint: put it on the host, and name it by its absolute path", maxFile>>10)
+		err = fmt.Errorf("it is larger than %d KiB, and too large to be carried along\n"+
+			"hint: put it on the host, and name it by its absolute path", maxFile>>10)
 	}
 	return content, err
 }

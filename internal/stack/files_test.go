@@ -220,7 +220,7 @@ services:
     image: x
     env_file: [missing.env, ../outside.env, folder, link.env, bad.env, open.env, words.env, {path: raw.env, format: raw}, {path: ok.env, format: json}]
     label_file: missing.labels
-    configs: [app, {source: app, uid: root, mode: 04755}]
+    configs: [app, {source: app, uid: root, mode: 04755}, {source: on-host, mode: 0440}]
     secrets: [large]
     security_opt: [seccomp=none.json]
     volumes: ["./missing.conf:/a", "./folder:/b", ".:/c", "~/x:/d", "./pipe:/e", {type: bind, source: ./made-by-a-service, target: /f, bind: {create_host_path: false}}]
@@ -228,7 +228,7 @@ services:
     image: x
     env_file: [ok.env, /etc/b.env]
     pre_start: [{image: x, volumes: ["./none:/a"]}]
-configs: {app: {file: ./missing.ini}}
+configs: {app: {file: ./missing.ini}, on-host: {file: /etc/app.ini}}
 secrets: {large: {file: ./large}}
 volumes: {v: {driver: local, driver_opts: {type: none, o: bind, device: ./v}}}
 `})
@@ -275,6 +275,8 @@ hint: what the host has is named by its absolute path
 @a: configs: app: uid "root" is not a number, such as 1000
 @a: configs: app: mode 4755 has more than permissions, such as 0440
 @a: configs: app: ./missing.ini: there is no such file in DIR
+@a: configs: on-host: uid, gid and mode change nothing of /etc/app.ini, which is the host's own
+hint: leave them out, and give it to its reader on the host
 @a: secrets: large: ./large: it is larger than 1024 KiB, and too large to be carried along
 hint: put it on the host, and name it by its absolute path
 @b: pre_start: volumes: ./none: there is no such file in DIR`+mount+

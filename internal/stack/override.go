@@ -108,7 +108,8 @@ func splitOverride(written string, services []string) (service, key string, err 
 	case len(found) > 1:
 		return "", "", fmt.Errorf("compose_%s: is it service %s?", written, strings.Join(found, " or "))
 	case !knownKey(key):
-		return "", "", place{"compose_" + written, found[0], key}.errorf("no such key of a service%s", console.DidYouMean(key, serviceKeys()))
+		at := place{"compose_" + written, found[0], key}
+		return "", "", at.errorf("no such key of a service%s", console.DidYouMean(key, serviceKeys()))
 	}
 	return found[0], key, nil
 }

@@ -222,6 +222,22 @@ services:
 				"hint: name each file in the list, or use a YAML anchor\n" +
 				"docker-compose.yml: secrets: k: environment is not supported: the host has no such variable\nhint: use file",
 		},
+		"an option of a mount that Compose would pass over": {
+			content:   "services: {a: {image: x, volumes: ['/a:/a:r0', '/b:/b:ro,zz', '/c:/c:ro,Z,rslave', 'c:/c:nocopy', '/d']}}",
+			overrides: map[string]string{"a_tmpfs": "/tmp:size=1m"},
+			want: "docker-compose.yml: service a: volumes: no such option of a mount: \"r0\"\nhint: did you mean ro?\n" +
+				"docker-compose.yml: service a: volumes: no such option of a mount: \"zz\"",
+		},
+		"the same in an override": {
+			content:   "services: {a: {image: x}}",
+			overrides: map[string]string{"a_volumes": `["/a:/a:read-only"]`},
+			want:      `compose_a_volumes: service a: volumes: no such option of a mount: "read-only"`,
+		},
+		"what would have to be built on the host": {
+			content: "services: {a: {build: .}, b: {image: x, build: .}}",
+			want: "docker-compose.yml: service a: build: the host has not what it is built from\n" +
+				"hint: say by image what is built of it",
+		},
 		"jobs": {
 			content: "services: {a: {image: x}}\njobs: {j: {image: x}}\n",
 			want: "docker-compose.yml: jobs: not supported: nothing here starts a job\n" +

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/compose-spec/compose-go/v2/format"
 	"github.com/compose-spec/compose-go/v2/interpolation"
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/schema"
@@ -249,7 +250,33 @@ func checkValue(at place, value any) error {
 		text := strings.TrimLeft(strings.TrimPrefix(err.Error(), prefix), ".: ")
 		return at.errorf("%s", strings.Replace(text, "must be a array", "must be an array", 1))
 	}
+	if at.service != "" && at.key == "volumes" {
+		return checkMounts(at, value)
+	}
 	return nil
+}
+
+// mountOptions are what may be behind the second colon of a mount.
+var mountOptions = append([]string{"ro", "rw", "nocopy", "z", "Z", "cached", "delegated", "consistent"}, format.Propagations...)
+
+// checkMounts returns an error for every option of a mount that Compose would pass
+// over: what was to be read-only could be written.
+func checkMounts(at place, value any) error {
+	var errs []error
+	all, _ := value.([]any)
+	for _, one := range all {
+		text, _ := one.(string)
+		parts := strings.Split(text, ":")
+		if len(parts) < 3 {
+			continue
+		}
+		for option := range strings.SplitSeq(parts[len(parts)-1], ",") {
+			if !slices.Contains(mountOptions, option) {
+				errs = append(errs, at.errorf("no such option of a mount: %q%s", option, console.DidYouMean(option, mountOptions)))
+			}
+		}
+	}
+	return errors.Join(errs...)
 }
 
 var interpolatedPath = regexp.MustCompile(`error while interpolating (\S+):`)

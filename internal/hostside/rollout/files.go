@@ -81,8 +81,9 @@ func (r *rollout) hasFiles() error {
 	}
 	slices.Sort(gone)
 	return &Failure{
-		Reason: fmt.Sprintf("what is to run reads %s, gone from %s; nothing was changed", strings.Join(slices.Compact(gone), ", "), r.asked.Folder),
-		Hint:   "deploy the instance, instead of a release: that brings its files along",
+		Reason: fmt.Sprintf("what is to run reads %s, gone from %s; nothing was changed",
+			strings.Join(slices.Compact(gone), ", "), r.asked.Folder),
+		Hint: "deploy the instance, instead of a release: that brings its files along",
 	}
 }
 
