@@ -353,7 +353,8 @@ const patience = 2 * time.Second
 // in this process's environment and on its standard input, and shows what
 // Ansible says as it says it. Ansible ends with ctx, and with this process.
 //
-// The error is an [*ExitError] where Ansible ran.
+// The error is an [*ExitError] where Ansible ran and failed; a run that did nothing
+// on any host is an error, too.
 func (c Command) Run(ctx context.Context) (Recap, error) {
 	if err := c.Check(); err != nil {
 		return Recap{}, err
@@ -389,7 +390,24 @@ func (c Command) Run(ctx context.Context) (Recap, error) {
 	if _, ran := errors.AsType[*exec.ExitError](err); ran {
 		err = &ExitError{What: c.Playbook, Err: err}
 	}
+	if err == nil && recap.Hosts == 0 && c.recaps(environ) {
+		// Ansible ends with 0.
+		err = &failure{fmt.Errorf("%s: nothing was run on any host; why is shown above\n"+
+			"hint: does the playbook name a host of those given, and has it what --start-at-task and tags name, "+
+			"also those in ANSIBLE_RUN_TAGS and ANSIBLE_SKIP_TAGS?", c.Playbook), 1}
+	}
 	return recap.Recap, err
+}
+
+// listings are the options by which ansible-playbook runs nothing.
+var listings = []string{"list-hosts", "list-tasks", "list-tags", "syntax-check", "version", "help"}
+
+// recaps reports whether a run ends with a recap of the form that is known: one that
+// only lists has none, and who asks Ansible to speak in another way gets another.
+func (c Command) recaps(environ []string) bool {
+	lists := slices.Contains(c.Args, "-h") ||
+		slices.ContainsFunc(listings, func(option string) bool { return given(c.Args, option) })
+	return !lists && lookup(environ, "ANSIBLE_STDOUT_CALLBACK") == ""
 }
 
 // writeInventory writes the inventory that the command line names, if it names

@@ -46,7 +46,7 @@ func (r Request) Run(ctx context.Context, root string) error {
 	}
 	recap, err := command.Run(ctx)
 	if err == nil {
-		err = r.idle(recap, doubtful)
+		err = r.idle(command, recap, doubtful)
 	}
 	if exit, ok := errors.AsType[*ExitError](err); ok {
 		exit.What = r.Source
@@ -101,28 +101,15 @@ func (r Request) command(ctx context.Context, root string) (command Command, dou
 	return command, doubtful, err
 }
 
-// listings are the options by which ansible-playbook runs nothing.
-var listings = []string{"list-hosts", "list-tasks", "list-tags", "syntax-check", "version", "help"}
-
 // idle returns an error for a run that did nothing, and that Ansible calls done all
-// the same. What it says is only known of its own way of saying it.
-func (r Request) idle(recap Recap, doubtful []string) error {
-	lists := slices.Contains(r.Args, "-h") ||
-		slices.ContainsFunc(listings, func(option string) bool { return given(r.Args, option) })
-	if lists || lookup(os.Environ(), "ANSIBLE_STDOUT_CALLBACK") != "" {
+// the same: none of its tasks has one of the tags that are doubtful.
+func (r Request) idle(command Command, recap Recap, doubtful []string) error {
+	if len(doubtful) == 0 || recap.Ran > 0 || !command.recaps(os.Environ()) {
 		return nil
 	}
-	switch {
-	case recap.Hosts == 0:
-		return &failure{fmt.Errorf("%s: nothing was run on any host; why is shown above\n"+
-			"hint: does the playbook name a host of those given, and has it what --start-at-task and --tags name?",
-			r.Source), 1}
-	case len(doubtful) > 0 && recap.Ran <= 0:
-		return &failure{fmt.Errorf("%s: no task was run with the tags %s\n"+
-			"hint: a task that is included is selected by tags of its own, and only where what includes it is, too",
-			r.Source, strings.Join(doubtful, ", ")), 1}
-	}
-	return nil
+	return &failure{fmt.Errorf("%s: no task was run with the tags %s\n"+
+		"hint: a task that is included is selected by tags of its own, and only where what includes it is, too",
+		r.Source, strings.Join(doubtful, ", ")), 1}
 }
 
 // playbook returns the path of a playbook, which is fetched if it is not here.

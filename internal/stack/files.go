@@ -210,6 +210,7 @@ func tooLate(file string) error {
 // parse reads an env file into vars, and keeps what is in it out of errors.
 func (c *carrier) parse(file, format, content string, vars map[string]string, get func(string) (string, bool)) error {
 	parsed := envFile{get: get, vars: vars}
+	before := maps.Clone(vars)
 	var err error
 	switch format {
 	case "":
@@ -221,6 +222,9 @@ func (c *carrier) parse(file, format, content string, vars map[string]string, ge
 			"hint: there is raw; without a format it is read as Compose reads a .env", file, format)
 	}
 	for name, value := range vars {
+		if was, there := before[name]; there && was == value {
+			continue
+		}
 		c.vars.remember(fmt.Sprintf("the value of %s in %s", name, file), value)
 	}
 	joined, ok := err.(interface{ Unwrap() []error })
