@@ -47,8 +47,9 @@
 //
 // A relative path that is mounted is either such a file or a folder that a mkdir
 // label declares. All else is an error: a folder, a link that leads elsewhere,
-// what is larger than a MiB, what is not there. An absolute path is the host's,
-// and stays.
+// what is larger than a MiB, what is not there; only of a bind mount that says
+// create_host_path: false it is Docker that refuses what is not there. An absolute
+// path is the host's, and stays.
 //
 // # What is not supported
 //
