@@ -19,6 +19,26 @@ func TestBigsudoHandsAnsibleEveryValueAsItIs(t *testing.T) {
   ansible.builtin.debug:
     msg: ["{{ name }}", "bytes {{ name | b64encode }} {{ n | type_debug }} {{ ansible_system }}"]
 `,
+		"tagged/tasks/main.yml": `
+- name: Show one
+  ansible.builtin.debug:
+    msg: one
+  tags: one
+- name: Show two
+  ansible.builtin.debug:
+    msg: two
+  tags: two
+- name: Include what only the run knows
+  ansible.builtin.include_tasks: "{{ item }}.yml"
+  loop: [more]
+  tags: three
+`,
+		"tagged/tasks/more.yml": `
+- name: Show three
+  ansible.builtin.debug:
+    msg: inner
+  tags: inner
+`,
 		"play.yml": `
 - hosts: all
   gather_facts: false
@@ -65,6 +85,34 @@ func TestBigsudoHandsAnsibleEveryValueAsItIs(t *testing.T) {
 		}
 		if r := run(t, nil, mage, "bigsudo", dir+`/play.yml name=x '{"n": 1}'`); r.status != 2 {
 			t.Errorf("by mage: exit status %d, want 2\n%s", r.status, r.output)
+		}
+	})
+
+	t.Run("the tasks of a role that have the tags run, and no other", func(t *testing.T) {
+		for tags, want := range map[string]string{"one": "msg: one", "two,nobodys": "msg: two", "three,inner": "msg: inner", "all": "msg: two", "": "msg: one"} {
+			words := dir + "/tagged --nosudo"
+			if tags != "" {
+				words += " --tags " + tags
+			}
+			r := run(t, nil, mage, "bigsudo", words)
+			shown := strings.Count(r.stdout, "msg: ")
+			if r.status != 0 || !strings.Contains(r.stdout, want) || (shown == 3) != (tags == "" || tags == "all") {
+				t.Errorf("%s: exit status %d\n%s", tags, r.status, r.output)
+			}
+		}
+	})
+
+	t.Run("a run in which nothing has the tag is not done", func(t *testing.T) {
+		for words, want := range map[string]string{
+			"/play.yml --tags nobodys":            "play.yml has no tags",
+			"/tagged --nosudo --tags nobodys":     "no task was run with the tags nobodys",
+			"/tagged --nosudo --tags three":       "no task was run with the tags three",
+			"/play.yml --start-at-task nowhere":   "nothing was run on any host",
+			"/tagged more --nosudo --tags inner,": `has no tag ""`,
+		} {
+			if r := run(t, nil, mage, "bigsudo", dir+words); r.status == 0 || !strings.Contains(r.output, want) || strings.Contains(r.output, ": done, ") {
+				t.Errorf("%s: exit status %d\n%s", words, r.status, r.output)
+			}
 		}
 	})
 

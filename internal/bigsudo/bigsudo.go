@@ -328,6 +328,9 @@ func (e *ExitError) Unwrap() error { return e.Err }
 // Recap is what a run changed, summed over the hosts.
 type Recap struct {
 	Hosts, Changed, Failed, Unreachable int
+	// Ran is how many tasks were run, or skipped for another reason than their tags.
+	// That a play looks at its hosts is none, nor that tasks are included.
+	Ran int
 }
 
 // Line returns the command line in a form that can be pasted into a shell.
@@ -350,7 +353,8 @@ const patience = 2 * time.Second
 // in this process's environment and on its standard input, and shows what
 // Ansible says as it says it. Ansible ends with ctx, and with this process.
 //
-// The error is an [*ExitError] where Ansible ran.
+// The error is an [*ExitError] where Ansible ran and failed; a run that did nothing
+// on any host is an error, too.
 func (c Command) Run(ctx context.Context) (Recap, error) {
 	if err := c.Check(); err != nil {
 		return Recap{}, err
@@ -386,7 +390,24 @@ func (c Command) Run(ctx context.Context) (Recap, error) {
 	if _, ran := errors.AsType[*exec.ExitError](err); ran {
 		err = &ExitError{What: c.Playbook, Err: err}
 	}
+	if err == nil && recap.Hosts == 0 && c.recaps(environ) {
+		// Ansible ends with 0.
+		err = &failure{fmt.Errorf("%s: nothing was run on any host; why is shown above\n"+
+			"hint: does the playbook name a host of those given, and has it what --start-at-task and tags name, "+
+			"also those in ANSIBLE_RUN_TAGS and ANSIBLE_SKIP_TAGS?", c.Playbook), 1}
+	}
 	return recap.Recap, err
+}
+
+// listings are the options by which ansible-playbook runs nothing.
+var listings = []string{"list-hosts", "list-tasks", "list-tags", "syntax-check", "version", "help"}
+
+// recaps reports whether a run ends with a recap of the form that is known: one that
+// only lists has none, and who asks Ansible to speak in another way gets another.
+func (c Command) recaps(environ []string) bool {
+	lists := slices.Contains(c.Args, "-h") ||
+		slices.ContainsFunc(listings, func(option string) bool { return given(c.Args, option) })
+	return !lists && lookup(environ, "ANSIBLE_STDOUT_CALLBACK") == ""
 }
 
 // writeInventory writes the inventory that the command line names, if it names
@@ -403,12 +424,20 @@ func (c Command) writeInventory() error {
 // colour is what Ansible puts around the numbers where it shows colour.
 var colour = regexp.MustCompile(`\x1b\[[0-9;]*m`)
 
-var recapLine = regexp.MustCompile(`\bok=\d+\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)`)
+var (
+	recapLine = regexp.MustCompile(`\bok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)(?:\s+skipped=(\d+))?`)
+	// banner begins what is told of a task; gathered and included are of tasks that
+	// count as run, and do nothing of their own.
+	banner   = regexp.MustCompile(`^[A-Z][A-Z ]* \[(.*)\] \**$`)
+	gathered = regexp.MustCompile(`^(ok|changed): \[`)
+	included = regexp.MustCompile(`^included: .* for ([^=]*)`)
+)
 
 // recapWriter shows what Ansible says, and sums the lines of its recap.
 type recapWriter struct {
 	Recap
 	line []byte // begun, not ended
+	task string // which is told of
 }
 
 func (w *recapWriter) Write(p []byte) (int, error) {
@@ -419,12 +448,32 @@ func (w *recapWriter) Write(p []byte) (int, error) {
 	return os.Stdout.Write(p)
 }
 
-func (r *Recap) add(lines string) {
-	for _, m := range recapLine.FindAllStringSubmatch(colour.ReplaceAllString(lines, ""), -1) {
-		for i, sum := range []*int{&r.Changed, &r.Unreachable, &r.Failed} {
-			n, _ := strconv.Atoi(m[i+1])
-			*sum += n
+// add reads whole lines of what Ansible says.
+func (w *recapWriter) add(text string) {
+	for line := range strings.Lines(colour.ReplaceAllString(text, "")) {
+		w.read(strings.TrimRight(line, "\r\n"))
+	}
+}
+
+func (w *recapWriter) read(line string) {
+	if m := banner.FindStringSubmatch(line); m != nil {
+		w.task = m[1]
+	}
+	switch m := included.FindStringSubmatch(line); {
+	case m != nil:
+		w.Ran -= strings.Count(m[1], ",") + 1
+	case w.task == "Gathering Facts" && gathered.MatchString(line):
+		w.Ran--
+	}
+	if m := recapLine.FindStringSubmatch(line); m != nil {
+		numbers := make([]int, len(m))
+		for i, digits := range m[1:] {
+			numbers[i], _ = strconv.Atoi(digits)
 		}
-		r.Hosts++
+		w.Hosts++
+		w.Changed += numbers[1]
+		w.Unreachable += numbers[2]
+		w.Failed += numbers[3]
+		w.Ran += numbers[0] + numbers[3] + numbers[4]
 	}
 }

@@ -3,6 +3,7 @@ package bigsudo
 import (
 	"crypto/sha256"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,37 +13,62 @@ import (
 
 // short maps the one-letter options of ansible-playbook that matter here to
 // their long names.
-var short = map[byte]string{'i': "inventory"}
+var short = map[byte]string{'i': "inventory", 't': "tags"}
 
 // flags are the one-letter options of ansible-playbook without a value: another
 // may follow in the same word.
 const flags = "bvhkCDK"
 
-// given reports whether args, as ansible-playbook reads them, have the long
-// option given: by its name, by the beginning of its name, or by its letter.
+// given reports whether args, as ansible-playbook reads them, have the option.
 func given(args []string, option string) bool {
-	for _, arg := range args {
-		name, long := strings.CutPrefix(arg, "--")
-		name, _, assigned := strings.Cut(name, "=")
-		switch {
-		case long:
-			// A word with a space is a value (Python's argparse), and two letters
-			// are the least that tell one option from another.
-			if (assigned || !strings.Contains(name, " ")) && len(name) > 2 && abbreviates(name, option) {
-				return true
+	for range options(args, option) {
+		return true
+	}
+	return false
+}
+
+// options ranges over the values that args, as ansible-playbook reads them, give
+// the long option: by its name, by the beginning of its name, or by its letter.
+// One that lacks its value has an empty one.
+func options(args []string, option string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for n, arg := range args {
+			value, found, assigned := in(arg, option)
+			if found && !assigned && n+1 < len(args) {
+				value = args[n+1]
 			}
-		case strings.HasPrefix(arg, "-"):
-			for i := 1; i < len(arg); i++ {
-				if short[arg[i]] == option {
-					return true
-				}
-				if !strings.Contains(flags, arg[i:i+1]) {
-					break // what follows is its value
-				}
+			if found && !yield(value) {
+				return
 			}
 		}
 	}
-	return false
+}
+
+// in reports whether a word has the option, and whether its value too.
+func in(arg, option string) (value string, found, assigned bool) {
+	name, long := strings.CutPrefix(arg, "--")
+	if long {
+		name, value, assigned := strings.Cut(name, "=")
+		// A word with a space is a value (Python's argparse), and two letters
+		// are the least that tell one option from another.
+		return value, (assigned || !strings.Contains(name, " ")) && len(name) > 1 && abbreviates(name, option), assigned
+	}
+	if !strings.HasPrefix(arg, "-") {
+		return "", false, false
+	}
+	for i := 1; i < len(arg); i++ {
+		if short[arg[i]] == option {
+			value = arg[i+1:]
+			if i == 1 {
+				value = strings.TrimPrefix(value, "=")
+			}
+			return value, true, value != ""
+		}
+		if !strings.Contains(flags, arg[i:i+1]) {
+			break // what follows is its value
+		}
+	}
+	return "", false, false
 }
 
 // abbreviates reports whether name is the option or the beginning of its name.

@@ -40,11 +40,14 @@ func Run(ctx context.Context, root string, words ...string) error {
 // Run does what the request asks for, as [Run] does.
 func (r Request) Run(ctx context.Context, root string) error {
 	start := time.Now()
-	command, err := r.command(ctx, root)
+	command, doubtful, err := r.command(ctx, root)
 	if err != nil {
 		return err
 	}
 	recap, err := command.Run(ctx)
+	if err == nil {
+		err = r.idle(command, recap, doubtful)
+	}
 	if exit, ok := errors.AsType[*ExitError](err); ok {
 		exit.What = r.Source
 		return exit
@@ -60,34 +63,53 @@ func (r Request) Run(ctx context.Context, root string) error {
 }
 
 // command returns the request's command line, once the role or the playbook is
-// on this machine.
-func (r Request) command(ctx context.Context, root string) (Command, error) {
+// on this machine. Of its tags that are doubtful, only the run can tell whether
+// anything has them.
+func (r Request) command(ctx context.Context, root string) (command Command, doubtful []string, err error) {
 	roles := newLibrary(root, os.Environ())
-	command := Command{Hosts: r.Hosts, Objects: r.Vars, Args: r.Args, NoSudo: r.NoSudo, Root: root, Env: []string{roles.environ()}}
-	if err := command.Check(); err != nil {
-		return command, err
+	command = Command{
+		Hosts: r.Hosts, Objects: r.Vars, Args: r.Args, NoSudo: r.NoSudo, Root: root, Env: []string{roles.environ()},
 	}
+	if err := command.Check(); err != nil {
+		return command, nil, err
+	}
+	tags := selectionOf(r.Args, os.Environ())
 	if playbookSource(r.Source) {
-		var err error
-		command.Playbook, err = playbook(ctx, r.Source)
-		return command, err
+		if command.Playbook, err = playbook(ctx, r.Source); err != nil {
+			return command, nil, err
+		}
+		doubtful, err = roles.ofPlaybook(command.Playbook).check(r.Source, tags)
+		return command, doubtful, err
 	}
 	role, err := roles.get(ctx, r.Source)
 	if err != nil {
-		return command, err
+		return command, nil, err
 	}
-	return r.apply(command, role), role.checkTasks(r.Tasks)
-}
-
-// apply returns the command that applies a role.
-func (r Request) apply(command Command, role role) Command {
+	if err := role.checkTasks(r.Tasks); err != nil {
+		return command, nil, err
+	}
 	tasks := r.Tasks
 	if len(tasks) == 0 {
 		tasks = []string{"main"}
 	}
 	command.Playbook = filepath.Join(command.Root, "ansible", "bigsudo", "role.yml")
 	command.Vars = map[string]any{"apply_role": role.name, "apply_tasks": tasks}
-	return command
+	if opening := tags.opening(); len(opening) > 0 {
+		command.Vars["apply_tags"] = opening
+	}
+	doubtful, err = roles.ofRole(role, tasks).check(r.Source, tags)
+	return command, doubtful, err
+}
+
+// idle returns an error for a run that did nothing, and that Ansible calls done all
+// the same: none of its tasks has one of the tags that are doubtful.
+func (r Request) idle(command Command, recap Recap, doubtful []string) error {
+	if len(doubtful) == 0 || recap.Ran > 0 || !command.recaps(os.Environ()) {
+		return nil
+	}
+	return &failure{fmt.Errorf("%s: no task was run with the tags %s\n"+
+		"hint: a task that is included is selected by tags of its own, and only where what includes it is, too",
+		r.Source, strings.Join(doubtful, ", ")), 1}
 }
 
 // playbook returns the path of a playbook, which is fetched if it is not here.

@@ -11,6 +11,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/betagouv/mrs-ops/internal/console"
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/server"
 )
@@ -91,14 +92,23 @@ func differences(have, want string) ([]string, error) {
 			old, now = "********", "********"
 		}
 		if had {
-			lines = append(lines, "- "+name+": "+old)
+			lines = append(lines, "- "+name+": "+briefly(old))
 		}
 		if has {
-			lines = append(lines, "+ "+name+": "+now)
+			lines = append(lines, "+ "+name+": "+briefly(now))
 		}
 	}
 	return lines, nil
 }
+
+// carriedName is the name of a file that a stack brings along, whose end is a sum
+// of what is in it.
+var carriedName = regexp.MustCompile(
+	`(` + regexp.QuoteMeta(hostapi.Files) + `/[A-Za-z0-9._-]*-[0-9a-f]{4})[0-9a-f]{12}\b`)
+
+// briefly returns a value with of each such sum as much as tells that the file is
+// another one, and too little to try out what may be in it.
+func briefly(value string) string { return carriedName.ReplaceAllString(value, "$1") }
 
 // flatten returns the values of a YAML document by their paths.
 func flatten(text string) (map[string]string, error) {

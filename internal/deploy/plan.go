@@ -71,6 +71,9 @@ func request(inst *instance.Instance, rendered *stack.Stack) (d hostapi.Deploy, 
 		}
 		d.Folders = append(d.Folders, hostapi.Folder{Path: f.Path, UID: f.UID, GID: f.GID, Mode: f.Mode})
 	}
+	for _, f := range rendered.Files {
+		d.Carried = append(d.Carried, hostapi.Carried(f))
+	}
 	if token := inst.Get("SLACK_TOKEN"); token != "" {
 		d.Slack = inst.Get("SLACK_URL") + "/" + token
 	}

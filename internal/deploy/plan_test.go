@@ -1,8 +1,10 @@
 package deploy
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -82,6 +84,63 @@ func TestASecretIsShownByItsLengthAndCheck(t *testing.T) {
 	} {
 		if got := strings.Join(newShown(v).row(), "|"); got != want {
 			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+func TestFilesBesideTheComposeFileGoWithTheRequestAndAreNotShown(t *testing.T) {
+	root := t.TempDir()
+	for name, content := range map[string]string{
+		"env/x.env":                  "home=/home/mrs-x\nHOST=x.example.org\nALLOWED_HOSTS=x.example.org\ncompose=docker-compose.yml\n",
+		"env/x.secrets.env":          "SECRET_KEY=hush\n",
+		"compose/docker-compose.yml": "services: {django: {image: mrs, volumes: ['./conf:/conf'], env_file: django.env}}\n",
+		"compose/conf":               "\x00\xff$hush",
+		"compose/django.env":         "FROM_FILE=${SECRET_KEY}\n",
+	} {
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(root)
+	plan, err := NewPlan(t.Context(), "x", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(plan.Request.File, "FROM_FILE: hush\n") {
+		t.Errorf("what the env file says is not in\n%s", plan.Request.File)
+	}
+	// As the playbook hands it on: JSON, both times.
+	text, err := json.Marshal(plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read Plan
+	if err := json.Unmarshal(text, &read); err != nil || len(read.Request.Carried) != 1 {
+		t.Fatalf("%v, %v", read.Request.Carried, err)
+	}
+	file := read.Request.Carried[0]
+	if string(file.Content) != "\x00\xff$hush" || file.Mode != "0600" || file.UID != 0 || !strings.Contains(read.Request.File, "./"+file.Path+"\n") {
+		t.Errorf("%+v, and the stack is\n%s", file, read.Request.File)
+	}
+
+	if err := os.WriteFile("compose/conf", []byte("other"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	other, err := NewPlan(t.Context(), "x", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := differences(plan.Request.File, other.Request.File)
+	if err != nil || len(lines) != 2 {
+		t.Fatalf("a dry run tells %q, %v", lines, err)
+	}
+	for _, line := range lines {
+		if !regexp.MustCompile(`^[+-] services\.django\.volumes\[0\]\.source: \./\.files/conf-[0-9a-f]{4}$`).MatchString(line) {
+			t.Errorf("a dry run tells %q", line)
 		}
 	}
 }

@@ -13,6 +13,8 @@ import (
 const (
 	Locks = "/run/lock/mrs-ops" // PROJECT.lock and what is beside it
 	Logs  = "/var/log/mrs-ops"  // the audit logs, PROJECT.log
+	// Files is the folder, in a stack's own, of the files that it brings along.
+	Files = ".files"
 )
 
 // Busy is the exit status where somebody else has what is asked for (EX_TEMPFAIL of
@@ -33,6 +35,8 @@ type Deploy struct {
 	Pull     bool     `json:"pull"`
 	Networks []string `json:"networks"` // external ones, to make
 	Folders  []Folder `json:"folders"`  // that the stack needs
+	// Carried are the files that File names in the folder [Files].
+	Carried []Carried `json:"carried,omitempty"`
 
 	URL       string   `json:"url"`        // where visitors come
 	Names     []string `json:"names"`      // other names of the site
@@ -131,6 +135,17 @@ func (f *Failure) Error() string {
 		return f.Reason + "\nhint: " + f.Hint
 	}
 	return f.Reason
+}
+
+// Carried is a file of the operator's that services read on the server. Another
+// content, owner or mode has another name, so that what a release names stays as
+// it was.
+type Carried struct {
+	Path    string `json:"path"`    // [Files]/NAME, in the stack's folder
+	Content []byte `json:"content"` // in base64; may be secret
+	UID     int    `json:"uid"`
+	GID     int    `json:"gid"`
+	Mode    string `json:"mode"` // in octal
 }
 
 // Current is the release that runs.

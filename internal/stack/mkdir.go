@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 )
 
 // mkdirLabel is the label that names folders; a suffix after a dot tells several apart.
@@ -92,6 +94,8 @@ func cleanFolder(name string) (string, error) {
 		return "", fmt.Errorf("path %q is home itself", name)
 	case clean == "/":
 		return "", fmt.Errorf("path %q is the root of the file system", name)
+	case clean == hostapi.Files, strings.HasPrefix(clean, hostapi.Files+"/"):
+		return "", fmt.Errorf("path %q is where the files are that the stack brings along", name)
 	}
 	return clean, nil
 }
@@ -124,7 +128,10 @@ func foldersOf(project *types.Project, sources []*source, overrides []override) 
 	by := map[string]place{}
 	for _, name := range project.ServiceNames() {
 		labels := project.Services[name].Labels
-		at := place{labelled(sources, overrides, name), name, "labels"}
+		at := place{saidBy(sources, overrides, name, "labels"), name, "labels"}
+		if at.file == "" {
+			at = place{saidBy(sources, overrides, name, "label_file"), name, "label_file"}
+		}
 		for _, key := range slices.Sorted(maps.Keys(labels)) {
 			if !isMkdir(key) {
 				continue
@@ -153,18 +160,19 @@ func foldersOf(project *types.Project, sources []*source, overrides []override) 
 // owner returns whose the folder is, and its mode, as in the label.
 func (f Folder) owner() string { return fmt.Sprintf("%d:%d:%s", f.UID, f.GID, f.Mode) }
 
-// labelled returns the files and the override that say something of the service's labels.
-func labelled(sources []*source, overrides []override, service string) string {
+// saidBy returns the files and the override that say something of the service's
+// key, or without a service of that section.
+func saidBy(sources []*source, overrides []override, service, key string) string {
 	var names []string
 	for _, s := range sources {
-		for name, node := range s.services() {
-			if name == service && child(node, "labels") != nil {
+		for at := range s.parts() {
+			if at.service == service && at.key == key {
 				names = append(names, s.file)
 			}
 		}
 	}
 	for _, o := range overrides {
-		if o.service == service && o.key == "labels" {
+		if o.service == service && o.key == key {
 			names = append(names, o.name())
 		}
 	}

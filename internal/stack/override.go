@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/betagouv/mrs-ops/internal/console"
 )
 
 // override is one compose_SERVICE_KEY=VALUE, understood.
@@ -106,7 +108,8 @@ func splitOverride(written string, services []string) (service, key string, err 
 	case len(found) > 1:
 		return "", "", fmt.Errorf("compose_%s: is it service %s?", written, strings.Join(found, " or "))
 	case !knownKey(key):
-		return "", "", place{"compose_" + written, found[0], key}.errorf("no such key of a service%s", didYouMean(key, serviceKeys()))
+		at := place{"compose_" + written, found[0], key}
+		return "", "", at.errorf("no such key of a service%s", console.DidYouMean(key, serviceKeys()))
 	}
 	return found[0], key, nil
 }
@@ -123,7 +126,7 @@ func unknownService(written string, services []string) error {
 	}
 	key := strings.TrimPrefix(strings.TrimPrefix(written, service), "_")
 	return place{"compose_" + written, service, key}.errorf("no such service: there are %s%s",
-		strings.Join(services, ", "), didYouMean(service, services))
+		strings.Join(services, ", "), console.DidYouMean(service, services))
 }
 
 // slug returns a service's name as it is written in an override.

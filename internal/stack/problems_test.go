@@ -135,6 +135,11 @@ networks: {web: {name: "$E", external: true}}
 @path "../up" leaves home
 @a path is empty`, "@", "docker-compose.yml: service django: labels: io.yourlabs.compose.mkdir: "),
 		},
+		"a folder where carried files are": {
+			content: `services: {django: {image: x, labels: ["io.yourlabs.compose.mkdir=log,./.files/x:0:0:0700"]}}`,
+			want: "docker-compose.yml: service django: labels: io.yourlabs.compose.mkdir: " +
+				`path "./.files/x" is where the files are that the stack brings along`,
+		},
 		"one folder for two owners": {
 			content: `
 services:
@@ -216,6 +221,27 @@ services:
 				"docker-compose.yml: include: not supported: a stack is the files that it names\n" +
 				"hint: name each file in the list, or use a YAML anchor\n" +
 				"docker-compose.yml: secrets: k: environment is not supported: the host has no such variable\nhint: use file",
+		},
+		"an option of a mount that Compose would pass over": {
+			content:   "services: {a: {image: x, volumes: ['/a:/a:r0', '/b:/b:ro,zz', '/c:/c:ro,Z,rslave', 'c:/c:nocopy', '/d']}}",
+			overrides: map[string]string{"a_tmpfs": "/tmp:size=1m"},
+			want: "docker-compose.yml: service a: volumes: no such option of a mount: \"r0\"\nhint: did you mean ro?\n" +
+				"docker-compose.yml: service a: volumes: no such option of a mount: \"zz\"",
+		},
+		"the same in an override": {
+			content:   "services: {a: {image: x}}",
+			overrides: map[string]string{"a_volumes": `["/a:/a:read-only"]`},
+			want:      `compose_a_volumes: service a: volumes: no such option of a mount: "read-only"`,
+		},
+		"what would have to be built on the host": {
+			content: "services: {a: {build: .}, b: {image: x, build: .}}",
+			want: "docker-compose.yml: service a: build: the host has not what it is built from\n" +
+				"hint: say by image what is built of it",
+		},
+		"jobs": {
+			content: "services: {a: {image: x}}\njobs: {j: {image: x}}\n",
+			want: "docker-compose.yml: jobs: not supported: nothing here starts a job\n" +
+				`hint: make it a service, which restart: "no" has end`,
 		},
 		"problems of every kind, at once": {
 			content:   "services: {django: {image: 'x:${TAG}', ports: 1, labels: ['io.yourlabs.compose.mkdir=x']}}",

@@ -16,12 +16,15 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/compose-spec/compose-go/v2/format"
 	"github.com/compose-spec/compose-go/v2/interpolation"
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/schema"
 	"github.com/compose-spec/compose-go/v2/transform"
 	"github.com/compose-spec/compose-go/v2/types"
 	"go.yaml.in/yaml/v4"
+
+	"github.com/betagouv/mrs-ops/internal/console"
 )
 
 // source is one document of a compose file, without aliases, merge keys, version and x- sections.
@@ -81,7 +84,7 @@ func noSuchFile(name, dir string) error {
 	if len(there) > 0 {
 		list = "there are " + strings.Join(there, ", ")
 	}
-	return fmt.Errorf("%s: no such file in %s: %s%s", name, dir, list, didYouMean(filepath.Base(name), there))
+	return fmt.Errorf("%s: no such file in %s: %s%s", name, dir, list, console.DidYouMean(filepath.Base(name), there))
 }
 
 // parse returns the documents of a compose file.
@@ -192,8 +195,11 @@ func checkPart(at place, node *yaml.Node) error {
 	if at.service == "" && at.key == "models" {
 		return at.errorf("not supported: language models are no part of a stack here")
 	}
+	if at.service == "" && at.key == "jobs" {
+		return at.errorf("not supported: nothing here starts a job\nhint: make it a service, which restart: \"no\" has end")
+	}
 	if at.service != "" && !knownKey(at.key) {
-		return at.errorf("no such key of a service%s", didYouMean(at.key, serviceKeys()))
+		return at.errorf("no such key of a service%s", console.DidYouMean(at.key, serviceKeys()))
 	}
 	var value any
 	if err := node.Decode(&value); err != nil {
@@ -244,7 +250,33 @@ func checkValue(at place, value any) error {
 		text := strings.TrimLeft(strings.TrimPrefix(err.Error(), prefix), ".: ")
 		return at.errorf("%s", strings.Replace(text, "must be a array", "must be an array", 1))
 	}
+	if at.service != "" && at.key == "volumes" {
+		return checkMounts(at, value)
+	}
 	return nil
+}
+
+// mountOptions are what may be behind the second colon of a mount.
+var mountOptions = append([]string{"ro", "rw", "nocopy", "z", "Z", "cached", "delegated", "consistent"}, format.Propagations...)
+
+// checkMounts returns an error for every option of a mount that Compose would pass
+// over: what was to be read-only could be written.
+func checkMounts(at place, value any) error {
+	var errs []error
+	all, _ := value.([]any)
+	for _, one := range all {
+		text, _ := one.(string)
+		parts := strings.Split(text, ":")
+		if len(parts) < 3 {
+			continue
+		}
+		for option := range strings.SplitSeq(parts[len(parts)-1], ",") {
+			if !slices.Contains(mountOptions, option) {
+				errs = append(errs, at.errorf("no such option of a mount: %q%s", option, console.DidYouMean(option, mountOptions)))
+			}
+		}
+	}
+	return errors.Join(errs...)
 }
 
 var interpolatedPath = regexp.MustCompile(`error while interpolating (\S+):`)

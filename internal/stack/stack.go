@@ -2,9 +2,10 @@
 // from the project's compose files, the instance's variables and its overrides.
 //
 // It is a function from files and values to bytes: the compose files it is told
-// to read are the only thing it touches. It must not know what an instance is,
-// where its variables come from, on which host the result will run, nor
-// anything of the Docker engine; it never reads the process's environment.
+// to read, and what these name beside them, are all that it touches. It must not
+// know what an instance is, where its variables come from, on which host the
+// result will run, nor anything of the Docker engine; it never reads the
+// process's environment.
 //
 // # Variables
 //
@@ -31,12 +32,31 @@
 // labels, told apart by a suffix: io.yourlabs.compose.mkdir.data=….
 // The labels stay in the rendered file, so that it says all that its host needs.
 //
+// # Files
+//
+// The host has the rendered file, and not what lies beside the compose files
+// here. So what a relative path names there, below the folder of the first
+// compose file, comes along:
+//
+//   - What env_file and label_file say becomes part of environment and labels,
+//     as Compose merges them ([envFile]).
+//   - A file that is mounted, a config's or a secret's file:, a seccomp profile:
+//     each becomes a [File], which is to be on the host before the stack starts.
+//     It is root's, mode 0600, unless a service's config or secret says uid, gid
+//     and mode. What runs in the container without root reads it only so.
+//
+// A relative path that is mounted is either such a file or a folder that a mkdir
+// label declares. All else is an error: a folder, a link that leads elsewhere,
+// what is larger than a MiB, what is not there; only of a bind mount that says
+// create_host_path: false it is Docker that refuses what is not there. An absolute
+// path is the host's, and stays.
+//
 // # What is not supported
 //
 // include and extends would pull in more than the list of files says; a secret
 // or config from an environment variable would need that variable on the host.
-// These are errors, and so are language models. The result is one file, for a
-// folder of its own.
+// These are errors, and so are language models and jobs. The result is one file,
+// for a folder of its own.
 package stack
 
 import (
@@ -73,6 +93,9 @@ type Stack struct {
 	// YAML is the docker-compose.yml. It holds the values of the variables, so
 	// it is as secret as they are: write it with mode 0600.
 	YAML []byte `json:"-"`
+	// Files are to be in the stack's home before it starts, sorted by path. They
+	// are as secret as YAML.
+	Files []File `json:"-"`
 	// Folders are to be created before the stack starts, sorted by path.
 	Folders []Folder `json:"folders"`
 	// Networks are the external networks that have to exist, sorted.
@@ -109,8 +132,15 @@ func Render(ctx context.Context, o Options) (*Stack, error) {
 	if err := errors.Join(err, vars.unfitError()); err != nil {
 		return nil, vars.redact(fmt.Errorf("%s: %w", strings.Join(o.Files, ", "), err))
 	}
+	carried := newCarrier(o, project, sources, overrides, vars)
+	carried.mappings()
+	for _, service := range project.Services {
+		maps.DeleteFunc(service.Environment, func(_ string, value *string) bool { return value == nil })
+	}
 	folders, err := foldersOf(project, sources, overrides)
-	if err != nil {
+	carried.mounts(folders)
+	files, wrong := carried.all()
+	if err := errors.Join(err, wrong); err != nil {
 		return nil, vars.redact(err)
 	}
 	rendered, err := encode(project, o)
@@ -120,6 +150,7 @@ func Render(ctx context.Context, o Options) (*Stack, error) {
 	return &Stack{
 		Name:      o.Name,
 		YAML:      rendered,
+		Files:     files,
 		Folders:   folders,
 		Networks:  externalNetworks(project),
 		Images:    images(project),
@@ -183,14 +214,7 @@ func merge(ctx context.Context, name string, sources []*source, overrides []over
 	if model, err = loader.Normalize(model, byName(model, vars)); err != nil {
 		return nil, err
 	}
-	project, err := loader.ModelToProject(model, loader.ToOptions(&details, []func(*loader.Options){options}), details)
-	if err != nil {
-		return nil, err
-	}
-	for _, service := range project.Services {
-		maps.DeleteFunc(service.Environment, func(_ string, value *string) bool { return value == nil })
-	}
-	return project, nil
+	return loader.ModelToProject(model, loader.ToOptions(&details, []func(*loader.Options){options}), details)
 }
 
 // byName returns the values of the variables that the model's services name

@@ -33,7 +33,13 @@ func (r *rollout) prepare(ctx context.Context) error {
 	for _, file := range left { // of a deployment by an older version, that was killed
 		_ = os.Remove(file)
 	}
+	if err := r.haveFiles(); err != nil {
+		return err
+	}
 	if err := r.writeNext(ctx); err != nil {
+		return err
+	}
+	if err := r.hasFiles(); err != nil {
 		return err
 	}
 	stack, err := r.read(ctx)

@@ -41,6 +41,9 @@ var ways = []way{
 	{name: "it can't run twice", from: stack("app:1", "pg:1"), to: stack("app:2", "pg:1"), fixed: "it publishes a port"},
 	{name: "a service goes", from: `{"django": "app:1", "postgres": "pg:1", "mail": "mail:1"}`, to: stack("app:2", "pg:1"), gapless: true},
 	{name: "the name of the image means another one", from: stack("app:1", "pg:1"), to: stack("app:1", "pg:1"), gapless: true},
+	{name: "a file is brought along", from: stack("app:1", "pg:1"), to: reading(2), gapless: true, ask: func(d *hostapi.Deploy) {
+		d.Carried = []hostapi.Carried{brought(2)}
+	}},
 	{name: "to the first release", from: stack("app:1", "pg:1"), gapless: true, ask: func(d *hostapi.Deploy) { d.Release = "1" }},
 	{name: "a branch", from: stack("app:1", "pg:1"), to: stack("app:2", "pg:1"), gapless: true, ask: func(d *hostapi.Deploy) {
 		d.Persistent, d.Lifetime = false, 3600

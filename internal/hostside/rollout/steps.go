@@ -452,6 +452,9 @@ func (r *rollout) settle(ctx context.Context) {
 			_ = r.refused(err, "what belongs to no service any more is left")
 		}
 	}
+	if err := r.tidyFiles(); err != nil {
+		r.Say("files that no release reads any more are left: " + oneLine(err))
+	}
 	if r.asked.Lifetime > 0 {
 		if err := r.live(); err != nil {
 			r.Say("it is not known when it is to be removed: " + oneLine(err))

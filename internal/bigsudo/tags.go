@@ -1,0 +1,484 @@
+package bigsudo
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/betagouv/mrs-ops/internal/console"
+)
+
+// selection is which tasks a run executes, by their tags.
+type selection struct{ only, skip []string }
+
+// selectionOf returns what the options ask for, and the environment, to which
+// Ansible adds them.
+func selectionOf(args, environ []string) selection {
+	list := func(option, variable string) []string {
+		given := slices.Collect(options(args, option))
+		if text := lookup(environ, variable); text != "" {
+			given = append(given, text)
+		}
+		var tags []string
+		for _, text := range given {
+			for tag := range strings.SplitSeq(text, ",") {
+				tags = append(tags, strings.TrimSpace(tag))
+			}
+		}
+		return tags
+	}
+	return selection{list("tags", "ANSIBLE_RUN_TAGS"), list("skip-tags", "ANSIBLE_SKIP_TAGS")}
+}
+
+// takes reports whether a task with these tags is executed (Ansible,
+// playbook/taggable.py).
+func (s selection) takes(tags []string) bool {
+	tagged := len(tags) > 0 && !slices.Equal(tags, []string{"untagged"})
+	if !tagged {
+		tags = []string{"untagged"}
+	}
+	has := func(tag string) bool { return slices.Contains(tags, tag) }
+	only, skip := s.only, s.skip
+	if len(only) == 0 {
+		only = []string{"all"}
+	}
+	switch {
+	case has("always"):
+	case slices.Contains(only, "all") && !has("never"):
+	case slices.ContainsFunc(only, has):
+	case slices.Contains(only, "tagged") && tagged && !has("never"):
+	default:
+		return false
+	}
+	if slices.Contains(skip, "all") {
+		return has("always") && !slices.Contains(skip, "always")
+	}
+	return !slices.ContainsFunc(skip, has) && !(slices.Contains(skip, "tagged") && tagged)
+}
+
+// opening returns tags with which a task is executed whatever is selected: the one
+// that includes a role, whose tasks are selected by their own.
+func (s selection) opening() []string {
+	for _, tags := range append([][]string{nil, {"always"}}, split(s.only)...) {
+		if s.takes(tags) {
+			return tags
+		}
+	}
+	return nil
+}
+
+func split(tags []string) (each [][]string) {
+	for _, tag := range tags {
+		each = append(each, []string{tag})
+	}
+	return each
+}
+
+// tagged is the tasks of a playbook or a role, as their files have them. It does
+// not ask Ansible, whose --list-tags knows nothing of what is included while a run
+// goes on: of our own playbook for roles, all.
+type tagged struct {
+	library *library
+	base    string                // the playbook's folder
+	begin   func(*tagged, within) // reads all of it
+
+	files map[string]*yaml.Node
+	names map[string]bool // of all tags
+	// unsure: something is included that only the run knows, or that is not found.
+	unsure bool
+
+	selection
+	looked, count int // of the tasks that were read, and that are selected
+}
+
+// within is where tasks stand.
+type within struct {
+	file  string   // their file
+	role  string   // their role's folder; empty: none's
+	tags  []string // that they inherit
+	depth int
+}
+
+// maxDepth and maxTasks are where reading ends, of what contains itself.
+const (
+	maxDepth = 40
+	maxTasks = 10_000
+)
+
+func newTagged(l *library, base string, begin func(*tagged, within)) *tagged {
+	return &tagged{library: l, base: base, begin: begin, files: map[string]*yaml.Node{}, names: map[string]bool{}}
+}
+
+// ofPlaybook returns the tasks of a playbook.
+func (l *library) ofPlaybook(file string) *tagged {
+	return newTagged(l, filepath.Dir(file), func(t *tagged, at within) { t.playbook(file, at) })
+}
+
+// ofRole returns the tasks of a role's task files.
+func (l *library) ofRole(r role, files []string) *tagged {
+	return newTagged(l, filepath.Join(l.root, "ansible", "bigsudo"), func(t *tagged, at within) {
+		for _, file := range files {
+			t.role(r.dir, file, at)
+		}
+	})
+}
+
+// selected returns how many tasks a run executes.
+func (t *tagged) selected(s selection) int {
+	t.selection, t.looked, t.count = s, 0, 0
+	t.begin(t, within{})
+	return t.count
+}
+
+// nobody's is no tag of anybody's: who asks for it alone gets what always runs.
+const nobodys = "\x00"
+
+// check returns an error for every tag that selects nothing of what is called
+// source. Of those that it returns as doubtful, only a run can tell.
+func (t *tagged) check(source string, s selection) (doubtful []string, err error) {
+	if len(s.only)+len(s.skip) == 0 {
+		return nil, nil
+	}
+	all := t.selected(s)
+	base := t.selected(selection{[]string{nobodys}, s.skip})
+	var errs []error
+	for _, tag := range slices.Compact(slices.Sorted(slices.Values(s.only))) {
+		others := slices.DeleteFunc(slices.Clone(s.only), func(other string) bool { return other == tag })
+		alone := t.selected(selection{[]string{tag}, s.skip}) > base
+		beside := all > t.selected(selection{append(others, nobodys), s.skip})
+		switch {
+		case tag == "all", alone, beside:
+		case t.unsure:
+			doubtful = append(doubtful, tag)
+		default:
+			errs = append(errs, t.nothing(source, tag))
+		}
+	}
+	if len(errs)+len(doubtful) == 0 && all == 0 && !t.unsure {
+		skipped := strings.Join(s.skip, ",")
+		errs = append(errs, fmt.Errorf("of %s nothing is left to run, with --skip-tags %s", source, skipped))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	for _, tag := range doubtful {
+		console.Say("whether anything of %s has the tag %q is known once it runs: "+
+			"not all that it includes can be read before", source, tag)
+	}
+	for _, tag := range s.skip {
+		if !t.unsure && !t.names[tag] && !special(tag) {
+			console.Say("%s has no tag %q: nothing is skipped for it", source, tag)
+		}
+	}
+	return doubtful, nil
+}
+
+// special reports whether Ansible gives the tag a meaning of its own.
+func special(tag string) bool {
+	return slices.Contains([]string{"all", "always", "never", "tagged", "untagged"}, tag)
+}
+
+// nothing returns the error for a tag that selects nothing.
+func (t *tagged) nothing(source, tag string) error {
+	known := slices.Sorted(maps.Keys(t.names))
+	switch {
+	case t.names[tag]:
+		return fmt.Errorf("the tag %q selects no task of %s: what has it is skipped, "+
+			"or included by what has not", tag, source)
+	case special(tag):
+		return fmt.Errorf("the tag %q selects no task of %s", tag, source)
+	case len(known) == 0:
+		return fmt.Errorf("the tag %q selects nothing: %s has no tags", tag, source)
+	}
+	all := strings.Join(known, ", ")
+	return fmt.Errorf("%s has no tag %q; it has %s%s", source, tag, all, console.DidYouMean(tag, known))
+}
+
+// read returns the list that a YAML file is; none, where it can't be read, which
+// is for Ansible to say.
+func (t *tagged) read(file string) *yaml.Node {
+	if node, done := t.files[file]; done {
+		return node
+	}
+	node := &yaml.Node{}
+	text, err := os.ReadFile(file)
+	var document yaml.Node
+	if err == nil {
+		err = yaml.Unmarshal(text, &document)
+	}
+	switch {
+	case err != nil:
+		t.unsure = true
+	case len(document.Content) > 0:
+		node = document.Content[0]
+	}
+	t.files[file] = node
+	return node
+}
+
+// key returns the value of a mapping's key, by one of its names and with or without
+// the name of Ansible's own collection; nil: there is none.
+func key(n *yaml.Node, names ...string) *yaml.Node {
+	for i := 0; i+1 < len(n.Content) && n.Kind == yaml.MappingNode; i += 2 {
+		name := n.Content[i].Value
+		for _, collection := range []string{"ansible.builtin.", "ansible.legacy."} {
+			name = strings.TrimPrefix(name, collection)
+		}
+		if slices.Contains(names, name) {
+			return resolve(n.Content[i+1])
+		}
+	}
+	return nil
+}
+
+// resolve returns what an alias stands for.
+func resolve(n *yaml.Node) *yaml.Node {
+	for n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	return n
+}
+
+// items returns what is in a list.
+func items(n *yaml.Node) (all []*yaml.Node) {
+	if n == nil || n.Kind != yaml.SequenceNode {
+		return nil
+	}
+	for _, item := range n.Content {
+		all = append(all, resolve(item))
+	}
+	return all
+}
+
+// with returns the place, with what the mapping says of tags.
+func (t *tagged) with(at within, n *yaml.Node) within {
+	tags := key(n, "tags")
+	if tags == nil {
+		return at
+	}
+	at.tags = slices.Clone(at.tags)
+	texts := items(tags)
+	if tags.Kind == yaml.ScalarNode && tags.ShortTag() != "!!null" {
+		for text := range strings.SplitSeq(tags.Value, ",") {
+			texts = append(texts, &yaml.Node{Value: strings.TrimSpace(text)})
+		}
+	}
+	for _, text := range texts {
+		if templated(text.Value) {
+			t.unsure = true
+			continue
+		}
+		t.names[text.Value] = true
+		at.tags = append(at.tags, text.Value)
+	}
+	return at
+}
+
+// templated reports whether only a run knows what the text is.
+func templated(text string) bool { return strings.Contains(text, "{{") || strings.Contains(text, "{%") }
+
+// playbook reads a playbook.
+func (t *tagged) playbook(file string, at within) {
+	if at.depth++; at.depth > maxDepth {
+		t.unsure = true
+		return
+	}
+	at.file = file
+	for _, play := range items(t.read(file)) {
+		in := t.with(at, play)
+		if imported := key(play, "import_playbook"); imported != nil {
+			if file, found := t.find(imported.Value, filepath.Dir(at.file)); found {
+				t.playbook(file, in)
+			}
+			continue
+		}
+		t.applied(key(play, "roles"), in)
+		for _, section := range []string{"pre_tasks", "tasks", "post_tasks"} {
+			t.tasks(key(play, section), in)
+		}
+	}
+}
+
+// applied reads the roles in a list of a play's, or that a role depends on.
+func (t *tagged) applied(list *yaml.Node, at within) {
+	for _, entry := range items(list) {
+		if entry.Kind == yaml.ScalarNode {
+			t.named(entry.Value, "main", at)
+			continue
+		}
+		name, from := key(entry, "role", "name"), key(entry, "tasks_from")
+		if name == nil {
+			t.unsure = true
+			continue
+		}
+		file := "main"
+		if from != nil {
+			file = from.Value
+		}
+		t.named(name.Value, file, t.with(at, entry))
+	}
+}
+
+// named reads a role that is called by its name.
+func (t *tagged) named(name, file string, at within) {
+	if templated(name) || templated(file) {
+		t.unsure = true
+		return
+	}
+	candidates := []string{filepath.Join(t.base, "roles", name), t.library.ours(name)}
+	for _, folder := range t.library.path {
+		candidates = append(candidates, filepath.Join(folder, name))
+	}
+	candidates = append(candidates, filepath.Join(t.base, name))
+	if at.role != "" {
+		candidates = append(candidates, filepath.Join(filepath.Dir(at.role), name))
+	}
+	if filepath.IsAbs(name) {
+		candidates = []string{name}
+	}
+	i := slices.IndexFunc(candidates, isDir)
+	if i < 0 { // of a collection, maybe
+		t.unsure = true
+		return
+	}
+	t.role(candidates[i], file, at)
+}
+
+// role reads a role's task file, and what the role depends on.
+func (t *tagged) role(dir, file string, at within) {
+	if at.depth++; at.depth > maxDepth {
+		t.unsure = true
+		return
+	}
+	at.role = dir
+	for _, name := range []string{"main.yml", "main.yaml"} {
+		if meta := filepath.Join(dir, "meta", name); exists(meta) {
+			t.applied(key(t.read(meta), "dependencies"), at)
+			break
+		}
+	}
+	for _, extension := range []string{"", ".yml", ".yaml", ".json"} {
+		if path := filepath.Join(dir, "tasks", file+extension); exists(path) {
+			at.file = path
+			t.tasks(t.read(path), at)
+			return
+		}
+	}
+}
+
+func exists(file string) bool {
+	info, err := os.Stat(file)
+	return err == nil && !info.IsDir()
+}
+
+// find returns the path of a file that is named by a text, in one of the folders.
+func (t *tagged) find(name string, folders ...string) (string, bool) {
+	if !templated(name) {
+		for _, folder := range folders {
+			path := filepath.Join(folder, name)
+			if filepath.IsAbs(name) {
+				path = name
+			}
+			if exists(path) {
+				return path, true
+			}
+		}
+	}
+	t.unsure = true
+	return "", false
+}
+
+// tasks reads a list of tasks.
+func (t *tagged) tasks(list *yaml.Node, at within) {
+	for _, task := range items(list) {
+		t.task(task, at)
+	}
+}
+
+// task reads a task. What is imported inherits its tags; what is included does
+// not, and is only there if the task that includes it is executed.
+func (t *tagged) task(task *yaml.Node, at within) {
+	at.depth++
+	if t.looked++; at.depth > maxDepth || t.looked > maxTasks {
+		t.unsure = true
+		return
+	}
+	in := t.with(at, task)
+	if block := key(task, "block"); block != nil {
+		for _, part := range []string{"block", "rescue", "always"} {
+			t.tasks(key(task, part), in)
+		}
+		return
+	}
+	if file := key(task, "import_tasks"); file != nil {
+		t.file(file, in)
+		return
+	}
+	if role := key(task, "import_role"); role != nil {
+		t.byRole(role, in)
+		return
+	}
+	file, role := key(task, "include_tasks", "include"), key(task, "include_role")
+	if file == nil && role == nil {
+		if key(task, "meta") == nil && t.takes(in.tags) {
+			t.count++
+		}
+		return
+	}
+	arguments := cmp.Or(file, role)
+	inner := at
+	if apply := key(arguments, "apply"); apply != nil {
+		inner = t.with(at, apply)
+	}
+	if !t.takes(in.tags) {
+		// Only what its tags are called.
+		counted := t.count
+		defer func() { t.count = counted }()
+	}
+	if file != nil {
+		t.file(file, inner)
+	} else {
+		t.byRole(role, inner)
+	}
+}
+
+// file reads the file of tasks that the arguments of a task name.
+func (t *tagged) file(arguments *yaml.Node, at within) {
+	name := arguments
+	if arguments.Kind == yaml.MappingNode {
+		name = key(arguments, "file", "_raw_params")
+	}
+	if name == nil {
+		t.unsure = true
+		return
+	}
+	folders := []string{filepath.Dir(at.file)}
+	if at.role != "" {
+		folders = append(folders, filepath.Join(at.role, "tasks"), at.role)
+	}
+	if path, found := t.find(name.Value, append(folders, t.base, filepath.Join(t.base, "tasks"))...); found {
+		at.file = path
+		t.tasks(t.read(path), at)
+	}
+}
+
+// byRole reads the role that the arguments of a task name.
+func (t *tagged) byRole(arguments *yaml.Node, at within) {
+	name, from := key(arguments, "name", "role"), key(arguments, "tasks_from")
+	if name == nil {
+		t.unsure = true
+		return
+	}
+	file := "main"
+	if from != nil {
+		file = from.Value
+	}
+	t.named(name.Value, file, at)
+}
