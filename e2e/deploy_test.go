@@ -285,6 +285,40 @@ func deploymentsOfStaging(t *testing.T, l rehearsal, first, second string) {
 		}
 	})
 
+	step(t, "a file beside the compose files comes along; with another content, what reads it starts anew", func(t *testing.T) {
+		write := func(name, text string) {
+			t.Helper()
+			if err := os.WriteFile(filepath.Join(l.dir, "compose", name), []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write("docker-compose.motd.yml", `services:
+  motd:
+    image: `+l.registry+`/postgres:15
+    entrypoint: [sh, -c, "cat /motd; exec sleep 1000"]
+    volumes: ["./motd:/motd:ro"]
+`)
+		with := l.given("compose=docker-compose.yml,docker-compose.maildev.yml,docker-compose.traefik.yml,docker-compose.persist.yml,docker-compose.motd.yml")
+		for _, text := range []string{"it's $HOME, é", "two"} {
+			write("motd", text+"\n")
+			with.mustMage(t, "deploy:staging", "-image="+first)
+			eventually(t, "the service reads it", func() bool { return l.sh(t, "staging", "docker logs mrs-staging-motd-1") == text })
+		}
+		if got := l.sh(t, "staging", "cd /home/mrs-staging/.files; stat -c '%a %U' . *"); got != "700 root\n600 root\n600 root" {
+			t.Errorf("the files are\n%s", got)
+		}
+		if err := os.Remove(filepath.Join(l.dir, "compose/motd")); err != nil {
+			t.Fatal(err)
+		}
+		if r := with.mage(t, "deploy:staging", "-image="+first); r.status == 0 || !strings.Contains(r.output, "motd") || !strings.Contains(r.output, "hint: ") {
+			t.Errorf("a file that is not there: exit status %d\n%s", r.status, r.output)
+		}
+		l.mustMage(t, "deploy:staging", "-image="+first)
+		if got := l.sh(t, "staging", "docker ps --all --quiet --filter name=mrs-staging-motd"); got != "" {
+			t.Errorf("what is in no compose file any more runs: %s", got)
+		}
+	})
+
 	step(t, "-dryRun tells the difference and no secret, and changes nothing", func(t *testing.T) {
 		before := l.sh(t, "staging", "cd /home/mrs-staging; md5sum docker-compose.yml; docker ps -q; wc -l /var/log/mrs-ops/mrs-staging.log")
 		r := l.run(t, append([]string{"env", "SECRET_KEY=hush-new"}, l.targets("deploy:staging", "-image="+second, "-dryRun")...)...)
