@@ -28,7 +28,7 @@ alter role reader set work_mem to '7MB';
 alter role reader set search_path to "$user", "Odd, ""one""", public;
 alter role reader set app.key to E'hush-of-app \\ ''';
 alter role {super} set work_mem to '9MB';
-create database mrs owner owning template template0 encoding 'UTF8' lc_collate 'C' lc_ctype '{ctype}';
+create database mrs owner owning template template0 encoding 'UTF8' lc_collate 'C' lc_ctype 'C.UTF-8';
 alter database mrs set statement_timeout to '61s';
 alter database mrs set search_path to public, "$user";
 alter database mrs set datestyle to 'SQL, DMY';
@@ -54,7 +54,8 @@ alter table t owner to owning`
 // since is what versions after 10 have.
 var since = map[string]string{
 	"15": "grant set on parameter log_min_messages to reader with grant option; grant pg_read_all_data to reader",
-	"17": "grant pg_read_all_data to reader; grant owning to keeper with inherit false, set false; grant owning to reader with admin true, inherit false; grant set on parameter work_mem to reader",
+	"17": `grant pg_read_all_data to reader; grant owning to keeper with inherit false, set false;
+grant owning to reader with admin true, inherit false; grant set on parameter work_mem to reader`,
 }
 
 // open opens a session of one of its databases.
@@ -81,7 +82,7 @@ func (d database) facts(t *testing.T, name string) *globals.Facts {
 // has makes, on a server, the database mrs and all that is beside it.
 func (d database) has(t *testing.T, version string) {
 	t.Helper()
-	d.sql(t, "postgres", strings.NewReplacer("{super}", "postgres", "{ctype}", "C.UTF-8").Replace(beside))
+	d.sql(t, "postgres", strings.ReplaceAll(beside, "{super}", "postgres"))
 	d.sql(t, "postgres", since[version])
 	d.sql(t, "mrs", inside)
 }
@@ -97,7 +98,8 @@ func (d database) restores(t *testing.T, from database, facts *globals.Facts) (s
 		}
 		said = append(said, more...)
 	}
-	dump, err := globals.ReadDump(strings.NewReader(must(t, "docker", "exec", from.container, "pg_dumpall", "-U", "postgres", "--globals-only") + "\n"))
+	roles := must(t, "docker", "exec", from.container, "pg_dumpall", "-U", "postgres", "--globals-only")
+	dump, err := globals.ReadDump(strings.NewReader(roles))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,9 +128,15 @@ func (d database) restores(t *testing.T, from database, facts *globals.Facts) (s
 	return said, differences
 }
 
+// passwords are those of two roles, as they are kept.
+const passwords = `select string_agg(rolname || rolpassword, ' ' order by rolname) from pg_authid
+where rolname in ('reader', 'keeper')`
+
 func TestNothingIsLostOfWhatADatabaseHadBesideItsData(t *testing.T) {
 	on(t, "here")
-	for _, c := range []struct{ from, to string }{{"10", "10"}, {"10", "17"}, {"15", "15"}, {"15", "17"}, {"17", "17"}} {
+	for _, c := range []struct{ from, to string }{
+		{"10", "10"}, {"10", "17"}, {"15", "15"}, {"15", "17"}, {"17", "17"},
+	} {
 		step(t, "from PostgreSQL "+c.from+" to "+c.to, func(t *testing.T) {
 			loud := []string{"log_statement=all", "log_min_duration_statement=0"}
 			from := newDatabase(t, "was"+c.from, "postgres:"+c.from)
@@ -148,7 +156,6 @@ func TestNothingIsLostOfWhatADatabaseHadBesideItsData(t *testing.T) {
 			if want := []string{"the role leaves: LOGIN was not there"}; !slices.Equal(differences, want) {
 				t.Errorf("it differs in\n%s", strings.Join(differences, "\n"))
 			}
-			const passwords = "select string_agg(rolname || rolpassword, ' ' order by rolname) from pg_authid where rolname in ('reader', 'keeper')"
 			if was, is := from.sql(t, "postgres", passwords), to.sql(t, "postgres", passwords); was != is || was == "" {
 				t.Error("passwords are not what they were")
 			}
@@ -174,9 +181,11 @@ func TestWhatCanNotComeBackIsSaidAndTheRestDoes(t *testing.T) {
 	facts := from.facts(t, "mrs")
 	facts.Database.Collate, facts.Database.Ctype = "xx_XX.utf8", "xx_XX.utf8"
 	facts.Database.Tablespace = "fast"
-	facts.Database.Settings = append(facts.Database.Settings, globals.Setting{Name: "operator_precedence_warning", Value: "on"})
+	gone := globals.Setting{Name: "operator_precedence_warning", Value: "on"}
+	facts.Database.Settings = append(facts.Database.Settings, gone)
 	facts.Members = append(facts.Members, globals.Member{Role: "pg_of_tomorrow", Member: "reader"})
-	facts.Database.Grants = append(facts.Database.Grants, globals.Grant{Grantor: "gone", Grantee: "reader", Privilege: "TEMPORARY"})
+	granted := globals.Grant{Grantor: "gone", Grantee: "reader", Privilege: "TEMPORARY"}
+	facts.Database.Grants = append(facts.Database.Grants, granted)
 	said, differences := to.restores(t, from, facts)
 	for _, want := range []string{
 		"the locale of the database, xx_XX.utf8, is not on this server",
@@ -189,7 +198,8 @@ func TestWhatCanNotComeBackIsSaidAndTheRestDoes(t *testing.T) {
 	}
 	for _, want := range []string{
 		"LC_COLLATE is ", "the tablespace is pg_default, and was fast", "the setting operator_precedence_warning is gone",
-		"not granted any more: membership of reader in pg_of_tomorrow", "not granted any more: TEMPORARY on the database to reader, by gone",
+		"not granted any more: membership of reader in pg_of_tomorrow",
+		"not granted any more: TEMPORARY on the database to reader, by gone",
 	} {
 		if !slices.ContainsFunc(differences, func(line string) bool { return strings.HasPrefix(line, want) }) {
 			t.Errorf("it does not list %q:\n%s", want, strings.Join(differences, "\n"))

@@ -8,12 +8,16 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/database"
 	"github.com/betagouv/mrs-ops/internal/hostside/globals"
 )
+
+// patience is how long PostgreSQL may take for all that is beside the data.
+const patience = 10 * time.Minute
 
 // globalsCommand reads and restores what of a database pg_dump does not hold.
 func globalsCommand(ctx context.Context, command string, args []string) error {
@@ -55,6 +59,8 @@ func globalsCommand(ctx context.Context, command string, args []string) error {
 	if want.Server == "" || want.Role == "" || name == "" && command != "roles" {
 		return errors.New("name the container, the database and its superuser: -server= -database= -role=")
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("PostgreSQL takes too long"))
+	defer cancel()
 	pg, err := database.Open(ctx, want)
 	if err != nil {
 		return err

@@ -196,6 +196,9 @@ func judge(p Page, now time.Time) verdict {
 	} else if !s.Mirrored && strings.HasPrefix(s.Repository, "/") {
 		add(attention, "no mirror", "There is no mirror: what loses the server loses its backups", "")
 	}
+	if r := last["drill"]; r.Good() && r.Differs != "" {
+		add(attention, "restores otherwise", "What the last drill restored is not all as it was backed up", r.Differs)
+	}
 	if latest != nil {
 		proven := newest(s.Snapshots, func(n Snapshot) bool { return n.Proven && !n.Unchecked })
 		switch {

@@ -84,7 +84,10 @@ func TestAnInstanceIsWellOrItIsSaidWhyNot(t *testing.T) {
 		"only here": {func(s *State) {
 			s.Runs = append(s.Runs, Run{Time: evening, What: "backup", Outcome: "not mirrored"})
 		}, attention, "not mirrored"},
-		"no mirror":            {func(s *State) { s.Mirrored = false }, attention, "no mirror"},
+		"no mirror": {func(s *State) { s.Mirrored = false }, attention, "no mirror"},
+		"a drill differs": {func(s *State) {
+			s.Runs = append(s.Runs, Run{Time: evening, What: "drill", Outcome: "good", Differs: "the role r is not there"})
+		}, attention, "restores otherwise"},
 		"elsewhere, no mirror": {func(s *State) { s.Mirrored, s.Repository = false, "sftp:x@y:/z" }, well, ""},
 		"none is proven":       {func(s *State) { s.Snapshots[0].Proven = false }, attention, "unproven"},
 		"one of this week is":  {func(s *State) { s.Snapshots[0].Proven, s.Snapshots[1].Proven = false, true }, well, ""},

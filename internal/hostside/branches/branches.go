@@ -362,8 +362,8 @@ func (s *Server) clear(folder string) error {
 	if of, ok := errors.AsType[*fs.PathError](err); ok {
 		err = of.Err
 	}
-	return fmt.Errorf("its folder can't be removed as a whole: %w\nhint: what is left of it is %s; the timer tries it again",
-		err, folder)
+	return fmt.Errorf("its folder can't be removed as a whole: %w\n"+
+		"hint: what is left of it is %s; the timer tries it again", err, folder)
 }
 
 // images returns the ids of those that an instance runs, and may go back to.

@@ -203,10 +203,14 @@ func Read(ctx context.Context, pg *pgx.Conn) (*Facts, error) {
 	return f, nil
 }
 
-// plainly has names mean what PostgreSQL means by them, and the connected superuser
-// be one, whatever is set for the database or the role.
+// plainly has names mean what PostgreSQL means by them, the connected superuser be
+// one, and no statement ended early, whatever is set for the database or the role.
+// Who has a lock on what we change for longer is said, and not waited for.
 func plainly(ctx context.Context, pg *pgx.Conn) error {
-	for _, set := range []string{"set role none", "set search_path = pg_catalog"} {
+	for _, set := range []string{
+		"set role none", "set search_path = pg_catalog", "set statement_timeout = 0", "set lock_timeout = '2min'",
+		"set idle_in_transaction_session_timeout = 0",
+	} {
 		if _, err := pg.Exec(ctx, set); err != nil {
 			return fmt.Errorf("the properties of the database can't be asked for: %w", err)
 		}

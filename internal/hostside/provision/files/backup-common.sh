@@ -18,11 +18,15 @@
 
 what=${0##*/}
 what=${what%.sh}
-began=$SECONDS reason='' hint='' failed='' child='' cause='' snapshot='' counted=no
+began=$SECONDS reason='' hint='' failed='' doing='' child='' cause='' snapshot='' counted=no
 facts=() # for the record: NAME VALUE …
 properties='' # of the database that was dumped, where the snapshot has them
 
-say() { printf '%s\n' "$*"; }
+# say TEXT: what is being done; where it fails for no reason that we know, that is all there is to tell.
+say() {
+  doing=$*
+  printf '%s\n' "$*"
+}
 # die REASON [HINT]
 die() {
   reason=$1 hint=${2:-}
@@ -59,7 +63,10 @@ finish() {
   set +e
   trap '' HUP INT TERM PIPE
   [ -z "$child" ] || { kill -TERM "$child" 2>/dev/null; wait "$child" 2>/dev/null; }
-  [ "$status" = 0 ] || reason=${reason:-"${failed:-it} failed"}
+  if [ "$status" != 0 ] && [ -z "$reason" ]; then
+    reason="it failed unexpectedly${doing:+, the last it said is: $doing}"
+    hint=${hint:-"why is above, if a program has said it${failed:+; for whoever mends the scripts: $failed}"}
+  fi
   cleanup "$status"
   case $status in
     0) ;;
@@ -80,7 +87,7 @@ careful() {
   exec 5>&1 6>&2 # a signal may come while the output goes elsewhere
   trap finish EXIT
   set -E
-  trap 'failed="line $LINENO: ${BASH_COMMAND%% *}"' ERR
+  trap 'failed="${BASH_SOURCE[0]##*/}, line $LINENO"' ERR
   # A lost terminal is none of our business; neither is one who no longer listens.
   trap 'reason="interrupted"; exit 130' INT TERM
   trap 'reason="interrupted: the terminal is gone"; exit 129' HUP PIPE

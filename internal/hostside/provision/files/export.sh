@@ -25,7 +25,10 @@ wanted=${1:-}
 # What a program says must not get into the tar.
 exec 3>&1 1>&2
 if [ $talk = yes ]; then
-  say() { printf '%s\n' "$*" >&3; }
+  say() {
+    doing=$*
+    printf '%s\n' "$*" >&3
+  }
 fi
 announce() { [ $talk = no ] || printf '%s\n' "$*" >&3; }
 [[ $(restic copy --help 2>&1) == *--from-repo* ]] || die "the restic of $(hostname) can't do it" "it has to be 0.14 or later: restic version"
