@@ -10,7 +10,7 @@ import (
 )
 
 // common is what the scripts on the server share.
-var common = filepath.Join("..", "..", "ansible", "roles", "backup", "files", "backup-common.sh")
+var common = filepath.Join("..", "..", "internal", "hostside", "provision", "files", "backup-common.sh")
 
 // failing runs a script of an instance's home that goes on as text says, and returns what it says on standard error.
 func failing(t *testing.T, text string) string {
