@@ -38,6 +38,15 @@ const usage = `usage: mrs-host COMMAND [-option=value …] [CONTAINER …]
   moment      waits until no job of the application runs within -lead, by the clock of the container
   quit        has the application in the containers end what it serves, and then itself
   restart     the same, after which the engine starts them again
+
+In the home of an instance that has backups, for its scripts:
+
+  backup      [timer|deploy|hand|init|repair]: see backup.sh. Exit status 75: the snapshot is good, but the
+              mirror has not got it. fetch: has the repository from the mirror; 69: no mirror has it
+  prune       [timer]: see prune.sh
+  record      NAME VALUE …: keeps what was done to the backups; a value is a text unless NAME ends in ":"
+  tell        TEXT: says it, and tells the team's Slack
+  damaged     FOLDER: prints which files of the repository in it are damaged
 `
 
 // options are those of all commands, so that a script can keep them in one list.
@@ -53,6 +62,12 @@ type options struct {
 }
 
 func main() {
+	scripts := map[string]func([]string) int{
+		"backup": backupScript, "prune": pruneScript, "record": recordScript, "tell": tellScript, "damaged": damagedScript,
+	}
+	if len(os.Args) > 1 && scripts[os.Args[1]] != nil {
+		os.Exit(scripts[os.Args[1]](os.Args[2:]))
+	}
 	// What a caller that is ending ignores, its children ignore too.
 	heed := slices.DeleteFunc([]os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}, signal.Ignored)
 	ctx, stop := context.WithCancel(context.Background())
