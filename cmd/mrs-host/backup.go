@@ -59,6 +59,9 @@ func backupScript(argv []string) int {
 			return 0, i.Repair(ctx)
 		case "fetch": // restore.sh, which has the lock
 			err := i.Fetch(ctx)
+			if err == backup.ErrNoMirror { // there is no more to say
+				return notThere, nil
+			}
 			if errors.Is(err, backup.ErrNoMirror) {
 				return 0, &backup.Failure{Reason: err.Error(), Status: notThere}
 			}

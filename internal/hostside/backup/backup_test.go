@@ -172,15 +172,14 @@ func TestAFileThatVanishesIsNoReasonForANightWithoutABackup(t *testing.T) {
 
 func TestASnapshotThatResticSaysItHasMadeHasToBeThere(t *testing.T) {
 	w := newWorld(t)
+	w.must(backUp)
 	err := w.run(0, "", func(ctx context.Context, i *Instance) error {
 		i.With = func(string) Repository { return lying{repository{w}} }
 		return i.Backup(ctx, "timer")
 	})
-	if err == nil || !strings.Contains(err.Error(), "which is not in the repository") {
-		t.Errorf("%v", err)
-	}
-	if len(w.there) != 0 {
-		t.Errorf("it was mirrored: %v", w.there)
+	if err == nil || !strings.Contains(err.Error(), "which is not in the repository") ||
+		slices.Contains(w.calls, "lftp put") {
+		t.Errorf("%v, %q", err, w.calls)
 	}
 }
 
@@ -326,6 +325,14 @@ func TestAFileThatTheDiskRefusesToReadIsRepairedToo(t *testing.T) {
 		if sum(string(content)) != name {
 			t.Errorf("%s was touched", name)
 		}
+	}
+	w.there[file] = "also damaged"
+	err = w.run(0, "", func(ctx context.Context, i *Instance) error { refused(i); return i.Repair(ctx) })
+	if err == nil || err.Error() != want {
+		t.Errorf("where the mirror's is damaged too: %v", err)
+	}
+	if text, _ := os.ReadFile(w.home("restic/" + file)); string(text) != "another" {
+		t.Errorf("it was replaced by %q", text)
 	}
 	w.there[file] = "data 1"
 	w.must(func(ctx context.Context, i *Instance) error { refused(i); return i.Repair(ctx) })
@@ -487,6 +494,37 @@ func TestDisksThatAreNotMountedAreKnown(t *testing.T) {
 	for folder, is := range want {
 		if got[folder] != is {
 			t.Errorf("%s: %v", folder, got[folder])
+		}
+	}
+}
+
+// A disk that forgets changes no time of a file: only whoever reads all of it sees that.
+func TestAPruneReadsAllOfItAndWhatItFindsNoBackupForgets(t *testing.T) {
+	w := newWorld(t)
+	w.must(backUp)
+	w.must(backUp)
+	w.keeps = 1
+	rotten := (mirrored{w}).all()[0]
+	forgets := func(do func(context.Context, *Instance) error) func(context.Context, *Instance) error {
+		return func(ctx context.Context, i *Instance) error {
+			i.Damaged = func(_ context.Context, _ string, names []string, _ *restic.Sum) (found []restic.Damage, err error) {
+				if slices.Contains(names, rotten) {
+					found = append(found, restic.Damage{File: rotten})
+				}
+				return found, nil
+			}
+			return do(ctx, i)
+		}
+	}
+	if err := w.run(0, "", forgets(backUp)); err != nil {
+		t.Errorf("a backup reads what is new: %v", err)
+	}
+	for _, do := range []func(context.Context, *Instance) error{prune, backUp} {
+		if err := w.run(0, "", forgets(do)); err == nil || !strings.Contains(err.Error(), "is damaged") {
+			t.Errorf("%v", err)
+		}
+		if slices.Contains(w.calls, "restic forget --prune") || slices.Contains(w.calls, "lftp put") {
+			t.Errorf("it called %q", w.calls)
 		}
 	}
 }
