@@ -161,7 +161,8 @@ func TestAFileThatVanishesIsNoReasonForANightWithoutABackup(t *testing.T) {
 	err := w.run(0, "", backUp)
 	f, ok := errors.AsType[*Failure](err)
 	if !ok || f.Status != 1 ||
-		f.Reason != "restic could not make a whole snapshot, in two attempts: 1 files could not be read (no such file or directory)" {
+		f.Reason != "restic could not make a whole snapshot, in two attempts: 1 files could not be read (no such file or "+
+			"directory)" {
 		t.Errorf("a second time: %v", err)
 	}
 	if len(w.snapshots) != 2 {
@@ -198,7 +199,8 @@ func TestAMirrorThatStallsIsNamedAndTheSnapshotIsGood(t *testing.T) {
 	})
 	f, ok := errors.AsType[*Failure](err)
 	if !ok || f.Status != NotMirrored || f.Hint != "check LFTP_DSN, then run "+w.home("backup.sh") ||
-		f.Reason != "the snapshot is good, but mirroring failed: the copy to the mirror stood still: nothing moved for 10 min, so it was ended" {
+		f.Reason != "the snapshot is good, but mirroring failed: the copy to the mirror stood still: nothing moved for 10 "+
+			"min, so it was ended" {
 		t.Errorf("%+v", f)
 	}
 	if len(w.trusted()) != 1 || !strings.Contains(last(w.ledger()), `"outcome": "not mirrored"`) {
@@ -228,14 +230,18 @@ func TestWhatIsNotThereIsNoBackup(t *testing.T) {
 		prepare func(*world)
 		want    string
 	}{
-		"folders": {func(w *world) { _ = os.RemoveAll(w.home("log")); _ = os.Remove(w.home("docker-compose.yml")) }, "/home/log is gone"},
+		"folders": {func(w *world) { _ = os.RemoveAll(w.home("log")); _ = os.Remove(w.home("docker-compose.yml")) },
+			"/home/log is gone"},
 		"a disk that is not mounted": {func(w *world) { _ = os.Remove(w.home("mrsattachments/1.pdf")) },
 			"mrsattachments is empty, and had 1 files at the last backup"},
-		"a restore that was cut short": {func(w *world) { w.write("home/.restore.swap", "") }, "a restore was cut short, and is to be undone first"},
-		"the repository":               {func(w *world) { _ = os.RemoveAll(w.home("restic")) }, "the repository REPOSITORY can't be opened"},
+		"a restore that was cut short": {func(w *world) { w.write("home/.restore.swap", "") },
+			"a restore was cut short, and is to be undone first"},
+		"the repository": {func(w *world) { _ = os.RemoveAll(w.home("restic")) },
+			"the repository REPOSITORY can't be opened"},
 		"another repository": {func(w *world) { w.write("home/.restic_id", "other\n\n") },
 			"REPOSITORY is not the repository that the backups of mrs-x are in"},
-		"two that were never checked": {func(w *world) { w.write("home/.backup.unchecked", "") }, "2 snapshots count as never checked, which can't be"},
+		"two that were never checked": {func(w *world) { w.write("home/.backup.unchecked", "") },
+			"2 snapshots count as never checked, which can't be"},
 	} {
 		w := newWorld(t)
 		w.must(backUp)
@@ -316,7 +322,8 @@ func TestAFileThatTheDiskRefusesToReadIsRepairedToo(t *testing.T) {
 	}
 	delete(w.there, file)
 	err := w.run(0, "", func(ctx context.Context, i *Instance) error { refused(i); return i.Repair(ctx) })
-	want := "0 files were repaired, and 1 are not whole on the mirror either, the first is " + file + ": it can't be read: input/output error"
+	want := "0 files were repaired, and 1 are not whole on the mirror either, the first is " + file +
+		": it can't be read: input/output error"
 	if err == nil || err.Error() != want {
 		t.Errorf("where the mirror has it not: %v", err)
 	}
@@ -474,7 +481,8 @@ func TestWhatIsFetchedAndDamagedIsNotTheRepository(t *testing.T) {
 }
 
 func TestSizesAreSaidAsNumfmtSaysThem(t *testing.T) {
-	for n, want := range map[int64]string{0: "0B", 999: "999B", 1023: "1023B", 1024: "1.0KiB", 1025: "1.1KiB", 10189: "10KiB", 10240: "10KiB", 10241: "11KiB", 1048575: "1.0MiB",
+	for n, want := range map[int64]string{0: "0B", 999: "999B", 1023: "1023B", 1024: "1.0KiB", 1025: "1.1KiB",
+		10189: "10KiB", 10240: "10KiB", 10241: "11KiB", 1048575: "1.0MiB",
 		1048576: "1.0MiB", 163200000: "156MiB", 1 << 40: "1.0TiB", -2048: "-2.0KiB"} {
 		if got := human(n); got != want {
 			t.Errorf("%d is %s, want %s", n, got, want)
@@ -484,7 +492,8 @@ func TestSizesAreSaidAsNumfmtSaysThem(t *testing.T) {
 
 func TestDisksThatAreNotMountedAreKnown(t *testing.T) {
 	got := mounts(
-		"# a comment\nUUID=1 / ext4 defaults 0 1\nUUID=2 /srv/back\\040ups ext4 defaults 0 2\nUUID=3 none swap sw 0 0\n/dev/x /mnt ext4\n",
+		"# a comment\nUUID=1 / ext4 defaults 0 1\nUUID=2 /srv/back\\040ups ext4 defaults 0 2\nUUID=3 none swap sw 0 "+
+			"0\n/dev/x /mnt ext4\n",
 		"22 1 0:21 / / rw - ext4 /dev/a rw\n23 22 0:22 / /mnt rw shared:1 - ext4 /dev/x rw\n",
 	)
 	want := map[string]bool{"/": true, "/srv/back ups": false, "/mnt": true}

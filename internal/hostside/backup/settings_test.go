@@ -29,15 +29,18 @@ SLACK=https://hooks.example.org/T0/B0/hush
 func TestSettingsAreReadAsAShellReadsThem(t *testing.T) {
 	got, err := ParseSettings(env)
 	want := Settings{
-		Name: "mrs-x", Repository: "rest:http://me:p a$s@host/", Account: []string{"AWS_ACCESS_KEY_ID=id", "AWS_SECRET_ACCESS_KEY=it's hush"},
-		Mirror: "ftp://mirror:hush-ftp@127.0.0.1", Database: "mrs", Role: "django", Slack: "https://hooks.example.org/T0/B0/hush",
+		Name: "mrs-x", Repository: "rest:http://me:p a$s@host/", Account: []string{"AWS_ACCESS_KEY_ID=id",
+			"AWS_SECRET_ACCESS_KEY=it's hush"},
+		Mirror: "ftp://mirror:hush-ftp@127.0.0.1", Database: "mrs", Role: "django",
+		Slack:    "https://hooks.example.org/T0/B0/hush",
 		KeepLast: 7, KeepDaily: 7, KeepWeekly: 5, KeepMonthly: 12, KeepYearly: 75,
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%v\ngot  %+v\nwant %+v", err, got, want)
 	}
 	for text, want := range map[string]string{
-		"": "", "plain": "plain", "'a b'": "a b", `"a \"b\" \$c \\ \d"`: `a "b" $c \ \d`, `a\ b`: "a b", `''`: "", `'a'b"c"`: "abc", "a#b": "a#b", `"a"'b'"c"`: "abc",
+		"": "", "plain": "plain", "'a b'": "a b", `"a \"b\" \$c \\ \d"`: `a "b" $c \ \d`, `a\ b`: "a b", `''`: "",
+		`'a'b"c"`: "abc", "a#b": "a#b", `"a"'b'"c"`: "abc",
 	} {
 		if got, rest, err := word(text + "\nNEXT=1"); got != want || rest != "NEXT=1" || err != nil {
 			t.Errorf("%s is %q, %q, %v", text, got, rest, err)
@@ -46,7 +49,8 @@ func TestSettingsAreReadAsAShellReadsThem(t *testing.T) {
 }
 
 func TestSettingsThatAreNotUnderstoodAreRefused(t *testing.T) {
-	for _, bad := range []string{"NAME=$(id)", "NAME=`id`", `NAME="$HOME"`, "NAME='open", `NAME="open`, "NAME=a b", "NAME=a;b", "no assignment", "1A=x", "NAME=a&", "NAME='../etc'", "NAME=--all",
+	for _, bad := range []string{"NAME=$(id)", "NAME=`id`", `NAME="$HOME"`, "NAME='open", `NAME="open`, "NAME=a b",
+		"NAME=a;b", "no assignment", "1A=x", "NAME=a&", "NAME='../etc'", "NAME=--all",
 		"KEEP_LAST=all", "KEEP_LAST=-1", "DB_NAME="} {
 		name, _, _ := strings.Cut(bad, "=")
 		var kept []string

@@ -70,7 +70,8 @@ func newWorld(t *testing.T) *world {
 		dump:      "people",
 		keeps:     100,
 	}
-	for _, name := range []string{"home/log", "home/mrsattachments", "home/postgres/dump", "home/restic/locks", "home/restic/data", "home/restic/index", "home/restic/keys", "home/restic/snapshots"} {
+	for _, name := range []string{"home/log", "home/mrsattachments", "home/postgres/dump", "home/restic/locks",
+		"home/restic/data", "home/restic/index", "home/restic/keys", "home/restic/snapshots"} {
 		if err := os.MkdirAll(filepath.Join(w.folder, name), 0o700); err != nil {
 			t.Fatal(err)
 		}

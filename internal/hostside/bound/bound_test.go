@@ -51,16 +51,22 @@ func TestABoundIsHitByWhatStandsStillAndNotByWhatMoves(t *testing.T) {
 		want  string                          // the error; empty: it ends by itself, after a day
 		after time.Duration
 	}{
-		{"a byte now and then is enough", Limit{Idle: 10 * time.Minute}, func(d time.Duration) int64 { return int64(d / (9 * time.Minute)) }, "", 24 * time.Hour},
+		{"a byte now and then is enough", Limit{Idle: 10 * time.Minute},
+			func(d time.Duration) int64 { return int64(d / (9 * time.Minute)) }, "", 24 * time.Hour},
 		{"nothing moves at all", Limit{Idle: 10 * time.Minute}, func(time.Duration) int64 { return 0 },
 			"it stood still: nothing moved for 10 min, so it was ended", 10 * time.Minute},
-		{"it stops after an hour", Limit{Idle: 10 * time.Minute}, func(d time.Duration) int64 { return int64(min(d, time.Hour)) },
+		{"it stops after an hour", Limit{Idle: 10 * time.Minute},
+			func(d time.Duration) int64 { return int64(min(d, time.Hour)) },
 			"it stood still: nothing moved for 10 min, so it was ended", 70 * time.Minute},
-		{"less than what counts", Limit{Idle: 10 * time.Minute, Least: 1000}, func(d time.Duration) int64 { return int64(d / time.Second) },
+		{"less than what counts", Limit{Idle: 10 * time.Minute, Least: 1000},
+			func(d time.Duration) int64 { return int64(d / time.Second) },
 			"it stood still: nothing moved for 10 min, so it was ended", 10 * time.Minute},
-		{"as much as counts", Limit{Idle: 10 * time.Minute, Least: 500}, func(d time.Duration) int64 { return int64(d / time.Second) }, "", 24 * time.Hour},
-		{"it takes too long", Limit{Total: 90 * time.Second}, nil, "it did not end within 90 s, and was ended", 90 * time.Second},
-		{"both bounds, and it moves", Limit{Total: time.Hour, Idle: time.Minute}, func(d time.Duration) int64 { return int64(d) },
+		{"as much as counts", Limit{Idle: 10 * time.Minute, Least: 500},
+			func(d time.Duration) int64 { return int64(d / time.Second) }, "", 24 * time.Hour},
+		{"it takes too long", Limit{Total: 90 * time.Second}, nil, "it did not end within 90 s, and was ended",
+			90 * time.Second},
+		{"both bounds, and it moves", Limit{Total: time.Hour, Idle: time.Minute},
+			func(d time.Duration) int64 { return int64(d) },
 			"it did not end within 60 min, and was ended", time.Hour},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -88,13 +88,15 @@ func TestADumpIsOneMomentAndHasItsNameOnceItIsWhole(t *testing.T) {
 	if !slices.ContainsFunc(s.ran, func(line string) bool {
 		return strings.HasPrefix(
 			line,
-			"pg_dump --username django --no-password --dbname mrs --format directory --snapshot 00000003-0000001B-1 --jobs 2 --compress 0 --file /dump/data.",
+			"pg_dump --username django --no-password --dbname mrs --format directory --snapshot 00000003-0000001B-1 --jobs 2 "+
+				"--compress 0 --file /dump/data.",
 		)
 	}) {
 		t.Errorf("it ran %q", s.ran)
 	}
 	for name, want := range map[string]string{
-		"settings.sql": "ALTER DATABASE mrs SET work_mem TO '7MB';\n", "tables.tsv": "public.a\t3\npublic.\"B\"\t4\n", "data/toc.dat": "PGDMP",
+		"settings.sql": "ALTER DATABASE mrs SET work_mem TO '7MB';\n", "tables.tsv": "public.a\t3\npublic.\"B\"\t4\n",
+		"data/toc.dat": "PGDMP",
 	} {
 		if got, err := os.ReadFile(filepath.Join(s.folder, name)); string(got) != want {
 			t.Errorf("%s is %q, %v", name, got, err)

@@ -57,7 +57,8 @@ func TestARunIsALineThatTheScriptsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	const want = `{"what": "half a li` + "\n" +
-		`{"time": "2026-11-29T23:00:05Z", "what": "backup", "cause": "hand", "outcome": "good", "snapshot": "9bee833a", "seconds": 7, "bytes": 4}` + "\n"
+		`{"time": "2026-11-29T23:00:05Z", "what": "backup", "cause": "hand", "outcome": "good", "snapshot": "9bee833a", ` +
+		`"seconds": 7, "bytes": 4}` + "\n"
 	if got := read(t, l.Log); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
@@ -68,8 +69,10 @@ func TestARunIsALineThatTheScriptsRead(t *testing.T) {
 
 func TestWhatTheMonitoringReads(t *testing.T) {
 	const (
-		good     = `{"time": "2026-11-29T23:00:05Z", "what": "backup", "outcome": "good", "seconds": 7, "bytes": 4, "added": 1, "repository_bytes": 9}` + "\n"
-		only     = `{"time": "2026-11-29T23:00:06Z", "what": "backup", "outcome": "not mirrored", "seconds": 8.5, "bytes": 5}` + "\n"
+		good = `{"time": "2026-11-29T23:00:05Z", "what": "backup", "outcome": "good", "seconds": 7, "bytes": 4, ` +
+			`"added": 1, "repository_bytes": 9}` + "\n"
+		only = `{"time": "2026-11-29T23:00:06Z", "what": "backup", "outcome": "not mirrored", "seconds": 8.5, ` +
+			`"bytes": 5}` + "\n"
 		failed   = `{"time": "2026-11-29T23:00:07Z", "what": "backup", "outcome": "failed", "reason": "x"}` + "\n"
 		drilled  = `{"time": "2026-11-29T23:00:08Z", "what": "drill", "outcome": "good", "seconds": 60}` + "\n"
 		pruned   = `{"time": "2026-11-29T23:00:09Z", "what": "prune", "outcome": "good", "seconds": 1}` + "\n"

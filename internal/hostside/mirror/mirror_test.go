@@ -43,22 +43,30 @@ func TestWhatLftpIsToldToDo(t *testing.T) {
 	}{
 		{"look", func(m Mirror) error { _, err := m.HasRepository(t.Context()); return err },
 			[]string{`mkdir -p -f "mrs-x/restic"`, `cls -1 "mrs-x/restic"`}},
-		{"config", func(m Mirror) error { _, err := m.Config(t.Context()); return err }, []string{`cat "mrs-x/restic/config"`}},
+		{"config", func(m Mirror) error { _, err := m.Config(t.Context()); return err },
+			[]string{`cat "mrs-x/restic/config"`}},
 		{"size", func(m Mirror) error { _, err := m.Size(t.Context()); return err }, []string{`du -bs "mrs-x/restic"`}},
 		{"some files, in their order", func(m Mirror) error {
 			return m.Put(t.Context(), `/home/x "y"/restic`, []string{"data/ab/abc", "snapshots/def"})
 		},
-			[]string{`put "/home/x \"y\"/restic/data/ab/abc" -o "mrs-x/restic/data/ab/abc"`, `put "/home/x \"y\"/restic/snapshots/def" -o "mrs-x/restic/snapshots/def"`}},
-		{"all, data first and what makes it a repository last", func(m Mirror) error { return m.Copy(t.Context(), "/r", true) },
+			[]string{`put "/home/x \"y\"/restic/data/ab/abc" -o "mrs-x/restic/data/ab/abc"`,
+				`put "/home/x \"y\"/restic/snapshots/def" -o "mrs-x/restic/snapshots/def"`}},
+		{"all, data first and what makes it a repository last", func(m Mirror) error {
+			return m.Copy(t.Context(), "/r",
+				true)
+		},
 			[]string{
-				`mirror --reverse ` + options + ` "/r/data" "mrs-x/restic/data"`, `mirror --reverse ` + options + ` "/r/keys" "mrs-x/restic/keys"`,
-				`mirror --reverse ` + options + ` "/r/index" "mrs-x/restic/index"`, `mirror --reverse ` + options + ` "/r/snapshots" "mrs-x/restic/snapshots"`,
+				`mirror --reverse ` + options + ` "/r/data" "mrs-x/restic/data"`, `mirror --reverse ` + options +
+					` "/r/keys" "mrs-x/restic/keys"`,
+				`mirror --reverse ` + options + ` "/r/index" "mrs-x/restic/index"`, `mirror --reverse ` + options +
+					` "/r/snapshots" "mrs-x/restic/snapshots"`,
 				`put "/r/config" -o "mrs-x/restic/config"`,
 			}},
 		{"deleting, what refers to others first", func(m Mirror) error { return m.Remove(t.Context(), "/r") },
 			[]string{
 				`mirror --reverse ` + options + ` --delete "/r/snapshots" "mrs-x/restic/snapshots"`,
-				`mirror --reverse ` + options + ` --delete "/r/index" "mrs-x/restic/index"`, `mirror --reverse ` + options + ` --delete "/r/data" "mrs-x/restic/data"`,
+				`mirror --reverse ` + options + ` --delete "/r/index" "mrs-x/restic/index"`, `mirror --reverse ` + options +
+					` --delete "/r/data" "mrs-x/restic/data"`,
 			}},
 		{"a file from there", func(m Mirror) error { return m.Get(t.Context(), "data/ab/abc", "/r/.repair.new") },
 			[]string{`get "mrs-x/restic/data/ab/abc" -o "/r/.repair.new"`}},
@@ -110,7 +118,8 @@ func TestNothingGetsOutOfAWord(t *testing.T) {
 }
 
 func TestWhatTheMirrorHoldsIsRead(t *testing.T) {
-	for said, want := range map[string]bool{"": false, "x/restic/config\nx/restic/data/\n": true, "config\n": true, "configuration\n": false, "data/\n": false} {
+	for said, want := range map[string]bool{"": false, "x/restic/config\nx/restic/data/\n": true, "config\n": true,
+		"configuration\n": false, "data/\n": false} {
 		if has, err := (Mirror{Address: dsn, Folder: "x/restic", Runner: &fake{out: said}}).HasRepository(t.Context()); has != want ||
 			err != nil {
 			t.Errorf("%q: %v, %v", said, has, err)
@@ -130,7 +139,8 @@ func TestAMirrorThatFailsSaysWhyAndNoSecret(t *testing.T) {
 		fake fake
 		want string
 	}{
-		{"it is down", fake{fails: true, errs: "one\nmkdir: Fatal error: max-retries exceeded (Connection refused)\n\n"}, "mkdir: Fatal error: max-retries exceeded (Connection refused)"},
+		{"it is down", fake{fails: true, errs: "one\nmkdir: Fatal error: max-retries exceeded (Connection refused)\n\n"},
+			"mkdir: Fatal error: max-retries exceeded (Connection refused)"},
 		{"with its address", fake{fails: true, errs: "cd: " + dsn + "/x: No such file\n"}, "cd: the mirror No such file"},
 		{"with its password", fake{fails: true, errs: "PASS hush-ftp is wrong\n"}, "PASS … is wrong"},
 		{"it stalls", fake{err: &bound.Exceeded{Name: "the copy to the mirror", Limit: moves}, errs: "something\n"},

@@ -43,7 +43,8 @@ const (
 
 func TestCommandLines(t *testing.T) {
 	policy := Policy{Path: "/home/x/docker-compose.yml", Last: 7, Daily: 7, Weekly: 5, Monthly: 12, Yearly: 75}
-	const keeps = " --path /home/x/docker-compose.yml --group-by  --keep-last 7 --keep-daily 7 --keep-weekly 5 --keep-monthly 12 --keep-yearly 75"
+	const keeps = " --path /home/x/docker-compose.yml --group-by  --keep-last 7 --keep-daily 7 --keep-weekly 5 " +
+		"--keep-monthly 12 --keep-yearly 75"
 	for want, run := range map[string]func(Repository) error{
 		"cat config":                      func(r Repository) error { _, err := r.ID(t.Context()); return err },
 		"init --quiet":                    func(r Repository) error { return r.Init(t.Context()) },
@@ -58,7 +59,8 @@ func TestCommandLines(t *testing.T) {
 		},
 		"forget --quiet --cleanup-cache --prune" + keeps: func(r Repository) error { return r.Prune(t.Context(), policy) },
 		"backup --json --host mrs-x --tag mrs-x --tag hand -- log /dump": func(r Repository) error {
-			_, err := r.Backup(t.Context(), Backup{Host: "mrs-x", Tags: []string{"mrs-x", "hand"}, Paths: []string{"log", "/dump"}}, nil)
+			_, err := r.Backup(t.Context(), Backup{Host: "mrs-x", Tags: []string{"mrs-x", "hand"}, Paths: []string{"log",
+				"/dump"}}, nil)
 			return err
 		},
 	} {
@@ -100,7 +102,8 @@ func TestNoPasswordIsSaid(t *testing.T) {
 		errs:   "\nFatal: unable to open repository at rest:http://me:hush@host/: http://me:hush@host/config refused\nmore\n",
 	}
 	_, err := r.ID(t.Context())
-	const want = "restic cat failed (exit status 1): Fatal: unable to open repository at rest:http://me:…@host/: http://me:…@host/config refused"
+	const want = "restic cat failed (exit status 1): Fatal: unable to open repository at rest:http://me:…@host/: " +
+		"http://me:…@host/config refused"
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
@@ -120,23 +123,33 @@ func TestWhatABackupSaysIsRead(t *testing.T) {
 		statusOf  int
 		remaining int64
 	}{
-		{name: "all is well", restic: fake{out: status + "no JSON\n" + summary}, made: Made{ID: "9bee833a", Bytes: 4, Files: 2, Added: 1045}, remaining: 3},
+		{name: "all is well", restic: fake{out: status + "no JSON\n" + summary}, made: Made{ID: "9bee833a", Bytes: 4,
+			Files: 2, Added: 1045}, remaining: 3},
 		{name: "a file has gone, before restic 0.16",
 			restic: fake{status: 3, out: summary, errs: `{"message_type":"error","error":{"Op":"lstat","Path":"/x/dupont.pdf","Err":2},"during":"archival","item":"/x/dupont.pdf"}` + "\n" +
 				`{"message_type":"error","error":{"Op":"read","Path":"/x/durand.pdf","Err":5},"during":"archival","item":"/x/durand.pdf"}` + "\nWarning: at least one source file could not be read\n"},
-			made: Made{ID: "9bee833a", Bytes: 4, Files: 2, Added: 1045}, err: "2 files could not be read (input/output error, no such file or directory)", statusOf: -1},
+			made: Made{ID: "9bee833a", Bytes: 4, Files: 2, Added: 1045},
+			err:  "2 files could not be read (input/output error, no such file or directory)", statusOf: -1},
 		{name: "a file has gone, since restic 0.16",
-			restic: fake{status: 3, out: summary, errs: `{"message_type":"error","error":{"message":"open /x/dupont.pdf: permission denied"},"during":"archival","item":"/x/dupont.pdf"}` + "\n"},
-			made:   Made{ID: "9bee833a", Bytes: 4, Files: 2, Added: 1045}, err: "1 files could not be read (permission denied)", statusOf: -1},
-		{name: "what is not known is not said", restic: fake{status: 3, errs: `{"message_type":"error","error":{"message":"dupont"},"item":"/x/dupont.pdf"}` + "\n"},
+			restic: fake{status: 3, out: summary, errs: `{"message_type":"error","error":{"message":"open /x/dupont.pdf: ` +
+				`permission denied"},"during":"archival","item":"/x/dupont.pdf"}` + "\n"},
+			made: Made{ID: "9bee833a", Bytes: 4, Files: 2, Added: 1045}, err: "1 files could not be read (permission denied)",
+			statusOf: -1},
+		{name: "what is not known is not said", restic: fake{status: 3,
+			errs: `{"message_type":"error","error":{"message":"dupont"},"item":"/x/dupont.pdf"}` + "\n"},
 			err: "1 files could not be read (for another reason)", statusOf: -1},
-		{name: "there is no room", restic: fake{status: 1, out: status, errs: `{"message_type":"error","error":{"Op":"open","Path":"/x/dupont.pdf","Err":2}}` + "\nFatal: unable to save snapshot: no space left on device\n"},
-			err: "restic backup failed (exit status 1): Fatal: unable to save snapshot: no space left on device", statusOf: 1, remaining: 3},
-		{name: "there is no room, since restic 0.17", restic: fake{status: 1, errs: `{"message_type":"exit_error","code":1,"message":"Fatal: no space left on device"}` + "\n"},
+		{name: "there is no room", restic: fake{status: 1, out: status,
+			errs: `{"message_type":"error","error":{"Op":"open","Path":"/x/dupont.pdf","Err":2}}` +
+				"\nFatal: unable to save snapshot: no space left on device\n"},
+			err: "restic backup failed (exit status 1): Fatal: unable to save snapshot: no space left on device", statusOf: 1,
+			remaining: 3},
+		{name: "there is no room, since restic 0.17", restic: fake{status: 1,
+			errs: `{"message_type":"exit_error","code":1,"message":"Fatal: no space left on device"}` + "\n"},
 			err: "restic backup failed (exit status 1): Fatal: no space left on device", statusOf: 1},
 		{name: "it stands still", restic: fake{err: &bound.Exceeded{Name: "restic backup", Limit: moves}},
 			err: "restic backup stood still: nothing moved for 15 min, so it was ended", statusOf: -1},
-		{name: "it does not say what it has made", restic: fake{out: status}, err: "restic backup does not say which snapshot it has made", statusOf: -1, remaining: 3},
+		{name: "it does not say what it has made", restic: fake{out: status},
+			err: "restic backup does not say which snapshot it has made", statusOf: -1, remaining: 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var seen Status

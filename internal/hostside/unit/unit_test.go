@@ -102,17 +102,22 @@ func TestAUnitIsBegunShownAndItsEndIsOurs(t *testing.T) {
 		said    string
 		match   string
 	}{
-		{name: "it ends well", fake: fake{states: []string{"activating", "deactivating", "inactive"}}, match: "_SYSTEMD_UNIT=mrs-x-backup.service"},
+		{name: "it ends well", fake: fake{states: []string{"activating", "deactivating", "inactive"}},
+			match: "_SYSTEMD_UNIT=mrs-x-backup.service"},
 		{name: "it fails", fake: fake{states: []string{"activating", "failed"}, status: "75", code: "1"}, status: 75},
 		{name: "it is killed", fake: fake{states: []string{"failed"}, status: "9", code: "2"}, status: 137},
 		{name: "how it failed can't be read", fake: fake{states: []string{"failed"}, status: "", code: "1"}, status: 1},
-		{name: "it is at work already", fake: fake{working: true, states: []string{"activating", "activating", "inactive"}}, said: "it is at work already: this is what it says",
+		{name: "it is at work already", fake: fake{working: true, states: []string{"activating", "activating", "inactive"}},
+			said:  "it is at work already: this is what it says",
 			match: "_SYSTEMD_INVOCATION_ID=run-0"},
-		{name: "Ctrl-C ends it", fake: fake{states: []string{"activating", "deactivating", "failed"}, status: "130", code: "1"}, signals: []os.Signal{os.Interrupt},
+		{name: "Ctrl-C ends it", fake: fake{states: []string{"activating", "deactivating", "failed"}, status: "130",
+			code: "1"}, signals: []os.Signal{os.Interrupt},
 			status: 130, stopped: 1, said: "ending it"},
-		{name: "Ctrl-C ends nobody else's", fake: fake{working: true, states: []string{"activating"}}, signals: []os.Signal{os.Interrupt}, status: 130,
+		{name: "Ctrl-C ends nobody else's", fake: fake{working: true, states: []string{"activating"}},
+			signals: []os.Signal{os.Interrupt}, status: 130,
 			said: "it is at work already: this is what it says"},
-		{name: "who goes away does not end it", fake: fake{states: []string{"activating"}}, signals: []os.Signal{syscall.SIGHUP}, status: 143},
+		{name: "who goes away does not end it", fake: fake{states: []string{"activating"}},
+			signals: []os.Signal{syscall.SIGHUP}, status: 143},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			status, handed, err, said := give(t, &c.fake, c.signals...)
