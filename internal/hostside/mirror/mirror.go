@@ -32,7 +32,10 @@ type Mirror struct {
 }
 
 // Bounds. A transfer may take as long as it takes: a first one is of hundreds of gigabytes.
-// By itself, lftp does not notice a server that takes a byte now and then.
+//
+// lftp tells itself, by xfer:timeout, whether a file comes further than it was: left to itself, it
+// begins a file anew, for ever, where a server takes some bytes and then no more. An lftp that does
+// not tell is ended by us.
 var (
 	asks  = bound.Time(10 * time.Minute)
 	moves = bound.Limit{Idle: 10 * time.Minute}
@@ -42,6 +45,7 @@ var (
 func (m Mirror) settings() []string {
 	lines := []string{
 		"set cmd:fail-exit yes", "set net:timeout 20", "set net:max-retries 2", "set net:reconnect-interval-base 2",
+		fmt.Sprintf("set xfer:timeout %d", int(moves.Idle.Seconds())),
 		"set xfer:use-temp-file yes", "set xfer:temp-file-name .in.*", "set xfer:clobber yes", "set sftp:auto-confirm no",
 	}
 	if m.Plain {
@@ -73,6 +77,9 @@ func (m Mirror) run(ctx context.Context, name string, limit bound.Limit, command
 	})
 	if err == nil {
 		return out.Bytes(), nil
+	}
+	if bound.Status(err) >= 0 && strings.Contains(said.String(), "no progress timeout") {
+		return nil, &bound.Exceeded{Name: name, Limit: moves}
 	}
 	if why := m.complaint(said.String()); why != "" && bound.Status(err) >= 0 {
 		return nil, errors.New(why)

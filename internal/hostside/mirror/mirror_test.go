@@ -143,6 +143,8 @@ func TestAMirrorThatFailsSaysWhyAndNoSecret(t *testing.T) {
 			"mkdir: Fatal error: max-retries exceeded (Connection refused)"},
 		{"with its address", fake{fails: true, errs: "cd: " + dsn + "/x: No such file\n"}, "cd: the mirror No such file"},
 		{"with its password", fake{fails: true, errs: "PASS hush-ftp is wrong\n"}, "PASS … is wrong"},
+		{"it takes some bytes and then no more", fake{fails: true, errs: "mirror: ab/abc: no progress timeout\n"},
+			"the copy to the mirror stood still: nothing moved for 10 min, so it was ended"},
 		{"it stalls", fake{err: &bound.Exceeded{Name: "the copy to the mirror", Limit: moves}, errs: "something\n"},
 			"the copy to the mirror stood still: nothing moved for 10 min, so it was ended"},
 	} {
