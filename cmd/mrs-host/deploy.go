@@ -99,7 +99,7 @@ func tell(d hostapi.Deploy, before <-chan struct{}, line string, say func(string
 			return
 		}
 		// Also of whoever is interrupted.
-		if err := slack.Tell(context.Background(), d.Slack, line+d.Change); err != nil {
+		if err := slack.Post(context.Background(), d.Slack, line+d.Change, 1); err != nil {
 			say(fmt.Sprintf("Slack did not take the message (%v): %s", err, line+d.Change))
 		}
 	}()

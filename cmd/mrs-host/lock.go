@@ -46,7 +46,7 @@ func unlock(ctx context.Context, o options) error {
 	return lock.Unlock(ctx, hostapi.Locks, project, h)
 }
 
-func record(_ context.Context, o options) error {
+func appendEntry(_ context.Context, o options) error {
 	project, _, err := o.ours()
 	if err != nil {
 		return err

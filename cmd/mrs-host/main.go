@@ -32,7 +32,7 @@ const usage = `usage: mrs-host COMMAND [-option=value …] [CONTAINER …]
   hold        holds the lock of -project for -holder until standard input ends, and ends then what works
               under it; with -within, holds off what works on it, once that has ended; exit status 75: somebody has it
   unlock      ends -holder, who has the lock of -project
-  record      appends the entry on standard input to the audit log of -project
+  audit       appends the entry on standard input to the audit log of -project
   deploy      carries out the request on standard input: what is to run replaces what runs
   answers     waits until the site answers as it has to, or the container that is named
   proves      proves that the container uses the database that is backed up
@@ -56,6 +56,15 @@ const usage = `usage: mrs-host COMMAND [-option=value …] [CONTAINER …]
               expire  removes those whose time has passed; what a timer runs
               extend  lets -project live longer, -by that much
               remove  removes -project: containers, volumes, images, folder
+
+In the home of an instance that has backups, for its scripts:
+
+  backup      [timer|deploy|hand|init|repair]: see backup.sh. Exit status 75: the snapshot is good, but the
+              mirror has not got it. fetch: has the repository from the mirror; 69: no mirror has it
+  prune       [timer]: see prune.sh
+  record      NAME VALUE …: keeps what was done to the backups; a value is a text unless NAME ends in ":"
+  tell        TEXT: says it, and tells the team's Slack
+  damaged     FOLDER: prints which files of the repository in it are damaged
 `
 
 // options are those of all commands, so that a script can keep them in one list.
@@ -73,6 +82,12 @@ type options struct {
 }
 
 func main() {
+	scripts := map[string]func([]string) int{
+		"backup": backupScript, "prune": pruneScript, "record": recordScript, "tell": tellScript, "damaged": damagedScript,
+	}
+	if len(os.Args) > 1 && scripts[os.Args[1]] != nil {
+		os.Exit(scripts[os.Args[1]](os.Args[2:]))
+	}
 	// What a caller that is ending ignores, its children ignore too.
 	heed := slices.DeleteFunc([]os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}, signal.Ignored)
 	ctx, stop := context.WithCancel(context.Background())
@@ -83,7 +98,7 @@ func main() {
 	commands := map[string]func(context.Context, options) error{
 		"answers": answers, "proves": proves, "developers": developers, "migrated": migrated, "quit": quit, "restart": restart, "moment": moment, "known": known,
 		"keeps": keeps, "takes": takes, "deploy": deploy,
-		"hold": hold, "unlock": unlock, "record": record,
+		"hold": hold, "unlock": unlock, "audit": appendEntry,
 	}
 	if len(os.Args) > 2 && groups[os.Args[1]] != nil {
 		if err := groups[os.Args[1]](ctx, os.Args[2], os.Args[3:]); err != nil {

@@ -28,7 +28,7 @@ func (s *Server) Record(e Entry) error {
 	if err != nil {
 		return err
 	}
-	_, err = text(s.ask(script.Echo(string(line)), "record"))
+	_, err = text(s.ask(script.Echo(string(line)), "audit"))
 	return err
 }
 

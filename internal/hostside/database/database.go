@@ -103,8 +103,13 @@ func Prove(ctx context.Context, app App, want Want) error {
 	return errors.New(instead(ctx, container, server, want, seen))
 }
 
-// connect opens a session of the server by its own socket, as root of the host.
 func connect(ctx context.Context, server docker.Container, role, database string) (*pgx.Conn, error) {
+	return OpenAs(ctx, server, role, database, "")
+}
+
+// OpenAs opens a session of the server by its own socket, as root of the host.
+// application is what PostgreSQL calls it; empty: nothing.
+func OpenAs(ctx context.Context, server docker.Container, role, database, application string) (*pgx.Conn, error) {
 	if server.PID == 0 {
 		return nil, fmt.Errorf("the PostgreSQL that is backed up, %s, does not run", server.Name)
 	}
@@ -119,6 +124,9 @@ func connect(ctx context.Context, server docker.Container, role, database string
 	}
 	config.Port, config.User, config.Database, config.Password = 5432, role, database, ""
 	config.TLSConfig, config.Fallbacks = nil, nil
+	if application != "" {
+		config.RuntimeParams["application_name"] = application
+	}
 	pg, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("the PostgreSQL that is backed up, %s, can't be asked: %w", server.Name, err)

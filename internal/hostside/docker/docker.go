@@ -34,8 +34,9 @@ type Container struct {
 	Image     string // its id
 	Named     string // the image, as the container's maker has called it
 	Env       map[string]string
-	Folders   []string     // of the host, which it has mounted; volumes too
-	Addresses []netip.Addr // in all of its networks
+	Folders   []string          // of the host, which it has mounted; volumes too
+	Mounts    map[string]string // the same, by where they are in the container
+	Addresses []netip.Addr      // in all of its networks
 	Labels    map[string]string
 	Status    string // created, running, restarting, exited …
 	ExitCode  int
@@ -103,7 +104,7 @@ func parse(out []byte) ([]Container, error) {
 		Image        string
 		Created      time.Time
 		RestartCount int
-		Mounts       []struct{ Source string }
+		Mounts       []struct{ Source, Destination string }
 		State        struct {
 			Running   bool
 			Status    string
@@ -140,6 +141,10 @@ func parse(out []byte) ([]Container, error) {
 		}
 		for _, m := range r.Mounts {
 			c.Folders = append(c.Folders, m.Source)
+			if c.Mounts == nil {
+				c.Mounts = map[string]string{}
+			}
+			c.Mounts[m.Destination] = m.Source
 		}
 		for _, name := range slices.Sorted(maps.Keys(r.NetworkSettings.Networks)) {
 			network := r.NetworkSettings.Networks[name]

@@ -5,10 +5,13 @@
 //     It is held for as long as the operator's connection lasts, by whoever holds
 //     it for them, and names the holder ([hostapi.Holder]).
 //  2. PROJECT.work, the worker's: who changes what runs, or its data. A deployment
-//     that lost its operator goes on to its own end under it. A backup shares it.
+//     that lost its operator goes on to its own end under it. A backup shares it
+//     ([Share]), and then takes a third one, the repository's, in the instance's home
+//     ([Repository]).
 //
-// Both are the kernel's (flock(2)): free once the holder is gone, however it went.
-// They are closed on exec, so that no child that stays behind holds them.
+// All are the kernel's (flock(2)): free once the holder is gone, however it went.
+// They are closed on exec, so that no child that stays behind holds them, but for
+// programs that are at work in the repository.
 //
 // Beside them are PROJECT.pid, the process that works, and PROJECT.waits, the one
 // that waits to: whoever ends the operator's lock ends these ([Hold]).

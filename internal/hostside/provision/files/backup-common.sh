@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2317
-# What backup.sh, restore.sh, prune.sh, drill.sh, export.sh, lend.sh and alert.sh share. They source it from the
-# instance's home.
+# What restore.sh, drill.sh, export.sh, lend.sh and alert.sh share. They source it from the instance's home.
+# backup.sh and prune.sh are mrs-host (internal/hostside/backup), which takes the same locks and knows the same files.
 #
 # Files in home, beside the scripts:
 #   .backup.env         settings, written by the deployment
@@ -9,7 +9,7 @@
 #                       has the name of its database, too
 #   .backup.unchecked   a backup is at work, or was killed: snapshots that are not in this list were not
 #                       checked, and are not to be trusted
-#   .backup.intact      the files of the repository that are known to be whole, as files prints them
+#   .backup.intact      the files of the repository that are known to be whole
 #   .mirrored           those that the mirror has
 #   .request.WHAT       what somebody has handed over to a unit of systemd
 #   .restore.swap       a restore is moving things, and how they are to be put back
@@ -39,9 +39,9 @@ if [ "$(id -u)" != 0 ]; then
 fi
 umask 077
 
-NAME='' RESTIC_REPOSITORY='' LFTP_DSN='' LFTP_PLAIN='' DB_NAME='' DB_USER='' MRS_HOST='' URL='' NAMES='' PAGE=/ BASICAUTH='' TIMEOUT='' SLACK=''
+NAME='' RESTIC_REPOSITORY='' DB_NAME='' DB_USER='' MRS_HOST='' URL='' NAMES='' PAGE=/ BASICAUTH='' TIMEOUT=''
 # shellcheck disable=SC2034 # restore.sh's
-JOBS=''
+JOBS='' LFTP_DSN=''
 # shellcheck source=/dev/null
 . ./.backup.env
 : "${NAME:?}" "${RESTIC_REPOSITORY:?}" "${DB_NAME:?}" "${DB_USER:?}" "${MRS_HOST:?}" "${URL:?}" "${TIMEOUT:?}"
@@ -94,84 +94,10 @@ careful() {
 }
 
 # record NAME VALUE …: keeps what was done, and tells the monitoring. A value is text, unless its name ends in ":".
-record() {
-  mkdir -p "${ledger%/*}" /var/lib/mrs-ops
-  chmod 0755 /var/lib/mrs-ops
-  python3 - "$NAME" "$ledger" "$([ -n "$LFTP_DSN" ] && echo 1)" "$@" <<'PYTHON'
-import calendar, json, os, sys, time
-name, ledger, mirror, *pairs = sys.argv[1:]
-entry = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
-for n, v in zip(pairs[::2], pairs[1::2]):
-    if v:
-        entry[n.rstrip(":")] = json.loads(v) if n.endswith(":") else v
-with open(ledger, "ab+") as f:
-    # After a line that the power cut short.
-    size = f.seek(0, 2)
-    f.seek(max(0, size - 1))
-    f.write((b"" if f.read(1) in (b"", b"\n") else b"\n") + json.dumps(entry).encode() + b"\n")
-    f.flush()
-    os.fsync(f.fileno())
-runs = []
-for line in open(ledger, errors="replace"):
-    try:
-        runs.append(json.loads(line))
-    except ValueError:
-        pass
-metrics = []
-def metric(n, v):
-    if v is not None:
-        metrics.append('mrs_%s{instance="%s"} %s\n' % (n, name, v))
-def last(what, *outcomes):
-    return next((r for r in reversed(runs) if r.get("what") == what and (not outcomes or r.get("outcome") in outcomes)), None)
-def epoch(run):
-    return calendar.timegm(time.strptime(run["time"], "%Y-%m-%dT%H:%M:%SZ"))
-for what in "backup", "drill":
-    run, good = last(what), last(what, "good", "not mirrored")
-    if run:
-        metric(what + "_good", int(run.get("outcome") in ("good", "not mirrored")))
-        # Where there never was a good one, it is too old for every alarm.
-        metric(what + "_last_good_timestamp_seconds", epoch(good) if good else 0)
-    if good:
-        metric(what + "_duration_seconds", good.get("seconds"))
-    if good and what == "backup":
-        metric("backup_mirrored", int(not mirror or good["outcome"] == "good"))
-        metric("backup_bytes", good.get("bytes"))
-        metric("backup_added_bytes", good.get("added"))
-        metric("backup_repository_bytes", good.get("repository_bytes"))
-path = "/var/lib/mrs-ops/%s.prom" % name
-with open(path + ".new", "w") as f:
-    os.fchmod(f.fileno(), 0o644)
-    f.write("".join(metrics))
-    f.flush()
-    os.fsync(f.fileno())
-os.rename(path + ".new", path)
-PYTHON
-}
+record() { "$MRS_HOST" record "$@"; }
 
-# last_known FACT: the number that the last run which has one has recorded; 0 if none has.
-last_known() {
-  [ -e "$ledger" ] || { echo 0; return; }
-  python3 -c '
-import json, sys
-last = 0
-for line in sys.stdin.buffer:
-    try:
-        last = json.loads(line).get(sys.argv[1], last)
-    except ValueError: # cut short by the power
-        pass
-print(last)' "$1" <"$ledger"
-}
-
-# tell TEXT: in the journal, and in the team's Slack if it listens. The address is a secret, so curl
-# reads it.
-tell() {
-  say "$1"
-  [ -n "$SLACK" ] || return 0
-  python3 -c 'import json, sys; print(json.dumps({"text": sys.argv[1]}))' "$1" |
-    curl --silent --show-error --fail --max-time 10 --retry 5 --retry-all-errors --retry-delay 2 \
-      --header 'Content-Type: application/json' --data @- --output /dev/null --config <(printf 'url = "%s"\n' "$SLACK") ||
-    { say "Slack did not take this message"; return 1; }
-}
+# tell TEXT: in the journal, and in the team's Slack if it listens.
+tell() { "$MRS_HOST" tell "$1"; }
 
 # --- one thing at a time
 
@@ -212,11 +138,11 @@ cut_short() {
   tell "$NAME on $(hostname): the $1 that began $since was cut short" || true
 }
 
-# hand_over UNIT join|refuse ARGUMENT…: has systemd run this script with the arguments, so that it
-# outlives this terminal; shows what it says, and ends as it does. One that is at work already is shown
-# instead, or refused. Where systemd does not run, or has no such unit, it returns.
+# hand_over UNIT refuse ARGUMENT…: has systemd run this script with the arguments, so that it outlives
+# this terminal; shows what it says, and ends as it does. One that is at work already is refused. Where
+# systemd does not run, or has no such unit, it returns.
 hand_over() {
-  local unit=$1.service other=$2 before invocation state seen mine since=() stopped=no n asking
+  local unit=$1.service before invocation state seen mine since=() stopped=no n asking
   shift 2
   [ -d /run/systemd/system ] && systemctl cat "$unit" >/dev/null 2>&1 || return 0
   trap - ERR
@@ -228,25 +154,22 @@ hand_over() {
   flock "$asking"
   before=$(systemctl show --property InvocationID --value "$unit")
   if [[ $(systemctl is-active "$unit") =~ ^(activating|deactivating)$ ]]; then
-    [ "$other" = join ] || { printf '%s: %s is at work already\nhint: journalctl --follow --unit %s\n' "${0##*/}" "$unit" "$unit" >&2; exit 1; }
-    say "it is at work already: this is what it says"
-    mine=("_SYSTEMD_INVOCATION_ID=$before")
-    trap 'exit 130' INT
-  else
-    printf '%s\n' "$@" >".request.$what"
-    systemctl reset-failed "$unit" 2>/dev/null || true
-    # From here on. Of one that ends at once, the journal knows the unit, but not always which run it was.
-    since=(--since "$(date '+%F %T.%6N')")
-    systemctl start --no-block "$unit"
-    for ((n = 0; n < 200; n++)); do
-      invocation=$(systemctl show --property InvocationID --value "$unit")
-      [ -z "$invocation" ] || [ "$invocation" = "$before" ] || break
-      sleep 0.05
-    done
-    mine=("_SYSTEMD_UNIT=$unit")
-    # Who hits Ctrl-C wants it to end; who goes away does not.
-    trap 'stopped=yes; say "ending it"; systemctl stop --no-block "$unit"' INT
+    printf '%s: %s is at work already\nhint: journalctl --follow --unit %s\n' "${0##*/}" "$unit" "$unit" >&2
+    exit 1
   fi
+  printf '%s\n' "$@" >".request.$what"
+  systemctl reset-failed "$unit" 2>/dev/null || true
+  # From here on. Of one that ends at once, the journal knows the unit, but not always which run it was.
+  since=(--since "$(date '+%F %T.%6N')")
+  systemctl start --no-block "$unit"
+  for ((n = 0; n < 200; n++)); do
+    invocation=$(systemctl show --property InvocationID --value "$unit")
+    [ -z "$invocation" ] || [ "$invocation" = "$before" ] || break
+    sleep 0.05
+  done
+  mine=("_SYSTEMD_UNIT=$unit")
+  # Who hits Ctrl-C wants it to end; who goes away does not.
+  trap 'stopped=yes; say "ending it"; systemctl stop --no-block "$unit"' INT
   exec {asking}>&-
   trap 'exit 143' TERM HUP PIPE
   while true; do
@@ -506,134 +429,22 @@ print(good[-1]["id"] if good else "")
   [ -n "$snapshot" ] || die "there is no such snapshot of $NAME" "restore.sh without argument lists them"
 }
 
-# files FOLDER: those of the repository in FOLDER, but config, and when each was last changed. They are sorted: what
-# others refer to first.
-files() { (cd "$1" && find data index keys snapshots -type f -printf '%p\t%C@\n') | LC_ALL=C sort; }
-# other_than LIST: the names of those on standard input that are not, as they are, in LIST; of all if there is no LIST.
-# Times are compared for being the same only: a clock may go back.
-other_than() { if [ -e "$1" ]; then LC_ALL=C comm -23 - "$1"; else cat; fi | cut -f1; }
-# damaged FOLDER: which files of the repository in FOLDER, named on standard input, are not what was written. restic
-# names each file by the SHA-256 of what is in it.
-damaged() {
-  cd "$1" && tr '\n' '\0' |
-    xargs --null --no-run-if-empty --max-args 32 --max-procs "$jobs" sha256sum |
-    awk '{ file = substr($0, 67); name = file; sub(/.*\//, "", name); if (name != $1) print file }'
-}
-# all_damaged FOLDER: which of all of them.
-all_damaged() { files "$1" | cut -f1 | damaged "$1"; }
-# measure: sets total, the bytes of the repository, and adds to the record what it takes of its disk.
-measure() {
-  local disk
-  total=$(size "$RESTIC_REPOSITORY")
-  read -r -a disk < <(df --output=avail,size --block-size=1 -- "$RESTIC_REPOSITORY" | tail -n 1)
-  facts+=(repository_bytes: "$total" disk_free: "${disk[0]}" disk_size: "${disk[1]}")
-}
-
-# intact [all]: makes sure that no file of the repository is damaged: none at all, or none that was
-# written since this was last made sure of.
-intact() {
-  local found
-  here || return 0
-  [ "${1:-}" != all ] || rm -f .backup.intact
-  files "$RESTIC_REPOSITORY" >.backup.intact.new
-  found=$(other_than .backup.intact <.backup.intact.new | damaged "$RESTIC_REPOSITORY")
-  if [ -n "$found" ]; then
-    rm -f .backup.intact.new
-    printf '%s\n' "$found" | sed 's#^#damaged: #'
-    die "the repository $(shown) is damaged: $(wc -l <<<"$found") of its files are not what was written, the first is $(head -n 1 <<<"$found"); nothing was mirrored" \
-      "$PWD/backup.sh repair takes them from the mirror; look at the disk: dmesg, smartctl"
-  fi
-  mv -f .backup.intact.new .backup.intact
-}
-
-# --- the mirror
-
-# ftp: runs lftp's commands on standard input at LFTP_DSN. The address holds a password, so it goes
-# by standard input too. Of a server with TLS the certificate is checked; one without is spoken to only
-# with LFTP_PLAIN. A file has its name there once it is whole.
-ftp() {
-  {
-    printf '%s\n' 'set cmd:fail-exit yes' 'set net:timeout 20' 'set net:max-retries 2' 'set net:reconnect-interval-base 2' \
-      'set xfer:use-temp-file yes' 'set xfer:temp-file-name .in.*' 'set xfer:clobber yes' 'set sftp:auto-confirm no'
-    if [ -n "$LFTP_PLAIN" ]; then
-      printf '%s\n' 'set ftp:ssl-allow no'
-    else
-      printf '%s\n' 'set ftp:ssl-force yes' 'set ftp:ssl-protect-data yes' 'set ftp:ssl-protect-list yes' 'set ssl:verify-certificate yes' 'set ssl:check-hostname yes'
-    fi
-    printf 'open "%s"\n' "$LFTP_DSN"
-    cat
-  } | lftp
-}
-# said FILE: the last thing that lftp complained of, without addresses.
-said() { grep . "$1" | tail -n 1 | sed 's#[a-z]*://[^ ]*#the mirror#g'; }
-
-# mirror keep|delete: copies the repository to LFTP_DSN: what is new since it last was, or, with delete,
-# all of it, and deletes there what is no longer here. A mirror of another repository is left alone.
-# Data first, then what refers to them, and deleted the other way round, so that whatever interrupts it,
-# what is there is a repository.
-mirror() {
-  local there folder file log=.mirror.log new=() full=yes at="$NAME/restic"
-  local all=(--reverse --parallel=4 --no-perms --no-umask --ignore-time)
-  [ -n "$LFTP_DSN" ] || return 0
-  here || { say "$(shown) is not a folder: not mirrored"; return 0; }
-  say "mirroring $RESTIC_REPOSITORY"
-  if ! there=$(printf '%s\n' "mkdir -p -f \"$at\"" "cls -1 \"$at\"" | ftp 2>"$log"); then
-    reason="the mirror can't be written to: $(said "$log")"
-    return 1
-  fi
-  if [[ $there == *config* ]] && ! ftp <<<"cat \"$at/config\"" 2>/dev/null | cmp --silent - "$RESTIC_REPOSITORY/config"; then
-    reason="the mirror holds another repository, which is left alone"
-    hint="if that is the one to go on with: move $RESTIC_REPOSITORY and $PWD/.restic_id away, then deploy; else move it away there, then run $PWD/${0##*/}"
-    return 1
-  fi
-  files "$RESTIC_REPOSITORY" >.mirrored.new || { reason="what is in $RESTIC_REPOSITORY can't be listed"; return 1; }
-  if [ "$1" = keep ] && [ -e .mirrored ] && [[ $there == *config* ]]; then
-    mapfile -t new < <(other_than .mirrored <.mirrored.new)
-    # Many go faster by all at once.
-    [ ${#new[@]} -gt 100 ] || full=no
-  fi
-  {
-    if [ $full = yes ]; then
-      for folder in data keys index snapshots; do echo "mirror ${all[*]} \"$RESTIC_REPOSITORY/$folder\" \"$at/$folder\""; done
-      [[ $there == *config* ]] || echo "put \"$RESTIC_REPOSITORY/config\" -o \"$at/config\""
-    else
-      for file in "${new[@]}"; do echo "put \"$RESTIC_REPOSITORY/$file\" -o \"$at/$file\""; done
-    fi
-    if [ "$1" = delete ]; then
-      for folder in snapshots index data; do echo "mirror ${all[*]} --delete \"$RESTIC_REPOSITORY/$folder\" \"$at/$folder\""; done
-    fi
-  } | ftp >/dev/null 2>"$log" && mv -f .mirrored.new .mirrored && return
-  reason="mirroring failed: $(said "$log")"
-  return 1
-}
+# all_damaged FOLDER: which files of the repository in FOLDER are not what was written, or can't be read.
+all_damaged() { "$MRS_HOST" damaged "$1"; }
 
 # fetch: has the repository from the mirror, if that holds one of NAME. Returns 1 where it holds none.
 fetch() {
-  local there to=$RESTIC_REPOSITORY.fetched bytes log=.mirror.log disk
-  [ -n "$LFTP_DSN" ] && here || return 1
-  there=$(printf '%s\n' "mkdir -p -f \"$NAME/restic\"" "cls -1 \"$NAME/restic\"" | ftp 2>"$log") ||
-    { reason="the mirror does not tell: $(said "$log")"; return 1; }
-  [[ $there == *config* ]] || return 1
-  # A disk that is to be there, and is not, is not written below.
-  while read -r disk; do
-    [[ $RESTIC_REPOSITORY/ != "${disk%/}"/* ]] || [ "$disk" = / ] || mountpoint --quiet "$disk" ||
-      die "the disk of $RESTIC_REPOSITORY is not mounted" "mount $disk"
-  done < <(findmnt --fstab --noheadings --output TARGET 2>/dev/null || true)
-  bytes=$(ftp <<<"du -bs \"$NAME/restic\"" 2>"$log" | awk '{ print $1 }') || true
-  mkdir -p "$to"
-  enough "$to" "$((${bytes:-0} - $(size "$to")))"
-  no_problems "df -h $to"
-  say "fetching the repository from the mirror: $(human "$bytes")"
-  how_far() { say "fetched $(far "$(size "$to")" "${bytes:-0}")"; }
-  # What an earlier attempt has fetched is not fetched again.
-  get() { ftp <<<"mirror --parallel=4 --no-perms --no-umask --ignore-time \"$NAME/restic\" \"$to\""; }
-  run how_far get 2>"$log" || die "the repository can't be fetched from the mirror: $(said "$log")" "once more: $PWD/restore.sh latest goes on where it ended"
-  mkdir -p "$to"/{locks,data,index,keys,snapshots}
-  [ -z "$(all_damaged "$to")" ] || die "what the mirror holds is damaged, and is in $to"
-  if [ -e "$RESTIC_REPOSITORY" ]; then
-    mv -- "$RESTIC_REPOSITORY" "$RESTIC_REPOSITORY.$(date -u +%Y%m%dT%H%M%SZ)"
-  fi
-  mv -- "$to" "$RESTIC_REPOSITORY"
+  local complaints status=0
+  complaints=$(mktemp)
+  run true "$MRS_HOST" backup fetch 2>"$complaints" || status=$?
+  reason=$(sed -nE 's/^[a-z]+\.sh: //p' "$complaints")
+  hint=$(sed -n 's/^hint: //p' "$complaints")
+  rm -f "$complaints"
+  case $status in
+    0) return 0 ;;
+    69) return 1 ;;
+    *) die "$reason" "$hint" ;;
+  esac
 }
 
 # --- a snapshot's data, brought back

@@ -1,0 +1,273 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/betagouv/mrs-ops/internal/hostapi"
+	"github.com/betagouv/mrs-ops/internal/hostside/backup"
+	"github.com/betagouv/mrs-ops/internal/hostside/bound"
+	"github.com/betagouv/mrs-ops/internal/hostside/compose"
+	"github.com/betagouv/mrs-ops/internal/hostside/ledger"
+	"github.com/betagouv/mrs-ops/internal/hostside/mirror"
+	"github.com/betagouv/mrs-ops/internal/hostside/restic"
+	"github.com/betagouv/mrs-ops/internal/hostside/slack"
+	"github.com/betagouv/mrs-ops/internal/hostside/unit"
+)
+
+// often is how often what takes long says how far it is.
+const often = 10 * time.Second
+
+// backupScript is backup.sh: the working directory is the instance's home.
+func backupScript(argv []string) int {
+	cause := "hand"
+	if len(argv) > 0 {
+		cause = argv[0]
+	}
+	return script("backup", func(ctx context.Context, i *backup.Instance, signals <-chan os.Signal) (int, error) {
+		switch cause {
+		case "timer":
+			// Who has handed over has said why.
+			return 0, i.Backup(ctx, requested(i, "backup", cause))
+		case "deploy":
+			return 0, i.Backup(ctx, cause)
+		case "hand":
+			if status, handed, err := handOver(i, "backup", signals); handed || err != nil {
+				return status, err
+			}
+			return 0, i.Backup(ctx, cause)
+		case "init":
+			password, err := bufio.NewReader(os.Stdin).ReadString('\n')
+			if err != nil && !errors.Is(err, io.EOF) {
+				return 0, err
+			}
+			if password = strings.TrimSuffix(password, "\n"); password == "" {
+				return 0, errors.New("the password is read from standard input, which has none")
+			}
+			return 0, i.Init(ctx, password)
+		case "repair":
+			return 0, i.Repair(ctx)
+		case "fetch": // restore.sh, which has the lock
+			err := i.Fetch(ctx)
+			if err == backup.ErrNoMirror { // there is no more to say
+				return notThere, nil
+			}
+			if errors.Is(err, backup.ErrNoMirror) {
+				return 0, &backup.Failure{Reason: err.Error(), Status: notThere}
+			}
+			return 0, err
+		default:
+			return 0, &backup.Failure{
+				Reason: "unknown cause: " + cause,
+				Hint:   "timer, deploy or hand; or init, or repair",
+				Status: 1,
+			}
+		}
+	})
+}
+
+// notThere is the exit status of fetch where no mirror has the repository (EX_UNAVAILABLE).
+const notThere = 69
+
+// recordScript keeps what a script has done, and tells the monitoring: NAME VALUE …; a value is a
+// text, unless its name ends in ":".
+func recordScript(argv []string) int {
+	return script("record", func(_ context.Context, i *backup.Instance, _ <-chan os.Signal) (int, error) {
+		entry, err := ledger.Pairs(argv)
+		if err != nil {
+			return 0, err
+		}
+		return 0, i.Ledger.Record(time.Now(), entry)
+	})
+}
+
+// tellScript says a text, and tells it the team.
+func tellScript(argv []string) int {
+	return script("tell", func(ctx context.Context, i *backup.Instance, _ <-chan os.Signal) (int, error) {
+		text := strings.Join(argv, " ")
+		i.Say(text)
+		if err := i.Tell(ctx, text); err != nil {
+			i.Say("Slack did not take this message: " + err.Error())
+			return 1, nil
+		}
+		return 0, nil
+	})
+}
+
+// damagedScript prints which files of a repository in a folder are not what was written, or
+// can't be read: they are known by their sums, so it needs no password.
+func damagedScript(argv []string) int {
+	return script("damaged", func(ctx context.Context, _ *backup.Instance, _ <-chan os.Signal) (int, error) {
+		if len(argv) != 1 {
+			return 0, errors.New("name one folder")
+		}
+		list, err := restic.List(argv[0])
+		if err != nil {
+			return 0, err
+		}
+		found, err := restic.Damaged(ctx, argv[0], list.Names(), nil)
+		for _, d := range found {
+			fmt.Println(d)
+		}
+		return 0, err
+	})
+}
+
+// pruneScript is prune.sh.
+func pruneScript(argv []string) int {
+	return script("prune", func(ctx context.Context, i *backup.Instance, signals <-chan os.Signal) (int, error) {
+		if len(argv) > 0 && argv[0] == "timer" {
+			return 0, i.Prune(ctx, requested(i, "prune", "timer"))
+		}
+		if status, handed, err := handOver(i, "prune", signals); handed || err != nil {
+			return status, err
+		}
+		return 0, i.Prune(ctx, "hand")
+	})
+}
+
+// script does something for the instance whose home is the working directory, heeds signals as
+// the scripts do, and says how it failed in their words: NAME.sh: REASON, and a hint.
+func script(name string, do func(context.Context, *backup.Instance, <-chan os.Signal) (int, error)) int {
+	syscall.Umask(0o077)
+	ctx, end := context.WithCancelCause(context.Background())
+	defer end(nil)
+	signals := make(chan os.Signal, 16)
+	// What a caller that is ending ignores is ignored here too. Nobody listens any more
+	// (SIGPIPE): that ends it as a lost terminal does, and not in the middle of a line.
+	heed := slices.DeleteFunc([]os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE}, signal.Ignored)
+	heard := make(chan os.Signal, 16)
+	if len(heed) > 0 {
+		signal.Notify(heard, heed...)
+	}
+	go func() {
+		for s := range heard {
+			select {
+			case signals <- s:
+			default:
+			}
+			switch s {
+			case syscall.SIGHUP, syscall.SIGPIPE:
+				end(&backup.Interrupted{Reason: "interrupted: the terminal is gone", Status: 128 + int(syscall.SIGHUP)})
+			default:
+				end(&backup.Interrupted{Reason: "interrupted", Status: 128 + int(syscall.SIGINT)})
+			}
+		}
+	}()
+	i, err := thisInstance()
+	var status int
+	if err == nil {
+		status, err = do(ctx, i, signals)
+	}
+	if err == nil {
+		return status
+	}
+	failure, ok := errors.AsType[*backup.Failure](err)
+	if !ok {
+		reason, hint, _ := strings.Cut(err.Error(), "\nhint: ")
+		failure = &backup.Failure{Reason: reason, Hint: hint, Status: 1}
+	}
+	fmt.Fprintf(os.Stderr, "%s.sh: %s\n", name, strings.ReplaceAll(failure.Reason, "\n", "; "))
+	if failure.Hint != "" {
+		fmt.Fprintf(os.Stderr, "hint: %s\n", failure.Hint)
+	}
+	return failure.Status
+}
+
+// thisInstance is the one whose home is the working directory.
+func thisInstance() (*backup.Instance, error) {
+	if os.Geteuid() != 0 {
+		return nil, errors.New("must run as root\nhint: sudo")
+	}
+	home, err := os.Getwd()
+	if err == nil {
+		home, err = filepath.EvalSymlinks(home)
+	}
+	if err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(".backup.env")
+	if err != nil {
+		return nil, fmt.Errorf(
+			"the settings of the backups can't be read: %w\nhint: run it in the instance's home; or deploy the instance",
+			err,
+		)
+	}
+	settings, err := backup.ParseSettings(string(text))
+	if err != nil {
+		return nil, err
+	}
+	system, others := &bound.System{}, &bound.System{}
+	say := func(line string) { fmt.Println(line) }
+	host, _ := os.Hostname()
+	i := &backup.Instance{
+		Settings: settings, Home: home, Locks: hostapi.Locks, Every: often, Say: say, Server: host,
+		With: func(password string) backup.Repository {
+			return restic.Repository{
+				Location:     settings.Repository,
+				PasswordFile: password,
+				Folder:       home,
+				Env:          settings.Account,
+				Runner:       system,
+			}
+		},
+		Stack: &backup.Running{
+			Project: compose.Project{Name: settings.Name, Folder: home}, Database: settings.Database, Role: settings.Role,
+			Runner: others, Say: say, Free: backup.Free,
+		},
+		Ledger: ledger.Ledger{
+			Project: settings.Name, Mirrored: settings.Mirror != "",
+			Log:     filepath.Join(hostapi.Logs, settings.Name+".backups.log"),
+			Metrics: filepath.Join("/var/lib/mrs-ops", settings.Name+".prom"),
+		},
+		Tell: func(ctx context.Context, text string) error {
+			if settings.Slack == "" {
+				return nil
+			}
+			return slack.Post(ctx, settings.Slack, text, 6)
+		},
+		Hold: func(f *os.File) { system.Holds = append(system.Holds, f) },
+		Free: backup.Free, Mounts: backup.Mounts, Damaged: restic.Damaged,
+	}
+	if settings.Mirror != "" {
+		i.Mirror = mirror.Mirror{
+			Address: settings.Mirror,
+			Plain:   settings.Plain,
+			Folder:  settings.Name + "/restic",
+			Runner:  system,
+		}
+	}
+	return i, nil
+}
+
+// handOver has systemd run it, so that it outlives this terminal, and shows what it says;
+// handed false: systemd does not run here, or has no such unit.
+func handOver(i *backup.Instance, what string, signals <-chan os.Signal) (status int, handed bool, err error) {
+	order := unit.Order{
+		Unit:    i.Name + "-" + what,
+		Request: filepath.Join(i.Home, ".request."+what), Lock: filepath.Join(i.Home, ".request.lock"),
+		Argument: "hand", Say: i.Say, Out: os.Stdout,
+	}
+	return order.Give(context.Background(), unit.System{Runner: &bound.System{}}, signals)
+}
+
+// requested is what was handed over to this run; else, what has begun it.
+func requested(i *backup.Instance, what, cause string) string {
+	path := filepath.Join(i.Home, ".request."+what)
+	text, err := os.ReadFile(path)
+	_ = os.Remove(path)
+	if handed := strings.TrimSpace(string(text)); err == nil && handed == "hand" {
+		return handed
+	}
+	return cause
+}

@@ -1,0 +1,620 @@
+// Package backup backs up an instance: a dump of its database, then one restic snapshot of
+// docker-compose.yml, log, mrsattachments and the dump, then the mirror. It makes and opens the
+// repository, repairs it from the mirror, and applies the retention policy.
+//
+// In the instance's home, beside what it backs up:
+//
+//	.backup.env         settings, written by the deployment ([Settings])
+//	.restic_password    the repository's password; .restic_id: its id, and the sum of its config
+//	.running.WHAT       WHAT is at work, since its time; one that nobody has a lock for was killed
+//	.backup.unchecked   a backup is at work, or was killed: snapshots that are not in this list were
+//	                    not checked, and are not to be trusted
+//	.backup.intact      the files of the repository that are known to be whole ([restic.Files])
+//	.mirrored           those that the mirror has
+//	.request.WHAT       what somebody has handed over to a unit of systemd
+//	.restore.swap       a restore is moving things: nothing is read or changed meanwhile
+//
+// restore.sh, drill.sh, export.sh and lend.sh beside them read and write these too, and take
+// the same locks. The package must not know how a snapshot is restored.
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/betagouv/mrs-ops/internal/hostside/bound"
+	"github.com/betagouv/mrs-ops/internal/hostside/dump"
+	"github.com/betagouv/mrs-ops/internal/hostside/durable"
+	"github.com/betagouv/mrs-ops/internal/hostside/ledger"
+	"github.com/betagouv/mrs-ops/internal/hostside/lock"
+	"github.com/betagouv/mrs-ops/internal/hostside/restic"
+)
+
+// Repository is the restic repository of an instance ([restic.Repository]).
+type Repository interface {
+	Here() bool
+	Shown() string
+	ID(ctx context.Context) (string, error)
+	Init(ctx context.Context) error
+	Unlock(ctx context.Context) error
+	Snapshots(ctx context.Context) ([]restic.Snapshot, error)
+	IDs(ctx context.Context) ([]string, error)
+	Backup(ctx context.Context, b restic.Backup, progress func(restic.Status)) (restic.Made, error)
+	Check(ctx context.Context, subset string) error
+	Forget(ctx context.Context, ids ...string) error
+	Removes(ctx context.Context, p restic.Policy) ([]string, error)
+	Prune(ctx context.Context, p restic.Policy) error
+}
+
+// Mirror is another place for the repository ([mirror.Mirror]).
+type Mirror interface {
+	HasRepository(ctx context.Context) (bool, error)
+	Config(ctx context.Context) ([]byte, error)
+	Put(ctx context.Context, repository string, files []string) error
+	Copy(ctx context.Context, repository string, config bool) error
+	Remove(ctx context.Context, repository string) error
+	Get(ctx context.Context, file, to string) error
+	Size(ctx context.Context) (int64, error)
+	Fetch(ctx context.Context, to string) error
+}
+
+// Stack is what runs of the instance.
+type Stack interface {
+	// Ready waits for PostgreSQL. Where it does not come, the error says why.
+	Ready(ctx context.Context) error
+	// DumpFolder is the folder of the host that PostgreSQL has as /dump.
+	DumpFolder(ctx context.Context) (string, error)
+	// EndOurs ends what a run that was killed has left at work in the database.
+	EndOurs(ctx context.Context) error
+	// Leftovers removes what else runs that were killed have left: trials, and databases beside
+	// the live one. lent says whether those that were lent go too.
+	Leftovers(ctx context.Context, lent bool) error
+	// Dump dumps the database into a folder, which is /dump to PostgreSQL.
+	Dump(ctx context.Context, o dump.Options) (dump.Made, error)
+	// Commit is that of the application that runs; empty: it does not tell.
+	Commit(ctx context.Context) string
+}
+
+// Instance is one whose backups are made.
+type Instance struct {
+	Settings
+	Home  string
+	Locks string // the folder of the worker's lock
+	// With is the repository, opened with the password in a file.
+	With   func(passwordFile string) Repository
+	Mirror Mirror // nil: there is none
+	Stack  Stack
+	Ledger ledger.Ledger
+	Say    func(string)
+	Tell   func(ctx context.Context, text string) error // the team
+	// Hold has all restics and lftps from now on hold a lock too, so that it is not free as
+	// long as one runs.
+	Hold func(*os.File)
+	// Free is how many bytes a file system has left, and how many in all.
+	Free func(path string) (free, size int64, err error)
+	// Mounts are the folders that are to be disks of their own (fstab(5)), and whether each is.
+	Mounts func() map[string]bool
+	// Damaged is [restic.Damaged].
+	Damaged func(ctx context.Context, folder string, names []string, read *restic.Sum) ([]restic.Damage, error)
+	// Server is the name of this host.
+	Server string
+	Every  time.Duration // how often it says how far it is
+}
+
+// Failure is why something was not done, for people.
+type Failure struct {
+	Reason string
+	Hint   string // what to do; may be empty
+	Status int    // exit status
+}
+
+// Error is the reason alone.
+func (f *Failure) Error() string { return f.Reason }
+
+// NotMirrored is the exit status where the snapshot is good, but the mirror has not got it
+// (EX_TEMPFAIL).
+const NotMirrored = 75
+
+// Interrupted is the cause of a context that a signal has ended.
+type Interrupted struct {
+	Reason string
+	Status int // as a shell has it
+}
+
+func (i *Interrupted) Error() string { return i.Reason }
+
+// die is a failure with a hint.
+func die(hint, format string, args ...any) error {
+	return &Failure{Reason: fmt.Sprintf(format, args...), Hint: hint, Status: 1}
+}
+
+// run is a backup, or a prune, that is at work.
+type run struct {
+	*Instance
+	what, cause string
+	began       time.Time
+	repository  Repository
+	counted     bool
+	snapshot    string
+	facts       ledger.Entry
+}
+
+// begin has everything ready but the locks.
+func (i *Instance) begin(what, cause string) *run {
+	return &run{Instance: i, what: what, cause: cause, began: time.Now(), repository: i.With(i.path(".restic_password"))}
+}
+
+func (i *Instance) path(name string) string { return filepath.Join(i.Home, name) }
+
+// script is the name by which people know the run.
+func (r *run) script() string { return filepath.Join(r.Home, r.what+".sh") }
+
+// took locks the repository, and writes down that it is at work.
+func (r *run) takes(ctx context.Context) (release func(), err error) {
+	held, err := r.lockRepository(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.counts(ctx); err != nil {
+		held.Close()
+		return nil, err
+	}
+	return held.Close, nil
+}
+
+func (i *Instance) lockRepository(ctx context.Context) (*lock.File, error) {
+	held, err := lock.Repository(ctx, i.Home, i.Name, i.Say)
+	if err != nil {
+		return nil, err
+	}
+	i.Hold(held.File())
+	return held, nil
+}
+
+// counts writes down that the run is one that is written down. The lock must be held.
+func (r *run) counts(ctx context.Context) error {
+	if err := r.cutShort(ctx); err != nil {
+		return err
+	}
+	// Else nobody would ever hear of a run that the power cut short.
+	if err := durable.Write(r.running(), fmt.Appendf(nil, "%d\n", r.began.Unix()), 0o600); err != nil {
+		return err
+	}
+	r.counted = true
+	return nil
+}
+
+func (r *run) running() string { return r.path(".running." + r.what) }
+
+// cutShort writes down, and tells, that the last run was killed, if it was.
+func (r *run) cutShort(ctx context.Context) error {
+	text, err := os.ReadFile(r.running())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	since := "some time ago"
+	first, _, _ := strings.Cut(string(text), "\n")
+	if epoch, e := strconv.ParseInt(first, 10, 64); err == nil && e == nil {
+		since = time.Unix(epoch, 0).UTC().Format("2006-01-02 15:04 UTC")
+	}
+	cut := ledger.Entry{
+		{Name: "what", Value: r.what},
+		{Name: "outcome", Value: ledger.Failed}, {Name: "reason", Value: "killed, or the power went"},
+	}
+	if err := r.Ledger.Record(time.Now(), cut); err != nil {
+		return err
+	}
+	if err := durable.Remove(r.running()); err != nil {
+		return err
+	}
+	r.tell(ctx, fmt.Sprintf("%s on %s: the %s that began %s was cut short", r.Name, r.Server, r.what, since))
+	return nil
+}
+
+// tell tells in the journal, and the team.
+func (i *Instance) tell(ctx context.Context, text string) {
+	i.Say(text)
+	if err := i.Tell(ctx, text); err != nil {
+		i.Say("Slack did not take this message: " + err.Error())
+	}
+}
+
+// ends writes down what came of the run, and returns why it is not good.
+func (r *run) ends(ctx context.Context, err error) error {
+	failure := explain(ctx, err)
+	outcome, reason := ledger.Good, ""
+	if failure != nil {
+		outcome, reason = ledger.Failed, failure.Reason
+		if failure.Status == NotMirrored {
+			outcome = ledger.NotMirrored
+		}
+	}
+	if r.counted {
+		entry := ledger.Entry{
+			{Name: "what", Value: r.what}, {Name: "cause", Value: r.cause},
+			{Name: "outcome", Value: outcome}, {Name: "reason", Value: reason},
+			{Name: "snapshot", Value: short(r.snapshot)}, {Name: "seconds", Value: int(time.Since(r.began).Seconds())},
+		}
+		e := r.Ledger.Record(time.Now(), append(entry, r.facts...))
+		if e == nil {
+			e = durable.Remove(r.running())
+		}
+		if e != nil && failure != nil {
+			r.Say("what came of it can't be written down: " + e.Error())
+		} else if e != nil {
+			reason := "it is done, but can't be written down: " + e.Error()
+			failure = &Failure{Reason: reason, Hint: "df -h /var/log /var/lib", Status: 1}
+		}
+	}
+	if failure == nil {
+		return nil
+	}
+	return failure
+}
+
+// explain has an error as people are told of it.
+func explain(ctx context.Context, err error) *Failure {
+	if err == nil {
+		return nil
+	}
+	if i, ok := errors.AsType[*Interrupted](context.Cause(ctx)); ok && ctx.Err() != nil {
+		return &Failure{Reason: i.Reason, Status: i.Status}
+	}
+	if f, ok := errors.AsType[*Failure](err); ok {
+		return f
+	}
+	if s, ok := errors.AsType[*lock.Stuck](err); ok {
+		return &Failure{Reason: s.Error(), Hint: s.Hint(), Status: 1}
+	}
+	reason, hint, _ := strings.Cut(err.Error(), "\nhint: ")
+	return &Failure{Reason: strings.ReplaceAll(reason, "\n", "; "), Hint: hint, Status: 1}
+}
+
+func short(id string) string { return id[:min(8, len(id))] }
+
+// Backup backs up the instance. cause is timer, deploy or hand; a deployment has the
+// instance's lock already. The error is *[Failure]; its status is [NotMirrored] where the
+// snapshot is good.
+func (i *Instance) Backup(ctx context.Context, cause string) error {
+	r := i.begin("backup", cause)
+	return r.ends(ctx, r.backup(ctx))
+}
+
+func (r *run) backup(ctx context.Context) error {
+	if r.cause != "deploy" {
+		shared, err := lock.Share(ctx, r.Locks, r.Name, r.Say)
+		if err != nil {
+			return err
+		}
+		defer shared.Close()
+		r.Hold(shared.File())
+	}
+	release, err := r.takes(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := r.source(); err != nil {
+		return err
+	}
+	if err := r.open(ctx); err != nil {
+		return err
+	}
+	if err := r.Stack.Ready(ctx); err != nil {
+		return err
+	}
+	folder, err := r.Stack.DumpFolder(ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.leftovers(ctx, folder); err != nil {
+		return err
+	}
+	defer r.tidy(ctx, folder)
+	if err := r.dump(ctx, folder); err != nil {
+		return err
+	}
+	if err := r.makeSnapshot(ctx, folder); err != nil {
+		return err
+	}
+	if err := r.mirror(ctx, false); err != nil {
+		return err
+	}
+	r.Say(r.Name + " is backed up")
+	return nil
+}
+
+// source makes sure that what is backed up is there.
+func (r *run) source() error {
+	var problems []string
+	for _, name := range []string{"docker-compose.yml", "log", "mrsattachments"} {
+		if _, err := os.Stat(r.path(name)); err != nil {
+			problems = append(problems, r.path(name)+" is gone: a snapshot without it would not be one")
+		}
+	}
+	if _, err := os.Stat(r.path(".restore.swap")); err == nil {
+		problems = append(problems, "a restore was cut short, and is to be undone first: "+r.path("restore.sh")+" recover")
+	}
+	if len(problems) > 0 {
+		return die("restore it, or deploy", "%s", strings.Join(problems, "; "))
+	}
+	var attachments int64
+	err := filepath.WalkDir(r.path("mrsattachments"), func(_ string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) { // gone since
+			return nil
+		}
+		if err == nil && entry.Type().IsRegular() {
+			attachments++
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("the attachments can't be listed: %w", err)
+	}
+	before, err := r.Ledger.LastKnown("attachments")
+	if err != nil {
+		return err
+	}
+	// A disk that is not mounted looks like that.
+	if attachments == 0 && before != 0 {
+		return die(
+			fmt.Sprintf("is its disk mounted? if they are meant to be gone: touch %s/.emptied", r.path("mrsattachments")),
+			"mrsattachments is empty, and had %d files at the last backup",
+			before,
+		)
+	}
+	r.fact("attachments", attachments)
+	return nil
+}
+
+func (r *run) fact(name string, value int64) {
+	r.facts = append(r.facts, ledger.Pair{Name: name, Value: value})
+}
+
+// leftovers removes what runs that were killed have left, and makes sure that there is room.
+func (r *run) leftovers(ctx context.Context, folder string) error {
+	if err := r.Stack.EndOurs(ctx); err != nil {
+		return fmt.Errorf("what an earlier backup has left at work in the database can't be ended: %w", err)
+	}
+	if err := dump.Remove(folder); err != nil {
+		return err
+	}
+	left, err := filepath.Glob(r.path(".restore-*"))
+	left = append(left, filepath.Join(folder, "restore"))
+	for _, name := range []string{".restore.swap.new", ".trial.json", ".bring.restore", ".counted.restore"} {
+		left = append(left, r.path(name))
+	}
+	for _, path := range left {
+		err = errors.Join(err, os.RemoveAll(path))
+	}
+	if err != nil {
+		return err
+	}
+	// What was lent goes with who lent it.
+	if err := r.Stack.Leftovers(ctx, lock.Free(r.path(".lend.lock"))); err != nil {
+		return err
+	}
+	// As much as the last time, and some more.
+	before, err := r.Ledger.LastKnown("dump_bytes")
+	if err != nil {
+		return err
+	}
+	return r.enough(folder, before*11/10)
+}
+
+// enough makes sure that a file system has so many bytes left.
+func (i *Instance) enough(path string, need int64) error {
+	free, _, err := i.Free(path)
+	if err != nil {
+		return err
+	}
+	if free < need {
+		return die("df -h "+path, "%s has %s free, and about %s are needed", path, human(free), human(need))
+	}
+	return nil
+}
+
+// tidy removes the dump, however the run ends.
+func (r *run) tidy(ctx context.Context, folder string) {
+	if ctx.Err() != nil {
+		// A pg_dump in a container outlives the program that has started it.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+		defer cancel()
+		_ = r.Stack.EndOurs(ctx)
+	}
+	if err := dump.Remove(folder); err != nil {
+		r.Say("the dump can't be removed: " + err.Error())
+	}
+}
+
+func (r *run) dump(ctx context.Context, folder string) error {
+	r.Say("dumping the database")
+	made, err := r.Stack.Dump(ctx, dump.Options{
+		Database: r.Database, Role: r.Role, Folder: folder, Inside: "/dump",
+		Jobs: min(max(runtime.NumCPU(), 2), 4), Every: r.Every,
+		Progress: func(dumped, of int64) {
+			r.Say(fmt.Sprintf("dumped %s, of a database of %s", human(dumped), human(of)))
+		},
+	})
+	if err != nil {
+		return die("docker compose --file "+r.path("docker-compose.yml")+" logs postgres", "%v", err)
+	}
+	r.fact("dump_bytes", made.Bytes)
+	r.fact("rows", made.Rows)
+	return nil
+}
+
+// makeSnapshot makes a snapshot, and makes sure that it is whole.
+func (r *run) makeSnapshot(ctx context.Context, folder string) error {
+	paths := []string{"docker-compose.yml", "log", "mrsattachments", folder}
+	commit := r.Stack.Commit(ctx)
+	if commit == "" {
+		commit = "unknown"
+	}
+	wanted := restic.Backup{Host: r.Name, Tags: []string{r.Name, "commit-" + commit, r.cause}, Paths: paths}
+	r.Say(
+		"making a snapshot: " + human(
+			dump.Size(r.path("docker-compose.yml"), r.path("log"), r.path("mrsattachments"), folder),
+		),
+	)
+	here := r.repository.Here()
+	var was int64
+	if here {
+		was = dump.Size(r.Settings.Repository)
+	}
+	made, err := r.backupTwice(ctx, wanted)
+	if err != nil {
+		return err
+	}
+	if err := r.verified(ctx, made.ID); err != nil {
+		return err
+	}
+	if err := durable.Remove(r.path(".backup.unchecked")); err != nil {
+		return err
+	}
+	r.snapshot = made.ID
+	added := made.Added
+	var measured ledger.Entry
+	if here {
+		total, facts, err := r.measure()
+		if err != nil {
+			return err
+		}
+		// restic tells what is new before it compresses it.
+		added, measured = total-was, facts
+	}
+	r.facts = append(r.facts, measured...)
+	r.fact("bytes", made.Bytes)
+	r.fact("files", made.Files)
+	r.fact("added", added)
+	r.Say(
+		fmt.Sprintf(
+			"snapshot %s is good: %s in %d files, %s of it new",
+			short(r.snapshot),
+			human(made.Bytes),
+			made.Files,
+			human(added),
+		),
+	)
+	return nil
+}
+
+// backupTwice makes a snapshot. Where a file can't be read, as one that goes while it is
+// read, it tries once more: that is no reason for a night without a backup, and a second time no
+// chance.
+func (r *run) backupTwice(ctx context.Context, wanted restic.Backup) (restic.Made, error) {
+	for first := true; ; first = false {
+		if err := r.unchecked(ctx); err != nil {
+			return restic.Made{}, err
+		}
+		var last restic.Status
+		end := r.showing(func() string { return progressed(last) })
+		made, err := r.repository.Backup(ctx, wanted, func(s restic.Status) { end.update(func() { last = s }) })
+		end.stop()
+		if err == nil {
+			return made, nil
+		}
+		unreadable, incomplete := errors.AsType[restic.Unreadable](err)
+		if !incomplete {
+			why := "restic could not make a whole snapshot: " + err.Error()
+			if f, ok := errors.AsType[*restic.Failed](err); ok && f.Status >= 0 {
+				why = fmt.Sprintf("restic could not make a whole snapshot (exit status %d): %s", f.Status, f.Said)
+			}
+			return made, die("df -h "+r.repository.Shown(), "%s", why)
+		}
+		// It forgets the half of one.
+		if err := r.open(ctx); err != nil {
+			return made, err
+		}
+		if !first {
+			return made, die("does something write to them all the time? is their disk well? dmesg, smartctl",
+				"restic could not make a whole snapshot, in two attempts: %v", unreadable)
+		}
+		r.Say(unreadable.Error() + ": once more")
+	}
+}
+
+// unchecked writes down which snapshots there are: what comes is not to be trusted until it was checked.
+func (r *run) unchecked(ctx context.Context) error {
+	ids, err := r.ids(ctx)
+	if err != nil {
+		return fmt.Errorf("the snapshots that there are can't be listed: %w", err)
+	}
+	var text strings.Builder
+	for _, id := range ids {
+		text.WriteString(id + "\n")
+	}
+	return durable.Write(r.path(".backup.unchecked"), []byte(text.String()), 0o600)
+}
+
+func (r *run) ids(ctx context.Context) ([]string, error) {
+	if !r.repository.Here() {
+		return r.repository.IDs(ctx)
+	}
+	entries, err := os.ReadDir(filepath.Join(r.Settings.Repository, "snapshots"))
+	var ids []string
+	for _, entry := range entries {
+		ids = append(ids, entry.Name())
+	}
+	return ids, err
+}
+
+// verified makes sure that the snapshot is there, and that all that was written is what was
+// to be written.
+func (r *run) verified(ctx context.Context, snapshot string) error {
+	if r.repository.Here() {
+		if err := r.intact(ctx, false); err != nil {
+			return err
+		}
+	} else if err := r.repository.Check(ctx, ""); err != nil {
+		return r.hasErrors(err)
+	}
+	ids, err := r.ids(ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if strings.HasPrefix(id, snapshot) && snapshot != "" {
+			return nil
+		}
+	}
+	return die(
+		"look: restic snapshots",
+		"restic says that it has made snapshot %s, which is not in the repository",
+		short(snapshot),
+	)
+}
+
+func (r *run) hasErrors(err error) error {
+	if f, ok := errors.AsType[*restic.Failed](err); !ok || f.Status < 0 {
+		return err
+	}
+	return die("restic check tells which", "the repository %s has errors: %v", r.repository.Shown(), err)
+}
+
+// progressed says how far a snapshot is.
+func progressed(s restic.Status) string {
+	if s.TotalFiles == 0 {
+		return ""
+	}
+	left := ""
+	if s.SecondsRemaining > 0 {
+		left = fmt.Sprintf(", %d s left", s.SecondsRemaining)
+	}
+	return fmt.Sprintf("snapshot: %d %%, %d of %d files, %.1f of %.1f MB%s", int(100*s.Percent), s.Files, s.TotalFiles,
+		float64(s.Bytes)/1e6, float64(s.TotalBytes)/1e6, left)
+}
+
+// bounded reports whether an error is of a bound that was hit.
+func bounded(err error) bool {
+	_, ok := errors.AsType[*bound.Exceeded](err)
+	return ok
+}

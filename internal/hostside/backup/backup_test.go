@@ -1,0 +1,539 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/betagouv/mrs-ops/internal/hostside/bound"
+	"github.com/betagouv/mrs-ops/internal/hostside/restic"
+)
+
+func backUp(ctx context.Context, i *Instance) error { return i.Backup(ctx, "hand") }
+func prune(ctx context.Context, i *Instance) error  { return i.Prune(ctx, "timer") }
+
+// must fails the test unless the instance is backed up.
+func (w *world) must(do func(context.Context, *Instance) error) {
+	w.t.Helper()
+	if err := w.run(0, "", do); err != nil {
+		w.t.Fatalf("%v\n%s", err, strings.Join(w.said, "\n"))
+	}
+}
+
+func last(lines []string) string { return lines[len(lines)-1] }
+
+func TestABackupIsDumpedSnapshottedCheckedMirroredAndWrittenDown(t *testing.T) {
+	w := newWorld(t)
+	w.must(backUp)
+	want := []string{
+		"pg_isready",
+		"pg_terminate_backend",
+		"drop database",
+		"pg_dump",
+		"restic backup",
+		"lftp cls",
+		"lftp mirror",
+	}
+	if !slices.Equal(w.calls, want) {
+		t.Errorf("it called %q, want %q", w.calls, want)
+	}
+	w.must(backUp)
+	if !slices.Contains(w.calls, "lftp put") || slices.Contains(w.calls, "lftp mirror") {
+		t.Errorf("the second one called %q", w.calls)
+	}
+	w.settled("after two")
+	if len(w.trusted()) != 2 || len(w.there) != 5 {
+		t.Errorf("%d snapshots, on the mirror are %d files", len(w.trusted()), len(w.there))
+	}
+	if line := last(w.ledger()); !strings.Contains(
+		line,
+		`"what": "backup", "cause": "hand", "outcome": "good", "snapshot": "`,
+	) ||
+		!strings.Contains(line, `"attachments": 1, "dump_bytes": 10, "rows": 7, "repository_bytes": `) ||
+		!strings.Contains(line, `"bytes": 100, "files": 3, "added": `) {
+		t.Errorf("the record is %s", line)
+	}
+	if line := last(w.said); line != "mrs-x is backed up" {
+		t.Errorf("it says last: %s", line)
+	}
+}
+
+// What strikes a backup at any of its calls, the next one is good, and nothing is trusted or
+// mirrored that is not whole.
+func TestWhateverStrikesABackupTheNextOneIsGood(t *testing.T) {
+	eachStrike(t, backUp, func(*world) {})
+}
+
+func TestWhateverStrikesAPruneTheNextOneIsGood(t *testing.T) {
+	eachStrike(t, prune, func(w *world) {
+		w.must(backUp)
+		w.must(backUp)
+		w.keeps = 1
+	})
+}
+
+func eachStrike(t *testing.T, do func(context.Context, *Instance) error, prepare func(*world)) {
+	t.Helper()
+	before := func(t *testing.T) *world {
+		w := newWorld(t)
+		w.must(backUp)
+		prepare(w)
+		return w
+	}
+	w := before(t)
+	w.must(do)
+	calls := w.calls
+	for at, call := range calls {
+		for _, s := range strikes {
+			what := fmt.Sprintf("%s %s", call, s)
+			t.Run(what, func(t *testing.T) {
+				w := before(t)
+				had := len(w.ledger())
+				err := w.run(at+1, s, do)
+				if w.wreck != nil {
+					// What the run did after it was killed, it has not done.
+					w = w.wreck
+					w.whole(what)
+					if _, err := os.Stat(w.home(".running.backup")); err != nil {
+						if _, err := os.Stat(w.home(".running.prune")); err != nil {
+							t.Error("nobody would hear of it")
+						}
+					}
+				} else {
+					w.settled(what)
+					if err == nil && !(s == endedLate && at == len(calls)-1) {
+						t.Errorf("it ends well; it said %q", w.said)
+					}
+					f, _ := errors.AsType[*Failure](err)
+					if (s == ended || s == hangs) && (f == nil || f.Reason != "interrupted" || f.Status != 130) {
+						t.Errorf("it ends with %+v", f)
+					}
+					if now := w.ledger(); len(now) != had+1 {
+						t.Errorf("%d lines were written down", len(now)-had)
+					} else if err != nil && f.Status != NotMirrored && !strings.Contains(last(now), `"outcome": "failed"`) {
+						t.Errorf("what is written down is %s", last(now))
+					}
+				}
+				lines := len(w.ledger())
+				w.must(do)
+				w.settled("the next one")
+				if _, err := os.Stat(w.home(".backup.unchecked")); err == nil {
+					t.Error("what was never checked is still there")
+				}
+				now := w.ledger()[lines:]
+				if s == killed || s == killLate {
+					if len(now) != 2 || !strings.Contains(now[0], `"outcome": "failed", "reason": "killed, or the power went"`) ||
+						len(w.told) != 1 {
+						t.Errorf("written down is %q, told %q", now, w.told)
+					}
+				}
+				if !strings.Contains(last(now), `"outcome": "good"`) {
+					t.Errorf("written down is %s", last(now))
+				}
+				for _, name := range (mirrored{w}).all() {
+					if _, ok := w.there[name]; !ok {
+						t.Errorf("the mirror lacks %s", name)
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestAFileThatVanishesIsNoReasonForANightWithoutABackup(t *testing.T) {
+	w := newWorld(t)
+	w.must(backUp)
+	w.unreadable = 1
+	w.must(backUp)
+	if len(w.trusted()) != 2 ||
+		!slices.Contains(w.said, "1 files could not be read (no such file or directory): once more") {
+		t.Errorf("%d snapshots; it said %q", len(w.trusted()), w.said)
+	}
+	w.settled("after it")
+
+	w.unreadable = 2
+	err := w.run(0, "", backUp)
+	f, ok := errors.AsType[*Failure](err)
+	if !ok || f.Status != 1 ||
+		f.Reason != "restic could not make a whole snapshot, in two attempts: 1 files could not be read (no such file or "+
+			"directory)" {
+		t.Errorf("a second time: %v", err)
+	}
+	if len(w.snapshots) != 2 {
+		t.Errorf("there are %d snapshots: the halves are not forgotten", len(w.snapshots))
+	}
+	w.settled("after two attempts")
+}
+
+func TestASnapshotThatResticSaysItHasMadeHasToBeThere(t *testing.T) {
+	w := newWorld(t)
+	w.must(backUp)
+	err := w.run(0, "", func(ctx context.Context, i *Instance) error {
+		i.With = func(string) Repository { return lying{repository{w}} }
+		return i.Backup(ctx, "timer")
+	})
+	if err == nil || !strings.Contains(err.Error(), "which is not in the repository") ||
+		slices.Contains(w.calls, "lftp put") {
+		t.Errorf("%v, %q", err, w.calls)
+	}
+}
+
+// lying is a restic that says that it has made what it has not.
+type lying struct{ repository }
+
+func (lying) Backup(context.Context, restic.Backup, func(restic.Status)) (restic.Made, error) {
+	return restic.Made{ID: "0123abcd"}, nil
+}
+
+func TestAMirrorThatStallsIsNamedAndTheSnapshotIsGood(t *testing.T) {
+	w := newWorld(t)
+	err := w.run(0, "", func(ctx context.Context, i *Instance) error {
+		i.Mirror = stalling{mirrored{w}}
+		return i.Backup(ctx, "timer")
+	})
+	f, ok := errors.AsType[*Failure](err)
+	if !ok || f.Status != NotMirrored || f.Hint != "check LFTP_DSN, then run "+w.home("backup.sh") ||
+		f.Reason != "the snapshot is good, but mirroring failed: the copy to the mirror stood still: nothing moved for 10 "+
+			"min, so it was ended" {
+		t.Errorf("%+v", f)
+	}
+	if len(w.trusted()) != 1 || !strings.Contains(last(w.ledger()), `"outcome": "not mirrored"`) {
+		t.Errorf("%d snapshots, %s", len(w.trusted()), last(w.ledger()))
+	}
+}
+
+type stalling struct{ mirrored }
+
+func (stalling) Copy(context.Context, string, bool) error {
+	return &bound.Exceeded{Name: "the copy to the mirror", Limit: bound.Limit{Idle: 10 * 60e9}}
+}
+
+func TestAMirrorOfAnotherRepositoryIsLeftAlone(t *testing.T) {
+	w := newWorld(t)
+	w.there["config"] = "another"
+	err := w.run(0, "", backUp)
+	if f, ok := errors.AsType[*Failure](err); !ok || f.Status != NotMirrored ||
+		!strings.Contains(f.Reason, "holds another repository") ||
+		len(w.there) != 1 {
+		t.Errorf("%v, %v", err, w.there)
+	}
+}
+
+func TestWhatIsNotThereIsNoBackup(t *testing.T) {
+	for name, c := range map[string]struct {
+		prepare func(*world)
+		want    string
+	}{
+		"folders": {func(w *world) { _ = os.RemoveAll(w.home("log")); _ = os.Remove(w.home("docker-compose.yml")) },
+			"/home/log is gone"},
+		"a disk that is not mounted": {func(w *world) { _ = os.Remove(w.home("mrsattachments/1.pdf")) },
+			"mrsattachments is empty, and had 1 files at the last backup"},
+		"a restore that was cut short": {func(w *world) { w.write("home/.restore.swap", "") },
+			"a restore was cut short, and is to be undone first"},
+		"the repository": {func(w *world) { _ = os.RemoveAll(w.home("restic")) },
+			"the repository REPOSITORY can't be opened"},
+		"another repository": {func(w *world) { w.write("home/.restic_id", "other\n\n") },
+			"REPOSITORY is not the repository that the backups of mrs-x are in"},
+		"two that were never checked": {func(w *world) { w.write("home/.backup.unchecked", "") },
+			"2 snapshots count as never checked, which can't be"},
+	} {
+		w := newWorld(t)
+		w.must(backUp)
+		w.must(backUp)
+		c.prepare(w)
+		err := w.run(0, "", backUp)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if len(w.snapshots) != 2 || !strings.Contains(last(w.ledger()), `"outcome": "failed"`) {
+			t.Errorf("%s: %d snapshots, %s", name, len(w.snapshots), last(w.ledger()))
+		}
+	}
+	w := newWorld(t)
+	err := w.run(0, "", func(ctx context.Context, i *Instance) error {
+		w.write("log/mrs-x.backups.log", `{"dump_bytes": 1000}`+"\n")
+		i.Free = func(string) (free, size int64, err error) { return 1000, 2000, nil }
+		return i.Backup(ctx, "timer")
+	})
+	if err == nil || err.Error() != w.home("postgres/dump")+" has 1000B free, and about 1.1KiB are needed" {
+		t.Errorf("no room for the dump: %v", err)
+	}
+}
+
+func TestAFileThatARunThatWasKilledHasNotFinishedIsNoDamage(t *testing.T) {
+	w := newWorld(t)
+	w.must(backUp)
+	w.write("home/restic/data/ab/"+sum("x")+"-tmp-1234", "half of it")
+	w.must(backUp)
+	if found, _ := filepath.Glob(w.home("restic/data/ab/*-tmp-*")); len(found) != 0 {
+		t.Errorf("left: %v", found)
+	}
+}
+
+// damage has a data file of the repository hold something else, and returns its path in it.
+func (w *world) damage() string {
+	found, err := filepath.Glob(w.home("restic/data/*/*"))
+	if err != nil || len(found) == 0 {
+		w.t.Fatal("there are no data")
+	}
+	name, _ := filepath.Rel(w.home("restic"), found[0])
+	w.write("home/restic/"+name, "another")
+	return name
+}
+
+func TestAByteThatFlipsIsNamedKeptFromTheMirrorAndMendedFromThere(t *testing.T) {
+	w := newWorld(t)
+	w.must(backUp)
+	file := w.damage()
+	for _, do := range []func(context.Context, *Instance) error{backUp, prune} {
+		err := w.run(0, "", do)
+		f, ok := errors.AsType[*Failure](err)
+		if !ok || !strings.Contains(f.Hint, "/home/backup.sh repair") || !slices.Contains(w.said, "damaged: "+file) {
+			t.Errorf("%v\n%q", err, w.said)
+		}
+		w.whole("after it")
+	}
+	w.must(func(ctx context.Context, i *Instance) error { return i.Repair(ctx) })
+	if !slices.Contains(w.said, "repaired: "+file) || last(w.said) != "1 files were repaired; the repository is whole" {
+		t.Errorf("it says %q", w.said)
+	}
+	w.must(backUp)
+	w.settled("after it")
+}
+
+func TestAFileThatTheDiskRefusesToReadIsRepairedToo(t *testing.T) {
+	w := newWorld(t)
+	w.must(backUp)
+	file := w.damage()
+	refused := func(i *Instance) {
+		i.Damaged = func(ctx context.Context, folder string, names []string, read *restic.Sum) ([]restic.Damage, error) {
+			found, err := restic.Damaged(ctx, folder, names, read)
+			for n := range found {
+				found[n].Err = syscall.EIO
+			}
+			return found, err
+		}
+	}
+	delete(w.there, file)
+	err := w.run(0, "", func(ctx context.Context, i *Instance) error { refused(i); return i.Repair(ctx) })
+	want := "0 files were repaired, and 1 are not whole on the mirror either, the first is " + file +
+		": it can't be read: input/output error"
+	if err == nil || err.Error() != want {
+		t.Errorf("where the mirror has it not: %v", err)
+	}
+	for name := range w.snapshots {
+		content, _ := os.ReadFile(w.home("restic/snapshots/" + name))
+		if sum(string(content)) != name {
+			t.Errorf("%s was touched", name)
+		}
+	}
+	w.there[file] = "also damaged"
+	err = w.run(0, "", func(ctx context.Context, i *Instance) error { refused(i); return i.Repair(ctx) })
+	if err == nil || err.Error() != want {
+		t.Errorf("where the mirror's is damaged too: %v", err)
+	}
+	if text, _ := os.ReadFile(w.home("restic/" + file)); string(text) != "another" {
+		t.Errorf("it was replaced by %q", text)
+	}
+	w.there[file] = "data 1"
+	w.must(func(ctx context.Context, i *Instance) error { refused(i); return i.Repair(ctx) })
+	if text, _ := os.ReadFile(w.home("restic/" + file)); string(text) != "data 1" {
+		t.Errorf("it is %q", text)
+	}
+}
+
+func TestPruneBelievesWhatItSees(t *testing.T) {
+	w := newWorld(t)
+	for range 3 {
+		w.must(backUp)
+	}
+	w.keeps, w.append = 1, true
+	err := w.run(0, "", prune)
+	if err == nil ||
+		!strings.Contains(
+			err.Error(),
+			"restic says that all went well, but 2 of 2 snapshots that were to go are still there",
+		) {
+		t.Errorf("where nothing was removed: %v", err)
+	}
+	if slices.Contains(w.calls, "lftp mirror --delete") || !strings.Contains(last(w.ledger()), `"outcome": "failed"`) {
+		t.Errorf("it called %q; %s", w.calls, last(w.ledger()))
+	}
+	w.append = false
+	err = w.run(0, "", func(ctx context.Context, i *Instance) error {
+		i.With = func(string) Repository { return greedy{repository{w}} }
+		return i.Prune(ctx, "hand")
+	})
+	if err == nil || !strings.Contains(err.Error(), "1 snapshots that the policy keeps are gone") ||
+		slices.Contains(w.calls, "lftp mirror --delete") {
+		t.Errorf("where too much was removed: %v, %q", err, w.calls)
+	}
+}
+
+// greedy is a restic that removes all.
+type greedy struct{ repository }
+
+func (g greedy) Prune(ctx context.Context, p restic.Policy) error {
+	g.keeps = 0
+	defer func() { g.keeps = 1 }()
+	return g.repository.Prune(ctx, p)
+}
+
+func TestPruneHasTheMirrorFollow(t *testing.T) {
+	w := newWorld(t)
+	for range 3 {
+		w.must(backUp)
+	}
+	w.keeps = 1
+	w.must(prune)
+	w.settled("after it")
+	n := 0
+	for name := range w.there {
+		if strings.HasPrefix(name, "snapshots/") {
+			n++
+		}
+	}
+	if n != 1 || len(w.snapshots) != 1 {
+		t.Errorf("%d snapshots, %d on the mirror", len(w.snapshots), n)
+	}
+	if !slices.Contains(w.said, "3 snapshots; forgetting those that are not to be kept") ||
+		last(w.said) != "the backups of mrs-x are pruned and checked" {
+		t.Errorf("it says %q", w.said)
+	}
+}
+
+func TestARepositoryIsMadeOnceOpenedLaterAndFetchedWhenItIsLost(t *testing.T) {
+	w := newWorld(t)
+	for _, name := range []string{".restic_id", ".restic_password", "restic/config"} {
+		_ = os.Remove(w.home(name))
+	}
+	begin := func(password string) func(context.Context, *Instance) error {
+		return func(ctx context.Context, i *Instance) error { return i.Init(ctx, password) }
+	}
+	w.must(begin("hush"))
+	if !slices.Contains(w.calls, "restic init") ||
+		!slices.Equal(w.said, []string{"the backups of mrs-x are in repository id", "password kept"}) {
+		t.Errorf("it called %q, said %q", w.calls, w.said)
+	}
+	w.must(begin("hush"))
+	if len(w.calls) != 0 || len(w.said) != 0 {
+		t.Errorf("a second time it called %q, said %q", w.calls, w.said)
+	}
+	if info, err := os.Stat(w.home(".restic_password")); err != nil || info.Mode().Perm() != 0o400 {
+		t.Errorf("the password: %v, %v", info, err)
+	}
+	w.must(backUp)
+
+	// It is lost alone: nothing is begun anew.
+	_ = os.Rename(w.home("restic"), w.home("unmounted"))
+	err := w.run(0, "", begin("hush"))
+	if f, ok := errors.AsType[*Failure](err); !ok || !strings.Contains(f.Reason, "can't be opened with RESTIC_PASSWORD") ||
+		slices.Contains(w.calls, "restic init") {
+		t.Errorf("a repository that is lost: %v, %q", err, w.calls)
+	}
+
+	// The server is lost.
+	_ = os.Remove(w.home(".restic_id"))
+	_ = os.Remove(w.home(".restic_password"))
+	w.must(begin("hush"))
+	if !slices.Contains(w.said, "mrs-x had backups, which the mirror held: restore.sh latest restores the last one") ||
+		slices.Contains(w.calls, "restic init") {
+		t.Errorf("it called %q, said %q", w.calls, w.said)
+	}
+	w.must(backUp)
+	w.settled("at the end")
+}
+
+func TestWhatIsFetchedAndDamagedIsNotTheRepository(t *testing.T) {
+	w := newWorld(t)
+	w.must(backUp)
+	for name := range w.there {
+		if strings.HasPrefix(name, "data/") {
+			w.there[name] = "another"
+		}
+	}
+	_ = os.RemoveAll(w.home("restic"))
+	fetch := func(ctx context.Context, i *Instance) error { return i.Fetch(ctx) }
+	if err := w.run(0, "", fetch); err == nil || !strings.Contains(err.Error(), "what the mirror holds is damaged") {
+		t.Errorf("%v", err)
+	}
+	if _, err := os.Stat(w.home("restic")); err == nil {
+		t.Error("it is the repository now")
+	}
+	clear(w.there)
+	if err := w.run(0, "", fetch); !errors.Is(err, ErrNoMirror) {
+		t.Errorf("of a mirror that holds none: %v", err)
+	}
+	w.there["config"] = "config"
+	err := w.run(0, "", func(ctx context.Context, i *Instance) error {
+		i.Mounts = func() map[string]bool { return map[string]bool{"/": true, w.path("home"): false} }
+		return i.Fetch(ctx)
+	})
+	if err == nil || !strings.Contains(err.Error(), "is not mounted") {
+		t.Errorf("below a disk that is not there: %v", err)
+	}
+}
+
+func TestSizesAreSaidAsNumfmtSaysThem(t *testing.T) {
+	for n, want := range map[int64]string{0: "0B", 999: "999B", 1023: "1023B", 1024: "1.0KiB", 1025: "1.1KiB",
+		10189: "10KiB", 10240: "10KiB", 10241: "11KiB", 1048575: "1.0MiB",
+		1048576: "1.0MiB", 163200000: "156MiB", 1 << 40: "1.0TiB", -2048: "-2.0KiB"} {
+		if got := human(n); got != want {
+			t.Errorf("%d is %s, want %s", n, got, want)
+		}
+	}
+}
+
+func TestDisksThatAreNotMountedAreKnown(t *testing.T) {
+	got := mounts(
+		"# a comment\nUUID=1 / ext4 defaults 0 1\nUUID=2 /srv/back\\040ups ext4 defaults 0 2\nUUID=3 none swap sw 0 "+
+			"0\n/dev/x /mnt ext4\n",
+		"22 1 0:21 / / rw - ext4 /dev/a rw\n23 22 0:22 / /mnt rw shared:1 - ext4 /dev/x rw\n",
+	)
+	want := map[string]bool{"/": true, "/srv/back ups": false, "/mnt": true}
+	if len(got) != len(want) {
+		t.Errorf("got %v", got)
+	}
+	for folder, is := range want {
+		if got[folder] != is {
+			t.Errorf("%s: %v", folder, got[folder])
+		}
+	}
+}
+
+// A disk that forgets changes no time of a file: only whoever reads all of it sees that.
+func TestAPruneReadsAllOfItAndWhatItFindsNoBackupForgets(t *testing.T) {
+	w := newWorld(t)
+	w.must(backUp)
+	w.must(backUp)
+	w.keeps = 1
+	rotten := (mirrored{w}).all()[0]
+	forgets := func(do func(context.Context, *Instance) error) func(context.Context, *Instance) error {
+		return func(ctx context.Context, i *Instance) error {
+			i.Damaged = func(_ context.Context, _ string, names []string, _ *restic.Sum) (found []restic.Damage, err error) {
+				if slices.Contains(names, rotten) {
+					found = append(found, restic.Damage{File: rotten})
+				}
+				return found, nil
+			}
+			return do(ctx, i)
+		}
+	}
+	if err := w.run(0, "", forgets(backUp)); err != nil {
+		t.Errorf("a backup reads what is new: %v", err)
+	}
+	for _, do := range []func(context.Context, *Instance) error{prune, backUp} {
+		if err := w.run(0, "", forgets(do)); err == nil || !strings.Contains(err.Error(), "is damaged") {
+			t.Errorf("%v", err)
+		}
+		if slices.Contains(w.calls, "restic forget --prune") || slices.Contains(w.calls, "lftp put") {
+			t.Errorf("it called %q", w.calls)
+		}
+	}
+}

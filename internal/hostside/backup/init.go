@@ -1,0 +1,184 @@
+package backup
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/betagouv/mrs-ops/internal/hostside/dump"
+	"github.com/betagouv/mrs-ops/internal/hostside/durable"
+	"github.com/betagouv/mrs-ops/internal/hostside/restic"
+)
+
+// Init opens the repository with a password; has it from the mirror if it is gone, or makes it if
+// there never was one; and keeps the password. Nothing is overwritten before it is known to
+// open the repository.
+func (i *Instance) Init(ctx context.Context, password string) error {
+	next := i.path(".restic_password.new")
+	defer os.Remove(next)
+	r := i.begin("backup", "init")
+	r.repository = i.With(next)
+	return r.ends(ctx, r.init(ctx, next, []byte(password+"\n")))
+}
+
+func (r *run) init(ctx context.Context, next string, password []byte) error {
+	_ = os.Remove(next) // with the mode that one that was killed has given it
+	if err := os.WriteFile(next, password, 0o600); err != nil {
+		return err
+	}
+	kept, _ := os.ReadFile(r.path(".restic_password"))
+	if r.same() && bytes.Equal(kept, password) {
+		return nil
+	}
+	id, err := r.repository.ID(ctx)
+	if err != nil {
+		if id, err = r.beginRepository(ctx, err); err != nil {
+			return err
+		}
+	}
+	k, ok := r.known()
+	switch {
+	case ok && k.id != id:
+		return die("if it is to be from now on: rm "+r.path(".restic_id")+", then deploy",
+			"%s is not the repository that the backups of %s are in", r.repository.Shown(), r.Name)
+	case !ok:
+		if err := r.remember(id); err != nil {
+			return err
+		}
+		r.Say(fmt.Sprintf("the backups of %s are in repository %s", r.Name, id))
+	default:
+		if err := r.remember(id); err != nil {
+			return err
+		}
+	}
+	if bytes.Equal(kept, password) {
+		return nil
+	}
+	if err := durable.Write(r.path(".restic_password"), password, 0o400); err != nil {
+		return err
+	}
+	r.Say("password kept")
+	return nil
+}
+
+// beginRepository fetches the repository from the mirror, or makes it. why is why it can't be
+// opened.
+func (r *run) beginRepository(ctx context.Context, why error) (id string, err error) {
+	_, noID := os.Stat(r.path(".restic_id"))
+	_, noConfig := os.Stat(filepath.Join(r.Settings.Repository, "config"))
+	if noID == nil || r.repository.Here() && noConfig == nil || ctx.Err() != nil || bounded(why) {
+		return "", die(
+			"is its disk mounted? a new password is first added by: restic key add. restic says: "+saidBy(why),
+			"the repository %s can't be opened with RESTIC_PASSWORD; the password that was kept is still there",
+			r.repository.Shown(),
+		)
+	}
+	err = r.fetch(ctx)
+	if err == nil {
+		if id, err = r.repository.ID(ctx); err != nil {
+			return "", die(
+				"it is in "+r.Settings.Repository+" now",
+				"the repository that the mirror holds can't be opened with RESTIC_PASSWORD",
+			)
+		}
+		r.Say(r.Name + " had backups, which the mirror held: restore.sh latest restores the last one")
+		return id, nil
+	}
+	if f, ok := errors.AsType[*unanswered](err); ok && ctx.Err() == nil {
+		r.Say(f.Error() + ": a new repository is begun")
+	} else if !errors.Is(err, ErrNoMirror) || ctx.Err() != nil {
+		return "", err
+	}
+	if err := r.repository.Init(ctx); err != nil {
+		return "", fmt.Errorf("the repository %s can't be made: %w", r.repository.Shown(), err)
+	}
+	return r.repository.ID(ctx)
+}
+
+// ErrNoMirror is the error where no mirror has the repository.
+var ErrNoMirror = errors.New("no mirror has it")
+
+// unanswered is a mirror that does not say what it has.
+type unanswered struct{ err error }
+
+func (u *unanswered) Error() string   { return "the mirror does not tell: " + u.err.Error() }
+func (u *unanswered) Unwrap() []error { return []error{ErrNoMirror, u.err} }
+
+// Fetch has the repository from the mirror, if that holds one of this instance. The error wraps
+// [ErrNoMirror] where it does not, or does not tell. The caller has the repository's lock.
+func (i *Instance) Fetch(ctx context.Context) error {
+	r := i.begin("restore", "")
+	err := r.fetch(ctx)
+	if errors.Is(err, ErrNoMirror) {
+		return err
+	}
+	return r.ends(ctx, err)
+}
+
+func (r *run) fetch(ctx context.Context) error {
+	if r.Mirror == nil || !r.repository.Here() {
+		return ErrNoMirror
+	}
+	folder := r.Settings.Repository
+	to := folder + ".fetched"
+	has, err := r.Mirror.HasRepository(ctx)
+	if err != nil {
+		return &unanswered{err}
+	}
+	if !has {
+		return ErrNoMirror
+	}
+	// A disk that is to be there, and is not, is not written below.
+	for disk, mounted := range r.Mounts() {
+		if disk != "/" && !mounted && strings.HasPrefix(folder+"/", strings.TrimSuffix(disk, "/")+"/") {
+			return die("mount "+disk, "the disk of %s is not mounted", folder)
+		}
+	}
+	total, _ := r.Mirror.Size(ctx) // only for what is said
+	if err := os.MkdirAll(to, 0o700); err != nil {
+		return err
+	}
+	// What an earlier attempt has fetched is not fetched again.
+	if err := r.enough(to, total-dump.Size(to)); err != nil {
+		return err
+	}
+	r.Say("fetching the repository from the mirror: " + human(total))
+	begun := time.Now()
+	s := r.showing(func() string { return "fetched " + far(dump.Size(to), total, time.Since(begun)) })
+	err = r.Mirror.Fetch(ctx, to)
+	s.stop()
+	if err != nil {
+		return die(
+			"once more: "+r.path("restore.sh")+" latest goes on where it ended",
+			"the repository can't be fetched from the mirror: %v",
+			err,
+		)
+	}
+	for _, name := range append([]string{"locks"}, restic.Folders...) {
+		if err := os.MkdirAll(filepath.Join(to, name), 0o700); err != nil {
+			return err
+		}
+	}
+	list, err := restic.List(to)
+	if err != nil {
+		return fmt.Errorf("what was fetched into %s can't be listed: %w", to, err)
+	}
+	found, err := r.damaged(ctx, to, list.Names())
+	if err != nil {
+		return err
+	}
+	if len(found) > 0 {
+		return die("the first is "+found[0].String(), "what the mirror holds is damaged, and is in %s", to)
+	}
+	if _, err := os.Lstat(folder); err == nil {
+		if err := durable.Rename(folder, folder+"."+time.Now().UTC().Format("20060102T150405Z")); err != nil {
+			return err
+		}
+	}
+	return durable.Rename(to, folder)
+}

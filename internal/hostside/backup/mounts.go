@@ -1,0 +1,37 @@
+package backup
+
+import (
+	"os"
+	"strings"
+)
+
+// Mounts returns the folders that are to be disks of their own (fstab(5)), and whether each is one.
+func Mounts() map[string]bool {
+	table, _ := os.ReadFile("/etc/fstab")
+	now, _ := os.ReadFile("/proc/self/mountinfo")
+	return mounts(string(table), string(now))
+}
+
+func mounts(table, now string) map[string]bool {
+	mounted := map[string]bool{}
+	for line := range strings.Lines(now) {
+		if words := strings.Fields(line); len(words) > 4 { // proc_pid_mountinfo(5)
+			mounted[unescape(words[4])] = true
+		}
+	}
+	all := map[string]bool{}
+	for line := range strings.Lines(table) {
+		words := strings.Fields(line)
+		if len(words) < 2 || strings.HasPrefix(words[0], "#") || !strings.HasPrefix(words[1], "/") {
+			continue
+		}
+		folder := unescape(words[1])
+		all[folder] = mounted[folder]
+	}
+	return all
+}
+
+// unescape has blanks as both files write them.
+func unescape(folder string) string {
+	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(folder)
+}

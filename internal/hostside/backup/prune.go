@@ -1,0 +1,117 @@
+package backup
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/betagouv/mrs-ops/internal/hostside/restic"
+)
+
+// Prune applies the retention policy, checks what remains, and lets the mirror follow. The error
+// is *[Failure]; its status is [NotMirrored] where only the mirror did not.
+func (i *Instance) Prune(ctx context.Context, cause string) error {
+	r := i.begin("prune", cause)
+	return r.ends(ctx, r.prune(ctx))
+}
+
+func (r *run) prune(ctx context.Context) error {
+	release, err := r.takes(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := r.open(ctx); err != nil {
+		return err
+	}
+	// Nothing is taken away from a repository that is damaged.
+	if err := r.intact(ctx, true); err != nil {
+		return err
+	}
+	if err := r.repository.Check(ctx, ""); err != nil {
+		return r.hasErrors(err)
+	}
+	if err := r.forget(ctx); err != nil {
+		return err
+	}
+	r.Say("checking what remains")
+	subset := ""
+	if !r.repository.Here() {
+		subset = fmt.Sprintf("%d/28", time.Now().YearDay()%28+1) // all of it in four weeks
+	}
+	if err := r.repository.Check(ctx, subset); err != nil {
+		return r.hasErrors(err)
+	}
+	if err := r.intact(ctx, false); err != nil {
+		return err
+	}
+	if r.repository.Here() {
+		_, facts, err := r.measure()
+		if err != nil {
+			return err
+		}
+		r.facts = append(r.facts, facts...)
+	}
+	// Only a repository that has passed its check may delete anything from the mirror.
+	if err := r.mirror(ctx, true); err != nil {
+		return err
+	}
+	r.Say(fmt.Sprintf("the backups of %s are pruned and checked", r.Name))
+	return nil
+}
+
+// forget removes the snapshots that the policy does not keep, and makes sure that exactly these
+// are gone: restic's word is not enough.
+func (r *run) forget(ctx context.Context) error {
+	before, err := r.mine(ctx)
+	if err != nil {
+		return err
+	}
+	r.Say(fmt.Sprintf("%d snapshots; forgetting those that are not to be kept", len(before)))
+	// Those of the scripts before ours too, which have another host, and the same home.
+	policy := restic.Policy{
+		Path: r.path(
+			"docker-compose.yml",
+		), Last: r.KeepLast, Daily: r.KeepDaily, Weekly: r.KeepWeekly, Monthly: r.KeepMonthly, Yearly: r.KeepYearly,
+	}
+	remove, err := r.repository.Removes(ctx, policy)
+	if err != nil {
+		return err
+	}
+	if err := r.repository.Prune(ctx, policy); err != nil {
+		return err
+	}
+	after, err := r.mine(ctx)
+	if err != nil {
+		return fmt.Errorf("which snapshots remain can't be listed: %w", err)
+	}
+	is := func(in []restic.Snapshot, id string) bool {
+		return slices.ContainsFunc(in, func(s restic.Snapshot) bool { return s.ID == id })
+	}
+	var still, gone []string
+	for _, id := range remove {
+		if is(after, id) {
+			still = append(still, id)
+		}
+	}
+	for _, s := range before {
+		if !slices.Contains(remove, s.ID) && !is(after, s.ID) {
+			gone = append(gone, s.ID)
+		}
+	}
+	if len(gone) > 0 {
+		return die("the mirror has it still: do not run "+r.script()+" before it is understood",
+			"%d snapshots that the policy keeps are gone, the first is %s; the mirror was left alone", len(gone), short(gone[0]))
+	}
+	if len(still) > 0 {
+		return die(
+			"may it delete there? an append-only server, or a key that may not",
+			"restic says that all went well, but %d of %d snapshots that were to go are still there, the first is %s",
+			len(still),
+			len(remove),
+			short(still[0]),
+		)
+	}
+	return nil
+}

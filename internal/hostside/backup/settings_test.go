@@ -1,0 +1,68 @@
+package backup
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+)
+
+const env = `# Settings. Written by the deployment.
+NAME=mrs-x
+RESTIC_REPOSITORY='rest:http://me:p a$s@host/'
+export AWS_ACCESS_KEY_ID=id
+export AWS_SECRET_ACCESS_KEY='it'"'"'s hush'
+
+LFTP_DSN=ftp://mirror:hush-ftp@127.0.0.1
+LFTP_PLAIN=''
+DB_NAME=mrs
+DB_USER=django
+KEEP_LAST=7
+KEEP_DAILY=7
+KEEP_WEEKLY=5
+KEEP_MONTHLY=12
+KEEP_YEARLY=75
+JOBS='two
+lines'
+SLACK=https://hooks.example.org/T0/B0/hush
+`
+
+func TestSettingsAreReadAsAShellReadsThem(t *testing.T) {
+	got, err := ParseSettings(env)
+	want := Settings{
+		Name: "mrs-x", Repository: "rest:http://me:p a$s@host/", Account: []string{"AWS_ACCESS_KEY_ID=id",
+			"AWS_SECRET_ACCESS_KEY=it's hush"},
+		Mirror: "ftp://mirror:hush-ftp@127.0.0.1", Database: "mrs", Role: "django",
+		Slack:    "https://hooks.example.org/T0/B0/hush",
+		KeepLast: 7, KeepDaily: 7, KeepWeekly: 5, KeepMonthly: 12, KeepYearly: 75,
+	}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%v\ngot  %+v\nwant %+v", err, got, want)
+	}
+	for text, want := range map[string]string{
+		"": "", "plain": "plain", "'a b'": "a b", `"a \"b\" \$c \\ \d"`: `a "b" $c \ \d`, `a\ b`: "a b", `''`: "",
+		`'a'b"c"`: "abc", "a#b": "a#b", `"a"'b'"c"`: "abc",
+	} {
+		if got, rest, err := word(text + "\nNEXT=1"); got != want || rest != "NEXT=1" || err != nil {
+			t.Errorf("%s is %q, %q, %v", text, got, rest, err)
+		}
+	}
+}
+
+func TestSettingsThatAreNotUnderstoodAreRefused(t *testing.T) {
+	for _, bad := range []string{"NAME=$(id)", "NAME=`id`", `NAME="$HOME"`, "NAME='open", `NAME="open`, "NAME=a b",
+		"NAME=a;b", "no assignment", "1A=x", "NAME=a&", "NAME='../etc'", "NAME=--all",
+		"KEEP_LAST=all", "KEEP_LAST=-1", "DB_NAME="} {
+		name, _, _ := strings.Cut(bad, "=")
+		var kept []string
+		for line := range strings.Lines(env) {
+			if !strings.HasPrefix(line, name+"=") {
+				kept = append(kept, line)
+			}
+		}
+		if _, err := ParseSettings(strings.Join(kept, "") + bad + "\n"); err == nil {
+			t.Errorf("%s is taken", bad)
+		} else if strings.Contains(err.Error(), "hush") {
+			t.Errorf("a secret is said: %v", err)
+		}
+	}
+}

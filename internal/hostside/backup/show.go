@@ -1,0 +1,87 @@
+package backup
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// shower says now and then how far something is.
+type shower struct {
+	lock        sync.Mutex
+	over, ended chan struct{}
+}
+
+// showing says what text returns, unless that is empty, until it is stopped.
+func (i *Instance) showing(text func() string) *shower {
+	s := &shower{over: make(chan struct{}), ended: make(chan struct{})}
+	go func() {
+		defer close(s.ended)
+		if i.Every <= 0 {
+			return
+		}
+		ticker := time.NewTicker(i.Every)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-s.over:
+				return
+			case <-ticker.C:
+				s.lock.Lock()
+				line := text()
+				s.lock.Unlock()
+				if line != "" {
+					i.Say(line)
+				}
+			}
+		}
+	}()
+	return s
+}
+
+// update changes what text reads.
+func (s *shower) update(do func()) {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	do()
+}
+
+func (s *shower) stop() {
+	close(s.over)
+	<-s.ended
+}
+
+// human is a number of bytes as numfmt --to=iec-i --suffix=B writes it: rounded up.
+func human(n int64) string {
+	const units = "KMGTPE"
+	if n < 1024 && n > -1024 {
+		return strconv.FormatInt(n, 10) + "B"
+	}
+	sign, value, unit := "", float64(n), -1
+	if n < 0 {
+		sign, value = "-", -value
+	}
+	for value >= 1024 && unit < len(units)-1 {
+		value /= 1024
+		unit++
+	}
+	if tenths := math.Ceil(value * 10); tenths < 100 {
+		return fmt.Sprintf("%s%.1f%ciB", sign, tenths/10, units[unit])
+	}
+	if value = math.Ceil(value); value >= 1024 && unit < len(units)-1 {
+		return fmt.Sprintf("%s1.0%ciB", sign, units[unit+1])
+	}
+	return fmt.Sprintf("%s%.0f%ciB", sign, value, units[unit])
+}
+
+// far says how many bytes of how many there are, and how long the rest will take at the
+// pace so far.
+func far(done, of int64, spent time.Duration) string {
+	left := ""
+	if done > 0 && of > done {
+		left = fmt.Sprintf(", %d s left", int(spent.Seconds()*float64(of-done)/float64(done))+1)
+	}
+	return fmt.Sprintf("%s of %s%s", human(done), human(of), left)
+}

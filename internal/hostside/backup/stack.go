@@ -1,0 +1,205 @@
+package backup
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/betagouv/mrs-ops/internal/hostside/bound"
+	"github.com/betagouv/mrs-ops/internal/hostside/compose"
+	"github.com/betagouv/mrs-ops/internal/hostside/docker"
+	"github.com/betagouv/mrs-ops/internal/hostside/dump"
+	"github.com/betagouv/mrs-ops/internal/hostside/pgversion"
+)
+
+// Running is a stack on this host ([Stack]).
+type Running struct {
+	compose.Project
+	Database, Role string
+	Runner         bound.Runner
+	Say            func(string)
+	Free           func(path string) (free, size int64, err error)
+	postgres       dump.Container
+}
+
+// Bounds of the engine's answers, and of PostgreSQL: how long it may take to come, and to let a database go.
+const (
+	engine = 2 * time.Minute
+	comes  = time.Minute
+	pause  = 200 * time.Millisecond
+	lets   = 30 * time.Second
+	inVain = 32 << 20 // bytes that its disk has free: with less, it can't even write its log
+)
+
+// asked bounds a question to the engine.
+func asked(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, engine, &bound.Exceeded{Name: "docker", Limit: bound.Time(engine), Total: true})
+}
+
+// container returns the newest one of a service, and whether there is one.
+func (s *Running) container(ctx context.Context, service string) (found docker.Container, ok bool, err error) {
+	ctx, cancel := asked(ctx)
+	defer cancel()
+	all, err := docker.Project(ctx, s.Name)
+	for _, c := range all { // the oldest first
+		if c.Service() == service {
+			found, ok = c, true
+		}
+	}
+	return found, ok, err
+}
+
+// find has in postgres the container of PostgreSQL, and reports whether it answers.
+func (s *Running) find(ctx context.Context) bool {
+	c, ok, err := s.container(ctx, "postgres")
+	s.postgres = dump.Container{Container: c, Role: s.Role, Database: s.Database, Runner: s.Runner}
+	return err == nil && ok && s.postgres.Ready(ctx)
+}
+
+// vain reports whether PostgreSQL is waited for in vain: its disk is full.
+func (s *Running) vain() bool {
+	free, _, err := s.Free(filepath.Join(s.Folder, "postgres", "data"))
+	return err == nil && free < inVain
+}
+
+// Ready implements [Stack].
+func (s *Running) Ready(ctx context.Context) error {
+	data := filepath.Join(s.Folder, "postgres", "data")
+	for begun := time.Now(); time.Since(begun) < comes; {
+		if s.find(ctx) {
+			return nil
+		}
+		if time.Since(begun) > 5*time.Second && s.vain() {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(pause):
+		}
+	}
+	if s.vain() {
+		return die("df -h "+data, "PostgreSQL of %s does not answer, and its disk is full", s.Name)
+	}
+	file := filepath.Join(s.Folder, "docker-compose.yml")
+	ctx, cancel := asked(ctx)
+	defer cancel()
+	stack, err := s.Resolved(ctx, file)
+	if err == nil {
+		err = pgversion.Keeps(ctx, strings.NewReader(string(stack)))
+	}
+	if err != nil {
+		return explained(err)
+	}
+	return die("docker compose --file "+file+" logs postgres", "PostgreSQL of %s does not answer", s.Name)
+}
+
+// explained is a failure of several reasons, of which each may have a hint.
+func explained(err error) error {
+	f := &Failure{Status: 1}
+	var reasons []string
+	for line := range strings.Lines(err.Error()) {
+		line = strings.TrimSpace(line)
+		if hint, is := strings.CutPrefix(line, "hint: "); !is {
+			reasons = append(reasons, line)
+		} else if f.Hint == "" {
+			f.Hint = hint
+		}
+	}
+	f.Reason = strings.Join(reasons, ";")
+	return f
+}
+
+// DumpFolder implements [Stack].
+func (s *Running) DumpFolder(context.Context) (string, error) {
+	folder := s.postgres.Mounts["/dump"]
+	if info, err := os.Stat(folder); folder == "" || err != nil || !info.IsDir() {
+		return "", fmt.Errorf("the postgres container of %s has no folder of the host as /dump", s.Name)
+	}
+	return folder, nil
+}
+
+// EndOurs implements [Stack].
+func (s *Running) EndOurs(ctx context.Context) error { return s.postgres.EndOurs(ctx) }
+
+// Dump implements [Stack].
+func (s *Running) Dump(ctx context.Context, o dump.Options) (dump.Made, error) {
+	return dump.Make(ctx, s.postgres, o)
+}
+
+// Commit implements [Stack].
+func (s *Running) Commit(ctx context.Context) string {
+	c, _, _ := s.container(ctx, "django")
+	return c.Env["GIT_COMMIT"]
+}
+
+// Leftovers implements [Stack].
+func (s *Running) Leftovers(ctx context.Context, lent bool) error {
+	if err := s.trial(ctx); err != nil {
+		return err
+	}
+	kinds := []string{"restore"}
+	if lent {
+		kinds = append(kinds, "lent")
+	}
+	for _, kind := range kinds {
+		names, err := s.postgres.Beside(ctx, kind)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if err := s.drop(ctx, name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// trial removes the stack on which a restore was tried.
+func (s *Running) trial(ctx context.Context) error {
+	ctx, cancel := asked(ctx)
+	defer cancel()
+	label := "label=com.docker.compose.project=" + s.Name + "-trial"
+	containers, err := docker.Run(ctx, "ps", "--all", "--quiet", "--filter", label)
+	if err != nil {
+		return err
+	}
+	if ids := strings.Fields(containers); len(ids) > 0 {
+		if _, err := docker.Run(ctx, append([]string{"rm", "--force", "--volumes"}, ids...)...); err != nil {
+			return err
+		}
+	}
+	networks, err := docker.Run(ctx, "network", "ls", "--quiet", "--filter", label)
+	if err != nil {
+		return err
+	}
+	if ids := strings.Fields(networks); len(ids) > 0 {
+		_, err = docker.Run(ctx, append([]string{"network", "rm"}, ids...)...)
+	}
+	return err
+}
+
+// drop drops a database as soon as PostgreSQL lets us: it may just have been killed, and be at
+// its recovery. What can't be dropped goes the next time.
+func (s *Running) drop(ctx context.Context, name string) error {
+	for begun := time.Now(); time.Since(begun) < lets; {
+		if s.postgres.Drop(ctx, name) == nil {
+			return nil
+		}
+		if time.Since(begun) > 5*time.Second && s.vain() {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(pause):
+		}
+		s.find(ctx)
+	}
+	s.Say("the database " + name + " is left, since PostgreSQL does not answer; the next restore removes it")
+	return nil
+}

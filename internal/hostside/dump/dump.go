@@ -1,0 +1,242 @@
+// Package dump dumps the database of an instance, as one moment: pg_dump and the count of the
+// rows look through the same snapshot of PostgreSQL. It works with PostgreSQL 10 to 17.
+//
+// A dump is, in a folder:
+//
+//	data/         pg_dump's directory format, uncompressed: restic compresses, and finds what did not change
+//	globals.sql   roles, and what else no database has (pg_dumpall --globals-only)
+//	settings.sql  what is set for the database, as ALTER DATABASE … SET
+//	tables.tsv    SCHEMA.TABLE, a tab, how many rows it has; a line for each table
+//
+// It must not know where the dump goes from there.
+package dump
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/betagouv/mrs-ops/internal/hostside/bound"
+)
+
+// Server is the PostgreSQL of an instance.
+type Server interface {
+	// Program runs a program of PostgreSQL's where the server runs, and writes what it prints.
+	// The error has what it complains of.
+	Program(ctx context.Context, limit bound.Limit, out io.Writer, argv ...string) error
+	// Begin begins a transaction that reads one snapshot of the database, and exports it.
+	Begin(ctx context.Context) (Transaction, error)
+	// Size is how large the database is, in bytes.
+	Size(ctx context.Context) (int64, error)
+	// Settings are the lines of settings.sql.
+	Settings(ctx context.Context) ([]string, error)
+}
+
+// Transaction reads one snapshot.
+type Transaction interface {
+	Exported() string // its name, for pg_dump --snapshot
+	// Count counts the rows of the tables whose data pg_dump dumps.
+	Count(ctx context.Context) ([]Table, error)
+	End()
+}
+
+// Table has so many rows.
+type Table struct {
+	Name string // SCHEMA.TABLE, quoted as SQL wants it
+	Rows int64
+}
+
+// Options is what to dump, and to where.
+type Options struct {
+	Database, Role string
+	Folder         string // of the host
+	Inside         string // the same, where the server runs
+	Jobs           int    // at once
+	// Progress is called with how many bytes are dumped, and how large the database is.
+	Progress func(dumped, of int64)
+	Every    time.Duration // how often
+}
+
+// Made is a dump that was made.
+type Made struct{ Bytes, Rows int64 }
+
+// Bounds. A table's rows come all the time while it is dumped; pg_dump moves nothing while it
+// waits for a lock that somebody else has on a table.
+var (
+	dumps = bound.Limit{Idle: 30 * time.Minute, Least: 1}
+	asks  = bound.Time(10 * time.Minute)
+)
+
+// counts bounds the count of the rows, once the dump is there: it has begun with that.
+const counts = 2 * time.Hour
+
+// ErrDump is the error where pg_dump fails.
+var ErrDump = errors.New("the database can't be dumped")
+
+var exported = regexp.MustCompile(`^[0-9A-F-]+$`)
+
+// Make makes it. What it leaves in the folder where it fails is for [Remove].
+func Make(ctx context.Context, s Server, o Options) (Made, error) {
+	t, err := s.Begin(ctx)
+	if err != nil {
+		return Made{}, fmt.Errorf("PostgreSQL gives no snapshot: %w", err)
+	}
+	defer t.End()
+	if !exported.MatchString(t.Exported()) {
+		return Made{}, fmt.Errorf("PostgreSQL gives no snapshot: %q", t.Exported())
+	}
+	of, err := s.Size(ctx)
+	if err != nil {
+		return Made{}, fmt.Errorf("PostgreSQL does not say how large the database is: %w", err)
+	}
+
+	type counted struct {
+		tables []Table
+		err    error
+	}
+	counting, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	rows := make(chan counted, 1)
+	go func() {
+		tables, err := t.Count(counting)
+		if err != nil && counting.Err() != nil {
+			err = context.Cause(counting)
+		}
+		rows <- counted{tables, err}
+	}()
+
+	// It has its name once it is whole.
+	data := "data." + strconv.Itoa(os.Getpid())
+	limit := dumps
+	limit.Also = func() int64 { return Size(o.Folder) }
+	watched := o.watch(of)
+	err = s.Program(
+		ctx,
+		limit,
+		nil,
+		"pg_dump",
+		"--username",
+		o.Role,
+		"--no-password",
+		"--dbname",
+		o.Database,
+		"--format",
+		"directory",
+		"--snapshot",
+		t.Exported(),
+		"--jobs",
+		strconv.Itoa(o.Jobs),
+		"--compress",
+		"0",
+		"--file",
+		o.Inside+"/"+data,
+	)
+	watched()
+	if err != nil {
+		return Made{}, fmt.Errorf("%w: %w", ErrDump, err)
+	}
+	err = s.Program(ctx, asks, nil, "pg_dumpall", "--username", o.Role, "--no-password", "--globals-only",
+		"--file", o.Inside+"/globals.sql")
+	if err != nil {
+		return Made{}, fmt.Errorf("the roles can't be dumped: %w", err)
+	}
+	settings, err := s.Settings(ctx)
+	if err != nil {
+		return Made{}, fmt.Errorf("what is set for the database can't be read: %w", err)
+	}
+	if err := o.write("settings.sql", settings); err != nil {
+		return Made{}, err
+	}
+	late := time.AfterFunc(
+		counts,
+		func() { stop(&bound.Exceeded{Name: "the count of the rows", Limit: bound.Time(counts), Total: true}) },
+	)
+	defer late.Stop()
+	found := <-rows
+	if found.err != nil {
+		return Made{}, fmt.Errorf("the rows can't be counted: %w", found.err)
+	}
+	var made Made
+	var lines []string
+	for _, table := range found.tables {
+		made.Rows += table.Rows
+		lines = append(lines, fmt.Sprintf("%s\t%d", table.Name, table.Rows))
+	}
+	if err := o.write("tables.tsv", lines); err != nil {
+		return Made{}, err
+	}
+	if err := s.Program(ctx, asks, nil, "pg_restore", "--list", o.Inside+"/"+data); err != nil {
+		return Made{}, fmt.Errorf("what was dumped can't be read: %w", err)
+	}
+	if err := os.Rename(filepath.Join(o.Folder, data), filepath.Join(o.Folder, "data")); err != nil {
+		return Made{}, err
+	}
+	made.Bytes = Size(o.Folder)
+	return made, nil
+}
+
+func (o Options) write(name string, lines []string) error {
+	var text strings.Builder
+	for _, line := range lines {
+		text.WriteString(line + "\n")
+	}
+	return os.WriteFile(filepath.Join(o.Folder, name), []byte(text.String()), 0o600)
+}
+
+// watch calls Progress now and then until the function that it returns is called.
+func (o Options) watch(of int64) (end func()) {
+	if o.Progress == nil || o.Every <= 0 {
+		return func() {}
+	}
+	over, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		ticker := time.NewTicker(o.Every)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-over:
+				return
+			case <-ticker.C:
+				o.Progress(Size(o.Folder), of)
+			}
+		}
+	}()
+	return func() { close(over); <-ended }
+}
+
+// Remove removes a dump, and what one that was cut short has left.
+func Remove(folder string) error {
+	left, err := filepath.Glob(filepath.Join(folder, "data.*"))
+	for _, name := range []string{"data", "globals.sql", "settings.sql", "tables.tsv"} {
+		left = append(left, filepath.Join(folder, name))
+	}
+	for _, path := range left {
+		err = errors.Join(err, os.RemoveAll(path))
+	}
+	return err
+}
+
+// Size is how many bytes files and folders have, with all that is in them. What goes
+// meanwhile is not counted.
+func Size(paths ...string) (n int64) {
+	for _, path := range paths {
+		_ = filepath.WalkDir(path, func(_ string, entry os.DirEntry, err error) error {
+			if err != nil {
+				return nil
+			}
+			if info, err := entry.Info(); err == nil {
+				n += info.Size()
+			}
+			return nil
+		})
+	}
+	return n
+}

@@ -1,0 +1,230 @@
+package dump
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/betagouv/mrs-ops/internal/hostside/bound"
+	"github.com/betagouv/mrs-ops/internal/hostside/database"
+	"github.com/betagouv/mrs-ops/internal/hostside/docker"
+)
+
+// Application is what PostgreSQL calls us: by that, the next run finds what one that was
+// killed has left at work.
+const Application = "mrs-backup"
+
+// Container is the PostgreSQL in a container.
+type Container struct {
+	docker.Container
+	Role, Database string
+	Runner         bound.Runner
+}
+
+// Program implements [Server]. What the error says has nothing that may be somebody's data.
+func (c Container) Program(ctx context.Context, limit bound.Limit, out io.Writer, argv ...string) error {
+	var said bound.Tail
+	err := c.Runner.Run(ctx, bound.Command{
+		Name:   argv[0],
+		Argv:   append([]string{"docker", "exec", "--user", "postgres", "--env", "PGAPPNAME=" + Application, c.ID}, argv...),
+		Stdout: out, Stderr: &said, Limit: limit,
+	})
+	if err != nil && bound.Status(err) >= 0 {
+		return fmt.Errorf("%s ended with %d: %s", argv[0], bound.Status(err), complaints(said.String()))
+	}
+	return err
+}
+
+var (
+	details = regexp.MustCompile(`^(DETAIL|CONTEXT|COPY|LINE|STATEMENT|Command was|  )`)
+	values  = regexp.MustCompile(`(CONTEXT|DETAIL|Key \(|: ").*`)
+)
+
+// complaints of PostgreSQL's programs, without what may be somebody's data.
+func complaints(text string) string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\n")
+		if line != "" && !details.MatchString(line) && len(lines) < 5 {
+			lines = append(lines, values.ReplaceAllString(line, ""))
+		}
+	}
+	if len(lines) == 0 {
+		return "it says nothing"
+	}
+	return strings.Join(lines, "; ")
+}
+
+// Connect opens a session of a database of the server.
+func (c Container) Connect(ctx context.Context, name string) (*pgx.Conn, error) {
+	return database.OpenAs(ctx, c.Container, c.Role, name, Application)
+}
+
+// in runs something in a session of a database, bound by time.
+func (c Container) in(ctx context.Context, name string, do func(context.Context, *pgx.Conn) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, asks.Total, &bound.Exceeded{Name: "PostgreSQL", Limit: asks, Total: true})
+	defer cancel()
+	pg, err := c.Connect(ctx, name)
+	if err == nil {
+		err = do(ctx, pg)
+		_ = pg.Close(context.WithoutCancel(ctx))
+	}
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// Size implements [Server].
+func (c Container) Size(ctx context.Context) (n int64, err error) {
+	return n, c.in(ctx, c.Database, func(ctx context.Context, pg *pgx.Conn) error {
+		return pg.QueryRow(ctx, "select pg_database_size(current_database())").Scan(&n)
+	})
+}
+
+// settings: lists are kept as they are written, as pg_dump keeps them.
+const settings = `
+select format('%s SET %I TO %s;',
+  case when s.setrole = 0 then format('ALTER DATABASE %I', d.datname)
+    else format('ALTER ROLE %I IN DATABASE %I', r.rolname, d.datname) end,
+  v.name, case when v.name in ('search_path', 'temp_tablespaces', 'local_preload_libraries',
+    'session_preload_libraries', 'shared_preload_libraries', 'unix_socket_directories')
+    then v.value else quote_literal(v.value) end)
+from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase left join pg_roles r on r.oid = s.setrole,
+  unnest(s.setconfig) with ordinality c(setting, n),
+  lateral (select split_part(setting, '=', 1) as name, substr(setting, strpos(setting, '=') + 1) as value) v
+where d.datname = $1 order by s.setrole, n`
+
+// Settings implements [Server]: pg_dump --create has them too, but since PostgreSQL 11 only.
+func (c Container) Settings(ctx context.Context) (lines []string, err error) {
+	return lines, c.in(ctx, "postgres", func(ctx context.Context, pg *pgx.Conn) error {
+		rows, err := pg.Query(ctx, settings, c.Database)
+		if err == nil {
+			lines, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		}
+		return err
+	})
+}
+
+// Begin implements [Server].
+func (c Container) Begin(ctx context.Context) (Transaction, error) {
+	limit := bound.Limit{Total: asks.Total}
+	ctx, cancel := context.WithTimeoutCause(
+		ctx,
+		limit.Total,
+		&bound.Exceeded{Name: "PostgreSQL", Limit: limit, Total: true},
+	)
+	defer cancel()
+	pg, err := c.Connect(ctx, c.Database)
+	if err != nil {
+		return nil, err
+	}
+	t := &transaction{pg: pg}
+	if _, err = pg.Exec(ctx, "begin isolation level repeatable read read only"); err == nil {
+		err = pg.QueryRow(ctx, "select pg_export_snapshot()").Scan(&t.exported)
+	}
+	if err != nil {
+		t.End()
+		return nil, err
+	}
+	return t, nil
+}
+
+type transaction struct {
+	pg       *pgx.Conn
+	exported string
+}
+
+func (t *transaction) Exported() string { return t.exported }
+func (t *transaction) End()             { _ = t.pg.Close(context.Background()) }
+
+// tables are those whose data pg_dump dumps, and how their rows are counted.
+const tables = `
+select format('%I.%I', n.nspname, c.relname), format('select count(*) from %I.%I', n.nspname, c.relname)
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where c.relkind = 'r' and c.relpersistence <> 't' and n.nspname <> 'information_schema' and n.nspname !~ '^pg_'
+  and not exists (
+    select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
+order by 1`
+
+func (t *transaction) Count(ctx context.Context) (all []Table, err error) {
+	rows, err := t.pg.Query(ctx, tables)
+	if err != nil {
+		return nil, err
+	}
+	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (names [2]string, err error) {
+		return names, row.Scan(&names[0], &names[1])
+	})
+	for _, table := range found {
+		var n int64
+		if err := t.pg.QueryRow(ctx, table[1]).Scan(&n); err != nil {
+			return nil, fmt.Errorf("%s: %w", table[0], err)
+		}
+		all = append(all, Table{table[0], n})
+	}
+	return all, err
+}
+
+// Ready reports whether the server lets the instance's role in, over TCP: while it is made,
+// it listens at its socket only.
+func (c Container) Ready(ctx context.Context) bool {
+	return c.Program(
+		ctx,
+		bound.Time(bound.Quick),
+		nil,
+		"pg_isready",
+		"--quiet",
+		"--host",
+		"127.0.0.1",
+		"--username",
+		c.Role,
+		"--dbname",
+		c.Database,
+	) == nil
+}
+
+// EndOurs ends what a run of ours that is no more has left at work.
+func (c Container) EndOurs(ctx context.Context) error {
+	return c.in(ctx, "postgres", func(ctx context.Context, pg *pgx.Conn) error {
+		_, err := pg.Exec(
+			ctx,
+			"select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1 and pid <> pg_backend_pid()",
+			Application,
+		)
+		return err
+	})
+}
+
+// Beside returns the databases beside the live one that have a kind and a date in their names:
+// MRS_restore_20261120t140000z.
+func (c Container) Beside(ctx context.Context, kind string) (names []string, err error) {
+	pattern := fmt.Sprintf("^%s_%s_[0-9]{8}t[0-9]{6}z$", regexp.QuoteMeta(c.Database), kind)
+	return names, c.in(ctx, "postgres", func(ctx context.Context, pg *pgx.Conn) error {
+		rows, err := pg.Query(ctx, "select datname from pg_database where datname ~ $1 order by 1", pattern)
+		if err == nil {
+			names, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		}
+		return err
+	})
+}
+
+// Drop drops a database, whoever is connected to it.
+func (c Container) Drop(ctx context.Context, name string) error {
+	if name == c.Database || name == "" {
+		return errors.New("the live database is not dropped")
+	}
+	return c.in(ctx, "postgres", func(ctx context.Context, pg *pgx.Conn) error {
+		// "with (force)" came with PostgreSQL 13.
+		_, err := pg.Exec(ctx, "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", name)
+		if err != nil {
+			return err
+		}
+		_, err = pg.Exec(ctx, "drop database if exists "+pgx.Identifier{name}.Sanitize())
+		return err
+	})
+}

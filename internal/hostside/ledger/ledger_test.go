@@ -1,0 +1,145 @@
+package ledger
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func newLedger(t *testing.T, before string) Ledger {
+	t.Helper()
+	folder := t.TempDir()
+	l := Ledger{
+		Project:  "mrs-x",
+		Mirrored: true,
+		Log:      filepath.Join(folder, "log", "mrs-x.backups.log"),
+		Metrics:  filepath.Join(folder, "lib", "mrs-x.prom"),
+	}
+	if before != "" {
+		if err := os.MkdirAll(filepath.Dir(l.Log), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(l.Log, []byte(before), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return l
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+var now = time.Date(2026, 11, 29, 23, 0, 5, 0, time.UTC)
+
+func TestARunIsALineThatTheScriptsRead(t *testing.T) {
+	l := newLedger(t, `{"what": "half a li`)
+	err := l.Record(
+		now,
+		Entry{
+			{"what", "backup"},
+			{"cause", "hand"},
+			{"outcome", "good"},
+			{"reason", ""},
+			{"snapshot", "9bee833a"},
+			{"seconds", 7},
+			{"bytes", int64(4)},
+		},
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"what": "half a li` + "\n" +
+		`{"time": "2026-11-29T23:00:05Z", "what": "backup", "cause": "hand", "outcome": "good", "snapshot": "9bee833a", ` +
+		`"seconds": 7, "bytes": 4}` + "\n"
+	if got := read(t, l.Log); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	if info, err := os.Stat(l.Metrics); err != nil || info.Mode().Perm() != 0o644 {
+		t.Errorf("the metrics: %v, %v", info.Mode(), err)
+	}
+}
+
+func TestWhatTheMonitoringReads(t *testing.T) {
+	const (
+		good = `{"time": "2026-11-29T23:00:05Z", "what": "backup", "outcome": "good", "seconds": 7, "bytes": 4, ` +
+			`"added": 1, "repository_bytes": 9}` + "\n"
+		only = `{"time": "2026-11-29T23:00:06Z", "what": "backup", "outcome": "not mirrored", "seconds": 8.5, ` +
+			`"bytes": 5}` + "\n"
+		failed   = `{"time": "2026-11-29T23:00:07Z", "what": "backup", "outcome": "failed", "reason": "x"}` + "\n"
+		drilled  = `{"time": "2026-11-29T23:00:08Z", "what": "drill", "outcome": "good", "seconds": 60}` + "\n"
+		pruned   = `{"time": "2026-11-29T23:00:09Z", "what": "prune", "outcome": "good", "seconds": 1}` + "\n"
+		nonsense = "null\n[1]\nno JSON\n"
+	)
+	for name, c := range map[string]struct{ lines, want string }{
+		"a good one": {good + nonsense, `mrs_backup_good 1
+mrs_backup_last_good_timestamp_seconds 1795993205
+mrs_backup_duration_seconds 7
+mrs_backup_mirrored 1
+mrs_backup_bytes 4
+mrs_backup_added_bytes 1
+mrs_backup_repository_bytes 9
+`},
+		"one that failed, after one that is only here": {good + only + failed, `mrs_backup_good 0
+mrs_backup_last_good_timestamp_seconds 1795993206
+mrs_backup_duration_seconds 8.5
+mrs_backup_mirrored 0
+mrs_backup_bytes 5
+`},
+		"never a good one": {failed, `mrs_backup_good 0
+mrs_backup_last_good_timestamp_seconds 0
+`},
+		"a drill, and what is not of interest": {pruned + drilled, `mrs_drill_good 1
+mrs_drill_last_good_timestamp_seconds 1795993208
+mrs_drill_duration_seconds 60
+`},
+	} {
+		all, err := newLedger(t, c.lines).runs()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := strings.ReplaceAll(metrics("mrs-x", true, all), `{instance="mrs-x"}`, "")
+		if got != c.want {
+			t.Errorf("%s: got\n%swant\n%s", name, got, c.want)
+		}
+	}
+}
+
+func TestTheLastNumberOfAKindIsKnown(t *testing.T) {
+	l := newLedger(t, `{"attachments": 3}
+{"attachments": 5, "x": "y"}
+{"attachments": "none"}
+{"what": "drill"}
+{"attachm`)
+	for name, want := range map[string]int64{"attachments": 5, "dump_bytes": 0} {
+		if n, err := l.LastKnown(name); n != want || err != nil {
+			t.Errorf("%s: %d, %v", name, n, err)
+		}
+	}
+	if n, err := newLedger(t, "").LastKnown("attachments"); n != 0 || err != nil {
+		t.Errorf("of no ledger: %d, %v", n, err)
+	}
+}
+
+func TestWhatScriptsHandOverIsAnEntry(t *testing.T) {
+	e, err := Pairs([]string{"what", "drill", "reason", "", "seconds:", "12", "rows:", "", "bytes:", "5000000000"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, err := e.encode()
+	if err != nil || string(line) != `{"what": "drill", "seconds": 12, "bytes": 5000000000}` {
+		t.Errorf("%s, %v", line, err)
+	}
+	for _, bad := range [][]string{{"what"}, {"bytes:", "many"}, {"bytes:", "1, \"x\": 2"}} {
+		if _, err := Pairs(bad); err == nil {
+			t.Errorf("%q is taken", bad)
+		}
+	}
+}
