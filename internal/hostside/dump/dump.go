@@ -5,7 +5,8 @@
 //
 //	data/         pg_dump's directory format, uncompressed: restic compresses, and finds what did not change
 //	globals.sql   roles, and what else no database has (pg_dumpall --globals-only)
-//	settings.sql  what is set for the database, as ALTER DATABASE … SET
+//	globals.json  what of the database pg_dump does not hold (internal/hostside/globals)
+//	settings.sql  what is set for the database, as ALTER DATABASE … SET: of that, what older scripts read
 //	tables.tsv    SCHEMA.TABLE, a tab, how many rows it has; a line for each table
 //
 // It must not know where the dump goes from there.
@@ -35,6 +36,8 @@ type Server interface {
 	Begin(ctx context.Context) (Transaction, error)
 	// Size is how large the database is, in bytes.
 	Size(ctx context.Context) (int64, error)
+	// Properties is the content of globals.json.
+	Properties(ctx context.Context) (string, error)
 	// Settings are the lines of settings.sql.
 	Settings(ctx context.Context) ([]string, error)
 }
@@ -147,6 +150,13 @@ func Make(ctx context.Context, s Server, o Options) (Made, error) {
 	if err != nil {
 		return Made{}, fmt.Errorf("the roles can't be dumped: %w", err)
 	}
+	properties, err := s.Properties(ctx)
+	if err != nil {
+		return Made{}, fmt.Errorf("what of the database is not in its dump can't be read: %w", err)
+	}
+	if err := o.write("globals.json", []string{properties}); err != nil {
+		return Made{}, err
+	}
 	settings, err := s.Settings(ctx)
 	if err != nil {
 		return Made{}, fmt.Errorf("what is set for the database can't be read: %w", err)
@@ -215,7 +225,7 @@ func (o Options) watch(of int64) (end func()) {
 // Remove removes a dump, and what one that was cut short has left.
 func Remove(folder string) error {
 	left, err := filepath.Glob(filepath.Join(folder, "data.*"))
-	for _, name := range []string{"data", "globals.sql", "settings.sql", "tables.tsv"} {
+	for _, name := range []string{"data", "globals.sql", "globals.json", "settings.sql", "tables.tsv"} {
 		left = append(left, filepath.Join(folder, name))
 	}
 	for _, path := range left {

@@ -55,6 +55,9 @@ func (s *server) Program(ctx context.Context, limit bound.Limit, _ io.Writer, ar
 }
 func (s *server) Begin(ctx context.Context) (Transaction, error) { return s, s.call(ctx, "begin") }
 func (s *server) Size(ctx context.Context) (int64, error)        { return 1000, s.call(ctx, "size") }
+func (s *server) Properties(ctx context.Context) (string, error) {
+	return `{"name": "mrs"}`, s.call(ctx, "properties")
+}
 func (s *server) Settings(ctx context.Context) ([]string, error) {
 	return []string{"ALTER DATABASE mrs SET work_mem TO '7MB';"}, s.call(ctx, "settings")
 }
@@ -95,7 +98,7 @@ func TestADumpIsOneMomentAndHasItsNameOnceItIsWhole(t *testing.T) {
 		t.Errorf("it ran %q", s.ran)
 	}
 	for name, want := range map[string]string{
-		"settings.sql": "ALTER DATABASE mrs SET work_mem TO '7MB';\n", "tables.tsv": "public.a\t3\npublic.\"B\"\t4\n",
+		"globals.json": "{\"name\": \"mrs\"}\n", "settings.sql": "ALTER DATABASE mrs SET work_mem TO '7MB';\n", "tables.tsv": "public.a\t3\npublic.\"B\"\t4\n",
 		"data/toc.dat": "PGDMP",
 	} {
 		if got, err := os.ReadFile(filepath.Join(s.folder, name)); string(got) != want {
@@ -114,7 +117,8 @@ func TestADumpThatFailsAtAnyCallHasNoName(t *testing.T) {
 	for call, want := range map[string]string{
 		"begin": "PostgreSQL gives no snapshot: struck", "size": "PostgreSQL does not say how large the database is: struck",
 		"pg_dump": "the database can't be dumped: struck", "pg_dumpall": "the roles can't be dumped: struck",
-		"settings": "what is set for the database can't be read: struck", "count": "the rows can't be counted: struck",
+		"properties": "what of the database is not in its dump can't be read: struck",
+		"settings":   "what is set for the database can't be read: struck", "count": "the rows can't be counted: struck",
 		"pg_restore": "what was dumped can't be read: struck",
 	} {
 		s, o := newServer(t)
@@ -145,7 +149,7 @@ func TestADumpThatFailsAtAnyCallHasNoName(t *testing.T) {
 
 func TestADumpThatHangsAtAnyCallEndsWhenItIsTold(t *testing.T) {
 	why := errors.New("interrupted")
-	for _, call := range []string{"begin", "size", "pg_dump", "pg_dumpall", "settings", "count", "pg_restore"} {
+	for _, call := range []string{"begin", "size", "pg_dump", "pg_dumpall", "properties", "settings", "count", "pg_restore"} {
 		synctest.Test(t, func(t *testing.T) {
 			s, o := newServer(t)
 			s.hangs = call

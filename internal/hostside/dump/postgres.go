@@ -2,6 +2,7 @@ package dump
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
 	"github.com/betagouv/mrs-ops/internal/hostside/database"
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
+	"github.com/betagouv/mrs-ops/internal/hostside/globals"
 )
 
 // Application is what PostgreSQL calls us: by that, the next run finds what one that was
@@ -84,6 +86,19 @@ func (c Container) in(ctx context.Context, name string, do func(context.Context,
 func (c Container) Size(ctx context.Context) (n int64, err error) {
 	return n, c.in(ctx, c.Database, func(ctx context.Context, pg *pgx.Conn) error {
 		return pg.QueryRow(ctx, "select pg_database_size(current_database())").Scan(&n)
+	})
+}
+
+// Properties implements [Server].
+func (c Container) Properties(ctx context.Context) (text string, err error) {
+	return text, c.in(ctx, c.Database, func(ctx context.Context, pg *pgx.Conn) error {
+		facts, err := globals.Read(ctx, pg)
+		if err != nil {
+			return err
+		}
+		content, err := json.Marshal(facts)
+		text = string(content)
+		return err
 	})
 }
 

@@ -541,19 +541,6 @@ differing() {
   fi
   facts+=(differs "$differs")
 }
-# set_for DATABASE: prints what is set for it, as pg_dump --create does since PostgreSQL 11. Lists are kept as
-# they are written. A backup has all that is beside the data, too.
-set_for() {
-  [ "$what" != backup ] || globals read "$1" >"$live_dump/globals.json" || die "$reason"
-  sql --dbname postgres --command "
-    select format('%s SET %I TO %s;',
-      case when s.setrole = 0 then format('ALTER DATABASE %I', d.datname) else format('ALTER ROLE %I IN DATABASE %I', r.rolname, d.datname) end,
-      v.name, case when v.name in ('search_path', 'temp_tablespaces', 'local_preload_libraries', 'session_preload_libraries', 'shared_preload_libraries', 'unix_socket_directories')
-        then v.value else quote_literal(v.value) end)
-    from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase left join pg_roles r on r.oid = s.setrole,
-      unnest(s.setconfig) with ordinality c(setting, n), lateral (select split_part(setting, '=', 1) as name, substr(setting, strpos(setting, '=') + 1) as value) v
-    where d.datname = '$1' order by s.setrole, n"
-}
 # settings DATABASE: what is set for DB_NAME (ALTER DATABASE … SET) in the lines on standard input is set for DATABASE.
 settings() {
   LC_ALL=C sed -nE "s/^ALTER DATABASE \"?$DB_NAME\"? SET /ALTER DATABASE \"$1\" SET /p; s/^(ALTER ROLE .+ IN DATABASE )\"?$DB_NAME\"? SET /\1\"$1\" SET /p" |
