@@ -16,6 +16,8 @@ import (
 	"testing"
 	"unicode"
 
+	"mvdan.cc/sh/v3/syntax"
+
 	"github.com/betagouv/mrs-ops/internal/bigsudo"
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/provision"
@@ -31,6 +33,7 @@ var (
 	alarmName = regexp.MustCompile(`(?m)^\s*(?:alarm|template):\s*(\S+)`)
 	unitName  = regexp.MustCompile(`\b(?:PROJECT-[a-z]+|mrs-ops-branches)\b`)
 	asked     = regexp.MustCompile(`\b([a-z-]+\.sh) ([a-z]+)\b`)
+	expected  = regexp.MustCompile("(?i)\\bexpect\\s+`([^`]+)`")
 	document  = regexp.MustCompile(`\bdocs/[a-z]+\.md\b`)
 )
 
@@ -38,11 +41,15 @@ var (
 type entries struct {
 	messages []string // that lead to an entry: the code spans of headings, and of sentences "Also …."
 	commands []string // of mage, as they are typed
+	expected []string // what is said where it went well: the code span behind "expect"
 	spans    []string // all code spans
 }
 
 // readEntries reads a runbook. What is to be typed is a code span or an indented line.
 func readEntries(text string) (e entries) {
+	for _, m := range expected.FindAllStringSubmatch(text, -1) {
+		e.expected = append(e.expected, m[1])
+	}
 	also := false
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\n")
@@ -68,20 +75,24 @@ func readEntries(text string) (e entries) {
 	return e
 }
 
-// missing returns which of the messages, as the code has them, lead to no entry.
+// missing returns which of the messages, as the code has them, lead to no entry: none has all of their words, or begins
+// as they do.
 func (e entries) missing(messages []string) (none []string) {
 	for _, m := range messages {
-		m, _, _ = strings.Cut(m, "\nhint:")
+		m, _, _ = strings.Cut(strings.ReplaceAll(m, "%%", "%"), "\nhint:")
 		parts := verb.Split(m, -1)
 		if !letters.MatchString(strings.Join(parts, " ")) {
 			continue // it passes on what another says
 		}
 		for i, part := range parts {
-			parts[i] = regexp.QuoteMeta(strings.ReplaceAll(part, "%%", "%"))
+			parts[i] = regexp.QuoteMeta(part)
 		}
 		// What is filled in at the ends need not be there.
-		pattern := regexp.MustCompile(strings.TrimPrefix(strings.TrimSuffix(strings.Join(parts, ".+"), ": .+"), ".+ "))
-		if !slices.ContainsFunc(e.messages, pattern.MatchString) {
+		all := regexp.MustCompile(strings.TrimPrefix(strings.TrimSuffix(strings.Join(parts, ".+"), ": .+"), ".+ "))
+		found := func(entry string) bool {
+			return all.MatchString(entry) || len(entry) > 25 && regexp.MustCompile("^"+pattern(entry)).MatchString(m)
+		}
+		if !slices.ContainsFunc(e.messages, found) {
 			none = append(none, m)
 		}
 	}
@@ -91,14 +102,19 @@ func (e entries) missing(messages []string) (none []string) {
 // filled is what stands for words that the code fills in: names of services do, too.
 var filled = regexp.MustCompile(`…|\b(?:django|postgres)\b`)
 
+// pattern returns a regular expression for the texts in the code that an entry may be of.
+func pattern(entry string) string {
+	parts := filled.Split(entry, -1)
+	for i, part := range parts {
+		parts[i] = regexp.QuoteMeta(strings.TrimSpace(part))
+	}
+	return strings.Join(parts, ".*")
+}
+
 // unknown returns which messages nobody says: none of the code's texts has their words, in their order.
 func unknown(messages, texts []string) (none []string) {
 	for _, m := range messages {
-		parts := filled.Split(m, -1)
-		for i, part := range parts {
-			parts[i] = regexp.QuoteMeta(strings.TrimSpace(part))
-		}
-		if !slices.ContainsFunc(texts, regexp.MustCompile(strings.Join(parts, ".*")).MatchString) {
+		if !slices.ContainsFunc(texts, regexp.MustCompile(pattern(m)).MatchString) {
 			none = append(none, m)
 		}
 	}
@@ -336,6 +352,46 @@ func listed(files []*ast.File) (all []string) {
 	return all
 }
 
+// died returns what scripts end with, in the form of fmt: the first argument of die, unless it is about what somebody
+// has typed.
+func died(t *testing.T, scripts ...string) (all []string) {
+	t.Helper()
+	for _, name := range scripts {
+		file := filepath.Join(root, "internal/hostside/provision/files", name)
+		script, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(read(t, file)), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		syntax.Walk(script, func(n syntax.Node) bool {
+			if call, is := n.(*syntax.CallExpr); is && len(call.Args) > 1 && call.Args[0].Lit() == "die" {
+				message := format(call.Args[1].Parts)
+				if !strings.Contains(message, "'%s'") && message != "which one?" && message != "unknown cause: %s" {
+					all = append(all, message)
+				}
+			}
+			return true
+		})
+	}
+	return all
+}
+
+// format returns the text of a word of a script, with %s for what is filled in.
+func format(parts []syntax.WordPart) (text string) {
+	for _, part := range parts {
+		switch part := part.(type) {
+		case *syntax.Lit:
+			text += part.Value
+		case *syntax.SglQuoted:
+			text += part.Value
+		case *syntax.DblQuoted:
+			text += format(part.Parts)
+		default:
+			text += "%s"
+		}
+	}
+	return text
+}
+
 // constants returns the texts of the constants of a type.
 func constants(files []*ast.File, of string) (all []string) {
 	for _, file := range files {
@@ -379,6 +435,7 @@ func TestTheRunbookHasAnEntryForWhateverFails(t *testing.T) {
 		"wrong answers":                  given(everySource(t, "internal/answer"), "errors.New", "fmt.Errorf"),
 		"servers that can take no stack": given(everySource(t, "internal/hostside/preflight"), "problem"),
 		"failures of deployments":        given(rollout, "errors.New", "fmt.Errorf", "refused"),
+		"backups, restores and drills":   died(t, "backup.sh", "restore.sh", "prune.sh", "drill.sh", "backup-common.sh"),
 		"locks":                          given(everySource(t, "internal/hostside/lock"), "errors.New", "fmt.Errorf"),
 	} {
 		if len(want) == 0 {
@@ -400,8 +457,8 @@ func TestWhatTheRunbookQuotesIsSaidSomewhere(t *testing.T) {
 	for _, u := range units() {
 		texts = append(texts, u.Name)
 	}
-	for _, m := range unknown(book.messages, texts) {
-		t.Errorf("%s has an entry for %q, which nobody says", runbook, m)
+	for _, m := range unknown(slices.Concat(book.messages, book.expected), texts) {
+		t.Errorf("%s quotes %q, which nobody says", runbook, m)
 	}
 }
 
@@ -452,18 +509,18 @@ func TestDocumentsThatServersNameAreThere(t *testing.T) {
 }
 
 func TestARunbookIsReadByItsHeadings(t *testing.T) {
-	got := readEntries("# A\n\n## `b`\n### `c …`, `d`\nAlso `e`,\n`m`.\nType `mage ops:f G -h=i`, not `j`.\n\n    mage k   # as `mage l`\n")
+	got := readEntries("# A\n\n## `b`\n### `c …`, `d`\nAlso `e`,\n`m`.\nType `mage ops:f G -h=i`, not `j`. Expect `n`.\n\n    mage k   # as `mage l`\n")
 	want := entries{messages: []string{"c …", "d", "e", "m"}, commands: []string{"ops:f G -h=i", "k", "l"},
-		spans: []string{"b", "c …", "d", "e", "m", "mage ops:f G -h=i", "j", "mage l"}}
+		spans: []string{"b", "c …", "d", "e", "m", "mage ops:f G -h=i", "j", "n", "mage l"}, expected: []string{"n"}}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%q\nwant %q", got, want)
 	}
 }
 
 func TestAMessageLeadsToAnEntryByItsWords(t *testing.T) {
-	e := entries{messages: []string{"the new django crashes at start", "answers …, not 200", "… % full"}}
-	code := []string{"the new %s crashes at start", "answers %d, not 200\nhint: mend it", "%s %d %% full", "%s: %w", "the new %s is gone", "%s crashes at once: %w"}
-	if got, want := e.missing(code), code[4:]; !slices.Equal(got, want) {
+	e := entries{messages: []string{"the new django crashes at start", "answers …, not 200", "… % full", "the repository … has lost some bytes"}}
+	code := []string{"the new %s crashes at start", "answers %d, not 200\nhint: mend it", "%s %d %% full", "%s: %w", "the repository %s has lost some bytes, the first is %s", "the new %s is gone", "%s crashes at once: %w"}
+	if got, want := e.missing(code), code[5:]; !slices.Equal(got, want) {
 		t.Errorf("%q lead to no entry, want %q", got, want)
 	}
 	said := []string{"the new django crashes at start", "answers …, not 200", "nobody says this", "200 answers"}
@@ -475,7 +532,7 @@ func TestAMessageLeadsToAnEntryByItsWords(t *testing.T) {
 func TestACommandIsOneThatThereIs(t *testing.T) {
 	targets := map[string]target{"ops:logs": {1, map[string]string{"since": "string", "follow": "bool"}}, "setup": {}}
 	for command, want := range map[string]string{
-		"setup": "",
+		"setup":                                "",
 		"ops:logs INSTANCE -since=30m -follow": "",
 		`ops:logs "TWO WORDS"`:                 "",
 		"ops:log INSTANCE":                     "there is no target ops:log",
