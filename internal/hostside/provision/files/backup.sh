@@ -76,7 +76,7 @@ repair() {
     rm -f .repair.new
   done
   [ ${#lost[@]} = 0 ] || die "$n files were repaired, and ${#lost[@]} are not whole on the mirror either, the first is ${lost[0]}" \
-    "restic repair snapshots --dry-run tells which snapshots need them"
+    "restic find --pack NAME | grep 'in snapshot' | sort -u tells which snapshots need one; NAME is what its path ends with"
   intact all
   restic check --quiet
   say "$n files were repaired; the repository is whole"
