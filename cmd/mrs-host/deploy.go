@@ -59,7 +59,7 @@ func deploy(ctx context.Context, _ options) error {
 		out.Say("what came of it is not in the audit log: " + e.Error())
 	}
 	if failed != nil {
-		<-tell(d, told, subject+" failed: "+failed.Reason, out.Say)
+		<-tell(d, told, subject+" failed: "+failed.Reason+" (docs/runbook.md)", out.Say)
 		out.send(hostapi.Event{Failed: failed})
 		return errSaid
 	}

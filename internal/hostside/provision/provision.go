@@ -198,8 +198,9 @@ type Host interface {
 	// Install has programs there, by the names of their packages.
 	Install(ctx context.Context, packages ...string) error
 	// Open opens the repository of the backups of the instance in a folder with a
-	// password, or makes it. changed is whether it or the password is new.
-	Open(ctx context.Context, folder, password string) (changed bool, err error)
+	// password, or makes it. Where it or the password is new, said tells people so, in
+	// lines; empty: nothing is.
+	Open(ctx context.Context, folder, password string) (said string, err error)
 	// Booted reports whether systemd runs the host, Systemctl runs systemctl.
 	Booted() (bool, error)
 	Systemctl(ctx context.Context, argv ...string) (string, error)
@@ -234,11 +235,17 @@ func Provide(ctx context.Context, n Needs, h Host, say func(string)) (changes in
 		}
 	}
 	if n.Password != "" {
-		changed, err := h.Open(ctx, n.Folder, n.Password)
+		said, err := h.Open(ctx, n.Folder, n.Password)
+		// That it is a new one, and not the one of the mirror, is nothing to keep quiet.
+		for line := range strings.Lines(said) {
+			if line = strings.TrimSpace(line); line != "" {
+				say(line)
+			}
+		}
 		if err != nil {
 			return changes, err
 		}
-		if changed {
+		if said != "" {
 			changes++
 		}
 	}
@@ -282,20 +289,20 @@ func (t This) Install(ctx context.Context, packages ...string) error {
 }
 
 // Open runs backup.sh.
-func (This) Open(ctx context.Context, folder, password string) (changed bool, err error) {
-	var said bytes.Buffer
+func (This) Open(ctx context.Context, folder, password string) (said string, err error) {
+	var complaints bytes.Buffer
 	cmd := exec.CommandContext(ctx, "./backup.sh", "init")
-	cmd.Dir, cmd.Stdin, cmd.Stderr = folder, strings.NewReader(password), &said
+	cmd.Dir, cmd.Stdin, cmd.Stderr = folder, strings.NewReader(password), &complaints
 	// It takes back what it has begun.
 	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(syscall.SIGTERM) }, time.Minute
 	out, err := cmd.Output()
 	if ctx.Err() != nil {
-		return false, context.Cause(ctx)
+		return string(out), context.Cause(ctx)
 	}
 	if err != nil {
-		return false, failure(said.String(), err)
+		return string(out), failure(complaints.String(), err)
 	}
-	return len(out) > 0, nil
+	return string(out), nil
 }
 
 // failure is what a script has said, whose last line may be a hint.

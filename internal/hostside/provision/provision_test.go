@@ -129,9 +129,12 @@ func (f *fake) Install(_ context.Context, packages ...string) error {
 	f.programs = append(f.programs, packages...)
 	return nil
 }
-func (f *fake) Open(_ context.Context, folder, password string) (bool, error) {
+func (f *fake) Open(_ context.Context, folder, password string) (string, error) {
 	f.sent = append(f.sent, folder+" "+password)
-	return len(f.sent) == 1, f.opened
+	if len(f.sent) == 1 {
+		return "the mirror does not tell: a new repository is begun\n\npassword kept\n", f.opened
+	}
+	return "", f.opened
 }
 func (f *fake) Booted() (bool, error)                                { return f.booted, nil }
 func (f *fake) Systemctl(context.Context, ...string) (string, error) { return "", nil }
@@ -169,7 +172,7 @@ func TestWhatIsThereAlreadyIsNoChange(t *testing.T) {
 		t.Errorf("opened: %q", f.sent)
 	}
 	const nobody = "systemd does not run here, so there is nobody to run x-backup"
-	if want := []string{"installing lftp", nobody, nobody}; !slices.Equal(f.said, want) {
+	if want := []string{"installing lftp", "the mirror does not tell: a new repository is begun", "password kept", nobody, nobody}; !slices.Equal(f.said, want) {
 		t.Errorf("said: %q", f.said)
 	}
 	f.opened = fmt.Errorf("it can't be opened")

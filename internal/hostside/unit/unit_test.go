@@ -69,7 +69,7 @@ func (f *fake) Journal(_ context.Context, out io.Writer, argv ...string) error {
 	return nil
 }
 
-func give(t *testing.T, f *fake, signals ...os.Signal) (status int, handed bool, err error, said string) {
+func give(t *testing.T, f *fake, signals ...os.Signal) (status int, handed bool, said string, err error) {
 	t.Helper()
 	folder := t.TempDir()
 	var out bytes.Buffer
@@ -89,7 +89,7 @@ func give(t *testing.T, f *fake, signals ...os.Signal) (status int, handed bool,
 	status, handed, err = o.Give(t.Context(), f, ch)
 	request, _ := os.ReadFile(o.Request)
 	f.request = string(request)
-	return status, handed, err, strings.Join(lines, "|")
+	return status, handed, strings.Join(lines, "|"), err
 }
 
 func TestAUnitIsBegunShownAndItsEndIsOurs(t *testing.T) {
@@ -120,7 +120,7 @@ func TestAUnitIsBegunShownAndItsEndIsOurs(t *testing.T) {
 			signals: []os.Signal{syscall.SIGHUP}, status: 143},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			status, handed, err, said := give(t, &c.fake, c.signals...)
+			status, handed, said, err := give(t, &c.fake, c.signals...)
 			if status != c.status || !handed || err != nil || c.fake.stopped != c.stopped || said != c.said {
 				t.Errorf("%d, %v, %v, stopped %d times, %q", status, handed, err, c.fake.stopped, said)
 			}
@@ -136,11 +136,11 @@ func TestAUnitIsBegunShownAndItsEndIsOurs(t *testing.T) {
 
 func TestWithoutSystemdOrAUnitNothingIsHandedOver(t *testing.T) {
 	f := &fake{absent: true}
-	if _, handed, err, _ := give(t, f); handed || err != nil || f.began != 0 {
+	if _, handed, _, err := give(t, f); handed || err != nil || f.began != 0 {
 		t.Errorf("%v, %v, begun %d times", handed, err, f.began)
 	}
 	f = &fake{refuses: errors.New("it is masked")}
-	if _, handed, err, _ := give(t, f); !handed || err == nil {
+	if _, handed, _, err := give(t, f); !handed || err == nil {
 		t.Errorf("a unit that does not start: %v, %v", handed, err)
 	}
 }

@@ -34,4 +34,4 @@ for line in sys.stdin:
     if r.get("what") == "backup" and r.get("outcome") in ("good", "not mirrored"):
         good = r["time"]
 print("the %s failed: %s. The last good backup is of %s" % (what, last or "no reason is known", good or "no time at all"))' "$what" <"$ledger") || why="the $what failed: no reason is known"
-tell "$NAME on $(hostname): $why (journalctl --unit $unit)"
+tell "$NAME on $(hostname): $why (journalctl --unit $unit; docs/runbook.md)"

@@ -135,7 +135,7 @@ cut_short() {
   since=$(date --utc --date "@$(head -n 1 ".running.$1")" '+%Y-%m-%d %H:%M UTC' 2>/dev/null || echo "some time ago")
   record what "$1" outcome failed reason "killed, or the power went"
   rm -f ".running.$1"
-  tell "$NAME on $(hostname): the $1 that began $since was cut short" || true
+  tell "$NAME on $(hostname): the $1 that began $since was cut short (docs/runbook.md)" || true
 }
 
 # hand_over UNIT refuse ARGUMENT…: has systemd run this script with the arguments, so that it outlives

@@ -136,7 +136,7 @@ recover() {
     if ! undo; then
       not_undone
       # Who asks again every 30 s is not told every 30 s.
-      [ "${1:-}" = again ] || { retry; tell "$NAME on $(hostname): $reason" || true; }
+      [ "${1:-}" = again ] || { retry; tell "$NAME on $(hostname): $reason (docs/runbook.md)" || true; }
       exit 1
     fi
     if [ "${started:-}" = yes ] && [ -n "${folders[*]/spooler/}" ]; then
