@@ -54,6 +54,7 @@ func deploy(ctx context.Context, _ options) error {
 	if err != nil {
 		failed = failure(ctx, err)
 		entry.Outcome, entry.Reason = failed.Outcome, failed.Reason
+		failed.Hint = cmp.Or(failed.Hint, "what went wrong is said above; the stack's folder is "+d.Folder)
 	}
 	if e := audit.Append(hostapi.Logs, d.Project, entry); e != nil {
 		out.Say("what came of it is not in the audit log: " + e.Error())
