@@ -97,11 +97,11 @@ var scripts = []string{"backup-common.sh", "backup.sh", "restore.sh", "prune.sh"
 // backups has the instance backed up (cookbook, "Persistance" and "Cron").
 func (n *Needs) backups(d hostapi.Deploy, program string) {
 	n.Programs, n.Password = []string{"curl", "restic", "lftp"}, d.Backup.Password
+	// First: a power cut may leave older scripts with a newer program, which knows what they ask, and not the reverse.
+	n.Files = append(n.Files, hostapi.File{Path: path.Join(d.Folder, ".backup.env"), Content: settings(d, program), Mode: "0400"})
 	for _, name := range scripts {
 		n.Files = append(n.Files, hostapi.File{Path: path.Join(d.Folder, name), Content: content(name), Mode: "0700"})
 	}
-	n.Files = append(n.Files, hostapi.File{Path: path.Join(d.Folder, ".backup.env"), Content: settings(d, program), Mode: "0400"})
-
 	// By bash's path: SELinux lets no unit execute a script in /home.
 	run := func(line string) string { return "/bin/bash " + d.Folder + "/" + line }
 	unit := func(name, description, command, calendar string) hostapi.Unit {
