@@ -142,7 +142,8 @@ type run struct {
 	what, cause string
 	began       time.Time
 	repository  Repository
-	counted     bool
+	counted     bool // it is one that is written down
+	dumped      bool // nothing of ours is at work in the database
 	snapshot    string
 	facts       ledger.Entry
 }
@@ -424,7 +425,7 @@ func (i *Instance) enough(path string, need int64) error {
 
 // tidy removes the dump, however the run ends.
 func (r *run) tidy(ctx context.Context, folder string) {
-	if ctx.Err() != nil {
+	if !r.dumped {
 		// A pg_dump in a container outlives the program that has started it.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 		defer cancel()
@@ -447,6 +448,7 @@ func (r *run) dump(ctx context.Context, folder string) error {
 	if err != nil {
 		return die("docker compose --file "+r.path("docker-compose.yml")+" logs postgres", "%v", err)
 	}
+	r.dumped = true
 	r.fact("dump_bytes", made.Bytes)
 	r.fact("rows", made.Rows)
 	return nil
