@@ -532,6 +532,9 @@ func (r *run) backupTwice(ctx context.Context, wanted restic.Backup) (restic.Mad
 			}
 			return made, die("df -h "+r.repository.Shown(), "%s", why)
 		}
+		if first {
+			r.Say(unreadable.Error() + ": once more")
+		}
 		// It forgets the half of one.
 		if err := r.open(ctx); err != nil {
 			return made, err
@@ -540,7 +543,6 @@ func (r *run) backupTwice(ctx context.Context, wanted restic.Backup) (restic.Mad
 			return made, die("does something write to them all the time? is their disk well? dmesg, smartctl",
 				"restic could not make a whole snapshot, in two attempts: %v", unreadable)
 		}
-		r.Say(unreadable.Error() + ": once more")
 	}
 }
 
