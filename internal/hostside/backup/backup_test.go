@@ -484,7 +484,7 @@ func TestSizesAreSaidAsNumfmtSaysThem(t *testing.T) {
 	for n, want := range map[int64]string{0: "0B", 999: "999B", 1023: "1023B", 1024: "1.0KiB", 1025: "1.1KiB",
 		10189: "10KiB", 10240: "10KiB", 10241: "11KiB", 1048575: "1.0MiB",
 		1048576: "1.0MiB", 163200000: "156MiB", 1 << 40: "1.0TiB", -2048: "-2.0KiB"} {
-		if got := human(n); got != want {
+		if got := Human(n); got != want {
 			t.Errorf("%d is %s, want %s", n, got, want)
 		}
 	}

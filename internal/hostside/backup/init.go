@@ -21,12 +21,12 @@ import (
 func (i *Instance) Init(ctx context.Context, password string) error {
 	next := i.path(".restic_password.new")
 	defer os.Remove(next)
-	r := i.begin("backup", "init")
+	r := i.Begin("backup", "init")
 	r.repository = i.With(next)
-	return r.ends(ctx, r.init(ctx, next, []byte(password+"\n")))
+	return r.Ends(ctx, r.init(ctx, next, []byte(password+"\n")))
 }
 
-func (r *run) init(ctx context.Context, next string, password []byte) error {
+func (r *Run) init(ctx context.Context, next string, password []byte) error {
 	_ = os.Remove(next) // with the mode that one that was killed has given it
 	if err := os.WriteFile(next, password, 0o600); err != nil {
 		return err
@@ -68,7 +68,7 @@ func (r *run) init(ctx context.Context, next string, password []byte) error {
 
 // beginRepository fetches the repository from the mirror, or makes it. why is why it can't be
 // opened.
-func (r *run) beginRepository(ctx context.Context, why error) (id string, err error) {
+func (r *Run) beginRepository(ctx context.Context, why error) (id string, err error) {
 	_, noID := os.Stat(r.path(".restic_id"))
 	_, noConfig := os.Stat(filepath.Join(r.Settings.Repository, "config"))
 	if noID == nil || r.repository.Here() && noConfig == nil || ctx.Err() != nil || bounded(why) {
@@ -112,15 +112,15 @@ func (u *unanswered) Unwrap() []error { return []error{ErrNoMirror, u.err} }
 // Fetch has the repository from the mirror, if that holds one of this instance. The error wraps
 // [ErrNoMirror] where it does not, or does not tell. The caller has the repository's lock.
 func (i *Instance) Fetch(ctx context.Context) error {
-	r := i.begin("restore", "")
+	r := i.Begin("restore", "")
 	err := r.fetch(ctx)
 	if errors.Is(err, ErrNoMirror) {
 		return err
 	}
-	return r.ends(ctx, err)
+	return r.Ends(ctx, err)
 }
 
-func (r *run) fetch(ctx context.Context) error {
+func (r *Run) fetch(ctx context.Context) error {
 	if r.Mirror == nil || !r.repository.Here() {
 		return ErrNoMirror
 	}
@@ -147,11 +147,11 @@ func (r *run) fetch(ctx context.Context) error {
 	if err := r.enough(to, total-dump.Size(to)); err != nil {
 		return err
 	}
-	r.Say("fetching the repository from the mirror: " + human(total))
+	r.Say("fetching the repository from the mirror: " + Human(total))
 	begun := time.Now()
-	s := r.showing(func() string { return "fetched " + far(dump.Size(to), total, time.Since(begun)) })
+	s := r.Showing(func() string { return "fetched " + Far(dump.Size(to), total, time.Since(begun)) })
 	err = r.Mirror.Fetch(ctx, to)
-	s.stop()
+	s.Stop()
 	if err != nil {
 		return die(
 			"once more: "+r.path("restore.sh")+" latest goes on where it ended",

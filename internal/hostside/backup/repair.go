@@ -15,15 +15,15 @@ import (
 // from the mirror. They are good there, since nothing damaged was ever mirrored; and what comes
 // from there is known by its sum.
 func (i *Instance) Repair(ctx context.Context) error {
-	r := i.begin("backup", "repair")
-	return r.ends(ctx, r.repair(ctx))
+	r := i.Begin("backup", "repair")
+	return r.Ends(ctx, r.repair(ctx))
 }
 
-func (r *run) repair(ctx context.Context) error {
+func (r *Run) repair(ctx context.Context) error {
 	if r.Mirror == nil || !r.repository.Here() {
 		return die("", "there is no mirror to repair from")
 	}
-	held, err := r.lockRepository(ctx)
+	held, err := r.LockRepository(ctx)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (r *run) repair(ctx context.Context) error {
 }
 
 // replace takes one file from the mirror, if it is whole there.
-func (r *run) replace(ctx context.Context, file, next string) (whole bool, err error) {
+func (r *Run) replace(ctx context.Context, file, next string) (whole bool, err error) {
 	_ = os.Remove(next)
 	if err := r.Mirror.Get(ctx, file, next); err != nil {
 		if ctx.Err() != nil {

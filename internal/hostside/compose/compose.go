@@ -273,6 +273,12 @@ func (p Project) Up(ctx context.Context, file string, up Up) error {
 	return err
 }
 
+// Stop ends services of a file, as their containers are told to.
+func (p Project) Stop(ctx context.Context, file string, services ...string) error {
+	_, _, err := p.run(ctx, []string{file}, append([]string{"stop"}, services...)...)
+	return err
+}
+
 // Down removes what a project has: containers, networks and volumes. It goes by what
 // the engine knows, and not by a file, which need not be whole.
 func Down(ctx context.Context, project string, within time.Duration) error {

@@ -37,6 +37,8 @@ type Container struct {
 	Folders   []string          // of the host, which it has mounted; volumes too
 	Mounts    map[string]string // the same, by where they are in the container
 	Addresses []netip.Addr      // in all of its networks
+	Networks  []string          // their names, sorted
+	Restart   string            // its restart policy: no, always …
 	Labels    map[string]string
 	Status    string // created, running, restarting, exited …
 	ExitCode  int
@@ -121,6 +123,7 @@ func parse(out []byte) ([]Container, error) {
 			Env    []string
 			Labels map[string]string
 		}
+		HostConfig      struct{ RestartPolicy struct{ Name string } }
 		NetworkSettings struct {
 			Networks map[string]struct{ IPAddress, GlobalIPv6Address string }
 		}
@@ -146,7 +149,9 @@ func parse(out []byte) ([]Container, error) {
 			}
 			c.Mounts[m.Destination] = m.Source
 		}
+		c.Restart = r.HostConfig.RestartPolicy.Name
 		for _, name := range slices.Sorted(maps.Keys(r.NetworkSettings.Networks)) {
+			c.Networks = append(c.Networks, name)
 			network := r.NetworkSettings.Networks[name]
 			for _, address := range []string{network.IPAddress, network.GlobalIPv6Address} {
 				if a, err := netip.ParseAddr(address); err == nil {

@@ -48,7 +48,7 @@ func TestWhatTheEngineTellsOfAContainerIsRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := fmt.Sprintf("%+v", all); got != `[{ID:ab Name:mrs-1 PID:7 Running:true Restarts:2 Started:2026-11-02T08:00:00Z Image:sha256:cd Named:mrs:1 Env:map[A:b=c D:] Folders:[/home/x] Mounts:map[/data:/home/x] Addresses:[172.19.0.2 172.18.0.3] Labels:map[com.docker.compose.config-hash:ef com.docker.compose.service:django] Status:running ExitCode:0 Health:starting Checks:[no] created:20261102070000.500000000}]` ||
+	if got := fmt.Sprintf("%+v", all); got != `[{ID:ab Name:mrs-1 PID:7 Running:true Restarts:2 Started:2026-11-02T08:00:00Z Image:sha256:cd Named:mrs:1 Env:map[A:b=c D:] Folders:[/home/x] Mounts:map[/data:/home/x] Addresses:[172.19.0.2 172.18.0.3] Networks:[default web] Restart: Labels:map[com.docker.compose.config-hash:ef com.docker.compose.service:django] Status:running ExitCode:0 Health:starting Checks:[no] created:20261102070000.500000000}]` ||
 		all[0].Service() != "django" || all[0].ConfigHash() != "ef" {
 		t.Error(got)
 	}

@@ -181,6 +181,34 @@ func (l Ledger) LastKnown(name string) (last int64, err error) {
 	return last, err
 }
 
+// Bytes returns the bytes of a snapshot, named by its first 8 digits, as its backup has written them
+// down; 0 where none has.
+func (l Ledger) Bytes(snapshot string) (bytes int64, err error) {
+	all, err := l.runs()
+	for _, r := range all {
+		if n, ok := r["bytes"].(json.Number); ok && r.text("what") == "backup" && r.text("snapshot") == snapshot {
+			if i, err := n.Int64(); err == nil {
+				bytes = i
+			}
+		}
+	}
+	return bytes, err
+}
+
+// Last returns the last n lines of the record, but those that the power cut short.
+func (l Ledger) Last(n int) (lines []json.RawMessage, err error) {
+	text, err := os.ReadFile(l.Log)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for line := range bytes.Lines(text) {
+		if line = bytes.TrimSpace(line); json.Valid(line) && len(line) > 0 {
+			lines = append(lines, line)
+		}
+	}
+	return lines[max(0, len(lines)-n):], nil
+}
+
 // metrics is what the monitoring reads.
 func metrics(project string, mirrored bool, all []run) string {
 	var text strings.Builder

@@ -353,6 +353,51 @@ func reason(raw json.RawMessage) string {
 	return "for another reason"
 }
 
+// Restore is what of a snapshot to restore, and to where.
+type Restore struct {
+	Target           string   // a folder
+	Include, Exclude []string // patterns, as restic-restore(1) has them; no Include: all
+}
+
+func (o Restore) argv(snapshot string) []string {
+	argv := []string{"restore", snapshot, "--quiet", "--target", o.Target}
+	for _, pattern := range o.Include {
+		argv = append(argv, "--include="+pattern)
+	}
+	for _, pattern := range o.Exclude {
+		argv = append(argv, "--exclude="+pattern)
+	}
+	return argv
+}
+
+// Restore restores a snapshot. What restic says of it are names of people's files, and is
+// not in the error.
+func (r Repository) Restore(ctx context.Context, snapshot string, o Restore) error {
+	if !id.MatchString(snapshot) {
+		return fmt.Errorf("%q is no id of a snapshot", snapshot)
+	}
+	c := r.command(moves, o.argv(snapshot)...)
+	if err := r.Runner.Run(ctx, c); err != nil {
+		return r.failed("restore", err, "")
+	}
+	return nil
+}
+
+// Size returns how many bytes the files of a snapshot have.
+func (r Repository) Size(ctx context.Context, snapshot string) (int64, error) {
+	out, err := r.run(ctx, moves, "stats", "--json", "--mode", "restore-size", snapshot)
+	if err != nil {
+		return 0, err
+	}
+	var total struct {
+		Size int64 `json:"total_size"`
+	}
+	if err := json.Unmarshal(out, &total); err != nil {
+		return 0, fmt.Errorf("restic stats: %w", err)
+	}
+	return total.Size, nil
+}
+
 // Check looks whether the repository is whole. subset, if not empty, is which part of
 // the data is read too, as restic has it: 3/28.
 func (r Repository) Check(ctx context.Context, subset string) error {

@@ -149,7 +149,7 @@ func (r *rollout) start(ctx context.Context) error {
 	}
 	// What images make when they start for the first time they do not sync: of
 	// PostgreSQL's, its pg_hba.conf.
-	return syncFilesystem(r.asked.Folder)
+	return durable.SyncAll(r.asked.Folder)
 }
 
 // stop ends the old application, since the new one can't run beside it.
