@@ -267,10 +267,12 @@ func TestALocalDeploymentLivesAsProductionDoes(t *testing.T) {
 		people := mrs.sql(t, "select count(*), sum(hashtext(p::text)) from person_person p")
 		files := must(t, "bash", "-c", "cd "+mrs.home+"/mrsattachments && find . -type f | sort | xargs sha256sum | sha256sum")
 		folders := must(t, "ls", "-A", mrs.home)
-		// The last move of the swap fails.
+		// What the swap has moved does not start.
 		path := t.TempDir()
-		fake := "#!/bin/sh\ncase \"$*\" in *.restore-*/mrsattachments*) exit 1 ;; esac\nexec /bin/mv \"$@\"\n"
-		if err := os.WriteFile(path+"/mv", []byte(fake), 0o755); err != nil {
+		docker := must(t, "bash", "-c", "command -v docker")
+		fake := "#!/bin/sh\nif grep -qs started= " + mrs.home + "/.restore.swap && [ ! -e " + path + "/struck ]; then\n" +
+			"  case \"$*\" in *' up '*) touch " + path + "/struck; exit 1 ;; esac\nfi\nexec " + docker + " \"$@\"\n"
+		if err := os.WriteFile(path+"/docker", []byte(fake), 0o755); err != nil {
 			t.Fatal(err)
 		}
 		failing := []string{"env", "PATH=" + path + ":" + os.Getenv("PATH"), mrs.home + "/restore.sh", "latest"}

@@ -436,7 +436,8 @@ func TestTheRunbookHasAnEntryForWhateverFails(t *testing.T) {
 		"servers that can take no stack": given(everySource(t, "internal/hostside/preflight"), "problem"),
 		"failures of deployments":        given(rollout, "errors.New", "fmt.Errorf", "refused"),
 		"backups":                        given(everySource(t, "internal/hostside/backup"), "die"),
-		"restores and drills":            died(t, "restore.sh", "drill.sh", "backup-common.sh"),
+		"restores":                       given(everySource(t, "internal/hostside/restore"), "die"),
+		"restores and drills":            died(t, "drill.sh", "backup-common.sh"),
 		"locks":                          given(everySource(t, "internal/hostside/lock"), "errors.New", "fmt.Errorf"),
 	} {
 		if len(want) == 0 {
@@ -478,7 +479,7 @@ func TestWhatTheRunbookSaysToTypeIsThere(t *testing.T) {
 	for _, u := range units() {
 		names = append(names, u.Name)
 	}
-	names = append(names, "PROJECT-undo") // restore.sh makes it
+	names = append(names, "PROJECT-undo") // a restore makes it
 	for _, said := range book.spans {
 		for _, unit := range unitName.FindAllString(said, -1) {
 			if !slices.Contains(names, unit) {

@@ -165,7 +165,13 @@ type Run struct {
 
 // Begin has everything ready but the locks.
 func (i *Instance) Begin(what, cause string) *Run {
-	return &Run{Instance: i, what: what, cause: cause, began: time.Now(), repository: i.With(i.path(".restic_password"))}
+	return &Run{
+		Instance:   i,
+		what:       what,
+		cause:      cause,
+		began:      time.Now(),
+		repository: i.With(i.path(".restic_password")),
+	}
 }
 
 func (i *Instance) path(name string) string { return filepath.Join(i.Home, name) }
@@ -238,7 +244,10 @@ func (i *Instance) CutShort(ctx context.Context, what string) error {
 	if err := durable.Remove(running); err != nil {
 		return err
 	}
-	i.Announce(ctx, fmt.Sprintf("%s on %s: the %s that began %s was cut short (docs/runbook.md)", i.Name, i.Server, what, since))
+	i.Announce(
+		ctx,
+		fmt.Sprintf("%s on %s: the %s that began %s was cut short (docs/runbook.md)", i.Name, i.Server, what, since),
+	)
 	return nil
 }
 
@@ -367,7 +376,10 @@ func (r *Run) source() error {
 		}
 	}
 	if r.InSwap() {
-		problems = append(problems, "a restore was cut short, and is to be undone first: "+r.path("restore.sh")+" recover")
+		problems = append(
+			problems,
+			"a restore was cut short, and is to be undone first: "+r.path("restore.sh")+" recover",
+		)
 	}
 	if len(problems) > 0 {
 		return die("restore it, or deploy", "%s", strings.Join(problems, "; "))
@@ -392,7 +404,10 @@ func (r *Run) source() error {
 	// A disk that is not mounted looks like that.
 	if attachments == 0 && before != 0 {
 		return die(
-			fmt.Sprintf("is its disk mounted? if they are meant to be gone: touch %s/.emptied", r.path("mrsattachments")),
+			fmt.Sprintf(
+				"is its disk mounted? if they are meant to be gone: touch %s/.emptied",
+				r.path("mrsattachments"),
+			),
 			"mrsattachments is empty, and had %d files at the last backup",
 			before,
 		)

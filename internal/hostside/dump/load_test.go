@@ -79,7 +79,11 @@ ALTER DATABASE mrs_2 SET e TO 'f';
 ALTER ROLE django IN DATABASE mrs SET g TO 'h';
 DROP DATABASE mrs;
 `, "mrs", "new")
-	want := []string{`ALTER DATABASE "new" SET a TO 'b';`, `ALTER DATABASE "new" SET c TO 'd';`, `ALTER ROLE django IN DATABASE "new" SET g TO 'h';`}
+	want := []string{
+		`ALTER DATABASE "new" SET a TO 'b';`,
+		`ALTER DATABASE "new" SET c TO 'd';`,
+		`ALTER ROLE django IN DATABASE "new" SET g TO 'h';`,
+	}
 	if !slices.Equal(got, want) {
 		t.Errorf("it is %q", got)
 	}
@@ -147,7 +151,14 @@ func TestASnapshotOfEveryAgeIsLoaded(t *testing.T) {
 			}
 		}
 		var said []string
-		l := Load{Folder: folder, Inside: "/dump", Was: "mrs", Database: "new", Jobs: 2, Say: func(line string) { said = append(said, line) }}
+		l := Load{
+			Folder:   folder,
+			Inside:   "/dump",
+			Was:      "mrs",
+			Database: "new",
+			Jobs:     2,
+			Say:      func(line string) { said = append(said, line) },
+		}
 		s := &target{tables: []Table{{"public.a", 7}}}
 		if err := l.Run(t.Context(), s); err != nil || !slices.Equal(s.asked, c.want) {
 			t.Errorf("%s: it asks %q, %v", name, s.asked, err)
@@ -170,7 +181,8 @@ func TestASnapshotOfEveryAgeIsLoaded(t *testing.T) {
 			t.Errorf("%s: where it fails: %v, %q", name, err, said)
 		}
 		s = &target{fails: "takes"}
-		if err := l.Run(t.Context(), s); err == nil || !strings.Contains(err.Error(), "\nhint: an older snapshot; ") || len(s.asked) != 1 {
+		if err := l.Run(t.Context(), s); err == nil || !strings.Contains(err.Error(), "\nhint: an older snapshot; ") ||
+			len(s.asked) != 1 {
 			t.Errorf("%s: of a newer one: %v, %q", name, err, s.asked)
 		}
 	}

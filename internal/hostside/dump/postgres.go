@@ -91,7 +91,11 @@ func (c Container) Connect(ctx context.Context, name string) (*pgx.Conn, error) 
 
 // in runs something in a session of a database, bound by time.
 func (c Container) in(ctx context.Context, name string, do func(context.Context, *pgx.Conn) error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, asks.Total, &bound.Exceeded{Name: "PostgreSQL", Limit: asks, Total: true})
+	ctx, cancel := context.WithTimeoutCause(
+		ctx,
+		asks.Total,
+		&bound.Exceeded{Name: "PostgreSQL", Limit: asks, Total: true},
+	)
 	defer cancel()
 	pg, err := c.Connect(ctx, name)
 	if err == nil {

@@ -51,9 +51,14 @@ func (c Container) Create(ctx context.Context, database, properties string) (sai
 			return err
 		})
 	}
-	return c.given(ctx, "postgres", properties, func(ctx context.Context, f *globals.Facts, pg *pgx.Conn) ([]string, error) {
-		return f.Create(ctx, pg, database)
-	})
+	return c.given(
+		ctx,
+		"postgres",
+		properties,
+		func(ctx context.Context, f *globals.Facts, pg *pgx.Conn) ([]string, error) {
+			return f.Create(ctx, pg, database)
+		},
+	)
 }
 
 // given runs something that takes the properties of a database, in a session of one.
@@ -74,17 +79,27 @@ func (c Container) given(
 
 // Bring implements [Target].
 func (c Container) Bring(ctx context.Context, database, properties string) ([]string, error) {
-	return c.given(ctx, database, properties, func(ctx context.Context, f *globals.Facts, pg *pgx.Conn) ([]string, error) {
-		return f.Bring(ctx, pg)
-	})
+	return c.given(
+		ctx,
+		database,
+		properties,
+		func(ctx context.Context, f *globals.Facts, pg *pgx.Conn) ([]string, error) {
+			return f.Bring(ctx, pg)
+		},
+	)
 }
 
 // Settle gives the server's superuser what he had, once a database is the one that counts, and
 // returns what then differs from the properties, a sentence each.
 func (c Container) Settle(ctx context.Context, database, properties string) ([]string, error) {
-	return c.given(ctx, database, properties, func(ctx context.Context, f *globals.Facts, pg *pgx.Conn) ([]string, error) {
-		return f.Settle(ctx, pg)
-	})
+	return c.given(
+		ctx,
+		database,
+		properties,
+		func(ctx context.Context, f *globals.Facts, pg *pgx.Conn) ([]string, error) {
+			return f.Settle(ctx, pg)
+		},
+	)
 }
 
 // Roles implements [Target].

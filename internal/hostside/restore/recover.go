@@ -100,7 +100,14 @@ func (i *Instance) recoverSwap(ctx context.Context, by string) error {
 	}
 	i.Say(i.Name + " is as it was before")
 	if by == Again {
-		i.Announce(ctx, fmt.Sprintf("%s on %s: a restore that could not be undone is undone; it is as it was before", i.Name, i.Server))
+		i.Announce(
+			ctx,
+			fmt.Sprintf(
+				"%s on %s: a restore that could not be undone is undone; it is as it was before",
+				i.Name,
+				i.Server,
+			),
+		)
 	}
 	return nil
 }
@@ -116,7 +123,14 @@ func (i *Instance) keepUndone(ctx context.Context, s Swap) {
 			i.Say(err.Error())
 		}
 	}
-	i.Say(fmt.Sprintf("kept, as the site had been started on it: undone.%s, database %s; restore.sh discard %s", s.Stamp, undone, s.Stamp))
+	i.Say(
+		fmt.Sprintf(
+			"kept, as the site had been started on it: undone.%s, database %s; restore.sh discard %s",
+			s.Stamp,
+			undone,
+			s.Stamp,
+		),
+	)
 }
 
 // recreate brings up what docker-compose.yml says, where the power went while containers were
@@ -195,7 +209,7 @@ func (i *Instance) discard(ctx context.Context, stamp string) error {
 				there += entry.Name() + " "
 			}
 		}
-		return die("restore.sh discard STAMP; there are: "+there, "which one?")
+		return refused("restore.sh discard STAMP; there are: "+there, "which one?")
 	}
 	held, err := i.LockRepository(ctx)
 	if err != nil {

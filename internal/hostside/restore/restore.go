@@ -148,6 +148,9 @@ func die(hint, format string, args ...any) error {
 	return &backup.Failure{Reason: fmt.Sprintf(format, args...), Hint: hint, Status: 1}
 }
 
+// refused is the failure of what somebody has typed.
+func refused(hint, format string, args ...any) error { return die(hint, format, args...) }
+
 // Request is what to restore.
 type Request struct {
 	Only   string    // database or attachments; empty: both, and the logs
@@ -201,7 +204,7 @@ func (i *Instance) Parse(argv []string) (q Request, err error) {
 		name := slices.Concat(argv[1:], []string{""})[0]
 		if !i.isCopy(name) {
 			example := i.Database + "_copy_" + i.Now().UTC().Format("20060102t150405z")
-			return q, die(example, "'%s' is no name of a copy", name)
+			return q, refused(example, "'%s' is no name of a copy", name)
 		}
 		return Request{Only: "database", Copy: name}, nil
 	}
@@ -210,13 +213,13 @@ func (i *Instance) Parse(argv []string) (q Request, err error) {
 		switch argv[n] {
 		case "--only":
 			if q.Only = value; q.Only != "database" && q.Only != "attachments" {
-				return q, die("database, or attachments", "--only '%s' is not known", q.Only)
+				return q, refused("database, or attachments", "--only '%s' is not known", q.Only)
 			}
 			n++
 		case "--at":
 			at, ok := parseTime(value)
 			if !ok {
-				return q, die(`--at "2026-11-20 14:00"`, "'%s' is not a time", value)
+				return q, refused(`--at "2026-11-20 14:00"`, "'%s' is not a time", value)
 			}
 			q.Wanted, q.At = "", at
 			n++
@@ -225,7 +228,7 @@ func (i *Instance) Parse(argv []string) (q Request, err error) {
 		}
 	}
 	if q.At.IsZero() && !anID.MatchString(q.Wanted) {
-		return q, die(listed, "'%s' is not a snapshot", q.Wanted)
+		return q, refused(listed, "'%s' is not a snapshot", q.Wanted)
 	}
 	return q, nil
 }
@@ -419,7 +422,12 @@ func (r *run) choose(ctx context.Context) error {
 			if err != backup.ErrNoMirror { // there is more to say
 				why = ": " + err.Error()
 			}
-			return die("is its disk mounted?", "the repository %s is gone, and no mirror has it%s", repository.Shown(), why)
+			return die(
+				"is its disk mounted?",
+				"the repository %s is gone, and no mirror has it%s",
+				repository.Shown(),
+				why,
+			)
 		}
 		if err != nil {
 			return err
@@ -518,7 +526,13 @@ func (i *Instance) enough(need map[string]int64) error {
 // while the folders still come.
 func (r *run) restoreBeside(ctx context.Context) error {
 	if r.asked.Copy == "" {
-		r.Say(fmt.Sprintf("restoring snapshot %s beside what runs: %s", backup.Short(r.record.Snapshot), backup.Human(r.bytes)))
+		r.Say(
+			fmt.Sprintf(
+				"restoring snapshot %s beside what runs: %s",
+				backup.Short(r.record.Snapshot),
+				backup.Human(r.bytes),
+			),
+		)
 	}
 	if err := os.Mkdir(r.beside, 0o700); err != nil {
 		return err

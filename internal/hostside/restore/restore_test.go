@@ -25,10 +25,31 @@ type way struct {
 }
 
 var ways = []way{
-	{name: "all", asked: []string{"latest"}, want: "new new new -", moves: []string{"log", "mrsattachments", "spooler"}},
-	{name: "the database", asked: []string{"--only", "database", "latest"}, want: "new old old -", moves: []string{"spooler"}},
-	{name: "the attachments", asked: []string{"--only", "attachments", "latest"}, want: "old old new old", moves: []string{"mrsattachments"}},
-	{name: "a copy", asked: []string{"adopt", aCopy}, want: "copied old old -", moves: []string{"spooler"}, adopts: true},
+	{
+		name:  "all",
+		asked: []string{"latest"},
+		want:  "new new new -",
+		moves: []string{"log", "mrsattachments", "spooler"},
+	},
+	{
+		name:  "the database",
+		asked: []string{"--only", "database", "latest"},
+		want:  "new old old -",
+		moves: []string{"spooler"},
+	},
+	{
+		name:  "the attachments",
+		asked: []string{"--only", "attachments", "latest"},
+		want:  "old old new old",
+		moves: []string{"mrsattachments"},
+	},
+	{
+		name:   "a copy",
+		asked:  []string{"adopt", aCopy},
+		want:   "copied old old -",
+		moves:  []string{"spooler"},
+		adopts: true,
+	},
 }
 
 const before = "old old old old"
@@ -45,7 +66,10 @@ func (w *world) has() string {
 		}
 		return "-"
 	}
-	return strings.Join([]string{w.databases["mrs"], part("log/mrs.log"), part("mrsattachments/1.pdf"), part("spooler/mail/1")}, " ")
+	return strings.Join(
+		[]string{w.databases["mrs"], part("log/mrs.log"), part("mrsattachments/1.pdf"), part("spooler/mail/1")},
+		" ",
+	)
 }
 
 // left are files and databases that a restore is to remove, in whichever way it ends.
@@ -213,7 +237,9 @@ func (c way) struck(t *testing.T, strikes map[string]strike) (calls []string) {
 	if w.has() != c.want {
 		t.Errorf("%s: the next one leaves the application with %s", what, w.has())
 	}
-	if left := slices.DeleteFunc(w.left(), func(name string) bool { return strings.HasSuffix(name, "1x1.png") }); len(left) > 0 {
+	if left := slices.DeleteFunc(w.left(), func(name string) bool { return strings.HasSuffix(name, "1x1.png") }); len(
+		left,
+	) > 0 {
 		t.Errorf("%s: the next one leaves %v", what, left)
 	}
 	w.lost(what + ", once more")
@@ -243,7 +269,8 @@ func (c way) ended(w *world, what string, err error) {
 	}
 	for _, s := range strikes {
 		interrupted := strings.HasPrefix(f.Reason, "interrupted") && f.Status == 130
-		if len(what) > 0 && (s == ended || s == hangs) && strings.HasSuffix(what, string(s)+"]") && !interrupted && !w.deaf {
+		if len(what) > 0 && (s == ended || s == hangs) && strings.HasSuffix(what, string(s)+"]") && !interrupted &&
+			!w.deaf {
 			w.t.Errorf("%s: it ends with %+v", what, f)
 		}
 	}
@@ -267,8 +294,11 @@ func (c way) ended(w *world, what string, err error) {
 func TestARestoreThatAnOldScriptBeganIsUndone(t *testing.T) {
 	w := newWorld(t)
 	const stamp = "20261128T230000Z"
-	w.write("home/.restore.swap", "stamp="+stamp+"\nbeside="+w.home(".restore-"+stamp)+"\ndatabase=mrs_restore_20261128t230000z\n"+
-		"kept=mrs_20261128t230000z\nlive_dump="+w.home("postgres/dump")+"\nrestarts=always\nplaceholder=''\nfolders=(log mrsattachments spooler)\nstar")
+	w.write(
+		"home/.restore.swap",
+		"stamp="+stamp+"\nbeside="+w.home(".restore-"+stamp)+"\ndatabase=mrs_restore_20261128t230000z\n"+
+			"kept=mrs_20261128t230000z\nlive_dump="+w.home("postgres/dump")+"\nrestarts=always\nplaceholder=''\nfolders=(log mrsattachments spooler)\nstar",
+	)
 	w.databases = map[string]string{"mrs": "new", "mrs_20261128t230000z": "old"}
 	w.running, w.policy = false, "no"
 	if err := os.Rename(w.home("log"), w.home("log."+stamp)); err != nil {
@@ -283,7 +313,8 @@ func TestARestoreThatAnOldScriptBeganIsUndone(t *testing.T) {
 	if w.has() != before || len(w.left()) > 0 {
 		t.Errorf("the application has %s; left: %v", w.has(), w.left())
 	}
-	if !slices.Contains(w.said, "mrs-x is as it was before") || len(w.told) != 1 || !strings.Contains(w.told[0], "was cut short (docs/runbook.md)") {
+	if !slices.Contains(w.said, "mrs-x is as it was before") || len(w.told) != 1 ||
+		!strings.Contains(w.told[0], "was cut short (docs/runbook.md)") {
 		t.Errorf("it says %q, and tells %q", w.said, w.told)
 	}
 }
@@ -294,9 +325,10 @@ func TestWhatPeopleMayHaveUsedIsKeptWhenItIsUndone(t *testing.T) {
 	w = w.wrecked()
 	w.must(reclaim)
 	undone, _ := filepath.Glob(w.home("undone.*/*.undone"))
-	if w.has() != before || len(undone) == 0 || !slices.ContainsFunc(slices.Collect(maps.Keys(w.databases)), func(name string) bool {
-		return strings.HasPrefix(name, "mrs_undone_")
-	}) {
+	if w.has() != before || len(undone) == 0 ||
+		!slices.ContainsFunc(slices.Collect(maps.Keys(w.databases)), func(name string) bool {
+			return strings.HasPrefix(name, "mrs_undone_")
+		}) {
 		t.Errorf("the application has %s; kept are %v, %v", w.has(), undone, w.databases)
 	}
 }
@@ -307,7 +339,10 @@ func TestWhatCanNotBeUndoneIsTriedAgainAndToldOnce(t *testing.T) {
 	w = w.wrecked()
 	stuck := map[string]strike{"up postgres#1": fails}
 	if err := w.run(stuck, func(ctx context.Context, i *Instance) error { return i.Recover(ctx, "") }); err == nil ||
-		!strings.Contains(err.Error(), "NOT all could be put back, and nothing more is touched") || w.retried != 1 || len(w.told) != 1 {
+		!strings.Contains(
+			err.Error(),
+			"NOT all could be put back, and nothing more is touched",
+		) || w.retried != 1 || len(w.told) != 1 {
 		t.Errorf("%v; it is tried again %d times, and told %q", err, w.retried, w.told)
 	}
 	if err := w.run(stuck, func(ctx context.Context, i *Instance) error { return i.Recover(ctx, Again) }); err == nil ||
@@ -341,7 +376,8 @@ func TestWhatIsAskedForIsUnderstoodOrRefused(t *testing.T) {
 		}
 	}
 	i.Settings.Name = "mrs-production"
-	if _, err := i.Parse([]string{"adopt", aCopy}); err == nil || err.Error() != "mrs-production adopts no copy, whoever asks" {
+	if _, err := i.Parse([]string{"adopt", aCopy}); err == nil ||
+		err.Error() != "mrs-production adopts no copy, whoever asks" {
 		t.Errorf("%v", err)
 	}
 	zone := time.Local

@@ -80,7 +80,8 @@ func (r *run) writeDown(s Swap) error {
 // moveIn moves what is there aside, and what came beside into its place.
 func (r *run) moveIn(ctx context.Context, s Swap) error {
 	if r.asked.Only != "attachments" {
-		err := r.Stack.Server().Rename(ctx, dump.Rename{From: r.Database, To: s.Kept}, dump.Rename{From: s.Database, To: r.Database})
+		err := r.Stack.Server().
+			Rename(ctx, dump.Rename{From: r.Database, To: s.Kept}, dump.Rename{From: s.Database, To: r.Database})
 		if err != nil {
 			return fmt.Errorf("the databases can't be renamed: %w", err)
 		}
@@ -218,7 +219,8 @@ func (i *Instance) undoSwap(ctx context.Context, s Swap) error {
 		return err
 	}
 	if moved {
-		err := i.Stack.Server().Rename(ctx, dump.Rename{From: i.Database, To: s.Database}, dump.Rename{From: s.Kept, To: i.Database})
+		err := i.Stack.Server().
+			Rename(ctx, dump.Rename{From: i.Database, To: s.Database}, dump.Rename{From: s.Kept, To: i.Database})
 		if err != nil {
 			return err
 		}
@@ -330,8 +332,13 @@ func (r *run) waiting() {
 		return nil
 	})
 	if n > 0 {
-		r.Say(fmt.Sprintf("%d mails or jobs were waiting to be done: with the database that they are of they are set aside, in spooler.%s",
-			n, r.stamp))
+		r.Say(
+			fmt.Sprintf(
+				"%d mails or jobs were waiting to be done: with the database that they are of they are set aside, in spooler.%s",
+				n,
+				r.stamp,
+			),
+		)
 	}
 }
 

@@ -203,9 +203,13 @@ func (w *world) instance() *Instance {
 				Name: "mrs-x", Repository: w.home("restic"), Database: "mrs", Role: "django", Jobs: true,
 			},
 			Home: w.path("home"), Locks: w.path("locks"), Server: "host",
-			With:   func(string) backup.Repository { return repository{w} },
-			Stack:  stack{w},
-			Ledger: ledger.Ledger{Project: "mrs-x", Log: w.path("log/mrs-x.backups.log"), Metrics: w.path("lib/mrs-x.prom")},
+			With:  func(string) backup.Repository { return repository{w} },
+			Stack: stack{w},
+			Ledger: ledger.Ledger{
+				Project: "mrs-x",
+				Log:     w.path("log/mrs-x.backups.log"),
+				Metrics: w.path("lib/mrs-x.prom"),
+			},
 			Say: func(line string) {
 				w.lock.Lock()
 				defer w.lock.Unlock()
@@ -256,7 +260,9 @@ var theSnapshot = strings.Repeat("0123456789abcdef", 4)
 
 func (r repository) Snapshots(ctx context.Context) (all []restic.Snapshot, err error) {
 	return all, r.call(ctx, "restic snapshots", func() error {
-		all = []restic.Snapshot{{ID: theSnapshot, Host: "mrs-x", Time: time.Unix(1e9, 0), Tags: []string{"mrs-x", "timer"}}}
+		all = []restic.Snapshot{
+			{ID: theSnapshot, Host: "mrs-x", Time: time.Unix(1e9, 0), Tags: []string{"mrs-x", "timer"}},
+		}
 		return nil
 	})
 }
@@ -469,10 +475,18 @@ func (f files) Rename(from, to string) error {
 	})
 }
 func (f files) Write(path string, content []byte) error {
-	return f.call(context.Background(), "write "+filepath.Base(path), func() error { return Disk{}.Write(path, content) })
+	return f.call(
+		context.Background(),
+		"write "+filepath.Base(path),
+		func() error { return Disk{}.Write(path, content) },
+	)
 }
 func (f files) Append(path, line string) error {
-	return f.call(context.Background(), "append to "+filepath.Base(path), func() error { return Disk{}.Append(path, line) })
+	return f.call(
+		context.Background(),
+		"append to "+filepath.Base(path),
+		func() error { return Disk{}.Append(path, line) },
+	)
 }
 func (f files) Remove(path string) error {
 	return f.call(context.Background(), "rm "+filepath.Base(path), func() error { return Disk{}.Remove(path) })
