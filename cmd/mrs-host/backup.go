@@ -250,7 +250,7 @@ func thisInstance() (*restore.Instance, error) {
 			Runner:  system,
 		}
 	}
-	running := restore.Running{Running: stack}
+	running := restore.Running{Running: stack, Patience: time.Duration(settings.Timeout) * time.Second}
 	return &restore.Instance{
 		Instance: i, Repository: with(filepath.Join(home, ".restic_password")), Stack: running,
 		Application: restore.SiteOf(settings, running, say), Files: restore.Disk{},

@@ -62,6 +62,7 @@ In the home of an instance that has backups, for its scripts:
   backup      [timer|deploy|hand|init|repair]: see backup.sh. Exit status 75: the snapshot is good, but the
               mirror has not got it. fetch: has the repository from the mirror; 69: no mirror has it
   prune       [timer]: see prune.sh
+  drill       [timer|SNAPSHOT]: see drill.sh
   restore     [list|[--only PART] SNAPSHOT|recover|discard|adopt|abandon|unit]: see restore.sh
   record      NAME VALUE …: keeps what was done to the backups; a value is a text unless NAME ends in ":"
   tell        TEXT: says it, and tells the team's Slack
@@ -84,7 +85,8 @@ type options struct {
 
 func main() {
 	scripts := map[string]func([]string) int{
-		"backup": backupScript, "prune": pruneScript, "restore": restoreScript, "record": recordScript, "tell": tellScript, "damaged": damagedScript,
+		"backup": backupScript, "prune": pruneScript, "restore": restoreScript, "drill": drillScript,
+		"record": recordScript, "tell": tellScript, "damaged": damagedScript,
 	}
 	if len(os.Args) > 1 && scripts[os.Args[1]] != nil {
 		os.Exit(scripts[os.Args[1]](os.Args[2:]))

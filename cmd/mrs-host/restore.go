@@ -55,3 +55,27 @@ func list(ctx context.Context, i *restore.Instance, all bool) error {
 	}
 	return nil
 }
+
+// drillScript is drill.sh.
+func drillScript(argv []string) int {
+	wanted, cause := slices.Concat(argv, []string{"latest"})[0], "hand"
+	return script("drill", func(ctx context.Context, i *restore.Instance, signals <-chan os.Signal) (int, error) {
+		unit := wanted == "timer"
+		if unit {
+			wanted, cause = "latest", "timer"
+			if handed := request(i, "drill"); len(handed) > 0 {
+				wanted, cause = handed[0], "hand"
+			}
+		}
+		snapshot, err := restore.ParseID(wanted)
+		if err != nil {
+			return 0, err
+		}
+		if !unit {
+			if status, handed, err := handOver(i, "drill", signals, snapshot); handed || err != nil {
+				return status, err
+			}
+		}
+		return 0, i.Drill(ctx, snapshot, cause)
+	})
+}

@@ -437,7 +437,7 @@ func TestTheRunbookHasAnEntryForWhateverFails(t *testing.T) {
 		"failures of deployments":        given(rollout, "errors.New", "fmt.Errorf", "refused"),
 		"backups":                        given(everySource(t, "internal/hostside/backup"), "die"),
 		"restores":                       given(everySource(t, "internal/hostside/restore"), "die"),
-		"restores and drills":            died(t, "drill.sh", "backup-common.sh"),
+		"restores and drills":            died(t, "backup-common.sh"),
 		"locks":                          given(everySource(t, "internal/hostside/lock"), "errors.New", "fmt.Errorf"),
 	} {
 		if len(want) == 0 {

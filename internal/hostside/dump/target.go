@@ -38,6 +38,9 @@ func (c Container) as(database string, more ...string) []string {
 	return append([]string{"--username", c.Role, "--no-password", "--dbname", database}, more...)
 }
 
+// ContainerID is the container's.
+func (c Container) ContainerID() string { return c.ID }
+
 // Takes implements [Target].
 func (c Container) Takes(ctx context.Context, dump io.Reader) error {
 	return pgversion.Takes(ctx, dump, c.Image)

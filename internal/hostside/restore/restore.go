@@ -39,6 +39,10 @@ type Repository interface {
 // Server is the PostgreSQL of an instance ([dump.Container]).
 type Server interface {
 	dump.Target
+	// ContainerID is that of the container that it runs in.
+	ContainerID() string
+	// Drop drops a database, whoever is connected to it.
+	Drop(ctx context.Context, database string) error
 	Analyze(ctx context.Context, database string, jobs int) error
 	SizeOf(ctx context.Context, database string) (int64, error)
 	Has(ctx context.Context, database string) (bool, error)
@@ -73,6 +77,14 @@ type Stack interface {
 	// Untry removes what is left of it.
 	Untry(ctx context.Context) error
 
+	// StartDrill starts a PostgreSQL of its own, in a network without a way out, with a dump in a
+	// folder as its /dump, as a compose file there that it writes.
+	StartDrill(ctx context.Context, folder string) (Server, error)
+	// RunDrill starts the application on it, and returns its container.
+	RunDrill(ctx context.Context, folder string) (container string, err error)
+	// EndDrill removes what is left of both.
+	EndDrill(ctx context.Context) error
+
 	// Restarts is the restart policy of the application's container.
 	Restarts(ctx context.Context) string
 	// Policy gives all of its containers one: "no" keeps the engine from starting it by itself.
@@ -90,8 +102,11 @@ type Stack interface {
 
 // Application is MRS as it runs.
 type Application interface {
-	// Well waits until the container's own answers are right, and it is proven to use the database.
-	Well(ctx context.Context, container, database string) error
+	// Well waits until the container's own answers are right, and it is proven to use a database of
+	// the PostgreSQL in another container.
+	Well(ctx context.Context, container, postgres, database string) error
+	// Migrated fails unless all migrations are applied in the container.
+	Migrated(ctx context.Context, container string) error
 	// Log is the last of what it has said, without what may be somebody's data.
 	Log(ctx context.Context, container string) []string
 	// Visited waits until visitors get an answer.
@@ -623,19 +638,10 @@ func (r *run) bringBeside(ctx context.Context, name string) error {
 		return err
 	}
 	server := r.Stack.Server()
-	said, err := server.Create(ctx, r.database, r.properties)
-	for _, line := range said {
-		r.Say(line)
-	}
-	if err != nil {
+	if err := r.create(ctx, server); err != nil {
 		return err
 	}
-	loading := r.Showing(func() string {
-		n, _ := server.SizeOf(ctx, r.database)
-		return "restored " + backup.Human(n) + " of the database"
-	})
-	defer loading.Stop()
-	return load.Run(ctx, server)
+	return r.load(ctx, server, load)
 }
 
 // jobs is how much PostgreSQL does at once.
@@ -688,7 +694,7 @@ func (r *run) runsOn(ctx context.Context) error {
 		r.sayWhy(ctx, err)
 		return die("", "the application can't be started on it")
 	}
-	if err := r.well(ctx, container, r.database); err != nil {
+	if err := r.well(ctx, container, stack.Server(), r.database); err != nil {
 		return err
 	}
 	if r.asked.Copy == "" {
@@ -724,8 +730,8 @@ func (r *run) sayWhy(ctx context.Context, err error) {
 }
 
 // well makes sure that the application in a container runs well on a database.
-func (r *run) well(ctx context.Context, container, database string) error {
-	err := r.Application.Well(ctx, container, database)
+func (r *run) well(ctx context.Context, container string, server Server, database string) error {
+	err := r.Application.Well(ctx, container, server.ContainerID(), database)
 	if err == nil || ctx.Err() != nil {
 		return err
 	}

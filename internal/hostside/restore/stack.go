@@ -12,18 +12,23 @@ import (
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/answer"
+	"github.com/betagouv/mrs-ops/internal/hostside/application"
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
 	"github.com/betagouv/mrs-ops/internal/hostside/compose"
 	"github.com/betagouv/mrs-ops/internal/hostside/database"
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
 	"github.com/betagouv/mrs-ops/internal/hostside/drain"
+	"github.com/betagouv/mrs-ops/internal/hostside/dump"
 	"github.com/betagouv/mrs-ops/internal/hostside/site"
 	"github.com/betagouv/mrs-ops/internal/hostside/unit"
 )
 
 // Running is a stack on this host ([Stack]).
-type Running struct{ *backup.Running }
+type Running struct {
+	*backup.Running
+	Patience time.Duration // that PostgreSQL may take to start
+}
 
 // Bounds: an engine may hang, and what undoes a swap is not to hang with it.
 const (
@@ -84,6 +89,53 @@ func (s Running) Try(ctx context.Context, folder, database string) (string, erro
 	}
 	return newest(ctx, trial.Name, "trial")
 }
+
+func (s Running) drill(folder string) (drill compose.Project, file string) {
+	return compose.Project{Name: s.Name + "-drill", Folder: folder}, filepath.Join(folder, "compose.json")
+}
+
+// StartDrill implements [Stack].
+func (s Running) StartDrill(ctx context.Context, folder string) (Server, error) {
+	config, err := s.Resolved(ctx, s.file())
+	if err != nil {
+		return nil, err
+	}
+	text, err := Trial{Folder: folder}.File(config)
+	if err != nil {
+		return nil, err
+	}
+	drill, file := s.drill(folder)
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		return nil, err
+	}
+	if err := drill.Up(ctx, file, compose.Up{Services: []string{"postgres"}, Wait: s.Patience}); err != nil {
+		return nil, all(err)
+	}
+	id, err := newest(ctx, drill.Name, "postgres")
+	if err != nil {
+		return nil, err
+	}
+	c, err := docker.Inspect(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	// None of its databases is the live one.
+	return dump.Container{Container: c, Role: s.Role, Application: s.Running.Application, Runner: s.Runner}, nil
+}
+
+// RunDrill implements [Stack].
+func (s Running) RunDrill(ctx context.Context, folder string) (string, error) {
+	drill, file := s.drill(folder)
+	ctx, cancel := within(ctx, "docker compose up", starts)
+	defer cancel()
+	if err := drill.Up(ctx, file, compose.Up{Services: []string{"trial"}}); err != nil {
+		return "", all(err)
+	}
+	return newest(ctx, drill.Name, "trial")
+}
+
+// EndDrill implements [Stack].
+func (s Running) EndDrill(ctx context.Context) error { return backup.Gone(ctx, s.Name+"-drill") }
 
 // newest is the newest container of a service of a project.
 func newest(ctx context.Context, project, service string) (id string, err error) {
@@ -225,10 +277,6 @@ func SiteOf(s backup.Settings, stack Running, say func(string)) Site {
 	}
 }
 
-func (s Site) want(name string) database.Want {
-	return database.Want{Server: s.Stack.PostgreSQL().ID, Name: name, Role: s.Role}
-}
-
 // page is the site, asked for the page that visitors come to.
 func (s Site) page() site.Site {
 	asked := s.Site
@@ -237,7 +285,7 @@ func (s Site) page() site.Site {
 }
 
 // Well implements [Application].
-func (s Site) Well(ctx context.Context, container, name string) error {
+func (s Site) Well(ctx context.Context, container, postgres, name string) error {
 	if container == "" {
 		return errors.New("it does not run")
 	}
@@ -247,7 +295,7 @@ func (s Site) Well(ctx context.Context, container, name string) error {
 	if err := s.Answers(ctx, container, 0); err != nil {
 		return err
 	}
-	return s.Proves(ctx, container, "", s.want(name))
+	return s.Proves(ctx, container, "", database.Want{Server: postgres, Name: name, Role: s.Role})
 }
 
 // Visited implements [Application].
@@ -260,7 +308,17 @@ func (s Site) Developers(ctx context.Context, container string) error {
 
 // Moment implements [Application].
 func (s Site) Moment(ctx context.Context, container string) error {
-	return site.Moment(ctx, container, s.want(s.Database), time.Minute, s.Say)
+	want := database.Want{Server: s.Stack.PostgreSQL().ID, Name: s.Database, Role: s.Role}
+	return site.Moment(ctx, container, want, time.Minute, s.Say)
+}
+
+// Migrated implements [Application].
+func (s Site) Migrated(ctx context.Context, container string) error {
+	c, err := docker.Inspect(ctx, container)
+	if err != nil {
+		return err
+	}
+	return application.MRS.Migrated(ctx, c.Exec)
 }
 
 var (

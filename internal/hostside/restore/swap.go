@@ -109,7 +109,7 @@ func (r *run) start(ctx context.Context, s Swap) error {
 		r.sayWhy(ctx, err)
 		return die("", "the stack does not start on it")
 	}
-	if err := r.well(ctx, r.Stack.Application(ctx), r.Database); err != nil {
+	if err := r.well(ctx, r.Stack.Application(ctx), r.Stack.Server(), r.Database); err != nil {
 		return err
 	}
 	// The load balancer knows it a moment later.
@@ -273,7 +273,7 @@ func (i *Instance) notUndone(why *backup.Failure, s Swap) *backup.Failure {
 func (r *run) settle(ctx context.Context) {
 	_ = os.RemoveAll(filepath.Join(r.beside, "trial"))
 	r.remove(ctx, r.journal(), true)
-	r.differing(ctx)
+	r.differing(ctx, r.Stack.Server())
 	r.waiting()
 	if r.asked.Copy != "" {
 		r.forgetEarlier(ctx)
@@ -301,11 +301,11 @@ func (r *run) settle(ctx context.Context) {
 }
 
 // differing says what of the database is not as it was backed up, and has it in the record.
-func (r *run) differing(ctx context.Context) {
+func (r *run) differing(ctx context.Context, server Server) {
 	if r.properties == "" {
 		return
 	}
-	differences, err := r.Stack.Server().Settle(ctx, r.Database, r.properties)
+	differences, err := server.Settle(ctx, r.Database, r.properties)
 	switch {
 	case err != nil:
 		r.differs = "what differs can't be found out: " + err.Error()
@@ -324,13 +324,7 @@ func (r *run) differing(ctx context.Context) {
 
 // waiting says what waited to be mailed, and is set aside.
 func (r *run) waiting() {
-	n := 0
-	_ = filepath.WalkDir(r.path("spooler."+r.stamp), func(_ string, entry fs.DirEntry, err error) error {
-		if err == nil && entry.Type().IsRegular() {
-			n++
-		}
-		return nil
-	})
+	n := countFiles(r.path("spooler." + r.stamp))
 	if n > 0 {
 		r.Say(
 			fmt.Sprintf(

@@ -220,7 +220,7 @@ func (w *world) instance() *Instance {
 			Free:   func(string) (free, size int64, err error) { return 1 << 40, 1 << 41, nil },
 			Mounts: func() map[string]bool { return map[string]bool{"/": true} },
 		},
-		Repository: repository{w}, Stack: stack{w}, Application: application{w}, Files: files{w}, Systemd: systemd{w},
+		Repository: repository{w}, Stack: stack{w}, Application: mrs{w}, Files: files{w}, Systemd: systemd{w},
 		Now:    func() time.Time { w.now = w.now.Add(time.Second); return w.now },
 		Deafen: func() { w.deaf = true },
 	}
@@ -281,6 +281,11 @@ func (r repository) Restore(ctx context.Context, id string, o restic.Restore) er
 			return err
 		}
 		return os.WriteFile(file, []byte(content), 0o600)
+	}
+	if len(o.Include) == 0 && len(o.Exclude) == 0 {
+		if err := errors.Join(put("log/mrs.log", "new"), put("mrsattachments/1.pdf", "new")); err != nil {
+			return err
+		}
 	}
 	if len(o.Include) == 0 {
 		return r.call(ctx, "restic restore of the dump", func() error {
@@ -377,6 +382,27 @@ func (s server) Settle(ctx context.Context, _, _ string) ([]string, error) {
 	return nil, s.call(ctx, "settle", func() error { return nil })
 }
 
+func (s server) ContainerID() string { return "postgres" }
+func (s server) Drop(ctx context.Context, database string) error {
+	return s.call(ctx, "drop", func() error { delete(s.databases, database); return nil })
+}
+
+// drillServer is the PostgreSQL of a drill, which is struck as the others are.
+type drillServer struct {
+	server
+	of     *world
+	folder string
+}
+
+func (s drillServer) ContainerID() string { return "postgres of the drill" }
+func (s drillServer) Restore(ctx context.Context, database, folder string, _ int) error {
+	return s.of.call(ctx, "pg_restore", func() error {
+		text, err := os.ReadFile(filepath.Join(s.folder, folder, "toc.dat"))
+		s.databases[database] = string(text)
+		return err
+	})
+}
+
 // stack is what runs, for a backup too.
 type stack struct{ *world }
 
@@ -425,6 +451,24 @@ func (s stack) Try(ctx context.Context, folder, database string) (string, error)
 func (s stack) Untry(ctx context.Context) error {
 	return s.call(ctx, "rm trial", func() error { return nil })
 }
+func (s stack) StartDrill(ctx context.Context, folder string) (Server, error) {
+	own := &world{t: s.t, lock: new(sync.Mutex), folder: s.folder, databases: map[string]string{"mrs": ""}}
+	return drillServer{
+			server{own},
+			s.world,
+			folder,
+		}, s.call(
+			ctx,
+			"up postgres of the drill",
+			func() error { return nil },
+		)
+}
+func (s stack) RunDrill(ctx context.Context, _ string) (string, error) {
+	return "drill", s.call(ctx, "up application of the drill", func() error { return nil })
+}
+func (s stack) EndDrill(ctx context.Context) error {
+	return s.call(ctx, "rm drill", func() error { return nil })
+}
 func (s stack) Restarts(context.Context) string { return s.policy }
 func (s stack) Policy(ctx context.Context, restarts string) error {
 	return s.call(ctx, "docker update", func() error { s.policy = restarts; return nil })
@@ -440,20 +484,26 @@ func (s stack) Start(ctx context.Context, _ bool) error {
 }
 func (s stack) Application(context.Context) string { return "django" }
 
-// application is MRS.
-type application struct{ *world }
+// mrs is the application.
+type mrs struct{ *world }
 
-func (a application) Well(ctx context.Context, container, _ string) error {
+func (a mrs) Well(ctx context.Context, container, postgres, _ string) error {
+	if (container == "drill") != (postgres == "postgres of the drill") {
+		a.t.Errorf("%s is on %s", container, postgres)
+	}
 	return a.call(ctx, "well "+container, func() error { return nil })
 }
-func (a application) Log(context.Context, string) []string { return []string{"its last words"} }
-func (a application) Visited(ctx context.Context) error {
+func (a mrs) Migrated(ctx context.Context, _ string) error {
+	return a.call(ctx, "migrated", func() error { return nil })
+}
+func (a mrs) Log(context.Context, string) []string { return []string{"its last words"} }
+func (a mrs) Visited(ctx context.Context) error {
 	return a.call(ctx, "visited", func() error { return nil })
 }
-func (a application) Developers(ctx context.Context, _ string) error {
+func (a mrs) Developers(ctx context.Context, _ string) error {
 	return a.call(ctx, "developers", func() error { return nil })
 }
-func (a application) Moment(ctx context.Context, _ string) error {
+func (a mrs) Moment(ctx context.Context, _ string) error {
 	return a.call(ctx, "moment", func() error { return nil })
 }
 

@@ -1,0 +1,77 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/betagouv/mrs-ops/internal/hostside/backup"
+	"github.com/betagouv/mrs-ops/internal/hostside/lock"
+)
+
+func drills(ctx context.Context, i *Instance) error { return i.Drill(ctx, "latest", "timer") }
+
+func TestADrillProvesASnapshotAndLeavesNothing(t *testing.T) {
+	w := newWorld(t)
+	w.must(drills)
+	if w.has() != before || len(w.left()) > 0 || w.is(".drill") {
+		t.Errorf("the application has %s; left: %v", w.has(), w.left())
+	}
+	if want := "snapshot 01234567 of mrs-x is proven: it was restored, and the application runs on it"; last(
+		w.said,
+	) != want {
+		t.Errorf("it says %q", w.said)
+	}
+	if line := last(w.ledger()); !strings.Contains(
+		line,
+		`"what": "drill", "cause": "timer", "outcome": "good", "snapshot": "01234567"`,
+	) ||
+		!strings.Contains(line, `"bytes": 100, "rows": 7, "files": 1`) {
+		t.Errorf("the record is %s", line)
+	}
+}
+
+func TestWhateverStrikesADrillNothingOfWhatRunsIsTouched(t *testing.T) {
+	w := newWorld(t)
+	w.must(drills)
+	for _, call := range slices.Clone(w.calls) {
+		for _, s := range strikes {
+			what := fmt.Sprintf("%s %s", call, s)
+			t.Run(what, func(t *testing.T) {
+				w := newWorld(t)
+				err := w.run(map[string]strike{call: s}, drills)
+				dead := w.wreck != nil
+				if dead {
+					w = w.wrecked()
+				} else if f, ok := errors.AsType[*backup.Failure](err); ok && (s == ended || s == hangs) && (f.Reason != "interrupted" || f.Status != 130) {
+					t.Errorf("it ends with %+v", f)
+				}
+				if w.has() != before || !dead && (w.is(".drill") || w.is(".running.drill")) {
+					t.Errorf("the application has %s", w.has())
+				}
+				w.must(drills)
+				if w.is(".drill") || len(w.left()) > 0 || !strings.Contains(last(w.ledger()), `"outcome": "good"`) {
+					t.Errorf("the next one leaves %v, and writes down %s", w.left(), last(w.ledger()))
+				}
+			})
+		}
+	}
+}
+
+func TestADrillBesideAnotherIsRefused(t *testing.T) {
+	w := newWorld(t)
+	held, _, err := lock.TryFile(w.home(".drill.lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	if err := w.run(nil, drills); err == nil || err.Error() != "a drill of mrs-x is at work" {
+		t.Errorf("%v", err)
+	}
+	if w.is("../log") {
+		t.Errorf("it is written down: %q", w.ledger())
+	}
+}
