@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
@@ -58,15 +59,6 @@ func backupScript(argv []string) int {
 			return 0, i.Init(ctx, password)
 		case "repair":
 			return 0, i.Repair(ctx)
-		case "fetch": // restore.sh, which has the lock
-			err := i.Fetch(ctx)
-			if err == backup.ErrNoMirror { // there is no more to say
-				return notThere, nil
-			}
-			if errors.Is(err, backup.ErrNoMirror) {
-				return 0, &backup.Failure{Reason: err.Error(), Status: notThere}
-			}
-			return 0, err
 		default:
 			return 0, &backup.Failure{
 				Reason: "unknown cause: " + cause,
@@ -74,53 +66,6 @@ func backupScript(argv []string) int {
 				Status: 1,
 			}
 		}
-	})
-}
-
-// notThere is the exit status of fetch where no mirror has the repository (EX_UNAVAILABLE).
-const notThere = 69
-
-// recordScript keeps what a script has done, and tells the monitoring: NAME VALUE …; a value is a
-// text, unless its name ends in ":".
-func recordScript(argv []string) int {
-	return script("record", func(_ context.Context, i *restore.Instance, _ <-chan os.Signal) (int, error) {
-		entry, err := ledger.Pairs(argv)
-		if err != nil {
-			return 0, err
-		}
-		return 0, i.Ledger.Record(time.Now(), entry)
-	})
-}
-
-// tellScript says a text, and tells it the team.
-func tellScript(argv []string) int {
-	return script("tell", func(ctx context.Context, i *restore.Instance, _ <-chan os.Signal) (int, error) {
-		text := strings.Join(argv, " ")
-		i.Say(text)
-		if err := i.Tell(ctx, text); err != nil {
-			i.Say("Slack did not take this message: " + err.Error())
-			return 1, nil
-		}
-		return 0, nil
-	})
-}
-
-// damagedScript prints which files of a repository in a folder are not what was written, or
-// can't be read: they are known by their sums, so it needs no password.
-func damagedScript(argv []string) int {
-	return script("damaged", func(ctx context.Context, _ *restore.Instance, _ <-chan os.Signal) (int, error) {
-		if len(argv) != 1 {
-			return 0, errors.New("name one folder")
-		}
-		list, err := restic.List(argv[0])
-		if err != nil {
-			return 0, err
-		}
-		found, err := restic.Damaged(ctx, argv[0], list.Names(), nil)
-		for _, d := range found {
-			fmt.Println(d)
-		}
-		return 0, err
 	})
 }
 
@@ -255,12 +200,30 @@ func thisInstance() (*restore.Instance, error) {
 		Instance: i, Repository: with(filepath.Join(home, ".restic_password")), Stack: running,
 		Application: restore.SiteOf(settings, running, say), Files: restore.Disk{},
 		Systemd: restore.System{Project: settings.Name, Home: home, Runner: others},
-		Now:     time.Now, Deafen: deafen,
+		Into: func(folder, cache string) restore.Copy {
+			return with(filepath.Join(home, ".restic_password")).In(folder, cache)
+		},
+		Calls: func(name string) { stack.Application = name },
+		Now:   time.Now, Deafen: deafen, Leave: func(argv ...string) error { return leave(home, argv...) },
 	}, nil
 }
 
 // deafen has no signal end us any more, nor what we run from then on.
 func deafen() { signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE) }
+
+// leave has this program run with arguments in a home by itself, in a session of its own.
+func leave(home string, argv ...string) error {
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command(program, argv...)
+	cmd.Dir, cmd.SysProcAttr = home, &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	return cmd.Process.Release()
+}
 
 // handOver has systemd run it, so that it outlives this terminal, and shows what it says;
 // handed false: systemd does not run here, or has no such unit. Of a restore or a drill that is at

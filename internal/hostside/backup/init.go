@@ -73,7 +73,7 @@ func (r *Run) beginRepository(ctx context.Context, why error) (id string, err er
 	_, noConfig := os.Stat(filepath.Join(r.Settings.Repository, "config"))
 	if noID == nil || r.repository.Here() && noConfig == nil || ctx.Err() != nil || bounded(why) {
 		return "", die(
-			"is its disk mounted? a new password is first added by: restic key add. restic says: "+saidBy(why),
+			"is its disk mounted? a new password is first added by: restic key add. restic says: "+SaidBy(why),
 			"the repository %s can't be opened with RESTIC_PASSWORD; the password that was kept is still there",
 			r.repository.Shown(),
 		)

@@ -71,7 +71,7 @@ func (r *Run) Open(ctx context.Context) error {
 		id, err := r.repository.ID(ctx)
 		if err != nil {
 			hint := "is its disk mounted? is it reachable? if it is lost, restore.sh latest fetches it from the mirror. "
-			return die(hint+"restic says: "+saidBy(err), "the repository %s can't be opened", r.repository.Shown())
+			return die(hint+"restic says: "+SaidBy(err), "the repository %s can't be opened", r.repository.Shown())
 		}
 		if k, _ := r.known(); id != k.id {
 			return die("if it is to be from now on: rm "+r.path(".restic_id")+", then deploy",
@@ -87,8 +87,8 @@ func (r *Run) Open(ctx context.Context) error {
 	return r.forgetUnchecked(ctx)
 }
 
-// saidBy is what restic has to say itself.
-func saidBy(err error) string {
+// SaidBy is what restic has to say itself.
+func SaidBy(err error) string {
 	if f, ok := errors.AsType[*restic.Failed](err); ok && f.Said != "" {
 		return f.Said
 	}

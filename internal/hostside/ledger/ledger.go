@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -193,6 +194,28 @@ func (l Ledger) Bytes(snapshot string) (bytes int64, err error) {
 		}
 	}
 	return bytes, err
+}
+
+// Latest returns what the last run of some kinds was, and why it failed; empty: there was none.
+func (l Ledger) Latest(kinds ...string) (what, reason string, err error) {
+	all, err := l.runs()
+	for _, r := range all {
+		if slices.Contains(kinds, r.text("what")) {
+			what, reason = r.text("what"), r.text("reason")
+		}
+	}
+	return what, reason, err
+}
+
+// LastGood returns when the last good run of a kind ended, as it is written; empty: none was good.
+func (l Ledger) LastGood(what string) (at string, err error) {
+	all, err := l.runs()
+	for _, r := range all {
+		if r.text("what") == what && r.good() {
+			at = r.text("time")
+		}
+	}
+	return at, err
 }
 
 // Last returns the last n lines of the record, but those that the power cut short.

@@ -56,7 +56,7 @@ func TryFile(path string) (held *File, free bool, err error) {
 func Repository(ctx context.Context, home, project string, say func(string)) (*File, error) {
 	return wait(ctx, filepath.Join(home, ".backup.lock"), syscall.LOCK_EX,
 		func() {
-			say("another backup, restore, prune or drill of " + project + " is at the repository: waiting for its end")
+			say(fmt.Sprintf("another backup, restore, prune or drill of %s is at the repository: waiting for its end", project))
 		},
 		fmt.Sprintf("another backup, restore, prune or drill of %s does not end", project))
 }

@@ -92,11 +92,13 @@ func (n *Needs) ends(program string) {
 }
 
 // scripts are those of the backups (cookbook, "Persistance").
-var scripts = []string{"backup-common.sh", "backup.sh", "restore.sh", "prune.sh", "drill.sh", "export.sh", "lend.sh", "alert.sh"}
+var scripts = []string{"backup.sh", "restore.sh", "prune.sh", "drill.sh", "export.sh", "lend.sh", "alert.sh"}
 
 // backups has the instance backed up (cookbook, "Persistance" and "Cron").
 func (n *Needs) backups(d hostapi.Deploy, program string) {
 	n.Programs, n.Password = []string{"curl", "restic", "lftp"}, d.Backup.Password
+	// What older scripts shared.
+	n.Gone = append(n.Gone, path.Join(d.Folder, "backup-common.sh"))
 	// First: a power cut may leave older scripts with a newer program, which knows what they ask, and not the reverse.
 	n.Files = append(n.Files, hostapi.File{Path: path.Join(d.Folder, ".backup.env"), Content: settings(d, program), Mode: "0400"})
 	for _, name := range scripts {

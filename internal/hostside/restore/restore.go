@@ -32,8 +32,20 @@ import (
 // Repository is what a snapshot is read from ([restic.Repository]).
 type Repository interface {
 	Restore(ctx context.Context, snapshot string, o restic.Restore) error
-	// Size is how many bytes a snapshot restores to.
+	// Size is how many bytes a snapshot restores to, Stored how many it takes in the repository.
 	Size(ctx context.Context, snapshot string) (int64, error)
+	Stored(ctx context.Context, snapshot string) (int64, error)
+	// Files calls a function with each file of a snapshot, and its bytes.
+	Files(ctx context.Context, snapshot string, each func(path string, size int64)) error
+	// Copies reports whether it can copy a snapshot into another repository.
+	Copies(ctx context.Context) bool
+}
+
+// Copy is a repository that a snapshot is copied into ([restic.Repository.In]).
+type Copy interface {
+	InitCopy(ctx context.Context) error
+	Copy(ctx context.Context, snapshot string) error
+	Check(ctx context.Context, subset string) error
 }
 
 // Server is the PostgreSQL of an instance ([dump.Container]).
@@ -145,10 +157,17 @@ type Instance struct {
 	Stack       Stack
 	Application Application
 	Files       Files
-	Now         func() time.Time
+	// Into is a repository of its own in a folder, to copy a snapshot into; what it caches is in
+	// another folder.
+	Into func(folder, cache string) Copy
+	// Calls has PostgreSQL call us by a name.
+	Calls func(name string)
+	Now   func() time.Time
 	// Deafen has no signal end us any more, nor what we run from then on.
 	Deafen  func()
 	Systemd Systemd
+	// Leave has this program run with arguments by itself, so that it goes on when we are killed.
+	Leave func(argv ...string) error
 }
 
 func (i *Instance) path(name string) string { return filepath.Join(i.Home, name) }
@@ -572,7 +591,7 @@ func (r *run) restoreBeside(ctx context.Context) error {
 			return err
 		}
 	}
-	s := r.fetched(r.beside)
+	s := r.fetched(r.beside, filepath.Join(r.liveDump, "restore"))
 	err := <-folders
 	s.Stop()
 	if err != nil {
@@ -593,9 +612,6 @@ func (r *run) restoreBeside(ctx context.Context) error {
 // fetched says now and then how much of the snapshot is there.
 func (r *run) fetched(folders ...string) *backup.Shower {
 	begun := time.Now()
-	if r.liveDump != "" {
-		folders = append(folders, filepath.Join(r.liveDump, "restore"))
-	}
 	return r.Showing(func() string {
 		return "fetched " + backup.Far(dump.Size(folders...), r.bytes, time.Since(begun))
 	})
@@ -608,7 +624,7 @@ func (r *run) bringBeside(ctx context.Context, name string) error {
 	if err := os.Mkdir(there, 0o700); err != nil {
 		return err
 	}
-	s := r.fetched(r.beside)
+	s := r.fetched(r.beside, there)
 	err := r.Repository.Restore(ctx, r.record.Snapshot, restic.Restore{
 		Target: there, Exclude: []string{"mrsattachments", "/log", r.path("log")},
 	})

@@ -62,8 +62,10 @@ type world struct {
 	wreck   *world // the world as it was when the run was killed
 	said    []string
 	told    []string
+	damage  []restic.Damage
 	retried int
 	units   []string
+	leaves  []string // what goes on by itself
 }
 
 func newWorld(t *testing.T) *world {
@@ -219,10 +221,15 @@ func (w *world) instance() *Instance {
 			Hold:   func(*os.File) {},
 			Free:   func(string) (free, size int64, err error) { return 1 << 40, 1 << 41, nil },
 			Mounts: func() map[string]bool { return map[string]bool{"/": true} },
+			Damaged: func(context.Context, string, []string, *restic.Sum) ([]restic.Damage, error) {
+				return w.damage, nil
+			},
 		},
 		Repository: repository{w}, Stack: stack{w}, Application: mrs{w}, Files: files{w}, Systemd: systemd{w},
 		Now:    func() time.Time { w.now = w.now.Add(time.Second); return w.now },
 		Deafen: func() { w.deaf = true },
+		Into:   func(folder, _ string) Copy { return exported{w, folder} },
+		Leave:  func(argv ...string) error { w.leaves = append(w.leaves, strings.Join(argv, " ")); return nil },
 	}
 }
 
@@ -269,6 +276,45 @@ func (r repository) Snapshots(ctx context.Context) (all []restic.Snapshot, err e
 
 func (r repository) Size(ctx context.Context, _ string) (int64, error) {
 	return 100, r.call(ctx, "restic stats", func() error { return nil })
+}
+
+func (r repository) Stored(ctx context.Context, _ string) (int64, error) {
+	return 100, r.call(ctx, "restic stats raw-data", func() error { return nil })
+}
+
+func (r repository) Files(ctx context.Context, _ string, each func(string, int64)) error {
+	return r.call(ctx, "restic ls", func() error {
+		each("/home/mrs-x/postgres/dump/data/toc.dat", 40)
+		each("/home/mrs-x/mrsattachments/1.pdf", 1000)
+		return nil
+	})
+}
+
+func (r repository) Copies(context.Context) bool { return true }
+
+// exported is a repository of its own.
+type exported struct {
+	*world
+	folder string
+}
+
+func (e exported) InitCopy(ctx context.Context) error {
+	return e.call(ctx, "restic init", func() error {
+		for _, part := range parts[1:] {
+			if err := os.MkdirAll(filepath.Join(e.folder, part), 0o700); err != nil {
+				return err
+			}
+		}
+		return os.WriteFile(filepath.Join(e.folder, "config"), []byte("config"), 0o600)
+	})
+}
+func (e exported) Copy(ctx context.Context, id string) error {
+	return e.call(ctx, "restic copy", func() error {
+		return os.WriteFile(filepath.Join(e.folder, "snapshots", id), []byte("snapshot"), 0o600)
+	})
+}
+func (e exported) Check(ctx context.Context, _ string) error {
+	return e.call(ctx, "restic check", func() error { return nil })
 }
 
 func (r repository) Restore(ctx context.Context, id string, o restic.Restore) error {
