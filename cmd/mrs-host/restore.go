@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/term"
+
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
 	"github.com/betagouv/mrs-ops/internal/hostside/restore"
@@ -117,7 +119,7 @@ func exportScript(argv []string) int {
 		if err != nil {
 			return 0, err
 		}
-		if info, err := os.Stdout.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+		if term.IsTerminal(int(os.Stdout.Fd())) {
 			return 0, &backup.Failure{
 				Reason: "a tar is nothing for a terminal",
 				Hint:   fmt.Sprintf("%s/export.sh %s >FILE", i.Home, snapshot), Status: 1,

@@ -45,28 +45,6 @@ type Pair struct {
 // Entry is a run that has ended, in the order in which it is written.
 type Entry []Pair
 
-// Pairs reads an entry as scripts have it: NAME VALUE …, where a value is a text unless its
-// name ends in ":"; then it is a number, or empty, and not kept.
-func Pairs(words []string) (Entry, error) {
-	if len(words)%2 != 0 {
-		return nil, errors.New("a name has no value")
-	}
-	var e Entry
-	for i := 0; i < len(words); i += 2 {
-		name, isNumber := strings.CutSuffix(words[i], ":")
-		if !isNumber || words[i+1] == "" {
-			e = append(e, Pair{name, words[i+1]})
-			continue
-		}
-		number := json.Number(words[i+1])
-		if _, err := number.Float64(); err != nil {
-			return nil, fmt.Errorf("%s: %q is no number", name, words[i+1])
-		}
-		e = append(e, Pair{name, number})
-	}
-	return e, nil
-}
-
 // encode returns the line.
 func (e Entry) encode() ([]byte, error) {
 	var line bytes.Buffer

@@ -452,7 +452,7 @@ func (s drillServer) Restore(ctx context.Context, database, folder string, _ int
 // stack is what runs, for a backup too.
 type stack struct{ *world }
 
-func (s stack) Server() Server { return server{s.world} }
+func (s stack) Server() Server { return server(s) }
 func (s stack) Engine(ctx context.Context) error {
 	return s.call(ctx, "docker version", func() error { return nil })
 }
