@@ -14,8 +14,8 @@
 //	.request.WHAT       what somebody has handed over to a unit of systemd
 //	.restore.swap       a restore is moving things: nothing is read or changed meanwhile
 //
-// restore.sh, drill.sh, export.sh and lend.sh beside them read and write these too, and take
-// the same locks. The package must not know how a snapshot is restored.
+// Package restore reads and writes these too, takes the same locks, and is a [Run] of what is
+// written down. This package must not know how a snapshot is restored.
 package backup
 
 import (

@@ -99,7 +99,8 @@ func (n *Needs) backups(d hostapi.Deploy, program string) {
 	n.Programs, n.Password = []string{"curl", "restic", "lftp"}, d.Backup.Password
 	// What older scripts shared.
 	n.Gone = append(n.Gone, path.Join(d.Folder, "backup-common.sh"))
-	// First: a power cut may leave older scripts with a newer program, which knows what they ask, and not the reverse.
+	// First: a power cut may leave older scripts with a newer program, with which these still undo a swap, and not newer
+	// scripts with a program that lacks what they call.
 	n.Files = append(n.Files, hostapi.File{Path: path.Join(d.Folder, ".backup.env"), Content: settings(d, program), Mode: "0400"})
 	for _, name := range scripts {
 		n.Files = append(n.Files, hostapi.File{Path: path.Join(d.Folder, name), Content: content(name), Mode: "0700"})

@@ -287,7 +287,6 @@ type run struct {
 	bytes      int64
 	properties string // of the database that was dumped, where the snapshot has them
 	answers    bool   // PostgreSQL has answered
-	swapped    bool   // there is no way back
 	differs    string
 }
 

@@ -151,7 +151,6 @@ func (r *run) commit() error {
 		return err
 	}
 	r.Deafen()
-	r.swapped = true
 	return nil
 }
 
@@ -271,7 +270,6 @@ func (i *Instance) notUndone(why *backup.Failure, s Swap) *backup.Failure {
 
 // settle says what became of it. Nothing of it is an error: the data are there.
 func (r *run) settle(ctx context.Context) {
-	_ = os.RemoveAll(filepath.Join(r.beside, "trial"))
 	r.remove(ctx, r.journal(), true)
 	r.differing(ctx, r.Stack.Server())
 	r.waiting()
