@@ -132,9 +132,11 @@ func TestASnapshotOfEveryAgeIsLoaded(t *testing.T) {
 		files map[string]string
 		want  []string
 	}{
-		"of today": {map[string]string{"data/toc.dat": "", "globals.sql": "", "globals.json": "{}", "settings.sql": "", "tables.tsv": "public.a\t7\n"},
+		"of today": {map[string]string{"data/toc.dat": "", "globals.sql": "", "globals.json": "{}", "settings.sql": "",
+			"tables.tsv": "public.a\t7\n"},
 			[]string{"takes", "roles", "pg_restore /dump/data new", "bring", "count"}},
-		"without properties": {map[string]string{"data/toc.dat": "", "globals.sql": "", "settings.sql": "ALTER DATABASE mrs SET a TO 'b';\n"},
+		"without properties": {map[string]string{"data/toc.dat": "", "globals.sql": "",
+			"settings.sql": "ALTER DATABASE mrs SET a TO 'b';\n"},
 			[]string{"takes", "roles", "pg_restore /dump/data new", `psql postgres ALTER DATABASE "new" SET a TO 'b';|`}},
 		"without settings": {map[string]string{"data/toc.dat": ""},
 			[]string{"takes", "pg_restore /dump/data new", "schema", `psql postgres ALTER DATABASE "new" SET x TO 'y';|`}},

@@ -61,10 +61,16 @@ func TestCommandLines(t *testing.T) {
 		"restore " + one + " --quiet --target /t --include=log --exclude=/log": func(r Repository) error {
 			return r.Restore(t.Context(), one, Restore{Target: "/t", Include: []string{"log"}, Exclude: []string{"/log"}})
 		},
-		"stats --json --mode restore-size " + one: func(r Repository) error { _, err := r.Size(t.Context(), one); return err },
-		"stats --json --mode raw-data " + one:     func(r Repository) error { _, err := r.Stored(t.Context(), one); return err },
-		"ls --json " + one:                        func(r Repository) error { return r.Files(t.Context(), one, nil) },
-		"copy --help":                             func(r Repository) error { r.Copies(t.Context()); return nil },
+		"stats --json --mode restore-size " + one: func(r Repository) error {
+			_, err := r.Size(t.Context(), one)
+			return err
+		},
+		"stats --json --mode raw-data " + one: func(r Repository) error {
+			_, err := r.Stored(t.Context(), one)
+			return err
+		},
+		"ls --json " + one: func(r Repository) error { return r.Files(t.Context(), one, nil) },
+		"copy --help":      func(r Repository) error { r.Copies(t.Context()); return nil },
 		"backup --json --host mrs-x --tag mrs-x --tag hand -- log /dump": func(r Repository) error {
 			_, err := r.Backup(t.Context(), Backup{Host: "mrs-x", Tags: []string{"mrs-x", "hand"}, Paths: []string{"log",
 				"/dump"}}, nil)

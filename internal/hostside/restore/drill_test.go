@@ -46,7 +46,8 @@ func TestWhateverStrikesADrillNothingOfWhatRunsIsTouched(t *testing.T) {
 				dead := w.wreck != nil
 				if dead {
 					w = w.wrecked()
-				} else if f, ok := errors.AsType[*backup.Failure](err); ok && (s == ended || s == hangs) && (f.Reason != "interrupted" || f.Status != 130) {
+				} else if f, ok := errors.AsType[*backup.Failure](err); ok && (s == ended || s == hangs) &&
+					(f.Reason != "interrupted" || f.Status != 130) {
 					t.Errorf("it ends with %+v", f)
 				}
 				if w.has() != before || !dead && (w.is(".drill") || w.is(".running.drill")) {

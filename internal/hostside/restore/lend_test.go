@@ -115,10 +115,8 @@ func TestAnExportIsARepositoryOfItsOwnAsATar(t *testing.T) {
 		}
 		names = append(names, header.Name)
 	}
-	if want := []string{"config", "data/", "index/", "keys/", "locks/", "snapshots/", "snapshots/" + theSnapshot}; !slices.Equal(
-		names,
-		want,
-	) {
+	want := []string{"config", "data/", "index/", "keys/", "locks/", "snapshots/", "snapshots/" + theSnapshot}
+	if !slices.Equal(names, want) {
 		t.Errorf("in the tar are %q", names)
 	}
 	if w.is(".export") || w.has() != before {

@@ -80,7 +80,7 @@ func (i *Instance) recoverSwap(ctx context.Context, by string) error {
 		err = i.undoSwap(ctx, s)
 	}
 	if err != nil {
-		i.Say(err.Error())
+		i.Say("it can't be undone: " + err.Error())
 		f := i.notUndone(&backup.Failure{Status: 1}, s)
 		if by == Again {
 			return f

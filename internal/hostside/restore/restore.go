@@ -301,7 +301,7 @@ type step struct {
 func (r *run) plan() []step {
 	find := step{"find the snapshot", r.choose, r.removeBeside}
 	if r.asked.Copy != "" {
-		find = step{"write down which copy it is", r.name, r.removeBeside}
+		find = step{"write down which copy it is", r.noteCopy, r.removeBeside}
 	}
 	return []step{
 		find,
@@ -406,6 +406,7 @@ func (r *run) undo(ctx context.Context, steps []step, why *backup.Failure) error
 			continue
 		}
 		if err := s.undo(ctx); err != nil {
+			r.Say("it can't be undone: " + err.Error())
 			return r.notUndone(why, r.journal())
 		}
 	}
@@ -440,8 +441,8 @@ func (i *Instance) remove(ctx context.Context, s Swap, drop bool) {
 	}
 }
 
-// name writes down which copy it is, so that one that is killed is dropped.
-func (r *run) name(context.Context) error {
+// noteCopy writes down which copy it is, so that one that is killed is dropped.
+func (r *run) noteCopy(context.Context) error {
 	return r.Files.Append(r.path(".running.copy"), r.asked.Copy)
 }
 
@@ -647,7 +648,8 @@ func (r *run) bringBeside(ctx context.Context, name string) error {
 	}
 	r.Say("restoring the database beside the live one")
 	load := dump.Load{
-		Folder: folder, Inside: filepath.Join("/dump", inside), Was: r.Database, Database: r.database, Jobs: jobs(), Say: r.Say,
+		Folder: folder, Inside: filepath.Join("/dump", inside), Was: r.Database, Database: r.database,
+		Jobs: jobs(), Say: r.Say,
 	}
 	if r.properties, err = load.Properties(); err != nil {
 		return err

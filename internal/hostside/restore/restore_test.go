@@ -74,7 +74,8 @@ func (w *world) has() string {
 
 // left are files and databases that a restore is to remove, in whichever way it ends.
 func (w *world) left() (all []string) {
-	for _, pattern := range []string{".restore*", ".running.*", ".trial.json", "postgres/dump/*", ".next.*", "mrsattachments/1x1.png"} {
+	for _, pattern := range []string{".restore*", ".running.*", ".trial.json", "postgres/dump/*", ".next.*",
+		"mrsattachments/1x1.png"} {
 		found, _ := filepath.Glob(w.home(pattern))
 		all = append(all, found...)
 	}
@@ -297,7 +298,8 @@ func TestARestoreThatAnOldScriptBeganIsUndone(t *testing.T) {
 	w.write(
 		"home/.restore.swap",
 		"stamp="+stamp+"\nbeside="+w.home(".restore-"+stamp)+"\ndatabase=mrs_restore_20261128t230000z\n"+
-			"kept=mrs_20261128t230000z\nlive_dump="+w.home("postgres/dump")+"\nrestarts=always\nplaceholder=''\nfolders=(log mrsattachments spooler)\nstar",
+			"kept=mrs_20261128t230000z\nlive_dump="+w.home("postgres/dump")+"\nrestarts=always\nplaceholder=''\n"+
+			"folders=(log mrsattachments spooler)\nstar",
 	)
 	w.databases = map[string]string{"mrs": "new", "mrs_20261128t230000z": "old"}
 	w.running, w.policy = false, "no"
@@ -384,7 +386,8 @@ func TestWhatIsAskedForIsUnderstoodOrRefused(t *testing.T) {
 	time.Local = time.FixedZone("CET", 3600)
 	defer func() { time.Local = zone }()
 	for text, want := range map[string]string{
-		"2026-11-20": "2026-11-19T23:00:00Z", "2026-11-20 14:00": "2026-11-20T13:00:00Z", "2026-11-20T14:00:30": "2026-11-20T13:00:30Z",
+		"2026-11-20": "2026-11-19T23:00:00Z", "2026-11-20 14:00": "2026-11-20T13:00:00Z",
+		"2026-11-20T14:00:30":  "2026-11-20T13:00:30Z",
 		"2026-11-20 14:00 UTC": "2026-11-20T14:00:00Z", "2026-11-20 14:00Z": "2026-11-20T14:00:00Z",
 		"2026-11-20 14:00+02:00": "2026-11-20T12:00:00Z", "2026-11-20 14:00-0330": "2026-11-20T17:30:00Z",
 	} {

@@ -273,7 +273,8 @@ func SiteOf(s backup.Settings, stack Running, say func(string)) Site {
 				Maintenance: answer.Either,
 			}, Port: port,
 		},
-		Page: s.Page, Timeout: time.Duration(s.Timeout) * time.Second, Role: s.Role, Database: s.Database, Stack: stack, Say: say,
+		Page: s.Page, Timeout: time.Duration(s.Timeout) * time.Second,
+		Role: s.Role, Database: s.Database, Stack: stack, Say: say,
 	}
 }
 

@@ -41,9 +41,7 @@ func (t Trial) File(config []byte) ([]byte, error) {
 		trial["environment"] = env
 	}
 	// Nobody gets mail of a rehearsal, nor a report of its errors.
-	for name, value := range map[string]string{"EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": "9", "SENTRY_DSN": "", "ADMINS": ""} {
-		env[name] = value
-	}
+	env["EMAIL_HOST"], env["EMAIL_PORT"], env["SENTRY_DSN"], env["ADMINS"] = "127.0.0.1", "9", "", ""
 	services := map[string]any{"trial": trial}
 	network := map[string]any{"internal": true}
 	if t.Database != "" {
@@ -55,7 +53,8 @@ func (t Trial) File(config []byte) ([]byte, error) {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(map[string]any{"services": services, "networks": map[string]any{"default": network}}); err != nil {
+	file := map[string]any{"services": services, "networks": map[string]any{"default": network}}
+	if err := encoder.Encode(file); err != nil {
 		return nil, err
 	}
 	// Compose would look for variables in what is rendered already.

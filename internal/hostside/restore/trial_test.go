@@ -11,7 +11,8 @@ import (
 // stackOf is a stack whose folders are in a home.
 func stackOf(home string) []byte {
 	return []byte(strings.ReplaceAll(`{"services": {
-  "django": {"image": "mrs:1", "environment": {"DB_NAME": "mrs", "EMAIL_HOST": "smtp", "SECRET": "a$$b<"}, "ports": ["1:1"],
+  "django": {"image": "mrs:1", "environment": {"DB_NAME": "mrs", "EMAIL_HOST": "smtp", "SECRET": "a$$b<"},
+    "ports": ["1:1"],
     "restart": "always", "labels": {"traefik.enable": "true"}, "volumes": [
       {"type": "bind", "source": "HOME/log", "target": "/app/log"},
       {"type": "bind", "source": "HOME/mrsattachments", "target": "/app/mrsattachments"},
