@@ -216,7 +216,7 @@ func (c way) struck(t *testing.T, strikes map[string]strike) (calls []string) {
 		w = w.wrecked()
 		w.lost(what)
 	} else {
-		c.ended(w, what, err)
+		c.ended(w, strikes, what, err)
 	}
 	if w.wreck == nil && err == nil {
 		return calls
@@ -238,9 +238,8 @@ func (c way) struck(t *testing.T, strikes map[string]strike) (calls []string) {
 	if w.has() != c.want {
 		t.Errorf("%s: the next one leaves the application with %s", what, w.has())
 	}
-	if left := slices.DeleteFunc(w.left(), func(name string) bool { return strings.HasSuffix(name, "1x1.png") }); len(
-		left,
-	) > 0 {
+	left := slices.DeleteFunc(w.left(), func(name string) bool { return strings.HasSuffix(name, "1x1.png") })
+	if len(left) > 0 {
 		t.Errorf("%s: the next one leaves %v", what, left)
 	}
 	w.lost(what + ", once more")
@@ -253,7 +252,7 @@ func (w *world) is(name string) bool {
 }
 
 // ended fails the test unless one that was struck, and not killed, has ended as it has to.
-func (c way) ended(w *world, what string, err error) {
+func (c way) ended(w *world, strikes map[string]strike, what string, err error) {
 	w.t.Helper()
 	if len(w.ledger()) != 1 {
 		w.t.Errorf("%s: the record is %q", what, w.ledger())
@@ -269,9 +268,8 @@ func (c way) ended(w *world, what string, err error) {
 		w.t.Fatalf("%s: %v", what, err)
 	}
 	for _, s := range strikes {
-		interrupted := strings.HasPrefix(f.Reason, "interrupted") && f.Status == 130
-		if len(what) > 0 && (s == ended || s == hangs) && strings.HasSuffix(what, string(s)+"]") && !interrupted &&
-			!w.deaf {
+		told := s == ended || s == hangs
+		if told && len(strikes) == 1 && (!strings.HasPrefix(f.Reason, "interrupted") || f.Status != 130) {
 			w.t.Errorf("%s: it ends with %+v", what, f)
 		}
 	}
