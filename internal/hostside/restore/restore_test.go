@@ -193,7 +193,7 @@ func TestWhateverStrikesARestoreAtWhateverMomentNothingIsLost(t *testing.T) {
 						return
 					}
 					for _, next := range w[undoing+1:] {
-						for _, again := range []strike{fails, killed, killLate} {
+						for _, again := range []strike{fails, ended, killed, killLate} {
 							count++
 							c.struck(t, map[string]strike{call: s, next: again})
 						}
@@ -277,6 +277,9 @@ func (c way) ended(w *world, strikes map[string]strike, what string, err error) 
 		w.t.Errorf("%s: the record is %s", what, last(w.ledger()))
 	}
 	if strings.Contains(f.Reason, "NOT all could be put back") {
+		if len(strikes) == 1 {
+			w.t.Errorf("%s: nothing struck what undoes it, and it says %s", what, f.Reason)
+		}
 		if !w.is(swapFile) || !strings.Contains(f.Hint, "restore.sh recover") {
 			w.t.Errorf("%s: of %s nothing is written down; %s", what, f.Reason, f.Hint)
 		}
@@ -337,6 +340,10 @@ func TestWhatCanNotBeUndoneIsTriedAgainAndToldOnce(t *testing.T) {
 	w := newWorld(t)
 	_ = w.run(map[string]strike{"stop#1": killLate}, ways[0].do)
 	w = w.wrecked()
+	discards := func(ctx context.Context, i *Instance) error { return i.Discard(ctx, "20261129T100001Z") }
+	if err := w.run(nil, discards); err == nil || err.Error() != "a restore was cut short, and is to be undone first" {
+		t.Errorf("what is all that there is can be discarded: %v", err)
+	}
 	stuck := map[string]strike{"up postgres#1": fails}
 	if err := w.run(stuck, func(ctx context.Context, i *Instance) error { return i.Recover(ctx, "") }); err == nil ||
 		!strings.Contains(

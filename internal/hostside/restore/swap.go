@@ -185,7 +185,10 @@ func (i *Instance) readSwap() (Swap, error) {
 // more than once.
 func (i *Instance) undoSwap(ctx context.Context, s Swap) error {
 	i.Say("undoing")
-	// Nothing is moved below one that still writes.
+	// Nothing is moved below one that still writes, or that the engine starts after a loss of power.
+	if err := i.Stack.Policy(ctx, "no"); err != nil {
+		return err
+	}
 	if err := i.Stack.Stop(ctx); err != nil {
 		return err
 	}

@@ -397,8 +397,8 @@ func (s server) Rename(ctx context.Context, all ...dump.Rename) error {
 	return s.call(ctx, "alter database rename", func() error {
 		next := maps.Clone(s.databases)
 		for _, r := range all {
-			if r.From == "mrs" && s.running {
-				s.t.Error("the database goes below an application that runs")
+			if r.From == "mrs" && (s.running || s.policy != "no") {
+				s.t.Error("the database goes below an application that runs, or may")
 			}
 			if _, there := next[r.To]; there {
 				return errors.New(r.To + " exists")
@@ -560,8 +560,8 @@ func (f files) Rename(from, to string) error {
 	name := "mv " + filepath.Base(from)
 	return f.call(context.Background(), name, func() error {
 		for _, folder := range movable {
-			if f.running && (from == f.home(folder) || to == f.home(folder)) {
-				f.t.Errorf("%s goes below an application that runs", folder)
+			if (f.running || f.policy != "no") && (from == f.home(folder) || to == f.home(folder)) {
+				f.t.Errorf("%s goes below an application that runs, or may", folder)
 			}
 		}
 		if _, err := os.Lstat(to); err == nil {
