@@ -152,6 +152,9 @@ func script(name string, do func(context.Context, *backup.Instance, <-chan os.Si
 	}
 	go func() {
 		for s := range heard {
+			if s == syscall.SIGPIPE && listened() { // of something else
+				continue
+			}
 			select {
 			case signals <- s:
 			default:

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -38,8 +37,8 @@ func deploy(ctx context.Context, _ options) error {
 		return fmt.Errorf("the request can't be read: %w", err)
 	}
 	d.What = cmp.Or(d.What, "deploy")
-	// Nobody listens any more: that ends it as SIGTERM does, and not in the middle of a line.
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGPIPE)
+	// Nobody listens any more: that ends it as SIGTERM does.
+	ctx, stop := whileListened(ctx)
 	defer stop()
 	out := &events{out: json.NewEncoder(os.Stdout)}
 	subject := d.Name + ": " + strings.Replace(d.What+" ", "deploy ", "deployment ", 1) + "to " + host(d)
