@@ -26,6 +26,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -145,6 +146,7 @@ type run struct {
 	counted     bool // it is one that is written down
 	dumped      bool // nothing of ours is at work in the database
 	snapshot    string
+	locks       []*lock.File
 	facts       ledger.Entry
 }
 
@@ -158,17 +160,22 @@ func (i *Instance) path(name string) string { return filepath.Join(i.Home, name)
 // script is the name by which people know the run.
 func (r *run) script() string { return filepath.Join(r.Home, r.what+".sh") }
 
-// took locks the repository, and writes down that it is at work.
-func (r *run) takes(ctx context.Context) (release func(), err error) {
+// takes locks the repository, and writes down that it is at work.
+func (r *run) takes(ctx context.Context) error {
 	held, err := r.lockRepository(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := r.counts(ctx); err != nil {
-		held.Close()
-		return nil, err
+	r.locks = append(r.locks, held)
+	return r.counts(ctx)
+}
+
+// release gives the locks free, the last one first.
+func (r *run) release() {
+	for _, l := range slices.Backward(r.locks) {
+		l.Close()
 	}
-	return held.Close, nil
+	r.locks = nil
 }
 
 func (i *Instance) lockRepository(ctx context.Context) (*lock.File, error) {
@@ -286,6 +293,7 @@ func short(id string) string { return id[:min(8, len(id))] }
 // snapshot is good.
 func (i *Instance) Backup(ctx context.Context, cause string) error {
 	r := i.begin("backup", cause)
+	defer r.release() // once it is written down: whoever waits finds that
 	return r.ends(ctx, r.backup(ctx))
 }
 
@@ -295,14 +303,12 @@ func (r *run) backup(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		defer shared.Close()
+		r.locks = append(r.locks, shared)
 		r.Hold(shared.File())
 	}
-	release, err := r.takes(ctx)
-	if err != nil {
+	if err := r.takes(ctx); err != nil {
 		return err
 	}
-	defer release()
 	if err := r.source(); err != nil {
 		return err
 	}
@@ -337,8 +343,11 @@ func (r *run) backup(ctx context.Context) error {
 func (r *run) source() error {
 	var problems []string
 	for _, name := range []string{"docker-compose.yml", "log", "mrsattachments"} {
-		if _, err := os.Stat(r.path(name)); err != nil {
+		switch info, err := os.Lstat(r.path(name)); {
+		case err != nil:
 			problems = append(problems, r.path(name)+" is gone: a snapshot without it would not be one")
+		case info.Mode()&fs.ModeSymlink != 0:
+			problems = append(problems, r.path(name)+" is a link, and a snapshot has the link alone: mount what it leads to there")
 		}
 	}
 	if _, err := os.Stat(r.path(".restore.swap")); err == nil {

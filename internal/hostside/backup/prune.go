@@ -13,15 +13,14 @@ import (
 // is *[Failure]; its status is [NotMirrored] where only the mirror did not.
 func (i *Instance) Prune(ctx context.Context, cause string) error {
 	r := i.begin("prune", cause)
+	defer r.release()
 	return r.ends(ctx, r.prune(ctx))
 }
 
 func (r *run) prune(ctx context.Context) error {
-	release, err := r.takes(ctx)
-	if err != nil {
+	if err := r.takes(ctx); err != nil {
 		return err
 	}
-	defer release()
 	if err := r.open(ctx); err != nil {
 		return err
 	}

@@ -92,7 +92,9 @@ func Make(ctx context.Context, s Server, o Options) (Made, error) {
 	if err != nil {
 		return Made{}, fmt.Errorf("PostgreSQL gives no snapshot: %w", err)
 	}
-	defer t.End()
+	over := make(chan struct{}) // nobody uses the session any more
+	close(over)
+	defer func() { <-over; t.End() }()
 	if !exported.MatchString(t.Exported()) {
 		return Made{}, fmt.Errorf("PostgreSQL gives no snapshot: %q", t.Exported())
 	}
@@ -108,7 +110,9 @@ func Make(ctx context.Context, s Server, o Options) (Made, error) {
 	counting, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	rows := make(chan counted, 1)
+	over = make(chan struct{})
 	go func() {
+		defer close(over)
 		tables, err := t.Count(counting)
 		if err != nil && counting.Err() != nil {
 			err = context.Cause(counting)

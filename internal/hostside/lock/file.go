@@ -16,7 +16,7 @@ type File struct{ file *os.File }
 // Share takes the worker's lock of a project in a folder together with others that share
 // it: whoever changes what runs, or its data, is waited for, and then waits.
 func Share(ctx context.Context, folder, project string, say func(string)) (*File, error) {
-	if err := os.MkdirAll(folder, 0o700); err != nil {
+	if err := own(folder); err != nil {
 		return nil, err
 	}
 	return wait(ctx, filepath.Join(folder, project+".work"), syscall.LOCK_SH,

@@ -16,7 +16,8 @@ lock=.backup.lock
 [ "$what" != drill ] || lock=.drill.lock
 # Another one may be at work.
 if [ -e ".running.$what" ] && flock --nonblock "$lock" true; then
-  record what "$what" outcome failed reason "killed: $killed"
+  # With a full disk nothing can be written down; it is told all the same.
+  record what "$what" outcome failed reason "killed: $killed" || true
   rm -f ".running.$what"
 fi
 why=$(python3 -c '

@@ -355,7 +355,7 @@ config_sum() { ! here || sha256sum <"$RESTIC_REPOSITORY/config" | cut -d' ' -f1;
 
 # repository_id: the id of the repository; fails where it can't be opened.
 repository_id() {
-  restic cat config 2>/dev/null | sed -n 's/.*"id": *"\([0-9a-f]*\)".*/\1/p' | grep .
+  restic cat config --no-lock 2>/dev/null | sed -n 's/.*"id": *"\([0-9a-f]*\)".*/\1/p' | grep .
 }
 
 # open_repository: makes sure that the repository is there and is the one of this instance, so that
@@ -366,7 +366,7 @@ open_repository() {
   no_swap
   if ! here || [ "$(sed -n 2p .restic_id)" != "$(config_sum 2>/dev/null)" ]; then
     id=$(repository_id) || die "the repository $(shown) can't be opened" \
-      "is its disk mounted? is it reachable? if it is lost, restore.sh latest fetches it from the mirror. restic says: $(restic cat config 2>&1 | head -n 1)"
+      "is its disk mounted? is it reachable? if it is lost, restore.sh latest fetches it from the mirror. restic says: $(restic cat config --no-lock 2>&1 | head -n 1)"
     [ "$id" = "$(head -n 1 .restic_id)" ] || die "$(shown) is not the repository that the backups of $NAME are in" \
       "if it is to be from now on: rm $PWD/.restic_id, then deploy"
     remember "$id"
@@ -381,6 +381,10 @@ open_repository() {
     if [ ${#ids[@]} != 0 ]; then
       say "forgetting a snapshot that was made, but never checked"
       restic forget --quiet "${ids[@]}"
+      # A server that only lets add says yes to it, too.
+      if ! found=$(snapshots) || [ "$(python3 -c 'import json, sys; print(sum(s["unchecked"] for s in json.load(sys.stdin)))' <<<"$found")" != 0 ]; then
+        die "snapshot ${ids[0]:0:8}, which was never checked, is still there after restic has forgotten it"
+      fi
     fi
     rm -f .backup.unchecked
   fi
