@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -87,12 +88,10 @@ func (s *Running) Ready(ctx context.Context) error {
 	file := filepath.Join(s.Folder, "docker-compose.yml")
 	ctx, cancel := asked(ctx)
 	defer cancel()
-	stack, err := s.Resolved(ctx, file)
-	if err == nil {
-		err = pgversion.Keeps(ctx, strings.NewReader(string(stack)))
-	}
-	if err != nil {
-		return explained(err)
+	if stack, err := s.Resolved(ctx, file); err == nil {
+		if err := pgversion.Keeps(ctx, bytes.NewReader(stack)); err != nil {
+			return explained(err)
+		}
 	}
 	return die("docker compose --file "+file+" logs postgres", "PostgreSQL of %s does not answer", s.Name)
 }
