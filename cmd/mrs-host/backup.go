@@ -98,6 +98,9 @@ func script(name string, do func(context.Context, *restore.Instance, <-chan os.S
 	}
 	go func() {
 		for s := range heard {
+			if s == syscall.SIGPIPE && listened() { // of something else
+				continue
+			}
 			select {
 			case signals <- s:
 			default:

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -38,15 +37,16 @@ func deploy(ctx context.Context, _ options) error {
 		return fmt.Errorf("the request can't be read: %w", err)
 	}
 	d.What = cmp.Or(d.What, "deploy")
-	// Nobody listens any more: that ends it as SIGTERM does, and not in the middle of a line.
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGPIPE)
+	// Nobody listens any more: that ends it as SIGTERM does.
+	ctx, stop := whileListened(ctx)
 	defer stop()
 	out := &events{out: json.NewEncoder(os.Stdout)}
 	subject := d.Name + ": " + strings.Replace(d.What+" ", "deploy ", "deployment ", 1) + "to " + host(d)
 	told := tell(d, nil, subject+" starts, by "+d.Who, out.Say)
 	begin := time.Now()
 	entry := hostapi.Entry{Who: d.Who, What: d.What, Outcome: hostapi.OK}
-	deployed, err := carryOut(ctx, d, out, &entry)
+	this := provision.This{}
+	deployed, held, err := carryOut(ctx, d, this, out, &entry)
 	entry.Time = time.Now().UTC().Truncate(time.Second)
 	entry.Seconds = math.Round(time.Since(begin).Seconds())
 	entry.Commit = deployed.Commit
@@ -59,11 +59,16 @@ func deploy(ctx context.Context, _ options) error {
 	if e := audit.Append(hostapi.Logs, d.Project, entry); e != nil {
 		out.Say("what came of it is not in the audit log: " + e.Error())
 	}
+	// Only now: the next one's entry comes after this one.
+	if held != nil {
+		held.Release()
+	}
 	if failed != nil {
 		<-tell(d, told, subject+" failed: "+failed.Reason+" (docs/runbook.md)", out.Say)
 		out.send(hostapi.Event{Failed: failed})
 		return errSaid
 	}
+	forget(this, out.Say)
 	commit := ""
 	if deployed.Commit != "" {
 		commit = "commit " + deployed.Commit[:min(len(deployed.Commit), 8)] + ", "
@@ -107,47 +112,53 @@ func tell(d hostapi.Deploy, before <-chan struct{}, line string, say func(string
 	return arrived
 }
 
-// carryOut checks the host, and deploys under the instance's locks.
-func carryOut(ctx context.Context, d hostapi.Deploy, out *events, entry *hostapi.Entry) (hostapi.Deployed, error) {
-	this := provision.This{}
+// carryOut checks the host, and deploys under the instance's locks, which it returns
+// where it has taken them.
+func carryOut(ctx context.Context, d hostapi.Deploy, this provision.This, out *events, entry *hostapi.Entry) (
+	deployed hostapi.Deployed, held *lock.Instance, err error,
+) {
 	if err := provision.Check(ctx, d, this); err != nil {
-		return hostapi.Deployed{}, err
+		return deployed, nil, err
 	}
 	program, err := os.Executable()
 	if err != nil {
-		return hostapi.Deployed{}, err
+		return deployed, nil, err
 	}
-	held, err := lock.Take(ctx, hostapi.Locks, d.Project, hostapi.Holder{Token: d.Token, Who: d.Who, What: d.What}, out.Say)
+	held, err = lock.Take(ctx, hostapi.Locks, d.Project, hostapi.Holder{Token: d.Token, Who: d.Who, What: d.What}, out.Say)
 	if err != nil {
-		return hostapi.Deployed{}, err
+		return deployed, nil, err
 	}
-	defer held.Release()
 	syscall.Umask(0o022) // for the folders above those that have a mode
-	changes, err := provision.Provide(ctx, provision.Of(d, program), this, out.Say)
+	provided, err := provision.Provide(ctx, provision.Of(d, program), this, out.Say)
 	if err != nil {
-		return hostapi.Deployed{}, err
+		return deployed, held, err
 	}
 	syscall.Umask(0o077)
 	if err := decides(d.Folder, program); err != nil {
-		return hostapi.Deployed{}, err
+		return deployed, held, err
 	}
 	deployed, n, err := rollout.Run(ctx, d, newServer(d, out.Say), rollout.Talk{Say: out.Say, Detail: out.Detail})
 	entry.Release = n
 	if err == nil && deployed.Changes == 0 {
 		entry.Reason = deployed.How
 	}
-	deployed.Changes += changes
-	if err == nil {
-		forget(context.WithoutCancel(ctx), this, out.Say)
+	deployed.Changes += provided.Changes
+	if err != nil {
+		// What runs is what ran, and so are its backups.
+		if e := provided.Undo(); e != nil {
+			out.Say("what the backups were set to can't be put back: " + e.Error())
+		}
 	}
-	return deployed, err
+	return deployed, held, err
 }
 
 // forget removes what decides for no instance of this server any more.
-func forget(ctx context.Context, this provision.This, say func(string)) {
+func forget(this provision.This, say func(string)) {
+	ctx, stop := context.WithTimeout(context.Background(), time.Minute) // nobody waits for it longer
+	defer stop()
 	running, err := this.All(ctx)
 	if err == nil {
-		_, err = provision.Forget(provision.Tools, systemd.Folder, provision.Homes(running, systemd.Folder), time.Now())
+		_, err = provision.Forget(hostapi.Programs, systemd.Folder, provision.Homes(running, systemd.Folder), time.Now())
 	}
 	if err != nil {
 		say("older programs stay: " + err.Error())
@@ -179,9 +190,13 @@ func (e *events) Detail(text string) { _ = e.send(hostapi.Event{Detail: text}) }
 // on, for whoever asks between deployments.
 func decides(folder, program string) error {
 	path := filepath.Join(folder, ".program")
-	if now, _ := os.ReadFile(path); strings.TrimSpace(string(now)) == program {
+	now, _ := os.ReadFile(path)
+	was := strings.TrimSpace(string(now))
+	if was == program {
 		return nil
 	}
+	// A script that is at work still names it: it is not forgotten yet.
+	_ = os.Chtimes(was, time.Time{}, time.Now())
 	return durable.Write(path, []byte(program+"\n"), 0o600)
 }
 

@@ -160,6 +160,7 @@ func (d deployment) locked(ctx context.Context, s *server.Server, plan *Plan, mr
 		console.Say("%s: interrupted; what was begun is being undone", plan.Name)
 		_ = release()
 	})()
+	began := false // as far as we were told
 	before, err := s.Audit()
 	if err == nil && d.prepare != nil {
 		err = d.prepare(s)
@@ -168,14 +169,14 @@ func (d deployment) locked(ctx context.Context, s *server.Server, plan *Plan, mr
 		request := plan.Request
 		request.Release, request.Pull, request.Token = d.release, !d.here, lock.Token
 		request.What, request.Change = d.what, d.options.change()
-		deployed, err = carryOut(s, mrsHost, request)
+		deployed, began, err = carryOut(s, mrsHost, request)
 	}
 	released := release()
 	if err != nil && d.undo != nil {
 		err = errors.Join(err, d.undo(s))
 	}
 	if _, known := errors.AsType[*hostapi.Failure](err); err != nil && !known {
-		err = fmt.Errorf("%s: %w", d.ended(s, len(before)), err)
+		err = fmt.Errorf("%s: %w", d.ended(s, len(before), began), err)
 	}
 	switch {
 	case ctx.Err() != nil && err != nil:
@@ -187,12 +188,14 @@ func (d deployment) locked(ctx context.Context, s *server.Server, plan *Plan, mr
 }
 
 // ended says how a deployment whose end was not heard has ended on the server, of
-// whose audit log seen is the length from before.
-func (d deployment) ended(s *server.Server, seen int) string {
+// whose audit log seen is the length from before; began is whether it had begun.
+func (d deployment) ended(s *server.Server, seen int, began bool) string {
 	entries, err := s.Audit()
 	switch {
 	case err != nil:
 		return "what came of it is not known: " + err.Error()
+	case len(entries) <= seen && began:
+		return "it was killed there, and what came of it is not known; deploying again goes on from there"
 	case len(entries) <= seen:
 		return "nothing was changed"
 	}
@@ -203,12 +206,12 @@ func (d deployment) ended(s *server.Server, seen int) string {
 	return strings.TrimSuffix(string(last.Outcome)+": "+last.Reason, ": ")
 }
 
-// carryOut hands a request to mrs-host, and shows what it says. The error is a
-// [*hostapi.Failure] where that says what came of it.
-func carryOut(s *server.Server, mrsHost string, request hostapi.Deploy) (deployed hostapi.Deployed, err error) {
+// carryOut hands a request to mrs-host, and shows what it says: began is whether that
+// was anything. The error is a [*hostapi.Failure] where it says what came of it.
+func carryOut(s *server.Server, mrsHost string, request hostapi.Deploy) (deployed hostapi.Deployed, began bool, err error) {
 	text, err := json.Marshal(request)
 	if err != nil {
-		return deployed, err
+		return deployed, false, err
 	}
 	show := progress{name: request.Name}
 	defer show.end()
@@ -219,6 +222,7 @@ func carryOut(s *server.Server, mrsHost string, request hostapi.Deploy) (deploye
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, 8<<20)
 	for lines.Scan() {
+		began = true
 		var event hostapi.Event
 		if err := json.Unmarshal(lines.Bytes(), &event); err != nil {
 			event.Say = lines.Text()
@@ -235,11 +239,11 @@ func carryOut(s *server.Server, mrsHost string, request hostapi.Deploy) (deploye
 	}
 	switch {
 	case came.Failed != nil:
-		return deployed, came.Failed
+		return deployed, true, came.Failed
 	case came.Deployed != nil:
-		return *came.Deployed, nil
+		return *came.Deployed, true, nil
 	}
-	return deployed, cmp.Or(out.Error(), lines.Err(), errors.New("mrs-host ended without telling what came of it"))
+	return deployed, began, cmp.Or(out.Error(), lines.Err(), errors.New("mrs-host ended without telling what came of it"))
 }
 
 // command returns the cookbook's command line, which comes to the same.

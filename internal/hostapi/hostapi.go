@@ -13,6 +13,8 @@ import (
 const (
 	Locks = "/run/lock/mrs-ops" // PROJECT.lock and what is beside it
 	Logs  = "/var/log/mrs-ops"  // the audit logs, PROJECT.log
+	// Programs is where the programs of this project are, NAME-HASH.
+	Programs = "/usr/local/lib/mrs-ops"
 	// Files is the folder, in a stack's own, of the files that it brings along.
 	Files = ".files"
 )

@@ -12,6 +12,7 @@ import (
 
 	"github.com/bitfield/script"
 
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/program"
 )
 
@@ -24,7 +25,7 @@ type Server interface {
 
 // Folder is where the programs are on a server: for root to change, for all to run.
 // Not in a home, where SELinux lets no unit execute anything.
-const Folder = "/usr/local/lib/mrs-ops"
+const Folder = hostapi.Programs
 
 // look says of a server's processor what uname -m says, and whether the program is
 // there, whole. One that is about to be used is new: nobody removes it.
@@ -40,7 +41,8 @@ cat >"$new"
 printf '%s  %s\n' "$2" "$new" | sha256sum --check --status
 chmod 0755 "$new"
 sync "$new"
-mv -f "$new" "$1"`
+mv -f "$new" "$1"
+sync "${1%/*}"`
 
 // To has the program ./cmd/NAME on a server, unless it is there, and returns its path.
 func To(ctx context.Context, s Server, name string) (string, error) {

@@ -26,6 +26,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -160,6 +161,7 @@ type Run struct {
 	counted     bool // it is one that is written down
 	dumped      bool // nothing of ours is at work in the database
 	Snapshot    string
+	locks       []*lock.File
 	facts       ledger.Entry
 }
 
@@ -182,17 +184,22 @@ func (r *Run) Repository() Repository { return r.repository }
 // script is the name by which people know the run.
 func (r *Run) script() string { return filepath.Join(r.Home, r.what+".sh") }
 
-// took locks the repository, and writes down that it is at work.
-func (r *Run) takes(ctx context.Context) (release func(), err error) {
+// takes locks the repository, and writes down that it is at work.
+func (r *Run) takes(ctx context.Context) error {
 	held, err := r.LockRepository(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := r.Counts(ctx); err != nil {
-		held.Close()
-		return nil, err
+	r.locks = append(r.locks, held)
+	return r.Counts(ctx)
+}
+
+// release gives the locks free, the last one first.
+func (r *Run) release() {
+	for _, l := range slices.Backward(r.locks) {
+		l.Close()
 	}
-	return held.Close, nil
+	r.locks = nil
 }
 
 func (i *Instance) LockRepository(ctx context.Context) (*lock.File, error) {
@@ -317,6 +324,7 @@ func Short(id string) string { return id[:min(8, len(id))] }
 // snapshot is good.
 func (i *Instance) Backup(ctx context.Context, cause string) error {
 	r := i.Begin("backup", cause)
+	defer r.release() // once it is written down: whoever waits finds that
 	return r.Ends(ctx, r.backup(ctx))
 }
 
@@ -326,14 +334,12 @@ func (r *Run) backup(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		defer shared.Close()
+		r.locks = append(r.locks, shared)
 		r.Hold(shared.File())
 	}
-	release, err := r.takes(ctx)
-	if err != nil {
+	if err := r.takes(ctx); err != nil {
 		return err
 	}
-	defer release()
 	if err := r.source(); err != nil {
 		return err
 	}
@@ -371,8 +377,11 @@ func (r *Run) backup(ctx context.Context) error {
 func (r *Run) source() error {
 	var problems []string
 	for _, name := range []string{"docker-compose.yml", "log", "mrsattachments"} {
-		if _, err := os.Stat(r.path(name)); err != nil {
+		switch info, err := os.Lstat(r.path(name)); {
+		case err != nil:
 			problems = append(problems, r.path(name)+" is gone: a snapshot without it would not be one")
+		case info.Mode()&fs.ModeSymlink != 0:
+			problems = append(problems, r.path(name)+" is a link, and a snapshot has the link alone: mount what it leads to there")
 		}
 	}
 	if r.InSwap() {

@@ -392,6 +392,12 @@ func TestPruneHasTheMirrorFollow(t *testing.T) {
 	}
 	w.keeps = 1
 	w.must(prune)
+	// What remains has passed its check before anything is deleted there.
+	checked := slices.Index(w.calls[slices.Index(w.calls, "restic forget --prune"):], "restic check")
+	deleted := slices.Index(w.calls[slices.Index(w.calls, "restic forget --prune"):], "lftp mirror --delete")
+	if checked < 0 || deleted < checked {
+		t.Errorf("it called %q", w.calls)
+	}
 	w.settled("after it")
 	n := 0
 	for name := range w.there {

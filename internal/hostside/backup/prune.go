@@ -13,15 +13,14 @@ import (
 // is *[Failure]; its status is [NotMirrored] where only the mirror did not.
 func (i *Instance) Prune(ctx context.Context, cause string) error {
 	r := i.Begin("prune", cause)
+	defer r.release()
 	return r.Ends(ctx, r.prune(ctx))
 }
 
 func (r *Run) prune(ctx context.Context) error {
-	release, err := r.takes(ctx)
-	if err != nil {
+	if err := r.takes(ctx); err != nil {
 		return err
 	}
-	defer release()
 	if err := r.Open(ctx); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -90,8 +91,12 @@ func (s *Running) Ready(ctx context.Context) error {
 	if s.vain() {
 		return die("df -h "+data, "PostgreSQL of %s does not answer, and its disk is full", s.Name)
 	}
-	if err := s.Keeps(ctx); err != nil {
-		return err
+	ctx, cancel := asked(ctx)
+	defer cancel()
+	if stack, err := s.Resolved(ctx, s.file()); err == nil {
+		if err := keeps(ctx, stack); err != nil {
+			return err
+		}
 	}
 	return die("docker compose --file "+s.file()+" logs postgres", "PostgreSQL of %s does not answer", s.Name)
 }
@@ -103,10 +108,14 @@ func (s *Running) Keeps(ctx context.Context) error {
 	ctx, cancel := asked(ctx)
 	defer cancel()
 	stack, err := s.Resolved(ctx, s.file())
-	if err == nil {
-		err = pgversion.Keeps(ctx, strings.NewReader(string(stack)))
-	}
 	if err != nil {
+		return explained(err)
+	}
+	return keeps(ctx, stack)
+}
+
+func keeps(ctx context.Context, stack []byte) error {
+	if err := pgversion.Keeps(ctx, bytes.NewReader(stack)); err != nil {
 		return explained(err)
 	}
 	return nil

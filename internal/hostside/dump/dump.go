@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
+	"github.com/betagouv/mrs-ops/internal/hostside/globals"
 )
 
 // Server is the PostgreSQL of an instance.
@@ -94,7 +95,9 @@ func Make(ctx context.Context, s Server, o Options) (Made, error) {
 	if err != nil {
 		return Made{}, fmt.Errorf("PostgreSQL gives no snapshot: %w", err)
 	}
-	defer t.End()
+	over := make(chan struct{}) // nobody uses the session any more
+	close(over)
+	defer func() { <-over; t.End() }()
 	if !exported.MatchString(t.Exported()) {
 		return Made{}, fmt.Errorf("PostgreSQL gives no snapshot: %q", t.Exported())
 	}
@@ -110,7 +113,9 @@ func Make(ctx context.Context, s Server, o Options) (Made, error) {
 	counting, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	rows := make(chan counted, 1)
+	over = make(chan struct{})
 	go func() {
+		defer close(over)
 		tables, err := t.Count(counting)
 		if err != nil && counting.Err() != nil {
 			err = context.Cause(counting)
@@ -157,7 +162,7 @@ func Make(ctx context.Context, s Server, o Options) (Made, error) {
 	if err != nil {
 		return Made{}, fmt.Errorf("what of the database is not in its dump can't be read: %w", err)
 	}
-	if err := o.write("globals.json", []string{properties}); err != nil {
+	if err := o.write(globals.File, []string{properties}); err != nil {
 		return Made{}, err
 	}
 	settings, err := s.Settings(ctx)
@@ -228,7 +233,7 @@ func (o Options) watch(of int64) (end func()) {
 // Remove removes a dump, and what one that was cut short has left.
 func Remove(folder string) error {
 	left, err := filepath.Glob(filepath.Join(folder, "data.*"))
-	for _, name := range []string{"data", "globals.sql", "globals.json", "settings.sql", "tables.tsv"} {
+	for _, name := range []string{"data", "globals.sql", globals.File, "settings.sql", "tables.tsv"} {
 		left = append(left, filepath.Join(folder, name))
 	}
 	for _, path := range left {

@@ -166,6 +166,12 @@ func (c Container) Begin(ctx context.Context) (Transaction, error) {
 		return nil, err
 	}
 	t := &transaction{pg: pg}
+	// Whatever the role or the database is set to.
+	_, err = pg.Exec(ctx, "set statement_timeout = 0; set lock_timeout = 0; set idle_in_transaction_session_timeout = 0")
+	if err != nil {
+		t.End()
+		return nil, err
+	}
 	if _, err = pg.Exec(ctx, "begin isolation level repeatable read read only"); err == nil {
 		err = pg.QueryRow(ctx, "select pg_export_snapshot()").Scan(&t.exported)
 	}

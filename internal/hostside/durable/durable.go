@@ -11,13 +11,27 @@ import (
 	"path/filepath"
 )
 
-// Write gives a file a content. The file is there on the disk when Write returns.
+// Write gives a file a content, and the mode, whatever the umask. The file is there on
+// the disk when Write returns. Of two who write at once, one is the last.
 func Write(path string, content []byte, mode fs.FileMode) error {
-	next := filepath.Join(filepath.Dir(path), ".next."+filepath.Base(path))
-	if err := write(next, content, mode, os.O_TRUNC); err != nil {
-		return errors.Join(err, os.Remove(next))
+	next, err := os.CreateTemp(filepath.Dir(path), ".next."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
 	}
-	return Rename(next, path)
+	_, err = next.Write(content)
+	if err == nil {
+		err = next.Chmod(mode)
+	}
+	if err == nil {
+		err = next.Sync()
+	}
+	if err = errors.Join(err, next.Close()); err == nil {
+		err = Rename(next.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, Remove(next.Name()))
+	}
+	return nil
 }
 
 // Rename gives a file or a folder that is on the disk another name.

@@ -97,22 +97,8 @@ func (l Ledger) Record(now time.Time, e Entry) error {
 	if err := os.Chmod(folder, 0o755); err != nil { // whatever the umask
 		return err
 	}
-	return l.publish(metrics(l.Project, l.Mirrored, all))
-}
-
-// publish writes the file for the monitoring, which everybody may read.
-func (l Ledger) publish(text string) error {
-	next := l.Metrics + ".new"
-	f, err := os.OpenFile(next, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(text)
-	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
-	if err != nil {
-		return err
-	}
-	return durable.Rename(next, l.Metrics)
+	// For everybody to read.
+	return durable.Write(l.Metrics, []byte(metrics(l.Project, l.Mirrored, all)), 0o644)
 }
 
 const stamp = "2006-01-02T15:04:05Z"

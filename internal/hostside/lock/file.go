@@ -26,7 +26,7 @@ func Alone(ctx context.Context, folder, project string, say func(string)) (*File
 }
 
 func work(ctx context.Context, folder, project string, how int, say func(string)) (*File, error) {
-	if err := os.MkdirAll(folder, 0o700); err != nil {
+	if err := own(folder); err != nil {
 		return nil, err
 	}
 	return wait(ctx, filepath.Join(folder, project+".work"), how,

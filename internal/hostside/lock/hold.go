@@ -28,7 +28,7 @@ const undoing = 2 * time.Minute
 // Then it ends the process that works under the lock, which undoes what it has
 // begun. One that was left alone goes on to its own end, under the worker's lock.
 func Hold(ctx context.Context, folder, project string, holder hostapi.Holder, until io.Reader, held func(hostapi.Holder)) error {
-	if err := os.MkdirAll(folder, 0o700); err != nil {
+	if err := own(folder); err != nil {
 		return err
 	}
 	l := &Instance{folder: folder, project: project, work: flock.New(filepath.Join(folder, project+".work"))}
@@ -69,16 +69,14 @@ func Hold(ctx context.Context, folder, project string, holder hostapi.Holder, un
 // end ends the process that works under the operator's lock, or waits to, and waits
 // for its end.
 func (l *Instance) end(within time.Duration) {
-	told := 0
-	for deadline := time.Now().Add(within); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
-		pid := l.worker()
-		if pid == 0 {
-			return
-		}
-		if pid != told {
-			_ = syscall.Kill(pid, syscall.SIGTERM)
-			told = pid
-		}
+	told := l.worker()
+	if told == 0 {
+		return
+	}
+	_ = syscall.Kill(told, syscall.SIGTERM)
+	// What works after that is another's.
+	for deadline := time.Now().Add(within); l.worker() == told && time.Now().Before(deadline); {
+		time.Sleep(100 * time.Millisecond)
 	}
 }
 
@@ -175,7 +173,7 @@ func Unlock(ctx context.Context, folder, project string, holder hostapi.Holder) 
 // instance, calls held, and holds it until the input until ends, or ctx does. What
 // is at work already is waited for, up to patience; then the error is [ErrBusy].
 func HoldWork(ctx context.Context, folder, project string, patience time.Duration, until io.Reader, held func()) error {
-	if err := os.MkdirAll(folder, 0o700); err != nil {
+	if err := own(folder); err != nil {
 		return err
 	}
 	work := flock.New(filepath.Join(folder, project+".work"), flock.SetPermissions(0o600))

@@ -28,6 +28,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -49,7 +50,7 @@ type Instance struct {
 // has a token, the right to work under it; then the worker's. It says where it has
 // to wait for that.
 func Take(ctx context.Context, folder, project string, holder hostapi.Holder, say func(string)) (*Instance, error) {
-	if err := os.MkdirAll(folder, 0o700); err != nil {
+	if err := own(folder); err != nil {
 		return nil, err
 	}
 	l := &Instance{folder: folder, project: project, work: flock.New(filepath.Join(folder, project+".work"), flock.SetPermissions(0o600))}
@@ -67,6 +68,23 @@ func Take(ctx context.Context, folder, project string, holder hostapi.Holder, sa
 	return l, nil
 }
 
+// own makes the folder of the locks, which has to be ours alone: /run/lock is
+// everybody's, and whoever made it first could swap what is in it.
+func own(folder string) error {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return err
+	}
+	info, err := os.Lstat(folder)
+	if err != nil {
+		return err
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !info.IsDir() || !ok || int(stat.Uid) != os.Geteuid() || info.Mode().Perm()&0o022 != 0 {
+		return fmt.Errorf("%s is not a folder of root's alone, so it can't have locks\nhint: see who made it: ls -ld %[1]s; then rm -r %[1]s", folder)
+	}
+	return nil
+}
+
 // ErrBusy is the error where somebody else has what is asked for.
 var ErrBusy = errors.New("somebody works on it")
 
@@ -74,7 +92,7 @@ var ErrBusy = errors.New("somebody works on it")
 // neither. Where one is not, the error is an [ErrBusy] that says who has it, as far
 // as that is known.
 func Try(folder, project string, holder hostapi.Holder) (*Instance, error) {
-	if err := os.MkdirAll(folder, 0o700); err != nil {
+	if err := own(folder); err != nil {
 		return nil, err
 	}
 	l := &Instance{folder: folder, project: project}

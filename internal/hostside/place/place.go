@@ -108,5 +108,5 @@ func as(info fs.FileInfo, uid, gid int, mode fs.FileMode) bool {
 
 // own gives what is there the owner and the mode; chown may take bits away, so it is first.
 func own(path string, uid, gid int, mode fs.FileMode) error {
-	return errors.Join(os.Lchown(path, uid, gid), os.Chmod(path, mode))
+	return errors.Join(os.Chown(path, uid, gid), os.Chmod(path, mode))
 }

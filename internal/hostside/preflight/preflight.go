@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Host is what is asked about a host.
@@ -106,12 +107,18 @@ func Installer(has func(program string) bool, packages ...string) [][]string {
 	return nil
 }
 
+// installs bounds an installation. Whoever leaves meanwhile does not cut it: half of it
+// would keep later ones from beginning.
+const installs = 15 * time.Minute
+
 // Install has packages of these names there.
 func Install(ctx context.Context, h Host, packages ...string) error {
 	lines := Installer(h.Has, packages...)
 	if lines == nil {
 		return fmt.Errorf("%s is missing, and there is no package manager that is known\nhint: install it", strings.Join(packages, ", "))
 	}
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), installs)
+	defer stop()
 	for _, argv := range lines {
 		cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -27,9 +28,6 @@ import (
 
 //go:embed files
 var files embed.FS
-
-// Tools is where the programs of this project are.
-const Tools = "/usr/local/lib/mrs-ops"
 
 // Needs is all that an instance needs beside its containers.
 type Needs struct {
@@ -46,7 +44,7 @@ type Needs struct {
 // Of returns what a deployment needs, which program decides for: an absolute path.
 func Of(d hostapi.Deploy, program string) Needs {
 	n := Needs{Folder: d.Folder, Folders: []hostapi.Folder{
-		{Path: Tools},
+		{Path: hostapi.Programs},
 		{Path: d.Folder, Mode: "0700"},
 		{Path: path.Join(d.Folder, "releases"), Mode: "0700"},
 	}}
@@ -84,7 +82,7 @@ func rotation(d hostapi.Deploy) hostapi.File {
 
 // ends has ephemeral instances removed once their time has passed.
 func (n *Needs) ends(program string) {
-	n.Gone = append(n.Gone, path.Join(Tools, "branches.sh"))
+	n.Gone = append(n.Gone, path.Join(hostapi.Programs, "branches.sh"))
 	n.Units = append(n.Units, hostapi.Unit{
 		Name: "mrs-ops-branches", Description: "Removal of the deployments of branches whose time has passed",
 		Command: program + " branches expire", Calendar: "*:00/15",
@@ -209,9 +207,58 @@ type Host interface {
 	Systemctl(ctx context.Context, argv ...string) (string, error)
 }
 
-// Provide has all of it there, and returns how many things were not. What runs goes
-// on as it was.
-func Provide(ctx context.Context, n Needs, h Host, say func(string)) (changes int, err error) {
+// Provided is what was not there as it had to be.
+type Provided struct {
+	Changes int
+	// before has what files of the stack's folder had in them.
+	before []hostapi.File
+}
+
+// Undo puts the files back that were in the stack's folder before: the settings and
+// the scripts of what runs.
+func (p Provided) Undo() error {
+	_, err := place.Files(p.before)
+	return err
+}
+
+// keep has what a file has in it now, for [Provided.Undo].
+func (p *Provided) keep(f hostapi.File) error {
+	content, err := os.ReadFile(f.Path)
+	if errors.Is(err, os.ErrNotExist) || string(content) == f.Content {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	f.Content = string(content)
+	p.before = append(p.before, f)
+	return nil
+}
+
+// Provide has all of it there. What runs goes on as it was; where it can't be all
+// there, so do its backups.
+func Provide(ctx context.Context, n Needs, h Host, say func(string)) (p Provided, err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.Undo())
+		}
+	}()
+	files := slices.Clone(n.Files)
+	for _, gone := range n.Gone { // a script that older ones call
+		files = append([]hostapi.File{{Path: gone, Mode: "0700"}}, files...)
+	}
+	for _, f := range files {
+		if strings.HasPrefix(f.Path, n.Folder+"/") {
+			if err := p.keep(f); err != nil {
+				return p, err
+			}
+		}
+	}
+	p.Changes, err = provide(ctx, n, h, say)
+	return p, err
+}
+
+func provide(ctx context.Context, n Needs, h Host, say func(string)) (changes int, err error) {
 	if missing := preflight.Missing(h, n.Programs...); len(missing) > 0 {
 		say("installing " + strings.Join(missing, ", "))
 		if err := h.Install(ctx, missing...); err != nil {
@@ -229,14 +276,6 @@ func Provide(ctx context.Context, n Needs, h Host, say func(string)) (changes in
 	if err != nil {
 		return changes, err
 	}
-	for _, file := range n.Gone {
-		switch err := os.Remove(file); {
-		case err == nil:
-			changes++
-		case !errors.Is(err, os.ErrNotExist):
-			return changes, err
-		}
-	}
 	if n.Password != "" {
 		said, err := h.Open(ctx, n.Folder, n.Password)
 		// That it is a new one, and not the one of the mirror, is nothing to keep quiet.
@@ -253,7 +292,19 @@ func Provide(ctx context.Context, n Needs, h Host, say func(string)) (changes in
 		}
 	}
 	started, err := start(ctx, n.Units, h, say)
-	return changes + started, err
+	changes += started
+	if err != nil {
+		return changes, err
+	}
+	for _, file := range n.Gone {
+		switch err := os.Remove(file); {
+		case err == nil:
+			changes++
+		case !errors.Is(err, os.ErrNotExist):
+			return changes, err
+		}
+	}
+	return changes, nil
 }
 
 // start has units there, and their timers run.

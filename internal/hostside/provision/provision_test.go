@@ -163,9 +163,9 @@ func TestWhatIsThereAlreadyIsNoChange(t *testing.T) {
 	}
 	f := &fake{programs: []string{"restic"}}
 	for i, want := range []int{3, 0} { // lftp, a.sh, the repository
-		changes, err := Provide(t.Context(), n, f, f.say)
-		if err != nil || changes != want {
-			t.Errorf("time %d: %d changes, not %d: %v", i, changes, want, err)
+		provided, err := Provide(t.Context(), n, f, f.say)
+		if err != nil || provided.Changes != want {
+			t.Errorf("time %d: %d changes, not %d: %v", i, provided.Changes, want, err)
 		}
 	}
 	if want := []string{home + " secret", home + " secret"}; !slices.Equal(f.sent, want) {
@@ -191,5 +191,53 @@ func TestWhatAScriptSaysLastIsTheReasonAndItsHint(t *testing.T) {
 		if err := failure(said, errors.New("exit status 1")); err.Error() != want {
 			t.Errorf("%q: %v", said, err)
 		}
+	}
+}
+
+func TestWhatTheBackupsAreSetToStaysWhereTheNewCanNotBe(t *testing.T) {
+	home := t.TempDir()
+	path := filepath.Join(home, ".backup.env")
+	older := filepath.Join(home, "backup-common.sh")
+	if err := os.WriteFile(older, []byte("of an older version"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	needs := func(content string) Needs {
+		n := Needs{Folder: home, Password: "secret", Files: []hostapi.File{{Path: path, Content: content, Mode: "0400"}}}
+		if content == "second" {
+			n.Gone = []string{older}
+		}
+		return n
+	}
+	is := func(want string) {
+		t.Helper()
+		if got, err := os.ReadFile(path); string(got) != want {
+			t.Errorf("it is %q, not %q: %v", got, want, err)
+		}
+	}
+	f := &fake{}
+	if _, err := Provide(t.Context(), needs("first"), f, f.say); err != nil {
+		t.Fatal(err)
+	}
+	f.opened = errors.New("it can't be opened")
+	if _, err := Provide(t.Context(), needs("mistyped"), f, f.say); err == nil {
+		t.Error("a repository that can't be opened is no error")
+	}
+	is("first")
+	f.opened = nil
+	provided, err := Provide(t.Context(), needs("second"), f, f.say)
+	if err != nil {
+		t.Fatal(err)
+	}
+	is("second")
+	if _, err := os.Stat(older); err == nil {
+		t.Error("what was to go is there")
+	}
+	// The new one does not run well.
+	if err := provided.Undo(); err != nil {
+		t.Error(err)
+	}
+	is("first")
+	if got, err := os.ReadFile(older); string(got) != "of an older version" {
+		t.Errorf("what older scripts call is %q, %v", got, err)
 	}
 }

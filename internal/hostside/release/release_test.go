@@ -4,9 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
@@ -44,6 +47,31 @@ func TestAReleaseThatCannotBeWrittenIsNone(t *testing.T) {
 	}
 	if n, err := f.Add(hostapi.Release{}, nil, nil); err == nil {
 		t.Errorf("release %d is kept in a file", n)
+	}
+}
+
+// full is set where this test runs again as a process that can write no file.
+const full = "MRS_OPS_TEST_FULL"
+
+func TestAReleaseThatADiskHasNoRoomForIsNone(t *testing.T) {
+	if folder := os.Getenv(full); folder != "" {
+		signal.Ignore(syscall.SIGXFSZ) // so that it is an error, as a full disk is
+		n, err := Of(folder).Add(hostapi.Release{Who: "me"}, []byte("services: {}\n"), nil)
+		fmt.Printf("added %d: %v\n", n, err)
+		return
+	}
+	folder := t.TempDir()
+	if _, err := Of(folder).Add(hostapi.Release{}, []byte("services: {}\n"), nil); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("bash", "-c", `ulimit -f 0; exec "$0" -test.run "^$1$"`, os.Args[0], t.Name())
+	cmd.Env = append(os.Environ(), full+"="+folder)
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "added 0: ") || !strings.Contains(string(out), "file too large") {
+		t.Errorf("%v: %s", err, out)
+	}
+	if all, err := Of(folder).List(); fmt.Sprint(all) != "[1]" || err != nil {
+		t.Errorf("there are %v, %v", all, err)
 	}
 }
 

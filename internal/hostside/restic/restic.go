@@ -130,9 +130,10 @@ func exitError(line string) string {
 	return cut(m.Message)
 }
 
-// ID returns the id of the repository, which tells it from others.
+// ID returns the id of the repository, which tells it from others: also of one that a
+// run that was killed has left locked, or that another works at.
 func (r Repository) ID(ctx context.Context) (string, error) {
-	out, err := r.run(ctx, asks, "cat", "config")
+	out, err := r.run(ctx, asks, "cat", "config", "--no-lock")
 	if err != nil {
 		return "", err
 	}

@@ -46,7 +46,7 @@ func TestCommandLines(t *testing.T) {
 	const keeps = " --path /home/x/docker-compose.yml --group-by  --keep-last 7 --keep-daily 7 --keep-weekly 5 " +
 		"--keep-monthly 12 --keep-yearly 75"
 	for want, run := range map[string]func(Repository) error{
-		"cat config":                      func(r Repository) error { _, err := r.ID(t.Context()); return err },
+		"cat config --no-lock":            func(r Repository) error { _, err := r.ID(t.Context()); return err },
 		"init --quiet":                    func(r Repository) error { return r.Init(t.Context()) },
 		"unlock --quiet":                  func(r Repository) error { return r.Unlock(t.Context()) },
 		"snapshots --json --no-lock":      func(r Repository) error { _, err := r.Snapshots(t.Context()); return err },

@@ -7,6 +7,7 @@ package unit
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -80,10 +81,10 @@ func (o Order) Give(ctx context.Context, s Systemd, signals <-chan os.Signal) (s
 	if err != nil {
 		return 0, true, err
 	}
-	stopped := false
+	stopped, out := false, &heard{Writer: o.Out}
 	for {
 		state := s.State(ctx, o.Unit)
-		over := state != "activating" && state != "deactivating" && state != "active" && state != "reloading"
+		over := state != "activating" && state != "deactivating" && state != "active" && state != "reloading" && !queued(ctx, s, o.Unit)
 		argv := append([]string{"--cursor-file", cursor}, which.match)
 		if _, err := os.Stat(cursor); err != nil && which.since != "" { // afterwards, it is after what was seen
 			argv = append(argv, "--since", which.since)
@@ -91,10 +92,15 @@ func (o Order) Give(ctx context.Context, s Systemd, signals <-chan os.Signal) (s
 		if over {
 			_ = s.Journal(ctx, io.Discard, "--sync")
 		}
-		_ = s.Journal(ctx, o.Out, append([]string{"--quiet", "--no-pager", "--output", "cat"}, argv...)...)
+		_ = s.Journal(ctx, out, append([]string{"--quiet", "--no-pager", "--output", "cat"}, argv...)...)
 		if over {
 			if stopped {
 				return interrupted, true, nil
+			}
+			if ours && !out.any {
+				if now, err := s.Property(ctx, o.Unit, "InvocationID"); err != nil || now == which.before {
+					return 0, true, errors.Join(fmt.Errorf("systemd has not run %s.service\nhint: systemctl status %[1]s", o.Unit), err)
+				}
 			}
 			return ending(ctx, s, o.Unit, state), true, nil
 		}
@@ -116,8 +122,26 @@ func (o Order) Give(ctx context.Context, s Systemd, signals <-chan os.Signal) (s
 	}
 }
 
-// shown is what of the journal is the run's.
-type shown struct{ match, since string }
+// queued reports whether systemd is yet to do something with a unit, which waits for
+// another: docker.service, while that starts.
+func queued(ctx context.Context, s Systemd, unit string) bool {
+	job, err := s.Property(ctx, unit, "Job")
+	return err == nil && job != "" && job != "0"
+}
+
+// heard remembers whether anything was said.
+type heard struct {
+	io.Writer
+	any bool
+}
+
+func (h *heard) Write(p []byte) (int, error) {
+	h.any = h.any || len(p) > 0
+	return h.Writer.Write(p)
+}
+
+// shown is what of the journal is the run's; before is the run before it.
+type shown struct{ match, since, before string }
 
 // begin starts the unit, unless it is at work already.
 func (o Order) begin(ctx context.Context, s Systemd) (which shown, ours bool, err error) {
@@ -156,7 +180,7 @@ func (o Order) begin(ctx context.Context, s Systemd) (which shown, ours bool, er
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	return shown{match: "_SYSTEMD_UNIT=" + o.Unit + ".service", since: since}, true, nil
+	return shown{match: "_SYSTEMD_UNIT=" + o.Unit + ".service", since: since, before: before}, true, nil
 }
 
 // ending is the exit status of a unit that has ended.

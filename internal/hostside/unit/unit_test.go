@@ -26,6 +26,8 @@ type fake struct {
 	stopped int
 	asked   []string // of the journal
 	onLook  func()
+	jobs    []string // one after the other
+	mute    bool     // it says nothing, and does not run
 	request string
 }
 
@@ -48,7 +50,17 @@ func (f *fake) State(context.Context, string) string {
 func (f *fake) Property(_ context.Context, _, name string) (string, error) {
 	switch name {
 	case "InvocationID":
+		if f.mute {
+			return "run-0", nil
+		}
 		return fmt.Sprintf("run-%d", f.began), nil
+	case "Job":
+		if len(f.jobs) == 0 {
+			return "0", nil
+		}
+		job := f.jobs[0]
+		f.jobs = f.jobs[1:]
+		return job, nil
 	case "ExecMainStatus":
 		return f.status, nil
 	}
@@ -65,7 +77,9 @@ func (f *fake) Stop(context.Context, string) error { f.stopped++; return nil }
 
 func (f *fake) Journal(_ context.Context, out io.Writer, argv ...string) error {
 	f.asked = append(f.asked, strings.Join(argv, " "))
-	_, _ = io.WriteString(out, "it says\n")
+	if !f.mute {
+		_, _ = io.WriteString(out, "it says\n")
+	}
 	return nil
 }
 
@@ -104,6 +118,8 @@ func TestAUnitIsBegunShownAndItsEndIsOurs(t *testing.T) {
 	}{
 		{name: "it ends well", fake: fake{states: []string{"activating", "deactivating", "inactive"}},
 			match: "_SYSTEMD_UNIT=mrs-x-backup.service"},
+		{name: "it waits for another unit first", fake: fake{states: []string{"inactive", "inactive", "activating", "failed"}, jobs: []string{"7", "7"},
+			status: "75", code: "1"}, status: 75},
 		{name: "it fails", fake: fake{states: []string{"activating", "failed"}, status: "75", code: "1"}, status: 75},
 		{name: "it is killed", fake: fake{states: []string{"failed"}, status: "9", code: "2"}, status: 137},
 		{name: "how it failed can't be read", fake: fake{states: []string{"failed"}, status: "", code: "1"}, status: 1},
@@ -145,6 +161,10 @@ func TestWithoutSystemdOrAUnitNothingIsHandedOver(t *testing.T) {
 	if _, is := errors.AsType[*BusyError](err); !handed || !is || len(f.asked) > 0 ||
 		err.Error() != "mrs-x-restore.service is at work already\nhint: journalctl --follow --unit mrs-x-restore.service" {
 		t.Errorf("one that is at work, and asked for something else: %v, %v", handed, err)
+	}
+	f = &fake{mute: true, states: []string{"inactive"}}
+	if _, handed, _, err := give(t, f); !handed || err == nil || !strings.Contains(err.Error(), "systemd has not run mrs-x-backup.service\nhint: ") {
+		t.Errorf("a unit that was never run: %v, %v", handed, err)
 	}
 	f = &fake{refuses: errors.New("it is masked")}
 	if _, handed, _, err := give(t, f); !handed || err == nil {
