@@ -13,6 +13,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/betagouv/mrs-ops/internal/hostside/globals"
 )
 
 // Target is the PostgreSQL that a dump is loaded into.
@@ -78,7 +80,7 @@ func (l Load) is(name string) bool {
 // Properties are those that the database had, the content of globals.json; empty in snapshots that
 // have none.
 func (l Load) Properties() (string, error) {
-	text, err := os.ReadFile(l.path("globals.json"))
+	text, err := os.ReadFile(l.path(globals.File))
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}

@@ -152,6 +152,9 @@ func (c Container) Settings(ctx context.Context) (lines []string, err error) {
 	})
 }
 
+// patiently has nothing ended early, whatever the role or the database is set to.
+const patiently = "set statement_timeout = 0; set lock_timeout = 0; set idle_in_transaction_session_timeout = 0"
+
 // Begin implements [Server].
 func (c Container) Begin(ctx context.Context) (Transaction, error) {
 	limit := bound.Limit{Total: asks.Total}
@@ -166,8 +169,7 @@ func (c Container) Begin(ctx context.Context) (Transaction, error) {
 		return nil, err
 	}
 	t := &transaction{pg: pg}
-	// Whatever the role or the database is set to.
-	_, err = pg.Exec(ctx, "set statement_timeout = 0; set lock_timeout = 0; set idle_in_transaction_session_timeout = 0")
+	_, err = pg.Exec(ctx, patiently)
 	if err != nil {
 		t.End()
 		return nil, err

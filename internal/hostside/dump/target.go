@@ -15,9 +15,12 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/pgversion"
 )
 
+// patient is what [patiently] is, as an option of the server's.
+const patient = "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0"
+
 // ours are the options of the server for a database that is ours alone until it is used: a commit
 // need not wait for the disk. Where it is interrupted, PostgreSQL's log would have the row it was at.
-const ours = "-c synchronous_commit=off -c maintenance_work_mem=256MB -c log_error_verbosity=terse"
+const ours = patient + " -c synchronous_commit=off -c maintenance_work_mem=256MB -c log_error_verbosity=terse"
 
 // loads bounds what loads: rows come all the time, but an index or a key of a large table may take
 // long before the first of it is written.
@@ -143,7 +146,9 @@ func (c Container) CountIn(ctx context.Context, database string) (all []Table, e
 	defer cancel()
 	pg, err := c.Connect(ctx, database)
 	if err == nil {
-		all, err = count(ctx, pg)
+		if _, err = pg.Exec(ctx, patiently); err == nil {
+			all, err = count(ctx, pg)
+		}
 		_ = pg.Close(context.WithoutCancel(ctx))
 	}
 	if err != nil && ctx.Err() != nil {
@@ -155,7 +160,7 @@ func (c Container) CountIn(ctx context.Context, database string) (all []Table, e
 // Analyze has the queries of a database be planned as they were.
 func (c Container) Analyze(ctx context.Context, database string, jobs int) error {
 	argv := append([]string{"vacuumdb"}, c.as(database, "--analyze-only", "--jobs", strconv.Itoa(jobs), "--quiet")...)
-	return c.Program(ctx, bound.Time(counts), nil, argv...)
+	return c.program(ctx, bound.Time(counts), patient, nil, nil, argv...)
 }
 
 // SizeOf returns how large a database is, in bytes.
