@@ -377,7 +377,7 @@ func deploymentsOfStaging(t *testing.T, l rehearsal, first, second string) {
 
 	step(t, "Ctrl-C in the middle of each phase: the site answers, nothing is half done", func(t *testing.T) {
 		leave := visitors(l.staging, "www.staging.lab", 5, alive)
-		for _, phase := range []string{"+ ANSIBLE_CONFIG", "pulling the images", "backing up what runs", "making a snapshot", "starting the new django", "it is healthy", "has taken over"} {
+		for _, phase := range []string{"staging: deploy ", "pulling the images", "backing up what runs", "making a snapshot", "starting the new django", "it is healthy", "has taken over"} {
 			d := l.begin(t, phase, "deploy:staging", "-image="+second)
 			if err := syscall.Kill(-d.Process.Pid, syscall.SIGINT); err != nil {
 				t.Fatal(err)
@@ -395,7 +395,7 @@ func deploymentsOfStaging(t *testing.T, l rehearsal, first, second string) {
 					t.Errorf("at %q it was done, and the audit log says %+v\n%s", phase, e, d.said())
 				}
 				l.mustMage(t, "deploy:staging", "-image="+first)
-			case got != "1111111" || phase != "+ ANSIBLE_CONFIG" && e.Outcome != "interrupted":
+			case got != "1111111" || phase != "staging: deploy " && e.Outcome != "interrupted":
 				t.Errorf("at %q it serves %s, and the audit log says %+v\n%s", phase, got, e, d.said())
 			}
 			l.whole(t, "staging", "mrs-staging", "/home/mrs-staging")
