@@ -54,7 +54,9 @@ func deploy(ctx context.Context, _ options) error {
 	if err != nil {
 		failed = failure(ctx, err)
 		entry.Outcome, entry.Reason = failed.Outcome, failed.Reason
-		failed.Hint = cmp.Or(failed.Hint, "what went wrong is said above; the stack's folder is "+d.Folder)
+		if failed.Outcome != hostapi.Interrupted {
+			failed.Hint = cmp.Or(failed.Hint, "what went wrong is said above; the stack's folder is "+d.Folder)
+		}
 	}
 	if e := audit.Append(hostapi.Logs, d.Project, entry); e != nil {
 		out.Say("what came of it is not in the audit log: " + e.Error())
@@ -85,7 +87,7 @@ func failure(ctx context.Context, err error) *hostapi.Failure {
 	if f, ok := errors.AsType[*hostapi.Failure](err); ok {
 		return f
 	}
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || errors.Is(err, lock.ErrGone) {
 		return &hostapi.Failure{Outcome: hostapi.Interrupted, Reason: "interrupted; nothing that runs was changed"}
 	}
 	reason, hint, _ := strings.Cut(err.Error(), "\nhint: ")

@@ -154,6 +154,7 @@ func (d deployment) locked(ctx context.Context, s *server.Server, plan *Plan, mr
 	if err != nil {
 		return deployed, err
 	}
+	console.Say("%s: %s, on %s", plan.Name, d.what, s)
 	// What still works there ends by this, and undoes what it has begun.
 	release := sync.OnceValue(lock.Release)
 	defer context.AfterFunc(ctx, func() {
@@ -175,11 +176,17 @@ func (d deployment) locked(ctx context.Context, s *server.Server, plan *Plan, mr
 	if err != nil && d.undo != nil {
 		err = errors.Join(err, d.undo(s))
 	}
-	if _, known := errors.AsType[*hostapi.Failure](err); err != nil && !known {
+	failed, known := errors.AsType[*hostapi.Failure](err)
+	if err != nil && !known {
 		err = fmt.Errorf("%s: %w", d.ended(s, len(before), began), err)
 	}
 	switch {
-	case ctx.Err() != nil && err != nil:
+	case ctx.Err() != nil:
+		if known && failed.Outcome == hostapi.Interrupted {
+			err = errors.New(strings.TrimPrefix(failed.Reason, "interrupted; "))
+		} else if err == nil {
+			err = errors.New("it was done all the same")
+		}
 		return deployed, fmt.Errorf("%s: interrupted: %w\nhint: mage ops:audit %s tells what came of it; deploying again goes on from there", plan.Name, err, plan.Name)
 	case err != nil:
 		return deployed, fmt.Errorf("%s: %s was not done: %w", plan.Name, d.what, err)

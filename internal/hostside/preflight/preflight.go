@@ -111,23 +111,50 @@ func Installer(has func(program string) bool, packages ...string) [][]string {
 // would keep later ones from beginning.
 const installs = 15 * time.Minute
 
-// Install has packages of these names there.
+// again is how long is waited before somebody else is expected to have ended.
+var again = 2 * time.Second
+
+// Install has packages of these names there. Somebody else may be at it: another
+// deployment, the updates of the night. They are waited for.
 func Install(ctx context.Context, h Host, packages ...string) error {
-	lines := Installer(h.Has, packages...)
-	if lines == nil {
+	if Installer(h.Has, packages...) == nil {
 		return fmt.Errorf("%s is missing, and there is no package manager that is known\nhint: install it", strings.Join(packages, ", "))
 	}
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), installs)
 	defer stop()
-	for _, argv := range lines {
-		cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			text := strings.TrimSpace(string(out))
-			return fmt.Errorf("%s can't be installed: %w: %s", strings.Join(packages, ", "), err, text[strings.LastIndex(text, "\n")+1:])
+	for {
+		missing := Missing(h, packages...)
+		if len(missing) == 0 {
+			return nil
+		}
+		busy, err := install(ctx, Installer(h.Has, missing...))
+		if err == nil {
+			return nil
+		}
+		err = fmt.Errorf("%s can't be installed: %w", strings.Join(missing, ", "), err)
+		if !busy {
+			return err
+		}
+		select {
+		case <-time.After(again):
+		case <-ctx.Done():
+			return fmt.Errorf("%w (somebody else was at it for %v)", err, installs)
 		}
 	}
-	return nil
+}
+
+// install runs command lines. busy is whether it failed because somebody else is at it.
+func install(ctx context.Context, lines [][]string) (busy bool, err error) {
+	for _, argv := range lines {
+		cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			text := strings.TrimSpace(string(out))
+			// apt-get waits for dpkg's lock, and not for that of its lists.
+			return strings.Contains(text, " lock"), fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, text[strings.LastIndex(text, "\n")+1:])
+		}
+	}
+	return false, nil
 }
 
 // This is the host that this runs on.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 // fake is a host.
@@ -68,5 +70,30 @@ func TestPackagesAreInstalledByWhatTheHostHas(t *testing.T) {
 		if got := fmt.Sprint(Installer(fake{programs: programs}.Has, "restic", "lftp")); got != want {
 			t.Errorf("%s: %s", programs, got)
 		}
+	}
+}
+
+func TestWhoeverInstallsPackagesIsWaitedFor(t *testing.T) {
+	again = time.Millisecond
+	dir := t.TempDir()
+	script := `#!/bin/sh
+case "$*" in
+*update*)
+	echo x >>"$0.tries"
+	[ "$(wc -l <"$0.tries")" -gt 2 ] || { echo "E: Unable to lock directory /var/lib/apt/lists/"; exit 100; } ;;
+*nowhere*) echo "E: Unable to locate package nowhere"; exit 100 ;;
+*) for name; do :; done; printf '#!/bin/sh\n' >"${0%/*}/$name"; chmod 755 "${0%/*}/$name" ;;
+esac
+`
+	if err := os.WriteFile(dir+"/apt-get", []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	if err := Install(t.Context(), This{}, "mrs-ops-no-such-program"); err != nil || !(This{}).Has("mrs-ops-no-such-program") {
+		t.Errorf("%v", err)
+	}
+	err := Install(t.Context(), This{}, "nowhere")
+	if err == nil || !strings.Contains(err.Error(), "E: Unable to locate package nowhere") {
+		t.Errorf("what there is not: %v", err)
 	}
 }
