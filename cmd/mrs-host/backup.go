@@ -177,7 +177,7 @@ func script(name string, do func(context.Context, *backup.Instance, <-chan os.Si
 	}
 	failure, ok := errors.AsType[*backup.Failure](err)
 	if !ok {
-		reason, hint, _ := strings.Cut(err.Error(), "\nhint: ")
+		reason, hint := hostapi.Explained(err)
 		failure = &backup.Failure{Reason: reason, Hint: hint, Status: 1}
 	}
 	fmt.Fprintf(os.Stderr, "%s.sh: %s\n", name, strings.ReplaceAll(failure.Reason, "\n", "; "))

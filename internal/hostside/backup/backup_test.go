@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
 )
@@ -116,7 +117,7 @@ func eachStrike(t *testing.T, do func(context.Context, *Instance) error, prepare
 					}
 					if now := w.ledger(); len(now) != had+1 {
 						t.Errorf("%d lines were written down", len(now)-had)
-					} else if err != nil && f.Status != NotMirrored && !strings.Contains(last(now), `"outcome": "failed"`) {
+					} else if err != nil && f.Status != hostapi.NotMirrored && !strings.Contains(last(now), `"outcome": "failed"`) {
 						t.Errorf("what is written down is %s", last(now))
 					}
 				}
@@ -198,7 +199,7 @@ func TestAMirrorThatStallsIsNamedAndTheSnapshotIsGood(t *testing.T) {
 		return i.Backup(ctx, "timer")
 	})
 	f, ok := errors.AsType[*Failure](err)
-	if !ok || f.Status != NotMirrored || f.Hint != "check LFTP_DSN, then run "+w.home("backup.sh") ||
+	if !ok || f.Status != hostapi.NotMirrored || f.Hint != "check LFTP_DSN, then run "+w.home("backup.sh") ||
 		f.Reason != "the snapshot is good, but mirroring failed: the copy to the mirror stood still: nothing moved for 10 "+
 			"min, so it was ended" {
 		t.Errorf("%+v", f)
@@ -218,7 +219,7 @@ func TestAMirrorOfAnotherRepositoryIsLeftAlone(t *testing.T) {
 	w := newWorld(t)
 	w.there["config"] = "another"
 	err := w.run(0, "", backUp)
-	if f, ok := errors.AsType[*Failure](err); !ok || f.Status != NotMirrored ||
+	if f, ok := errors.AsType[*Failure](err); !ok || f.Status != hostapi.NotMirrored ||
 		!strings.Contains(f.Reason, "holds another repository") ||
 		len(w.there) != 1 {
 		t.Errorf("%v, %v", err, w.there)
