@@ -18,6 +18,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
 	"github.com/betagouv/mrs-ops/internal/hostside/compose"
+	"github.com/betagouv/mrs-ops/internal/hostside/disk"
 	"github.com/betagouv/mrs-ops/internal/hostside/ledger"
 	"github.com/betagouv/mrs-ops/internal/hostside/mirror"
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
@@ -226,7 +227,7 @@ func thisInstance() (*backup.Instance, error) {
 		},
 		Stack: &backup.Running{
 			Project: compose.Project{Name: settings.Name, Folder: home}, Database: settings.Database, Role: settings.Role,
-			Runner: others, Say: say, Free: backup.Free,
+			Runner: others, Say: say, Free: disk.Free,
 		},
 		Ledger: ledger.Ledger{
 			Project: settings.Name, Mirrored: settings.Mirror != "",
@@ -240,7 +241,7 @@ func thisInstance() (*backup.Instance, error) {
 			return slack.Post(ctx, settings.Slack, text, 6)
 		},
 		Hold: func(f *os.File) { system.Holds = append(system.Holds, f) },
-		Free: backup.Free, Mounts: backup.Mounts, Damaged: restic.Damaged,
+		Free: disk.Free, Mounts: disk.Mounts, Damaged: restic.Damaged,
 	}
 	if settings.Mirror != "" {
 		i.Mirror = mirror.Mirror{
