@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Makes folders and files be as they have to be: all of them in one task, since each task costs a second."""
+"""Makes files be as they have to be: all of them in one task, since each task costs a second."""
 # Copyright: the authors of mrs-ops
 from __future__ import absolute_import, division, print_function
 
@@ -8,21 +8,11 @@ __metaclass__ = type
 DOCUMENTATION = r"""
 ---
 module: place
-short_description: Folders and files, in one go
+short_description: Files, in one go
 description:
-  - Makes folders, and files with the content given, whose owner and mode are then as given.
+  - Makes files with the content and the mode given.
   - A file is replaced whole, under its name, or not at all.
 options:
-  folders:
-    description: Folders, in the order in which they are made. Those above them that are missing become root's.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      path: {description: Absolute., type: path, required: true}
-      uid: {description: The owner., type: int, default: 0}
-      gid: {description: The group., type: int, default: 0}
-      mode: {description: In octal., type: str, default: "0755"}
   files:
     description: Files. They belong to root, as do folders above them that are missing.
     type: list
@@ -41,7 +31,6 @@ author: the authors of mrs-ops
 EXAMPLES = r"""
 - name: Have a script
   place:
-    folders: [{path: /opt/example, mode: "0700"}]
     files: [{path: /opt/example/run.sh, content: "{{ lookup('ansible.builtin.file', 'run.sh') }}", mode: "0700"}]
 """
 
@@ -59,38 +48,26 @@ import tempfile
 from ansible.module_utils.basic import AnsibleModule
 
 
-def as_wanted(path, uid, gid, mode):
-    """Whether what is there has the owner and the mode."""
+def as_wanted(path, mode):
+    """Whether what is there is root's, and has the mode."""
     found = os.stat(path)
-    return (found.st_uid, found.st_gid, found.st_mode & 0o7777) == (uid, gid, mode)
+    return (found.st_uid, found.st_gid, found.st_mode & 0o7777) == (0, 0, mode)
 
 
-def own(path, uid, gid, mode):
-    """Gives what is there the owner and the mode; chown may take bits away, so it is first."""
-    os.chown(path, uid, gid)
+def own(path, mode):
+    """Gives root what is there, and it the mode; chown may take bits away, so it is first."""
+    os.chown(path, 0, 0)
     os.chmod(path, mode)
-
-
-def folder(wanted, change):
-    """Makes a folder as wanted, and returns whether it was not."""
-    path, mode = wanted['path'], int(wanted['mode'], 8)
-    if os.path.isdir(path) and as_wanted(path, wanted['uid'], wanted['gid'], mode):
-        return False
-    if change:
-        if not os.path.isdir(path):
-            os.makedirs(path, 0o755)
-        own(path, wanted['uid'], wanted['gid'], mode)
-    return True
 
 
 def file(wanted, change):
     """Makes a file as wanted, and returns whether it was not."""
     path, mode, content = wanted['path'], int(wanted['mode'], 8), wanted['content'].encode('utf-8')
     same = os.path.isfile(path) and not os.path.islink(path) and open(path, 'rb').read() == content
-    if same and as_wanted(path, 0, 0, mode):
+    if same and as_wanted(path, mode):
         return False
     if change and same:
-        own(path, 0, 0, mode)
+        own(path, mode)
     elif change:
         if not os.path.isdir(os.path.dirname(path)):
             os.makedirs(os.path.dirname(path), 0o755)
@@ -100,7 +77,7 @@ def file(wanted, change):
                 stream.write(content)
                 stream.flush()
                 os.fsync(stream.fileno())
-            own(half, 0, 0, mode)
+            own(half, mode)
             # Not the module's atomic_move, which gives a new file another mode.
             os.rename(half, path)
         finally:
@@ -113,12 +90,6 @@ def main():
     """Makes what is asked for."""
     module = AnsibleModule(supports_check_mode=True, argument_spec={
         'where': {'type': 'path'},
-        'folders': {'type': 'list', 'elements': 'dict', 'default': [], 'options': {
-            'path': {'type': 'path', 'required': True},
-            'uid': {'type': 'int', 'default': 0},
-            'gid': {'type': 'int', 'default': 0},
-            'mode': {'type': 'str', 'default': '0755'},
-        }},
         'files': {'type': 'list', 'elements': 'dict', 'default': [], 'options': {
             'path': {'type': 'path', 'required': True},
             'content': {'type': 'str', 'required': True, 'no_log': True},
@@ -132,9 +103,6 @@ def main():
     os.umask(0o022)
     made = []
     try:
-        for wanted in module.params['folders']:
-            if folder(wanted, change):
-                made.append(wanted['path'])
         for wanted in module.params['files']:
             if file(wanted, change):
                 made.append(wanted['path'])

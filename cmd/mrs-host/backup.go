@@ -19,6 +19,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
 	"github.com/betagouv/mrs-ops/internal/hostside/compose"
+	"github.com/betagouv/mrs-ops/internal/hostside/disk"
 	"github.com/betagouv/mrs-ops/internal/hostside/ledger"
 	"github.com/betagouv/mrs-ops/internal/hostside/mirror"
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
@@ -123,7 +124,7 @@ func script(name string, do func(context.Context, *restore.Instance, <-chan os.S
 	}
 	failure, ok := errors.AsType[*backup.Failure](err)
 	if !ok {
-		reason, hint, _ := strings.Cut(err.Error(), "\nhint: ")
+		reason, hint := hostapi.Explained(err)
 		failure = &backup.Failure{Reason: reason, Hint: hint, Status: 1}
 	}
 	fmt.Fprintf(os.Stderr, "%s.sh: %s\n", name, strings.ReplaceAll(failure.Reason, "\n", "; "))
@@ -170,7 +171,7 @@ func thisInstance() (*restore.Instance, error) {
 	}
 	stack := &backup.Running{
 		Project: compose.Project{Name: settings.Name, Folder: home}, Database: settings.Database, Role: settings.Role,
-		Runner: others, Say: say, Free: backup.Free,
+		Runner: others, Say: say, Free: disk.Free,
 	}
 	i := &backup.Instance{
 		Settings: settings, Home: home, Locks: hostapi.Locks, Every: often, Say: say, Server: host,
@@ -188,7 +189,7 @@ func thisInstance() (*restore.Instance, error) {
 			return slack.Post(ctx, settings.Slack, text, 6)
 		},
 		Hold: func(f *os.File) { system.Holds = append(system.Holds, f) },
-		Free: backup.Free, Mounts: backup.Mounts, Damaged: restic.Damaged,
+		Free: disk.Free, Mounts: disk.Mounts, Damaged: restic.Damaged,
 	}
 	if settings.Mirror != "" {
 		i.Mirror = mirror.Mirror{

@@ -7,8 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/user"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -28,14 +26,9 @@ func branchesCommand(ctx context.Context, command string, args []string) error {
 		return err
 	}
 	syscall.Umask(0o077)
-	home := "/root"
-	if root, err := user.LookupId("0"); err == nil {
-		home = root.HomeDir
-	}
-	all := filepath.Join(home, ".yourlabs.compose")
 	name, _ := os.Hostname()
 	s := &branches.Server{
-		Engine: branches.Docker{}, Folder: all, Homes: []string{"/home/*", filepath.Join(all, "*")},
+		Engine: branches.Docker{}, Folder: hostapi.Ephemerals, Homes: []string{"/home/*", hostapi.Ephemerals + "/*"},
 		Locks: hostapi.Locks, Logs: hostapi.Logs, Name: name, Now: time.Now, RemoveAll: os.RemoveAll,
 		Say: func(line string) { fmt.Println(line) },
 	}

@@ -90,7 +90,7 @@ func failure(ctx context.Context, err error) *hostapi.Failure {
 	if ctx.Err() != nil || errors.Is(err, lock.ErrGone) {
 		return &hostapi.Failure{Outcome: hostapi.Interrupted, Reason: "interrupted; nothing that runs was changed"}
 	}
-	reason, hint, _ := strings.Cut(err.Error(), "\nhint: ")
+	reason, hint := hostapi.Explained(err)
 	return &hostapi.Failure{Outcome: hostapi.Failed, Reason: reason, Hint: hint}
 }
 

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/answer"
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/application"
 	"github.com/betagouv/mrs-ops/internal/hostside/compose"
 	"github.com/betagouv/mrs-ops/internal/hostside/database"
@@ -172,12 +173,9 @@ func (s *server) executable(name string) bool {
 	return err == nil && info.Mode()&0o111 != 0
 }
 
-// notMirrored is the exit status of backup.sh where the snapshot is good, but its mirror is not (EX_TEMPFAIL).
-const notMirrored = 75
-
 func (s *server) Backup(ctx context.Context, say func(string)) error {
 	said, err := s.script(ctx, say, "backup.sh", "deploy")
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() == notMirrored && ctx.Err() == nil {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() == hostapi.NotMirrored && ctx.Err() == nil {
 		return fmt.Errorf("%w: %s", rollout.ErrMirror, reason(said))
 	}
 	if err != nil {

@@ -26,6 +26,7 @@ import (
 	"github.com/bitfield/script"
 
 	"github.com/betagouv/mrs-ops/internal/console"
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/local"
 	"github.com/betagouv/mrs-ops/internal/server"
@@ -76,7 +77,7 @@ func run(ctx context.Context, s *server.Server, j job) error {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return fmt.Errorf("%s: %s was interrupted, and undone\nhint: mage ops:audit %s tells what was done before", s.Name, j.what, s.Name)
-	case local.ExitCode(err) == 75:
+	case local.ExitCode(err) == hostapi.NotMirrored:
 		return fmt.Errorf("%s: %s is done, but: %w", s.Name, j.what, err)
 	case err != nil:
 		return fmt.Errorf("%s: %s failed: %w", s.Name, j.what, err)

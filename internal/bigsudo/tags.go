@@ -313,16 +313,7 @@ func (t *tagged) applied(list *yaml.Node, at within) {
 			t.named(entry.Value, "main", at)
 			continue
 		}
-		name, from := key(entry, "role", "name"), key(entry, "tasks_from")
-		if name == nil {
-			t.unsure = true
-			continue
-		}
-		file := "main"
-		if from != nil {
-			file = from.Value
-		}
-		t.named(name.Value, file, t.with(at, entry))
+		t.called(key(entry, "role", "name"), entry, t.with(at, entry))
 	}
 }
 
@@ -471,13 +462,17 @@ func (t *tagged) file(arguments *yaml.Node, at within) {
 
 // byRole reads the role that the arguments of a task name.
 func (t *tagged) byRole(arguments *yaml.Node, at within) {
-	name, from := key(arguments, "name", "role"), key(arguments, "tasks_from")
+	t.called(key(arguments, "name", "role"), arguments, at)
+}
+
+// called reads the role that has a name, and whose tasks the keys of a node may say.
+func (t *tagged) called(name, of *yaml.Node, at within) {
 	if name == nil {
 		t.unsure = true
 		return
 	}
 	file := "main"
-	if from != nil {
+	if from := key(of, "tasks_from"); from != nil {
 		file = from.Value
 	}
 	t.named(name.Value, file, at)

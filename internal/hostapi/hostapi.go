@@ -6,6 +6,7 @@ package hostapi
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -13,15 +14,20 @@ import (
 const (
 	Locks = "/run/lock/mrs-ops" // PROJECT.lock and what is beside it
 	Logs  = "/var/log/mrs-ops"  // the audit logs, PROJECT.log
-	// Programs is where the programs of this project are, NAME-HASH.
+	// Ephemerals is where the stacks of ephemeral instances are (cookbook, "Compose").
+	Ephemerals = "/root/.yourlabs.compose"
+	// Programs is where the programs of this project are, NAME-HASH: for root to change,
+	// for all to run. Not in a home, where SELinux lets no unit execute anything.
 	Programs = "/usr/local/lib/mrs-ops"
 	// Files is the folder, in a stack's own, of the files that it brings along.
 	Files = ".files"
 )
 
-// Busy is the exit status where somebody else has what is asked for (EX_TEMPFAIL of
-// sysexits.h).
-const Busy = 75
+// Exit statuses of mrs-host, by what it was asked for (EX_TEMPFAIL of sysexits.h).
+const (
+	Busy        = 75 // a lock, or a branch: somebody else has it
+	NotMirrored = 75 // a backup, or a prune: the repository is good, but its mirror is not
+)
 
 // Deploy asks for a deployment of an instance on the server that reads it. It has
 // secrets in it: it travels by standard input.
@@ -131,12 +137,22 @@ type Failure struct {
 	Hint    string  `json:"hint,omitempty"`
 }
 
+// beforeHint is what comes before the hint of an error.
+const beforeHint = "\nhint: "
+
 // Error is the reason, and the hint on a line of its own.
 func (f *Failure) Error() string {
 	if f.Hint != "" {
-		return f.Reason + "\nhint: " + f.Hint
+		return f.Reason + beforeHint + f.Hint
 	}
 	return f.Reason
+}
+
+// Explained returns what an error says, and its hint, which is on a line of its own
+// at the end; empty: it has none.
+func Explained(err error) (reason, hint string) {
+	reason, hint, _ = strings.Cut(err.Error(), beforeHint)
+	return reason, hint
 }
 
 // Carried is a file of the operator's that services read on the server. Another

@@ -344,18 +344,6 @@ func (i *Instance) Overrides() map[string]string {
 	return overrides
 }
 
-// Vars returns the variables that anything sets, by name. Secrets are among
-// them.
-func (i *Instance) Vars() map[string]string {
-	vars := map[string]string{}
-	for name := range i.values {
-		if value, set := i.Lookup(name); set {
-			vars[name] = value
-		}
-	}
-	return vars
-}
-
 // ComposeFiles returns the compose files to merge, in order.
 func (i *Instance) ComposeFiles() []string {
 	return splitList(i.Get("compose"))

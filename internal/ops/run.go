@@ -18,6 +18,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/address"
 	"github.com/betagouv/mrs-ops/internal/bigsudo"
 	"github.com/betagouv/mrs-ops/internal/console"
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/local"
 	"github.com/betagouv/mrs-ops/internal/remote"
@@ -356,7 +357,7 @@ func restart(s *server.Server, timeout, requests string, services []string) erro
 }
 
 // hostProgram is where a deployment puts what decides on the server.
-var hostProgram = regexp.MustCompile(`^/usr/local/lib/mrs-ops/mrs-host-[0-9a-f]{16}$`)
+var hostProgram = regexp.MustCompile("^" + regexp.QuoteMeta(hostapi.Programs) + "/mrs-host-[0-9a-f]{16}$")
 
 // gently restarts the application after what it serves.
 func gently(s *server.Server, requests string) error {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/betagouv/mrs-ops/internal/answer"
 	"github.com/betagouv/mrs-ops/internal/console"
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/local"
 	"github.com/betagouv/mrs-ops/internal/remote"
 	"github.com/betagouv/mrs-ops/internal/server"
@@ -417,7 +418,7 @@ const branchesScript = `cd "$1" 2>/dev/null || exit 0; for file in */docker-comp
 
 // branches returns the branches on a server.
 func branches(s *server.Server) ([]target, error) {
-	names, err := s.Script(branchesScript, server.Ephemerals).Slice()
+	names, err := s.Script(branchesScript, hostapi.Ephemerals).Slice()
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,7 @@ import (
 
 	"github.com/bitfield/script"
 
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/local"
 	"github.com/betagouv/mrs-ops/internal/remote"
@@ -29,9 +30,6 @@ import (
 
 // Here is the server of an instance that is deployed on this machine.
 const Here = "localhost"
-
-// Ephemerals is where the stacks of ephemeral instances are (cookbook, "Compose").
-const Ephemerals = "/root/.yourlabs.compose"
 
 // Server is an instance where it runs. [Server.Close] ends what it holds open.
 type Server struct {
@@ -85,7 +83,7 @@ func Folder(inst *instance.Instance) string {
 	if inst.Persistent() {
 		return inst.Get("home")
 	}
-	return path.Join(Ephemerals, inst.Project())
+	return path.Join(hostapi.Ephemerals, inst.Project())
 }
 
 // For returns the same connection for another instance on the same server.

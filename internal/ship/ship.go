@@ -1,5 +1,5 @@
-// Package ship has this project's programs on servers, each under the name of its
-// hash, built for the server's processor.
+// Package ship has this project's programs on servers, in [hostapi.Programs], each
+// under the name of its hash, built for the server's processor.
 //
 // It must not know what they do there.
 package ship
@@ -22,10 +22,6 @@ type Server interface {
 	ScriptFrom(in *script.Pipe, text string, args ...string) *script.Pipe
 	String() string
 }
-
-// Folder is where the programs are on a server: for root to change, for all to run.
-// Not in a home, where SELinux lets no unit execute anything.
-const Folder = hostapi.Programs
 
 // look says of a server's processor what uname -m says, and whether the program is
 // there, whole. One that is about to be used is new: nobody removes it.
@@ -52,7 +48,7 @@ func To(ctx context.Context, s Server, name string) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", s, err)
 		}
-		to := path.Join(Folder, name+"-"+built.Sum[:16])
+		to := path.Join(hostapi.Programs, name+"-"+built.Sum[:16])
 		said, err := s.Script(look, to, built.Sum).String()
 		if err != nil {
 			return "", fmt.Errorf("%s can't be asked for %s: %w", s, name, err)

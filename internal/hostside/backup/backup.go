@@ -31,6 +31,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
 	"github.com/betagouv/mrs-ops/internal/hostside/dump"
 	"github.com/betagouv/mrs-ops/internal/hostside/durable"
@@ -119,10 +120,6 @@ type Failure struct {
 
 // Error is the reason alone.
 func (f *Failure) Error() string { return f.Reason }
-
-// NotMirrored is the exit status where the snapshot is good, but the mirror has not got it
-// (EX_TEMPFAIL).
-const NotMirrored = 75
 
 // Interrupted is the cause of a context that a signal has ended.
 type Interrupted struct {
@@ -272,7 +269,7 @@ func (r *Run) Ends(ctx context.Context, err error) error {
 	outcome, reason := ledger.Good, ""
 	if failure != nil {
 		outcome, reason = ledger.Failed, failure.Reason
-		if failure.Status == NotMirrored {
+		if failure.Status == hostapi.NotMirrored {
 			outcome = ledger.NotMirrored
 		}
 	}
@@ -313,14 +310,14 @@ func Explain(ctx context.Context, err error) *Failure {
 	if s, ok := errors.AsType[*lock.Stuck](err); ok {
 		return &Failure{Reason: s.Error(), Hint: s.Hint(), Status: 1}
 	}
-	reason, hint, _ := strings.Cut(err.Error(), "\nhint: ")
+	reason, hint := hostapi.Explained(err)
 	return &Failure{Reason: strings.ReplaceAll(reason, "\n", "; "), Hint: hint, Status: 1}
 }
 
 func Short(id string) string { return id[:min(8, len(id))] }
 
 // Backup backs up the instance. cause is timer, deploy or hand; a deployment has the
-// instance's lock already. The error is *[Failure]; its status is [NotMirrored] where the
+// instance's lock already. The error is *[Failure]; its status is [hostapi.NotMirrored] where the
 // snapshot is good.
 func (i *Instance) Backup(ctx context.Context, cause string) error {
 	r := i.Begin("backup", cause)

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
 )
@@ -116,7 +117,7 @@ func eachStrike(t *testing.T, do func(context.Context, *Instance) error, prepare
 					}
 					if now := w.ledger(); len(now) != had+1 {
 						t.Errorf("%d lines were written down", len(now)-had)
-					} else if err != nil && f.Status != NotMirrored && !strings.Contains(last(now), `"outcome": "failed"`) {
+					} else if err != nil && f.Status != hostapi.NotMirrored && !strings.Contains(last(now), `"outcome": "failed"`) {
 						t.Errorf("what is written down is %s", last(now))
 					}
 				}
@@ -198,7 +199,7 @@ func TestAMirrorThatStallsIsNamedAndTheSnapshotIsGood(t *testing.T) {
 		return i.Backup(ctx, "timer")
 	})
 	f, ok := errors.AsType[*Failure](err)
-	if !ok || f.Status != NotMirrored || f.Hint != "check LFTP_DSN, then run "+w.home("backup.sh") ||
+	if !ok || f.Status != hostapi.NotMirrored || f.Hint != "check LFTP_DSN, then run "+w.home("backup.sh") ||
 		f.Reason != "the snapshot is good, but mirroring failed: the copy to the mirror stood still: nothing moved for 10 "+
 			"min, so it was ended" {
 		t.Errorf("%+v", f)
@@ -218,7 +219,7 @@ func TestAMirrorOfAnotherRepositoryIsLeftAlone(t *testing.T) {
 	w := newWorld(t)
 	w.there["config"] = "another"
 	err := w.run(0, "", backUp)
-	if f, ok := errors.AsType[*Failure](err); !ok || f.Status != NotMirrored ||
+	if f, ok := errors.AsType[*Failure](err); !ok || f.Status != hostapi.NotMirrored ||
 		!strings.Contains(f.Reason, "holds another repository") ||
 		len(w.there) != 1 {
 		t.Errorf("%v, %v", err, w.there)
@@ -492,23 +493,6 @@ func TestSizesAreSaidAsNumfmtSaysThem(t *testing.T) {
 		1048576: "1.0MiB", 163200000: "156MiB", 1 << 40: "1.0TiB", -2048: "-2.0KiB"} {
 		if got := Human(n); got != want {
 			t.Errorf("%d is %s, want %s", n, got, want)
-		}
-	}
-}
-
-func TestDisksThatAreNotMountedAreKnown(t *testing.T) {
-	got := mounts(
-		"# a comment\nUUID=1 / ext4 defaults 0 1\nUUID=2 /srv/back\\040ups ext4 defaults 0 2\nUUID=3 none swap sw 0 "+
-			"0\n/dev/x /mnt ext4\n",
-		"22 1 0:21 / / rw - ext4 /dev/a rw\n23 22 0:22 / /mnt rw shared:1 - ext4 /dev/x rw\n",
-	)
-	want := map[string]bool{"/": true, "/srv/back ups": false, "/mnt": true}
-	if len(got) != len(want) {
-		t.Errorf("got %v", got)
-	}
-	for folder, is := range want {
-		if got[folder] != is {
-			t.Errorf("%s: %v", folder, got[folder])
 		}
 	}
 }

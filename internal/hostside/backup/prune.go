@@ -10,7 +10,7 @@ import (
 )
 
 // Prune applies the retention policy, checks what remains, and lets the mirror follow. The error
-// is *[Failure]; its status is [NotMirrored] where only the mirror did not.
+// is *[Failure]; its status is [hostapi.NotMirrored] where only the mirror did not.
 func (i *Instance) Prune(ctx context.Context, cause string) error {
 	r := i.Begin("prune", cause)
 	defer r.release()

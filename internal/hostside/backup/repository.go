@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/dump"
 	"github.com/betagouv/mrs-ops/internal/hostside/durable"
 	"github.com/betagouv/mrs-ops/internal/hostside/ledger"
@@ -266,7 +267,7 @@ func (r *Run) measure() (total int64, facts ledger.Entry, err error) {
 
 // mirror copies the repository to the mirror: what is new since it last was, or, where it deletes,
 // all of it, and deletes there what is no longer here. A mirror of another repository is left
-// alone. The error has the status [NotMirrored].
+// alone. The error has the status [hostapi.NotMirrored].
 func (r *Run) mirror(ctx context.Context, deletes bool) error {
 	err := r.mirrored(ctx, deletes)
 	if err == nil || ctx.Err() != nil {
@@ -279,7 +280,7 @@ func (r *Run) mirror(ctx context.Context, deletes bool) error {
 	if !deletes {
 		f.Reason = "the snapshot is good, but " + f.Reason
 	}
-	f.Status = NotMirrored
+	f.Status = hostapi.NotMirrored
 	return f
 }
 

@@ -72,21 +72,30 @@ func (s *Running) vain() bool {
 	return err == nil && free < inVain
 }
 
-// Ready implements [Stack].
-func (s *Running) Ready(ctx context.Context) error {
-	data := filepath.Join(s.Folder, "postgres", "data")
-	for begun := time.Now(); time.Since(begun) < comes; {
-		if s.find(ctx) {
-			return nil
+// waits tries something of PostgreSQL until it succeeds, for so long at most, or until that is
+// in vain. An error is that nobody waits any more.
+func (s *Running) waits(ctx context.Context, within time.Duration, try func() bool) (ok bool, err error) {
+	for begun := time.Now(); time.Since(begun) < within; {
+		if try() {
+			return true, nil
 		}
 		if time.Since(begun) > 5*time.Second && s.vain() {
-			break
+			return false, nil
 		}
 		select {
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return false, context.Cause(ctx)
 		case <-time.After(pause):
 		}
+	}
+	return false, nil
+}
+
+// Ready implements [Stack].
+func (s *Running) Ready(ctx context.Context) error {
+	data := filepath.Join(s.Folder, "postgres", "data")
+	if ok, err := s.waits(ctx, comes, func() bool { return s.find(ctx) }); ok || err != nil {
+		return err
 	}
 	if s.vain() {
 		return die("df -h "+data, "PostgreSQL of %s does not answer, and its disk is full", s.Name)
@@ -210,19 +219,15 @@ func Gone(ctx context.Context, project string) error {
 // Drop drops a database as soon as PostgreSQL lets us: it may just have been killed, and be at
 // its recovery. What can't be dropped goes the next time.
 func (s *Running) Drop(ctx context.Context, name string) error {
-	for begun := time.Now(); time.Since(begun) < lets; {
+	ok, err := s.waits(ctx, lets, func() bool {
 		if s.postgres.Drop(ctx, name) == nil {
-			return nil
+			return true
 		}
-		if time.Since(begun) > 5*time.Second && s.vain() {
-			break
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(pause):
-		}
-		s.find(ctx)
+		s.find(ctx) // it may be another container by now
+		return false
+	})
+	if ok || err != nil {
+		return err
 	}
 	s.Say("the database " + name + " is left, since PostgreSQL does not answer; the next restore removes it")
 	return nil

@@ -28,10 +28,10 @@ const undoing = 2 * time.Minute
 // Then it ends the process that works under the lock, which undoes what it has
 // begun. One that was left alone goes on to its own end, under the worker's lock.
 func Hold(ctx context.Context, folder, project string, holder hostapi.Holder, until io.Reader, held func(hostapi.Holder)) error {
-	if err := own(folder); err != nil {
+	l, err := of(folder, project)
+	if err != nil {
 		return err
 	}
-	l := &Instance{folder: folder, project: project, work: flock.New(filepath.Join(folder, project+".work"))}
 	l.operator = flock.New(l.file("lock"), flock.SetPermissions(0o600))
 	free, err := l.operator.TryLock()
 	if err != nil {
@@ -42,12 +42,7 @@ func Hold(ctx context.Context, folder, project string, holder hostapi.Holder, un
 		return errors.Join(ErrBusy, l.operator.Close())
 	}
 	defer l.operator.Close()
-	holder.PID, holder.Since = strconv.Itoa(os.Getpid()), time.Now().Unix()
-	line, err := json.Marshal(holder)
-	if err == nil {
-		err = os.WriteFile(l.file("lock"), append(line, '\n'), 0o600)
-	}
-	if err != nil {
+	if holder, err = l.names(holder); err != nil {
 		return err
 	}
 	defer os.Truncate(l.file("lock"), 0)
@@ -173,10 +168,10 @@ func Unlock(ctx context.Context, folder, project string, holder hostapi.Holder) 
 // instance, calls held, and holds it until the input until ends, or ctx does. What
 // is at work already is waited for, up to patience; then the error is [ErrBusy].
 func HoldWork(ctx context.Context, folder, project string, patience time.Duration, until io.Reader, held func()) error {
-	if err := own(folder); err != nil {
+	l, err := of(folder, project)
+	if err != nil {
 		return err
 	}
-	work := flock.New(filepath.Join(folder, project+".work"), flock.SetPermissions(0o600))
 	ended, end := context.WithCancelCause(ctx)
 	go func() {
 		_, _ = io.Copy(io.Discard, until)
@@ -184,13 +179,13 @@ func HoldWork(ctx context.Context, folder, project string, patience time.Duratio
 	}()
 	waiting, cancel := context.WithTimeoutCause(ended, patience, ErrBusy)
 	defer cancel()
-	if _, err := work.TryLockContext(waiting, 100*time.Millisecond); err != nil {
+	if _, err := l.work.TryLockContext(waiting, 100*time.Millisecond); err != nil {
 		if waiting.Err() != nil {
 			err = context.Cause(waiting)
 		}
 		return err
 	}
-	defer work.Close()
+	defer l.work.Close()
 	held()
 	<-ended.Done()
 	return nil

@@ -50,10 +50,10 @@ type Instance struct {
 // has a token, the right to work under it; then the worker's. It says where it has
 // to wait for that.
 func Take(ctx context.Context, folder, project string, holder hostapi.Holder, say func(string)) (*Instance, error) {
-	if err := own(folder); err != nil {
+	l, err := of(folder, project)
+	if err != nil {
 		return nil, err
 	}
-	l := &Instance{folder: folder, project: project, work: flock.New(filepath.Join(folder, project+".work"), flock.SetPermissions(0o600))}
 	if err := l.takeOperator(holder); err != nil {
 		return nil, err
 	}
@@ -65,6 +65,16 @@ func Take(ctx context.Context, folder, project string, holder hostapi.Holder, sa
 		l.Release()
 		return nil, err
 	}
+	return l, nil
+}
+
+// of is a project whose locks nobody has yet, in a folder that is there then.
+func of(folder, project string) (*Instance, error) {
+	if err := own(folder); err != nil {
+		return nil, err
+	}
+	l := &Instance{folder: folder, project: project}
+	l.work = flock.New(l.file("work"), flock.SetPermissions(0o600))
 	return l, nil
 }
 
@@ -92,11 +102,10 @@ var ErrBusy = errors.New("somebody works on it")
 // neither. Where one is not, the error is an [ErrBusy] that says who has it, as far
 // as that is known.
 func Try(folder, project string, holder hostapi.Holder) (*Instance, error) {
-	if err := own(folder); err != nil {
+	l, err := of(folder, project)
+	if err != nil {
 		return nil, err
 	}
-	l := &Instance{folder: folder, project: project}
-	l.work = flock.New(l.file("work"), flock.SetPermissions(0o600))
 	holder.Token = ""
 	if err := l.takeOperator(holder); err != nil {
 		return nil, err
@@ -136,15 +145,21 @@ func (l *Instance) takeOperator(holder hostapi.Holder) error {
 		return busy(fmt.Sprintf("%s is locked by somebody else: %s", l.project, l.holder()))
 	}
 	l.operator = operator
-	holder.Token, holder.PID, holder.Since = "-", strconv.Itoa(os.Getpid()), time.Now().Unix()
-	line, err := json.Marshal(holder)
-	if err == nil {
-		err = os.WriteFile(l.file("lock"), append(line, '\n'), 0o600)
-	}
-	if err != nil {
+	holder.Token = "-"
+	if _, err = l.names(holder); err != nil {
 		l.Release()
 	}
 	return err
+}
+
+// names writes down who has the operator's lock, from now on and as this process.
+func (l *Instance) names(holder hostapi.Holder) (hostapi.Holder, error) {
+	holder.PID, holder.Since = strconv.Itoa(os.Getpid()), time.Now().Unix()
+	line, err := json.Marshal(holder)
+	if err != nil {
+		return holder, err
+	}
+	return holder, os.WriteFile(l.file("lock"), append(line, '\n'), 0o600)
 }
 
 // busy is an [ErrBusy] that says by whom.

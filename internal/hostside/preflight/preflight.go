@@ -13,8 +13,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/betagouv/mrs-ops/internal/hostside/disk"
 )
 
 // Host is what is asked about a host.
@@ -175,11 +176,8 @@ func (This) Compose(ctx context.Context) (string, error) {
 
 // Free asks the file system (statfs(2)).
 func (This) Free(folder string) (uint64, error) {
-	var fs syscall.Statfs_t
-	if err := syscall.Statfs(folder, &fs); err != nil {
-		return 0, err
-	}
-	return fs.Bavail * uint64(fs.Bsize), nil
+	free, _, err := disk.Free(folder)
+	return uint64(free), err
 }
 
 // Elsewhere reads the labels of the project's containers.

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 )
 
 // unused is how long a program stays that decides for no instance: whoever has just
@@ -80,7 +82,7 @@ func Homes(running []string, units string) (homes []string) {
 			add(m[1])
 		}
 	}
-	for _, pattern := range []string{"/home/*/.program", "/root/.yourlabs.compose/*/.program"} {
+	for _, pattern := range []string{"/home/*/.program", hostapi.Ephemerals + "/*/.program"} {
 		found, _ := filepath.Glob(pattern)
 		for _, file := range found {
 			add(strings.TrimSuffix(file, "/.program"))

@@ -182,7 +182,7 @@ func content(name string) string {
 func Check(ctx context.Context, d hostapi.Deploy, h preflight.Host) error {
 	var reasons, hints []string
 	for _, problem := range preflight.Problems(ctx, h, d.Project, d.Folder) {
-		reason, hint, _ := strings.Cut(problem.Error(), "\nhint: ")
+		reason, hint := hostapi.Explained(problem)
 		reasons, hints = append(reasons, reason), append(hints, hint)
 	}
 	if len(reasons) == 0 {

@@ -71,7 +71,7 @@ func (r *rollout) prepare(ctx context.Context) error {
 		return err
 	}
 	if err := r.Keeps(ctx, stack); err != nil {
-		text, hint, _ := strings.Cut(err.Error(), "\nhint: ")
+		text, hint := hostapi.Explained(err)
 		hint, _, _ = strings.Cut(hint, "\n")
 		return &hostapi.Failure{Reason: strings.ReplaceAll(text, "\n", "; ") + "; nothing was changed", Hint: hint}
 	}

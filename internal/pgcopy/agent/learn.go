@@ -11,7 +11,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/betagouv/mrs-ops/internal/anonymize"
-	"github.com/betagouv/mrs-ops/internal/pgcopy/wire"
 )
 
 // learn makes a scan learn real values of the columns that are anonymised; before
@@ -64,11 +63,7 @@ func sampled(ctx context.Context, conn *pgconn.PgConn, t *anonymize.TablePlan, w
 // structure looks for real values in the text of a schema, as pg_dump writes it,
 // which follows a [wire.Sender] on its input.
 func structure(ctx context.Context, lines *bufio.Reader) error {
-	var order wire.Sender
-	if err := read(lines, &order); err != nil {
-		return err
-	}
-	conn, err := connectIn(ctx, order)
+	order, conn, err := ordered(ctx, lines)
 	if err != nil {
 		return err
 	}

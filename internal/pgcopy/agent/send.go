@@ -39,24 +39,33 @@ func send(ctx context.Context, lines *bufio.Reader, stdout io.Writer) error {
 	return errors.Join(err, out.Flush())
 }
 
-// connectIn connects to the database of an order, in its snapshot.
-func connectIn(ctx context.Context, order wire.Sender) (*pgconn.PgConn, error) {
-	return connect(ctx, order.Server, begin, "set transaction snapshot '"+strings.ReplaceAll(order.Snapshot, "'", "")+"'")
+// ordered reads the order that the input begins with, and connects to its database,
+// in its snapshot.
+func ordered(ctx context.Context, lines *bufio.Reader) (order wire.Sender, conn *pgconn.PgConn, err error) {
+	if err := read(lines, &order); err != nil {
+		return order, nil, err
+	}
+	conn, err = connect(ctx, order.Server, begin, "set transaction snapshot '"+strings.ReplaceAll(order.Snapshot, "'", "")+"'")
+	return order, conn, err
+}
+
+// keyOf is the key that the fakes of an order are made with.
+func keyOf(order wire.Sender) (key anonymize.Key, err error) {
+	if copy(key[:], order.Key) != len(key) {
+		err = errors.New("the key is too short")
+	}
+	return key, err
 }
 
 func sendAll(ctx context.Context, lines *bufio.Reader, out *bufio.Writer, to *wire.Writer) error {
-	var order wire.Sender
-	if err := read(lines, &order); err != nil {
-		return err
-	}
-	conn, err := connectIn(ctx, order)
+	order, conn, err := ordered(ctx, lines)
 	if err != nil {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	s := &sender{conn: conn, plan: order.Plan, scan: anonymize.NewScan(), out: out, to: to}
-	if copy(s.key[:], order.Key) != len(s.key) {
-		return errors.New("the key is too short")
+	if s.key, err = keyOf(order); err != nil {
+		return err
 	}
 	if err := learn(ctx, conn, s.scan, s.plan.Tables); err != nil {
 		return err

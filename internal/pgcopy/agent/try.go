@@ -26,18 +26,14 @@ import (
 // made in the database: the transaction is read only, and who reads may make nothing.
 // What that role may not evaluate is not tried.
 func try(ctx context.Context, lines *bufio.Reader, out io.Writer) error {
-	var order wire.Sender
-	if err := read(lines, &order); err != nil {
-		return err
-	}
-	conn, err := connectIn(ctx, order)
+	order, conn, err := ordered(ctx, lines)
 	if err != nil {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	var key anonymize.Key
-	if copy(key[:], order.Key) != len(key) {
-		return errors.New("the key is too short")
+	key, err := keyOf(order)
+	if err != nil {
+		return err
 	}
 	for i := range order.Plan.Tables {
 		t := &order.Plan.Tables[i]

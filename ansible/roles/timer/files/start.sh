@@ -1,17 +1,11 @@
 #!/usr/bin/env bash
-# Has systemd run the timers in $timers (a word each), now and after every boot, and the services in
-# $at_boot at every boot. Prints what it changes.
+# Has systemd run the timers in $timers (a word each), now and after every boot. Prints what it
+# changes.
 #
 #   $changed   not empty: their units were written anew
 set -euo pipefail
 
 [ -z "${changed:-}" ] || systemctl daemon-reload
-for name in ${at_boot:-}; do
-  if ! systemctl --quiet is-enabled "$name.service" 2>/dev/null; then
-    systemctl --quiet enable "$name.service"
-    echo "enabled $name.service"
-  fi
-done
 for name in ${timers:-}; do
   if ! systemctl --quiet is-enabled "$name.timer" 2>/dev/null || ! systemctl --quiet is-active "$name.timer"; then
     systemctl --quiet enable --now "$name.timer"

@@ -1,4 +1,7 @@
-package backup
+// Package disk tells what room a host's disks have, and which of them are there.
+//
+// It must not know who needs the room.
+package disk
 
 import (
 	"os"
