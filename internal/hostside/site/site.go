@@ -35,13 +35,17 @@ func (s Site) Answers(ctx context.Context, container string, within time.Duratio
 	way := answer.Way{Dial: answer.Visitor, Every: time.Second}
 	if container != "" {
 		way = answer.Way{Behind: true, Every: 250 * time.Millisecond}
+		restarts := -1 // as it was met: one that runs for weeks may have been restarted, by us too
 		way.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 			c, err := docker.Inspect(ctx, container) // one that crashes gets other networks, or none
+			if err == nil && restarts < 0 {
+				restarts = c.Restarts
+			}
 			switch {
 			case err != nil:
 				return nil, err
-			case c.Restarts > 0:
-				return nil, answer.Final(errors.New("it crashes at start"))
+			case c.Restarts > restarts:
+				return nil, answer.Final(errors.New("it crashes"))
 			case !c.Running:
 				return nil, answer.Final(errors.New("it does not run any more"))
 			}
