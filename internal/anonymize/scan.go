@@ -32,6 +32,7 @@ type Scan struct {
 	mixed  []int // where words of the text are that base64 could be
 
 	nobody map[uint64]bool // texts that are kept anyway, and words of which names are made
+	fixed  map[uint64]bool // texts that the rules put in the place of values
 	schema bool            // it is to read a schema
 }
 
@@ -90,7 +91,7 @@ type window struct {
 
 // NewScan returns a Scan that knows no value.
 func NewScan() *Scan {
-	s := &Scan{seed: rand.Uint64(), nobody: map[uint64]bool{}}
+	s := &Scan{seed: rand.Uint64(), nobody: map[uint64]bool{}, fixed: map[uint64]bool{}}
 	s.values.whole, s.dates.whole = map[uint64]*ScannedField{}, map[uint64]*ScannedField{}
 	return s
 }
@@ -130,7 +131,27 @@ func (s *Scan) Nobody(texts []string) {
 	}
 }
 
-// Names does the same for the words in names of tables and columns: a comment may
+// Fixed makes the scan know the texts that [Fixed] rules put in the place of values,
+// before it learns these: a value that is the same says nothing of anybody, and
+// leaves in every row.
+func (s *Scan) Fixed(tables []TablePlan) {
+	var know func(Rule)
+	know = func(r Rule) {
+		if hash, _, ok := s.known([]byte(r.Text)); ok && r.Kind == Fixed {
+			s.fixed[hash] = true
+		}
+		for _, below := range r.Paths {
+			know(below)
+		}
+	}
+	for _, t := range tables {
+		for _, c := range t.Columns {
+			know(c.Rule)
+		}
+	}
+}
+
+// Names does the same as Nobody for the words in names of tables and columns: a comment may
 // be a list of them.
 func (s *Scan) Names(names ...string) {
 	for _, name := range names {
@@ -293,7 +314,7 @@ func spellings(kind Kind, v string) []string {
 // add makes a dictionary know a value, unless it names nobody.
 func (s *Scan) add(d *dictionary, field *ScannedField, value string) {
 	hash, start, ok := s.known([]byte(value))
-	if !ok {
+	if !ok || s.fixed[hash] {
 		return
 	}
 	d.starts.add(start)

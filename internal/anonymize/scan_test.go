@@ -217,6 +217,27 @@ func FuzzTheScanReadsAnything(f *testing.F) {
 	})
 }
 
+func TestWhatARuleWritesInEveryRowIsNobodys(t *testing.T) {
+	// As in the application's own test data: the picture of one point that all attachments become.
+	file := ColumnPlan{Column: Column{Name: "attachment_file", Type: "text"}, Rule: Rule{Kind: Fixed, Text: "point_1x1.png"}}
+	inside := ColumnPlan{Column: Column{Name: "data", Type: "jsonb"},
+		Rule: Rule{Kind: JSON, Paths: map[string]Rule{"place": {Kind: Fixed, Text: "Cherbourg"}}}}
+	files := &TablePlan{Schema: "public", Name: "files", Columns: []ColumnPlan{file, inside}}
+	s := NewScan()
+	s.Fixed([]TablePlan{*files})
+	s.Learn(files, &file, []string{"point_1x1.png", "certificat-Kerviel.pdf"})
+	s.Learn(files, &inside, []string{`{"place": "Cherbourg"}`, `{"place": "Plougastel"}`})
+	s.Learn(people, &ColumnPlan{Rule: Rule{Kind: LastName}}, []string{"Cherbourg", "Kerviel"})
+	if err := s.Look(files, []byte("point_1x1.png\t{\"place\": \"Cherbourg\"}\n")); err != nil {
+		t.Error(err)
+	}
+	for _, real := range []string{"certificat-Kerviel.pdf\t\\N\n", "x\tPlougastel\n", "Kerviel\t\\N\n"} {
+		if s.Look(files, []byte(real)) == nil {
+			t.Errorf("%q leaves", real)
+		}
+	}
+}
+
 func BenchmarkScan(b *testing.B) {
 	s := NewScan()
 	values := make([]string, 10_000)

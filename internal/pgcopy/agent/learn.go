@@ -18,6 +18,7 @@ import (
 func learn(ctx context.Context, conn *pgconn.PgConn, scan *anonymize.Scan, tables []anonymize.TablePlan) error {
 	text := func(c *anonymize.ColumnPlan) bool { return kept(c) && c.Text() }
 	changed := func(c *anonymize.ColumnPlan) bool { return !kept(c) }
+	scan.Fixed(tables)
 	for i := range tables {
 		t := &tables[i]
 		scan.Names(t.Name)
