@@ -35,19 +35,17 @@ func (s Site) Answers(ctx context.Context, container string, within time.Duratio
 	way := answer.Way{Dial: answer.Visitor, Every: time.Second}
 	if container != "" {
 		way = answer.Way{Behind: true, Every: 250 * time.Millisecond}
-		restarts := -1 // as it was met: one that runs for weeks may have been restarted, by us too
+		met := (*docker.Container)(nil)
 		way.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 			c, err := docker.Inspect(ctx, container) // one that crashes gets other networks, or none
-			if err == nil && restarts < 0 {
-				restarts = c.Restarts
-			}
-			switch {
-			case err != nil:
+			if err != nil {
 				return nil, err
-			case c.Restarts > restarts:
-				return nil, answer.Final(errors.New("it crashes"))
-			case !c.Running:
-				return nil, answer.Final(errors.New("it does not run any more"))
+			}
+			if met == nil {
+				met = &c
+			}
+			if err := lives(*met, c); err != nil {
+				return nil, answer.Final(err)
 			}
 			return c.Loopback(s.Port)(ctx, network, address)
 		}
@@ -69,6 +67,18 @@ func (s Site) Answers(ctx context.Context, container string, within time.Duratio
 
 // Lookup is a page for which the application looks up the visitor's session.
 const Lookup = "/admin/"
+
+// lives returns an error unless a container still runs as it was met. One that runs for weeks
+// may have been restarted before, by us too, and the engine keeps the count.
+func lives(met, now docker.Container) error {
+	switch {
+	case now.Restarts > met.Restarts:
+		return errors.New("it crashes")
+	case !now.Running:
+		return errors.New("it does not run any more")
+	}
+	return nil
+}
 
 // Proves returns nil once the container has been seen using the database.
 func (s Site) Proves(ctx context.Context, container, lookup string, want database.Want) error {
