@@ -78,6 +78,23 @@ func TestTheStrongestSourceOfAValueWins(t *testing.T) {
 	}
 }
 
+func TestAnAddressThatIsEmptyIsLeftToTheApplication(t *testing.T) {
+	root := project(t, map[string]string{"env/x.env": complete + "DEFAULT_FROM_EMAIL=\nTEAM_EMAIL=a@b.fr\nEMAIL_HOST=\n"})
+	x, err := Load(root, "x", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if value, set := x.Lookup("DEFAULT_FROM_EMAIL"); set {
+		t.Errorf("the sender is set to %q, with which no mail can be sent", value)
+	}
+	if value, set := x.Lookup("TEAM_EMAIL"); value != "a@b.fr" || !set {
+		t.Errorf("an address that is given is %q, %v", value, set)
+	}
+	if value, set := x.Lookup("EMAIL_HOST"); value != "" || !set {
+		t.Errorf("what is empty otherwise is %q, %v", value, set)
+	}
+}
+
 func TestMRSEnvReadsTheSameInstanceWithOtherValuesAndNoneOfItsSecrets(t *testing.T) {
 	root := project(t, map[string]string{
 		"env/x.env":             complete + "ADMINS=real\nTEAM_EMAIL=real\n",
