@@ -44,7 +44,7 @@ func (o Options) whichAreMeant() (notes []string) {
 		}
 		other := filepath.Join(filepath.Dir(o.Dir), "..", filepath.Base(file))
 		if _, err := os.Stat(other); err == nil {
-			notes = append(notes, fmt.Sprintf("%s is ours, %s; the application's is compose=../%s", name, file, filepath.Base(file)))
+			notes = append(notes, fmt.Sprintf("%s is ours, %s; the application's is compose=../%s", name, file, name))
 		}
 	}
 	return notes
@@ -103,7 +103,8 @@ func adopt(sources []*source) (notes []string, err error) {
 				before := len(sysctls.Content)
 				dropEmpty(sysctls)
 				if len(sysctls.Content) != before {
-					notes = append(notes, fmt.Sprintf("%s: one without a value is left out: the kernel takes none", place{s.file, name, "sysctls"}))
+					at.key = "sysctls"
+					notes = append(notes, fmt.Sprintf("%s: one without a value is left out: the kernel takes none", at))
 				}
 			}
 		}
@@ -188,7 +189,9 @@ func adoptFolders(label string, mounted []string) string {
 var (
 	routerRule = regexp.MustCompile(`(?i)^traefik\.(http|tcp)\.routers\.[^.]+\.rule$`)
 	matcher    = regexp.MustCompile("([A-Za-z]+)\\(((?:\\s*(?:`[^`]*`|\"[^\"]*\")\\s*,?)*)\\)")
-	argument   = regexp.MustCompile("`[^`]*`|\"[^\"]*\"")
+	// severalNames are the matchers of Traefik 2 that took several arguments, any of which matches.
+	severalNames = []string{"Host", "HostSNI", "Path", "PathPrefix", "Method", "ClientIP"}
+	argument     = regexp.MustCompile("`[^`]*`|\"[^\"]*\"")
 )
 
 // adoptRule returns a rule of Traefik 2's in the words of Traefik 3, in which a
@@ -204,13 +207,14 @@ func adoptRule(rule string) (string, error) {
 			name = "Host"
 		case "HostRegexp", "HostSNIRegexp", "Path", "PathPrefix":
 			if braces {
-				errs = append(errs, fmt.Errorf("%s with {…} is of Traefik 2\n"+
-					"hint: HostRegexp(`^[a-z]+\\.example\\.org$`) or PathRegexp(`^/x/[0-9]+$`), a regular expression as a whole", name))
+				errs = append(errs, fmt.Errorf("%s with {…} is of Traefik 2\nhint: HostRegexp(`^[a-z]+\\.example\\.org$`) "+
+					"or PathRegexp(`^/x/[0-9]+$`), a regular expression as a whole", name))
 			}
 		case "Headers", "HeadersRegexp", "Query":
-			errs = append(errs, fmt.Errorf("%s is of Traefik 2\nhint: Header(`NAME`, `VALUE`), HeaderRegexp, Query(`NAME`, `VALUE`)", name))
+			errs = append(errs, fmt.Errorf("%s is of Traefik 2\n"+
+				"hint: Header(`NAME`, `VALUE`), HeaderRegexp, Query(`NAME`, `VALUE`)", name))
 		}
-		if len(arguments) < 2 || !slices.Contains([]string{"Host", "HostSNI", "Path", "PathPrefix", "Method", "ClientIP"}, name) {
+		if len(arguments) < 2 || !slices.Contains(severalNames, name) {
 			return name + text[len(m[1]):]
 		}
 		for i := range arguments {
@@ -244,8 +248,14 @@ func implied(project *types.Project, sources []*source, declared []Folder, dir s
 			folder := Folder{Path: where, Mode: "0755"}
 			if postgresImage.MatchString(service.Image) {
 				folder = Folder{Path: where, UID: 999, GID: 999, Mode: "0700"}
-				if volume.Target == "/var/run/postgresql" {
-					folder.Mode = "3775" // the image gives it this mode each time it starts
+				// The image opens the socket to all each time it starts, and who reaches it is
+				// the database's superuser: the folder above is closed.
+				if above := path.Dir(where); volume.Target == "/var/run/postgresql" {
+					folder.Mode = "3775"
+					if above != "." && !known[above] {
+						known[above] = true
+						folders = append(folders, Folder{Path: above, Mode: "0700"})
+					}
 				}
 			}
 			known[where] = true
