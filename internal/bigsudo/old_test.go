@@ -160,3 +160,29 @@ func TestEveryOldVariableIsReadOrRefusedWithAHint(t *testing.T) {
 		}
 	}
 }
+
+// What the roles took is in the README files and the defaults of yourlabs.ssh, .traefik, .netdata, .timer, .compose and
+// .docker.
+func TestNoVariableOfTheOldRolesIsUnknown(t *testing.T) {
+	l := newLibrary("../..", nil)
+	for role, names := range map[string]string{
+		"ssh/main":    "ip port username key usergroups sudos sudo sshd_options users users_remove forceask",
+		"ssh/adduser": "username key usergroups sudos sudo",
+		"traefik": "home password url ip bind_ssh acme email http_redirect dnsprovider cloudflare_api_key cloudflare_email image " +
+			"logLevel log_driver forceask",
+		"netdata": "home netdata_dns prometheus_dns grafana_dns email_sender recipient_email slack_webhook slack_channel " +
+			"telegram_bot_token telegram_recipient forceask",
+		"timer": "name cmd oncalendar env chdir description dest environment type",
+		"compose": "compose home project lifetime compose_django_image pull build postdeploy wait_grep docker_auth_username " +
+			"docker_auth_password docker_auth_registry services timeout restic_backup BASICAUTH_ENABLE",
+		"docker": "users firewall_allow_ping",
+	} {
+		role, task, _ := strings.Cut(role, "/")
+		for name := range strings.FieldsSeq(names) {
+			_, _, err := l.parameters(role, []string{task}).variable(name, []byte(`"x"`))
+			if err != nil && strings.Contains(err.Error(), "no such variable") {
+				t.Error(err)
+			}
+		}
+	}
+}
