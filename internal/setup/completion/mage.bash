@@ -3,7 +3,7 @@ _mrs_mage() {
   local line="${COMP_LINE:0:COMP_POINT}" word words
   word="${line##* }"
   if [[ $line =~ ^[^\ ]+\ +[^\ ]*$ ]]; then
-    words="$(go tool mage -l 2>/dev/null | awk '/^  / { print $1 }')"
+    words="$(go tool mage -l 2>/dev/null | awk '/^  / { sub(/\*$/, "", $1); print $1 }')"
   else
     words="$(find env -maxdepth 1 -name '[a-z]*.env' ! -name '*.*.env' 2>/dev/null | sed 's#.*/##; s#\.env$##')"
   fi
