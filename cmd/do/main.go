@@ -75,7 +75,8 @@ func answer(arguments []string, instance string) (argv []string, err error) {
 		if found.note != "" {
 			hint += "; " + found.note
 		}
-		return nil, fmt.Errorf("%s is of the application's own ./do, and stays there: it develops it\nhint: %s", found.word, hint)
+		return nil, fmt.Errorf("%s is of the application's own ./do, and stays there: it develops it\nhint: %s",
+			found.word, hint)
 	}
 	var list strings.Builder
 	for _, row := range rows() {

@@ -221,12 +221,14 @@ func (p parameters) variable(name string, raw json.RawMessage) (now string, valu
 		return "", nil, fmt.Errorf("yourlabs.%s: %s: %w", p.role, name, fmt.Errorf(format, args...))
 	}
 	if !found {
-		if p.known[name] || strings.HasPrefix(name, "ansible_") || p.role == "compose" && strings.HasPrefix(name, "compose_") {
+		override := p.role == "compose" && strings.HasPrefix(name, "compose_")
+		if p.known[name] || override || strings.HasPrefix(name, "ansible_") {
 			return name, nil, nil
 		}
 		known := slices.Collect(maps.Keys(p.known))
 		for key, old := range oldVariables() {
-			if scope, other, _ := strings.Cut(key, " "); old.ours != "-" && !p.known[other] && strings.HasPrefix(scope+"/", p.role+"/") {
+			scope, other, _ := strings.Cut(key, " ")
+			if old.ours != "-" && !p.known[other] && strings.HasPrefix(scope+"/", p.role+"/") {
 				known = append(known, other)
 			}
 		}
@@ -283,7 +285,8 @@ func (p parameters) checkArgs(args []string) error {
 		for _, name := range slices.Sorted(maps.Keys(values)) {
 			now, value, err := p.variable(name, values[name])
 			if err == nil && (now != name || value != nil) {
-				err = fmt.Errorf("yourlabs.%s: %s is not read by that name or in that form here\nhint: %s=VALUE without -e is translated", p.role, name, name)
+				err = fmt.Errorf("yourlabs.%s: %s is not read by that name or in that form here\n"+
+					"hint: %s=VALUE without -e is translated", p.role, name, name)
 			}
 			errs = append(errs, err)
 		}

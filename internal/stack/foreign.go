@@ -228,7 +228,9 @@ func adoptRule(rule string) (string, error) {
 // implied returns the folders that foreign files mount and no label declares: Docker
 // made them, root's, and PostgreSQL's image took them over. dir is where the compose
 // files are: a file there is no folder.
-func implied(project *types.Project, sources []*source, declared []Folder, dir string) (folders []Folder, notes []string) {
+func implied(
+	project *types.Project, sources []*source, declared []Folder, dir string,
+) (folders []Folder, notes []string) {
 	known := map[string]bool{}
 	for _, folder := range declared {
 		known[folder.Path] = true
@@ -236,13 +238,14 @@ func implied(project *types.Project, sources []*source, declared []Folder, dir s
 	for _, name := range project.ServiceNames() {
 		service := project.Services[name]
 		foreign := slices.ContainsFunc(sources, func(s *source) bool {
-			return s.foreign && slices.Contains(slices.Collect(maps.Keys(maps.Collect(s.services()))), name) &&
-				child(child(child(s.root, "services"), name), "volumes") != nil
+			service := maps.Collect(s.services())[name]
+			return s.foreign && service != nil && child(service, "volumes") != nil
 		})
 		for _, volume := range service.Volumes {
 			where := path.Clean(volume.Source)
 			info, err := os.Stat(filepath.Join(dir, where))
-			if !foreign || volume.Type != types.VolumeTypeBind || known[where] || err == nil && !info.IsDir() || !filepath.IsLocal(where) {
+			isFile := err == nil && !info.IsDir()
+			if !foreign || volume.Type != types.VolumeTypeBind || known[where] || isFile || !filepath.IsLocal(where) {
 				continue
 			}
 			folder := Folder{Path: where, Mode: "0755"}
@@ -267,4 +270,4 @@ func implied(project *types.Project, sources []*source, declared []Folder, dir s
 }
 
 // postgresImage is PostgreSQL's on Debian, in which postgres is 999.
-var postgresImage = regexp.MustCompile(`^(docker\.io/)?(library/)?postgres:[0-9.]+(-[a-z]*(bookworm|bullseye|buster|stretch|trixie))?$`)
+var postgresImage = regexp.MustCompile(`^([^/]+/)?(library/)?postgres:[0-9.]+(-(trixie|bookworm|bullseye|buster|stretch))?$`)
