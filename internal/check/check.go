@@ -28,7 +28,7 @@ var blank = regexp.MustCompile(`^$`)
 
 // Lint runs every linter on the sources, and returns all that they say.
 func Lint(ctx context.Context) error {
-	scripts, err := sources(ctx, "*.sh", ".ci/run", "demo/app/healthcheck", "demo/app/start")
+	scripts, err := sources(ctx, "*.sh", "*.bash", "do", ".ci/run", "demo/app/healthcheck", "demo/app/start")
 	if err != nil {
 		return err
 	}
