@@ -51,7 +51,7 @@ func Parse(config []byte) ([]Service, error) {
 			Ports         []any
 			ContainerName string `json:"container_name"`
 			Healthcheck   *struct {
-				Disable bool
+				Disable any
 				Test    any
 			}
 		}
@@ -72,8 +72,8 @@ func Parse(config []byte) ([]Service, error) {
 			service.Fixed = "its container has a fixed name"
 		}
 		if check := s.Healthcheck; check != nil {
-			service.Unchecked = check.Disable || isNone(check.Test)
-			service.Checked = !service.Unchecked && check.Test != nil
+			service.Unchecked = isTrue(check.Disable) || isNone(check.Test)
+			service.Checked = !service.Unchecked && isTest(check.Test)
 		}
 		all = append(all, service)
 	}
@@ -84,6 +84,18 @@ func Parse(config []byte) ([]Service, error) {
 func isNone(test any) bool {
 	words, ok := test.([]any)
 	return ok && len(words) > 0 && words[0] == "NONE" || test == "NONE"
+}
+
+// isTest reports whether there is a test; an empty list is as if there were no key.
+func isTest(test any) bool {
+	words, ok := test.([]any)
+	return ok && len(words) > 0 || !ok && test != nil
+}
+
+// isTrue reads a boolean, also one that is written as a text, as Compose does.
+func isTrue(value any) bool {
+	text := strings.ToLower(fmt.Sprint(value))
+	return slices.Contains([]string{"true", "yes", "on", "y", "t", "1"}, text)
 }
 
 // labels are a map, or a list of NAME=VALUE.

@@ -25,6 +25,12 @@ func TestWhatCountsOfAServiceIsReadFromAComposeFile(t *testing.T) {
 		"only its interval":                    {`{"healthcheck": {"interval": "1s"}, ` + traefik + `}}`, " fixed= port=8100 checked=false unchecked=false"},
 		"no health check: disable":             {`{"healthcheck": {"disable": true}, ` + traefik + `}}`, " fixed= port=8100 checked=false unchecked=true"},
 		"no health check: NONE":                {`{"healthcheck": {"test": ["NONE"]}, ` + traefik + `}}`, " fixed= port=8100 checked=false unchecked=true"},
+		"no health check: disable, as a text":  {`{"healthcheck": {"disable": "yes", "test": ["CMD", "x"]}, ` + traefik + `}}`, " fixed= port=8100 checked=false unchecked=true"},
+		"no health check: NONE, as a text":     {`{"healthcheck": {"test": "NONE"}, ` + traefik + `}}`, " fixed= port=8100 checked=false unchecked=true"},
+		"no health check: NONE, not disabled":  {`{"healthcheck": {"disable": false, "test": ["NONE", "x"]}, ` + traefik + `}}`, " fixed= port=8100 checked=false unchecked=true"},
+		"a health check that is not disabled":  {`{"healthcheck": {"disable": "false", "test": ["CMD", "x"]}, ` + traefik + `}}`, " fixed= port=8100 checked=true unchecked=false"},
+		"the image's: an empty test":           {`{"healthcheck": {"test": []}, ` + traefik + `}}`, " fixed= port=8100 checked=false unchecked=false"},
+		"the image's: nothing is said":         {`{"healthcheck": {}, ` + traefik + `}}`, " fixed= port=8100 checked=false unchecked=false"},
 		"no health check: disable, and a test": {`{"healthcheck": {"disable": true, "test": "x"}, ` + traefik + `}}`, " fixed= port=8100 checked=false unchecked=true"},
 	} {
 		t.Run(name, func(t *testing.T) {
