@@ -76,6 +76,11 @@ func structure(ctx context.Context, lines *bufio.Reader) error {
 	if err != nil {
 		return err
 	}
+	return lookAtSchema(scan, text)
+}
+
+// lookAtSchema looks at the text of a schema, entry by entry.
+func lookAtSchema(scan *anonymize.Scan, text []byte) error {
 	if len(bytes.TrimSpace(text)) == 0 {
 		return errors.New("there is no schema to look at")
 	}
