@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 
@@ -89,6 +90,10 @@ func lookAtSchema(scan *anonymize.Scan, text []byte) error {
 		// A name may be somebody's, too.
 		if err := scan.LookAt("a name in the schema", head); err != nil {
 			return err
+		}
+		if anonymize.HasPassword(part) {
+			return fmt.Errorf("an address with its password was about to leave in the schema's %s\n"+
+				"hint: put it into a user mapping (CREATE USER MAPPING), which is not copied", entry(string(head)))
 		}
 		if err := scan.LookAt("the schema's "+entry(string(head)), part); err != nil {
 			return err

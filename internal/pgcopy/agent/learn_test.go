@@ -86,3 +86,22 @@ func TestAnybodyInASchemaIsFoundAndTheEntryIsNamed(t *testing.T) {
 		t.Error("no schema is one without anybody")
 	}
 }
+
+// It gives access to another server, as a user mapping does, which stays behind.
+func TestAnAddressWithItsPasswordDoesNotLeaveInASchema(t *testing.T) {
+	for sql, has := range map[string]bool{
+		"CREATE VIEW v AS SELECT * FROM public.dblink('host=archive dbname=x user=y password=geheim'::text, 'select 1'::text);": true,
+		"CREATE FUNCTION f() AS $$select dblink_connect('password=geheim host=archive')$$;":                                     true,
+		"CREATE FUNCTION f() AS $$ c = 'host=archive\n  user=y\n  password=geheim' $$;":                                         true,
+		"ALTER TABLE t ALTER COLUMN a SET DEFAULT 'postgresql://django:geheim@archive/mrs'::text;":                              true,
+		"COMMENT ON TABLE t IS 'from https://mrs:geheim@backup.example/x';":                                                     true,
+		"CREATE FUNCTION f() AS $$update users set password='x' where user=u and password=p$$;":                                 false,
+		"COMMENT ON TABLE t IS 'see https://mrs.example/a:b@c';":                                                                false,
+		"CREATE VIEW v AS SELECT * FROM users WHERE (password = 'host'::text);":                                                 false,
+	} {
+		err := lookAtSchema(anonymize.NewSchemaScan(), []byte("x\n-- Name: a; Type: VIEW; Schema: public\n"+sql))
+		if has != (err != nil) || has && (!strings.Contains(err.Error(), "the schema's view a\nhint: ") || strings.Contains(err.Error(), "geheim")) {
+			t.Errorf("%s: %v", sql, err)
+		}
+	}
+}
