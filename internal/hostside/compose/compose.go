@@ -138,6 +138,15 @@ func Routes(labels map[string]string) string {
 	return fmt.Sprintf("%x", sum.Sum(nil))[:12]
 }
 
+// HTTPPort is where an application listens unless the load balancer is told otherwise.
+const HTTPPort = 8000
+
+// PortOf returns where an application listens whose container has these labels.
+func PortOf(labels map[string]string) int { return cmp.Or(port(labels), HTTPPort) }
+
+// IsPort reports whether a label tells that.
+func IsPort(label string) bool { return portLabel.MatchString(label) }
+
 var portLabel = regexp.MustCompile(`^traefik\.http\.services\.[^.]+\.loadbalancer\.server\.port$`)
 
 func port(labels map[string]string) int {

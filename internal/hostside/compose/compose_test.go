@@ -50,6 +50,18 @@ func TestWhatCountsOfAServiceIsReadFromAComposeFile(t *testing.T) {
 	}
 }
 
+func TestAnApplicationListensWhereItsLabelsSay(t *testing.T) {
+	for labels, want := range map[string]int{
+		"": 8000, "traefik.http.services.mrs.loadbalancer.server.port=8100": 8100, "traefik.http.services.mrs.loadbalancer.server.port=x": 8000,
+		"traefik.tcp.services.mrs.loadbalancer.server.port=5432": 8000,
+	} {
+		name, value, _ := strings.Cut(labels, "=")
+		if got := PortOf(map[string]string{name: value}); got != want {
+			t.Errorf("%s: %d", labels, got)
+		}
+	}
+}
+
 func TestRoutesAreTheSameForAFileAndItsContainer(t *testing.T) {
 	all, err := Parse([]byte(`{"services": {"s": {"labels": {"traefik.enable": "true", "traefik.a": "^x$$", "other": "1"}}}}`))
 	if err != nil {

@@ -254,9 +254,6 @@ type Site struct {
 	Say      func(string)
 }
 
-// port is where the application listens in its container.
-const port = 8000
-
 // SiteOf is that of an instance.
 func SiteOf(s backup.Settings, stack Running, say func(string)) Site {
 	return Site{
@@ -267,7 +264,7 @@ func SiteOf(s backup.Settings, stack Running, say func(string)) Site {
 				Path:        "/",
 				BasicAuth:   s.BasicAuth,
 				Maintenance: answer.Either,
-			}, Port: port,
+			},
 		},
 		Page: s.Page, Timeout: time.Duration(s.Timeout) * time.Second,
 		Role: s.Role, Database: s.Database, Stack: stack, Say: say,
