@@ -498,3 +498,16 @@ func TestTheShellIsOneWordForTheServersShell(t *testing.T) {
 		t.Errorf("%s, %v", out, err)
 	}
 }
+
+// Compose waits for a container without a health check until it runs.
+func TestOnlyWhatAHealthCheckHasSaidIsHealthy(t *testing.T) {
+	const told = "django Up 3 seconds\npostgres Up 3 seconds (healthy)\nmail Up 2 hours (health: starting)\n"
+	if got := withoutCheck(told, nil); !slices.Equal(got, []string{"django", "mail"}) {
+		t.Errorf("%q", got)
+	}
+	for service, want := range map[string]int{"postgres": 0, "django": 1} {
+		if got := withoutCheck(told, []string{service}); len(got) != want {
+			t.Errorf("of %s alone: %q", service, got)
+		}
+	}
+}
