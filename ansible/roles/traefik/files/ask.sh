@@ -25,11 +25,11 @@ esac
 
 # Versions of the engine and of Traefik speak different versions of the engine's API. Whether these two have one in
 # common only Traefik knows: where they have none it serves, and answers 404 to everything.
-docker run --detach --name "$name" --network none --volume /var/run/docker.sock:/var/run/docker.sock:ro "$image" \
+timeout 60 docker run --detach --name "$name" --network none --volume /var/run/docker.sock:/var/run/docker.sock:ro "$image" \
   --entryPoints.web.address=127.0.0.1:80 --providers.docker --providers.docker.exposedByDefault=false \
   --global.checkNewVersion=false --log.level=DEBUG --log.noColor >/dev/null
 for _ in {1..100}; do
-  said=$(docker logs "$name" 2>&1)
+  said=$(timeout 10 docker logs "$name" 2>&1)
   case $said in *"Provider connection established with docker"*) exit ;; esac
   why=$(grep -m 1 -E 'Failed to (create Docker API client|retrieve information of the docker)' <<<"$said" || true)
   [ -z "$why" ] || break
