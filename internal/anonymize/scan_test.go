@@ -30,6 +30,12 @@ func TestTheScanFindsARealValueHoweverItIsWritten(t *testing.T) {
 		{LastName, "Novak", `1	C:\\scans\\Novak.pdf` + "\n"},
 		{LastName, "Novak", `1	RAS\Novak` + "\n"}, // no COPY writes that, and it is found all the same
 		{LastName, "Da Silva", "1\tLuis da Silva\n"},
+		{LastName, "Da Silva", "1\tLuis da\u00a0Silva\u202f: non\n"}, // blanks that do not break
+		{LastName, "Kerviel", "1\t«Kerviel»\n"},
+		{LastName, "Kerviel", "1\tde l’ami Kerviel’s\n"},
+		{LastName, "Kerviel", "1\tami—Kerviel–\n"},
+		{LastName, "d’Ormesson", "1\tM. d'Ormesson\n"},
+		{LastName, "Éluard", "1\t“ÉLUARD”\n"},
 		{Email, "jean.kerviel@orange.example", "x\tmailto:Jean.Kerviel@Orange.example\ty\n"},
 		{NIR, "185057512345612", "185057512345612\n"},
 		{NIR, "185057512345612", `{"nir": "1 85 05 75 123 456 12"}` + "\n"},

@@ -260,7 +260,7 @@ func Snapshots(ctx context.Context, name string, asJSON bool) error {
 			return err
 		}
 	}
-	console.Done("%s: %d snapshots in %s, %d of them unproven; mage ops:restore %s SNAPSHOT restores one, ops:drill proves one", name, len(state.Snapshots), state.Repository, unproven, name)
+	console.Summary("%s: %d snapshots in %s, %d of them unproven; mage ops:restore %s SNAPSHOT restores one, ops:drill proves one", name, len(state.Snapshots), state.Repository, unproven, name)
 	return nil
 }
 

@@ -289,6 +289,31 @@ func TestAnUnknownInstanceIsAnErrorThatNamesTheKnownOnes(t *testing.T) {
 	}
 }
 
+// What reads like a word of ours is a name as any other; what could be more than
+// a name is none.
+func TestANameIsNoWordNorAnythingButAName(t *testing.T) {
+	files := map[string]string{}
+	good := []string{"some", "all", "latest", "none", "0", "list", "branch-x", "a-", strings.Repeat("a", 63)}
+	for _, name := range good {
+		files["env/"+name+".env"] = complete
+	}
+	bad := []string{"-x", "--", ".", "..", "a.b", "a/b", `a\b`, "Some", "é", "a_b", "a*", "a b", "a\n", "$(id)", "a\x00", "", strings.Repeat("a", 64)}
+	root := project(t, files)
+	for _, name := range good {
+		if x, err := Load(root, name, nil); x == nil || x.Name != name {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	for _, name := range bad {
+		if x, err := Load(root, name, nil); x != nil || err == nil || !strings.Contains(err.Error(), "is not an instance's name") {
+			t.Errorf("%q: %v, %v", name, x, err)
+		}
+	}
+	if names, err := Names(root); err != nil || len(names) != len(good) {
+		t.Errorf("the instances are %q, %v", names, err)
+	}
+}
+
 func TestWhichNameIsTheSiteIsTheEnvFilesChoice(t *testing.T) {
 	for name, c := range map[string]struct{ given, url, alias, resolver, more, problem string }{
 		"www is what is usual":       {"PROTO=https", "https://www.x.example.org", "x.example.org", "leresolver", "leresolver", ""},

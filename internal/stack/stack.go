@@ -151,6 +151,7 @@ func Render(ctx context.Context, o Options) (*Stack, error) {
 	carried.mappings()
 	for _, service := range project.Services {
 		maps.DeleteFunc(service.Environment, func(_ string, value *string) bool { return value == nil })
+		unchecked(service.HealthCheck)
 	}
 	folders, err := foldersOf(project, sources, overrides)
 	more, made := implied(project, sources, folders, carried.dir)
@@ -175,6 +176,17 @@ func Render(ctx context.Context, o Options) (*Stack, error) {
 		Published: published(project),
 		Notes:     unique(slices.Concat(o.whichAreMeant(), vars.notes, adopted, made)),
 	}, nil
+}
+
+// unchecked has a health check that is called NONE be none. As a text, Compose
+// takes it for the name of a program, and the service is never healthy.
+func unchecked(check *types.HealthCheckConfig) {
+	if check == nil || len(check.Test) != 2 || !strings.HasPrefix(check.Test[0], "CMD") {
+		return
+	}
+	if strings.EqualFold(strings.TrimSpace(check.Test[1]), "NONE") {
+		check.Test = types.HealthCheckTest{"NONE"}
+	}
 }
 
 // checkName returns an error unless Compose takes name for a project.

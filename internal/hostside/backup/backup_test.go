@@ -487,6 +487,80 @@ func TestWhatIsFetchedAndDamagedIsNotTheRepository(t *testing.T) {
 	}
 }
 
+// A disk may refuse to read what was just written there, and a copy may be damaged on its way.
+func TestWhatIsFetchedAndNotWholeIsFetchedOnceMore(t *testing.T) {
+	for name, test := range map[string]struct {
+		refusals int // how often a file can't be read
+		want     string
+	}{
+		"once":       {1, ""},
+		"time again": {2, "what was fetched from the mirror can't be read again: "},
+	} {
+		w := newWorld(t)
+		w.must(backUp)
+		_ = os.RemoveAll(w.home("restic"))
+		refusals := test.refusals
+		err := w.run(0, "", func(ctx context.Context, i *Instance) error {
+			i.Damaged = func(ctx context.Context, folder string, names []string, read *restic.Sum) ([]restic.Damage, error) {
+				found, err := restic.Damaged(ctx, folder, names, read)
+				if refusals--; refusals >= 0 {
+					found = append(found, restic.Damage{File: names[0], Err: syscall.EIO})
+				}
+				return found, err
+			}
+			return i.Fetch(ctx)
+		})
+		fetched := 0
+		for _, call := range w.calls {
+			if call == "lftp mirror back" {
+				fetched++
+			}
+		}
+		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.HasPrefix(err.Error(), test.want) ||
+			!strings.HasSuffix(err.Error(), ": it can't be read: input/output error")) || fetched != 2 {
+			t.Errorf("%s: %v; fetched %d times", name, err, fetched)
+		}
+		if _, err := os.Stat(w.home("restic/config")); (err == nil) != (test.want == "") {
+			t.Errorf("%s: the repository: %v", name, err)
+		}
+	}
+}
+
+// The config has no name by its sum, so it is in no list of files.
+func TestAConfigThatTheDiskRefusesToReadIsRepairedToo(t *testing.T) {
+	repair := func(ctx context.Context, i *Instance) error { return i.Repair(ctx) }
+	w := newWorld(t)
+	w.must(backUp)
+	config := w.home("restic/config")
+	refuse := func() { // a folder can't be read as a file
+		_ = os.Remove(config)
+		if err := os.Mkdir(config, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refuse()
+	if err := w.run(1, fails, backUp); err == nil || !strings.HasPrefix(err.Error(), "the config of the repository REPOSITORY can't be read: ") {
+		t.Errorf("a backup: %v", err)
+	}
+	w.there["config"] = "another"
+	if err := w.run(0, "", repair); err == nil || err.Error() != "the repository's config is not whole, and the mirror's is another one" {
+		t.Errorf("where the mirror's is another one: %v", err)
+	}
+	w.there["config"] = "config"
+	for _, damage := range []func(){func() { w.write("home/restic/config", "confix") }, func() { _ = os.Remove(config) }} {
+		_ = os.RemoveAll(config)
+		damage()
+		w.must(repair)
+		if text, err := os.ReadFile(config); string(text) != "config" {
+			t.Errorf("it is %q, %v", text, err)
+		}
+	}
+	if !slices.Contains(w.said, "1 files were repaired; the repository is whole") {
+		t.Errorf("said: %q", w.said)
+	}
+	w.must(backUp)
+}
+
 func TestSizesAreSaidAsNumfmtSaysThem(t *testing.T) {
 	for n, want := range map[int64]string{0: "0B", 999: "999B", 1023: "1023B", 1024: "1.0KiB", 1025: "1.1KiB",
 		10189: "10KiB", 10240: "10KiB", 10241: "11KiB", 1048575: "1.0MiB",

@@ -28,6 +28,7 @@ func stack(app, postgres string) string {
 type way struct {
 	name, from, to string
 	fixed          string // why the application can't run twice
+	unchecked      bool   // no service has a health check
 	gapless        bool   // visitors are served at every moment
 	ask            func(*hostapi.Deploy)
 }
@@ -39,6 +40,7 @@ var ways = []way{
 	{name: "both change", from: stack("app:1", "pg:1"), to: stack("app:2", "pg:2")},
 	{name: "the database changes", from: stack("app:1", "pg:1"), to: stack("app:1", "pg:2")},
 	{name: "it can't run twice", from: stack("app:1", "pg:1"), to: stack("app:2", "pg:1"), fixed: "it publishes a port"},
+	{name: "no service has a health check", from: stack("app:1", "pg:1"), to: stack("app:2", "pg:1"), unchecked: true},
 	{name: "a service goes", from: `{"django": "app:1", "postgres": "pg:1", "mail": "mail:1"}`, to: stack("app:2", "pg:1"), gapless: true},
 	{name: "the name of the image means another one", from: stack("app:1", "pg:1"), to: stack("app:1", "pg:1"), gapless: true},
 	{name: "a file is brought along", from: stack("app:1", "pg:1"), to: reading(2), gapless: true, ask: func(d *hostapi.Deploy) {
@@ -53,7 +55,7 @@ var ways = []way{
 // before has a world where the way begins, and what is asked for.
 func (w way) before(t *testing.T) (*world, hostapi.Deploy) {
 	t.Helper()
-	world := &world{folder: memory(t), closed: map[string]bool{}, counted: map[string]int{}, images: map[string]string{}, fixed: w.fixed}
+	world := &world{folder: memory(t), closed: map[string]bool{}, counted: map[string]int{}, images: map[string]string{}, fixed: w.fixed, unchecked: w.unchecked}
 	d := hostapi.Deploy{Project: "mrs", Folder: world.folder, File: w.from, Pull: true, Page: "/", Timeout: 60, Drain: 10, Jobs: true, Persistent: true}
 	if w.from != "" {
 		if _, _, err := Run(t.Context(), d, world, quiet); err != nil {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/betagouv/mrs-ops/internal/answer"
 	"github.com/betagouv/mrs-ops/internal/hostside/application"
+	"github.com/betagouv/mrs-ops/internal/hostside/compose"
 	"github.com/betagouv/mrs-ops/internal/hostside/database"
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
 	"github.com/betagouv/mrs-ops/internal/hostside/jobs"
@@ -26,8 +27,10 @@ import (
 // Site is the site of an instance, and where it listens in its containers.
 type Site struct {
 	answer.Site
-	Port int
+	Port int // 0: where their labels say
 }
+
+func (s Site) port(c docker.Container) int { return cmp.Or(s.Port, compose.PortOf(c.Labels)) }
 
 // Answers waits until visitors get an answer as it has to be, or with a container's
 // id, that gives one by itself. Without a time to wait, one answer counts.
@@ -47,7 +50,7 @@ func (s Site) Answers(ctx context.Context, container string, within time.Duratio
 			if err := lives(*met, c); err != nil {
 				return nil, answer.Final(err)
 			}
-			return c.Loopback(s.Port)(ctx, network, address)
+			return c.Loopback(s.port(c))(ctx, network, address)
 		}
 	}
 	if within == 0 {
@@ -82,7 +85,11 @@ func lives(met, now docker.Container) error {
 
 // Proves returns nil once the container has been seen using the database.
 func (s Site) Proves(ctx context.Context, container, lookup string, want database.Want) error {
-	app := database.App{Container: container, Port: s.Port, URL: s.URL, Path: cmp.Or(lookup, Lookup)}
+	c, err := docker.Inspect(ctx, container)
+	if err != nil {
+		return err
+	}
+	app := database.App{Container: container, Port: s.port(c), URL: s.URL, Path: cmp.Or(lookup, Lookup)}
 	return database.Prove(ctx, app, want)
 }
 
@@ -121,7 +128,7 @@ func (s Site) letIn(ctx context.Context, c docker.Container) error {
 	if err != nil {
 		return err
 	}
-	way := answer.Way{Dial: c.Loopback(s.Port), Behind: true}
+	way := answer.Way{Dial: c.Loopback(s.port(c)), Behind: true}
 	password := base64.StdEncoding.EncodeToString([]byte(Dev + ":" + Dev))
 	status, _, err := way.Get(ctx, page, http.Header{"Authorization": {"Basic " + password}})
 	if err == nil && status >= 400 {

@@ -8,7 +8,8 @@
 # By hand, as backup.sh has its settings: restic restore ID --target DIR; mv its dump postgres/dump; in the container
 #   createdb -T template0 NEW, pg_restore -d NEW /dump/data; then stop django, mv, alter database … rename to …, start
 set -euo pipefail
-cd "$(dirname "$(readlink -f "$0")")"
+self=$(readlink -f "$0")
+cd "${self%/*}"
 # shellcheck source=/dev/null
 . ./.backup.env
 exec "$MRS_HOST" restore "$@"
