@@ -35,16 +35,16 @@ type operation struct {
 
 // blows are what interrupts any operation on staging.
 var blows = append([]struck{
-	{"the power goes", func(t *testing.T, l rehearsal, _ began) { l.powerCut(t) }},
-	{"the power goes, and names are synced", func(t *testing.T, l rehearsal, _ began) { l.powerCutWhen(t, names, "true") }},
-	{"the host is restarted", func(t *testing.T, l rehearsal, _ began) { l.reboot(t) }},
-	{"what works on the host is killed", func(_ *testing.T, l rehearsal, _ began) {
+	{name: "the power goes", hit: func(t *testing.T, l rehearsal, _ began) { l.powerCut(t) }},
+	{name: "the power goes, and names are synced", hit: func(t *testing.T, l rehearsal, _ began) { l.powerCutWhen(t, names, "true") }},
+	{name: "the host is restarted", hit: func(t *testing.T, l rehearsal, _ began) { l.reboot(t) }},
+	{name: "what works on the host is killed", hit: func(_ *testing.T, l rehearsal, _ began) {
 		_, _ = l.shell("staging", `pkill -9 -f '(backup|restore|drill)\.sh|[m]rs-host-[0-9a-f]* deploy' || true`)
 	}},
-	{"restic, pg_dump and pg_restore are killed", func(_ *testing.T, l rehearsal, _ began) {
+	{name: "restic, pg_dump and pg_restore are killed", hit: func(_ *testing.T, l rehearsal, _ began) {
 		_, _ = l.shell("staging", "pkill -9 -x 'restic|pg_dump|pg_restore' || true")
 	}},
-	{"the container of the site is killed", func(_ *testing.T, l rehearsal, _ began) {
+	{name: "the container of the site is killed", hit: func(_ *testing.T, l rehearsal, _ began) {
 		_, _ = l.shell("staging", "docker ps -q --filter label=com.docker.compose.service=django | xargs -r docker kill")
 	}},
 }, strikes...)
@@ -113,6 +113,9 @@ func operations() []*operation {
 // images are the two releases of staging that deployments of the campaign take turns with.
 var images [2]string
 
+// phases are what a copy says when it begins each of its parts.
+var phases = []string{"copying", "building indexes", "trying the application", "swapping"}
+
 // trial is one of what is tried as a whole, since it takes minutes.
 type trial struct {
 	name string
@@ -128,6 +131,14 @@ func wholeTrials(l rehearsal) []trial {
 		{"three deployments under load", func(t *testing.T) { deployedUnderLoad(t, l, 0) }},
 		{"three deployments under load, with both processors busy", func(t *testing.T) { deployedUnderLoad(t, l, 2) }},
 		{"all are busy, and the database is away", func(t *testing.T) { outlasts(t, l) }},
+		{"copies to a full disk", func(t *testing.T) { l.copiesToAFullDisk(t, phases...) }},
+	}
+	for _, s := range strikes {
+		all = append(all, trial{"in each phase of a copy " + s.name, func(t *testing.T) {
+			for _, phase := range phases {
+				t.Run(phase, func(t *testing.T) { l.struckCopy(t, s, phase) })
+			}
+		}})
 	}
 	for _, version := range versions[:len(versions)-1] {
 		all = append(all, trial{"PostgreSQL " + version, func(t *testing.T) { keepsItsVersion(t, version) }})

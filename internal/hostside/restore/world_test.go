@@ -120,6 +120,9 @@ func (w *world) read(name string) string {
 	return string(text)
 }
 
+// glob are the files in home whose names match.
+func (w *world) glob(pattern string) ([]string, error) { return filepath.Glob(w.home(pattern)) }
+
 // copy is the world as the power would leave it now.
 func (w *world) copy() *world {
 	c := *w
