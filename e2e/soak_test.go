@@ -125,7 +125,7 @@ type trial struct {
 // wholeTrials are all of them.
 func wholeTrials(l rehearsal) []trial {
 	all := []trial{
-		{"a repository on sftp", func(t *testing.T) { sftpRepository(t, l) }},
+		{"a repository on sftp", func(t *testing.T) { sftpRepository(t, l, true) }},
 		{"a repository on S3", func(t *testing.T) { l.vault(t, newS3) }},
 		{"a repository on restic's own server", func(t *testing.T) { l.vault(t, newRest) }},
 		{"three deployments under load", func(t *testing.T) { deployedUnderLoad(t, l, 0) }},
