@@ -131,6 +131,9 @@ func wholeTrials(l rehearsal) []trial {
 		{"three deployments under load", func(t *testing.T) { deployedUnderLoad(t, l, 0) }},
 		{"three deployments under load, with both processors busy", func(t *testing.T) { deployedUnderLoad(t, l, 2) }},
 		{"all are busy, and the database is away", func(t *testing.T) { outlasts(t, l) }},
+		{"the power goes in each part of a deployment", func(t *testing.T) { darkDeployments(t, l) }},
+		{"the power goes in each part of a backup", func(t *testing.T) { darkBackups(t, l) }},
+		{"the power goes in each part of a restore", func(t *testing.T) { darkRestores(t, l) }},
 		{"copies to a full disk", func(t *testing.T) { l.copiesToAFullDisk(t, phases...) }},
 	}
 	for _, s := range strikes {
@@ -151,6 +154,70 @@ func wholeTrials(l rehearsal) []trial {
 		}
 	}
 	return all
+}
+
+// darkDeployments cuts the power in deployments: each part of one that takes over, and maintenance.
+func darkDeployments(t *testing.T, l rehearsal) {
+	d := &dark{rehearsal: l, first: images[0], second: images[1]} // of these versions (TestSoak)
+	l.mustMage(t, "deploy:staging", "-yes", "-image="+d.second)
+	for _, c := range []struct {
+		name, condition string
+		left            survives
+	}{
+		{"beside the old one", "true", names},
+		{"docker-compose.yml is replaced", "[ ! -e docker-compose.next.yml ]", nothing},
+		{"it is a release", `grep --quiet "` + d.first + `" "$(find releases -path '*[0-9]/images' | sort -V | tail -n 1)"`, names},
+	} {
+		t.Run(c.name, func(t *testing.T) { d.cut(t, "it is healthy", c.left, c.condition) })
+	}
+	t.Run("maintenance is off", func(t *testing.T) {
+		l.mustMage(t, "ops:maintenance", "staging", "on", "-yes")
+		l.mustMage(t, "ops:maintenance", "staging", "off", "-yes")
+		l.powerCutWhen(t, names, "true")
+		l.healthy(t)
+		d.maintained(t, "no")
+		d.intact(t)
+	})
+}
+
+// told is staging as it tells a Slack of its own.
+func told(t *testing.T, l rehearsal) (rehearsal, *slack) {
+	slack := newSlack(t, l.bridge(t))
+	l = l.given("SLACK_URL="+slack.URL, "SLACK_TOKEN=T0/B0/hush-slack")
+	l.mustMage(t, "deploy:staging", "-yes", "-image="+images[0])
+	return l, slack
+}
+
+func darkBackups(t *testing.T, l rehearsal) {
+	l, slack := told(t, l)
+	for phase, condition := range map[string]string{
+		"dumping the database": "true", "making a snapshot": "[ -e .backup.unchecked ]",
+	} {
+		t.Run(phase, func(t *testing.T) { l.cutBackup(t, slack, condition) })
+	}
+}
+
+func darkRestores(t *testing.T, l rehearsal) {
+	l, slack := told(t, l)
+	l.mustMage(t, "ops:backup", "staging")
+	l.mustMage(t, "ops:manage", "staging", "seed 10")
+	for _, until := range []string{"restoring the database", "swapping"} {
+		t.Run(until, func(t *testing.T) { l.cutRestore(t, slack, until, nothing, "sleep 0.5") })
+	}
+	t.Run("it has swapped: it is done, or undone", func(t *testing.T) {
+		l.mustMage(t, "ops:backup", "staging")
+		before := l.whatIsThere(t)
+		l.mustMage(t, "ops:manage", "staging", "seed 10")
+		mine := l.whatIsThere(t)
+		b := l.begin(t, "swapping", "ops:restore", "staging", "latest", "-yes")
+		const gone = `[ ! -e .restore.swap ] || seen=yes; [ "${seen:-}" = yes ] && [ ! -e .restore.swap ]`
+		l.powerCutWhen(t, names, gone)
+		_ = b.end(t)
+		l.healthy(t)
+		if now := l.whatIsThere(t); now != before && now != mine {
+			t.Errorf("there was\n%s\nthen\n%s\nand is\n%s", before, mine, now)
+		}
+	})
 }
 
 // deployedUnderLoad deploys production three times while visitors come, over more than 100,000 requests' rows, which
