@@ -468,11 +468,20 @@ left join pg_db_role_setting s on s.setrole = r.oid and s.setdatabase = (select 
 		}
 	})
 
-	step(t, "what waits to be mailed goes with the database that it is of; a backup waits for the restore", func(t *testing.T) { mailsOverARestore(t, l) })
-
-	step(t, "a repository over sftp, which has no mirror", func(t *testing.T) { sftpRepository(t, l, false) })
-
-	t.Run("a copy of another's database is adopted as a restore is made", func(t *testing.T) { adoptions(t, l, slack) })
+	// ecole and staging have nothing to do with each other.
+	t.Run("side by side", func(t *testing.T) {
+		t.Run("ecole", func(t *testing.T) {
+			t.Parallel()
+			step(t, "a repository over sftp, which has no mirror", func(t *testing.T) { sftpRepository(t, l, false) })
+		})
+		t.Run("staging", func(t *testing.T) {
+			t.Parallel()
+			step(t, "what waits to be mailed goes with the database that it is of; a backup waits for the restore", func(t *testing.T) {
+				mailsOverARestore(t, l)
+			})
+			t.Run("a copy of another's database is adopted as a restore is made", func(t *testing.T) { adoptions(t, l, slack) })
+		})
+	})
 
 	if status, _, _ := ask(t, l.staging, "www.staging.lab"); status != http.StatusUnauthorized && status != http.StatusOK {
 		t.Errorf("staging answers %d", status)

@@ -61,10 +61,10 @@ func (w way) before(t *testing.T) (*world, hostapi.Deploy) {
 		}
 	}
 	if strings.Contains(w.name, "means another one") {
-		world.images["app:1"] = "older id of app:1"
+		world.images["app:1"] = "older-id-of-app:1"
 		for i, c := range world.containers {
 			if c.Service() == application {
-				world.containers[i].Image = "older id of app:1"
+				world.containers[i].Image = "older-id-of-app:1"
 			}
 		}
 	}
@@ -295,6 +295,28 @@ func TestARestoreThatWasCutShortIsUndoneFirst(t *testing.T) {
 		}
 		if _, err, _ := w.run(d); err != nil || !slices.Contains(w.calls, "recover") {
 			t.Error(err, w.calls)
+		}
+	})
+}
+
+func TestARollbackBringsBackTheImageWhoseNameMeansAnotherByNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, d := way{from: stack("app:1", "pg:1"), to: stack("app:1", "pg:1")}.before(t)
+		runs := func() string {
+			for _, c := range w.containers {
+				if c.Service() == application {
+					return c.Image
+				}
+			}
+			return "nothing"
+		}
+		w.moved = map[string]string{"app:1": "newer-id-of-app:1"}
+		if _, err, _ := w.run(d); err != nil || runs() != "newer-id-of-app:1" {
+			t.Fatalf("%s runs: %v", runs(), err)
+		}
+		d.Release = "1"
+		if _, err, _ := w.run(d); err != nil || runs() != "id-of-app:1" {
+			t.Errorf("%s runs: %v", runs(), err)
 		}
 	})
 }

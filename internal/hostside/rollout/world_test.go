@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -38,6 +39,7 @@ type world struct {
 	closed     map[string]bool // containers whose door is
 	counted    map[string]int  // visits; containers that are counted have an entry
 	images     map[string]string
+	moved      map[string]string // what else than theirs names mean in the registry
 	made       int
 	backups    int
 	calls      []string
@@ -92,7 +94,7 @@ func (w *world) services(file string) map[string]string {
 	return all
 }
 
-func hash(service, image string) string { return service + " of " + image }
+func hash(service, image string) string { return service + "-of-" + image }
 
 func (w *world) Services(ctx context.Context, file string) (all []compose.Service, err error) {
 	services := w.services(file)
@@ -116,15 +118,35 @@ func (w *world) Hashes(_ context.Context, file string) (map[string]string, error
 	return hashes, nil
 }
 
-func (w *world) Overlay(ctx context.Context, file string, _ []byte) (out []byte, err error) {
-	return out, w.call(ctx, "overlay", func() error { out, err = os.ReadFile(file); return err })
+// Overlay knows the images of services alone.
+func (w *world) Overlay(ctx context.Context, file string, over []byte) (out []byte, err error) {
+	return out, w.call(ctx, "overlay", func() error {
+		if out, err = os.ReadFile(file); err != nil {
+			return err
+		}
+		var what struct {
+			Services map[string]struct{ Image string }
+		}
+		if json.Unmarshal(over, &what) != nil {
+			return nil
+		}
+		services := w.services(file)
+		for name, s := range what.Services {
+			services[name] = s.Image
+		}
+		out, err = json.Marshal(services)
+		return err
+	})
 }
 
 // Pull has the names of the registry's images mean those: an id is the name, and which pull brought it.
 func (w *world) Pull(ctx context.Context, file string) []string {
 	_ = w.call(ctx, "pull", func() error {
 		for _, image := range w.services(file) {
-			w.images[image] = "id of " + image
+			if was := w.images[image]; was != "" {
+				w.images[was] = was // without a name it is known by its id
+			}
+			w.images[image] = cmp.Or(w.moved[image], "id-of-"+image)
 		}
 		return nil
 	})
