@@ -144,7 +144,7 @@ func wholeTrials(l rehearsal) []trial {
 		}})
 	}
 	for _, version := range versions[:len(versions)-1] {
-		all = append(all, trial{"PostgreSQL " + version, func(t *testing.T) { keepsItsVersion(t, version) }})
+		all = append(all, trial{"PostgreSQL " + version, func(t *testing.T) { keepsItsVersion(t, version, true) }})
 	}
 	for _, recreated := range []bool{false, true} {
 		for _, begins := range []time.Duration{-20 * time.Second, 0, 20 * time.Second} {
