@@ -11,6 +11,7 @@ import (
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
+	"github.com/betagouv/mrs-ops/internal/hostside/strike"
 )
 
 // failing is a restic whose backup ends with an error.
@@ -46,20 +47,12 @@ func TestABackupThatFailsIsToldWithItsReasonAndNoSnapshotCounts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.must(backUp)
-			if c.call == "lftp cls" { // which is asked once
-				_ = os.Remove(w.home(".mirrored"))
-			}
 			good := len(w.trusted())
-			at := 0
+			var strikes strike.At
 			if c.call != "" {
-				trial := w.copy()
-				trial.must(backUp)
-				at = slices.Index(trial.calls, c.call) + 1
-				if at == 0 {
-					t.Fatalf("it calls %q", trial.calls)
-				}
+				strikes = strike.At{c.call + "#1": strike.Fails}
 			}
-			err := w.run(at, fails, func(ctx context.Context, i *Instance) error {
+			err := w.run(strikes, func(ctx context.Context, i *Instance) error {
 				if c.restic != nil {
 					i.With = func(string) Repository { return failing{repository{w}, c.restic} }
 				}
@@ -95,9 +88,7 @@ func TestAClockThatWasAheadCostsNoSnapshotAndKeepsNothingFromTheMirror(t *testin
 	}
 	ahead := w.put("snapshots", "of a clock that was ahead")
 	w.snapshots[ahead] = restic.Snapshot{ID: ahead, Host: "mrs-x", Time: later}
-	trial := w.copy()
-	trial.must(backUp)
-	_ = w.run(slices.Index(trial.calls, "restic backup")+1, killLate, backUp)
+	_ = w.run(strike.At{"restic backup#1": strike.KilledLate}, backUp)
 	w = w.wreck
 	if w == nil {
 		t.Fatal("it was not killed")
@@ -121,14 +112,14 @@ func TestARepositoryThatIsLostIsNoReasonToBeginAnother(t *testing.T) {
 	w.must(backUp)
 	_ = os.RemoveAll(w.home("restic"))
 	for _, do := range []func(context.Context, *Instance) error{backUp, prune} {
-		err := w.run(0, "", do)
+		err := w.run(nil, do)
 		f, ok := errors.AsType[*Failure](err)
 		if !ok || f.Reason != "the repository REPOSITORY can't be opened" ||
 			!strings.Contains(f.Hint, "is its disk mounted? ") || !strings.Contains(f.Hint, "restore.sh latest fetches it") {
 			t.Errorf("%+v", f)
 		}
-		if _, err := os.Stat(w.home("restic")); err == nil || slices.Contains(w.calls, "restic init") {
-			t.Errorf("there is another one; it called %q", w.calls)
+		if _, err := os.Stat(w.home("restic")); err == nil || w.called("restic init") {
+			t.Errorf("there is another one; it called %q", w.calls.Made())
 		}
 	}
 }

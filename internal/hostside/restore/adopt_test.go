@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
+	"github.com/betagouv/mrs-ops/internal/hostside/strike"
 )
 
 // beside are the databases beside the live one.
@@ -50,7 +51,7 @@ func TestACopyOnWhichTheApplicationDoesNotRunIsDropped(t *testing.T) {
 		"analyze#1":    "the database can't be analyzed",
 	} {
 		w := newWorld(t)
-		err := w.run(map[string]strike{call: fails}, adopts(aCopy))
+		err := w.run(strike.At{call: strike.Fails}, adopts(aCopy))
 		if err == nil || err.Error() != why+"; nothing was adopted, mrs-x is as it was before" {
 			t.Errorf("%s: %v", call, err)
 		}
@@ -85,7 +86,7 @@ func TestCopiesThatNobodyAdoptsAreAbandoned(t *testing.T) {
 
 	// One that was being adopted when that was killed is nobody's either.
 	w = newWorld(t)
-	_ = w.run(map[string]strike{"up trial#1": killed}, adopts(aCopy))
+	_ = w.run(strike.At{"up trial#1": strike.Killed}, adopts(aCopy))
 	w = w.wrecked()
 	w.must(abandons)
 	if len(w.beside()) > 0 || w.has() != before {
@@ -110,7 +111,7 @@ func TestCopiesThatNobodyAdoptsAreAbandoned(t *testing.T) {
 	}
 
 	w = newWorld(t)
-	err := w.run(map[string]strike{"drop database#1": fails}, abandons)
+	err := w.run(strike.At{"drop database#1": strike.Fails}, abandons)
 	if _, ok := errors.AsType[*backup.Failure](err); !ok {
 		t.Errorf("one that can't be dropped: %v", err)
 	}

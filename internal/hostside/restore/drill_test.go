@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
 	"github.com/betagouv/mrs-ops/internal/hostside/lock"
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
+	"github.com/betagouv/mrs-ops/internal/hostside/strike"
 )
 
 func drills(ctx context.Context, i *Instance) error { return i.Drill(ctx, "latest", "timer") }
@@ -40,16 +40,16 @@ func TestADrillProvesASnapshotAndLeavesNothing(t *testing.T) {
 func TestWhateverStrikesADrillNothingOfWhatRunsIsTouched(t *testing.T) {
 	w := newWorld(t)
 	w.must(drills)
-	for _, call := range slices.Clone(w.calls) {
-		for _, s := range strikes {
+	for _, call := range w.calls.Made() {
+		for _, s := range strike.All {
 			what := fmt.Sprintf("%s %s", call, s)
 			t.Run(what, func(t *testing.T) {
 				w := newWorld(t)
-				err := w.run(map[string]strike{call: s}, drills)
+				err := w.run(strike.At{call: s}, drills)
 				dead := w.wreck != nil
 				if dead {
 					w = w.wrecked()
-				} else if f, ok := errors.AsType[*backup.Failure](err); ok && (s == ended || s == hangs) &&
+				} else if f, ok := errors.AsType[*backup.Failure](err); ok && (s == strike.Ended || s == strike.Hangs) &&
 					(f.Reason != "interrupted" || f.Status != 130) {
 					t.Errorf("it ends with %+v", f)
 				}

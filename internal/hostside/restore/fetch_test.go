@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
+	"github.com/betagouv/mrs-ops/internal/hostside/strike"
 )
 
 // mirror holds the repository, where it has a config.
@@ -55,10 +56,10 @@ func TestARepositoryThatIsGoneIsFetchedByTheRestore(t *testing.T) {
 
 	// Whatever strikes meanwhile, nothing but all of it is the repository.
 	for _, call := range []string{"lftp cls#1", "lftp du#1", "lftp mirror back#1"} {
-		for _, s := range strikes {
+		for _, s := range strike.All {
 			t.Run(fmt.Sprintf("%s %s", call, s), func(t *testing.T) {
 				w := gone()
-				err := w.run(map[string]strike{call: s}, fetches(w, "config"))
+				err := w.run(strike.At{call: s}, fetches(w, "config"))
 				if w.wreck != nil {
 					w = w.wrecked()
 				} else if _, ok := errors.AsType[*backup.Failure](err); err != nil && !ok {

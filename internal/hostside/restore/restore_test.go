@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
+	"github.com/betagouv/mrs-ops/internal/hostside/strike"
 )
 
 // way is something that can be restored, and what there is then.
@@ -180,12 +181,12 @@ func TestWhateverStrikesARestoreAtWhateverMomentNothingIsLost(t *testing.T) {
 	for _, c := range ways {
 		w := newWorld(t)
 		w.must(c.do)
-		for _, call := range slices.Clone(w.calls) {
-			for _, s := range strikes {
+		for _, call := range w.calls.Made() {
+			for _, s := range strike.All {
 				t.Run(fmt.Sprintf("%s, %s %s", c.name, call, s), func(t *testing.T) {
 					count++
-					w := c.struck(t, map[string]strike{call: s})
-					if s != fails {
+					w := c.struck(t, strike.At{call: s})
+					if s != strike.Fails {
 						return
 					}
 					undoing := slices.Index(w, call)
@@ -193,9 +194,9 @@ func TestWhateverStrikesARestoreAtWhateverMomentNothingIsLost(t *testing.T) {
 						return
 					}
 					for _, next := range w[undoing+1:] {
-						for _, again := range []strike{fails, ended, killed, killLate} {
+						for _, again := range []strike.Strike{strike.Fails, strike.Ended, strike.Killed, strike.KilledLate} {
 							count++
-							c.struck(t, map[string]strike{call: s, next: again})
+							c.struck(t, strike.At{call: s, next: again})
 						}
 					}
 				})
@@ -206,11 +207,11 @@ func TestWhateverStrikesARestoreAtWhateverMomentNothingIsLost(t *testing.T) {
 }
 
 // struck carries it out with strikes, and has the next one get it straight. It returns what was called.
-func (c way) struck(t *testing.T, strikes map[string]strike) (calls []string) {
+func (c way) struck(t *testing.T, strikes strike.At) (calls []string) {
 	t.Helper()
 	w := newWorld(t)
 	err := w.run(strikes, c.do)
-	calls = w.calls
+	calls = w.calls.Made()
 	what := fmt.Sprint(strikes)
 	if w.wreck != nil {
 		w = w.wrecked()
@@ -259,7 +260,7 @@ func (w *world) is(name string) bool {
 }
 
 // ended fails the test unless one that was struck, and not killed, has ended as it has to.
-func (c way) ended(w *world, strikes map[string]strike, what string, err error) {
+func (c way) ended(w *world, strikes strike.At, what string, err error) {
 	w.t.Helper()
 	if len(w.ledger()) != 1 {
 		w.t.Errorf("%s: the record is %q", what, w.ledger())
@@ -275,7 +276,7 @@ func (c way) ended(w *world, strikes map[string]strike, what string, err error) 
 		w.t.Fatalf("%s: %v", what, err)
 	}
 	for _, s := range strikes {
-		told := s == ended || s == hangs
+		told := s == strike.Ended || s == strike.Hangs
 		if told && len(strikes) == 1 && (!strings.HasPrefix(f.Reason, "interrupted") || f.Status != 130) {
 			w.t.Errorf("%s: it ends with %+v", what, f)
 		}
@@ -309,7 +310,7 @@ func (c way) ended(w *world, strikes map[string]strike, what string, err error) 
 }
 
 // struckAt reports whether one of the strikes is at a call of that name.
-func struckAt(strikes map[string]strike, name string) bool {
+func struckAt(strikes strike.At, name string) bool {
 	return slices.ContainsFunc(slices.Collect(maps.Keys(strikes)), func(call string) bool {
 		return strings.HasPrefix(call, name+"#")
 	})
@@ -346,7 +347,7 @@ func TestARestoreThatAnOldScriptBeganIsUndone(t *testing.T) {
 
 func TestWhatPeopleMayHaveUsedIsKeptWhenItIsUndone(t *testing.T) {
 	w := newWorld(t)
-	_ = w.run(map[string]strike{"up#1": killLate}, ways[0].do)
+	_ = w.run(strike.At{"up#1": strike.KilledLate}, ways[0].do)
 	w = w.wrecked()
 	w.must(reclaim)
 	undone, _ := filepath.Glob(w.home("undone.*/*.undone"))
@@ -360,13 +361,13 @@ func TestWhatPeopleMayHaveUsedIsKeptWhenItIsUndone(t *testing.T) {
 
 func TestWhatCanNotBeUndoneIsTriedAgainAndToldOnce(t *testing.T) {
 	w := newWorld(t)
-	_ = w.run(map[string]strike{"stop#1": killLate}, ways[0].do)
+	_ = w.run(strike.At{"stop#1": strike.KilledLate}, ways[0].do)
 	w = w.wrecked()
 	discards := func(ctx context.Context, i *Instance) error { return i.Discard(ctx, "20261129T100001Z") }
 	if err := w.run(nil, discards); err == nil || err.Error() != "a restore was cut short, and is to be undone first" {
 		t.Errorf("what is all that there is can be discarded: %v", err)
 	}
-	stuck := map[string]strike{"up postgres#1": fails}
+	stuck := strike.At{"up postgres#1": strike.Fails}
 	if err := w.run(stuck, func(ctx context.Context, i *Instance) error { return i.Recover(ctx, "") }); err == nil ||
 		!strings.Contains(
 			err.Error(),

@@ -16,19 +16,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/answer"
 	"github.com/betagouv/mrs-ops/internal/hostside/compose"
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
-)
-
-// strike is what happens to a call of the world.
-type strike string
-
-const (
-	fails     strike = "fails"              // and does nothing
-	failsLate strike = "fails, having done" // what it was to do
-	ended     strike = "is told to end"     // SIGTERM
-	endedLate strike = "is told to end after it"
-	killed    strike = "is killed"
-	killLate  strike = "is killed after it"
-	hangs     strike = "hangs" // until it is told to end
+	"github.com/betagouv/mrs-ops/internal/hostside/strike"
 )
 
 // world is a server that can fail, hang or die at any call. Its compose files are
@@ -42,9 +30,7 @@ type world struct {
 	moved      map[string]string // what else than theirs names mean in the registry
 	made       int
 	backups    int
-	calls      []string
-	strikes    map[int]strike // by the number of the call
-	cancel     context.CancelFunc
+	calls      *strike.Calls
 	fixed      string // why the application can't run twice
 	// after is asked after every call.
 	after func(call string)
@@ -55,35 +41,13 @@ type death struct{}
 
 // call does what a call does, or what strikes it.
 func (w *world) call(ctx context.Context, name string, do func() error) error {
-	n := len(w.calls)
-	w.calls = append(w.calls, name)
-	s := w.strikes[n]
-	switch s {
-	case fails:
-		return fmt.Errorf("%s is struck", name)
-	case ended:
-		w.cancel()
-	case killed:
-		panic(death{})
-	case hangs:
-		<-ctx.Done()
-	}
-	if err := context.Cause(ctx); err != nil {
+	return w.calls.Do(ctx, name, func() error {
+		err := do()
+		if w.after != nil {
+			w.after(name)
+		}
 		return err
-	}
-	err := do()
-	if w.after != nil {
-		w.after(name)
-	}
-	switch s {
-	case failsLate:
-		return errors.Join(err, fmt.Errorf("%s is struck", name))
-	case endedLate:
-		w.cancel()
-	case killLate:
-		panic(death{})
-	}
-	return err
+	})
 }
 
 func (w *world) services(file string) map[string]string {
