@@ -3,6 +3,7 @@ package backup
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -121,5 +122,30 @@ func TestARepositoryThatIsLostIsNoReasonToBeginAnother(t *testing.T) {
 		if _, err := os.Stat(w.home("restic")); err == nil || w.called("restic init") {
 			t.Errorf("there is another one; it called %q", w.calls.Made())
 		}
+	}
+}
+
+// rotten is a restic that says that all is well, and what it has written is something else.
+type rotten struct{ repository }
+
+func (r rotten) Backup(ctx context.Context, b restic.Backup, progress func(restic.Status)) (restic.Made, error) {
+	made, err := r.repository.Backup(ctx, b, progress)
+	r.write("home/restic/snapshots/"+sum(fmt.Sprint("snapshot ", r.n)), "something else")
+	return made, err
+}
+
+func TestASnapshotThatIsNotWholeNeitherCountsNorIsMirrored(t *testing.T) {
+	w := newWorld(t)
+	w.must(backUp)
+	good := w.trusted()
+	err := w.run(nil, func(ctx context.Context, i *Instance) error {
+		i.With = func(string) Repository { return rotten{repository{w}} }
+		return i.Backup(ctx, "timer")
+	})
+	if err == nil || !strings.Contains(err.Error(), "1 of its files are not what was written") {
+		t.Errorf("%v", err)
+	}
+	if now := w.trusted(); !slices.Equal(now, good) || w.called("lftp put") {
+		t.Errorf("%v are trusted, and were %v; it called %q", now, good, w.calls.Made())
 	}
 }

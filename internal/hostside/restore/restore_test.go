@@ -316,6 +316,32 @@ func struckAt(strikes strike.At, name string) bool {
 	})
 }
 
+// Also where all of it seems to be there: what has ended with an error may be a part.
+func TestARestoreThatFailsSaysWhyAndIsUndone(t *testing.T) {
+	for call, why := range map[string]string{
+		"restic restore of folders#1":  "the folders can't be read from the repository",
+		"restic restore of the dump#1": "the dump can't be read from the repository",
+		"pg_restore#1":                 "the database can't be restored",
+		"up trial#1":                   "the application can't be started on it",
+		"well trial#1":                 "the application does not run well on it: struck",
+		"analyze#1":                    "the database can't be analyzed",
+		"alter database rename#1":      "the databases can't be renamed: struck",
+		"up#1":                         "the stack does not start on it",
+		"well django#1":                "the application does not run well on it: struck",
+	} {
+		for _, s := range []strike.Strike{strike.Fails, strike.FailsLate} {
+			w := newWorld(t)
+			err := w.run(strike.At{call: s}, ways[0].do)
+			if err == nil || err.Error() != why+"; nothing was restored, mrs-x is as it was before" {
+				t.Errorf("%s %s: %v", call, s, err)
+			}
+			if line := last(w.ledger()); !strings.Contains(line, `"reason": "`+why) {
+				t.Errorf("%s %s: the record, which Slack is told of, is %s", call, s, line)
+			}
+		}
+	}
+}
+
 func TestARestoreThatAnOldScriptBeganIsUndone(t *testing.T) {
 	w := newWorld(t)
 	const stamp = "20261128T230000Z"
