@@ -68,7 +68,7 @@ func TestWhatIsDeployedAnswersWhateverGoesWrong(t *testing.T) {
 		t.FailNow()
 	}
 
-	// The machines have nothing to do with each other.
+	// They have nothing to do with each other.
 	t.Run("side by side", func(t *testing.T) {
 		t.Run("production", func(t *testing.T) {
 			t.Parallel()
@@ -77,6 +77,10 @@ func TestWhatIsDeployedAnswersWhateverGoesWrong(t *testing.T) {
 		t.Run("staging", func(t *testing.T) {
 			t.Parallel()
 			deploymentsOfStaging(t, l, first, second)
+		})
+		t.Run("branches", func(t *testing.T) {
+			t.Parallel()
+			deploymentsOfBranches(t, l, second)
 		})
 		t.Run("ecole: none of the application's jobs runs twice", func(t *testing.T) {
 			t.Parallel()
@@ -238,32 +242,8 @@ func deploymentsOfProduction(t *testing.T, l rehearsal, first, second string) {
 	})
 }
 
-// deploymentsOfStaging are those of staging, which serves first, of its
-// neighbour ecole, and of branches.
+// deploymentsOfStaging are those of staging, which serves first.
 func deploymentsOfStaging(t *testing.T, l rehearsal, first, second string) {
-	step(t, "a branch lets dev in, and comes back when the engine does", func(t *testing.T) {
-		enters := func() int {
-			request, err := http.NewRequest(http.MethodGet, "http://"+l.staging+"/", nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			request.Host = "plain.test.lab"
-			request.SetBasicAuth("dev", "dev")
-			answer, err := http.DefaultClient.Do(request)
-			if err != nil {
-				return 0
-			}
-			answer.Body.Close()
-			return answer.StatusCode
-		}
-		if got := enters(); got != http.StatusOK {
-			t.Errorf("it answers %d", got)
-		}
-		if got := l.sh(t, "staging", "docker inspect --format '{{.HostConfig.RestartPolicy.Name}}' test-plain-django-1 test-plain-postgres-1 test-plain-mail-1"); got != "unless-stopped\nunless-stopped\nunless-stopped" {
-			t.Errorf("after a reboot: %s", got)
-		}
-	})
-
 	step(t, "nothing to change: nothing is changed, and it is said", func(t *testing.T) {
 		out := l.mustMage(t, "deploy:staging", "-image="+first)
 		if !strings.Contains(lastLine(out), "http://www.staging.lab answers (nothing to change, changed=0 in ") {
@@ -408,22 +388,7 @@ func deploymentsOfStaging(t *testing.T, l rehearsal, first, second string) {
 		l.whole(t, "staging", "mrs-staging", "/home/mrs-staging")
 	})
 
-	step(t, "what can't run twice is recreated, and that is said", func(t *testing.T) {
-		r := l.run(t, append([]string{"env", `compose_django_ports=["8999:8000"]`}, l.targets("deploy:branch", "plain", "-image="+second)...)...)
-		if r.status != 0 || !strings.Contains(r.output, "it publishes a port: the site does not answer meanwhile") {
-			t.Errorf("exit status %d\n%s", r.status, r.output)
-		}
-	})
-
-	step(t, "day-to-day: status, test mail, logs, commands", func(t *testing.T) {
-		start := time.Now()
-		r := l.mage(t, "ops:status")
-		t.Logf("ops:status took %s\n%s", time.Since(start), r.output)
-		for _, want := range []string{"production", "staging", "ecole", "test-plain", "test-" + slug} {
-			if !strings.Contains(r.stdout, want) {
-				t.Errorf("%s has no row:\n%s", want, r.output)
-			}
-		}
+	step(t, "day-to-day: test mail, logs, commands", func(t *testing.T) {
 		l.mustMage(t, "ops:sendTestEmail", "staging", "day-to-day@example.org")
 		if got := l.mailed(t, "mrs-staging-mail-1"); got["day-to-day@example.org"] != 1 {
 			t.Errorf("the mail server has %v", got)
@@ -445,6 +410,39 @@ func deploymentsOfStaging(t *testing.T, l rehearsal, first, second string) {
 			t.Errorf("the audit log says %+v", e)
 		}
 	})
+}
+
+// deploymentsOfBranches are those of the branches, of which plain serves second.
+func deploymentsOfBranches(t *testing.T, l rehearsal, second string) {
+	step(t, "a branch lets dev in, and comes back when the engine does", func(t *testing.T) {
+		enters := func() int {
+			request, err := http.NewRequest(http.MethodGet, "http://"+l.staging+"/", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Host = "plain.test.lab"
+			request.SetBasicAuth("dev", "dev")
+			answer, err := http.DefaultClient.Do(request)
+			if err != nil {
+				return 0
+			}
+			answer.Body.Close()
+			return answer.StatusCode
+		}
+		if got := enters(); got != http.StatusOK {
+			t.Errorf("it answers %d", got)
+		}
+		if got := l.sh(t, "staging", "docker inspect --format '{{.HostConfig.RestartPolicy.Name}}' test-plain-django-1 test-plain-postgres-1 test-plain-mail-1"); got != "unless-stopped\nunless-stopped\nunless-stopped" {
+			t.Errorf("after a reboot: %s", got)
+		}
+	})
+
+	step(t, "what can't run twice is recreated, and that is said", func(t *testing.T) {
+		r := l.run(t, append([]string{"env", `compose_django_ports=["8999:8000"]`}, l.targets("deploy:branch", "plain", "-image="+second)...)...)
+		if r.status != 0 || !strings.Contains(r.output, "it publishes a port: the site does not answer meanwhile") {
+			t.Errorf("exit status %d\n%s", r.status, r.output)
+		}
+	})
 
 	step(t, "the branches of a server: listed, extended, and gone when their time has passed", func(t *testing.T) {
 		if out := l.mustMage(t, "deploy:branches"); !strings.Contains(out, "test-plain") || !strings.Contains(out, "7d") || lastLine(out) != "2 branches on vagrant@staging" {
@@ -454,14 +452,21 @@ func deploymentsOfStaging(t *testing.T, l rehearsal, first, second string) {
 		if out := l.mustMage(t, "deploy:branches"); !strings.Contains(out, "10d") {
 			t.Errorf("the branches are\n%s", out)
 		}
-		// Somebody else is at work on ecole.
-		neighbours := l.sh(t, "staging", "docker ps --format '{{.Names}}' | grep -v -e mrs-ecole -e "+slug)
+		r := l.mage(t, "ops:status")
+		for _, want := range []string{"production", "staging", "ecole", "test-plain", "test-" + slug} {
+			if !strings.Contains(r.stdout, want) {
+				t.Errorf("%s has no row:\n%s", want, r.output)
+			}
+		}
+		// Somebody else is at work on staging and ecole.
+		const others = "docker ps --format '{{.Names}}' | grep -v -e mrs-ecole -e mrs-staging"
+		neighbours := l.sh(t, "staging", others+" -e "+slug)
 		l.sh(t, "staging", "echo 1600000000 >/root/.yourlabs.compose/test-"+slug+"/removeat")
 		l.sh(t, "staging", "systemctl is-active mrs-ops-branches.timer; systemctl start mrs-ops-branches.service")
 		if left := l.sh(t, "staging", "docker ps --all --quiet --filter label=com.docker.compose.project=test-"+slug+"; docker volume ls --quiet --filter label=com.docker.compose.project=test-"+slug+"; ls -d /root/.yourlabs.compose/test-"+slug+" 2>/dev/null || true"); left != "" {
 			t.Errorf("of the branch is left\n%s", left)
 		}
-		if now := l.sh(t, "staging", "docker ps --format '{{.Names}}' | grep -v -e mrs-ecole"); now != neighbours {
+		if now := l.sh(t, "staging", others); now != neighbours {
 			t.Errorf("its neighbours were\n%s\nand are\n%s", neighbours, now)
 		}
 		if said := l.sh(t, "staging", "journalctl --unit mrs-ops-branches.service --output cat"); !strings.Contains(said, "test-"+slug+" is removed: its time has passed") {
@@ -474,9 +479,7 @@ func deploymentsOfStaging(t *testing.T, l rehearsal, first, second string) {
 		if out := l.mustMage(t, "deploy:branches"); lastLine(out) != "0 branches on vagrant@staging" {
 			t.Errorf("the branches are\n%s", out)
 		}
-		if got := version(l.staging, "www.staging.lab"); got != "2222222" {
-			t.Errorf("staging serves %s", got)
-		}
+		l.healthy(t)
 	})
 }
 
