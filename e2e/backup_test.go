@@ -40,7 +40,7 @@ RUN mkdir -p /var/run/vsftpd/empty && printf '%s\n' listen=YES background=NO loc
       local_umask=077 chroot_local_user=YES allow_writeable_chroot=YES seccomp_sandbox=NO ssl_enable=YES \
       force_local_logins_ssl=YES force_local_data_ssl=YES require_ssl_reuse=NO ssl_ciphers=HIGH \
       rsa_cert_file=/tls/both.pem pasv_min_port=40000 pasv_max_port=40100 >/etc/vsftpd.conf
-CMD ["bash", "-c", "trap 'pkill vsftpd; exit' TERM; while sleep 0.1; do [ ! -e /tls/both.pem ] || [ -e /tls/down ] || { vsftpd /etc/vsftpd.conf & wait $!; }; done"]
+CMD ["bash", "-c", "trap 'pkill vsftpd; exit' TERM; while sleep 0.1; do [ ! -e /tls/both.pem ] || { vsftpd /etc/vsftpd.conf & wait $!; }; done"]
 `)
 	server = ftpServer{container: fmt.Sprintf("mrs-e2e-ftp-%d", os.Getpid()), folder: t.TempDir()}
 	must(t, "docker", "run", "--detach", "--name", server.container, "--volume="+server.folder+":/tls:ro", image)
@@ -86,11 +86,10 @@ func (s ftpServer) use(t *testing.T, both []byte) {
 	s.start(t)
 }
 
-// start has the server listen, as it is told to now. Its container, and so its address, stays the same.
+// start has the server begin anew, as it is told to now. Its container, and so its address, stays the same.
 func (s ftpServer) start(t *testing.T) {
 	t.Helper()
-	_ = os.Remove(filepath.Join(s.folder, "down"))
-	s.end(t)
+	must(t, "docker", "exec", s.container, "bash", "-c", "pkill -KILL vsftpd || true")
 	eventually(t, "the FTP server listens", func() bool {
 		conn, err := net.Dial("tcp", net.JoinHostPort(s.address, "21"))
 		if err == nil {
@@ -98,20 +97,6 @@ func (s ftpServer) start(t *testing.T) {
 		}
 		return err == nil
 	})
-}
-
-// stop has the server listen no more.
-func (s ftpServer) stop(t *testing.T) {
-	t.Helper()
-	if err := os.WriteFile(filepath.Join(s.folder, "down"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s.end(t)
-}
-
-func (s ftpServer) end(t *testing.T) {
-	t.Helper()
-	must(t, "docker", "exec", s.container, "bash", "-c", "pkill -KILL vsftpd || true")
 }
 
 // heard fails the test unless Slack is told so much, soon.

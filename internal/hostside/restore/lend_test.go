@@ -69,7 +69,8 @@ func TestWhateverStrikesWhoLendsNothingStays(t *testing.T) {
 				if w.wreck != nil {
 					w = w.wrecked()
 					w.must(func(ctx context.Context, i *Instance) error { return i.Return(ctx) })
-				} else if f, ok := errors.AsType[*backup.Failure](err); ok && (s == strike.Ended || s == strike.Hangs) && f.Status != 130 {
+				} else if f, ok := errors.AsType[*backup.Failure](err); ok && (s == strike.Ended || s == strike.Hangs) &&
+					f.Status != 130 {
 					t.Errorf("it ends with %+v", f)
 				}
 				dump, _ := os.ReadDir(w.home("postgres/dump"))
@@ -137,7 +138,8 @@ func TestWhateverStrikesAnExportNothingStays(t *testing.T) {
 			if w.wreck != nil {
 				w = w.wrecked()
 				w.must(func(ctx context.Context, i *Instance) error { return i.EndExport(ctx) })
-			} else if f, ok := errors.AsType[*backup.Failure](err); ok && (s == strike.Ended || s == strike.Hangs) && f.Status != 130 {
+			} else if f, ok := errors.AsType[*backup.Failure](err); ok && (s == strike.Ended || s == strike.Hangs) &&
+				f.Status != 130 {
 				t.Errorf("%s %s: it ends with %+v", call, s, f)
 			}
 			if w.is(".export") {

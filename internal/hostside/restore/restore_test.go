@@ -394,13 +394,12 @@ func TestWhatCanNotBeUndoneIsTriedAgainAndToldOnce(t *testing.T) {
 		t.Errorf("what is all that there is can be discarded: %v", err)
 	}
 	stuck := strike.At{"up postgres#1": strike.Fails}
-	if err := w.run(stuck, func(ctx context.Context, i *Instance) error { return i.Recover(ctx, "") }); err == nil ||
-		!strings.Contains(
-			err.Error(),
-			"NOT all could be put back, and nothing more is touched",
-		) || !strings.Contains(err.(*backup.Failure).Hint, "it is tried again every 30 s, or at once by "+w.home("restore.sh")+" recover") ||
+	err := w.run(stuck, func(ctx context.Context, i *Instance) error { return i.Recover(ctx, "") })
+	f, ok := errors.AsType[*backup.Failure](err)
+	if !ok || !strings.Contains(f.Reason, "NOT all could be put back, and nothing more is touched") ||
+		!strings.Contains(f.Hint, "it is tried again every 30 s, or at once by "+w.home("restore.sh")+" recover") ||
 		w.retried != 1 || len(w.told) != 1 {
-		t.Errorf("%v; it is tried again %d times, and told %q", err, w.retried, w.told)
+		t.Errorf("%+v; it is tried again %d times, and told %q", f, w.retried, w.told)
 	}
 	if err := w.run(stuck, func(ctx context.Context, i *Instance) error { return i.Recover(ctx, Again) }); err == nil ||
 		w.retried != 1 || len(w.told) != 0 {

@@ -443,7 +443,8 @@ func (s stack) Drop(ctx context.Context, database string) error {
 }
 func (s stack) Try(ctx context.Context, folder, database string) (string, error) {
 	return "trial", s.call(ctx, "up trial", func() error {
-		if content := s.databases[database]; content != "new" && content != "copied" && !strings.HasPrefix(content, "all of it") {
+		if content := s.databases[database]; content != "new" && content != "copied" &&
+			!strings.HasPrefix(content, "all of it") {
 			s.t.Errorf("it is tried on %q", content)
 		}
 		_, err := os.Stat(folder)
