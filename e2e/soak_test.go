@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -158,7 +159,9 @@ func wholeTrials(l rehearsal) []trial {
 
 // darkDeployments cuts the power in deployments: each part of one that takes over, and maintenance.
 func darkDeployments(t *testing.T, l rehearsal) {
-	d := &dark{rehearsal: l, first: images[0], second: images[1]} // of these versions (TestSoak)
+	both := images // which may have changed places
+	slices.Sort(both[:])
+	d := &dark{rehearsal: l, first: both[0], second: both[1]}
 	l.mustMage(t, "deploy:staging", "-yes", "-image="+d.second)
 	for _, c := range []struct {
 		name, condition string
@@ -180,12 +183,14 @@ func darkDeployments(t *testing.T, l rehearsal) {
 	})
 }
 
-// told is staging as it tells a Slack of its own.
+// told is staging as it tells a Slack of its own, until the test ends.
 func told(t *testing.T, l rehearsal) (rehearsal, *slack) {
+	t.Helper()
 	slack := newSlack(t, l.bridge(t))
-	l = l.given("SLACK_URL="+slack.URL, "SLACK_TOKEN=T0/B0/hush-slack")
-	l.mustMage(t, "deploy:staging", "-yes", "-image="+images[0])
-	return l, slack
+	t.Cleanup(func() { l.mustMage(t, "deploy:staging", "-yes", "-image="+images[0]) })
+	with := l.given("SLACK_URL="+slack.URL, "SLACK_TOKEN=T0/B0/hush-slack")
+	with.mustMage(t, "deploy:staging", "-yes", "-image="+images[0])
+	return with, slack
 }
 
 func darkBackups(t *testing.T, l rehearsal) {

@@ -460,6 +460,38 @@ func TestARepositoryIsMadeOnceOpenedLaterAndFetchedWhenItIsLost(t *testing.T) {
 	w.settled("at the end")
 }
 
+func TestWhateverStrikesTheFirstDeploymentTheNextOneHasARepository(t *testing.T) {
+	begin := func(ctx context.Context, i *Instance) error { return i.Init(ctx, "hush") }
+	before := func() *world {
+		w := newWorld(t)
+		for _, name := range []string{".restic_id", ".restic_password", "restic/config"} {
+			if err := os.Remove(w.home(name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return w
+	}
+	w := before()
+	w.must(begin)
+	for _, call := range w.calls.Made() {
+		for _, s := range strike.All {
+			t.Run(fmt.Sprintf("%s %s", call, s), func(t *testing.T) {
+				w := before()
+				_ = w.run(strike.At{call: s}, begin)
+				if w.wreck != nil {
+					w = w.wreck
+				}
+				w.must(begin)
+				w.must(backUp)
+				w.settled("the next one")
+				if len(w.trusted()) != 1 {
+					t.Errorf("%d snapshots are trusted", len(w.trusted()))
+				}
+			})
+		}
+	}
+}
+
 func TestWhatIsFetchedAndDamagedIsNotTheRepository(t *testing.T) {
 	w := newWorld(t)
 	w.must(backUp)
