@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"hash/maphash"
+	"strconv"
 )
 
 // faker makes the fakes of one kind.
@@ -23,15 +24,7 @@ type dirty interface{ dirty() }
 
 // trim returns in without the spaces around it: people type them, and the
 // character(n) type pads with them.
-func trim(in []byte) []byte {
-	for len(in) > 0 && in[0] == ' ' {
-		in = in[1:]
-	}
-	for len(in) > 0 && in[len(in)-1] == ' ' {
-		in = in[:len(in)-1]
-	}
-	return in
-}
+func trim(in []byte) []byte { return bytes.Trim(in, " ") }
 
 // cached keeps some fakes that were made: names, towns and days come again and
 // again, and to remember them is three times as fast as to make them anew. It has
@@ -170,16 +163,18 @@ func (f *phoneFaker) fake(out, in []byte, _ sex) []byte {
 		default:
 			out = append(out, '0')
 		}
-		out = append(out, "6 39 98 "...)
+		out = append(out, "6 39 98 00 00"...)
 		four := below(random, 10000)
-		out = append(out, byte('0'+four/1000), byte('0'+four/100%10), ' ', byte('0'+four/10%10), byte('0'+four%10))
+		putTwo(out[len(out)-5:], four/100)
+		putTwo(out[len(out)-2:], four%100)
 		return limit(out, start, f.max)
 	}
 	random, _ := f.prf.sum(number[skip:n])
 	four := below(random, 10000)
 	var fake [9]byte
 	copy(fake[:], fiction[number[skip]-'0'])
-	fake[5], fake[6], fake[7], fake[8] = byte('0'+four/1000), byte('0'+four/100%10), byte('0'+four/10%10), byte('0'+four%10)
+	putTwo(fake[5:], four/100)
+	putTwo(fake[7:], four%100)
 	digit := 0
 	for _, c := range in {
 		switch {
@@ -291,14 +286,7 @@ func (f *addressFaker) fake(out, in []byte, _ sex) []byte {
 			out = append(out, c)
 		}
 	case numbers:
-		number := 1 + below(hi, 199)
-		if number >= 100 {
-			out = append(out, byte('0'+number/100))
-		}
-		if number >= 10 {
-			out = append(out, byte('0'+number/10%10))
-		}
-		out = append(out, byte('0'+number%10))
+		out = strconv.AppendUint(out, 1+below(hi, 199), 10)
 		// Neither rue nor avenue: there are people called Rue.
 		out = append(out, " ruyx "...)
 		begin := len(out)

@@ -140,16 +140,15 @@ func (f *nameFaker) word(out, word []byte, last bool, s sex) []byte {
 
 // mirrorCase puts a fake in lower case into the case of what it stands for.
 func mirrorCase(fake, word []byte, upper, lower bool) {
-	switch {
-	case upper && !lower && len(word) > 1:
-		for i, c := range fake {
-			if c >= 'a' && c <= 'z' {
-				fake[i] = c - 'a' + 'A'
-			}
-		}
-	case upper:
-		if c := fake[0]; c >= 'a' && c <= 'z' {
-			fake[0] = c - 'a' + 'A'
+	if !upper {
+		return
+	}
+	if lower || len(word) == 1 {
+		fake = fake[:1]
+	}
+	for i, c := range fake {
+		if c >= 'a' && c <= 'z' {
+			fake[i] = c - 'a' + 'A'
 		}
 	}
 }

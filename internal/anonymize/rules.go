@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -380,9 +381,9 @@ func distance(a, b string) int {
 		diagonal := row[0]
 		row[0] = i + 1
 		for j := range len(b) {
-			next := min(row[j]+1, row[j+1]+1, diagonal)
+			next := diagonal
 			if a[i] != b[j] {
-				next = min(row[j]+1, row[j+1]+1, diagonal+1)
+				next = 1 + min(row[j], row[j+1], diagonal)
 			}
 			diagonal, row[j+1] = row[j+1], next
 		}
@@ -390,11 +391,4 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-func sorted[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
