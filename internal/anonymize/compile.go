@@ -394,7 +394,8 @@ func (c *compiler) template(rule *Rule, t columnType, unique int) (faker, error)
 		return nil, fmt.Errorf("template: %w", err)
 	}
 	if unique == uniqueYes && !differs {
-		return nil, errors.New("template: the column is unique, and no column in the template is\nhint: put the primary key in")
+		return nil, errors.New("template: the column is unique, and no column in the template is\n" +
+			"hint: put the primary key in")
 	}
 	return &templateFaker{parts: parts, filter: c.filter, max: t.max, strict: unique == uniqueYes}, nil
 }

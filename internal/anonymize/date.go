@@ -152,7 +152,8 @@ func (d *date) append(out, in []byte, day int) []byte {
 
 // isTime is a time of day as ISO 8601 and PostgreSQL write it, 12:34, T12:34:56.789+01:00, with room for leap
 // seconds, or nothing.
-var isTime = regexp.MustCompile(`^([ T]([01]\d|2[0-4])(:([0-5]\d|60)){1,2}(\.\d+)?(Z|[+-](0\d|1[0-5])(:([0-5]\d|60)){0,2})?)?$`)
+var isTime = regexp.MustCompile(
+	`^([ T]([01]\d|2[0-4])(:([0-5]\d|60)){1,2}(\.\d+)?(Z|[+-](0\d|1[0-5])(:([0-5]\d|60)){0,2})?)?$`)
 
 // unixDay returns the days since 1970-01-01, in the Gregorian calendar at all times, as PostgreSQL has it.
 func unixDay(year, month, day int) (days int, exists bool) {

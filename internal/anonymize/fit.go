@@ -35,7 +35,8 @@ func (r *Rules) Fit(s *Schema) (*Plan, error) { return r.fit(s, false) }
 func (r *Rules) fit(s *Schema, part bool) (*Plan, error) {
 	f := &fitting{rules: r, schema: s, plan: &Plan{}, seen: map[string]bool{}}
 	if s.LargeObjects > 0 && !r.DropLarge {
-		f.wrong("the database has %d large objects, which no rule is about; largeObjects: drop leaves them behind", s.LargeObjects)
+		f.wrong("the database has %d large objects, which no rule is about; largeObjects: drop leaves them behind",
+			s.LargeObjects)
 	}
 	if s.Encoding == "SQL_ASCII" { // any other is UTF-8 by the time we see it
 		f.wrong("the database has no encoding (SQL_ASCII), so its letters can't be told")
@@ -203,7 +204,8 @@ func (f *fitting) keys() {
 				wrong("%s, which is empty; proposal: null, or empty for both", to)
 			case b == nil || b.Rule.Kind == "" || keeps(a.Rule) && keeps(b.Rule):
 			case a.Rule.Kind != b.Rule.Kind || !slices.Contains(keyKinds, a.Rule.Kind):
-				wrong("%s.%s (%s): both have to be keep, or both the same of uuid, hash, nir and email", to, k.Referenced[i], b.Rule.Kind)
+				wrong("%s.%s (%s): both have to be keep, or both the same of uuid, hash, nir and email",
+					to, k.Referenced[i], b.Rule.Kind)
 			case a.spelt()&anyMarks != 0 || b.spelt()&anyMarks != 0:
 				wrong("%s.%s: %s", to, k.Referenced[i], inLine(errUnequal))
 			case a.Collation != b.Collation:

@@ -52,7 +52,8 @@ func (e *Invalid) Error() string {
 }
 
 // words are the kinds that a rule may be by name alone.
-var words = []Kind{Keep, Public, Null, FirstName, LastName, FullName, Email, Phone, BirthDate, NIR, Address, FreeText, IBAN, UUID, Hash}
+var words = []Kind{Keep, Public, Null, FirstName, LastName, FullName, Email, Phone, BirthDate, NIR, Address, FreeText,
+	IBAN, UUID, Hash}
 
 // empty is what stands for a table of which no row is copied.
 const empty = "empty"
@@ -117,7 +118,8 @@ func ParseRules(name string, text []byte) (*Rules, error) {
 	for _, key := range sorted(lists) {
 		for _, table := range sorted(lists[key].nodes) {
 			if _, ok := rules.Tables[table]; !ok {
-				p.wrong(lists[key].nodes[table], "%s: no table %q is named in tables%s", key, table, closest(table, sorted(rules.Tables)...))
+				p.wrong(lists[key].nodes[table], "%s: no table %q is named in tables%s",
+					key, table, closest(table, sorted(rules.Tables)...))
 			}
 			lists[key].tables[table] = true
 		}
@@ -219,7 +221,8 @@ func (p *parser) rule(what string, n *yaml.Node) Rule {
 		case rule.Kind == Fixed, rule.Kind == Template, rule.Kind == JSON:
 			p.wrong(n, "%s: %s needs to be told more, as in {%s: …}", what, rule.Kind, rule.Kind)
 		default:
-			p.wrong(n, "%s: %q is not a rule%s", what, n.Value, didYouMean(n.Value, append(names(words), string(Fixed), string(Template), string(JSON))...))
+			p.wrong(n, "%s: %q is not a rule%s", what, n.Value,
+				didYouMean(n.Value, names(append(words[:len(words):len(words)], Fixed, Template, JSON))...))
 		}
 		return rule
 	}
@@ -233,7 +236,8 @@ func (p *parser) rule(what string, n *yaml.Node) Rule {
 		if arg.Kind != yaml.ScalarNode {
 			p.wrong(arg, "%s: %s takes a text", what, rule.Kind)
 		} else if arg.Tag == "!!null" { // nothing, or the word null, which is somebody's name
-			p.wrong(arg, "%s: %s takes a text, in quotes if it is empty or says null; the rule null writes NULL", what, rule.Kind)
+			p.wrong(arg, "%s: %s takes a text, in quotes if it is empty or says null; the rule null writes NULL",
+				what, rule.Kind)
 		}
 		return arg.Value
 	}
@@ -271,7 +275,8 @@ func (p *parser) rule(what string, n *yaml.Node) Rule {
 			rule.Paths[path] = inner
 		})
 	default:
-		p.wrong(key, "%s: %q is not a rule that takes more%s", what, key.Value, didYouMean(key.Value, string(Fixed), string(Template), string(FirstName), string(BirthDate), string(JSON)))
+		p.wrong(key, "%s: %q is not a rule that takes more%s", what, key.Value,
+			didYouMean(key.Value, names([]Kind{Fixed, Template, FirstName, BirthDate, JSON})...))
 	}
 	return rule
 }
