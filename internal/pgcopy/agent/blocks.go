@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"sync"
@@ -113,6 +112,3 @@ func (b *blocks) Read(p []byte) (int, error) {
 
 // stop ends the reading; the writer gets errStopped.
 func (b *blocks) stop() { b.once.Do(func() { close(b.gone) }) }
-
-func firstNewline(p []byte) int { return bytes.IndexByte(p, '\n') }
-func lastNewline(p []byte) int  { return bytes.LastIndexByte(p, '\n') }

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -45,7 +46,7 @@ func ordered(ctx context.Context, lines *bufio.Reader) (order wire.Sender, conn 
 	if err := read(lines, &order); err != nil {
 		return order, nil, err
 	}
-	conn, err = connect(ctx, order.Server, begin, "set transaction snapshot '"+strings.ReplaceAll(order.Snapshot, "'", "")+"'")
+	conn, err = connect(ctx, order.Server, begin, "set transaction snapshot "+literal(order.Snapshot))
 	return order, conn, err
 }
 
@@ -92,11 +93,9 @@ func sendAll(ctx context.Context, lines *bufio.Reader, out *bufio.Writer, to *wi
 
 // table sends the rows of a job.
 func (s *sender) table(ctx context.Context, t *anonymize.TablePlan, job wire.Job) error {
-	names := make([]string, len(t.Columns))
-	for i, c := range t.Columns {
-		names[i] = c.Name
-	}
-	err := s.to.WriteJSON(wire.Table, wire.Begin{Schema: t.Schema, Name: t.Name, Columns: names, Whole: job.From == 0 && job.To == 0})
+	names := columnNames(t)
+	err := s.to.WriteJSON(wire.Table, wire.Begin{Schema: t.Schema, Name: t.Name, Columns: names,
+		Whole: job.From == 0 && job.To == 0})
 	if err != nil {
 		return err
 	}
@@ -104,7 +103,7 @@ func (s *sender) table(ctx context.Context, t *anonymize.TablePlan, job wire.Job
 	if err != nil {
 		return err
 	}
-	from := ident(t.Schema) + "." + ident(t.Name)
+	from := wire.Ident(t.Schema) + "." + wire.Ident(t.Name)
 	var conditions []string
 	if job.Where != "" {
 		conditions = append(conditions, "("+job.Where+")")
@@ -122,7 +121,7 @@ func (s *sender) table(ctx context.Context, t *anonymize.TablePlan, job wire.Job
 			return err
 		}
 	}
-	sql := "copy (" + job.With + " select " + idents(names) + " from only " + from
+	sql := "copy (" + job.With + " select " + wire.Idents(names) + " from only " + from
 	if len(conditions) > 0 {
 		sql += " where " + strings.Join(conditions, " and ")
 	}
@@ -161,6 +160,14 @@ func (s *sender) table(ctx context.Context, t *anonymize.TablePlan, job wire.Job
 		return err
 	}
 	return s.out.Flush()
+}
+
+func columnNames(t *anonymize.TablePlan) []string {
+	names := make([]string, len(t.Columns))
+	for i, c := range t.Columns {
+		names[i] = c.Name
+	}
+	return names
 }
 
 // firstOf returns the first error that is not the consequence of another.
@@ -209,13 +216,13 @@ type wholeRows struct {
 }
 
 func (w *wholeRows) write(p []byte) error {
-	cut := lastNewline(p) + 1
+	cut := bytes.LastIndexByte(p, '\n') + 1
 	if cut == 0 {
 		w.half = append(w.half, p...)
 		return nil
 	}
 	if len(w.half) > 0 {
-		end := firstNewline(p) + 1
+		end := bytes.IndexByte(p, '\n') + 1
 		w.half = append(w.half, p[:end]...)
 		if err := w.emit(w.half); err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 	"hash/crc32"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/betagouv/mrs-ops/internal/anonymize"
 )
@@ -97,6 +98,18 @@ type Done struct {
 	Bytes  int64 `json:"bytes"`  // of COPY's text, before they were compressed
 	Sent   int64 `json:"sent"`   // after that
 	Values int   `json:"values"` // real ones that were looked for in them
+}
+
+// Ident quotes a name for SQL.
+func Ident(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+
+// Idents quotes names for a list of SQL's.
+func Idents(names []string) string {
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = Ident(name)
+	}
+	return strings.Join(quoted, ", ")
 }
 
 // Kind tells what a frame holds.
