@@ -74,7 +74,7 @@ type dump struct {
 }
 
 func newDump(dst io.Writer, src io.Reader, rules *Rules) *dump {
-	return &dump{rules: rules, in: &lines{src: src}, out: &sink{dst: dst},
+	return &dump{rules: rules, in: newLines(src), out: &sink{dst: dst},
 		types: map[string][]Column{}, domains: map[string]Column{}, equal: map[string]string{}}
 }
 
