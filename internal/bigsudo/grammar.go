@@ -12,7 +12,8 @@ import (
 )
 
 // Usage is the grammar, as it is shown to who asks for it or misses it.
-const Usage = `bigsudo ROLE|PLAYBOOK [@HOST[:PORT]|USER@HOST[:PORT] …] [NAME=VALUE|JSON …] [TASKS …] [--nosudo] [OPTIONS]
+const Usage = "bigsudo ROLE|PLAYBOOK [@HOST[:PORT]|USER@HOST[:PORT] …] [NAME=VALUE|JSON …] [TASKS …]" +
+	` [--nosudo] [OPTIONS]
   ROLE         a name (yourlabs.traefik), a folder (./role) or a URL (https://HOST/role.git[,VERSION])
   PLAYBOOK     a path or an https URL that ends in .yml
   @HOST        where to run, as USER if it is said, an IPv6 address in brackets; without any host, on this machine
@@ -46,10 +47,7 @@ var (
 func Parse(words []string) (Request, error) {
 	var r Request
 	var errs []error
-	before, after := words, []string(nil)
-	if i := slices.IndexFunc(words, func(word string) bool { return strings.HasPrefix(word, "-") }); i >= 0 {
-		before, after = words[:i], words[i:]
-	}
+	before, after := beforeOptions(words)
 	for _, word := range after {
 		if word == "--nosudo" {
 			r.NoSudo = true
@@ -76,6 +74,15 @@ func Parse(words []string) (Request, error) {
 	return r, nil
 }
 
+// beforeOptions divides words before the first that begins with a dash.
+func beforeOptions(words []string) (before, options []string) {
+	i := slices.IndexFunc(words, func(word string) bool { return strings.HasPrefix(word, "-") })
+	if i < 0 {
+		return words, nil
+	}
+	return words[:i], words[i:]
+}
+
 // add puts a word where it belongs.
 func (r *Request) add(word string) error {
 	text := strings.TrimSpace(word)
@@ -98,7 +105,8 @@ func (r *Request) add(word string) error {
 	case !taskFile.MatchString(word):
 		return fmt.Errorf("%q fits nothing: it is no host, no variable and no task file", word)
 	case playbookSource(r.Source):
-		return fmt.Errorf("%q fits nothing: only roles have task files, and %s is a playbook; a host would be @%s", word, r.Source, word)
+		return fmt.Errorf("%q fits nothing: only roles have task files, and %s is a playbook; a host would be @%[1]s",
+			word, r.Source)
 	}
 	r.Tasks = append(r.Tasks, word)
 	return nil

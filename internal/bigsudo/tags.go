@@ -66,19 +66,15 @@ func (s selection) takes(tags []string) bool {
 // opening returns tags with which a task is executed whatever is selected: the one
 // that includes a role, whose tasks are selected by their own.
 func (s selection) opening() []string {
-	for _, tags := range append([][]string{nil, {"always"}}, split(s.only)...) {
-		if s.takes(tags) {
+	if s.takes(nil) {
+		return nil
+	}
+	for _, tag := range append([]string{"always"}, s.only...) {
+		if tags := []string{tag}; s.takes(tags) {
 			return tags
 		}
 	}
 	return nil
-}
-
-func split(tags []string) (each [][]string) {
-	for _, tag := range tags {
-		each = append(each, []string{tag})
-	}
-	return each
 }
 
 // tagged is the tasks of a playbook or a role, as their files have them. It does
@@ -313,7 +309,7 @@ func (t *tagged) applied(list *yaml.Node, at within) {
 			t.named(entry.Value, "main", at)
 			continue
 		}
-		t.called(key(entry, "role", "name"), entry, t.with(at, entry))
+		t.called(entry, t.with(at, entry))
 	}
 }
 
@@ -355,12 +351,9 @@ func (t *tagged) role(dir, file string, at within) {
 			break
 		}
 	}
-	for _, extension := range []string{"", ".yml", ".yaml", ".json"} {
-		if path := filepath.Join(dir, "tasks", file+extension); exists(path) {
-			at.file = path
-			t.tasks(t.read(path), at)
-			return
-		}
+	if path, found := findTasks(dir, file); found {
+		at.file = path
+		t.tasks(t.read(path), at)
 	}
 }
 
@@ -413,7 +406,7 @@ func (t *tagged) task(task *yaml.Node, at within) {
 		return
 	}
 	if role := key(task, "import_role"); role != nil {
-		t.byRole(role, in)
+		t.called(role, in)
 		return
 	}
 	file, role := key(task, "include_tasks", "include"), key(task, "include_role")
@@ -436,7 +429,7 @@ func (t *tagged) task(task *yaml.Node, at within) {
 	if file != nil {
 		t.file(file, inner)
 	} else {
-		t.byRole(role, inner)
+		t.called(role, inner)
 	}
 }
 
@@ -460,19 +453,15 @@ func (t *tagged) file(arguments *yaml.Node, at within) {
 	}
 }
 
-// byRole reads the role that the arguments of a task name.
-func (t *tagged) byRole(arguments *yaml.Node, at within) {
-	t.called(key(arguments, "name", "role"), arguments, at)
-}
-
-// called reads the role that has a name, and whose tasks the keys of a node may say.
-func (t *tagged) called(name, of *yaml.Node, at within) {
+// called reads the role that the arguments of a task, or an entry in a list of roles,
+// name, and whose tasks they may say.
+func (t *tagged) called(arguments *yaml.Node, at within) {
+	name, file := key(arguments, "name", "role"), "main"
 	if name == nil {
 		t.unsure = true
 		return
 	}
-	file := "main"
-	if from := key(of, "tasks_from"); from != nil {
+	if from := key(arguments, "tasks_from"); from != nil {
 		file = from.Value
 	}
 	t.named(name.Value, file, at)
