@@ -105,9 +105,12 @@ func (t *TablePlan) compile(key Key, wide bool) (*Filter, error) {
 	keeps := -1 // where a stretch of columns that are kept begins
 	for i := range t.Columns {
 		plan := &t.Columns[i]
-		col, err := c.column(plan)
+		wrong := func(path string, err error) {
+			problems = append(problems, &columnError{f.table, plan, path, err})
+		}
+		col, err := c.column(plan, wrong)
 		if err != nil {
-			problems = append(problems, fmt.Errorf("%s.%s: %w", f.table, plan.Name, err))
+			wrong("", err)
 		}
 		f.columns = append(f.columns, col)
 		if col.how == keepIt && !t.Empty {
@@ -131,6 +134,24 @@ func (t *TablePlan) compile(key Key, wide bool) (*Filter, error) {
 		return nil, errors.Join(problems...)
 	}
 	return f, nil
+}
+
+// columnError is why a rule can't be applied to a column, or to a path of documents in it.
+type columnError struct {
+	table  string
+	column *ColumnPlan
+	path   string
+	err    error
+}
+
+// Error names the column.
+func (e *columnError) Error() string { return e.table + "." + e.column.Name + ": " + e.problem() }
+
+func (e *columnError) problem() string {
+	if e.path == "" {
+		return e.err.Error()
+	}
+	return e.path + ": " + e.err.Error()
 }
 
 // How a column is written.
@@ -159,7 +180,8 @@ type column struct {
 	json    *jsonFilter
 }
 
-func (c *compiler) column(plan *ColumnPlan) (col column, err error) {
+// column compiles a column; of the paths of its documents wrong is told.
+func (c *compiler) column(plan *ColumnPlan, wrong func(path string, err error)) (col column, err error) {
 	col = column{name: plan.Name, sex: -1}
 	rule, t := &plan.Rule, typeOf(plan.Type, plan.Length)
 	if plan.Generated {
@@ -189,8 +211,13 @@ func (c *compiler) column(plan *ColumnPlan) (col column, err error) {
 		if plan.Unique {
 			return col, errors.New("json: the column is unique")
 		}
-		col.json, err = c.json(rule)
-		return col, err
+		col.json = &jsonFilter{root: &node{sex: -1}}
+		for _, path := range sorted(rule.Paths) {
+			if err := c.path(col.json, path, rule.Paths[path]); err != nil {
+				wrong(path, err)
+			}
+		}
+		return col, nil
 	}
 	if t.class == arrayClass {
 		col.how = fakeElements
@@ -398,18 +425,6 @@ func (c *compiler) template(rule *Rule, t columnType, unique int) (faker, error)
 			"hint: put the primary key in")
 	}
 	return &templateFaker{parts: parts, filter: c.filter, max: t.max, strict: unique == uniqueYes}, nil
-}
-
-// json compiles the paths of a document.
-func (c *compiler) json(rule *Rule) (*jsonFilter, error) {
-	f := &jsonFilter{root: &node{sex: -1}}
-	var problems []error
-	for _, path := range sorted(rule.Paths) {
-		if err := c.path(f, path, rule.Paths[path]); err != nil {
-			problems = append(problems, fmt.Errorf("%s: %w", path, err))
-		}
-	}
-	return f, errors.Join(problems...)
 }
 
 // path puts the rule of a path where it belongs in the tree of nodes.

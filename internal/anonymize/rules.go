@@ -247,7 +247,7 @@ func (p *parser) rule(what string, n *yaml.Node) Rule {
 	case Template:
 		rule.Text = text()
 		if _, err := parseTemplate(rule.Text, func(name string) (int, error) { return 0, named(name) }); err != nil {
-			p.wrong(arg, "%s: template: %s", what, inLine(err))
+			p.wrong(arg, "%s: template: %s", what, inLine(err.Error()))
 		}
 	case FirstName, FullName:
 		p.each(arg, what, func(option string, n *yaml.Node) {
@@ -267,7 +267,7 @@ func (p *parser) rule(what string, n *yaml.Node) Rule {
 		p.each(arg, what, func(path string, n *yaml.Node) {
 			inner := p.rule(what+": "+path, n)
 			if err := pathProblem(path); err != nil {
-				p.wrong(n, "%s: %s: %s", what, path, inLine(err))
+				p.wrong(n, "%s: %s: %s", what, path, inLine(err.Error()))
 			}
 			if inner.Kind == JSON || inner.Kind == Template {
 				p.wrong(n, "%s: %s: %s is for columns", what, path, inner.Kind)
@@ -294,8 +294,8 @@ func pathProblem(path string) error {
 	return (&compiler{}).path(&jsonFilter{root: &node{}}, path, Rule{Kind: Keep})
 }
 
-// inLine writes an error in one line, its hints behind it.
-func inLine(err error) string { return strings.ReplaceAll(err.Error(), "\nhint: ", "; ") }
+// inLine writes a problem in one line, its hints behind it.
+func inLine(problem string) string { return strings.ReplaceAll(problem, "\nhint: ", "; ") }
 
 func (p *parser) other(n *yaml.Node) Other {
 	o := Other{Line: n.Line}

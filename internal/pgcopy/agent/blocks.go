@@ -11,7 +11,7 @@ import (
 const blockSize = 256 << 10
 
 // blocks is a pipe of large blocks, whose writer works ahead of its reader. It
-// has one of each.
+// has one of each. What is written at once is in one block.
 type blocks struct {
 	full  chan []byte
 	empty chan []byte

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -181,70 +180,27 @@ func firstOf(errs ...error) error {
 	return all
 }
 
-// rows looks at what the filter lets through, and sends it.
+// rows looks at what the filter lets through, and sends it. Of that each block is whole
+// rows: the filter writes nothing else, and what is written at once is not divided.
 func (s *sender) rows(t *anonymize.TablePlan, in *blocks) (done wire.Done, err error) {
 	var packed []byte
-	w := &wholeRows{emit: func(rows []byte) error {
-		if err := s.scan.Look(t, rows); err != nil {
-			return err
+	for {
+		rows, err := in.next()
+		if err == io.EOF {
+			return done, nil
+		}
+		if err == nil {
+			err = s.scan.Look(t, rows)
+		}
+		if err != nil {
+			return done, err
 		}
 		packed = s2.Encode(packed[:cap(packed)], rows)
 		done.Bytes += int64(len(rows))
 		done.Sent += int64(len(packed))
-		return s.to.Write(wire.Rows, packed)
-	}}
-	for {
-		block, err := in.next()
-		if err == io.EOF {
-			return done, w.flush()
-		}
-		if err != nil {
-			return done, err
-		}
-		err = w.write(block)
-		in.free(block)
-		if err != nil {
+		in.free(rows)
+		if err := s.to.Write(wire.Rows, packed); err != nil {
 			return done, err
 		}
 	}
-}
-
-// wholeRows cuts a stream after the ends of rows.
-type wholeRows struct {
-	emit func(rows []byte) error
-	half []byte // of a row
-}
-
-func (w *wholeRows) write(p []byte) error {
-	cut := bytes.LastIndexByte(p, '\n') + 1
-	if cut == 0 {
-		w.half = append(w.half, p...)
-		return nil
-	}
-	if len(w.half) > 0 {
-		end := bytes.IndexByte(p, '\n') + 1
-		w.half = append(w.half, p[:end]...)
-		if err := w.emit(w.half); err != nil {
-			return err
-		}
-		w.half = w.half[:0]
-		if end == cut {
-			w.half = append(w.half, p[cut:]...)
-			return nil
-		}
-		if err := w.emit(p[end:cut]); err != nil {
-			return err
-		}
-	} else if err := w.emit(p[:cut]); err != nil {
-		return err
-	}
-	w.half = append(w.half, p[cut:]...)
-	return nil
-}
-
-func (w *wholeRows) flush() error {
-	if len(w.half) > 0 {
-		return errors.New("the last row has no end")
-	}
-	return nil
 }

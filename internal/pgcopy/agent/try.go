@@ -103,7 +103,7 @@ func tryTable(ctx context.Context, conn *pgconn.PgConn, t *anonymize.TablePlan, 
 		if kept(c) {
 			continue
 		}
-		counted := "select count(v::" + d.Types[c.Name] + ") from unnest($1::text[]) v"
+		counted := "select count(v::" + d.Types[c.Name] + ") from unnest(" + array(1) + ") v"
 		_, constraint, err := judged(ctx, conn, counted, values[i:i+1])
 		switch {
 		case errors.Is(err, errRefused):
@@ -135,7 +135,7 @@ func tryTable(ctx context.Context, conn *pgconn.PgConn, t *anonymize.TablePlan, 
 func checkQuery(check demand, table string, t *anonymize.TablePlan, types map[string]string) string {
 	var params, names, casts []string
 	for i, c := range t.Columns {
-		params = append(params, fmt.Sprintf("$%d::text[]", i+1))
+		params = append(params, array(i+1))
 		names = append(names, fmt.Sprintf("v%d", i+1))
 		casts = append(casts, fmt.Sprintf("v%d::%s as %s", i+1, types[c.Name], wire.Ident(c.Name)))
 	}
@@ -245,8 +245,8 @@ func fakes(ctx context.Context, conn *pgconn.PgConn, t *anonymize.TablePlan, key
 // errRefused is that PostgreSQL does not take a value.
 var errRefused = errors.New("a value does not fit")
 
-// judged returns the number that a query answers with, whose parameters are arrays of
-// text. The error is errRefused where a value is, with the constraint that says so, and
+// judged returns the number that a query answers with, whose parameters are arrays
+// of text. The error is errRefused where a value is, with the constraint that says so, and
 // none where the role may not ask, or the query can't be asked here.
 func judged(ctx context.Context, conn *pgconn.PgConn, sql string, arrays [][]*string) (
 	n int, constraint string, err error) {
@@ -255,7 +255,9 @@ func judged(ctx context.Context, conn *pgconn.PgConn, sql string, arrays [][]*st
 	}
 	params := make([][]byte, len(arrays))
 	for i, values := range arrays {
-		params[i] = arrayOf(values)
+		if params[i], err = json.Marshal(values); err != nil {
+			return 0, "", err
+		}
 	}
 	result := conn.ExecParams(ctx, sql, params, nil, nil, nil).Read()
 	pgErr, ok := errors.AsType[*pgconn.PgError](result.Err)
@@ -278,28 +280,8 @@ func judged(ctx context.Context, conn *pgconn.PgConn, sql string, arrays [][]*st
 	return 0, "", clean(pgErr)
 }
 
-// arrayOf writes values as an array of text.
-func arrayOf(values []*string) []byte {
-	out := []byte{'{'}
-	for i, v := range values {
-		if i > 0 {
-			out = append(out, ',')
-		}
-		if v == nil {
-			out = append(out, "NULL"...)
-			continue
-		}
-		out = append(out, '"')
-		for _, c := range []byte(*v) {
-			if c == '"' || c == '\\' {
-				out = append(out, '\\')
-			}
-			out = append(out, c)
-		}
-		out = append(out, '"')
-	}
-	return append(out, '}')
-}
+// array is SQL for the array of text that the parameter n is, as JSON.
+func array(n int) string { return fmt.Sprintf("array(select json_array_elements_text($%d))", n) }
 
 // literal quotes a text.
 func literal(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
