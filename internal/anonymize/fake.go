@@ -98,12 +98,17 @@ func (f *emailFaker) fake(out, in []byte, _ sex) []byte {
 		out = limit(out, start, names-1)
 		out = append(out, '.')
 	}
-	for range suffix {
-		out = append(out, alphabet[lo%uint64(len(alphabet))])
-		lo /= uint64(len(alphabet))
-	}
-	out = append(out, mailDomain...)
+	out = append(appendSuffix(out, lo, suffix), mailDomain...)
 	mirrorCase(out[start:], in, upper, lower)
+	return out
+}
+
+// appendSuffix appends n characters of alphabet; in 13 are all 64 bits.
+func appendSuffix(out []byte, random uint64, n int) []byte {
+	for range n {
+		out = append(out, alphabet[random%uint64(len(alphabet))])
+		random /= uint64(len(alphabet))
+	}
 	return out
 }
 
@@ -185,20 +190,10 @@ func (f *phoneFaker) fake(out, in []byte, _ sex) []byte {
 			digit++
 			out = append(out, c)
 		case c < 0x80:
-			out = append(out, digitSeparator(c))
+			out = append(out, separator(c, digitSeparators))
 		}
 	}
 	return limit(out, start, f.max)
-}
-
-// digitSeparator is what stands for a character between digits: itself, where it
-// is one that numbers have.
-func digitSeparator(c byte) byte {
-	switch c {
-	case ' ', '-', '.', '/', '(', ')', '+', ',':
-		return c
-	}
-	return ' '
 }
 
 // uuidFaker makes UUIDs of version 4 (RFC 9562) of 122 random bits.
@@ -277,7 +272,7 @@ func (f *addressFaker) fake(out, in []byte, _ sex) []byte {
 		for _, c := range in {
 			switch {
 			case c < '0' || c > '9':
-				c = digitSeparator(c)
+				c = separator(c, digitSeparators)
 			case n < 2:
 				c, n = '0', n+1
 			default:
@@ -348,10 +343,7 @@ func (f *textFaker) fake(out, in []byte, _ sex) []byte {
 		if len(piece) >= n { // the last one: cut behind a word
 			end := n
 			if len(piece) > n && piece[n] != ' ' {
-				end = bytes.LastIndexByte(piece[:n], ' ')
-			}
-			if end < 0 {
-				end = 0
+				end = max(0, bytes.LastIndexByte(piece[:n], ' '))
 			}
 			out = append(out, piece[:end]...)
 			break
@@ -360,9 +352,7 @@ func (f *textFaker) fake(out, in []byte, _ sex) []byte {
 		n -= len(piece)
 		from = 0
 	}
-	for len(out) > start && out[len(out)-1] == ' ' {
-		out = out[:len(out)-1]
-	}
+	out = out[:start+len(bytes.TrimRight(out[start:], " "))]
 	if len(out) == start { // shorter than a word
 		out = append(out, "xyxyxyxy"[:min(max(n, 1), 8)]...)
 	}

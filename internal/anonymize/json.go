@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/bits"
+	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -376,15 +378,11 @@ func (f *jsonFilter) string() (s jsonString, ok bool) {
 
 // hex4 returns the number of four hexadecimal digits, or -1.
 func hex4(in []byte) rune {
-	var n rune
-	for _, c := range in[:4] {
-		digit := unhex(c)
-		if digit < 0 {
-			return -1
-		}
-		n = n<<4 | rune(digit)
+	n, err := strconv.ParseUint(string(in[:4]), 16, 16)
+	if err != nil {
+		return -1
 	}
-	return n
+	return rune(n)
 }
 
 // unquote appends what a string that was read says.
@@ -397,18 +395,9 @@ func unquote(out, in []byte) []byte {
 		out = append(out, in[:i]...)
 		c := in[i+1]
 		in = in[i+2:]
-		switch c {
-		case 'b':
-			c = '\b'
-		case 'f':
-			c = '\f'
-		case 'n':
-			c = '\n'
-		case 'r':
-			c = '\r'
-		case 't':
-			c = '\t'
-		case 'u':
+		if i := strings.IndexByte("bfnrt", c); i >= 0 {
+			c = "\b\f\n\r\t"[i]
+		} else if c == 'u' {
 			r := hex4(in)
 			in = in[4:]
 			if utf16.IsSurrogate(r) {
