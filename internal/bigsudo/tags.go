@@ -82,24 +82,22 @@ func (s selection) opening() []string {
 // goes on: of our own playbook for roles, all.
 type tagged struct {
 	library *library
-	base    string                // the playbook's folder
-	begin   func(*tagged, within) // reads all of it
+	base    string // the playbook's folder
 
-	files map[string]*yaml.Node
 	names map[string]bool // of all tags
 	// unsure: something is included that only the run knows, or that is not found.
 	unsure bool
-
-	selection
-	looked, count int // of the tasks that were read, and that are selected
+	looked int          // how many tasks were read
+	found  [][][]string // of each that does something the tags of what includes it, and its own
 }
 
 // within is where tasks stand.
 type within struct {
-	file  string   // their file
-	role  string   // their role's folder; empty: none's
-	tags  []string // that they inherit
-	depth int
+	file     string     // their file
+	role     string     // their role's folder; empty: none's
+	tags     []string   // that they inherit
+	included [][]string // the tags of each task that includes them
+	depth    int
 }
 
 // maxDepth and maxTasks are where reading ends, of what contains itself.
@@ -108,29 +106,30 @@ const (
 	maxTasks = 10_000
 )
 
-func newTagged(l *library, base string, begin func(*tagged, within)) *tagged {
-	return &tagged{library: l, base: base, begin: begin, files: map[string]*yaml.Node{}, names: map[string]bool{}}
-}
-
 // ofPlaybook returns the tasks of a playbook.
 func (l *library) ofPlaybook(file string) *tagged {
-	return newTagged(l, filepath.Dir(file), func(t *tagged, at within) { t.playbook(file, at) })
+	t := &tagged{library: l, base: filepath.Dir(file), names: map[string]bool{}}
+	t.playbook(file, within{})
+	return t
 }
 
 // ofRole returns the tasks of a role's task files.
 func (l *library) ofRole(r role, files []string) *tagged {
-	return newTagged(l, filepath.Join(l.root, "ansible", "bigsudo"), func(t *tagged, at within) {
-		for _, file := range files {
-			t.role(r.dir, file, at)
-		}
-	})
+	t := &tagged{library: l, base: filepath.Join(l.root, "ansible", "bigsudo"), names: map[string]bool{}}
+	for _, file := range files {
+		t.role(r.dir, file, within{})
+	}
+	return t
 }
 
 // selected returns how many tasks a run executes.
-func (t *tagged) selected(s selection) int {
-	t.selection, t.looked, t.count = s, 0, 0
-	t.begin(t, within{})
-	return t.count
+func (t *tagged) selected(s selection) (count int) {
+	for _, all := range t.found {
+		if !slices.ContainsFunc(all, func(tags []string) bool { return !s.takes(tags) }) {
+			count++
+		}
+	}
+	return count
 }
 
 // nobody's is no tag of anybody's: who asks for it alone gets what always runs.
@@ -197,32 +196,25 @@ func (t *tagged) nothing(source, tag string) error {
 	return fmt.Errorf("%s has no tag %q; it has %s%s", source, tag, all, console.DidYouMean(tag, known))
 }
 
-// read returns the list that a YAML file is; none, where it can't be read, which
-// is for Ansible to say.
+// read returns the list that a YAML file is; nil, where it can't be read, which is for
+// Ansible to say.
 func (t *tagged) read(file string) *yaml.Node {
-	if node, done := t.files[file]; done {
-		return node
-	}
-	node := &yaml.Node{}
 	text, err := os.ReadFile(file)
 	var document yaml.Node
 	if err == nil {
 		err = yaml.Unmarshal(text, &document)
 	}
-	switch {
-	case err != nil:
-		t.unsure = true
-	case len(document.Content) > 0:
-		node = document.Content[0]
+	t.unsure = t.unsure || err != nil
+	if err != nil || len(document.Content) == 0 {
+		return nil
 	}
-	t.files[file] = node
-	return node
+	return document.Content[0]
 }
 
 // key returns the value of a mapping's key, by one of its names and with or without
 // the name of Ansible's own collection; nil: there is none.
 func key(n *yaml.Node, names ...string) *yaml.Node {
-	for i := 0; i+1 < len(n.Content) && n.Kind == yaml.MappingNode; i += 2 {
+	for i := 0; n != nil && n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
 		name := n.Content[i].Value
 		for _, collection := range []string{"ansible.builtin.", "ansible.legacy."} {
 			name = strings.TrimPrefix(name, collection)
@@ -411,8 +403,8 @@ func (t *tagged) task(task *yaml.Node, at within) {
 	}
 	file, role := key(task, "include_tasks", "include"), key(task, "include_role")
 	if file == nil && role == nil {
-		if key(task, "meta") == nil && t.takes(in.tags) {
-			t.count++
+		if key(task, "meta") == nil {
+			t.found = append(t.found, append(slices.Clone(at.included), in.tags))
 		}
 		return
 	}
@@ -421,11 +413,7 @@ func (t *tagged) task(task *yaml.Node, at within) {
 	if apply := key(arguments, "apply"); apply != nil {
 		inner = t.with(at, apply)
 	}
-	if !t.takes(in.tags) {
-		// Only what its tags are called.
-		counted := t.count
-		defer func() { t.count = counted }()
-	}
+	inner.included = append(slices.Clone(at.included), in.tags)
 	if file != nil {
 		t.file(file, inner)
 	} else {
