@@ -336,12 +336,13 @@ func (s *Scan) known(value []byte) (hash, start uint64, ok bool) {
 // Look reads whole rows of a table, as COPY writes them, but for the columns that
 // are public. The error is a [*Leak].
 func (s *Scan) Look(t *TablePlan, rows []byte) error {
-	alike := true
+	in, alike, dates := name(t), true, make([]bool, len(t.Columns))
 	for i := range t.Columns {
-		alike = alike && t.Columns[i].Rule.Kind != Public && !s.datable(&t.Columns[i])
+		dates[i] = s.datable(&t.Columns[i])
+		alike = alike && t.Columns[i].Rule.Kind != Public && !dates[i]
 	}
 	if alike {
-		return s.read(name(t), rows, false, 0)
+		return s.read(in, rows, false, 0)
 	}
 	for field := 0; len(rows) > 0; {
 		end := bytes.IndexAny(rows, "\t\n")
@@ -349,10 +350,10 @@ func (s *Scan) Look(t *TablePlan, rows []byte) error {
 			end = len(rows) - 1
 		}
 		if field >= len(t.Columns) {
-			return fmt.Errorf("a row of %s has more fields than the table has columns", name(t))
+			return fmt.Errorf("a row of %s has more fields than the table has columns", in)
 		}
-		if column := &t.Columns[field]; column.Rule.Kind != Public {
-			if err := s.read(name(t), rows[:end], s.datable(column), 0); err != nil {
+		if t.Columns[field].Rule.Kind != Public {
+			if err := s.read(in, rows[:end], dates[field], 0); err != nil {
 				return err
 			}
 		}

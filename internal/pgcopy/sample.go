@@ -19,17 +19,20 @@ const smallTable = 1000
 // to nothing are cut by chance; so the part of a table that refers to two of
 // these is smaller than share.
 type sampling struct {
-	share float64
-	refs  map[string][]anonymize.ForeignKey // by table
-	whole map[string]bool
+	share   float64
+	refs    map[string][]anonymize.ForeignKey // by table
+	targets map[string][]string               // columns that are referred to, sorted, by table
+	whole   map[string]bool
 }
 
 // newSampling finds out which tables stay whole: the small ones, those that
 // refer to themselves in a circle, and all that these refer to.
 func newSampling(share float64, rows map[string]int64, refs []anonymize.ForeignKey) *sampling {
-	s := &sampling{share, map[string][]anonymize.ForeignKey{}, map[string]bool{}}
+	s := &sampling{share, map[string][]anonymize.ForeignKey{}, map[string][]string{}, map[string]bool{}}
 	for _, r := range refs {
 		s.refs[r.Table] = append(s.refs[r.Table], r)
+		all := slices.Sorted(slices.Values(append(s.targets[r.References], r.Referenced...)))
+		s.targets[r.References] = slices.Compact(all)
 	}
 	for table, n := range rows {
 		if n < smallTable || s.reaches(table, table, map[string]bool{}) {
@@ -69,19 +72,7 @@ func (s *sampling) keep(table string) {
 // chosen returns which rows of a table are copied. Whatever several keys lead to is
 // chosen by one query.
 func (s *sampling) chosen(table string) wire.Chosen {
-	q := &queries{sampling: s, names: map[string]string{}, targets: map[string][]string{}}
-	for _, refs := range s.refs {
-		for _, r := range refs {
-			for _, column := range r.Referenced {
-				if !slices.Contains(q.targets[r.References], column) {
-					q.targets[r.References] = append(q.targets[r.References], column)
-				}
-			}
-		}
-	}
-	for _, columns := range q.targets {
-		slices.Sort(columns)
-	}
+	q := &queries{sampling: s, names: map[string]string{}}
 	where := q.where(table)
 	if len(q.all) == 0 {
 		return wire.Chosen{Where: where}
@@ -92,9 +83,8 @@ func (s *sampling) chosen(table string) wire.Chosen {
 // queries are those by which the rows of a table are chosen, each after what it refers to.
 type queries struct {
 	*sampling
-	targets map[string][]string // columns that are referred to, by table
-	names   map[string]string   // of the query of a table
-	all     []string
+	names map[string]string // of the query of a table
+	all   []string
 }
 
 // where returns the condition for the rows of a table, empty for all.
