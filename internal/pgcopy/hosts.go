@@ -10,6 +10,7 @@ import (
 	"io"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/bitfield/script"
 
@@ -64,11 +65,15 @@ func reach(ctx context.Context, name string, read bool, open opener) (*end, erro
 	if read {
 		e.role = cmp.Or(inst.Get("DB_READER"), e.role)
 	}
-	err = errors.Join(s.Runs(), e.look())
+	err = s.Runs()
+	var shipping sync.WaitGroup
+	var unshipped error
 	if err == nil {
-		e.agent, err = ship.To(ctx, s, "pgcopy")
+		shipping.Go(func() { e.agent, unshipped = ship.To(ctx, s, "pgcopy") })
 	}
-	if err != nil {
+	err = errors.Join(err, e.look())
+	shipping.Wait()
+	if err := cmp.Or(err, unshipped); err != nil {
 		s.Close()
 		return nil, err
 	}

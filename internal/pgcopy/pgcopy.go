@@ -164,6 +164,9 @@ func (c *copying) know(ctx context.Context) error {
 	if err := c.reach(ctx); err != nil {
 		return err
 	}
+	if c.To != "" && !c.DryRun {
+		go c.to.Program() // it is there by the time of the lock, which says what is wrong with it
+	}
 	var err error
 	if c.Snapshot != "" {
 		// It takes long, so what is wrong already is said before.
