@@ -129,6 +129,7 @@ func (l *load) run(ctx context.Context, lanes int) error {
 		if err := l.begin(); err != nil {
 			return err
 		}
+		l.progress.begin()
 		close(l.begun)
 		return l.beside()
 	})

@@ -75,8 +75,10 @@ func TestWhatFailsWhileTheTablesAreMadeEndsTheLoad(t *testing.T) {
 		"the sequences": {begin: well, beside: fail},
 	} {
 		l.plan = &anonymize.Plan{}
+		l.progress = newProgress(l.plan, nil)
 		if err := l.run(t.Context(), 0); err != full {
 			t.Errorf("%s: %v", name, err)
 		}
+		l.progress.end()
 	}
 }

@@ -52,6 +52,13 @@ func newProgress(plan *anonymize.Plan, jobs []wire.Job) *progress {
 	return p
 }
 
+// begin is when rows begin to come.
+func (p *progress) begin() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.start = time.Now()
+}
+
 func (p *progress) end() {
 	p.ticker.Stop()
 	close(p.done)

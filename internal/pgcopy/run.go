@@ -78,12 +78,12 @@ func (c *copying) fill(ctx context.Context, from, to *end, database string, done
 	// Scans of a range of pages came with 14.
 	divide := cores >= 4 && from.version >= 140000
 	jobs := parts(c.plan, c.tables(), c.wheres, lanes, divide)
-	console.Say("copying %d tables, %d at a time", len(c.plan.Tables), lanes)
 	var refresh string
 	l := &load{from: from, to: to, database: database, snapshot: c.hold.Snapshot, plan: c.plan, key: c.key,
 		direct: c.Direct, queue: jobs, progress: newProgress(c.plan, jobs),
 		begin: func() error { return c.archive.begin(to, database) },
 		beside: func() (err error) {
+			console.Say("copying %d tables, %d at a time", len(c.plan.Tables), lanes)
 			if err := to.follow(database, from, nextNumbers); err != nil {
 				return fmt.Errorf("the sequences can't be set: %w", err)
 			}
