@@ -69,10 +69,11 @@ type Leak struct {
 
 // Error names the two columns.
 func (l *Leak) Error() string {
+	hint := fmt.Sprintf("a rule lets it through: look at what %s says; what everybody may know is public", l.In)
 	if l.schema {
-		return fmt.Sprintf("a real value of %s was about to leave in %s\nhint: change it in the database: a schema is copied as it is", l.Of, l.In)
+		hint = "change it in the database: a schema is copied as it is"
 	}
-	return fmt.Sprintf("a real value of %s was about to leave in %s\nhint: a rule lets it through: look at what %s says; what everybody may know is public", l.Of, l.In, l.In)
+	return fmt.Sprintf("a real value of %s was about to leave in %s\nhint: %s", l.Of, l.In, hint)
 }
 
 // maxWords is how many words a value is known by, from its beginning.
@@ -101,11 +102,12 @@ func NewScan() *Scan {
 func NewSchemaScan() *Scan {
 	s := NewScan()
 	s.schema = true
-	s.Names("add alter array as bigint boolean btree by cache character check collate column comment constraint create data database" +
-		" date default deferrable deferred domain double dump enum extension foreign function generated grant identity increment index" +
-		" initially integer is jsonb key language local maxvalue minvalue name numeric ops order owned owner parameters partition" +
-		" pattern postgresql precision primary procedure public references return returns role rule schema security select sequence" +
-		" serial server smallint start table text time timestamp timezone trigger type unique user using uuid value values varchar version view with without zone")
+	s.Names("add alter array as bigint boolean btree by cache character check collate column comment constraint create" +
+		" data database date default deferrable deferred domain double dump enum extension foreign function generated" +
+		" grant identity increment index initially integer is jsonb key language local maxvalue minvalue name numeric" +
+		" ops order owned owner parameters partition pattern postgresql precision primary procedure public references" +
+		" return returns role rule schema security select sequence serial server smallint start table text time" +
+		" timestamp timezone trigger type unique user using uuid value values varchar version view with without zone")
 	return s
 }
 
@@ -113,12 +115,7 @@ func NewSchemaScan() *Scan {
 func (s *Scan) Values() int { return len(s.values.whole) + len(s.dates.whole) }
 
 // name is how rules call a table.
-func name(t *TablePlan) string {
-	if t.Schema == "public" {
-		return t.Name
-	}
-	return t.Schema + "." + t.Name
-}
+func name(t *TablePlan) string { return called(t.Schema + "." + t.Name) }
 
 // Nobody makes the scan know texts that leave as they are, before it learns others:
 // where one of these is a free text too, as the name of a template that a comment
@@ -178,7 +175,8 @@ func (s *Scan) nobodys(text string) bool {
 // not as COPY writes them.
 func (s *Scan) Learn(t *TablePlan, column *ColumnPlan, values []string) {
 	table := name(t)
-	if class := typeOf(column.Type, column.Length).class; column.Rule.Kind != BirthDate && (class == dateClass || class == timestampClass) {
+	class := typeOf(column.Type, column.Length).class
+	if column.Rule.Kind != BirthDate && (class == dateClass || class == timestampClass) {
 		return // nobody is known by a day but that of his birth
 	}
 	if column.Rule.Kind != JSON {
@@ -187,16 +185,20 @@ func (s *Scan) Learn(t *TablePlan, column *ColumnPlan, values []string) {
 	}
 	byPath := map[string][]string{}
 	for _, v := range values {
-		var doc any
-		decoder := json.NewDecoder(strings.NewReader(v))
-		decoder.UseNumber()
-		if decoder.Decode(&doc) == nil {
+		if doc, ok := document(v); ok {
 			leaves(doc, "", byPath)
 		}
 	}
 	for path, values := range byPath {
 		s.learn(&ScannedField{table, column.Name, path}, kindAt(column.Rule.Paths, path), values)
 	}
+}
+
+// document reads a JSON document, whose numbers stay as they are written.
+func document(text string) (doc any, ok bool) {
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.UseNumber()
+	return doc, decoder.Decode(&doc) == nil
 }
 
 // leaves adds the strings and numbers of a document to those of their paths.
@@ -355,12 +357,13 @@ func (s *Scan) known(value []byte) (hash, start uint64, ok bool) {
 // Look reads whole rows of a table, as COPY writes them, but for the columns that
 // are public. The error is a [*Leak].
 func (s *Scan) Look(t *TablePlan, rows []byte) error {
-	alike := true
+	in, alike, dates := name(t), true, make([]bool, len(t.Columns))
 	for i := range t.Columns {
-		alike = alike && t.Columns[i].Rule.Kind != Public && !s.datable(&t.Columns[i])
+		dates[i] = s.datable(&t.Columns[i])
+		alike = alike && t.Columns[i].Rule.Kind != Public && !dates[i]
 	}
 	if alike {
-		return s.read(name(t), rows, false, 0)
+		return s.read(in, rows, false, 0)
 	}
 	for field := 0; len(rows) > 0; {
 		end := bytes.IndexAny(rows, "\t\n")
@@ -368,10 +371,10 @@ func (s *Scan) Look(t *TablePlan, rows []byte) error {
 			end = len(rows) - 1
 		}
 		if field >= len(t.Columns) {
-			return fmt.Errorf("a row of %s has more fields than the table has columns", name(t))
+			return fmt.Errorf("a row of %s has more fields than the table has columns", in)
 		}
-		if column := &t.Columns[field]; column.Rule.Kind != Public {
-			if err := s.read(name(t), rows[:end], s.datable(column), 0); err != nil {
+		if t.Columns[field].Rule.Kind != Public {
+			if err := s.read(in, rows[:end], dates[field], 0); err != nil {
 				return err
 			}
 		}

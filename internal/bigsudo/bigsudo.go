@@ -327,7 +327,7 @@ func (e *ExitError) Unwrap() error { return e.Err }
 
 // Recap is what a run changed, summed over the hosts.
 type Recap struct {
-	Hosts, Changed, Failed, Unreachable int
+	Hosts, Changed int
 	// Ran is how many tasks were run, or skipped for another reason than their tags.
 	// That a play looks at its hosts is none, nor that tasks are included.
 	Ran int
@@ -472,8 +472,6 @@ func (w *recapWriter) read(line string) {
 		}
 		w.Hosts++
 		w.Changed += numbers[1]
-		w.Unreachable += numbers[2]
-		w.Failed += numbers[3]
 		w.Ran += numbers[0] + numbers[3] + numbers[4]
 	}
 }

@@ -55,10 +55,7 @@ func Parse(words []string) (Request, error) {
 	if len(words) > 0 && slices.Contains(firstWords, words[0]) {
 		r.Kind, words = strings.TrimPrefix(words[0], "run"), words[1:]
 	}
-	before, after := words, []string(nil)
-	if i := slices.IndexFunc(words, func(word string) bool { return strings.HasPrefix(word, "-") }); i >= 0 {
-		before, after = words[:i], words[i:]
-	}
+	before, after := beforeOptions(words)
 	for i, word := range after {
 		value := i > 0 && wantsValue(after[i-1]) && !strings.HasPrefix(word, "-")
 		_, host := address.Parse(strings.TrimPrefix(word, "@"))
@@ -88,6 +85,15 @@ func Parse(words []string) (Request, error) {
 		return r, fmt.Errorf("%w\nhint: the grammar is\n%s", err, Usage)
 	}
 	return r, nil
+}
+
+// beforeOptions divides words before the first that begins with a dash.
+func beforeOptions(words []string) (before, options []string) {
+	i := slices.IndexFunc(words, func(word string) bool { return strings.HasPrefix(word, "-") })
+	if i < 0 {
+		return words, nil
+	}
+	return words[:i], words[i:]
 }
 
 // firstWords say of which kind the source is.

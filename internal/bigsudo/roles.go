@@ -1,6 +1,7 @@
 package bigsudo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -70,10 +71,7 @@ func (l *library) own(source string) (role, bool) {
 }
 
 // isRole reports whether dir has what makes a role.
-func isRole(dir string) bool {
-	info, err := os.Stat(filepath.Join(dir, "tasks"))
-	return err == nil && info.IsDir()
-}
+func isRole(dir string) bool { return isDir(filepath.Join(dir, "tasks")) }
 
 // find returns where an installed role is.
 func (l *library) find(name string) (dir string, found bool) {
@@ -288,22 +286,18 @@ func parseRequirements(text []byte) (required, error) {
 // add reads one entry of the list of roles.
 func (r *required) add(node yaml.Node) error {
 	var entry struct{ Src, Scm, Version, Name, Include string }
-	var err error
+	var into any = &entry
 	if node.Kind == yaml.ScalarNode {
-		err = node.Decode(&entry.Src)
-	} else {
-		err = node.Decode(&entry)
+		into = &entry.Src
 	}
-	if err != nil {
+	if err := node.Decode(into); err != nil {
 		return err
 	}
 	if entry.Include != "" {
 		r.includes = append(r.includes, entry.Include)
 		return nil
 	}
-	if entry.Src == "" {
-		entry.Src = entry.Name // as Ansible has it: the name of Galaxy's
-	}
+	entry.Src = cmp.Or(entry.Src, entry.Name) // as Ansible has it: the name of Galaxy's
 	if entry.Scm != "" && !strings.Contains(entry.Src, "+") {
 		entry.Src = entry.Scm + "+" + entry.Src
 	}
@@ -337,10 +331,7 @@ func (l *library) link(dir string) error {
 			return fmt.Errorf("%s: %w", filepath.Join(dir, "meta", "main.yml"), err)
 		}
 	}
-	name := meta.GalaxyInfo.RoleName
-	if name == "" {
-		name = filepath.Base(dir)
-	}
+	name := cmp.Or(meta.GalaxyInfo.RoleName, filepath.Base(dir))
 	if !roleName.MatchString(name) {
 		return fmt.Errorf("%s: %q is no role's name", dir, name)
 	}
@@ -361,7 +352,7 @@ func (l *library) link(dir string) error {
 func (r role) checkTasks(tasks []string) error {
 	var errs []error
 	for _, task := range tasks {
-		if !r.has(task) {
+		if _, found := findTasks(r.dir, task); !found {
 			err := fmt.Errorf("%q fits nothing: role %s has no such task file; it has %s; a host would be @%s",
 				task, filepath.Base(r.name), strings.Join(r.tasks(), ", "), task)
 			if now := oldTasks[r.name+" "+task]; now != "" {
@@ -376,15 +367,15 @@ func (r role) checkTasks(tasks []string) error {
 	return nil
 }
 
-// has reports whether the role has a task file, by the names that Ansible tries.
-func (r role) has(task string) bool {
+// findTasks returns the path of one of a role's task files, by the names that Ansible
+// tries, and whether it is there.
+func findTasks(role, name string) (path string, found bool) {
 	for _, extension := range []string{"", ".yml", ".yaml", ".json"} {
-		info, err := os.Stat(filepath.Join(r.dir, "tasks", task+extension))
-		if err == nil && !info.IsDir() {
-			return true
+		if path := filepath.Join(role, "tasks", name+extension); exists(path) {
+			return path, true
 		}
 	}
-	return false
+	return "", false
 }
 
 // tasks returns the names of the role's task files, sorted.

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -57,7 +56,8 @@ func (r Request) Run(ctx context.Context, root string) error {
 		if recap.Hosts > 1 {
 			hosts = fmt.Sprintf("%d hosts", recap.Hosts)
 		}
-		console.Done("%s: done, changed=%d on %s (%s)", r.Source, recap.Changed, hosts, time.Since(start).Round(100*time.Millisecond))
+		took := time.Since(start).Round(100 * time.Millisecond)
+		console.Done("%s: done, changed=%d on %s (%s)", r.Source, recap.Changed, hosts, took)
 	}
 	return err
 }
@@ -208,13 +208,9 @@ func fetch(ctx context.Context, source string) (string, error) {
 // install does roleinstall, roleup and reqinstall.
 func install(ctx context.Context, root, command string, words []string) error {
 	start := time.Now()
-	what, options := words, []string(nil)
-	if i := slices.IndexFunc(words, func(word string) bool { return strings.HasPrefix(word, "-") }); i >= 0 {
-		what, options = words[:i], words[i:]
-	}
+	what, options := beforeOptions(words)
 	roles := newLibrary(root, os.Environ())
-	roles.args = options
-	roles.anew = command == "roleup"
+	roles.args, roles.anew = options, command == "roleup"
 	if command == "reqinstall" && len(what) == 0 {
 		what = []string{"requirements.yml"}
 	}
@@ -232,7 +228,8 @@ func install(ctx context.Context, root, command string, words []string) error {
 	if err := errors.Join(errs...); err != nil {
 		return exiting(err)
 	}
-	console.Done("%s: done (%s)", strings.Join(append([]string{command}, what...), " "), time.Since(start).Round(100*time.Millisecond))
+	took := time.Since(start).Round(100 * time.Millisecond)
+	console.Done("%s %s: done (%s)", command, strings.Join(what, " "), took)
 	return nil
 }
 

@@ -207,10 +207,10 @@ func FuzzTasksAreReadWhateverTheyAre(f *testing.F) {
 		p := project{root: t.TempDir()}
 		p.write(t, "x.yml", text)
 		l := newLibrary(p.root, nil)
-		for _, tagged := range []*tagged{l.ofPlaybook(filepath.Join(p.root, "x.yml")), newTagged(l, p.root, func(t *tagged, at within) {
-			at.file = filepath.Join(p.root, "x.yml")
-			t.tasks(t.read(at.file), at)
-		})} {
+		file := filepath.Join(p.root, "x.yml")
+		tasks := &tagged{library: l, base: p.root, names: map[string]bool{}}
+		tasks.tasks(tasks.read(file), within{file: file})
+		for _, tagged := range []*tagged{l.ofPlaybook(file), tasks} {
 			if _, err := tagged.check("x", selection{only: []string{"a"}}); err != nil && fmt.Sprint(err) == "" {
 				t.Error("an error that says nothing")
 			}

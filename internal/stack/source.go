@@ -64,12 +64,9 @@ func readFile(path, name string) ([]byte, error) {
 	}
 	content, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, noSuchFile(name, filepath.Dir(path))
+		err = noSuchFile(name, filepath.Dir(path))
 	}
-	if err != nil {
-		return nil, err
-	}
-	return content, nil
+	return content, err
 }
 
 // noSuchFile returns the error for a compose file that is not in dir, with those that are.
@@ -188,7 +185,8 @@ func check(sources []*source, lacking map[place]bool) error {
 // checkPart returns an error unless the part of a file is valid by itself.
 func checkPart(at place, node *yaml.Node) error {
 	if at.key == "include" || at.key == "extends" {
-		return at.errorf("not supported: a stack is the files that it names\nhint: name each file in the list, or use a YAML anchor")
+		return at.errorf("not supported: a stack is the files that it names\n" +
+			"hint: name each file in the list, or use a YAML anchor")
 	}
 	if at.service == "" && at.key == "models" {
 		return at.errorf("not supported: language models are no part of a stack here")
@@ -221,7 +219,8 @@ func checkNoVariable(at place, value any) error {
 	all, _ := value.(map[string]any)
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		if one, _ := all[name].(map[string]any); one["environment"] != nil {
-			errs = append(errs, at.errorf("%s: environment is not supported: the host has no such variable\nhint: use file", name))
+			errs = append(errs, at.errorf("%s: environment is not supported: the host has no such variable\n"+
+				"hint: use file", name))
 		}
 	}
 	return errors.Join(errs...)
@@ -255,7 +254,7 @@ func checkValue(at place, value any) error {
 }
 
 // mountOptions are what may be behind the second colon of a mount.
-var mountOptions = append([]string{"ro", "rw", "nocopy", "z", "Z", "cached", "delegated", "consistent"}, format.Propagations...)
+var mountOptions = append(strings.Fields("ro rw nocopy z Z cached delegated consistent"), format.Propagations...)
 
 // checkMounts returns an error for every option of a mount that Compose would pass
 // over: what was to be read-only could be written.

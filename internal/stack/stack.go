@@ -218,7 +218,8 @@ func loaderOptions(name string) func(*loader.Options) {
 var errNoService = errors.New("no file defines a service")
 
 // merge returns the one project that the sources and overrides make.
-func merge(ctx context.Context, name string, sources []*source, overrides []override, vars *variables) (*types.Project, error) {
+func merge(ctx context.Context, name string, sources []*source, overrides []override, vars *variables) (
+	*types.Project, error) {
 	details := types.ConfigDetails{WorkingDir: ".", Environment: types.Mapping{}}
 	for _, s := range sources {
 		file, err := s.configFile()

@@ -18,7 +18,6 @@ import (
 // that, what of text leaves as it is.
 func learn(ctx context.Context, conn *pgconn.PgConn, scan *anonymize.Scan, tables []anonymize.TablePlan) error {
 	text := func(c *anonymize.ColumnPlan) bool { return kept(c) && c.Text() }
-	changed := func(c *anonymize.ColumnPlan) bool { return !kept(c) }
 	scan.Fixed(tables)
 	for i := range tables {
 		t := &tables[i]
@@ -45,8 +44,11 @@ func kept(c *anonymize.ColumnPlan) bool {
 	return c.Rule.Kind == anonymize.Keep || c.Rule.Kind == anonymize.Public
 }
 
+func changed(c *anonymize.ColumnPlan) bool { return !kept(c) }
+
 // sampled calls use with values of those columns of a table that are wanted.
-func sampled(ctx context.Context, conn *pgconn.PgConn, t *anonymize.TablePlan, wanted func(*anonymize.ColumnPlan) bool, use func(*anonymize.ColumnPlan, []string)) error {
+func sampled(ctx context.Context, conn *pgconn.PgConn, t *anonymize.TablePlan,
+	wanted func(*anonymize.ColumnPlan) bool, use func(*anonymize.ColumnPlan, []string)) error {
 	var columns []*anonymize.ColumnPlan
 	var names []string
 	for i := range t.Columns {
@@ -64,7 +66,7 @@ func sampled(ctx context.Context, conn *pgconn.PgConn, t *anonymize.TablePlan, w
 
 // structure looks for real values in the text of a schema, as pg_dump writes it,
 // which follows a [wire.Sender] on its input.
-func structure(ctx context.Context, lines *bufio.Reader) error {
+func structure(ctx context.Context, lines *bufio.Reader, _ io.Writer) error {
 	order, conn, err := ordered(ctx, lines)
 	if err != nil {
 		return err
