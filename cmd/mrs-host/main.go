@@ -25,7 +25,8 @@ import (
 const usage = `usage: mrs-host COMMAND [-option=value …] [CONTAINER …]
 
   hold        holds the lock of -project for -holder until standard input ends, and ends then what works
-              under it; with -within, holds off what works on it, once that has ended; exit status 75: somebody has it
+              under it; with -within, holds off what works on it, once that has ended; exit status 75: somebody has it;
+              with -folder, not where a newer version has deployed what is in it
   unlock      ends -holder, who has the lock of -project
   audit       appends the entry on standard input to the audit log of -project
   deploy      carries out the request on standard input: what is to run replaces what runs
@@ -55,6 +56,7 @@ type options struct {
 	want       database.Want
 	project    string
 	holder     string
+	folder     string
 	containers []string
 }
 
@@ -125,6 +127,7 @@ func parse(args []string) (o options, err error) {
 	f.StringVar(&o.want.Role, "role", "", "its superuser")
 	f.StringVar(&o.project, "project", "", "the instance's Compose project")
 	f.StringVar(&o.holder, "holder", "", "who holds its lock, in JSON")
+	f.StringVar(&o.folder, "folder", "", "the instance's: a newer version may have deployed it")
 	err = f.Parse(args)
 	o.containers = f.Args()
 	return o, err

@@ -10,6 +10,34 @@ import (
 	"time"
 )
 
+// Version is that of what both sides say to each other. It is raised where an older operator's side, or an older
+// mrs-host, would do something else with a request, an answer or a file than is meant; not where one only knows less.
+// 1 is all that did not say it.
+const Version = 2
+
+// Outdated is the failure of one who is of an older version than what it is needed for: an instance, by its name.
+func Outdated(name string, needed, is int) *Failure {
+	return &Failure{
+		Outcome: Failed,
+		Reason: fmt.Sprintf("%s is operated by mrs-ops of version %d, and this clone is of version %d; nothing was changed",
+			name, needed, is),
+		Hint: "git pull in your clone of mrs-ops, then again",
+	}
+}
+
+// Mismatched is the failure of a request of another version than that of mrs-host, which reads it; nil: it is of the same.
+func Mismatched(request int) *Failure {
+	if request == Version {
+		return nil
+	}
+	return &Failure{
+		Outcome: Failed,
+		Reason: fmt.Sprintf("the request is of mrs-ops of version %d, and mrs-host is of version %d; nothing was changed",
+			max(request, 1), Version),
+		Hint: "both come from one clone: mage deploy:to NAME, or ansible/deploy.yml with its own mage; git pull, if that is an older one",
+	}
+}
+
 // Where a server keeps what both sides have to find.
 const (
 	Locks = "/run/lock/mrs-ops" // PROJECT.lock and what is beside it
@@ -32,6 +60,7 @@ const (
 // Deploy asks for a deployment of an instance on the server that reads it. It has
 // secrets in it: it travels by standard input.
 type Deploy struct {
+	Version int    `json:"version"` // [Version] of whoever asks
 	Name    string `json:"name"`    // of the instance, for people
 	Project string `json:"project"` // of Compose
 	Folder  string `json:"folder"`  // the stack's: absolute

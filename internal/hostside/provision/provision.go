@@ -243,6 +243,7 @@ func Provide(ctx context.Context, n Needs, h Host, say func(string)) (p Provided
 			err = errors.Join(err, p.Undo())
 		}
 	}()
+	n.Gone = slices.DeleteFunc(slices.Clone(n.Gone), keepsAway)
 	files := slices.Clone(n.Files)
 	for _, gone := range n.Gone { // a script that older ones call
 		files = append([]hostapi.File{{Path: gone, Mode: "0700"}}, files...)
@@ -256,6 +257,13 @@ func Provide(ctx context.Context, n Needs, h Host, say func(string)) (p Provided
 	}
 	p.Changes, err = provide(ctx, n, h, say)
 	return p, err
+}
+
+// keepsAway reports whether there is a folder in the place of a script of older versions, which package generation has
+// put there.
+func keepsAway(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.IsDir()
 }
 
 func provide(ctx context.Context, n Needs, h Host, say func(string)) (changes int, err error) {

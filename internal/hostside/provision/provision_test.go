@@ -241,3 +241,18 @@ func TestWhatTheBackupsAreSetToStaysWhereTheNewCanNotBe(t *testing.T) {
 		t.Errorf("what older scripts call is %q, %v", got, err)
 	}
 }
+
+func TestWhatIsInTheWayOfOlderScriptsStays(t *testing.T) {
+	home := t.TempDir()
+	n := Needs{Folder: home, Gone: []string{filepath.Join(home, "backup-common.sh"), filepath.Join(home, "branches.sh")}}
+	if err := os.MkdirAll(filepath.Join(n.Gone[0], "why"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f := &fake{}
+	if p, err := Provide(t.Context(), n, f, f.say); err != nil || p.Changes != 0 || p.Undo() != nil {
+		t.Errorf("%d changes, %v", p.Changes, err)
+	}
+	if _, err := os.Stat(filepath.Join(n.Gone[0], "why")); err != nil {
+		t.Error(err)
+	}
+}
