@@ -127,6 +127,8 @@ func wholeTrials(l rehearsal) []trial {
 		{"a repository on restic's own server", func(t *testing.T) { l.vault(t, newRest) }},
 		{"three deployments under load", func(t *testing.T) { deployedUnderLoad(t, l, 0) }},
 		{"three deployments under load, with both processors busy", func(t *testing.T) { deployedUnderLoad(t, l, 2) }},
+		{"an older generation's instance", func(t *testing.T) { goesOnFromAnOlderGeneration(t, l) }},
+		{"an older generation's restore, killed in its swap", func(t *testing.T) { undoesAnOlderGenerationsSwap(t, l) }},
 		{"all are busy, and the database is away", func(t *testing.T) { outlasts(t, l) }},
 	}
 	for _, version := range versions[:len(versions)-1] {
