@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 // beforeMrsHost is the last commit from before mrs-host: it deploys with scripts of bash and Python.
@@ -129,9 +128,7 @@ func goesOnFromAnOlderGeneration(t *testing.T, l rehearsal) {
 	if is := l.sh(t, "staging", "cd /home/mrs-staging && sha256sum docker-compose.yml backup.sh .backup.env"); is != releases {
 		t.Errorf("the older clone has changed\n%s\ninto\n%s", releases, is)
 	}
-	l.sh(t, "staging", "systemctl reboot || true") // what keeps it away outlives the boot
-	time.Sleep(5 * time.Second)
-	eventually(t, "staging is back", func() bool { _, err := l.shell("staging", "docker version >/dev/null"); return err == nil })
+	l.reboot(t) // what keeps it away outlives the boot
 	if r := o.run(t, o.words("deploy:staging", "-yes")...); r.status == 0 || !strings.Contains(r.output, "hint: git pull") {
 		t.Errorf("the older clone's deployment after a boot: exit status %d\n%s", r.status, r.output)
 	}
