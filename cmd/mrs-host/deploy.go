@@ -18,6 +18,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/answer"
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/audit"
+	"github.com/betagouv/mrs-ops/internal/hostside/command"
 	"github.com/betagouv/mrs-ops/internal/hostside/compose"
 	"github.com/betagouv/mrs-ops/internal/hostside/database"
 	"github.com/betagouv/mrs-ops/internal/hostside/durable"
@@ -38,6 +39,7 @@ func deploy(ctx context.Context, _ options) error {
 		return fmt.Errorf("the request can't be read: %w", err)
 	}
 	d.What = cmp.Or(d.What, "deploy")
+	command.Keep(hostapi.Logs, d.Project)
 	// Nobody listens any more: that ends it as SIGTERM does.
 	ctx, stop := whileListened(ctx)
 	defer stop()

@@ -17,6 +17,7 @@ import (
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/application"
+	"github.com/betagouv/mrs-ops/internal/hostside/command"
 	"github.com/betagouv/mrs-ops/internal/hostside/database"
 	"github.com/betagouv/mrs-ops/internal/hostside/drain"
 	"github.com/betagouv/mrs-ops/internal/hostside/lock"
@@ -61,6 +62,7 @@ type options struct {
 }
 
 func main() {
+	command.Keep(hostapi.Logs, "mrs-host") // until it is known which instance it is about
 	scripts := map[string]func([]string) int{
 		"backup": backupScript, "prune": pruneScript, "restore": restoreScript, "drill": drillScript,
 		"lend": lendScript, "export": exportScript, "alert": alertScript,

@@ -16,13 +16,14 @@ import (
 	"io"
 	"maps"
 	"os"
-	"os/exec"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/betagouv/mrs-ops/internal/hostside/command"
 )
 
 // Project is one, and the folder that its relative paths are of.
@@ -165,7 +166,7 @@ const patience = 20 * time.Second
 // run runs it, and returns what it prints on standard output, and all that it says.
 func (p Project) run(ctx context.Context, files []string, argv ...string) (out []byte, said string, err error) {
 	var stdout, all bytes.Buffer
-	cmd := exec.CommandContext(ctx, "docker", p.argv(files, argv...)...)
+	cmd := command.Context(ctx, "docker", p.argv(files, argv...)...)
 	cmd.Dir = p.Folder
 	cmd.Stdout, cmd.Stderr = io.MultiWriter(&stdout, &all), &all
 	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(syscall.SIGTERM) }, patience
@@ -284,7 +285,7 @@ func (p Project) Stop(ctx context.Context, file string, services ...string) erro
 func Down(ctx context.Context, project string, within time.Duration) error {
 	seconds := strconv.Itoa(int(within.Seconds()))
 	var said bytes.Buffer
-	cmd := exec.CommandContext(ctx, "docker", "compose", "--progress", "plain", "--project-name", project,
+	cmd := command.Context(ctx, "docker", "compose", "--progress", "plain", "--project-name", project,
 		"--env-file", "/dev/null", "down", "--volumes", "--remove-orphans", "--timeout", seconds)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = "/", &said, &said
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "COMPOSE_") })

@@ -16,11 +16,12 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/betagouv/mrs-ops/internal/hostside/command"
 )
 
 // Container is one, as it was when it was asked for.
@@ -259,7 +260,7 @@ func Run(ctx context.Context, argv ...string) (string, error) {
 
 func run(ctx context.Context, input io.Reader, argv ...string) ([]byte, error) {
 	var out, said bytes.Buffer
-	cmd := exec.CommandContext(ctx, "docker", argv...)
+	cmd := command.Context(ctx, "docker", argv...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = input, &out, &said
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/betagouv/mrs-ops/internal/hostside/command"
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
 )
 
@@ -78,7 +79,7 @@ func inside(ctx context.Context, c docker.Container, argv ...string) (string, er
 	if c.PID == 0 {
 		return "", docker.ErrDown // it has no door
 	}
-	out, err := exec.CommandContext(ctx, "nsenter", slices.Concat([]string{"--target", strconv.Itoa(c.PID), "--net", "iptables"}, argv)...).Output()
+	out, err := command.Context(ctx, "nsenter", slices.Concat([]string{"--target", strconv.Itoa(c.PID), "--net", "iptables"}, argv)...).Output()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return "", fmt.Errorf("iptables: %w: %s", err, exit.Stderr)
 	}

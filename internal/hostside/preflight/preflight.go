@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/betagouv/mrs-ops/internal/hostside/command"
 	"github.com/betagouv/mrs-ops/internal/hostside/disk"
 )
 
@@ -147,7 +148,7 @@ func Install(ctx context.Context, h Host, packages ...string) error {
 // install runs command lines. busy is whether it failed because somebody else is at it.
 func install(ctx context.Context, lines [][]string) (busy bool, err error) {
 	for _, argv := range lines {
-		cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+		cmd := command.Context(ctx, argv[0], argv[1:]...)
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			text := strings.TrimSpace(string(out))
@@ -202,7 +203,7 @@ func (This) Has(program string) bool {
 }
 
 func said(ctx context.Context, argv ...string) (string, error) {
-	out, err := exec.CommandContext(ctx, argv[0], argv[1:]...).Output()
+	out, err := command.Context(ctx, argv[0], argv[1:]...).Output()
 	text := strings.TrimSpace(string(out))
 	if err == nil && text == "" && argv[1] == "version" {
 		err = errors.New("it does not answer")

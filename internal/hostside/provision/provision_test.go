@@ -75,11 +75,11 @@ func TestWhatAnInstanceNeedsIsWhatItIs(t *testing.T) {
 		deploy                 hostapi.Deploy
 		programs, files, units string
 	}{
-		"backed up": {persistent(), "curl restic lftp", "mrs-ops-mrs-x .backup.env backup.sh restore.sh prune.sh drill.sh export.sh lend.sh alert.sh",
+		"backed up": {persistent(), "curl restic lftp", "mrs-ops-commands mrs-ops-mrs-x .backup.env backup.sh restore.sh prune.sh drill.sh export.sh lend.sh alert.sh",
 			"mrs-x-backup mrs-x-prune mrs-x-drill mrs-x-restore mrs-x-recover mrs-x-alert@"},
-		"persistent":       {unbacked, "", "mrs-ops-mrs-x", ""},
-		"a branch":         {branch, "", "", "mrs-ops-branches"},
-		"one that remains": {forever, "", "", ""},
+		"persistent":       {unbacked, "", "mrs-ops-commands mrs-ops-mrs-x", ""},
+		"a branch":         {branch, "", "mrs-ops-commands", "mrs-ops-branches"},
+		"one that remains": {forever, "", "mrs-ops-commands", ""},
 	} {
 		n := Of(c.deploy, program)
 		var files, units []string

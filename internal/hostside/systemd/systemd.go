@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
+	"github.com/betagouv/mrs-ops/internal/hostside/command"
 )
 
 // Booted reports whether systemd runs this host (sd_booted(3)).
@@ -82,7 +83,7 @@ type Control func(ctx context.Context, argv ...string) (string, error)
 
 // Systemctl is the host's own.
 func Systemctl(ctx context.Context, argv ...string) (string, error) {
-	out, err := exec.CommandContext(ctx, "systemctl", argv...).Output()
+	out, err := command.Context(ctx, "systemctl", argv...).Output()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok && len(exit.Stderr) > 0 {
 		err = fmt.Errorf("systemctl %s: %w: %s", argv[0], err, strings.TrimSpace(string(exit.Stderr)))
 	}
