@@ -31,6 +31,8 @@ const usage = `usage: mrs-host COMMAND [-option=value …] [CONTAINER …]
   unlock      ends -holder, who has the lock of -project
   audit       appends the entry on standard input to the audit log of -project
   deploy      carries out the request on standard input: what is to run replaces what runs
+  explain     restore …, or deploy with a request on standard input: prints the plan and the commands behind it, and
+              does nothing of it
   known       prints who gets in with a password that everybody knows, a name a line
   restart     has the application in the containers end what it serves, and then itself, within -within; the
               engine starts it again
@@ -44,7 +46,7 @@ In the home of an instance that has backups; the scripts there have the same nam
 
   backup      [timer|deploy|hand|init|repair]; exit status 75: the snapshot is good, but the mirror has not got it
   prune       [timer]
-  restore     [list|[--only PART] SNAPSHOT|recover|discard STAMP|adopt DATABASE|abandon|unit]
+  restore     [list|[explain] [--only PART] SNAPSHOT|recover|discard STAMP|adopt DATABASE|abandon|unit]
   drill       [timer|SNAPSHOT]
   lend        SNAPSHOT|--return
   export      [--lines] SNAPSHOT|--return
@@ -65,7 +67,7 @@ func main() {
 	command.Keep(hostapi.Logs, "mrs-host") // until it is known which instance it is about
 	scripts := map[string]func([]string) int{
 		"backup": backupScript, "prune": pruneScript, "restore": restoreScript, "drill": drillScript,
-		"lend": lendScript, "export": exportScript, "alert": alertScript,
+		"lend": lendScript, "export": exportScript, "alert": alertScript, "explain": explain,
 	}
 	if len(os.Args) > 1 && scripts[os.Args[1]] != nil {
 		os.Exit(scripts[os.Args[1]](os.Args[2:]))

@@ -24,6 +24,8 @@ func restoreScript(argv []string) int {
 		switch words[0] {
 		case "", "list":
 			return 0, list(ctx, i, words[0] == "list")
+		case "explain":
+			return 0, explainRestore(ctx, i, argv[1:])
 		case "recover":
 			return 0, i.Recover(ctx, words[1])
 		case "discard":

@@ -282,6 +282,8 @@ type RestoreOptions struct {
 	At   string // the last snapshot before this time, "2026-11-20 14:00", as the server's clock has it
 	Only string // "database" or "attachments"
 	Yes  bool   // no question, but before production
+	// DryRun prints the plan of the server, and the commands behind it, and does nothing of it.
+	DryRun bool
 }
 
 // Restore restores a snapshot of an instance: an id of [Snapshots], or "latest".
@@ -314,6 +316,9 @@ func Restore(ctx context.Context, name, snapshot string, o RestoreOptions) error
 		what += " of " + o.At
 	}
 	return with(ctx, name, func(s *server.Server) error {
+		if o.DryRun {
+			return explain(s, what, args)
+		}
 		question := fmt.Sprintf("%s on %s: %s, in place of the data that are there?", s.Name, s, what)
 		var err error
 		switch {
@@ -332,6 +337,17 @@ func Restore(ctx context.Context, name, snapshot string, o RestoreOptions) error
 		defer lock.Release()
 		return run(ctx, s, job{what, "restore", args})
 	})
+}
+
+// explain prints what a restore would do.
+func explain(s *server.Server, what string, args []string) error {
+	out, err := s.Output(append([]string{s.Folder + "/restore.sh", "explain"}, args...)...)
+	if err != nil {
+		return fmt.Errorf("%s: %s can't be explained: %w", s.Name, what, err)
+	}
+	fmt.Println(out)
+	console.Done("%s: %s; nothing was done", s.Name, what)
+	return nil
 }
 
 // pages asks the servers of all persistent instances, at the same moment.

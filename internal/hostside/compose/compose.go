@@ -249,7 +249,8 @@ type Up struct {
 	Scale                map[string]int // of how many containers of a service there are
 }
 
-func (u Up) argv() []string {
+// Argv is what docker compose is told.
+func (u Up) Argv() []string {
 	argv := []string{"up", "--detach"}
 	for _, option := range []struct {
 		given bool
@@ -270,7 +271,7 @@ func (u Up) argv() []string {
 
 // Up carries that out.
 func (p Project) Up(ctx context.Context, file string, up Up) error {
-	_, _, err := p.run(ctx, []string{file}, up.argv()...)
+	_, _, err := p.run(ctx, []string{file}, up.Argv()...)
 	return err
 }
 

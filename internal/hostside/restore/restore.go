@@ -362,15 +362,10 @@ func (r *run) begin(ctx context.Context) (release func(), err error) {
 	return release, nil
 }
 
-// do carries the plan out, or undoes it.
-func (r *run) do(ctx context.Context) error {
-	if err := r.Stack.Keeps(ctx); err != nil {
-		return backup.Explain(ctx, err)
-	}
-	now := r.Now().UTC()
-	r.stamp = now.Format("20060102T150405Z")
-	date := strings.ToLower(r.stamp)
-	r.beside = r.path(".restore-" + r.stamp)
+// named gives names to what is to be there, by the stamp of the restore.
+func (r *run) named(stamp string) {
+	date := strings.ToLower(stamp)
+	r.stamp, r.beside = stamp, r.path(".restore-"+stamp)
 	r.database, r.kept = r.Database+"_restore_"+date, r.Database+"_"+date
 	if r.asked.Copy != "" {
 		r.database, r.kept = r.asked.Copy, r.Database+"_before_"+date
@@ -381,6 +376,14 @@ func (r *run) do(ctx context.Context) error {
 	case "attachments":
 		r.folders = []string{"mrsattachments"}
 	}
+}
+
+// do carries the plan out, or undoes it.
+func (r *run) do(ctx context.Context) error {
+	if err := r.Stack.Keeps(ctx); err != nil {
+		return backup.Explain(ctx, err)
+	}
+	r.named(r.Now().UTC().Format("20060102T150405Z"))
 	plan := r.plan()
 	for n, s := range plan {
 		err := context.Cause(ctx)

@@ -2,6 +2,7 @@
 # Restores a snapshot of the instance whose home this is: mrs-host does, beside what runs, and tries the site on it.
 #   restore.sh [list]                lists the snapshots; list: these, and what was done, in JSON
 #   restore.sh [--only PART] latest  or an ID, or --at "2026-11-20 14:00"; PART: database or attachments
+#   restore.sh explain latest        prints the plan and the commands behind it, and does nothing of it
 #   restore.sh recover               puts back what a restore that was killed has moved
 #   restore.sh discard STAMP         removes what a restore has kept
 #   restore.sh adopt DATABASE        swaps in a copy, never in production; restore.sh abandon drops all of them
