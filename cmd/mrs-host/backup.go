@@ -127,9 +127,9 @@ func script(name string, do func(context.Context, *restore.Instance, <-chan os.S
 		reason, hint := hostapi.Explained(err)
 		failure = &backup.Failure{Reason: reason, Hint: hint, Status: 1}
 	}
-	fmt.Fprintf(os.Stderr, "%s.sh: %s\n", name, strings.ReplaceAll(failure.Reason, "\n", "; "))
+	fmt.Fprintf(os.Stderr, "%s.sh: %s\n", name, hostapi.Said(strings.ReplaceAll(failure.Reason, "\n", "; ")))
 	if failure.Hint != "" {
-		fmt.Fprintf(os.Stderr, "hint: %s\n", failure.Hint)
+		fmt.Fprintf(os.Stderr, "hint: %s\n", hostapi.Said(failure.Hint))
 	}
 	return failure.Status
 }
@@ -159,7 +159,7 @@ func thisInstance() (*restore.Instance, error) {
 	}
 	command.Keep(hostapi.Logs, settings.Name)
 	system, others := &bound.System{}, &bound.System{}
-	say := func(line string) { fmt.Println(line) }
+	say := func(line string) { fmt.Println(hostapi.Said(line)) }
 	host, _ := os.Hostname()
 	with := func(password string) restic.Repository {
 		return restic.Repository{

@@ -34,7 +34,7 @@ func branchesCommand(ctx context.Context, verb string, args []string) error {
 	s := &branches.Server{
 		Engine: branches.Docker{}, Folder: hostapi.Ephemerals, Homes: []string{"/home/*", hostapi.Ephemerals + "/*"},
 		Locks: hostapi.Locks, Logs: hostapi.Logs, Name: name, Now: time.Now, RemoveAll: os.RemoveAll,
-		Say: func(line string) { fmt.Println(line) },
+		Say: func(line string) { fmt.Println(hostapi.Said(line)) },
 	}
 	return status(run(ctx, s, verb, *project, *who, *by))
 }

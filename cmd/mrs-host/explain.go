@@ -54,7 +54,7 @@ func explainRestore(ctx context.Context, i *restore.Instance, argv []string) err
 	}
 	lines, err := i.Explain(ctx, asked)
 	if err == nil {
-		fmt.Println(strings.Join(lines, "\n"))
+		fmt.Println(hostapi.Said(strings.Join(lines, "\n")))
 	}
 	return err
 }
@@ -77,7 +77,7 @@ func explainDeploy(ctx context.Context) error {
 	defer os.RemoveAll(scratch)
 	lines, err := rollout.Explain(ctx, d, newServer(d, func(string) {}), scratch)
 	if err == nil {
-		fmt.Println(strings.Join(lines, "\n"))
+		fmt.Println(hostapi.Said(strings.Join(lines, "\n")))
 	}
 	return err
 }

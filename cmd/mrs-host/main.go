@@ -108,7 +108,8 @@ var groups = map[string]func(ctx context.Context, command string, args []string)
 // fail ends it. An error may know the exit status that its caller looks for.
 func fail(err error) {
 	if !errors.Is(err, errSaid) {
-		fmt.Fprintln(os.Stderr, err)
+		reason, hint := hostapi.Explained(err)
+		fmt.Fprintln(os.Stderr, &hostapi.Failure{Reason: hostapi.Said(reason), Hint: hostapi.Said(hint)})
 	}
 	status := 1
 	if errors.Is(err, lock.ErrBusy) {

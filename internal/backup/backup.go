@@ -111,9 +111,27 @@ func work(ctx context.Context, s *server.Server, j job) error {
 	defer stop()
 	// What it complains of comes in order with what it says.
 	why, err := show(s.Name, s.Script(`exec 2>&1; exec "$@"`, append([]string{s.Folder + "/" + j.name + ".sh"}, j.args...)...))
+	return j.came(ctx, why, err, func() bool {
+		// The scripts of older versions say of one that could not be undone, too, that it was interrupted.
+		_, err := s.Output("test", "!", "-e", s.Folder+"/.restore.swap")
+		return err == nil
+	})
+}
+
+// came is what a job that ended with err, and said why, has come to. whole tells whether no restore has left things half way.
+func (j job) came(ctx context.Context, why string, err error, whole func() bool) error {
+	undone := false
+	switch status := local.ExitCode(err); {
+	case ctx.Err() == nil || err == nil:
+	case status == hostapi.AsBefore:
+		undone = true
+	case status == hostapi.Stopped:
+		undone = j.name != "restore" || whole()
+	case status == 128+int(syscall.SIGTERM):
+		undone = why == "" // it had not begun anything
+	}
 	switch {
-	case ctx.Err() != nil && err != nil && (why == "interrupted" || strings.Contains(why, "as it was before") ||
-		why == "" && local.ExitCode(err) == 128+int(syscall.SIGTERM)): // before it had begun anything
+	case undone:
 		return context.Canceled
 	case err != nil && why != "":
 		return &failure{why, err}

@@ -5,6 +5,7 @@
 package hostapi
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -53,8 +54,10 @@ const (
 
 // Exit statuses of mrs-host, by what it was asked for (EX_TEMPFAIL of sysexits.h).
 const (
-	Busy        = 75 // a lock, or a branch: somebody else has it
-	NotMirrored = 75 // a backup, or a prune: the repository is good, but its mirror is not
+	Busy        = 75  // a lock, or a branch: somebody else has it
+	NotMirrored = 75  // a backup, or a prune: the repository is good, but its mirror is not
+	AsBefore    = 4   // a restore, or an adoption, that failed: all is as it was before
+	Stopped     = 130 // what was interrupted, and undone; of a restore that could not be undone it is 1
 )
 
 // Deploy asks for a deployment of an instance on the server that reads it. It has
@@ -166,6 +169,35 @@ type Failure struct {
 	Hint    string  `json:"hint,omitempty"`
 }
 
+// words is what a test build says instead of every sentence (-ldflags=-X, internal/program): a program that reads one, and
+// not what has a type, does not work with it.
+var words string
+
+// Said returns a sentence of mrs-host's as it is said.
+func Said(sentence string) string {
+	if words != "" && sentence != "" {
+		return words
+	}
+	return sentence
+}
+
+// MarshalJSON writes it with its sentences as they are said.
+func (e Event) MarshalJSON() ([]byte, error) {
+	type plain Event
+	e.Say, e.Detail = Said(e.Say), Said(e.Detail)
+	if e.Failed != nil {
+		f := *e.Failed
+		f.Reason, f.Hint = Said(f.Reason), Said(f.Hint)
+		e.Failed = &f
+	}
+	if e.Deployed != nil {
+		d := *e.Deployed
+		d.How = Said(d.How)
+		e.Deployed = &d
+	}
+	return json.Marshal(plain(e))
+}
+
 // beforeHint is what comes before the hint of an error.
 const beforeHint = "\nhint: "
 
@@ -213,6 +245,8 @@ type Release struct {
 	Who     string    `json:"who,omitempty"`
 	What    string    `json:"what,omitempty"`
 	Commit  string    `json:"commit,omitempty"` // of the application
+	// Of is the release that it is, where that was gone back to; 0: it is one of its own.
+	Of int `json:"of,omitempty"`
 }
 
 // Branch is an ephemeral instance, the deployment of a branch.
@@ -223,6 +257,13 @@ type Branch struct {
 	Commit  string    `json:"commit,omitempty"`
 	Image   string    `json:"image,omitempty"`
 	State   string    `json:"state"` // of django: healthy, unhealthy, exited …; gone where it has no container
+}
+
+// MarshalJSON writes it with its sentence as it is said.
+func (e Entry) MarshalJSON() ([]byte, error) {
+	type plain Entry
+	e.Reason = Said(e.Reason)
+	return json.Marshal(plain(e))
 }
 
 // Entry is what was done to an instance: a line of the audit log.

@@ -106,7 +106,7 @@ func TestMarksAreMadeOnce(t *testing.T) {
 func TestACloneFromBeforeMrsHostIsRefusedByItsOwnScriptBeforeItChangesAnything(t *testing.T) {
 	for _, program := range []string{"bash", "python3", "flock"} {
 		if _, err := exec.LookPath(program); err != nil {
-			t.Skip("there is no " + program + ", which that script needs")
+			t.Fatal("there is no " + program + ", which that script needs")
 		}
 	}
 	script, err := os.ReadFile("testdata/721196b/hold.sh.txt")

@@ -19,7 +19,7 @@ func old(t *testing.T, file, folder string) string {
 	t.Helper()
 	for _, program := range []string{"bash", "python3", "flock"} {
 		if _, err := exec.LookPath(program); err != nil {
-			t.Skip("there is no " + program + ", which those scripts need")
+			t.Fatal("there is no " + program + ", which those scripts need")
 		}
 	}
 	text, err := os.ReadFile("../generation/testdata/721196b/" + file)

@@ -23,6 +23,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
 	"github.com/betagouv/mrs-ops/internal/hostside/dump"
 	"github.com/betagouv/mrs-ops/internal/hostside/lock"
@@ -160,6 +161,8 @@ type Instance struct {
 	// Into is a repository of its own in a folder, to copy a snapshot into; what it caches is in
 	// another folder.
 	Into func(folder, cache string) Copy
+	// Answer says a line that programs read, as Say says those for people; nil: it is Say.
+	Answer func(line string)
 	// Calls has PostgreSQL call us by a name.
 	Calls func(name string)
 	Now   func() time.Time
@@ -418,6 +421,9 @@ func (r *run) undo(ctx context.Context, steps []step, why *backup.Failure) error
 		done = "adopted"
 	}
 	why.Reason += fmt.Sprintf("; nothing was %s, %s is as it was before", done, r.Name)
+	if why.Status == 1 { // one that was interrupted has a status of its own
+		why.Status = hostapi.AsBefore
+	}
 	return why
 }
 
