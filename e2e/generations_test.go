@@ -26,7 +26,10 @@ func (l rehearsal) olderClone(t *testing.T) older {
 	git := exec.Command("git", "cat-file", "-e", beforeMrsHost+"^{commit}")
 	git.Dir = root
 	if err := git.Run(); err != nil {
-		t.Skipf("this clone has no commit %s, which is what is deployed first; git fetch --unshallow has it there", beforeMrsHost)
+		t.Skipf(
+			"this clone has no commit %s, which is what is deployed first; git fetch --unshallow has it there",
+			beforeMrsHost,
+		)
 	}
 	o := older{l, filepath.Join(t.TempDir(), "mage")}
 	o.clone = clone{dir: filepath.Join(t.TempDir(), "older"), env: l.env}
@@ -50,8 +53,12 @@ func (o older) words(words ...string) []string {
 func (l rehearsal) unmarked(t *testing.T) {
 	t.Helper()
 	l.clear(t, "staging")
-	l.sh(t, "staging", `rm -rf /run/lock/mrs-ops/json.py /etc/tmpfiles.d/mrs-ops.conf /usr/local/lib/mrs-ops/older.py \
-  /usr/local/lib/mrs-ops/branches.sh`)
+	l.sh(
+		t,
+		"staging",
+		`rm -rf /run/lock/mrs-ops/json.py /etc/tmpfiles.d/mrs-ops.conf /usr/local/lib/mrs-ops/older.py \
+  /usr/local/lib/mrs-ops/branches.sh`,
+	)
 }
 
 // history returns the numbers of staging's releases, the oldest first.
@@ -106,7 +113,8 @@ func goesOnFromAnOlderGeneration(t *testing.T, l rehearsal) {
 	audit := l.mustMage(t, "ops:audit", "staging", "-json")
 	releases := l.sh(t, "staging", "cd /home/mrs-staging && sha256sum docker-compose.yml backup.sh .backup.env")
 	for _, words := range [][]string{
-		{"deploy:staging", "-yes", "-image=" + images[1]}, {"deploy:rollback", "staging", "-yes"}, {"deploy:maintenance", "staging", "on"},
+		{"deploy:staging", "-yes", "-image=" + images[1]}, {"deploy:rollback", "staging", "-yes"},
+		{"deploy:maintenance", "staging", "on"},
 		{"ops:restore", "staging", "latest", "-yes"},
 	} {
 		if r := o.run(t, o.words(words...)...); r.status == 0 || !strings.Contains(r.output, "hint: git pull") {
@@ -118,18 +126,34 @@ func goesOnFromAnOlderGeneration(t *testing.T, l rehearsal) {
 		if !strings.Contains(line, "ansible/deploy.yml") {
 			continue
 		}
-		if r := o.run(t, "env", "--unset=CI", "MRS_ENV=lab", "bash", "-c", line); r.status == 0 || !strings.Contains(r.output, "Is a directory") {
+		if r := o.run(
+			t,
+			"env",
+			"--unset=CI",
+			"MRS_ENV=lab",
+			"bash",
+			"-c",
+			line,
+		); r.status == 0 ||
+			!strings.Contains(r.output, "Is a directory") {
 			t.Errorf("the older clone's %s: exit status %d\n%s", line, r.status, r.output)
 		}
 	}
 	if is := l.mustMage(t, "ops:audit", "staging", "-json"); is != audit {
 		t.Errorf("the audit log was\n%s\nand is\n%s", audit, is)
 	}
-	if is := l.sh(t, "staging", "cd /home/mrs-staging && sha256sum docker-compose.yml backup.sh .backup.env"); is != releases {
+	if is := l.sh(
+		t,
+		"staging",
+		"cd /home/mrs-staging && sha256sum docker-compose.yml backup.sh .backup.env",
+	); is != releases {
 		t.Errorf("the older clone has changed\n%s\ninto\n%s", releases, is)
 	}
 	l.reboot(t) // what keeps it away outlives the boot
-	if r := o.run(t, o.words("deploy:staging", "-yes")...); r.status == 0 || !strings.Contains(r.output, "hint: git pull") {
+	if r := o.run(
+		t,
+		o.words("deploy:staging", "-yes")...); r.status == 0 ||
+		!strings.Contains(r.output, "hint: git pull") {
 		t.Errorf("the older clone's deployment after a boot: exit status %d\n%s", r.status, r.output)
 	}
 	l.mustMage(t, "deploy:staging", "-yes", "-image="+images[0])

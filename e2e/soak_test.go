@@ -128,7 +128,7 @@ func wholeTrials(l rehearsal) []trial {
 		{"three deployments under load", func(t *testing.T) { deployedUnderLoad(t, l, 0) }},
 		{"three deployments under load, with both processors busy", func(t *testing.T) { deployedUnderLoad(t, l, 2) }},
 		{"an older generation's instance", func(t *testing.T) { goesOnFromAnOlderGeneration(t, l) }},
-		{"an older generation's restore, killed in its swap", func(t *testing.T) { undoesAnOlderGenerationsSwap(t, l) }},
+		{"an older generation's swap, killed", func(t *testing.T) { undoesAnOlderGenerationsSwap(t, l) }},
 		{"all are busy, and the database is away", func(t *testing.T) { outlasts(t, l) }},
 	}
 	for _, version := range versions[:len(versions)-1] {

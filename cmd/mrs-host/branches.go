@@ -7,12 +7,14 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/branches"
 	"github.com/betagouv/mrs-ops/internal/hostside/command"
+	"github.com/betagouv/mrs-ops/internal/hostside/generation"
 )
 
 // branchesCommand looks after the ephemeral instances. What it prints is for people,
@@ -28,6 +30,9 @@ func branchesCommand(ctx context.Context, verb string, args []string) error {
 	}
 	if *project != "" {
 		command.Keep(hostapi.Logs, *project)
+		if err := generation.Refuse(*project, filepath.Join(hostapi.Ephemerals, *project)); err != nil {
+			return err
+		}
 	}
 	syscall.Umask(0o077)
 	name, _ := os.Hostname()

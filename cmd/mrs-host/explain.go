@@ -37,12 +37,18 @@ func explain(argv []string) int {
 		return 0
 	case "backup", "prune", "drill", "lend", "export":
 		return script(what, func(_ context.Context, i *restore.Instance, _ <-chan os.Signal) (int, error) {
-			return 0, &backup.Failure{Reason: what + " is no plan of steps that could be explained", Status: 1,
-				Hint: "the commands are in the comments of " + i.Home + "/" + what + ".sh; what it ran the last time is in " +
-					hostapi.Logs + "/" + i.Name + ".commands.log"}
+			return 0, &backup.Failure{
+				Reason: what + " is no plan of steps that could be explained",
+				Status: 1,
+				Hint: "the commands are in the comments of " + i.Home + "/" + what + ".sh; what it ran last is in " +
+					hostapi.Logs + "/" + i.Name + ".commands.log",
+			}
 		})
 	}
-	fmt.Fprintln(os.Stderr, "mrs-host explain restore SNAPSHOT, in the instance's home; mrs-host explain deploy <REQUEST")
+	fmt.Fprintln(
+		os.Stderr,
+		"mrs-host explain restore SNAPSHOT, in the instance's home; mrs-host explain deploy <REQUEST",
+	)
 	return 2
 }
 

@@ -45,9 +45,17 @@ func TestTenReleasesOfTheScriptsAreTheHistoryAndCanBeGoneBackTo(t *testing.T) {
 	for n := 7; n < 17; n++ {
 		for _, file := range []string{"images", "release.json"} {
 			text := strings.ReplaceAll(old(t, "release/"+file), "mrs:7", fmt.Sprintf("mrs:%d", n))
-			put(t, filepath.Join(stack, "releases", fmt.Sprint(n), file), strings.Replace(text, `"release": 7`, fmt.Sprintf(`"release": %d`, n), 1))
+			put(
+				t,
+				filepath.Join(stack, "releases", fmt.Sprint(n), file),
+				strings.Replace(text, `"release": 7`, fmt.Sprintf(`"release": %d`, n), 1),
+			)
 		}
-		put(t, filepath.Join(stack, "releases", fmt.Sprint(n), release.Compose), fmt.Sprintf("services: {django: {image: mrs:%d}}\n", n))
+		put(
+			t,
+			filepath.Join(stack, "releases", fmt.Sprint(n), release.Compose),
+			fmt.Sprintf("services: {django: {image: mrs:%d}}\n", n),
+		)
 	}
 	releases := release.Of(stack)
 	if all, err := releases.List(); err != nil || !slices.Equal(all, []int{7, 8, 9, 10, 11, 12, 13, 14, 15, 16}) {
@@ -56,7 +64,13 @@ func TestTenReleasesOfTheScriptsAreTheHistoryAndCanBeGoneBackTo(t *testing.T) {
 	images, err := releases.Images(7)
 	digest, own := "registry.example.org/mrs@sha256:"+strings.Repeat("2", 64), "sha256:"+strings.Repeat("4", 64)
 	want := []release.Image{
-		{Service: "django", Name: "registry.example.org/mrs:7", ID: "sha256:" + strings.Repeat("1", 64), Digest: digest, Config: strings.Repeat("3", 64)},
+		{
+			Service: "django",
+			Name:    "registry.example.org/mrs:7",
+			ID:      "sha256:" + strings.Repeat("1", 64),
+			Digest:  digest,
+			Config:  strings.Repeat("3", 64),
+		},
 		{Service: "postgres", Name: "mrs-postgres:10", ID: own, Config: strings.Repeat("5", 64)},
 	}
 	if err != nil || !slices.Equal(images, want) {
@@ -64,7 +78,8 @@ func TestTenReleasesOfTheScriptsAreTheHistoryAndCanBeGoneBackTo(t *testing.T) {
 	}
 	// The names mean others by now; what came from a registry is not here any more, what did not is.
 	pins, err := release.Pins(7, images, func(name string) (string, error) {
-		return map[string]string{"registry.example.org/mrs:7": "sha256:new", "mrs-postgres:10": "sha256:new", own: own}[name], nil
+		here := map[string]string{"registry.example.org/mrs:7": "sha256:new", "mrs-postgres:10": "sha256:new", own: own}
+		return here[name], nil
 	})
 	if err != nil || pins["django"] != digest || pins["postgres"] != own {
 		t.Errorf("%v, %v", pins, err)
@@ -74,7 +89,8 @@ func TestTenReleasesOfTheScriptsAreTheHistoryAndCanBeGoneBackTo(t *testing.T) {
 	if err == nil {
 		err = json.Unmarshal(text, &about)
 	}
-	if err != nil || about.Release != 7 || about.Who != "eve@laptop" || about.Commit != "0123abcd" || about.Time.Year() != 2026 {
+	if err != nil || about.Release != 7 || about.Who != "eve@laptop" || about.Commit != "0123abcd" ||
+		about.Time.Year() != 2026 {
 		t.Errorf("%+v, %v", about, err)
 	}
 	n, err := releases.Add(hostapi.Release{Who: "bob"}, []byte("services: {}\n"), images)
@@ -94,7 +110,15 @@ func TestTheAuditLogOfTheScriptsIsRead(t *testing.T) {
 	}
 	at := time.Date(2026, 11, 20, 13, 36, 13, 0, time.UTC)
 	want := []hostapi.Entry{
-		{Time: at, Who: "eve@laptop", What: "deploy registry.example.org/mrs:7", Outcome: hostapi.OK, Release: 7, Commit: "0123abcd", Seconds: 12},
+		{
+			Time:    at,
+			Who:     "eve@laptop",
+			What:    "deploy registry.example.org/mrs:7",
+			Outcome: hostapi.OK,
+			Release: 7,
+			Commit:  "0123abcd",
+			Seconds: 12,
+		},
 		{Time: at.Add(time.Hour), Who: `é"ve@laptop`, What: "deploy", Outcome: hostapi.RolledBack,
 			Reason: "the new django crashes at start; what ran before answers"},
 	}
@@ -105,8 +129,16 @@ func TestTheAuditLogOfTheScriptsIsRead(t *testing.T) {
 
 func TestTheLedgerOfTheScriptsIsGoneOnWith(t *testing.T) {
 	folder := t.TempDir()
-	l := ledger.Ledger{Project: "mrs-production", Mirrored: true,
-		Log: put(t, filepath.Join(folder, "backups.log"), old(t, "backups.log")), Metrics: filepath.Join(folder, "backups.prom")}
+	l := ledger.Ledger{
+		Project:  "mrs-production",
+		Mirrored: true,
+		Log: put(
+			t,
+			filepath.Join(folder, "backups.log"),
+			old(t, "backups.log"),
+		),
+		Metrics: filepath.Join(folder, "backups.prom"),
+	}
 	for name, want := range map[string]int64{"attachments": 1, "dump_bytes": 4096, "bytes": 8192} {
 		if n, err := l.LastKnown(name); err != nil || n != want {
 			t.Errorf("the last %s are %d, %v", name, n, err)
@@ -122,7 +154,10 @@ func TestTheLedgerOfTheScriptsIsGoneOnWith(t *testing.T) {
 		t.Errorf("the last drill: %q, %v", reason, err)
 	}
 	// The line that the power cut short is of nobody, and the next one begins behind it.
-	if err := l.Record(time.Unix(1e9, 0), ledger.Entry{{Name: "what", Value: "prune"}, {Name: "outcome", Value: ledger.Good}}); err != nil {
+	if err := l.Record(
+		time.Unix(1e9, 0),
+		ledger.Entry{{Name: "what", Value: "prune"}, {Name: "outcome", Value: ledger.Good}},
+	); err != nil {
 		t.Fatal(err)
 	}
 	if all, err := l.Last(100); err != nil || len(all) != 6 {
@@ -137,9 +172,19 @@ func TestTheLedgerOfTheScriptsIsGoneOnWith(t *testing.T) {
 func TestTheSettingsOfTheScriptsAreRead(t *testing.T) {
 	s, err := backup.ParseSettings(old(t, "backup.env"))
 	want := backup.Settings{
-		Name: "mrs-production", Repository: "/home/mrs-production/restic", Mirror: "ftp://mirror:se'cr$et word@ftp.example.org/backups",
-		Database: "mrs", Role: "django", Slack: "https://hooks.example.org/services/T0/B0/token", URL: "https://mrs.example.org", Timeout: 90,
-		KeepLast: 7, KeepDaily: 7, KeepWeekly: 5, KeepMonthly: 12, KeepYearly: 75,
+		Name:        "mrs-production",
+		Repository:  "/home/mrs-production/restic",
+		Mirror:      "ftp://mirror:se'cr$et word@ftp.example.org/backups",
+		Database:    "mrs",
+		Role:        "django",
+		Slack:       "https://hooks.example.org/services/T0/B0/token",
+		URL:         "https://mrs.example.org",
+		Timeout:     90,
+		KeepLast:    7,
+		KeepDaily:   7,
+		KeepWeekly:  5,
+		KeepMonthly: 12,
+		KeepYearly:  75,
 	}
 	if err != nil || !reflect.DeepEqual(s, want) {
 		t.Errorf("%+v, %v", s, err)
@@ -162,5 +207,22 @@ func TestWhatTheScriptsKnewToBeWholeIsNotReadAgain(t *testing.T) {
 	now, err := restic.List(filepath.Join(home, "restic"))
 	if err != nil || len(now) != 1 || strings.Count(now[0], "\t") != 1 || len(now[0]) != len(list[0]) {
 		t.Errorf("%s is %q, %v, and was %q", file, now, err, list[0])
+	}
+}
+
+func TestARequestIsCarriedOutByItsOwnVersionAndNotWhereANewerOneHasDeployed(t *testing.T) {
+	home := t.TempDir()
+	d := hostapi.Deploy{Version: hostapi.Version, Name: "production", Folder: home}
+	if err := current(d); err != nil {
+		t.Errorf("its own: %v", err)
+	}
+	older := d
+	older.Version = 0 // as a clone sends it that does not say its version
+	if err := current(older); err == nil || !strings.Contains(err.Error(), "hint: ") {
+		t.Errorf("an older request: %v", err)
+	}
+	put(t, filepath.Join(home, ".version"), fmt.Sprintln(hostapi.Version+1))
+	if err := current(d); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("of version %d", hostapi.Version+1)) {
+		t.Errorf("where a newer one has deployed: %v", err)
 	}
 }

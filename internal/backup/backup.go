@@ -118,7 +118,8 @@ func work(ctx context.Context, s *server.Server, j job) error {
 	})
 }
 
-// came is what a job that ended with err, and said why, has come to. whole tells whether no restore has left things half way.
+// came is what a job that ended with err, and said why, has come to. whole tells whether no restore has left things
+// half way.
 func (j job) came(ctx context.Context, why string, err error, whole func() bool) error {
 	undone := false
 	switch status := local.ExitCode(err); {

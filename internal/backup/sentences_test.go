@@ -27,10 +27,10 @@ func TestWhetherAJobWasUndoneFollowsFromItsStatusAndFromNoSentence(t *testing.T)
 		undone bool
 	}{
 		{"restore", gone, hostapi.AsBefore, "interrupted; nothing was restored, x is as it was before", true},
-		{"restore", gone, hostapi.AsBefore, "pg_restore ended with 143; nothing was restored, x is as it was before", true},
+		{"restore", gone, hostapi.AsBefore, "pg_restore ended with 143; x is as it was before", true},
 		{"restore", gone, 1, "interrupted; NOT all could be put back, and nothing more is touched", false},
 		{"restore", gone, 130, "interrupted; nothing was restored, x is as it was before", true},
-		{"restore of an older version", gone, 130, "interrupted; NOT all could be put back, and nothing more is touched", false},
+		{"restore of an older version", gone, 130, "interrupted; NOT all could be put back", false},
 		{"restore", gone, 143, "", true}, // before it had begun
 		{"restore", t.Context(), hostapi.AsBefore, "there is no such snapshot", false},
 		{"backup", gone, 130, "interrupted", true},

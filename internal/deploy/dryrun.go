@@ -67,8 +67,8 @@ func (d deployment) dryRun(s *server.Server, plan *Plan, inst *instance.Instance
 	return nil
 }
 
-// explained returns the steps that mrs-host would take, and the commands behind them. Nothing is changed on the server,
-// but that mrs-host is there.
+// explained returns the steps that mrs-host would take, and the commands behind them. Nothing is changed on the
+// server, but that mrs-host is there.
 func (d deployment) explained(s *server.Server, plan *Plan) (string, error) {
 	program, err := s.Program()
 	if err != nil {

@@ -97,7 +97,8 @@ func table(releases []Release, now time.Time) [][]string {
 	return rows
 }
 
-// rolledBack is what was done for a release of which nothing else says that it is an earlier one: as older versions did it.
+// rolledBack is what was done for a release of which nothing else says that it is an earlier one: as older versions
+// did it.
 var rolledBack = regexp.MustCompile(`^rollback to (\d+)`)
 
 // before returns the release to go back to where none is named: the one before

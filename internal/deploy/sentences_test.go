@@ -23,7 +23,11 @@ func x(e hostapi.Event) hostapi.Event {
 	}
 	e.Say, e.Detail = said(e.Say), said(e.Detail)
 	if e.Failed != nil {
-		e.Failed = &hostapi.Failure{Outcome: e.Failed.Outcome, Reason: said(e.Failed.Reason), Hint: said(e.Failed.Hint)}
+		e.Failed = &hostapi.Failure{
+			Outcome: e.Failed.Outcome,
+			Reason:  said(e.Failed.Reason),
+			Hint:    said(e.Failed.Hint),
+		}
 	}
 	if e.Deployed != nil {
 		d := *e.Deployed
@@ -38,9 +42,16 @@ func TestWhatADeploymentCameToFollowsFromNoSentence(t *testing.T) {
 		return hostapi.Event{Failed: &hostapi.Failure{Outcome: outcome, Reason: reason}}
 	}
 	ways := map[string][]hostapi.Event{
-		"took over":   {{Say: "pulling the images"}, {Deployed: &hostapi.Deployed{Changes: 1, How: "took over without a gap", Release: "7", Commit: "01"}}},
-		"no change":   {{Deployed: &hostapi.Deployed{How: "nothing to change", Release: "7"}}},
-		"rolled back": {{Say: "starting"}, {Detail: "a log"}, failed(hostapi.RolledBack, "it crashes; what ran before answers")},
+		"took over": {
+			{Say: "pulling the images"},
+			{Deployed: &hostapi.Deployed{Changes: 1, How: "took over without a gap", Release: "7", Commit: "01"}},
+		},
+		"no change": {{Deployed: &hostapi.Deployed{How: "nothing to change", Release: "7"}}},
+		"rolled back": {
+			{Say: "starting"},
+			{Detail: "a log"},
+			failed(hostapi.RolledBack, "it crashes; what ran before answers"),
+		},
 		"failed":      {failed(hostapi.Failed, "the backup failed, so nothing was changed")},
 		"interrupted": {{Say: "starting"}, failed(hostapi.Interrupted, "interrupted; what ran before answers")},
 		"killed":      {{Say: "starting"}},
@@ -63,7 +74,13 @@ func TestWhatADeploymentCameToFollowsFromNoSentence(t *testing.T) {
 		if err == nil {
 			outcome = "done, " + came(deployed)
 		}
-		return fmt.Sprintf("%s; it began: %v; release %s, commit %s", outcome, began, deployed.Release, deployed.Commit)
+		return fmt.Sprintf(
+			"%s; it began: %v; release %s, commit %s",
+			outcome,
+			began,
+			deployed.Release,
+			deployed.Commit,
+		)
 	}
 	for name, events := range ways {
 		same := func(e hostapi.Event) hostapi.Event { return e }
@@ -75,7 +92,8 @@ func TestWhatADeploymentCameToFollowsFromNoSentence(t *testing.T) {
 
 func TestWhatTheAuditLogSaysOfADeploymentFollowsFromNoSentence(t *testing.T) {
 	for outcome, want := range map[hostapi.Outcome]string{
-		hostapi.OK: "it was done all the same", hostapi.RolledBack: "rolled back: x", hostapi.Failed: "failed: x", hostapi.Interrupted: "interrupted: x",
+		hostapi.OK:         "it was done all the same",
+		hostapi.RolledBack: "rolled back: x", hostapi.Failed: "failed: x", hostapi.Interrupted: "interrupted: x",
 	} {
 		if got := endedWith([]server.Entry{{}, {Outcome: outcome, Reason: "x"}}, nil, 1, true); got != want {
 			t.Errorf("%s: %q", outcome, got)
@@ -86,7 +104,15 @@ func TestWhatTheAuditLogSaysOfADeploymentFollowsFromNoSentence(t *testing.T) {
 			t.Errorf("%v: %q", began, got)
 		}
 	}
-	if got := endedWith(nil, errors.New("no connection"), 1, true); !strings.Contains(got, "is not known: no connection") {
+	if got := endedWith(
+		nil,
+		errors.New("no connection"),
+		1,
+		true,
+	); !strings.Contains(
+		got,
+		"is not known: no connection",
+	) {
 		t.Error(got)
 	}
 }

@@ -20,22 +20,25 @@ const Version = 2
 func Outdated(name string, needed, is int) *Failure {
 	return &Failure{
 		Outcome: Failed,
-		Reason: fmt.Sprintf("%s is operated by mrs-ops of version %d, and this clone is of version %d; nothing was changed",
+		Reason: fmt.Sprintf(
+			"%s is operated by mrs-ops of version %d, and this clone is of version %d; nothing was changed",
 			name, needed, is),
 		Hint: "git pull in your clone of mrs-ops, then again",
 	}
 }
 
-// Mismatched is the failure of a request of another version than that of mrs-host, which reads it; nil: it is of the same.
+// Mismatched is the failure of a request of another version than that of mrs-host, which reads it; nil: it is of the
+// same.
 func Mismatched(request int) *Failure {
 	if request == Version {
 		return nil
 	}
 	return &Failure{
 		Outcome: Failed,
-		Reason: fmt.Sprintf("the request is of mrs-ops of version %d, and mrs-host is of version %d; nothing was changed",
+		Reason: fmt.Sprintf(
+			"the request is of mrs-ops of version %d, and mrs-host is of version %d; nothing was changed",
 			max(request, 1), Version),
-		Hint: "both come from one clone: mage deploy:to NAME, or ansible/deploy.yml with its own mage; git pull, if that is an older one",
+		Hint: "both come from one clone: mage deploy:to NAME, or ansible/deploy.yml with its own mage; git pull there",
 	}
 }
 
@@ -169,8 +172,8 @@ type Failure struct {
 	Hint    string  `json:"hint,omitempty"`
 }
 
-// words is what a test build says instead of every sentence (-ldflags=-X, internal/program): a program that reads one, and
-// not what has a type, does not work with it.
+// words is what a test build says instead of every sentence (-ldflags=-X, internal/program): a program that reads
+// one, and not what has a type, does not work with it.
 var words string
 
 // Said returns a sentence of mrs-host's as it is said.

@@ -29,16 +29,21 @@ func TestATestBuildSaysNoSentenceButAllThatHasAType(t *testing.T) {
 	words = "x"
 	t.Cleanup(func() { words = "" })
 	failed := &Failure{Outcome: Interrupted, Reason: "interrupted; what ran before answers", Hint: "look"}
-	for want, value := range map[string]any{
-		`{"say":"x"}`: Event{Say: "pulling the images"},
-		`{"held":{"token":"t","who":"eve","what":"deploy","pid":"7","since":1}}`: Event{Held: &Holder{"t", "eve", "deploy", "7", 1}},
-		`{"deployed":{"changes":2,"how":"x","release":"7","commit":"0123"}}`:     Event{Deployed: &Deployed{2, "started", "7", "0123"}},
-		`{"failed":{"outcome":"interrupted","reason":"x","hint":"x"}}`:           Event{Failed: failed},
-		`{"time":"2001-09-09T01:46:40Z","who":"eve","what":"deploy","outcome":"ok","reason":"x","seconds":0}`: Entry{
-			Time: time.Unix(1e9, 0).UTC(), Who: "eve", What: "deploy", Outcome: OK, Reason: "nothing to change"},
+	holder := &Holder{Token: "t", Who: "eve", What: "deploy", PID: "7", Since: 1}
+	entry := Entry{Time: time.Unix(1e9, 0).UTC(), Who: "eve", What: "deploy", Outcome: OK, Reason: "nothing to change"}
+	for _, c := range []struct {
+		value any
+		want  string
+	}{
+		{Event{Say: "pulling the images"}, `{"say":"x"}`},
+		{Event{Held: holder}, `{"held":{"token":"t","who":"eve","what":"deploy","pid":"7","since":1}}`},
+		{Event{Deployed: &Deployed{Changes: 2, How: "started", Release: "7", Commit: "0123"}},
+			`{"deployed":{"changes":2,"how":"x","release":"7","commit":"0123"}}`},
+		{Event{Failed: failed}, `{"failed":{"outcome":"interrupted","reason":"x","hint":"x"}}`},
+		{entry, `{"time":"2001-09-09T01:46:40Z","who":"eve","what":"deploy","outcome":"ok","reason":"x","seconds":0}`},
 	} {
-		if line, err := json.Marshal(value); err != nil || string(line) != want {
-			t.Errorf("%s, not %s: %v", line, want, err)
+		if line, err := json.Marshal(c.value); err != nil || string(line) != c.want {
+			t.Errorf("%s, not %s: %v", line, c.want, err)
 		}
 	}
 	if failed.Reason == "x" || Said("") != "" {

@@ -72,9 +72,11 @@ func TestWhoeverHasTheInstanceLockedIsNamed(t *testing.T) {
 
 func TestAnInstanceOfANewerVersionIsNotLockedAndTheVersionIsSaid(t *testing.T) {
 	_, err := playing(`case "$*" in *-folder=/home/x*) ;; *) exit 3 ;; esac
-echo '{"failed": {"outcome": "failed", "reason": "it needs version 3", "hint": "git pull"}}'; exit 1`).Lock("eve", "deploy")
-	if f, ok := errors.AsType[*hostapi.Failure](err); !ok || err.Error() != "production can't be locked: it needs version 3\nhint: git pull" {
-		t.Errorf("%v, %v", err, f)
+echo '{"failed": {"outcome": "failed", "reason": "it needs version 3", "hint": "git pull"}}'
+exit 1`).Lock("eve", "deploy")
+	if f, ok := errors.AsType[*hostapi.Failure](err); !ok || f.Reason != "it needs version 3" ||
+		err.Error() != "production can't be locked: it needs version 3\nhint: git pull" {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -1,6 +1,6 @@
-// Package command runs other programs, and writes down which: when each began, how it ended, how long it took, and its
-// words, as a shell would be given them. What a program reads and what is in its environment is never written down: that
-// is where secrets are.
+// Package command runs other programs, and writes down which: when each began, how it ended, how long it took, and
+// its words, as a shell would be given them. What a program reads and what is in its environment is never written
+// down: that is where secrets are.
 //
 // It is the one place where mrs-host runs anything (a test holds that). It must not know what the programs do.
 package command
@@ -28,8 +28,8 @@ var log atomic.Pointer[string]
 //	TIME STATUS SECONDS COMMAND
 //
 // STATUS is the exit status, as a shell has it: 128 and the number of the signal that ended it; "?" where it did not
-// start. One that runs for more than a second has a line then, too, with the status "-", so that it is known of one that
-// is killed with this process. Nothing waits for the disk, and a line that can't be written is none.
+// start. One that runs for more than a second has a line then, too, with the status "-", so that it is known of one
+// that is killed with this process. Nothing waits for the disk, and a line that can't be written is none.
 func Keep(folder, project string) {
 	if !projectName.MatchString(project) {
 		return
@@ -155,14 +155,23 @@ func (c *Cmd) line(status string, now time.Time) string {
 	if c.Dir != "" {
 		where = "cd " + quote(c.Dir) + " && "
 	}
-	return fmt.Sprintf("%s %s %.3f %s%s\n",
-		c.began.UTC().Format("2006-01-02T15:04:05.000Z"), status, now.Sub(c.began).Seconds(), where, strings.Join(words, " "))
+	return fmt.Sprintf(
+		"%s %s %.3f %s%s\n",
+		c.began.UTC().
+			Format("2006-01-02T15:04:05.000Z"),
+		status,
+		now.Sub(c.began).Seconds(),
+		where,
+		strings.Join(words, " "),
+	)
 }
 
 var (
-	secretName = regexp.MustCompile(`(?i)^([A-Za-z0-9_.-]*(?:password|passwd|secret|token|dsn|_key|_pw)[A-Za-z0-9_.-]*=).+`)
-	userInfo   = regexp.MustCompile(`(://[^:/@\s]*):[^@/\s]+@`)
-	plainWord  = regexp.MustCompile(`^[A-Za-z0-9_./@:,=+%-]+$`)
+	secretName = regexp.MustCompile(
+		`(?i)^([A-Za-z0-9_.-]*(?:password|passwd|secret|token|dsn|_key|_pw)[A-Za-z0-9_.-]*=).+`,
+	)
+	userInfo  = regexp.MustCompile(`(://[^:/@\s]*):[^@/\s]+@`)
+	plainWord = regexp.MustCompile(`^[A-Za-z0-9_./@:,=+%-]+$`)
 )
 
 // hide takes out of a word what may be a secret, though none is to be there: the value of what is called so, and the

@@ -50,8 +50,14 @@ func TestEveryProgramIsWrittenDownAsItWasRunWithItsEnd(t *testing.T) {
 	if err := Context(ctx, "sleep", "0").Leave(); err != nil {
 		t.Error(err)
 	}
-	want := []string{`0 true 'a b' 'it'\''s' $'two\nlines' ''`, "3 sh -c 'exit 3'", "143 sh -c 'kill -TERM $$'", "? /no/such/program",
-		"0 cd / && cat", "- sleep 0"}
+	want := []string{
+		`0 true 'a b' 'it'\''s' $'two\nlines' ''`,
+		"3 sh -c 'exit 3'",
+		"143 sh -c 'kill -TERM $$'",
+		"? /no/such/program",
+		"0 cd / && cat",
+		"- sleep 0",
+	}
 	if got := lines(); strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("%q", got)
 	}
@@ -65,10 +71,23 @@ func TestWhatAProgramReadsAndItsEnvironmentAreNeverWrittenDown(t *testing.T) {
 		t.Fatal(string(out), err)
 	}
 	// None of these words is anywhere; if one is, one day, it is not here.
-	_ = Context(t.Context(), "true", "--env", "DB_PASSWORD=hush-1", "PGPASSWORD=hush-2", "S3_SECRET_ACCESS_KEY=hush-3", "LFTP_DSN=hush-4",
-		"ftp://mirror:hush-5@host/x", "SLACK_TOKEN=hush-6", "--password=hush-7", "--keep-last=7", "tokens").Run()
+	_ = Context(
+		t.Context(),
+		"true",
+		"--env",
+		"DB_PASSWORD=hush-1",
+		"PGPASSWORD=hush-2",
+		"S3_SECRET_ACCESS_KEY=hush-3",
+		"LFTP_DSN=hush-4",
+		"ftp://mirror:hush-5@host/x",
+		"SLACK_TOKEN=hush-6",
+		"--password=hush-7",
+		"--keep-last=7",
+		"tokens",
+	).Run()
 	got := strings.Join(lines(), "\n")
-	if strings.Contains(got, "hush") || !strings.Contains(got, "--keep-last=7 tokens") || !strings.Contains(got, "'ftp://mirror:…@host/x'") {
+	if strings.Contains(got, "hush") || !strings.Contains(got, "--keep-last=7 tokens") ||
+		!strings.Contains(got, "'ftp://mirror:…@host/x'") {
 		t.Errorf("%s", got)
 	}
 }
@@ -104,7 +123,8 @@ func TestMrsHostRunsNothingElsewhere(t *testing.T) {
 				return err
 			}
 			text, err := os.ReadFile(path)
-			if regexp.MustCompile(`\bexec\.Command|\bos\.StartProcess`).Match(text) && filepath.Base(path) != "command.go" {
+			if regexp.MustCompile(`\bexec\.Command|\bos\.StartProcess`).Match(text) &&
+				filepath.Base(path) != "command.go" {
 				t.Errorf("%s runs a program that is not written down\nhint: command.Context", path)
 			}
 			return err

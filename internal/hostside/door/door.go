@@ -79,7 +79,8 @@ func inside(ctx context.Context, c docker.Container, argv ...string) (string, er
 	if c.PID == 0 {
 		return "", docker.ErrDown // it has no door
 	}
-	out, err := command.Context(ctx, "nsenter", slices.Concat([]string{"--target", strconv.Itoa(c.PID), "--net", "iptables"}, argv)...).Output()
+	words := slices.Concat([]string{"--target", strconv.Itoa(c.PID), "--net", "iptables"}, argv)
+	out, err := command.Context(ctx, "nsenter", words...).Output()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return "", fmt.Errorf("iptables: %w: %s", err, exit.Stderr)
 	}

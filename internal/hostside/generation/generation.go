@@ -2,8 +2,8 @@
 // version they need.
 //
 // There are two kinds. Clones that ship mrs-host ask it, and it reads which version of [hostapi] has deployed an
-// instance last ([Refuse]). Clones from before mrs-host (the last is of commit 721196b) ask nobody: they run scripts of
-// their own on the server. Of them is known what they read before they change anything, and there they find, once
+// instance last ([Refuse]). Clones from before mrs-host (the last is of commit 721196b) ask nobody: they run scripts
+// of their own on the server. Of them is known what they read before they change anything, and there they find, once
 // [Mark] was called, what ends them. It must not know how an instance is deployed.
 package generation
 
@@ -23,7 +23,8 @@ import (
 // version is the file of an instance's folder that says which [hostapi.Version] has deployed it last.
 const version = ".version"
 
-// Of returns the version that has deployed the stack in a folder last; 0: one from before that was written down, or none.
+// Of returns the version that has deployed the stack in a folder last; 0: one from before that was written down, or
+// none.
 func Of(folder string) (int, error) {
 	text, err := os.ReadFile(filepath.Join(folder, version))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -40,7 +41,8 @@ func Of(folder string) (int, error) {
 	return n, nil
 }
 
-// Refuse returns an error, a [*hostapi.Failure], where a newer version than this one has deployed the stack in a folder.
+// Refuse returns an error, a [*hostapi.Failure], where a newer version than this one has deployed the stack in a
+// folder.
 func Refuse(name, folder string) error {
 	theirs, err := Of(folder)
 	if err != nil {
@@ -77,9 +79,15 @@ func Mark(p Place) (changes int, err error) {
 	did(leads(filepath.Join(p.Locks, imported), script))
 	if p.Tmpfiles != "" {
 		// /run is empty after a boot.
-		did(has(filepath.Join(p.Tmpfiles, "mrs-ops.conf"), fmt.Sprintf("# Locks of instances, and what refuses older clones of mrs-ops "+
-			"(docs/architecture.md).\nd %s 0700 root root -\nL %s - - - - %s\n",
-			p.Locks, filepath.Join(p.Locks, imported), script), 0o644))
+		did(
+			has(
+				filepath.Join(p.Tmpfiles, "mrs-ops.conf"),
+				fmt.Sprintf("# Locks of instances, and what refuses older clones of mrs-ops "+
+					"(docs/architecture.md).\nd %s 0700 root root -\nL %s - - - - %s\n",
+					p.Locks, filepath.Join(p.Locks, imported), script),
+				0o644,
+			),
+		)
 	}
 	if p.Backed {
 		did(inTheWay(filepath.Join(p.Folder, "backup-common.sh")))
@@ -91,9 +99,9 @@ func Mark(p Place) (changes int, err error) {
 }
 
 const (
-	// older is the program that ends the lock's holder of a clone from before mrs-host: hold.sh, which runs "python3 -"
-	// in the folder of the locks, to write down who it is, before anything else. Python looks there first for
-	// what is imported, which is this.
+	// older is the program that ends the lock's holder of a clone from before mrs-host: hold.sh, which runs "python3
+	// -" in the folder of the locks, to write down who it is, before anything else. Python looks there first for what
+	// is imported, which is this.
 	older    = "older.py"
 	imported = "json.py"
 	// notice is a file in a folder that is in the way of a script of theirs: who looks why, finds it.
@@ -102,13 +110,18 @@ const (
 
 // refusal is the program, and what it says; the hint is the last line.
 func refusal() string {
-	return "# Ends what mrs-ops from before mrs-host does here: hold.sh imports this (internal/hostside/generation).\n" +
-		"raise SystemExit(" + strconv.Quote(needs()) + ")\n"
+	return "# Ends what mrs-ops from before mrs-host does here: hold.sh imports this (package generation).\n" +
+		"raise SystemExit(" + strconv.Quote(
+		needs(),
+	) + ")\n"
 }
 
 func needs() string {
-	return fmt.Sprintf("this server is operated by mrs-ops of version %d or later, and this clone is older: nothing was changed\n"+
-		"hint: git pull in your clone of mrs-ops, then again", hostapi.Version)
+	return fmt.Sprintf(
+		"this server is operated by mrs-ops of version %d or later, and this clone is older: nothing was changed\n"+
+			"hint: git pull in your clone of mrs-ops, then again",
+		hostapi.Version,
+	)
 }
 
 // has gives a file a content, and reports whether it had another one.
@@ -134,8 +147,8 @@ func leads(path, to string) (bool, error) {
 	return true, os.Symlink(to, path)
 }
 
-// inTheWay has a folder where clones from before mrs-host put a script, a file: they fail, before they change what runs.
-// It reports whether it was not there.
+// inTheWay has a folder where clones from before mrs-host put a script, a file: they fail, before they change what
+// runs. It reports whether it was not there.
 func inTheWay(path string) (bool, error) {
 	if info, err := os.Lstat(path); err == nil && !info.IsDir() {
 		if err := os.Remove(path); err != nil {

@@ -18,8 +18,15 @@ func place(t *testing.T) Place {
 	t.Helper()
 	root := t.TempDir()
 	p := Place{
-		Folder: filepath.Join(root, "home"), Locks: filepath.Join(root, "lock/mrs-ops"), Programs: filepath.Join(root, "programs"),
-		Tmpfiles: filepath.Join(root, "tmpfiles.d"), Backed: true, Branches: true,
+		Folder: filepath.Join(
+			root,
+			"home",
+		),
+		Locks:    filepath.Join(root, "lock/mrs-ops"),
+		Programs: filepath.Join(root, "programs"),
+		Tmpfiles: filepath.Join(root, "tmpfiles.d"),
+		Backed:   true,
+		Branches: true,
 	}
 	for _, folder := range []string{p.Folder, p.Locks, p.Programs} {
 		if err := os.MkdirAll(folder, 0o700); err != nil {
@@ -48,8 +55,11 @@ func TestAnOlderMrsHostRefusesWhatANewerOneHasDeployedAndSaysTheVersion(t *testi
 	write(fmt.Sprintln(hostapi.Version + 1))
 	err := Refuse("production", p.Folder)
 	f, ok := errors.AsType[*hostapi.Failure](err)
-	want := fmt.Sprintf("production is operated by mrs-ops of version %d, and this clone is of version %d; nothing was changed",
-		hostapi.Version+1, hostapi.Version)
+	want := fmt.Sprintf(
+		"production is operated by mrs-ops of version %d, and this clone is of version %d; nothing was changed",
+		hostapi.Version+1,
+		hostapi.Version,
+	)
 	if !ok || f.Reason != want || f.Outcome != hostapi.Failed || !strings.Contains(f.Hint, "git pull") {
 		t.Errorf("a newer one: %v", err)
 	}
@@ -66,8 +76,9 @@ func TestARequestOfAnotherVersionIsRefusedWithTheVersionThatItNeeds(t *testing.T
 		t.Errorf("the same: %v", f)
 	}
 	for request, said := range map[int]string{
-		0:                   fmt.Sprintf("of version 1, and mrs-host is of version %d;", hostapi.Version),
-		hostapi.Version + 1: fmt.Sprintf("of version %d, and mrs-host is of version %d;", hostapi.Version+1, hostapi.Version),
+		0: fmt.Sprintf("of version 1, and mrs-host is of version %d;", hostapi.Version),
+		hostapi.Version + 1: fmt.Sprintf(
+			"of version %d, and mrs-host is of version %d;", hostapi.Version+1, hostapi.Version),
 	} {
 		if f := hostapi.Mismatched(request); f == nil || !strings.Contains(f.Reason, said) || f.Hint == "" {
 			t.Errorf("%d: %v", request, f)
@@ -117,7 +128,17 @@ func TestACloneFromBeforeMrsHostIsRefusedByItsOwnScriptBeforeItChangesAnything(t
 	text := strings.Replace(string(script), "cd /run/lock", "cd "+filepath.Dir(p.Locks), 1)
 	hold := func() (out, said string, err error) {
 		var stdout, stderr bytes.Buffer
-		cmd := exec.CommandContext(t.Context(), "bash", "-c", text, "bash", "mrs-production", "TOKEN", "eve", "deploy")
+		cmd := exec.CommandContext(
+			t.Context(),
+			"bash",
+			"-c",
+			text,
+			"bash",
+			"mrs-production",
+			"TOKEN",
+			"eve",
+			"deploy",
+		)
 		cmd.Stdout, cmd.Stderr = &stdout, &stderr
 		err = cmd.Run()
 		return stdout.String(), stderr.String(), err
@@ -129,8 +150,11 @@ func TestACloneFromBeforeMrsHostIsRefusedByItsOwnScriptBeforeItChangesAnything(t
 		t.Fatal(err)
 	}
 	out, said, err := hold()
-	want := fmt.Sprintf("this server is operated by mrs-ops of version %d or later, and this clone is older: nothing was changed\n"+
-		"hint: git pull in your clone of mrs-ops, then again\n", hostapi.Version)
+	want := fmt.Sprintf(
+		"this server is operated by mrs-ops of version %d or later, and this clone is older: nothing was changed\n"+
+			"hint: git pull in your clone of mrs-ops, then again\n",
+		hostapi.Version,
+	)
 	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 1 || out != "" || said != want {
 		t.Errorf("%q, %q, %v", out, said, err)
 	}

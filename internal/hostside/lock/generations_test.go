@@ -26,7 +26,8 @@ func old(t *testing.T, file, folder string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.NewReplacer("cd /run/lock &&", "cd "+filepath.Dir(folder)+" &&", "/run/lock/mrs-ops", folder).Replace(string(text))
+	return strings.NewReplacer("cd /run/lock &&", "cd "+filepath.Dir(folder)+" &&", "/run/lock/mrs-ops", folder).
+		Replace(string(text))
 }
 
 // runs is a script that runs until its input ends, and has said a line.
@@ -91,7 +92,8 @@ func TestAnOldScriptDoesNotGetWhatIsHeldAndIsToldByWhom(t *testing.T) {
 	begin(t, t.Context(), folder, "abc")
 	second := script(t, old(t, "hold.sh.txt", folder), "mrs", "TOKEN", "bob", "deploy")
 	second.lines.Scan()
-	if said := second.lines.Text(); !strings.Contains(said, `"who":"eve"`) || !strings.Contains(said, `"token":"abc"`) {
+	if said := second.lines.Text(); !strings.Contains(said, `"who":"eve"`) ||
+		!strings.Contains(said, `"token":"abc"`) {
 		t.Errorf("it says %q", said)
 	}
 	if exit, ok := errors.AsType[*exec.ExitError](second.cmd.Wait()); !ok || exit.ExitCode() != hostapi.Busy {
@@ -116,7 +118,10 @@ func TestAnOldDeploymentAndANewOneWaitForEachOther(t *testing.T) {
 	}
 	refused := script(t, text, "")
 	refused.lines.Scan()
-	if said := refused.lines.Text(); !strings.HasPrefix(said, `mrs is locked by somebody else: {"token":"-","who":"eve"`) {
+	if said := refused.lines.Text(); !strings.HasPrefix(
+		said,
+		`mrs is locked by somebody else: {"token":"-","who":"eve"`,
+	) {
 		t.Errorf("it says %q", said)
 	}
 	first.Release()
@@ -130,7 +135,12 @@ func TestAnOldDeploymentAndANewOneWaitForEachOther(t *testing.T) {
 	works.says(t, "mrs is being backed up or restored, or an earlier deployment undone: waiting for the end of that")
 	backup.Close()
 	works.says(t, "works")
-	if _, err := Try(folder, "mrs", hostapi.Holder{Who: "eve"}); !errors.Is(err, ErrBusy) || !strings.Contains(err.Error(), "bob") {
+	if _, err := Try(
+		folder,
+		"mrs",
+		hostapi.Holder{Who: "eve"},
+	); !errors.Is(err, ErrBusy) ||
+		!strings.Contains(err.Error(), "bob") {
 		t.Errorf("a new one does not see it: %v", err)
 	}
 	if f, free, err := TryFile(filepath.Join(folder, "mrs.work")); free || err != nil {
@@ -142,7 +152,11 @@ func TestAnOldDeploymentAndANewOneWaitForEachOther(t *testing.T) {
 func TestAnOldDeploymentUnderALockOfANewOperatorIsEndedWithIt(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "mrs-ops")
 	holder := begin(t, t.Context(), folder, "abc")
-	text := deploys + old(t, "take_locks.txt", folder) + "trap 'echo undone; exit 143' TERM\ntake_locks\necho works\nread -r _ || true\n"
+	text := deploys + old(
+		t,
+		"take_locks.txt",
+		folder,
+	) + "trap 'echo undone; exit 143' TERM\ntake_locks\necho works\nread -r _ || true\n"
 	works := script(t, text, "abc")
 	works.says(t, "works")
 	holder.end()

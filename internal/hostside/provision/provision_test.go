@@ -75,7 +75,8 @@ func TestWhatAnInstanceNeedsIsWhatItIs(t *testing.T) {
 		deploy                 hostapi.Deploy
 		programs, files, units string
 	}{
-		"backed up": {persistent(), "curl restic lftp", "mrs-ops-commands mrs-ops-mrs-x .backup.env backup.sh restore.sh prune.sh drill.sh export.sh lend.sh alert.sh",
+		"backed up": {persistent(), "curl restic lftp", "mrs-ops-commands " +
+			"mrs-ops-mrs-x .backup.env backup.sh restore.sh prune.sh drill.sh export.sh lend.sh alert.sh",
 			"mrs-x-backup mrs-x-prune mrs-x-drill mrs-x-restore mrs-x-recover mrs-x-alert@"},
 		"persistent":       {unbacked, "", "mrs-ops-commands mrs-ops-mrs-x", ""},
 		"a branch":         {branch, "", "mrs-ops-commands", "mrs-ops-branches"},
@@ -244,7 +245,8 @@ func TestWhatTheBackupsAreSetToStaysWhereTheNewCanNotBe(t *testing.T) {
 
 func TestWhatIsInTheWayOfOlderScriptsStays(t *testing.T) {
 	home := t.TempDir()
-	n := Needs{Folder: home, Gone: []string{filepath.Join(home, "backup-common.sh"), filepath.Join(home, "branches.sh")}}
+	n := Needs{Folder: home, Gone: []string{
+		filepath.Join(home, "backup-common.sh"), filepath.Join(home, "branches.sh")}}
 	if err := os.MkdirAll(filepath.Join(n.Gone[0], "why"), 0o755); err != nil {
 		t.Fatal(err)
 	}

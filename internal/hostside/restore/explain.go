@@ -11,10 +11,11 @@ import (
 )
 
 // environment is what the commands of an explanation have, as restic and the scripts do.
-const environment = "set -a; . ./.backup.env; export RESTIC_PASSWORD_FILE=$PWD/.restic_password RESTIC_CACHE_DIR=/var/cache/mrs-ops"
+const environment = "set -a; . ./.backup.env; " +
+	"export RESTIC_PASSWORD_FILE=$PWD/.restic_password RESTIC_CACHE_DIR=/var/cache/mrs-ops"
 
-// Explain returns what a restore would do, and the commands behind it, in lines for people. Nothing is done, and no lock
-// is taken: it only asks restic which snapshot it would be. The error is *[backup.Failure].
+// Explain returns what a restore would do, and the commands behind it, in lines for people. Nothing is done, and no
+// lock is taken: it only asks restic which snapshot it would be. The error is *[backup.Failure].
 func (i *Instance) Explain(ctx context.Context, q Request) ([]string, error) {
 	r := &run{Instance: i, record: i.Begin("restore", ""), asked: q}
 	r.named("STAMP")
@@ -27,8 +28,12 @@ func (i *Instance) Explain(ctx context.Context, q Request) ([]string, error) {
 		what = "restoring snapshot " + backup.Short(r.record.Snapshot)
 	}
 	lines := []string{
-		fmt.Sprintf("%s would be this. Nothing of it is done now. STAMP is the time then, DUMP the folder that PostgreSQL has as /dump.", what),
-		"cd " + r.Home, environment,
+		fmt.Sprintf(
+			"%s would be this. Nothing of it is done now. STAMP is the time then, DUMP PostgreSQL's folder /dump.",
+			what,
+		),
+		"cd " + r.Home,
+		environment,
 	}
 	var steps []hostapi.Step
 	for _, s := range r.plan() {
@@ -68,13 +73,18 @@ func (r *run) commands() map[string][]string {
 	}
 	if database && r.asked.Copy == "" {
 		there := filepath.Join(r.liveDump, "restore")
-		fetch = append(fetch,
+		fetch = append(
+			fetch,
 			hostapi.Quote("restic", "restore", id, "--quiet", "--target", there,
 				"--exclude=mrsattachments", "--exclude=/log", "--exclude="+r.path("log")),
 			sql(fmt.Sprintf(`create database "%s" template template0`, r.database)),
-			in(append([]string{"pg_restore"}, append(role, "--dbname", r.database, "--jobs", fmt.Sprint(jobs()), "--exit-on-error",
-				"/dump/restore/…/data")...)...),
-			"# and the rows of each table are counted: they are as many as the backup has counted (tables.tsv)")
+			in(
+				append(
+					[]string{"pg_restore"},
+					append(role, "--dbname", r.database, "--jobs", fmt.Sprint(jobs()), "--exit-on-error",
+						"/dump/restore/…/data")...)...),
+			"# and the rows of each table are counted: they are as many as the backup has counted (tables.tsv)",
+		)
 	}
 	if database {
 		try = []string{
@@ -83,7 +93,9 @@ func (r *run) commands() map[string][]string {
 			"# and it is asked for its pages, and seen to use that database",
 			compose(r.Name+"-trial", r.path(".trial.json"), "down", "--volumes"),
 		}
-		lead = []string{"# where there is a spooler: " + hostapi.Quote("mkdir", "-p", filepath.Join(r.beside, "spooler"))}
+		lead = []string{
+			"# where there is a spooler: " + hostapi.Quote("mkdir", "-p", filepath.Join(r.beside, "spooler")),
+		}
 		folders = append(folders[:len(folders):len(folders)], "spooler")
 	}
 	swap := []string{
@@ -91,8 +103,11 @@ func (r *run) commands() map[string][]string {
 		hostapi.Quote("docker", "update", "--restart", "no", "DJANGO"), live("stop", "django"),
 	}
 	if database {
-		swap = append(swap, sql(fmt.Sprintf(`begin; alter database "%s" rename to "%s"; alter database "%s" rename to "%s"; commit`,
-			r.Database, r.kept, r.database, r.Database)))
+		swap = append(
+			swap,
+			sql(fmt.Sprintf(`begin; alter database "%s" rename to "%s"; alter database "%s" rename to "%s"; commit`,
+				r.Database, r.kept, r.database, r.Database)),
+		)
 	}
 	for _, folder := range folders {
 		swap = append(swap, hostapi.Quote("mv", r.path(folder), r.path(folder+"."+r.stamp)),
@@ -103,12 +118,18 @@ func (r *run) commands() map[string][]string {
 	return map[string][]string{
 		"find the snapshot":           {"restic snapshots --json --no-lock"},
 		"write down which copy it is": {"echo " + r.asked.Copy + " >>" + r.path(".running.copy")},
-		"see that there is room":      {hostapi.Quote("restic", "stats", "--mode", "restore-size", id), hostapi.Quote("df", r.Home, r.liveDump)},
+		"see that there is room": {
+			hostapi.Quote("restic", "stats", "--mode", "restore-size", id),
+			hostapi.Quote("df", r.Home, r.liveDump),
+		},
 		"restore it beside what runs": fetch,
 		"try the application on it":   try,
 		"swap it in":                  swap,
 		"see that PostgreSQL answers, and remove what earlier runs have left": {
-			in(append([]string{"pg_isready"}, role...)...), "# databases " + r.Database + "_restore_…, and " + r.path(".restore-…")},
+			in(
+				append([]string{"pg_isready"}, role...)...),
+			"# databases " + r.Database + "_restore_…, and " + r.path(".restore-…"),
+		},
 		"keep what waits to be mailed with its database, and wait for a minute without jobs": lead,
 	}
 }

@@ -13,7 +13,10 @@ func TestARestoreIsExplainedStepByStepAndNothingIsDone(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
 			files := func() (all []string) {
-				_ = filepath.WalkDir(w.folder, func(path string, _ fs.DirEntry, _ error) error { all = append(all, path); return nil })
+				_ = filepath.WalkDir(
+					w.folder,
+					func(path string, _ fs.DirEntry, _ error) error { all = append(all, path); return nil },
+				)
 				return all
 			}
 			were := strings.Join(files(), "\n")
@@ -39,7 +42,10 @@ func TestARestoreIsExplainedStepByStepAndNothingIsDone(t *testing.T) {
 					t.Errorf("there is no %q in\n%s", want, text)
 				}
 			}
-			if is := strings.Contains(text, `alter database "mrs" rename to "mrs_`); is != (c.name != "the attachments") {
+			if is := strings.Contains(
+				text,
+				`alter database "mrs" rename to "mrs_`,
+			); is != (c.name != "the attachments") {
 				t.Errorf("the database: %v in\n%s", is, text)
 			}
 			if strings.Contains(text, "hush") || strings.Contains(text, "restic restore  ") {
@@ -63,7 +69,9 @@ func TestEveryStepOfTheRestoresPlanIsExplained(t *testing.T) {
 			}
 		}
 	}
-	if _, err := w.instance().Explain(t.Context(), Request{Wanted: "ffffffff"}); err == nil || !strings.Contains(err.Error(), "no such snapshot") {
+	if _, err := w.instance().
+		Explain(t.Context(), Request{Wanted: "ffffffff"}); err == nil ||
+		!strings.Contains(err.Error(), "no such snapshot") {
 		t.Errorf("a snapshot that is not there: %v", err)
 	}
 }

@@ -31,13 +31,21 @@ func TestASwapThatTheOldRestoreWasKilledInIsUndoneFromWhereverItWas(t *testing.T
 		{"the engine does not start it any more", func(w *world) { w.policy = "no" }},
 		{"the application is stopped", func(w *world) { w.running = false }},
 	}
-	restores := append(slices.Clone(stops),
+	restores := append(
+		slices.Clone(stops),
 		step{"the databases are renamed", swapped("mrs_restore_"+date, "mrs_"+date)},
 		step{"the log is moved aside", func(w *world) { rename(w, "log", "log."+stamp) }},
 		step{"the new log is there", func(w *world) { rename(w, ".restore-"+stamp+"/log", "log") }},
-		step{"the attachments are moved aside", func(w *world) { rename(w, "mrsattachments", "mrsattachments."+stamp) }},
-		step{"the new attachments are there", func(w *world) { rename(w, ".restore-"+stamp+"/mrsattachments", "mrsattachments") }},
-		step{"it is started", func(w *world) { w.running, w.policy = true, "always" }})
+		step{
+			"the attachments are moved aside",
+			func(w *world) { rename(w, "mrsattachments", "mrsattachments."+stamp) },
+		},
+		step{
+			"the new attachments are there",
+			func(w *world) { rename(w, ".restore-"+stamp+"/mrsattachments", "mrsattachments") },
+		},
+		step{"it is started", func(w *world) { w.running, w.policy = true, "always" }},
+	)
 	copies := append(slices.Clone(stops),
 		step{"the databases are renamed", swapped("mrs_copy_"+date, "mrs_before_"+date)},
 		step{"it is started", func(w *world) { w.running, w.policy = true, "always" }},
@@ -62,7 +70,10 @@ func TestASwapThatTheOldRestoreWasKilledInIsUndoneFromWhereverItWas(t *testing.T
 				if err != nil {
 					t.Fatal(err)
 				}
-				w.write("home/.restore.swap", strings.ReplaceAll(string(text), "/home/mrs-production", w.path("home")))
+				w.write(
+					"home/.restore.swap",
+					strings.ReplaceAll(string(text), "/home/mrs-production", w.path("home")),
+				)
 				w.write("home/.running."+c.mark, "1764370800\n"+map[string]string{"copy": c.database + "\n"}[c.mark])
 				for _, s := range c.steps[:n+1] {
 					s.do(w)

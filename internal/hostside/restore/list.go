@@ -43,7 +43,8 @@ const runs = 2000
 // List returns how the backups stand. It takes no lock.
 func (i *Instance) List(ctx context.Context) (Listed, error) {
 	r := i.Begin("restore", "")
-	l := Listed{Version: hostapi.Version, Instance: i.Name, Repository: r.Repository().Shown(), Mirrored: i.Settings.Mirror != "",
+	l := Listed{Version: hostapi.Version,
+		Instance: i.Name, Repository: r.Repository().Shown(), Mirrored: i.Settings.Mirror != "",
 		Snapshots: []ListedSnapshot{}, Runs: []json.RawMessage{}}
 	if r.Repository().Here() {
 		l.Bytes = dump.Size(i.Settings.Repository)

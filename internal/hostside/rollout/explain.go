@@ -14,18 +14,26 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/release"
 )
 
-// Explain returns what [Run] would do, and the commands behind it, in lines for people. Nothing of it is done: what is to
-// run is written to the empty folder scratch, and nothing is pulled, so that an image whose name means another one
-// by then is not seen.
+// Explain returns what [Run] would do, and the commands behind it, in lines for people. Nothing of it is done: what
+// is to run is written to the empty folder scratch, and nothing is pulled, so that an image whose name means another
+// one by then is not seen.
 func Explain(ctx context.Context, d hostapi.Deploy, host Host, scratch string) ([]string, error) {
 	var said []string
 	r := &rollout{
-		asked: d, Host: host, Talk: Talk{Say: func(line string) { said = append(said, line) }, Detail: func(string) {}},
-		releases: release.Of(d.Folder), images: map[string]string{}, ids: map[string]string{},
+		asked:    d,
+		Host:     host,
+		Talk:     Talk{Say: func(line string) { said = append(said, line) }, Detail: func(string) {}},
+		releases: release.Of(d.Folder),
+		images:   map[string]string{},
+		ids:      map[string]string{},
 	}
 	for _, name := range []string{current, closed, removeAt} {
 		if r.is(name) {
-			if err := os.Symlink(r.path(name), filepath.Join(scratch, name)); err != nil && !errors.Is(err, fs.ErrExist) {
+			if err := os.Symlink(
+				r.path(name),
+				filepath.Join(scratch, name),
+			); err != nil &&
+				!errors.Is(err, fs.ErrExist) {
 				return nil, err
 			}
 		}
@@ -70,7 +78,10 @@ func Explain(ctx context.Context, d hostapi.Deploy, host Host, scratch string) (
 		}
 		steps = append(steps, told)
 	}
-	lines := []string{fmt.Sprintf("%s: %s would be this. Nothing of it is done now.", d.Name, d.What), "cd " + d.Folder}
+	lines := []string{
+		fmt.Sprintf("%s: %s would be this. Nothing of it is done now.", d.Name, d.What),
+		"cd " + d.Folder,
+	}
 	for _, image := range missing {
 		lines = append(lines, "not here yet, and pulled then: "+image)
 	}
@@ -80,7 +91,16 @@ func Explain(ctx context.Context, d hostapi.Deploy, host Host, scratch string) (
 // commands are those behind a step of the plan; none: it is this program's own work.
 func (r *rollout) commands(step string) []string {
 	up := func(file string, up compose.Up) string {
-		words := []string{"docker", "compose", "--project-name", r.asked.Project, "--env-file", "/dev/null", "--file", file}
+		words := []string{
+			"docker",
+			"compose",
+			"--project-name",
+			r.asked.Project,
+			"--env-file",
+			"/dev/null",
+			"--file",
+			file,
+		}
 		return hostapi.Quote(append(words, up.Argv()...)...)
 	}
 	everything := compose.Up{Orphans: true, Wait: r.timeout()}
@@ -98,14 +118,21 @@ func (r *rollout) commands(step string) []string {
 	case begins("start the other services anew"):
 		return []string{up(next, compose.Up{Alone: true, Wait: r.timeout(), Services: []string{"OTHERS"}})}
 	case begins("start the new one beside the old one"):
-		return []string{up(next, compose.Up{Alone: true, Kept: true, Scale: map[string]int{application: len(r.olds) + 1},
-			Services: []string{application}})}
+		return []string{
+			up(next, compose.Up{Alone: true, Kept: true, Scale: map[string]int{application: len(r.olds) + 1},
+				Services: []string{application}}),
+		}
 	case begins("close the old one"):
-		return []string{"nsenter --target PID --net iptables -I INPUT … -j REJECT   # new connections; those that are open go on"}
+		return []string{
+			"nsenter --target PID --net iptables -I INPUT … -j REJECT   # new connections; those that are open go on",
+		}
 	case begins("see that"):
 		return []string{"curl --include " + hostapi.Quote(r.asked.URL+r.asked.Page)}
 	case begins("keep it as a release"):
-		return []string{"mkdir releases/N && cp " + next + " releases/N/" + release.Compose, "mv " + next + " " + current}
+		return []string{
+			"mkdir releases/N && cp " + next + " releases/N/" + release.Compose,
+			"mv " + next + " " + current,
+		}
 	}
 	return nil
 }

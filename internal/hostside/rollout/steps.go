@@ -412,7 +412,10 @@ func (r *rollout) keep(ctx context.Context) (err error) {
 		}
 	}
 	of, _ := strconv.Atoi(r.asked.Release)
-	n, err := r.releases.Add(hostapi.Release{Of: of, Time: time.Now().UTC().Truncate(time.Second), Who: r.asked.Who, What: r.asked.What, Commit: r.commit}, content, images)
+	about := hostapi.Release{
+		Time: time.Now().UTC().Truncate(time.Second), Who: r.asked.Who, What: r.asked.What, Commit: r.commit, Of: of,
+	}
+	n, err := r.releases.Add(about, content, images)
 	if err == nil {
 		r.release = n
 		err = r.replaceCurrent()
