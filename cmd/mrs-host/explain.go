@@ -81,7 +81,11 @@ func explainDeploy(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(scratch)
-	lines, err := rollout.Explain(ctx, d, newServer(d, func(string) {}), scratch)
+	from := d
+	if _, err := os.Stat(d.Folder); err != nil { // nothing was deployed there yet
+		from.Folder = scratch
+	}
+	lines, err := rollout.Explain(ctx, d, newServer(from, func(string) {}), scratch)
 	if err == nil {
 		fmt.Println(hostapi.Said(strings.Join(lines, "\n")))
 	}

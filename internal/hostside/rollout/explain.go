@@ -105,9 +105,11 @@ func (r *rollout) commands(step string) []string {
 	}
 	everything := compose.Up{Orphans: true, Wait: r.timeout()}
 	switch begins := func(name string) bool { return strings.HasPrefix(step, name) }; {
-	case begins("back up what runs"):
+	case begins("back up what runs") && r.asked.Persistent && !r.first && r.asked.Release != hostapi.Current && r.CanBackUp():
 		return []string{"./backup.sh deploy"}
-	case begins("set the host's queue"):
+	case begins("back up what runs"):
+		return []string{"# nothing: there is nothing yet, it is not backed up, or no data is touched"}
+	case begins("set the host's queue") && r.asked.MaxConn != "":
 		return []string{"sysctl net.core.somaxconn=" + r.asked.MaxConn}
 	case begins("start the stack"):
 		return []string{up(current, everything)}
