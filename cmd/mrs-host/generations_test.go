@@ -222,7 +222,8 @@ func TestARequestIsCarriedOutByItsOwnVersionAndNotWhereANewerOneHasDeployed(t *t
 		t.Errorf("an older request: %v", err)
 	}
 	put(t, filepath.Join(home, ".version"), fmt.Sprintln(hostapi.Version+1))
-	if err := current(d); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("of version %d", hostapi.Version+1)) {
+	newer := fmt.Sprintf("of version %d", hostapi.Version+1)
+	if err := current(d); err == nil || !strings.Contains(err.Error(), newer) {
 		t.Errorf("where a newer one has deployed: %v", err)
 	}
 }

@@ -104,8 +104,9 @@ func (r *rollout) commands(step string) []string {
 		return hostapi.Quote(append(words, up.Argv()...)...)
 	}
 	everything := compose.Up{Orphans: true, Wait: r.timeout()}
+	backs := r.asked.Persistent && !r.first && r.asked.Release != hostapi.Current && r.CanBackUp()
 	switch begins := func(name string) bool { return strings.HasPrefix(step, name) }; {
-	case begins("back up what runs") && r.asked.Persistent && !r.first && r.asked.Release != hostapi.Current && r.CanBackUp():
+	case begins("back up what runs") && backs:
 		return []string{"./backup.sh deploy"}
 	case begins("back up what runs"):
 		return []string{"# nothing: there is nothing yet, it is not backed up, or no data is touched"}
