@@ -5,6 +5,7 @@
 package hostapi
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -198,7 +199,16 @@ func (e Event) MarshalJSON() ([]byte, error) {
 		d.How = Said(d.How)
 		e.Deployed = &d
 	}
-	return json.Marshal(plain(e))
+	return marshal(plain(e))
+}
+
+// marshal leaves <, > and & to whoever writes it out.
+func marshal(value any) ([]byte, error) {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(value)
+	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), err
 }
 
 // beforeHint is what comes before the hint of an error.
@@ -266,7 +276,7 @@ type Branch struct {
 func (e Entry) MarshalJSON() ([]byte, error) {
 	type plain Entry
 	e.Reason = Said(e.Reason)
-	return json.Marshal(plain(e))
+	return marshal(plain(e))
 }
 
 // Entry is what was done to an instance: a line of the audit log.
