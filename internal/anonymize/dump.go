@@ -156,6 +156,8 @@ func (d *dump) write(line []byte) {
 // with PostgreSQL's most columns, 1600, has less.
 const maxStatement = 1 << 20
 
+const conninfo = `host|hostaddr|port|dbname|user|service|sslmode|application_name|connect_timeout`
+
 const name1 = `(?:"(?:[^"]|"")+"|[^\s".(),;]+)`
 
 var (
@@ -168,6 +170,11 @@ var (
 	access = regexp.MustCompile(`(?s)^(?:(?:CREATE|ALTER|DROP|COMMENT ON)|(?:GRANT|REVOKE)\s[^;]*?\sON FOREIGN|SECURITY LABEL FOR \S+ ON)\s+(?:SERVER|USER MAPPING|SUBSCRIPTION|(?:FOREIGN )?DATA WRAPPER)\s`)
 	// leftOut are those of them by which it is told what is missing.
 	leftOut = regexp.MustCompile(`^CREATE (SERVER|SUBSCRIPTION|FOREIGN DATA WRAPPER|USER MAPPING FOR) (` + name1 + `(?: SERVER ` + name1 + `)?)`)
+	// password is an address with one, in the forms of libpq (PostgreSQL, Connection Strings), of which others
+	// have the first, too: in a function, a view, a default.
+	password = regexp.MustCompile(`(?i)\b[a-z][a-z0-9+.-]*://[^\s:/@'"]+:[^\s@/'"]+@[^\s'"]` +
+		`|\b(?:` + conninfo + `)=[^\s']+(?:\s+\w+=[^\s']*)*\s+password=[^\s']` +
+		`|\bpassword=[^\s']+(?:\s+\w+=[^\s']*)*\s+(?:` + conninfo + `)=`)
 	// roles are of pg_dumpall, with passwords; settings of a role in a database are pg_dump's.
 	roles    = regexp.MustCompile(`^(CREATE|ALTER) (ROLE|USER|GROUP) `)
 	inOne    = regexp.MustCompile(`^ALTER ROLE (` + name1 + `) IN DATABASE `)
@@ -190,6 +197,9 @@ var (
 	idents    = regexp.MustCompile(name1)
 )
 
+// HasPassword reports whether the text of a schema has an address with its password.
+func HasPassword(text []byte) bool { return password.Match(text) }
+
 // judge refuses a statement that data may be in, as soon as its first line is there,
 // and tells whether it is to be left out.
 func (d *dump) judge(ended bool) (leave bool, err error) {
@@ -203,6 +213,9 @@ func (d *dump) judge(ended bool) (leave bool, err error) {
 	case !known.Match(text):
 		word, _, _ := bytes.Cut(bytes.ReplaceAll(text, []byte("\n"), []byte(" ")), []byte(" "))
 		return false, fmt.Errorf("line %d: a statement that begins with %.20s may have data in it, and only COPY is filtered\nhint: pg_dump without --inserts, --statistics, and large objects (--no-large-objects, or --no-blobs)", d.number, word)
+	case HasPassword(text) && !access.Match(text):
+		return false, fmt.Errorf("line %d: an address with its password\n"+
+			"hint: put it into a user mapping (CREATE USER MAPPING), which is left out", d.number)
 	case values.Match(text):
 		return false, fmt.Errorf("line %d: a table is made of a query", d.number)
 	case roles.Match(text) && !mapping.Match(text) && !inOne.Match(text):

@@ -105,7 +105,7 @@ var nobodys = regexp.MustCompile(`^(code|codename|app|app_label|model|slug|local
 
 // passing are the tables of which nobody needs the rows elsewhere: sessions,
 // tokens, logs, queues and caches, Django's and others'.
-var passing = regexp.MustCompile(`(^|_)(session|sessions|authtoken_token|token|tokens|admin_log|easyaudit_\w+|axes_\w+|reversion_\w+|celery_\w+|taskresult|cache|cache_table|otp_\w+|oauth2_\w+|social_auth_\w+|knox_authtoken|django_q_\w+|captcha\w*|emailconfirmation|log_?entry|logentry|silk_\w+)$`)
+var passing = regexp.MustCompile(`(^|_)(session|sessions|authtoken_token|token|tokens|admin_log|easyaudit_\w+|axes_\w+|reversion_\w+|celery_(results|task|tasksetmeta|groupmeta)\w*|taskresult|cache|cache_table|otp_\w+|oauth2_\w+|social_auth_\w+|knox_authtoken|django_q_(ormq|task|success|failure)|captcha\w*|emailconfirmation|log_?entry|logentry|silk_\w+)$`)
 
 // fromSource are tables that an application fills from its own source: Django's.
 var fromSource = regexp.MustCompile(`^(auth_permission|django_content_type|django_migrations)$`)
@@ -249,6 +249,8 @@ func (s *Schema) guess(t *Table, c *Column, values []string) proposal {
 	switch {
 	case meant.Kind == Fixed:
 		return proposal{rule: meant}
+	case s.steers(t, c, values):
+		return rule(Keep, "a setting of the program, it seems, which other text may keep from starting")
 	case shape == JSON && typ.max == 0:
 		return proposeDocument(values)
 	case meant.Kind == Hash && (shape == "" || shape == UUID):
@@ -261,6 +263,8 @@ func (s *Schema) guess(t *Table, c *Column, values []string) proposal {
 		return rule(UUID, "its values are UUIDs: keep, if they are no secret")
 	case shape != "" && shape != JSON:
 		return rule(shape, "by its values alone")
+	case pickled(values):
+		return rule(Null, "objects of the program, with whatever is in them")
 	case sexes.MatchString(lower):
 		return rule(Keep, "it says little, if all around it is changed")
 	case nobodys.MatchString(lower) && all >= 50 && distinct*2 > all:

@@ -32,6 +32,7 @@ type Scan struct {
 	mixed  []int // where words of the text are that base64 could be
 
 	nobody map[uint64]bool // texts that are kept anyway, and words of which names are made
+	fixed  map[uint64]bool // texts that the rules put in the place of values
 	schema bool            // it is to read a schema
 }
 
@@ -90,7 +91,7 @@ type window struct {
 
 // NewScan returns a Scan that knows no value.
 func NewScan() *Scan {
-	s := &Scan{seed: rand.Uint64(), nobody: map[uint64]bool{}}
+	s := &Scan{seed: rand.Uint64(), nobody: map[uint64]bool{}, fixed: map[uint64]bool{}}
 	s.values.whole, s.dates.whole = map[uint64]*ScannedField{}, map[uint64]*ScannedField{}
 	return s
 }
@@ -130,7 +131,27 @@ func (s *Scan) Nobody(texts []string) {
 	}
 }
 
-// Names does the same for the words in names of tables and columns: a comment may
+// Fixed makes the scan know the texts that [Fixed] rules put in the place of values,
+// before it learns these: a value that is the same says nothing of anybody, and
+// leaves in every row.
+func (s *Scan) Fixed(tables []TablePlan) {
+	var know func(Rule)
+	know = func(r Rule) {
+		if hash, _, ok := s.known([]byte(r.Text)); ok && r.Kind == Fixed {
+			s.fixed[hash] = true
+		}
+		for _, below := range r.Paths {
+			know(below)
+		}
+	}
+	for _, t := range tables {
+		for _, c := range t.Columns {
+			know(c.Rule)
+		}
+	}
+}
+
+// Names does the same as Nobody for the words in names of tables and columns: a comment may
 // be a list of them.
 func (s *Scan) Names(names ...string) {
 	for _, name := range names {
@@ -293,7 +314,7 @@ func spellings(kind Kind, v string) []string {
 // add makes a dictionary know a value, unless it names nobody.
 func (s *Scan) add(d *dictionary, field *ScannedField, value string) {
 	hash, start, ok := s.known([]byte(value))
-	if !ok {
+	if !ok || s.fixed[hash] {
 		return
 	}
 	d.starts.add(start)
@@ -305,7 +326,7 @@ func (s *Scan) add(d *dictionary, field *ScannedField, value string) {
 // is false where it is too short to name anybody.
 func (s *Scan) known(value []byte) (hash, start uint64, ok bool) {
 	words, letters, digits := 0, 0, 0
-	for rest := value; words < maxWords; words++ {
+	for rest := asBlanks(value); words < maxWords; words++ {
 		word, after := nextWord(rest)
 		if word == nil {
 			break
@@ -393,6 +414,7 @@ const maxDeep = 3
 // read looks for values in text, and in whatever of it is something else in another
 // form; dates says whether for birth dates, too.
 func (s *Scan) read(in string, text []byte, dates bool, deep int) error {
+	text = asBlanks(text)
 	if dates {
 		if field := s.look(&s.dates, text); field != nil {
 			return &Leak{field, in, s.schema}
@@ -505,6 +527,39 @@ func (d *dictionary) value(hash uint64) *ScannedField {
 		return nil
 	}
 	return d.whole[hash]
+}
+
+// asBlanks returns text with blanks for what is between words in French and is not
+// ASCII: the blanks that do not break, guillemets, dashes, the apostrophe. To
+// [lower] their bytes are letters. These are U+0080 to U+00BF and U+2000 to
+// U+203F, of two bytes and of three, and as many blanks.
+func asBlanks(text []byte) []byte {
+	copied := false
+	blank := func(at, n int) {
+		if text[at+n-1]&0xc0 != 0x80 { // it is no UTF-8, of which this goes on a letter
+			return
+		}
+		if !copied {
+			text, copied = bytes.Clone(text), true
+		}
+		copy(text[at:at+n], "   ")
+	}
+	for at := 0; ; at += 2 {
+		next := bytes.IndexByte(text[at:], 0xc2)
+		if next < 0 || at+next+2 > len(text) {
+			break
+		}
+		at += next
+		blank(at, 2)
+	}
+	for at := 0; ; at += 3 {
+		next := bytes.Index(text[at:], []byte("\xe2\x80"))
+		if next < 0 || at+next+3 > len(text) {
+			return text
+		}
+		at += next
+		blank(at, 3)
+	}
 }
 
 const prime = 0x9e3779b97f4a7c15

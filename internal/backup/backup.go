@@ -279,7 +279,7 @@ func Snapshots(ctx context.Context, name string, asJSON bool) error {
 			return err
 		}
 	}
-	console.Done("%s: %d snapshots in %s, %d of them unproven; mage ops:restore %s SNAPSHOT restores one, ops:drill proves one", name, len(state.Snapshots), state.Repository, unproven, name)
+	console.Summary("%s: %d snapshots in %s, %d of them unproven; mage ops:restore %s SNAPSHOT restores one, ops:drill proves one", name, len(state.Snapshots), state.Repository, unproven, name)
 	return nil
 }
 
@@ -365,7 +365,7 @@ func explain(s *server.Server, what string, args []string) error {
 		return fmt.Errorf("%s: %s can't be explained: %w", s.Name, what, err)
 	}
 	fmt.Println(out)
-	console.Done("%s: %s; nothing was done", s.Name, what)
+	console.Summary("%s: %s; nothing was done", s.Name, what)
 	return nil
 }
 

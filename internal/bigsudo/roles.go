@@ -101,16 +101,24 @@ func (l *library) get(ctx context.Context, source string) (role, error) {
 		}
 		return role{dir, dir}, l.require(ctx, dir)
 	}
+	bare := false
 	if isPath(source) && !isURL(source) {
-		if !hosted.MatchString(source) {
+		switch {
+		case hosted.MatchString(source):
+			source = "https://" + source
+		case onGitHub.MatchString(source):
+			source = "https://github.com/" + source
+			console.Say("%s is no folder here; it is looked for on GitHub", strings.TrimPrefix(source, "https://github.com/"))
+		default:
 			return role{}, fmt.Errorf("there is no role at %s", source)
 		}
-		source = "https://" + source
+		bare = true
 	}
 	r, err := parseRemote(source)
 	if err != nil {
 		return role{}, err
 	}
+	r.bare = bare
 	if dir, missing := l.lacks(r); !missing {
 		console.Say("%s is already in %s; bigsudo roleup brings its newest version", r.name, dir)
 	}
@@ -140,7 +148,13 @@ func (l *library) install(ctx context.Context, r remote) (dir string, err error)
 	}
 	l.done[r.name] = true
 	if lacking {
-		if err := galaxy(ctx, l.galaxyArgv(r, dir != "")); err != nil {
+		err := galaxy(ctx, l.galaxyArgv(r, dir != ""), r.otherwise() != "")
+		if other := r.otherwise(); err != nil && other != "" {
+			console.Say("%s was not got by %s; now by %s", r.name, r.src, other)
+			r.src = other
+			err = galaxy(ctx, l.galaxyArgv(r, dir != ""), false)
+		}
+		if err != nil {
 			return "", fmt.Errorf("role %s was not installed: %w", r.name, err)
 		}
 		var found bool
@@ -161,12 +175,16 @@ func (l *library) galaxyArgv(r remote, force bool) []string {
 	return append(append(argv, l.args...), r.spec())
 }
 
-// galaxy prints the command line and runs it.
-func galaxy(ctx context.Context, argv []string) error {
+// galaxy prints the command line and runs it. Git asks nobody for a password or a
+// key's where there is another way to try.
+func galaxy(ctx context.Context, argv []string, silent bool) error {
 	console.Say("+ %s", local.Quote(argv...))
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	// What it says is about the role, not what was asked for.
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stderr, os.Stderr
+	if silent {
+		cmd.Env = append([]string{"GIT_SSH_COMMAND=ssh -o BatchMode=yes"}, append(os.Environ(), "GIT_TERMINAL_PROMPT=0")...)
+	}
 	err := cmd.Run()
 	if _, ran := errors.AsType[*exec.ExitError](err); ran {
 		return &ExitError{What: strings.Join(argv[:3], " "), Err: err}
@@ -218,7 +236,7 @@ func (l *library) requirements(ctx context.Context, file string) error {
 		errs = append(errs, l.requirements(ctx, filepath.Join(filepath.Dir(file), include)))
 	}
 	if required.collections {
-		errs = append(errs, galaxy(ctx, l.collectionsArgv(file)))
+		errs = append(errs, galaxy(ctx, l.collectionsArgv(file), false))
 	}
 	return errors.Join(errs...)
 }
@@ -344,8 +362,12 @@ func (r role) checkTasks(tasks []string) error {
 	var errs []error
 	for _, task := range tasks {
 		if !r.has(task) {
-			errs = append(errs, fmt.Errorf("%q fits nothing: role %s has no such task file; it has %s; a host would be @%s",
-				task, filepath.Base(r.name), strings.Join(r.tasks(), ", "), task))
+			err := fmt.Errorf("%q fits nothing: role %s has no such task file; it has %s; a host would be @%s",
+				task, filepath.Base(r.name), strings.Join(r.tasks(), ", "), task)
+			if now := oldTasks[r.name+" "+task]; now != "" {
+				err = fmt.Errorf("%w\nhint: %s", err, now)
+			}
+			errs = append(errs, err)
 		}
 	}
 	if err := errors.Join(errs...); err != nil {

@@ -74,11 +74,28 @@ func (r Request) command(ctx context.Context, root string) (command Command, dou
 		return command, nil, err
 	}
 	tags := selectionOf(r.Args, os.Environ())
-	if playbookSource(r.Source) {
-		if command.Playbook, err = playbook(ctx, r.Source); err != nil {
+	if r.Kind == "tasks" || r.isPlaybook() {
+		file, err := playbook(ctx, r.Source)
+		if err != nil {
 			return command, nil, err
 		}
-		doubtful, err = roles.ofPlaybook(command.Playbook).check(r.Source, tags)
+		command.Playbook = file
+		found := roles.ofPlaybook(file)
+		if r.Kind == "tasks" {
+			command.Playbook = filepath.Join(command.Root, "ansible", "bigsudo", "tasks.yml")
+			if file, err = filepath.Abs(file); err != nil {
+				return command, nil, err
+			}
+			command.Vars = map[string]any{"apply_file": file}
+			found = roles.ofTasks(file)
+		} else if ours, err := filepath.Abs(filepath.Join(root, "ansible", "deploy.yml")); err == nil {
+			if named, _ := filepath.Abs(file); named == ours { // it has the role's variables
+				if command.Objects, err = roles.told("compose", nil, r); err != nil {
+					return command, nil, err
+				}
+			}
+		}
+		doubtful, err = found.check(r.Source, tags)
 		return command, doubtful, err
 	}
 	role, err := roles.get(ctx, r.Source)
@@ -92,6 +109,11 @@ func (r Request) command(ctx context.Context, root string) (command Command, dou
 	if len(tasks) == 0 {
 		tasks = []string{"main"}
 	}
+	if _, own := roles.own(r.Source); own {
+		if command.Objects, err = roles.told(role.name, tasks, r); err != nil {
+			return command, nil, err
+		}
+	}
 	command.Playbook = filepath.Join(command.Root, "ansible", "bigsudo", "role.yml")
 	command.Vars = map[string]any{"apply_role": role.name, "apply_tasks": tasks}
 	if opening := tags.opening(); len(opening) > 0 {
@@ -99,6 +121,14 @@ func (r Request) command(ctx context.Context, root string) (command Command, dou
 	}
 	doubtful, err = roles.ofRole(role, tasks).check(r.Source, tags)
 	return command, doubtful, err
+}
+
+// told returns the request's variables under the names that one of our own roles has
+// for them.
+func (l *library) told(role string, tasks []string, r Request) ([]string, error) {
+	p := l.parameters(role, tasks)
+	objects, err := p.translate(r.Vars)
+	return objects, errors.Join(err, p.checkArgs(r.Args))
 }
 
 // idle returns an error for a run that did nothing, and that Ansible calls done all

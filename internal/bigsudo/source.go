@@ -22,6 +22,11 @@ var (
 	// hosted is an address without its scheme: example.org/you/role.
 	hosted = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]*(\.[A-Za-z0-9-]+)+(:[0-9]+)?/[^/]`)
 
+	// onGitHub is a repository of GitHub's: you/role.
+	onGitHub = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9_.-]+(,[^/,]+)?$`)
+	// bySSH is an address that needs a key, whichever of its two forms it has.
+	bySSH = regexp.MustCompile(`^git\+(?:ssh://(?:[^@/]+@)?([^/:@]+)(?::[0-9]+)?/|[^@/]+@([^/:@]+):)(.+)$`)
+
 	roleName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
 	version  = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_./+-]*$`)
 	urlPath  = regexp.MustCompile(`^[A-Za-z0-9_.~/%+-]*$`)
@@ -108,6 +113,19 @@ type remote struct {
 	version string // empty: the newest
 	name    string // the folder it is installed in
 	renamed bool   // the name does not follow from src
+	bare    bool   // it was given without a scheme: by HTTPS or SSH
+}
+
+// otherwise returns the address by which the role may be had too: without a key where
+// the one given needs one, and by a key where none was said; empty: there is none.
+func (r remote) otherwise() string {
+	if m := bySSH.FindStringSubmatch(r.src); m != nil {
+		return "git+https://" + m[1] + m[2] + "/" + strings.TrimPrefix(m[3], "/")
+	}
+	if address, found := strings.CutPrefix(r.src, "git+https://"); found && r.bare {
+		return "git+ssh://git@" + address
+	}
+	return ""
 }
 
 // spec returns the role in the form that `ansible-galaxy role install` reads.

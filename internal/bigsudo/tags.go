@@ -130,6 +130,14 @@ func (l *library) ofRole(r role, files []string) *tagged {
 	})
 }
 
+// ofTasks returns the tasks of a file of tasks.
+func (l *library) ofTasks(file string) *tagged {
+	return newTagged(l, filepath.Dir(file), func(t *tagged, at within) {
+		at.file = file
+		t.tasks(t.read(file), at)
+	})
+}
+
 // selected returns how many tasks a run executes.
 func (t *tagged) selected(s selection) int {
 	t.selection, t.looked, t.count = s, 0, 0

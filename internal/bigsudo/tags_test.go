@@ -119,6 +119,11 @@ func TestATagThatNothingHasIsRefusedBeforeAnyHostIsTouched(t *testing.T) {
 	if calls, err := p.run(t, "r", "@a"); err == nil || calls != "" || !strings.Contains(err.Error(), `r has no tag "nobodys"`) {
 		t.Errorf("by the environment: %v, ran %s", err, calls)
 	}
+	t.Setenv("ANSIBLE_RUN_TAGS", "")
+	t.Setenv("ANSIBLE_SKIP_TAGS", "untagged")
+	if calls, err := p.run(t, "none.yml", "@a"); err == nil || calls != "" || !strings.Contains(err.Error(), "nothing is left to run") {
+		t.Errorf("skipped by the environment: %v, ran %s", err, calls)
+	}
 }
 
 func TestTagsReachTheTasksOfARole(t *testing.T) {

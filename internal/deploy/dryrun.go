@@ -63,7 +63,7 @@ func (d deployment) dryRun(s *server.Server, plan *Plan, inst *instance.Instance
 	} else {
 		fmt.Println(plan)
 	}
-	console.Done("%s: %d differences; nothing was changed", inst.Name, len(changes))
+	console.Summary("%s: %d differences; nothing was changed", inst.Name, len(changes))
 	return nil
 }
 

@@ -49,6 +49,9 @@ func NewPlan(ctx context.Context, name string, environ []string) (*Plan, error) 
 	if err != nil {
 		return nil, err
 	}
+	for _, note := range rendered.Notes {
+		console.Say("%s", note)
+	}
 	plan := &Plan{Name: nameOf(inst), Images: rendered.Images, Published: rendered.Published}
 	plan.Request, err = request(inst, rendered)
 	plan.Request.Name = plan.Name

@@ -87,13 +87,22 @@ func (e *end) look() error {
 	return nil
 }
 
-// unhindered are settings of PostgreSQL by which nothing that a role or a database is
-// set to ends a statement, or hides rows from it.
-const unhindered = "PGOPTIONS=-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c row_security=off"
+// unhindered are settings of a version of PostgreSQL (server_version_num) by which
+// nothing that a role or a database is set to ends a statement, or hides rows from it.
+func unhindered(version int) string {
+	options := "PGOPTIONS=-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c row_security=off"
+	if version >= 140000 {
+		options += " -c idle_session_timeout=0"
+	}
+	if version >= 170000 {
+		options += " -c transaction_timeout=0"
+	}
+	return options
+}
 
 // psql returns the command that runs SQL from its standard input in a database.
 func (e *end) psql(database string, args ...string) []string {
-	return append([]string{"docker", "exec", "-i", "--env", unhindered, e.container, "psql", "-XqtA", "-v", "ON_ERROR_STOP=1", "-U", e.role, "-d", database}, args...)
+	return append([]string{"docker", "exec", "-i", "--env", unhindered(e.version), e.container, "psql", "-XqtA", "-v", "ON_ERROR_STOP=1", "-U", e.role, "-d", database}, args...)
 }
 
 // query returns what a query says.

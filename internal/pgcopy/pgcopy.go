@@ -507,7 +507,7 @@ func (c *copying) tell() error {
 	if err := console.Table(rows...); err != nil {
 		return err
 	}
-	console.Done("%s would get %d tables of %s, %s with their indexes, in %s; nothing was changed", c.to.Name, count, c.source(), console.Bytes(float64(bytes)), c.estimate(bytes))
+	console.Summary("%s would get %d tables of %s, %s with their indexes, in %s; nothing was changed", c.to.Name, count, c.source(), console.Bytes(float64(bytes)), c.estimate(bytes))
 	return nil
 }
 

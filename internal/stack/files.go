@@ -59,10 +59,7 @@ type carrier struct {
 }
 
 func newCarrier(o Options, project *types.Project, sources []*source, overrides []override, vars *variables) *carrier {
-	first := o.Files[0]
-	if !filepath.IsAbs(first) {
-		first = filepath.Join(o.Dir, first)
-	}
+	first, _ := o.path(o.Files[0])
 	return &carrier{dir: filepath.Dir(first), project: project, sources: sources, overrides: overrides, vars: vars,
 		declared: map[string]bool{}, files: map[string]File{}}
 }

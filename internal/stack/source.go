@@ -29,8 +29,9 @@ import (
 
 // source is one document of a compose file, without aliases, merge keys, version and x- sections.
 type source struct {
-	file string // as named in Options.Files
-	root *yaml.Node
+	file    string // as named in Options.Files
+	foreign bool   // it is none of those in Options.Dir
+	root    *yaml.Node
 }
 
 // read reads and parses all files. Its error names each that can't be.
@@ -41,10 +42,14 @@ func read(o Options) ([]*source, error) {
 	var sources []*source
 	var errs []error
 	for _, name := range o.Files {
-		content, err := readFile(o.Dir, name)
+		file, foreign := o.path(name)
+		content, err := readFile(file, name)
 		if err == nil {
 			var documents []*source
 			documents, err = parse(name, content)
+			for _, s := range documents {
+				s.foreign = foreign
+			}
 			sources = append(sources, documents...)
 		}
 		errs = append(errs, err)
@@ -52,17 +57,10 @@ func read(o Options) ([]*source, error) {
 	return sources, errors.Join(errs...)
 }
 
-// readFile returns the content of the compose file name, in dir unless it is absolute.
-func readFile(dir, name string) ([]byte, error) {
+// readFile returns the content of the compose file called name, which is at path.
+func readFile(path, name string) ([]byte, error) {
 	if strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) || name == "" {
 		return nil, fmt.Errorf("%q is no name of a compose file", name)
-	}
-	path := name
-	if !filepath.IsAbs(name) {
-		if !filepath.IsLocal(name) {
-			return nil, fmt.Errorf("%s: a compose file is a name in %s, or an absolute path", name, dir)
-		}
-		path = filepath.Join(dir, name)
 	}
 	content, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {

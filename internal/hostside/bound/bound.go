@@ -37,6 +37,12 @@ type Limit struct {
 // Time bounds a program by its time.
 func Time(total time.Duration) Limit { return Limit{Total: total} }
 
+// Within returns a context that ends with [Exceeded] after a time: the bound of what
+// is not run by a [Runner]. The program that has it ends with the context.
+func Within(ctx context.Context, name string, total time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, total, &Exceeded{Name: name, Limit: Time(total), Total: true})
+}
+
 // Quick is a total for what is answered at once.
 const Quick = time.Minute
 

@@ -28,10 +28,10 @@ func TestARestoreIsExplainedStepByStepAndNothingIsDone(t *testing.T) {
 				}
 				return err
 			})
-			if is := strings.Join(files(), "\n"); is != were || w.has() != before || w.deaf {
+			if is := strings.Join(files(), "\n"); is != were || w.has() != before {
 				t.Errorf("it has done something: %s\n%s", w.has(), is)
 			}
-			for _, call := range w.calls {
+			for _, call := range w.calls.Made() {
 				if !strings.HasPrefix(call, "restic snapshots#") {
 					t.Errorf("it asks for %s", call)
 				}

@@ -607,7 +607,7 @@ func (r *run) restoreBeside(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return err
 		}
-		return die("", "the folders can't be read from the repository")
+		return r.unread("the folders", err)
 	}
 	for _, folder := range r.folders {
 		if err := partIn(r.beside, folder, r.record.Snapshot); err != nil {
@@ -616,6 +616,12 @@ func (r *run) restoreBeside(ctx context.Context) error {
 	}
 	// What of the dump is still in memory never has to be written.
 	return os.RemoveAll(filepath.Join(r.liveDump, "restore"))
+}
+
+// unread is the failure where restic can't restore. What it says are names of people's files.
+func (i *Instance) unread(what string, err error) error {
+	return die(i.path("backup.sh")+" repair takes from the mirror what is damaged here; look at the disk: dmesg, smartctl",
+		"%s can't be read from the repository: %v", what, err)
 }
 
 // fetched says now and then how much of the snapshot is there.
@@ -642,7 +648,7 @@ func (r *run) bringBeside(ctx context.Context, name string) error {
 		if ctx.Err() != nil {
 			return err
 		}
-		return die("", "the dump can't be read from the repository")
+		return r.unread("the dump", err)
 	}
 	folder, err := dumpIn(there, r.record.Snapshot)
 	if err != nil {

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/betagouv/mrs-ops/internal/hostside/compose"
 )
 
 // Trial is the application on data that are not in use.
@@ -74,6 +76,15 @@ func (t Trial) own(services map[string]map[string]any, name string) (map[string]
 			own[key] = value
 		}
 	}
+	// Where it listens; the load balancer does not look at it.
+	labels := map[string]any{"traefik.enable": "false"}
+	given, _ := service["labels"].(map[string]any)
+	for label, value := range given {
+		if compose.IsPort(label) {
+			labels[label] = value
+		}
+	}
+	own["labels"] = labels
 	volumes := []any{}
 	all, _ := service["volumes"].([]any)
 	for _, v := range all {

@@ -12,7 +12,7 @@ func TestADeploymentIsExplainedStepByStepAndNothingIsDone(t *testing.T) {
 		t.Run(w.name, func(t *testing.T) {
 			world, d := w.before(t)
 			d.Name, d.What = "production", "deploy"
-			were, calls := world.state(), len(world.calls)
+			were, calls := world.state(), len(world.calls.Made())
 			entries, err := os.ReadDir(d.Folder)
 			if err != nil {
 				t.Fatal(err)
@@ -25,7 +25,7 @@ func TestADeploymentIsExplainedStepByStepAndNothingIsDone(t *testing.T) {
 			if world.state() != were || len(now) != len(entries) || world.backups != 0 {
 				t.Errorf("it has done something:\n%s\nwas\n%s", world.state(), were)
 			}
-			for _, call := range world.calls[calls:] {
+			for _, call := range world.calls.Made()[calls:] {
 				if slices.ContainsFunc(
 					[]string{"up", "pull", "tag", "drain", "close", "open", "backup"},
 					func(does string) bool {

@@ -78,7 +78,7 @@ func (r *rollout) backUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if server.Health != "healthy" {
+	if server.Health != "healthy" && (server.Health != "" || !server.Running) {
 		// To refuse would keep a sick database sick.
 		r.Say(r.asked.Project + " is NOT backed up before it is changed: its " + database + " is not healthy")
 		return nil

@@ -71,10 +71,13 @@ func write(out io.Writer, value any) error { return json.NewEncoder(out).Encode(
 // pinned is what both ends of a copy have alike, whatever the role's and the
 // database's settings are: how values are written, how long things may take, and
 // that rows which a policy hides are an error rather than missing. It is what
-// pg_dump pins (setup_connection in its source).
+// pg_dump pins (setup_connection in its source), and what it leaves to chance: how
+// money is written, whether NULL is one in an array, what a name without a schema
+// is of (as by default, which rules may name types by).
 var pinned = map[string]string{
 	"client_encoding": "UTF8", "application_name": "mrs-ops copy",
 	"datestyle": "ISO", "intervalstyle": "postgres", "extra_float_digits": "3", "bytea_output": "hex", "xmloption": "content",
+	"lc_monetary": "C", "array_nulls": "on", "standard_conforming_strings": "on", "search_path": "public",
 	"statement_timeout": "0", "lock_timeout": "0", "idle_in_transaction_session_timeout": "0",
 	"row_security": "off", "synchronize_seqscans": "off", "default_transaction_read_only": "off",
 }
@@ -96,8 +99,8 @@ func connect(ctx context.Context, s wire.Server, settings ...string) (*pgconn.Pg
 	if err := become(s.UID, s.GID); err != nil {
 		return nil, err
 	}
-	// Of PostgreSQL 17; others have none of that name.
-	if err := run(ctx, conn, "select set_config(name, '0', false) from pg_settings where name = 'transaction_timeout'"); err != nil {
+	// Of PostgreSQL 14 and 17; others have none of these names.
+	if err := run(ctx, conn, "select set_config(name, '0', false) from pg_settings where name in ('idle_session_timeout', 'transaction_timeout')"); err != nil {
 		return nil, err
 	}
 	for _, setting := range settings {

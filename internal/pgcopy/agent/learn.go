@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 
@@ -18,6 +19,7 @@ import (
 func learn(ctx context.Context, conn *pgconn.PgConn, scan *anonymize.Scan, tables []anonymize.TablePlan) error {
 	text := func(c *anonymize.ColumnPlan) bool { return kept(c) && c.Text() }
 	changed := func(c *anonymize.ColumnPlan) bool { return !kept(c) }
+	scan.Fixed(tables)
 	for i := range tables {
 		t := &tables[i]
 		scan.Names(t.Name)
@@ -76,6 +78,11 @@ func structure(ctx context.Context, lines *bufio.Reader) error {
 	if err != nil {
 		return err
 	}
+	return lookAtSchema(scan, text)
+}
+
+// lookAtSchema looks at the text of a schema, entry by entry.
+func lookAtSchema(scan *anonymize.Scan, text []byte) error {
 	if len(bytes.TrimSpace(text)) == 0 {
 		return errors.New("there is no schema to look at")
 	}
@@ -84,6 +91,10 @@ func structure(ctx context.Context, lines *bufio.Reader) error {
 		// A name may be somebody's, too.
 		if err := scan.LookAt("a name in the schema", head); err != nil {
 			return err
+		}
+		if anonymize.HasPassword(part) {
+			return fmt.Errorf("an address with its password was about to leave in the schema's %s\n"+
+				"hint: put it into a user mapping (CREATE USER MAPPING), which is not copied", entry(string(head)))
 		}
 		if err := scan.LookAt("the schema's "+entry(string(head)), part); err != nil {
 			return err

@@ -3,13 +3,13 @@
 #   restore.sh [list]                lists the snapshots; list: these, and what was done, in JSON
 #   restore.sh [--only PART] latest  or an ID, or --at "2026-11-20 14:00"; PART: database or attachments
 #   restore.sh explain latest        prints the plan and the commands behind it, and does nothing of it
-#   restore.sh recover               puts back what a restore that was killed has moved
-#   restore.sh discard STAMP         removes what a restore has kept
+#   restore.sh recover               puts back what one that was killed has moved; restore.sh discard STAMP: what is kept
 #   restore.sh adopt DATABASE        swaps in a copy, never in production; restore.sh abandon drops all of them
 # By hand, as backup.sh has its settings: restic restore ID --target DIR; mv its dump postgres/dump; in the container
 #   createdb -T template0 NEW, pg_restore -d NEW /dump/data; then stop django, mv, alter database … rename to …, start
 set -euo pipefail
-cd "$(dirname "$(readlink -f "$0")")"
+self=$(readlink -f "$0")
+cd "${self%/*}"
 # shellcheck source=/dev/null
 . ./.backup.env
 exec "$MRS_HOST" restore "$@"
