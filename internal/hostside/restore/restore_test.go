@@ -319,8 +319,8 @@ func struckAt(strikes strike.At, name string) bool {
 // Also where all of it seems to be there: what has ended with an error may be a part.
 func TestARestoreThatFailsSaysWhyAndIsUndone(t *testing.T) {
 	for call, why := range map[string]string{
-		"restic restore of folders#1":  "the folders can't be read from the repository",
-		"restic restore of the dump#1": "the dump can't be read from the repository",
+		"restic restore of folders#1":  "the folders can't be read from the repository: struck",
+		"restic restore of the dump#1": "the dump can't be read from the repository: struck",
 		"pg_restore#1":                 "the database can't be restored",
 		"up trial#1":                   "the application can't be started on it",
 		"well trial#1":                 "the application does not run well on it: struck",
