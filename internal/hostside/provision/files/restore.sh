@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Restores a snapshot of the instance whose home this is: mrs-host does, beside what runs, and tries the site on it.
-#   restore.sh [list]                lists the snapshots; list: these, and what was done, in JSON
-#   restore.sh [--only PART] latest  or an ID, or --at "2026-11-20 14:00"; PART: database or attachments
-#   restore.sh explain latest        prints the plan and the commands behind it, and does nothing of it
-#   restore.sh recover               puts back what one that was killed has moved; restore.sh discard STAMP: what is kept
+#   restore.sh [list]                lists the snapshots; list: in JSON, and what was done
+#   restore.sh [--only PART] latest  or an ID, or --at "2026-11-20 14:00"; PART: database or attachments; with explain
+#                                    before it, restore.sh explain latest, it prints the plan and its commands alone
+#   restore.sh recover               puts back what a restore that was killed has moved
+#   restore.sh discard STAMP         removes what a restore has kept
 #   restore.sh adopt DATABASE        swaps in a copy, never in production; restore.sh abandon drops all of them
 # By hand, as backup.sh has its settings: restic restore ID --target DIR; mv its dump postgres/dump; in the container
 #   createdb -T template0 NEW, pg_restore -d NEW /dump/data; then stop django, mv, alter database … rename to …, start
