@@ -61,6 +61,7 @@ func NewPlan(ctx context.Context, name string, environ []string) (*Plan, error) 
 // request is what mrs-host is asked to do.
 func request(inst *instance.Instance, rendered *stack.Stack) (d hostapi.Deploy, err error) {
 	d = hostapi.Deploy{
+		Version: hostapi.Version,
 		Project: inst.Project(), Folder: server.Folder(inst),
 		File: string(rendered.YAML), Pull: true, Networks: rendered.Networks,
 		URL: inst.URL(), Names: []string{inst.Alias()}, Page: inst.Get("healthcheck_path"),
