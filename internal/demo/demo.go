@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/betagouv/mrs-ops/internal/local"
 )
 
 // Ensure makes the engine have each image. One that its registry hands out is
@@ -101,7 +103,7 @@ func (e *ensurer) ensure(ctx context.Context, image string) error {
 	case build:
 		return e.standIn(ctx, s, inputs, pulled)
 	case refuse:
-		return fmt.Errorf("%s: not on this machine, and the pull failed: %s\nhint: check the name, log in with `docker login`, or load the image with `docker load`", image, lastLine(pulled))
+		return fmt.Errorf("%s: not on this machine, and the pull failed: %s\nhint: check the name, log in with `docker login`, or load the image with `docker load`", image, local.LastLines(pulled.Error(), 1))
 	}
 	return nil
 }

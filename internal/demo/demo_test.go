@@ -417,11 +417,3 @@ func TestWhatTheDockerfileIsToldIsAmongTheInputs(t *testing.T) {
 		t.Errorf("inputs %q with another package: %v", inputs, err)
 	}
 }
-
-func TestTailKeepsTheLastLines(t *testing.T) {
-	for text, want := range map[string]string{"1\n2\n3\n\n": "\n2\n3", "1\n": "\n1", " \n": "", "": ""} {
-		if got := tail(text, 2); got != want {
-			t.Errorf("tail(%q) = %q, want %q", text, got, want)
-		}
-	}
-}

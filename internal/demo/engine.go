@@ -6,15 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/engine"
@@ -22,13 +19,9 @@ import (
 	"github.com/betagouv/mrs-ops/internal/setup"
 )
 
-const (
-	// patience is how long a registry may take to say its first word about an
-	// image. What follows, the download, may take as long as it takes.
-	patience = 5 * time.Second
-	// tailLines is how much of its output a failed command shows.
-	tailLines = 40
-)
+// patience is how long a registry may take to say its first word about an
+// image. What follows, the download, may take as long as it takes.
+const patience = 5 * time.Second
 
 // dockerEngine is the machine that this program runs on.
 type dockerEngine struct {
@@ -70,7 +63,7 @@ func (d *dockerEngine) pull(ctx context.Context, image string) error {
 
 	// Without --quiet, the default tag is the one line said before any answer.
 	var stderr bytes.Buffer
-	cmd := command(ctx, engine.Docker("pull", withTag(image))...)
+	cmd := local.Command(ctx, engine.Docker("pull", withTag(image))...)
 	cmd.Stdout, cmd.Stderr = writerFunc(first), &stderr
 	if err := cmd.Run(); err != nil {
 		if context.Cause(ctx) == errSilent {
@@ -198,9 +191,9 @@ func importFolder(ctx context.Context, dir string, changes ...string) (string, e
 	for _, change := range changes {
 		args = append(args, "--change", change)
 	}
-	tar := command(ctx, local.Root("tar", "-C", dir, "--one-file-system",
+	tar := local.Command(ctx, local.Root("tar", "-C", dir, "--one-file-system",
 		"--exclude=./var/cache/apt/archives/*.deb", "--exclude=./var/lib/apt/lists/*", "-c", ".")...)
-	docker := command(ctx, engine.Docker(append(args, "-")...)...)
+	docker := local.Command(ctx, engine.Docker(append(args, "-")...)...)
 	var said, tarSaid, dockerSaid bytes.Buffer
 	tar.Stderr, docker.Stderr, docker.Stdout = &tarSaid, &dockerSaid, &said
 
@@ -233,43 +226,14 @@ func discard(ctx context.Context, dir, rootfs string) error {
 	return quiet(ctx, local.Root("rm", "-rf", "--one-file-system", "--", dir)...)
 }
 
-// quiet runs argv and shows the last lines of all it said only if it fails.
+// quiet is [local.Combined] where what it says is of interest only when it fails.
 func quiet(ctx context.Context, argv ...string) error {
-	var said bytes.Buffer
-	cmd := command(ctx, argv...)
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Run(); err != nil {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return fmt.Errorf("%s: %w%s", local.Quote(argv...), err, tail(said.String(), tailLines))
-	}
-	return nil
-}
-
-// tail returns the last n lines of the text, each after a newline.
-func tail(text string, n int) string {
-	text = strings.TrimSpace(text)
-	if text == "" {
-		return ""
-	}
-	lines := strings.Split(text, "\n")
-	return "\n" + strings.Join(lines[max(0, len(lines)-n):], "\n")
-}
-
-// command is argv, ended by SIGTERM when ctx is: what debootstrap cleans up
-// after, and what sudo passes on.
-func command(ctx context.Context, argv ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 3 * time.Second
-	return cmd
+	_, err := local.Combined(ctx, argv...)
+	return err
 }
 
 // writerFunc calls itself for everything that is written to it.
 type writerFunc func()
-
-var _ io.Writer = writerFunc(nil)
 
 // Write calls f.
 func (f writerFunc) Write(p []byte) (int, error) {

@@ -9,7 +9,10 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
+
+	"github.com/betagouv/mrs-ops/internal/local"
 )
 
 // label is what a stand-in image carries: what it was built from, the files as
@@ -140,18 +143,8 @@ var unreachableSigns = []string{
 // isUnreachable reports whether a pull failed before the registry could say
 // anything about the image.
 func isUnreachable(err error) bool {
-	if err == nil {
-		return false
-	}
-	if errors.Is(err, errSilent) {
-		return true
-	}
-	for _, sign := range unreachableSigns {
-		if strings.Contains(err.Error(), sign) {
-			return true
-		}
-	}
-	return false
+	said := func(sign string) bool { return strings.Contains(err.Error(), sign) }
+	return err != nil && (errors.Is(err, errSilent) || slices.ContainsFunc(unreachableSigns, said))
 }
 
 // why puts a failed pull in a few words.
@@ -159,13 +152,7 @@ func why(pulled error) string {
 	if isUnreachable(pulled) {
 		return "the registry can't be reached"
 	}
-	return "not pulled: " + lastLine(pulled)
-}
-
-// lastLine returns the last line of an error, where docker says the reason.
-func lastLine(err error) string {
-	text := strings.TrimSpace(err.Error())
-	return text[strings.LastIndex(text, "\n")+1:]
+	return "not pulled: " + local.LastLines(pulled.Error(), 1)
 }
 
 // hashFiles returns the hash of a build context: the names, contents and

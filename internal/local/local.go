@@ -7,6 +7,7 @@ package local
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,13 +17,23 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/bitfield/script"
 	"mvdan.cc/sh/v3/syntax"
 )
 
+// Command returns argv as a command that ends with ctx: by SIGTERM, which sudo
+// passes on, and 5 seconds later by force. No shell parses the words.
+func Command(ctx context.Context, argv ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 5 * time.Second
+	return cmd
+}
+
 // Exec runs argv and sends its standard output to the pipe; its standard error
-// goes to the operator's. No shell parses the words.
+// goes to the operator's.
 func Exec(ctx context.Context, argv ...string) *script.Pipe {
 	return script.NewPipe().WithContext(ctx).WithStderr(os.Stderr).ExecCommand(argv[0], argv[1:]...)
 }
@@ -49,14 +60,18 @@ func Input(ctx context.Context, stdin string, argv ...string) (string, error) {
 // complaints. The error, if any, ends with the last 40 lines of it: the way to
 // run what is of interest only when it fails.
 func Combined(ctx context.Context, argv ...string) (string, error) {
-	out, err := script.NewPipe().WithContext(ctx).ExecCommand(argv[0], argv[1:]...).String()
-	if err != nil {
-		err = fmt.Errorf("%s: %w\n%s", Quote(argv...), err, lastLines(out, 40))
+	out, err := Command(ctx, argv...).CombinedOutput()
+	switch {
+	case err != nil && ctx.Err() != nil:
+		err = context.Cause(ctx)
+	case err != nil:
+		err = fmt.Errorf("%s: %w\n%s", Quote(argv...), err, LastLines(string(out), 40))
 	}
-	return out, err
+	return string(out), err
 }
 
-func lastLines(text string, n int) string {
+// LastLines returns the end of a text, which is where programs say why they fail.
+func LastLines(text string, n int) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
@@ -142,7 +157,7 @@ type Error struct {
 // Error names the command, how it ended and the last 20 lines it said.
 func (e *Error) Error() string {
 	msg := fmt.Sprintf("%s: %v", Quote(e.Argv...), e.Err)
-	if said := lastLines(e.Stderr, 20); said != "" {
+	if said := LastLines(e.Stderr, 20); said != "" {
 		msg += "\n" + said
 	}
 	return msg
@@ -150,6 +165,16 @@ func (e *Error) Error() string {
 
 // Unwrap returns how the command ended.
 func (e *Error) Unwrap() error { return e.Err }
+
+// Said returns what the command that err is about, on this machine or another, said
+// on its standard error: without the command line, which may hold what is not to be
+// shown. Of one that said nothing it is how it ended, of any other error what that says.
+func Said(err error) string {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return cmp.Or(strings.TrimSpace(e.Stderr), e.Err.Error())
+	}
+	return err.Error()
+}
 
 // ExitCode returns the exit status of the command that err is about, on this
 // machine or another, and -1 where err is about no command that ended by itself.
