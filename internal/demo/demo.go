@@ -26,7 +26,7 @@ import (
 // The images that can't be had are reported together, each with the reason and
 // a hint. The others are there nevertheless.
 func Ensure(ctx context.Context, root string, images []string, say func(format string, args ...any)) error {
-	return ensureAll(ctx, newEngine(root, say), images, say)
+	return ensureAll(ctx, &dockerEngine{root, say}, images, say)
 }
 
 // machine is what Ensure asks of the world; tests have one without an engine.
@@ -103,23 +103,22 @@ func (e *ensurer) ensure(ctx context.Context, image string) error {
 	case build:
 		return e.standIn(ctx, s, inputs, pulled)
 	case refuse:
-		return fmt.Errorf("%s: not on this machine, and the pull failed: %s\nhint: check the name, log in with `docker login`, or load the image with `docker load`", image, local.LastLines(pulled.Error(), 1))
+		return fmt.Errorf("%s: not on this machine, and the pull failed: %s\nhint: check the name, "+
+			"log in with `docker login`, or load the image with `docker load`", image, local.LastLines(pulled.Error(), 1))
 	}
 	return nil
 }
 
 // standIn builds what stands in for an image, after what that is based on.
 func (e *ensurer) standIn(ctx context.Context, s standIn, inputs string, pulled error) error {
-	if s.base != "" {
-		if e.once(ctx, s.base) != nil {
-			return fmt.Errorf("%s: can't be built without its base %s", s.image, s.base)
-		}
+	if s.base != "" && e.once(ctx, s.base) != nil {
+		return fmt.Errorf("%s: can't be built without its base %s", s.image, s.base)
 	}
-	e.say("%s: building a stand-in from %s, %s", s.image, s.source, s.takes)
+	e.say("%s: building a stand-in from %s, %s", s.image, s.from(), s.takes)
 	if err := e.build(ctx, s, inputs); err != nil {
-		return fmt.Errorf("%s: the build from %s failed: %w", s.image, s.source, err)
+		return fmt.Errorf("%s: the build from %s failed: %w", s.image, s.from(), err)
 	}
-	e.say("%s: built from %s (%s)", s.image, s.source, why(pulled))
+	e.say("%s: built from %s (%s)", s.image, s.from(), why(pulled))
 	return nil
 }
 

@@ -374,7 +374,7 @@ echo "$@" >"$SAID"; cat "$context"/* >>"$SAID"; exit "$BUILD"`)
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("PACK", test.pack)
 			t.Setenv("BUILD", test.build)
-			err := newEngine(root, t.Logf).build(t.Context(), s, "hash")
+			err := (&dockerEngine{root, t.Logf}).build(t.Context(), s, "hash")
 			if (err != nil) != (test.error != "") || !strings.Contains(fmt.Sprint(err), test.error) {
 				t.Errorf("error %v, want %q", err, test.error)
 			}
@@ -399,7 +399,7 @@ echo "$@" >"$SAID"; cat "$context"/* >>"$SAID"; exit "$BUILD"`)
 }
 
 func TestWhatTheDockerfileIsToldIsAmongTheInputs(t *testing.T) {
-	d := newEngine("../..", t.Logf)
+	d := &dockerEngine{"../..", t.Logf}
 	seen := map[string]string{}
 	for image, s := range standIns {
 		inputs, err := d.inputs(s)

@@ -29,10 +29,6 @@ type dockerEngine struct {
 	say  func(format string, args ...any)
 }
 
-func newEngine(root string, say func(format string, args ...any)) *dockerEngine {
-	return &dockerEngine{root: root, say: say}
-}
-
 func (d *dockerEngine) inspect(ctx context.Context, image string) (presence, error) {
 	out, err := engine.Output(ctx, "image", "inspect", "--format", "{{json .Config.Labels}}", image)
 	if err != nil {
@@ -125,14 +121,12 @@ func (d *dockerEngine) build(ctx context.Context, s standIn, inputs string) erro
 // have this machine's processor.
 func compile(ctx context.Context, dir, folder string) error {
 	dockerfile, err := os.ReadFile(filepath.Join(dir, "Dockerfile"))
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(folder, "Dockerfile"), dockerfile, 0o644); err != nil {
+	if err = errors.Join(err, os.WriteFile(filepath.Join(folder, "Dockerfile"), dockerfile, 0o644)); err != nil {
 		return err
 	}
 	return quiet(ctx, "env", "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+runtime.GOARCH,
-		"go", "-C", dir, "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", filepath.Join(folder, filepath.Base(dir)), ".")
+		"go", "-C", dir, "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w",
+		"-o", filepath.Join(folder, filepath.Base(dir)), ".")
 }
 
 // pack fills folder with what is in dir, and the archive of a package of npm. The
@@ -159,7 +153,8 @@ func (d *dockerEngine) commit(ctx context.Context) string {
 // bootstrap makes the base image from Debian's packages.
 func (d *dockerEngine) bootstrap(ctx context.Context, s standIn, inputs string) (err error) {
 	if !local.CanRoot(ctx) {
-		return errors.New("debootstrap needs root\nhint: run this as root or as somebody with passwordless sudo, or `docker load` the image")
+		return errors.New("debootstrap needs root\n" +
+			"hint: run this as root or as somebody with passwordless sudo, or `docker load` the image")
 	}
 	if err := setup.Need(ctx, d.say, setup.StandIns...); err != nil {
 		return err
