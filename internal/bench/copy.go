@@ -94,7 +94,7 @@ func newCopies(ctx context.Context) (*copies, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, _, err := server.Load(ctx, "production", os.Environ())
+	s, _, err := server.Find(ctx, "production")
 	if err != nil {
 		return nil, fmt.Errorf("%w\nhint: mage lab:up makes the lab; MRS_ENV=lab mage deploy:production, deploy:staging", err)
 	}

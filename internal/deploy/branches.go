@@ -1,7 +1,6 @@
 package deploy
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,19 +13,13 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/local"
-	"github.com/betagouv/mrs-ops/internal/remote"
 	"github.com/betagouv/mrs-ops/internal/server"
 )
 
 // askBranches has mrs-host do something with the ephemeral instances of a server, and
-// reads what it answers into answer, which may be nil. It is this project's own
-// mrs-host, whatever the deployments there were made with.
-func askBranches(s *server.Server, answer any, args ...string) error {
-	program, err := s.Program()
-	if err != nil {
-		return err
-	}
-	out, err := s.Exec(append([]string{program, "branches"}, args...)...).String()
+// reads what it answers into answer, which may be nil.
+func askBranches(s *server.Server, answer any, words ...string) error {
+	out, err := s.Ask(append([]string{"branches"}, words...)...).String()
 	switch {
 	case local.ExitCode(err) > 0:
 		return errors.New(said(err))
@@ -46,17 +39,13 @@ func understood(out string, answer any) error {
 
 // said returns what a command said of its failure, its hint on a line of its own.
 func said(err error) string {
-	text := err.Error()
-	if there, ok := errors.AsType[*remote.Error](err); ok {
-		text = cmp.Or(there.Stderr, text)
-	} else if here, ok := errors.AsType[*local.Error](err); ok {
-		text = cmp.Or(here.Stderr, text)
+	two := local.LastLines(local.Said(err), 2)
+	if reason, last, more := strings.Cut(two, "\n"); more && !strings.HasPrefix(last, "hint: ") {
+		return last
+	} else if more {
+		return reason + "\n" + last
 	}
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	if last := len(lines) - 1; last > 0 && strings.HasPrefix(lines[last], "hint: ") {
-		return lines[last-1] + "\n" + lines[last]
-	}
-	return lines[len(lines)-1]
+	return two
 }
 
 // left says how long a deployment lives on.
@@ -76,7 +65,11 @@ func left(b hostapi.Branch, now time.Time) string {
 
 // Branches prints the deployments of branches, and what is left of their lives.
 func Branches(ctx context.Context, asJSON bool) error {
-	s, _, err := openBranches(ctx)
+	inst, err := instance.Load(".", instance.Branches, os.Environ())
+	if err := instance.Findable(err); err != nil {
+		return err
+	}
+	s, err := server.Open(ctx, inst)
 	if err != nil {
 		return err
 	}
@@ -102,20 +95,10 @@ func Branches(ctx context.Context, asJSON bool) error {
 	return nil
 }
 
-// openBranches connects to the server that branches are deployed to.
-func openBranches(ctx context.Context) (*server.Server, *instance.Instance, error) {
-	inst, err := instance.Load(".", instance.Branches, os.Environ())
-	if err := instance.Findable(err); err != nil {
-		return nil, nil, err
-	}
-	s, err := server.Open(ctx, inst)
-	return s, inst, err
-}
-
 // openBranch connects to the server of a branch, given by its name or project.
 func openBranch(ctx context.Context, branch string) (*server.Server, error) {
-	inst, _, err := instance.Lookup(branch)
-	if err := instance.Findable(err); err != nil {
+	inst, err := instance.Locate(branch)
+	if err != nil {
 		return nil, err
 	}
 	if inst.Persistent() {

@@ -57,7 +57,7 @@ func parseReleases(out string) ([]Release, error) {
 
 // History prints the releases of an instance or a branch, the newest first.
 func History(ctx context.Context, name string, asJSON bool) error {
-	s, _, err := open(ctx, name)
+	s, _, err := server.Find(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func Rollback(ctx context.Context, name string, to int, o Options) error {
 	if err != nil {
 		return err
 	}
-	s, inst, err := open(ctx, name)
+	s, inst, err := server.Find(ctx, name)
 	if err != nil {
 		return err
 	}

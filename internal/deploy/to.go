@@ -340,7 +340,7 @@ func (p *progress) end() {
 
 // Unlock ends who has the instance locked, after a question unless yes.
 func Unlock(ctx context.Context, name string, yes bool) error {
-	s, _, err := open(ctx, name)
+	s, _, err := server.Find(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -363,15 +363,4 @@ func Unlock(ctx context.Context, name string, yes bool) error {
 	}
 	console.Done("%s: unlocked; what came of what %s had begun is in mage ops:audit %s", s.Name, holder.Who, s.Name)
 	return nil
-}
-
-// open connects to the server of an instance or a branch. What its variables
-// lack keeps nobody from looking after it, as long as it can be found.
-func open(ctx context.Context, name string) (*server.Server, *instance.Instance, error) {
-	inst, _, err := instance.Lookup(name)
-	if err := instance.Findable(err); err != nil {
-		return nil, nil, err
-	}
-	s, err := server.Open(ctx, inst)
-	return s, inst, err
 }

@@ -113,6 +113,16 @@ func Lookup(name string) (*Instance, []string, error) {
 	return inst, more, err
 }
 
+// Locate is [Lookup] for who looks after an instance, and may lack its secrets: the
+// error is only about what keeps it from being found where it runs.
+func Locate(name string) (*Instance, error) {
+	inst, _, err := Lookup(name)
+	if err := Findable(err); err != nil {
+		return nil, err
+	}
+	return inst, nil
+}
+
 // Findable returns err, of [Load], without the problems that do not keep an
 // instance from being found where it runs: who looks after it may lack its
 // secrets.

@@ -18,6 +18,8 @@ import (
 
 	"github.com/betagouv/mrs-ops/internal/answer"
 	"github.com/betagouv/mrs-ops/internal/console"
+	"github.com/betagouv/mrs-ops/internal/hostapi"
+	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/remote"
 	"github.com/betagouv/mrs-ops/internal/server"
 )
@@ -365,7 +367,7 @@ func TestABranchIsKnownByItsProject(t *testing.T) {
 	if err := errors.Join(os.Mkdir("env", 0o700), os.WriteFile("env/branch.env", []byte("server=staging.example\nhome=/home/x\ndomain=test.example\n"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	inst, err := load("test-feature-x")
+	inst, err := instance.Locate("test-feature-x")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -373,7 +375,7 @@ func TestABranchIsKnownByItsProject(t *testing.T) {
 		t.Errorf("instance is %s, %s, %s", inst.Name, inst.Project(), server.Folder(inst))
 	}
 	for _, name := range []string{"test-$(id)", "../x", "", "é $(reboot)"} {
-		if inst, err := load(name); err == nil && strings.Trim(inst.Name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		if inst, err := instance.Locate(name); err == nil && strings.Trim(inst.Name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
 			t.Errorf("%q is the instance %q", name, inst.Name)
 		}
 	}
@@ -386,7 +388,7 @@ func TestWhoReadsLogsMayLackTheSecretsButNotTheServer(t *testing.T) {
 		if err := errors.Join(os.MkdirAll("env", 0o700), os.WriteFile("env/x.env", []byte(content), 0o600)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := load("x"); (err == nil) != fine {
+		if _, err := instance.Locate("x"); (err == nil) != fine {
 			t.Errorf("%q: %v", content, err)
 		}
 	}
@@ -468,7 +470,7 @@ func TestAFailedCommandKeepsItsStatusAndHidesItsArguments(t *testing.T) {
 }
 
 func TestTheAuditLogMovesNoCursor(t *testing.T) {
-	table := auditTable([]server.Entry{{Time: now.Add(-3 * time.Hour), Who: "eve\x1b[2J", What: "deploy\nok", Outcome: "failed", Reason: "tab\there \u202e", Seconds: 61.5, Commit: "0123456789abcdef"}}, now)
+	table := auditTable([]hostapi.Entry{{Time: now.Add(-3 * time.Hour), Who: "eve\x1b[2J", What: "deploy\nok", Outcome: "failed", Reason: "tab\there \u202e", Seconds: 61.5, Commit: "0123456789abcdef"}}, now)
 	got := table[1][1:]
 	if want := []string{"3h", "eve[2J", "deploy ok", "failed", "1m1.5s", "0123456", "tab here"}; !slices.Equal(got, want) {
 		t.Errorf("row is %q", got)
@@ -481,7 +483,7 @@ func TestTheShellIsOneWordForTheServersShell(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("MRS_ENV", "")
-	inst, err := load("x")
+	inst, err := instance.Locate("x")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,49 +8,26 @@ import (
 	"net/mail"
 	"os"
 	"os/exec"
-	"path"
 	"regexp"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/address"
 	"github.com/betagouv/mrs-ops/internal/bigsudo"
 	"github.com/betagouv/mrs-ops/internal/console"
-	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/local"
-	"github.com/betagouv/mrs-ops/internal/remote"
 	"github.com/betagouv/mrs-ops/internal/server"
 )
 
 // application is the service that commands are for unless another is named.
 const application = "django"
 
-// stream runs argv as root on the instance's server, with no input, and prints
-// what it says as it says it. It ends with ctx.
-func stream(ctx context.Context, inst *instance.Instance, argv []string) error {
-	if inst.Get("server") != server.Here {
-		// A connection of its own: that of a [server.Server] keeps for itself
-		// what commands say on their standard error.
-		host, err := remote.Dial(ctx, inst.Get("server"), remote.Options{Config: inst.Get("ssh_config"), Stderr: os.Stderr})
-		if err != nil {
-			return err
-		}
-		defer host.Close()
-		_, err = host.Sudo().Exec(argv...).Stdout()
-		return err
-	}
-	argv = local.Root(argv...)
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 4 * time.Second
-	err := cmd.Run()
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
+// stream runs argv as root on the server, with no input, and prints what it says as
+// it says it. It ends with ctx.
+func stream(ctx context.Context, s *server.Server, argv []string) error {
+	_, err := s.WithContext(ctx).WithStderr(os.Stderr).Exec(argv...).Stdout()
 	return err
 }
 
@@ -103,12 +80,12 @@ func Logs(ctx context.Context, name string, o LogOptions) error {
 	if err != nil {
 		return err
 	}
-	s, inst, err := open(ctx, name)
+	s, _, err := open(ctx, name)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	err = stream(ctx, inst, s.Compose(args...))
+	err = stream(ctx, s, s.Compose(args...))
 	if o.Follow && ctx.Err() != nil {
 		return nil
 	}
@@ -124,7 +101,7 @@ func ended(name, what string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if e, ok := errors.AsType[*remote.Error](err); ok {
+	if e, ok := errors.AsType[*local.Error](err); ok {
 		err = e.Err
 	}
 	if errors.Is(err, context.Canceled) {
@@ -139,13 +116,13 @@ func inContainer(ctx context.Context, name, service, what string, words ...strin
 	if err := checkService(service); err != nil {
 		return err
 	}
-	s, inst, err := open(ctx, name)
+	s, _, err := open(ctx, name)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
 	argv := append(s.Compose("exec", "-T", cmp.Or(service, application)), words...)
-	return s.Audited(server.Operator(), what, func() error { return ended(name, what, stream(ctx, inst, argv)) })
+	return s.Audited(server.Operator(), what, func() error { return ended(name, what, stream(ctx, s, argv)) })
 }
 
 // words splits a command, which is not to be empty. verb says what it is of.
@@ -356,34 +333,18 @@ func restart(s *server.Server, timeout, requests string, services []string) erro
 	return nil
 }
 
-// hostProgram is where a deployment puts what decides on the server.
-var hostProgram = regexp.MustCompile("^" + regexp.QuoteMeta(hostapi.Programs) + "/mrs-host-[0-9a-f]{16}$")
-
 // gently restarts the application after what it serves.
 func gently(s *server.Server, requests string) error {
-	program, err := s.Output("cat", path.Join(s.Folder, ".program"))
+	ids, err := s.Output("docker", "ps", "--quiet", "--filter", "label=com.docker.compose.project="+s.Project,
+		"--filter", "label=com.docker.compose.service="+application)
 	if err != nil {
 		return err
 	}
-	if program = strings.TrimSpace(program); !hostProgram.MatchString(program) {
-		return errors.New("no deployment has left mrs-host there")
-	}
-	ids, err := s.Output("docker", "ps", "--quiet", "--filter", "label=com.docker.compose.project="+s.Project, "--filter", "label=com.docker.compose.service="+application)
-	if err != nil {
-		return err
-	}
-	_, err = s.Output(append([]string{program, "restart", "-within=" + requests + "s"}, strings.Fields(ids)...)...)
+	_, err = s.Ask(append([]string{"restart", "-within=" + requests + "s"}, strings.Fields(ids)...)...).String()
 	return err
 }
 
 // said returns a problem with the last line of what a command said about it.
 func said(problem, name string, err error) error {
-	reason := err.Error()
-	if e, ok := errors.AsType[*remote.Error](err); ok {
-		reason = cmp.Or(e.Stderr, e.Err.Error())
-	} else if e, ok := errors.AsType[*local.Error](err); ok {
-		reason = cmp.Or(strings.TrimSpace(e.Stderr), e.Err.Error())
-	}
-	lines := strings.Split(reason, "\n")
-	return fmt.Errorf("%s: %s: %s\nhint: mage ops:logs %s", name, problem, strings.TrimSpace(lines[len(lines)-1]), name)
+	return fmt.Errorf("%s: %s: %s\nhint: mage ops:logs %s", name, problem, local.LastLines(local.Said(err), 1), name)
 }

@@ -4,18 +4,15 @@ import (
 	"cmp"
 	_ "embed"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/answer"
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/local"
-	"github.com/betagouv/mrs-ops/internal/remote"
 	"github.com/betagouv/mrs-ops/internal/server"
 )
 
@@ -180,7 +177,7 @@ type report struct {
 		Free int64  `json:"free"`
 		Size int64  `json:"size"`
 	} `json:"disks"`
-	Lock  *server.Holder `json:"lock"`
+	Lock  *hostapi.Holder `json:"lock"`
 	Known []string       `json:"known"`
 }
 
@@ -206,14 +203,7 @@ func (r *Row) ask(s *server.Server, repository string) {
 
 // unreachable says why nothing is known.
 func (r *Row) unreachable(err error) {
-	r.State = Unreachable
-	r.Error = err.Error()
-	if e, ok := errors.AsType[*remote.Error](err); ok { // not with the whole script
-		r.Error = cmp.Or(e.Stderr, e.Err.Error())
-	} else if e, ok := errors.AsType[*local.Error](err); ok {
-		r.Error = cmp.Or(strings.TrimSpace(e.Stderr), e.Err.Error())
-	}
-	r.Problems = []string{"unreachable"}
+	r.State, r.Error, r.Problems = Unreachable, local.Said(err), []string{"unreachable"}
 }
 
 // read fills in the row from what state.sh printed.

@@ -16,7 +16,6 @@ import (
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/pgcopy/wire"
 	"github.com/betagouv/mrs-ops/internal/server"
-	"github.com/betagouv/mrs-ops/internal/ship"
 )
 
 // end is an instance at one end of the copy, with its PostgreSQL.
@@ -115,7 +114,7 @@ func (e *end) wireServer(database string) wire.Server {
 
 // install has the agent on the server.
 func (e *end) install(ctx context.Context) (err error) {
-	e.agent, err = ship.To(ctx, e.Server, "pgcopy")
+	e.agent, err = e.Ship(ctx, "pgcopy")
 	return err
 }
 

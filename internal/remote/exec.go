@@ -267,8 +267,8 @@ func (e *Error) Error() string {
 	return msg + "\n" + e.Stderr + "\n" + e.Err.Error()
 }
 
-// Unwrap returns how the command ended.
-func (e *Error) Unwrap() error { return e.Err }
+// Unwrap returns it without the host, as a command of this machine is told of.
+func (e *Error) Unwrap() error { return &local.Error{Argv: e.Argv, Stderr: e.Stderr, Err: e.Err} }
 
 // exitStatus is a command that ended by itself, but not well.
 type exitStatus int

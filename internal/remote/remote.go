@@ -43,16 +43,6 @@ type Options struct {
 	KeepAlive time.Duration
 }
 
-func (o Options) withDefaults() Options {
-	if o.Timeout == 0 {
-		o.Timeout = 12 * time.Second
-	}
-	if o.KeepAlive == 0 {
-		o.KeepAlive = 5 * time.Second
-	}
-	return o
-}
-
 // Host is a connection to a host, for any number of commands at the same time
 // (sshd allows 10 unless its MaxSessions says otherwise).
 type Host struct {
@@ -73,7 +63,7 @@ type Host struct {
 //
 // Commands end when ctx does; the connection stays until [Host.Close].
 func Dial(ctx context.Context, target string, opts Options) (*Host, error) {
-	opts = opts.withDefaults()
+	opts.Timeout, opts.KeepAlive = cmp.Or(opts.Timeout, 12*time.Second), cmp.Or(opts.KeepAlive, 5*time.Second)
 	l, err := connect(ctx, target, opts)
 	if err != nil {
 		return nil, err
@@ -119,6 +109,14 @@ func (h *Host) Way() (Way, error) {
 func (h *Host) WithContext(ctx context.Context) *Host {
 	other := *h
 	other.ctx = ctx
+	return &other
+}
+
+// WithStderr returns the same connection, whose commands say on w what they say on
+// their standard error, as in [Options].
+func (h *Host) WithStderr(w io.Writer) *Host {
+	other := *h
+	other.opts.Stderr = w
 	return &other
 }
 

@@ -19,11 +19,12 @@ import (
 type plays string
 
 func (p plays) WithContext(context.Context) runner { return p }
+func (p plays) WithStderr(io.Writer) runner        { return p }
 func (plays) Close() error                         { return nil }
 func (plays) String() string                       { return Here }
 
 func (p plays) ExecFrom(in *script.Pipe, argv ...string) *script.Pipe {
-	return execFrom(context.Background(), in, append([]string{"bash", "-c", string(p)}, argv...))
+	return execFrom(context.Background(), in, io.Discard, append([]string{"bash", "-c", string(p)}, argv...))
 }
 
 func playing(text string) *Server {
@@ -92,7 +93,7 @@ func TestWhatWorksIsHeldOffUntilTheLockIsReleased(t *testing.T) {
 
 func TestACommandOnThisMachineSeesTheEndOfItsInputOnlyIfThatIsTheEnd(t *testing.T) {
 	all := func(in *script.Pipe) (string, error) {
-		return execFrom(t.Context(), in, []string{"bash", "-c", "cat; echo all"}).String()
+		return execFrom(t.Context(), in, io.Discard, []string{"bash", "-c", "cat; echo all"}).String()
 	}
 	if out, err := all(script.Echo("a\n")); out != "a\nall\n" || err != nil {
 		t.Errorf("%q, %v", out, err)
@@ -104,7 +105,7 @@ func TestACommandOnThisMachineSeesTheEndOfItsInputOnlyIfThatIsTheEnd(t *testing.
 	// One that does not read is not waited for.
 	r, w := io.Pipe()
 	defer w.Close()
-	if _, err := execFrom(t.Context(), script.NewPipe().WithReader(r), []string{"false"}).String(); local.ExitCode(err) != 1 {
+	if _, err := execFrom(t.Context(), script.NewPipe().WithReader(r), io.Discard, []string{"false"}).String(); local.ExitCode(err) != 1 {
 		t.Error(err)
 	}
 }

@@ -13,12 +13,10 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os/exec"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/bitfield/script"
 
@@ -47,6 +45,7 @@ type Server struct {
 type runner interface {
 	ExecFrom(in *script.Pipe, argv ...string) *script.Pipe
 	WithContext(ctx context.Context) runner
+	WithStderr(w io.Writer) runner
 	Close() error
 	String() string
 }
@@ -66,7 +65,7 @@ func open(ctx context.Context, inst *instance.Instance, o remote.Options) (*Serv
 	s := &Server{Name: inst.Name, Project: inst.Project(), Folder: Folder(inst), peer: inst.Get("peer")}
 	s.program = shipped(ctx, s)
 	if inst.Get("server") == Here {
-		s.host = here{ctx}
+		s.host = here{ctx, io.Discard}
 		return s, nil
 	}
 	o.Config, o.Stderr = inst.Get("ssh_config"), io.Discard
@@ -76,6 +75,29 @@ func open(ctx context.Context, inst *instance.Instance, o remote.Options) (*Serv
 	}
 	s.host = there{host.Sudo(), host}
 	return s, nil
+}
+
+// Reach is [Open] with a ctx that ends the attempt, and nothing that comes after it:
+// what was interrupted can still be undone, and written down.
+func Reach(ctx context.Context, inst *instance.Instance) (*Server, error) {
+	longer, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	attempt := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
+	s, err := Open(longer, inst)
+	if inTime := attempt(); !inTime && err == nil {
+		s.Close()
+		return nil, context.Cause(ctx)
+	}
+	return s, err
+}
+
+// Find is [Reach] for the instance that name means ([instance.Locate]).
+func Find(ctx context.Context, name string) (*Server, *instance.Instance, error) {
+	inst, err := instance.Locate(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := Reach(ctx, inst)
+	return s, inst, err
 }
 
 // Folder returns where the stack of an instance is on its server.
@@ -88,13 +110,22 @@ func Folder(inst *instance.Instance) string {
 
 // For returns the same connection for another instance on the same server.
 func (s *Server) For(inst *instance.Instance) *Server {
-	return &Server{Name: inst.Name, Project: inst.Project(), Folder: Folder(inst), host: s.host, peer: inst.Get("peer"), program: s.program}
+	return &Server{Name: inst.Name, Project: inst.Project(), Folder: Folder(inst), peer: inst.Get("peer"),
+		host: s.host, program: s.program}
 }
 
 // WithContext returns the same connection with ctx to end its commands.
 func (s *Server) WithContext(ctx context.Context) *Server {
 	of := *s
 	of.host = s.host.WithContext(ctx)
+	return &of
+}
+
+// WithStderr returns the same connection, whose commands say on w too what they say
+// on their standard error.
+func (s *Server) WithStderr(w io.Writer) *Server {
+	of := *s
+	of.host = s.host.WithStderr(w)
 	return &of
 }
 
@@ -156,8 +187,8 @@ func (s *Server) Relay(in *script.Pipe, send []string, to *Server, receive []str
 	if err != nil {
 		return script.NewPipe().WithError(err)
 	}
-	argv := []string{"bash", "-c", relay, "bash", way.Key, way.User, way.Host, strconv.Itoa(way.Port), strconv.Itoa(len(send))}
-	return from.user.ExecFrom(in, slices.Concat(argv, send, receive)...)
+	argv := []string{"bash", "-c", relay, "bash", way.Key, way.User, way.Host, strconv.Itoa(way.Port)}
+	return from.user.ExecFrom(in, slices.Concat(argv, []string{strconv.Itoa(len(send))}, send, receive)...)
 }
 
 // Compose returns the command line `docker compose args…` for the instance's
@@ -185,29 +216,39 @@ func (t there) WithContext(ctx context.Context) runner {
 	return there{t.Host.WithContext(ctx), t.user.WithContext(ctx)}
 }
 
+func (t there) WithStderr(w io.Writer) runner { return there{t.Host.WithStderr(w), t.user.WithStderr(w)} }
+
 // here is this machine.
-type here struct{ ctx context.Context }
+type here struct {
+	ctx    context.Context
+	stderr io.Writer
+}
 
-func (here) WithContext(ctx context.Context) runner { return here{ctx} }
-
-func (here) Close() error   { return nil }
-func (here) String() string { return Here }
+func (h here) WithContext(ctx context.Context) runner { return here{ctx, h.stderr} }
+func (h here) WithStderr(w io.Writer) runner          { return here{h.ctx, w} }
+func (here) Close() error                             { return nil }
+func (here) String() string                           { return Here }
 
 // ExecFrom ends the output with the command's error, as that of a remote
 // command ends.
 func (h here) ExecFrom(in *script.Pipe, argv ...string) *script.Pipe {
-	return execFrom(h.ctx, in, local.Root(argv...))
+	return execFrom(h.ctx, in, h.stderr, local.Root(argv...))
 }
 
 // execFrom sees to it that the command sees the end of its input only if in ended
 // without an error: half of a stream is not all of it.
-func execFrom(ctx context.Context, in *script.Pipe, argv []string) *script.Pipe {
+func execFrom(ctx context.Context, in *script.Pipe, stderr io.Writer, argv []string) *script.Pipe {
 	running, end := context.WithCancelCause(ctx)
-	cmd := exec.CommandContext(running, argv[0], argv[1:]...)
+	cmd := local.Command(running, argv...)
 	var said bytes.Buffer
 	out, w := io.Pipe()
-	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = w, &said, 5*time.Second
-	run := func() error {
+	cmd.Stdout, cmd.Stderr = w, io.MultiWriter(&said, stderr)
+	run := func() (err error) {
+		defer func() {
+			if err != nil && running.Err() != nil {
+				err = context.Cause(running)
+			}
+		}()
 		if in == nil {
 			return cmd.Run()
 		}
@@ -229,11 +270,7 @@ func execFrom(ctx context.Context, in *script.Pipe, argv []string) *script.Pipe 
 			}
 			stdin.Close()
 		}()
-		err = cmd.Wait()
-		if err != nil && running.Err() != nil {
-			err = context.Cause(running)
-		}
-		return err
+		return cmd.Wait()
 	}
 	go func() {
 		err := run()
@@ -260,17 +297,6 @@ func (r *reading) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// Load reads the instance called name as the process environment has it, and
-// connects to its server.
-func Load(ctx context.Context, name string, environ []string) (*Server, *instance.Instance, error) {
-	inst, err := instance.Load(".", name, environ)
-	if err != nil {
-		return nil, nil, err
-	}
-	s, err := Open(ctx, inst)
-	return s, inst, err
-}
-
 // text returns what a pipe has, without the last newline.
 func text(p *script.Pipe) (string, error) {
 	out, err := p.String()
@@ -283,11 +309,20 @@ func (s *Server) Output(argv ...string) (string, error) { return text(s.Exec(arg
 
 // Runs returns an error if the instance was never deployed there.
 func (s *Server) Runs() error {
-	if _, err := s.Output("test", "-e", path.Join(s.Folder, "docker-compose.yml")); err != nil {
-		if local.ExitCode(err) != 1 {
-			return err
-		}
-		return fmt.Errorf("%s is not deployed on %s: there is no %s/docker-compose.yml\nhint: mage deploy:to NAME deploys an instance, deploy:branch NAME a branch", s.Name, s, s.Folder)
+	return s.Has("docker-compose.yml", fmt.Sprintf("is not deployed on %s", s),
+		"mage deploy:to NAME deploys an instance, deploy:branch NAME a branch")
+}
+
+// Has returns an error if a file is not in the instance's folder: what that means
+// of the instance, and a hint.
+func (s *Server) Has(file, without, hint string) error {
+	_, err := s.Output("test", "-e", path.Join(s.Folder, file))
+	if local.ExitCode(err) != 1 {
+		return err
 	}
-	return nil
+	on := " on " + s.String()
+	if strings.HasSuffix(without, on) {
+		on = ""
+	}
+	return fmt.Errorf("%s %s: there is no %s/%s%s\nhint: %s", s.Name, without, s.Folder, file, on, hint)
 }
