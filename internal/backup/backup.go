@@ -32,29 +32,29 @@ import (
 	"github.com/betagouv/mrs-ops/internal/server"
 )
 
-// open connects to the server of a persistent instance that has backups. The
-// connection outlives ctx, so that what was interrupted can still be undone.
+// open connects to the server of a persistent instance that has backups
+// ([server.Reach]).
 func open(ctx context.Context, name string) (*server.Server, error) {
-	inst, _, err := instance.Lookup(name)
-	if err := instance.Findable(err); err != nil {
+	inst, err := instance.Locate(name)
+	if err != nil {
 		return nil, err
 	}
 	if !inst.Persistent() {
 		return nil, fmt.Errorf("%s is a branch, which has no backups", inst.Name)
 	}
-	s, err := server.Open(context.WithoutCancel(ctx), inst)
+	s, err := server.Reach(ctx, inst)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.Output("test", "-x", s.Folder+"/drill.sh"); err != nil {
+	if err := s.Has("drill.sh", "has no backups", setUp); err != nil {
 		s.Close()
-		if local.ExitCode(err) == 1 {
-			err = fmt.Errorf("%s has no backups: there is no %s/drill.sh on %s\nhint: put RESTIC_PASSWORD=… in its secrets, then deploy it", inst.Name, s.Folder, s)
-		}
 		return nil, err
 	}
 	return s, nil
 }
+
+// setUp is how an instance comes to its backups.
+const setUp = "put RESTIC_PASSWORD=… in its secrets, then deploy it"
 
 // job is a script of an instance's that runs for long.
 type job struct {
@@ -66,6 +66,9 @@ type job struct {
 // end makes a job end, and waits until it has undone what it has begun. Where
 // no systemd runs it, it is a child of ours, and the terminal has told it.
 const end = `unit=$1.service; [ ! -d /run/systemd/system ] || systemctl stop "$unit"`
+
+// oneStream runs a command. What it complains of comes in order with what it says.
+const oneStream = `exec 2>&1; exec "$@"`
 
 // run runs a job, shows what it says as it says it, and writes down what came of
 // it.
@@ -109,11 +112,10 @@ func work(ctx context.Context, s *server.Server, j job) error {
 		}
 	})
 	defer stop()
-	// What it complains of comes in order with what it says.
-	why, err := show(s.Name, s.Script(`exec 2>&1; exec "$@"`, append([]string{s.Folder + "/" + j.name + ".sh"}, j.args...)...))
+	why, err := show(s.Name, s.Script(oneStream, append([]string{s.Folder + "/" + j.name + ".sh"}, j.args...)...))
+	early := why == "" && local.ExitCode(err) == 128+int(syscall.SIGTERM) // before it had begun anything
 	switch {
-	case ctx.Err() != nil && err != nil && (why == "interrupted" || strings.Contains(why, "as it was before") ||
-		why == "" && local.ExitCode(err) == 128+int(syscall.SIGTERM)): // before it had begun anything
+	case ctx.Err() != nil && err != nil && (why == "interrupted" || strings.Contains(why, "as it was before") || early):
 		return context.Canceled
 	case err != nil && why != "":
 		return &failure{why, err}
@@ -161,8 +163,9 @@ func narrate(name string) *narrator {
 
 func (n *narrator) say(line string) {
 	n.still()
-	console.Say("%s: %s", n.name, line)
-	n.still = console.Pulse(20*time.Second, console.Say, n.name+": "+line)
+	line = n.name + ": " + line
+	console.Say("%s", line)
+	n.still = console.Pulse(20*time.Second, console.Say, line)
 }
 
 func (n *narrator) end() { n.still() }
@@ -184,13 +187,13 @@ func show(name string, out *script.Pipe) (why string, err error) {
 // Make makes a backup of an instance now. It is the unit that the timer starts
 // at night.
 func Make(ctx context.Context, name string) error {
-	return with(ctx, name, func(s *server.Server) error { return run(ctx, s, job{"backup", "backup", []string{"hand"}}) })
+	return runOn(ctx, name, job{"backup", "backup", []string{"hand"}})
 }
 
 // Prune applies the retention policy to the backups of an instance, and checks
 // what remains.
 func Prune(ctx context.Context, name string) error {
-	return with(ctx, name, func(s *server.Server) error { return run(ctx, s, job{"prune", "prune", nil}) })
+	return runOn(ctx, name, job{"prune", "prune", nil})
 }
 
 // Drill proves a snapshot of an instance, an id of [Snapshots] or "latest": it
@@ -199,9 +202,11 @@ func Drill(ctx context.Context, name, snapshot string) error {
 	if err := checkID(name, snapshot); err != nil {
 		return err
 	}
-	return with(ctx, name, func(s *server.Server) error {
-		return run(ctx, s, job{"drill " + snapshot, "drill", []string{snapshot}})
-	})
+	return runOn(ctx, name, job{"drill " + snapshot, "drill", []string{snapshot}})
+}
+
+func runOn(ctx context.Context, name string, j job) error {
+	return with(ctx, name, func(s *server.Server) error { return run(ctx, s, j) })
 }
 
 func with(ctx context.Context, name string, do func(*server.Server) error) error {
@@ -214,17 +219,16 @@ func with(ctx context.Context, name string, do func(*server.Server) error) error
 }
 
 // Look asks an instance's server how its backups stand.
-func Look(ctx context.Context, name string) (*State, error) {
-	s, err := open(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	defer s.Close()
-	out, err := s.Output(s.Folder+"/restore.sh", "list")
-	if err != nil {
-		return nil, fmt.Errorf("%s: its backups can't be listed: %w", name, err)
-	}
-	return parse(out)
+func Look(ctx context.Context, name string) (state *State, err error) {
+	err = with(ctx, name, func(s *server.Server) error {
+		out, err := s.Output(s.Folder+"/restore.sh", "list")
+		if err != nil {
+			return fmt.Errorf("%s: its backups can't be listed: %w", name, err)
+		}
+		state, err = parse(out)
+		return err
+	})
+	return state, err
 }
 
 // Snapshots prints the backups of an instance, the newest first.
@@ -252,21 +256,22 @@ func Snapshots(ctx context.Context, name string, asJSON bool) error {
 		if n.Time.After(now) { // a clock went back
 			age = "in " + age
 		}
-		rows = append(rows, []string{n.ID, n.Time.Local().Format("2006-01-02 15:04:05"), age, n.Cause, n.Commit[:min(8, len(n.Commit))],
-			knownBytes(n.Bytes), knownBytes(n.Added), verdict})
+		rows = append(rows, []string{n.ID, n.Time.Local().Format("2006-01-02 15:04:05"), age, n.Cause,
+			n.Commit[:min(8, len(n.Commit))], knownBytes(n.Bytes), knownBytes(n.Added), verdict})
 	}
 	if len(rows) > 1 {
 		if err := console.Table(rows...); err != nil {
 			return err
 		}
 	}
-	console.Done("%s: %d snapshots in %s, %d of them unproven; mage ops:restore %s SNAPSHOT restores one, ops:drill proves one", name, len(state.Snapshots), state.Repository, unproven, name)
+	console.Done("%s: %d snapshots in %s, %d of them unproven; mage ops:restore %s SNAPSHOT restores one, ops:drill proves one",
+		name, len(state.Snapshots), state.Repository, unproven, name)
 	return nil
 }
 
-var (
-	idPattern   = regexp.MustCompile(`^(latest|[0-9a-f]{8,64})$`)                                                // restore.sh
-	timePattern = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2})?(Z| UTC|[+-]\d{2}:?\d{2})?)?$`) // restore.sh
+var ( // restore.sh
+	idPattern   = regexp.MustCompile(`^(latest|[0-9a-f]{8,64})$`)
+	timePattern = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2})?(Z| UTC|[+-]\d{2}:?\d{2})?)?$`)
 )
 
 func checkID(name, snapshot string) error {
@@ -409,14 +414,11 @@ func Lend(ctx context.Context, s *server.Server, snapshot string) (*Lent, error)
 	if err := checkID(s.Name, snapshot); err != nil {
 		return nil, err
 	}
-	if _, err := s.Output("test", "-x", s.Folder+"/lend.sh"); err != nil {
-		if local.ExitCode(err) == 1 {
-			err = fmt.Errorf("%s lends no snapshots: there is no %s/lend.sh on %s\nhint: put RESTIC_PASSWORD=… in its secrets, then deploy it", s.Name, s.Folder, s)
-		}
+	if err := s.Has("lend.sh", "lends no snapshots", setUp); err != nil {
 		return nil, err
 	}
 	input, w := io.Pipe()
-	out := s.WithContext(ctx).ScriptFrom(script.NewPipe().WithReader(input), `exec 2>&1; exec "$@"`, s.Folder+"/lend.sh", snapshot)
+	out := s.WithContext(ctx).ScriptFrom(script.NewPipe().WithReader(input), oneStream, s.Folder+"/lend.sh", snapshot)
 	l := &Lent{input: w, said: bufio.NewScanner(out)}
 	aloud := narrate(s.Name)
 	defer aloud.end()

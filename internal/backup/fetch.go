@@ -3,6 +3,7 @@ package backup
 import (
 	"archive/tar"
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -34,9 +35,8 @@ import (
 // The folder is there once all of it is, checked and on the disk; until then it
 // is TO.part, which goes if anything fails.
 func Fetch(ctx context.Context, name, snapshot, to string) error {
-	problems := []error{checkID(name, snapshot)}
-	inst, _, err := instance.Lookup(name)
-	problems = append(problems, instance.Findable(err))
+	inst, err := instance.Locate(name)
+	problems := []error{checkID(name, snapshot), err}
 	if to == "" && inst != nil && snapshot != "latest" && problems[0] == nil {
 		to = place(inst.Name, snapshot)
 	}
@@ -47,10 +47,7 @@ func Fetch(ctx context.Context, name, snapshot, to string) error {
 		return err
 	}
 	return with(ctx, name, func(s *server.Server) error {
-		if _, err := s.Output("test", "-x", s.Folder+"/export.sh"); err != nil {
-			if local.ExitCode(err) == 1 {
-				err = fmt.Errorf("%s was deployed before its snapshots could be fetched: there is no %s/export.sh on %s\nhint: deploy it", s.Name, s.Folder, s)
-			}
+		if err := s.Has("export.sh", "was deployed before its snapshots could be fetched", "deploy it"); err != nil {
 			return err
 		}
 		ctx, stop := console.Interruptible(ctx)
@@ -61,23 +58,15 @@ func Fetch(ctx context.Context, name, snapshot, to string) error {
 		defer context.AfterFunc(ctx, func() { out.Close() })()
 		f := &fetch{name: s.Name, to: to, in: bufio.NewReaderSize(out, 1<<16), start: time.Now()}
 		err := f.chosen()
-		what := "fetchBackup " + snapshot
-		if f.snapshot != "" {
-			what = "fetchBackup " + f.snapshot
-		}
+		what := "fetchBackup " + cmp.Or(f.snapshot, snapshot)
 		err = s.Audited(server.Operator(), what, func() error {
 			if err == nil {
 				err = f.run()
 			}
-			switch {
-			case err == nil:
-				return nil
-			case ctx.Err() != nil:
-				err = context.Canceled
-			default:
-				err = told(err)
+			if err != nil && ctx.Err() != nil {
+				return context.Canceled
 			}
-			return err
+			return told(err)
 		})
 		switch {
 		case f.done && err != nil:
@@ -91,8 +80,9 @@ func Fetch(ctx context.Context, name, snapshot, to string) error {
 		if inst.Get("RESTIC_PASSWORD") == "" {
 			password = name + "'s secrets"
 		}
-		console.Done("%s: snapshot %s is in %s, still encrypted (%s, %s); with the RESTIC_PASSWORD of %s it opens: %s",
-			s.Name, f.snapshot, f.to, human(f.bytes), time.Since(f.start).Round(100*time.Millisecond), password, local.Quote("restic", "--repo", f.to, "snapshots"))
+		console.Done("%s: snapshot %s is in %s, still encrypted (%s, %s); with the RESTIC_PASSWORD of %s it opens: %s", s.Name,
+			f.snapshot, f.to, human(f.bytes), time.Since(f.start).Round(100*time.Millisecond), password,
+			local.Quote("restic", "--repo", f.to, "snapshots"))
 		return nil
 	})
 }
@@ -105,6 +95,9 @@ func place(name, snapshot string) string {
 // told returns err as the script on the server itself says why it failed, if it
 // does.
 func told(err error) error {
+	if err == nil {
+		return nil
+	}
 	var why string
 	for line := range strings.Lines(err.Error()) {
 		explains(strings.TrimSuffix(line, "\n"), &why)
@@ -165,11 +158,10 @@ func (f *fetch) until(wanted *regexp.Regexp) ([]string, error) {
 func (f *fetch) chosen() error {
 	f.left = "nothing has come"
 	found, err := f.until(chosenLine)
-	if err != nil {
-		return err
+	if err == nil {
+		f.snapshot = found[0][:8]
 	}
-	f.snapshot = found[0][:8]
-	return nil
+	return err
 }
 
 // run has the rest, and puts it where it belongs.
@@ -252,9 +244,11 @@ func progress(name string, came *atomic.Int64, bytes int64) (stop func()) {
 	began, last := time.Now(), int64(0)
 	say := func(string, ...any) {
 		now := came.Load()
-		line := fmt.Sprintf("%s: %s of %s (%d %%), %s/s", name, human(now), human(bytes), 100*now/max(bytes, 1), console.Bytes(float64(now-last)/interval.Seconds()))
-		if spent := time.Since(began); now > 0 {
-			line += ", done at about " + began.Add(time.Duration(float64(spent)*float64(bytes)/float64(now))).Format("15:04:05")
+		line := fmt.Sprintf("%s: %s of %s (%d %%), %s/s", name, human(now), human(bytes), 100*now/max(bytes, 1),
+			console.Bytes(float64(now-last)/interval.Seconds()))
+		if now > 0 {
+			all := time.Duration(float64(time.Since(began)) * float64(bytes) / float64(now))
+			line += ", done at about " + began.Add(all).Format("15:04:05")
 		}
 		console.Say("%s", line)
 		last = now
@@ -411,7 +405,7 @@ func unpack(in io.Reader, root *os.Root, bytes int64, files int, came *atomic.In
 	switch {
 	case files != 0 || bytes != 0:
 		return fmt.Errorf("%d files, %s, did not come", files, human(bytes))
-	case kinds["config"] == 0 || kinds["keys"] == 0 || kinds["index"] == 0 || kinds["data"] == 0 || kinds["snapshots"] != 1:
+	case slices.Contains([]int{kinds["config"], kinds["keys"], kinds["index"], kinds["data"]}, 0), kinds["snapshots"] != 1:
 		return fmt.Errorf("what came is no repository of one snapshot: %v", kinds)
 	}
 	for folder := range folders {

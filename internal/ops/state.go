@@ -178,7 +178,7 @@ type report struct {
 		Size int64  `json:"size"`
 	} `json:"disks"`
 	Lock  *hostapi.Holder `json:"lock"`
-	Known []string       `json:"known"`
+	Known []string        `json:"known"`
 }
 
 // unix returns Unix seconds as a time, nil for 0.

@@ -216,7 +216,9 @@ func (t there) WithContext(ctx context.Context) runner {
 	return there{t.Host.WithContext(ctx), t.user.WithContext(ctx)}
 }
 
-func (t there) WithStderr(w io.Writer) runner { return there{t.Host.WithStderr(w), t.user.WithStderr(w)} }
+func (t there) WithStderr(w io.Writer) runner {
+	return there{t.Host.WithStderr(w), t.user.WithStderr(w)}
+}
 
 // here is this machine.
 type here struct {
