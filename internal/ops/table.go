@@ -91,11 +91,11 @@ func tag(image string) string {
 	return image
 }
 
-func since(t *time.Time, now time.Time) string {
-	if t == nil {
+func since(t moment, now time.Time) string {
+	if t.IsZero() {
 		return ""
 	}
-	return console.Span(now.Sub(*t))
+	return console.Span(now.Sub(t.Time))
 }
 
 // stateCell shows what is not well in capitals, since it may have no colour.
@@ -144,7 +144,7 @@ func (r Row) httpCell() string {
 
 func (r Row) certificateCell(now time.Time) string {
 	switch {
-	case r.HTTP == nil || r.HTTP.Expires == nil:
+	case r.HTTP == nil || r.HTTP.Expires.IsZero():
 		return ""
 	case r.HTTP.Expires.Before(now):
 		return "EXPIRED"
@@ -162,21 +162,21 @@ func (r Row) backupCell(now time.Time) string {
 		return "not set up"
 	case b.Error != "":
 		return "UNREADABLE"
-	case b.Last == nil:
+	case b.Last.IsZero():
 		return "none yet"
 	default:
-		return console.Span(now.Sub(*b.Last))
+		return since(b.Last, now)
 	}
 }
 
 func (r Row) timersCell(now time.Time) string {
 	var list []string
 	for _, t := range r.Timers {
-		if t.Next != nil {
+		if !t.Next.IsZero() {
 			list = append(list, t.Name+" "+console.Span(t.Next.Sub(now)))
 		}
 	}
-	if r.RemoveAt != nil {
+	if !r.RemoveAt.IsZero() {
 		word := "removal "
 		if r.RemoveAt.Before(now) {
 			word = "removal was due "
@@ -230,7 +230,7 @@ func notes(rows []Row, now time.Time) []string {
 			incomplete = append(incomplete, r.Instance)
 		}
 		if r.Lock != nil {
-			list = append(list, fmt.Sprintf("%s is locked by %s: %s, for %s", r.Instance, r.Lock.Who, r.Lock.What, console.Span(now.Sub(r.Lock.Since))))
+			list = append(list, fmt.Sprintf("%s is locked by %s: %s, for %s", r.Instance, r.Lock.Who, r.Lock.What, console.Span(now.Sub(r.Lock.Since.Time))))
 		}
 		if r.Error != "" && !said[r.Server+r.Error] {
 			said[r.Server+r.Error] = true
