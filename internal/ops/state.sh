@@ -25,17 +25,18 @@ ids() {
 }
 
 containers() {
-  local all format
+  local all form
   all=$(ids --all) || return
   [ -n "$all" ] || { echo '[]'; return; }
   # Of the environment, which holds secrets, only the commit. A container that went meanwhile is left out.
   # shellcheck disable=SC2016 # the variable is one of the engine's
-  format='{{$c := ""}}{{range .Config.Env}}{{if eq (index (split . "=") 0) "GIT_COMMIT"}}{{$c = slice . 11}}{{end}}{{end}}
+  form='{{$c := ""}}{{range .Config.Env}}{{if eq (index (split . "=") 0) "GIT_COMMIT"}}{{$c = slice . 11}}{{end}}{{end}}
 {"service": {{json (index .Config.Labels "com.docker.compose.service")}}, "image": {{json .Config.Image}}
-, "state": {{json .State.Status}}, "exit_code": {{.State.ExitCode}}, "restarts": {{.RestartCount}}, "commit": {{json $c}}
+, "state": {{json .State.Status}}, "exit_code": {{.State.ExitCode}}, "restarts": {{.RestartCount}}
+, "commit": {{json $c}}
 , "health": {{with .State.Health}}{{json .Status}}{{else}}""{{end}}, "started": {{json .State.StartedAt}}}'
   # shellcheck disable=SC2086 # an id is a word
-  timeout "$limit" docker inspect --type container --format "${format//$'\n'/}" $all | array
+  timeout "$limit" docker inspect --type container --format "${form//$'\n'/}" $all | array
 }
 
 # services: those that the stack has, whether they have a container or not.

@@ -65,7 +65,8 @@ func (m *machine) startEngine(ctx context.Context) (string, error) {
 	if said := m.engineLog(ctx); said != "" {
 		errs = append(errs, fmt.Errorf("the end of %s:\n%s", m.dockerdLog, said))
 	}
-	return "", fmt.Errorf("the Docker engine can't be started:\n%w\nhint: run `dockerd` as root to watch it fail; in a container it needs capabilities that only the container's host can give", errors.Join(errs...))
+	return "", fmt.Errorf("the Docker engine can't be started:\n%w\nhint: run `dockerd` as root to watch it fail; "+
+		"in a container it needs capabilities that only the container's host can give", errors.Join(errs...))
 }
 
 // await polls until the engine answers, for as long as m has patience, which
