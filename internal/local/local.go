@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -95,9 +96,17 @@ func CanRoot(ctx context.Context) bool {
 	return err == nil
 }
 
-// WriteFile writes a file, and the folders above it, in one go: who reads it at
-// the same moment reads the old one or the new one.
+// WriteFile is [Create] for a text.
 func WriteFile(path, content string, mode os.FileMode) error {
+	return Create(path, mode, func(w io.Writer) error {
+		_, err := io.WriteString(w, content)
+		return err
+	})
+}
+
+// Create makes a file of what write writes, and the folders above it, in one go: who
+// reads it at the same moment reads the old one or the new one.
+func Create(path string, mode os.FileMode, write func(io.Writer) error) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
@@ -106,8 +115,7 @@ func WriteFile(path, content string, mode os.FileMode) error {
 		return err
 	}
 	defer os.Remove(file.Name()) // gone where all went well
-	_, err = file.WriteString(content)
-	if err := errors.Join(err, file.Chmod(mode), file.Close()); err != nil {
+	if err := errors.Join(write(file), file.Chmod(mode), file.Close()); err != nil {
 		return err
 	}
 	return os.Rename(file.Name(), path)
@@ -126,6 +134,20 @@ func KeepToOurselves() {
 			syscall.CloseOnExec(fd)
 		}
 	}
+}
+
+// Terminal runs argv, which may be ssh, on this terminal. The exit status of the shell
+// in it is no error: it is that of the last command somebody typed.
+func Terminal(ctx context.Context, argv ...string) error {
+	// An interruption is for the shell.
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), argv[0], argv[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	err := cmd.Run()
+	_, ran := errors.AsType[*exec.ExitError](err)
+	if ran && (argv[0] != "ssh" || ExitCode(err) != 255) { // ssh(1): its own
+		return nil
+	}
+	return err
 }
 
 // Has reports whether the command name is on the PATH.

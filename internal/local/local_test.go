@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -61,5 +65,19 @@ func TestWhatWasInterruptedSaysSo(t *testing.T) {
 	cancel(errors.New("no time"))
 	if _, err := Combined(ctx, "true"); err == nil || err.Error() != "no time" {
 		t.Errorf("error is %v", err)
+	}
+}
+
+func TestAFileThatCanNotBeWrittenWholeIsNotThere(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	err := Create(path, 0o600, func(w io.Writer) error {
+		_, _ = io.WriteString(w, "half")
+		return errors.New("disk full")
+	})
+	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), ".*file*")); err == nil || len(left) > 0 {
+		t.Errorf("error %v, left %q", err, left)
+	}
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("half a file is there: %v", err)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/mail"
 	"os"
-	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
@@ -45,16 +44,13 @@ var sincePattern = regexp.MustCompile(`^[0-9][0-9A-Za-z:.+-]*$`)
 // args returns the arguments for docker compose.
 func (o LogOptions) args(colour bool) ([]string, error) {
 	if o.Since != "" && !sincePattern.MatchString(o.Since) {
-		return nil, fmt.Errorf("-since=%q is neither a time nor a duration\nhint: -since=90m, or -since=2026-11-24T08:00:00", o.Since)
+		return nil, fmt.Errorf("-since=%q is neither a time nor a duration\n"+
+			"hint: -since=90m, or -since=2026-11-24T08:00:00", o.Since)
 	}
 	if err := checkService(o.Service); err != nil {
 		return nil, err
 	}
-	ansi := "never"
-	if colour {
-		ansi = "always"
-	}
-	args := []string{"--ansi", ansi, "logs", "--timestamps"}
+	args := []string{"--ansi", map[bool]string{false: "never", true: "always"}[colour], "logs", "--timestamps"}
 	if o.Follow {
 		args = append(args, "--follow")
 	}
@@ -137,11 +133,10 @@ func words(verb, command string) ([]string, error) {
 // logged returns what the audit log has of a command's first word, which may be
 // a NAME=secret by mistake.
 func logged(word string) string {
-	name, _, assigned := strings.Cut(plain(word), "=")
-	if assigned {
-		name += "=…"
+	if name, _, assigned := strings.Cut(plain(word), "="); assigned {
+		return name + "=…"
 	}
-	return name
+	return plain(word)
 }
 
 // Exec runs a command in a container of an instance, of the application unless
@@ -186,7 +181,8 @@ func SendTestEmail(ctx context.Context, name, to string) error {
 	}
 	// With DEBUG, which mrs sets where it is not, mails are printed.
 	if err := inContainer(ctx, name, "", "sendTestEmail", "env", "DEBUG=", "mrs", "sendtestemail", to); err != nil {
-		return fmt.Errorf("%w\nhint: mage ops:exec %s \"sh -c 'env | grep ^EMAIL_ | grep -v PASSWORD'\" shows its mail server", err, name)
+		return fmt.Errorf("%w\nhint: mage ops:exec %s \"sh -c 'env | grep ^EMAIL_ | grep -v PASSWORD'\" shows its mail server",
+			err, name)
 	}
 	console.Done("%s: its mail server has taken a test mail for %s", name, to)
 	return nil
@@ -214,13 +210,19 @@ func Shell(ctx context.Context, name, service string) error {
 	if err := s.Audited(server.Operator(), what+": opened", func() error { return nil }); err != nil {
 		return err
 	}
-	return s.Audited(server.Operator(), what, func() error { return terminal(ctx, inst, line) })
+	return s.Audited(server.Operator(), what, func() error {
+		if err := local.Terminal(ctx, line...); err != nil {
+			return fmt.Errorf("the connection to %s failed: %w", inst.Get("server"), err)
+		}
+		return nil
+	})
 }
 
 // shellLine returns the command line that opens a shell in a container.
 func shellLine(inst *instance.Instance, s *server.Server, service string) ([]string, error) {
 	// The image may have no bash.
-	argv := s.Compose("exec", cmp.Or(service, application), "sh", "-c", "command -v bash >/dev/null && exec bash; exec sh")
+	const shell = "command -v bash >/dev/null && exec bash; exec sh"
+	argv := s.Compose("exec", cmp.Or(service, application), "sh", "-c", shell)
 	if inst.Get("server") == server.Here {
 		return local.Root(argv...), nil
 	}
@@ -234,22 +236,6 @@ func shellLine(inst *instance.Instance, s *server.Server, service string) ([]str
 		return nil, err
 	}
 	return append(append(line, at.SSH()...), local.Quote(root...)), nil
-}
-
-// terminal runs argv on this terminal. The exit status of the shell in it is no
-// error: it is that of the last command somebody typed.
-func terminal(ctx context.Context, inst *instance.Instance, argv []string) error {
-	// An interruption is for the shell.
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), argv[0], argv[1:]...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	err := cmd.Run()
-	if _, ran := errors.AsType[*exec.ExitError](err); ran && (argv[0] != "ssh" || local.ExitCode(err) != 255) { // ssh(1): its own
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("the connection to %s failed: %w", inst.Get("server"), err)
-	}
-	return nil
 }
 
 // Restart restarts an instance's containers, or those of one service, under its
@@ -285,7 +271,8 @@ func Restart(ctx context.Context, name, service string) error {
 		case err := <-restarted:
 			return err
 		case <-ctx.Done():
-			return fmt.Errorf("interrupted while %s restarts\nhint: what has begun goes on; mage ops:status -instance=%s tells how it ends", subject, name)
+			return fmt.Errorf("interrupted while %s restarts\n"+
+				"hint: what has begun goes on; mage ops:status -instance=%s tells how it ends", subject, name)
 		}
 	})
 	if err != nil {

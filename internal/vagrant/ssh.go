@@ -5,9 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -34,10 +32,7 @@ func writeSSHConfig(ctx context.Context) error {
 		}
 	}
 	if running == nil {
-		if err := os.Remove(SSHConfig); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		return nil
+		return os.RemoveAll(SSHConfig)
 	}
 	config, err := output(ctx, append([]string{"ssh-config"}, running...)...)
 	if err != nil {
@@ -111,14 +106,9 @@ func SSH(ctx context.Context, machine string) error {
 	if err := Ensure(ctx, machine); err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), "ssh", "-F", SSHConfig, "--", machine)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	err := cmd.Run()
-	// ssh(1): 255 is an error of its own.
-	if _, ended := errors.AsType[*exec.ExitError](err); ended && local.ExitCode(err) == 255 {
+	err := local.Terminal(ctx, "ssh", "-F", SSHConfig, "--", machine)
+	if local.ExitCode(err) == 255 {
 		return fmt.Errorf("the connection to %s failed\nhint: mage vagrant:up writes anew how it is reached", machine)
-	} else if ended {
-		return nil
 	}
 	return err
 }
@@ -159,7 +149,8 @@ func checkExist(ctx context.Context, names []string) error {
 	var errs []error
 	for _, name := range names {
 		if !slices.Contains(known, name) {
-			errs = append(errs, fmt.Errorf("the Vagrantfile has no machine called %s, only %s\nhint: mage bigsudo is for other servers", name, strings.Join(known, ", ")))
+			errs = append(errs, fmt.Errorf("the Vagrantfile has no machine called %s, only %s\n"+
+				"hint: mage bigsudo is for other servers", name, strings.Join(known, ", ")))
 		}
 	}
 	return errors.Join(errs...)
