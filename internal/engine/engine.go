@@ -46,11 +46,17 @@ func prefix() []string {
 // Answers returns nil if the engine answers the docker command given: plain
 // `docker`, or the same by sudo.
 func Answers(ctx context.Context, docker ...string) error {
-	argv := append(append([]string{}, docker...), "version", "--format", "{{.Server.Version}}")
+	argv := slices.Concat(docker, []string{"version", "--format", "{{.Server.Version}}"})
 	if _, err := local.Output(ctx, argv...); err != nil {
 		return fmt.Errorf("the Docker engine does not answer: %w", err)
 	}
 	return nil
+}
+
+// Has reports whether the engine has an image.
+func Has(ctx context.Context, image string) bool {
+	_, err := Output(ctx, "image", "inspect", "--format", "{{.Id}}", image)
+	return err == nil
 }
 
 // Output runs `docker args…` and returns its standard output without the last

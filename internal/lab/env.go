@@ -56,7 +56,8 @@ func plan(root string) ([]instance, error) {
 		if inst.Get("server") == "localhost" {
 			continue
 		}
-		i := instance{name: name, machine: staging, persistent: inst.Persistent(), images: map[string]string{"django": mrsImage, "postgres": postgresImage}}
+		i := instance{name: name, machine: staging, persistent: inst.Persistent(),
+			images: map[string]string{"django": mrsImage, "postgres": postgresImage}}
 		if name == production {
 			i.machine = production
 		}
@@ -79,11 +80,13 @@ func (i instance) env(registry string) string {
 	}
 	b.WriteString(header)
 	fmt.Fprintf(&b, "# %s in the lab: MRS_ENV=lab reads this over env/%s.env.\n", i.name, i.name)
-	set("A machine of the Vagrantfile, and the file that knows how to reach it.", "server", "vagrant@"+i.machine, "ssh_config", ".vagrant-ssh", "peer", "vagrant@"+i.machine+".lab")
+	set("A machine of the Vagrantfile, and the file that knows how to reach it.",
+		"server", "vagrant@"+i.machine, "ssh_config", ".vagrant-ssh", "peer", "vagrant@"+i.machine+".lab")
 	set("A name that the machines know. From here: curl --resolve www."+i.host()+":80:ADDRESS http://www."+i.host()+"/",
 		"HOST", i.host(), "PROTO", "http", "ALLOWED_HOSTS", i.host()+",www."+i.host())
 	if !i.persistent {
-		set("Where nothing else is said, the branch called branch.", "project", "test-branch", "HOST_SLUG", "mrs-test-branch", "domain", "test.lab")
+		set("Where nothing else is said, the branch called branch.",
+			"project", "test-branch", "HOST_SLUG", "mrs-test-branch", "domain", "test.lab")
 	}
 	var images []string
 	for _, service := range slices.Sorted(maps.Keys(i.images)) {
@@ -91,7 +94,8 @@ func (i instance) env(registry string) string {
 	}
 	set("Images from the lab's registry.", images...)
 	set("A rehearsal leaves the lab in no way: no mail, no report, no backup elsewhere.",
-		"EMAIL_HOST", "", "EMAIL_HOST_USER", "", "ADMINS", "", "TEAM_EMAIL", "", "LIQUIDATION_EMAIL", "", "SENTRY_URL", "", "RESTIC_REPOSITORY", "", "S3_ACCESS_KEY_ID", "", "S3_REGION", "", "POSTGRES_BACKUP", "")
+		"EMAIL_HOST", "", "EMAIL_HOST_USER", "", "ADMINS", "", "TEAM_EMAIL", "", "LIQUIDATION_EMAIL", "", "SENTRY_URL", "",
+		"RESTIC_REPOSITORY", "", "S3_ACCESS_KEY_ID", "", "S3_REGION", "", "POSTGRES_BACKUP", "")
 	return b.String()
 }
 

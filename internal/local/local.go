@@ -150,12 +150,6 @@ func Terminal(ctx context.Context, argv ...string) error {
 	return err
 }
 
-// Has reports whether the command name is on the PATH.
-func Has(name string) bool {
-	_, err := exec.LookPath(name)
-	return err == nil
-}
-
 // Quote returns argv as one line that can be pasted into a shell.
 func Quote(argv ...string) string {
 	words := make([]string, len(argv))
