@@ -281,16 +281,21 @@ type Invalid struct {
 
 // Error has a line for each problem, and below it how to mend it.
 func (e *Invalid) Error() string {
-	var b strings.Builder
+	return Listed("instance "+e.Instance, " with its variables", e.Problems)
+}
+
+// Listed returns how many problems something has, and below that each of them with
+// how to mend it.
+func Listed(what, with string, problems []Problem) string {
 	noun := "problems"
-	if len(e.Problems) == 1 {
+	if len(problems) == 1 {
 		noun = "problem"
 	}
-	fmt.Fprintf(&b, "instance %s: %d %s with its variables", e.Instance, len(e.Problems), noun)
-	for _, p := range e.Problems {
-		fmt.Fprintf(&b, "\n  %s %s\n    hint: %s", p.Name, p.Reason, p.Mend)
+	text := fmt.Sprintf("%s: %d %s%s", what, len(problems), noun, with)
+	for _, p := range problems {
+		text += fmt.Sprintf("\n  %s %s\n    hint: %s", p.Name, p.Reason, p.Mend)
 	}
-	return b.String()
+	return text
 }
 
 func (i *Instance) missing(name, why string) Problem {
