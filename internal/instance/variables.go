@@ -36,7 +36,7 @@ var Variables = []Variable{
 	{Name: "project", check: matches(projectPattern, "lower-case letters, digits, dashes and underscores")},
 	{Name: "lifetime", check: whole(1, 1<<31)},
 	{Name: "domain", check: matches(hostPattern, "a host name")},
-	{Name: "compose", Required: true, check: checkFiles},
+	{Name: "compose", Required: true, check: each(filePattern, "a .yml file")},
 	{Name: "healthcheck_path", Default: "/manifest.json", Required: true, check: matches(pagePattern, "a path")},
 	{Name: "request_timeout", Default: "120", Required: true, check: whole(1, 3600)},
 	{Name: "wait_for_jobs", Default: "1", check: flag},
@@ -46,7 +46,7 @@ var Variables = []Variable{
 	{Name: "HOST_SLUG", check: matches(slugPattern, "lower-case letters, digits and dashes")},
 	{Name: "canonical", check: oneOf("www", "bare")},
 	{Name: "PROTO", Default: "http", Required: true, check: oneOf("http", "https")},
-	{Name: "ALLOWED_HOSTS", Required: true, check: checkHosts},
+	{Name: "ALLOWED_HOSTS", Required: true, check: each(allowedPattern, "a host name")},
 	{Name: "SECRET_KEY", Secret: true, Required: true, check: printable},
 	{Name: "BASICAUTH_DISABLE", check: flag},
 	{Name: "MAINTENANCE_ENABLE", check: flag},
@@ -87,11 +87,12 @@ var Variables = []Variable{
 
 // Find returns the variable called name.
 func Find(name string) (Variable, bool) {
-	n := slices.IndexFunc(Variables, func(v Variable) bool { return v.Name == name })
-	if n < 0 {
-		return Variable{}, false
+	for _, v := range Variables {
+		if v.Name == name {
+			return v, true
+		}
 	}
-	return Variables[n], true
+	return Variable{}, false
 }
 
 // The patterns are stricter than what the tools would take: a name that passes
@@ -180,27 +181,22 @@ func checkHome(value string) string {
 		return fmt.Sprintf("is %q: an instance's home is below another folder, such as /home", value)
 	}
 	if !projectPattern.MatchString(filepath.Base(value)) {
-		return fmt.Sprintf("is %q: its last part names the project, so it is of lower-case letters, digits, dashes and underscores", value)
+		return fmt.Sprintf("is %q: its last part names the project, "+
+			"so it is of lower-case letters, digits, dashes and underscores", value)
 	}
 	return ""
 }
 
-func checkFiles(value string) string {
-	for _, file := range splitList(value) {
-		if !filePattern.MatchString(file) {
-			return fmt.Sprintf("names %q, not a .yml file", file)
+// each checks a list whose items are to match.
+func each(pattern *regexp.Regexp, form string) func(string) string {
+	return func(value string) string {
+		for _, item := range splitList(value) {
+			if !pattern.MatchString(item) {
+				return fmt.Sprintf("names %q, not %s", item, form)
+			}
 		}
+		return ""
 	}
-	return ""
-}
-
-func checkHosts(value string) string {
-	for _, host := range splitList(value) {
-		if !allowedPattern.MatchString(host) {
-			return fmt.Sprintf("names %q, not a host name", host)
-		}
-	}
-	return ""
 }
 
 func checkURL(schemes ...string) func(string) string {
@@ -231,36 +227,39 @@ func (i *Instance) check() []Problem {
 }
 
 // checkTogether returns what is wrong with values that are right by themselves.
-func (i *Instance) checkTogether() []Problem {
-	var problems []Problem
+func (i *Instance) checkTogether() (problems []Problem) {
+	missing := func(name, why string) { problems = append(problems, i.missing(name, why)) }
+	wrong := func(name, why string) { problems = append(problems, i.malformed(name, why)) }
+	const which = "a persistent instance has a home, an ephemeral one a project"
 	home, project := i.Get("home"), i.Get("project")
 	switch {
 	case home == "" && project == "":
-		problems = append(problems, i.missing("home", "or project: a persistent instance has a home, an ephemeral one a project"))
+		missing("home", "or project: "+which)
 	case home != "" && project != "":
-		problems = append(problems, i.malformed("project", "is set beside home: a persistent instance has a home, an ephemeral one a project"))
+		wrong("project", "is set beside home: "+which)
 	}
 	if home != "" && i.Get("lifetime") != "" {
-		problems = append(problems, i.malformed("lifetime", "is set beside home: a persistent instance is never removed by itself"))
+		wrong("lifetime", "is set beside home: a persistent instance is never removed by itself")
 	}
 	if i.Get("HOST_SLUG") == "" && slices.Contains(i.ComposeFiles(), "docker-compose.traefik.yml") {
-		problems = append(problems, i.missing("HOST_SLUG", "docker-compose.traefik.yml names its routers by it"))
+		missing("HOST_SLUG", "docker-compose.traefik.yml names its routers by it")
 	}
 	// The application tells browsers that all below the site's name is https, for six months.
 	if i.Persistent() && i.Get("PROTO") == "https" && i.Site() == i.Get("HOST") && !strings.HasPrefix(i.Site(), "www.") {
-		problems = append(problems, i.malformed("canonical", "makes "+i.Site()+" the site, whose HSTS closes every http site below it to whoever was there: www covers www alone"))
+		wrong("canonical", "makes "+i.Site()+" the site, whose HSTS closes every http site below it "+
+			"to whoever was there: www covers www alone")
 	}
 	// With this very key a migration makes a superuser test with the password test.
 	if i.Persistent() && i.Get("server") != "localhost" && i.Get("SECRET_KEY") == "notsecret" {
-		problems = append(problems, i.malformed("SECRET_KEY", "is the application's default, with which it makes a superuser that everybody knows"))
+		wrong("SECRET_KEY", "is the application's default, with which it makes a superuser that everybody knows")
 	}
 	listen, _ := strconv.Atoi(i.Get("LISTEN"))
 	maxconn, err := strconv.Atoi(i.Get("MAXCONN"))
 	if err == nil && listen > maxconn {
-		problems = append(problems, i.malformed("LISTEN", fmt.Sprintf("is %d, more than MAXCONN, which is %d", listen, maxconn)))
+		wrong("LISTEN", fmt.Sprintf("is %d, more than MAXCONN, which is %d", listen, maxconn))
 	}
 	if i.Get("EMAIL_USE_TLS") != "" && i.Get("EMAIL_USE_SSL") != "" {
-		problems = append(problems, i.malformed("EMAIL_USE_SSL", "is set beside EMAIL_USE_TLS: Django refuses both"))
+		wrong("EMAIL_USE_SSL", "is set beside EMAIL_USE_TLS: Django refuses both")
 	}
 	return problems
 }
@@ -304,7 +303,8 @@ func (i *Instance) missing(name, why string) Problem {
 	}
 	value := i.values[name]
 	if value.Source == fromEnvironment && i.Name != Environment {
-		return Problem{name, reason + " (empty in the process environment, which beats the files)", "unset it, or give it a value there"}
+		reason += " (empty in the process environment, which beats the files)"
+		return Problem{name, reason, "unset it, or give it a value there"}
 	}
 	return Problem{name, reason, "put " + name + "=… in " + i.fileFor(name)}
 }
@@ -314,7 +314,11 @@ func (i *Instance) malformed(name, reason string) Problem {
 	if value.Source == fromDefault {
 		return Problem{name, reason, "set it in " + i.fileFor(name)}
 	}
-	return Problem{name, reason, "correct it in " + describeSource(value.Source)}
+	where := value.Source
+	if where == fromEnvironment {
+		where = "the process environment"
+	}
+	return Problem{name, reason, "correct it in " + where}
 }
 
 // fileFor returns where a variable belongs: the strongest file for secrets, the
@@ -328,11 +332,4 @@ func (i *Instance) fileFor(name string) string {
 		return strongest
 	}
 	return strings.TrimSuffix(strongest, secretsSuffix) + ".env"
-}
-
-func describeSource(source string) string {
-	if source == fromEnvironment {
-		return "the process environment"
-	}
-	return source
 }
