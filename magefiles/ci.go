@@ -52,6 +52,4 @@ func (CI) Image(ctx context.Context, context, file, buildArg *string) error {
 // PRODUCTION_ENV, STAGING_ENV, ECOLE_ENV and BRANCH_ENV, the one with the secrets of what is deployed:
 // NAME=value a line, as in an env file. All that is missing or can't be read is said at once, before anything
 // is touched.
-func (CI) Deploy(ctx context.Context) error {
-	return ci.Deploy(ctx)
-}
+func (CI) Deploy(ctx context.Context) error { return ci.Deploy(ctx) }

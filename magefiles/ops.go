@@ -90,9 +90,7 @@ func (Ops) Maintenance(ctx context.Context, instance, onOrOff string, yes *bool)
 // Backup backs up an instance now, by the unit that its timer starts at night.
 //
 // It goes on where the connection is lost; Ctrl-C ends it.
-func (Ops) Backup(ctx context.Context, instance string) error {
-	return backup.Make(ctx, instance)
-}
+func (Ops) Backup(ctx context.Context, instance string) error { return backup.Make(ctx, instance) }
 
 // Snapshots prints the backups of an instance, the newest first, and which have passed a drill.
 //
@@ -121,9 +119,7 @@ func (Ops) Drill(ctx context.Context, instance string, snapshot *string) error {
 }
 
 // Prune applies the retention policy to the backups of an instance, and checks what remains.
-func (Ops) Prune(ctx context.Context, instance string) error {
-	return backup.Prune(ctx, instance)
-}
+func (Ops) Prune(ctx context.Context, instance string) error { return backup.Prune(ctx, instance) }
 
 // Report writes a page about the backups of all instances: snapshots, sizes, durations, drills, disks.
 //

@@ -18,9 +18,7 @@ import (
 //
 // It says what is missing before it installs it, by apt, dnf or brew, as root or by sudo. A second
 // run changes nothing.
-func Setup(ctx context.Context) error {
-	return setup.Everything(ctx, console.Say)
-}
+func Setup(ctx context.Context) error { return setup.Everything(ctx, console.Say) }
 
 // Test is the namespace of the project's own tests.
 type Test mg.Namespace
@@ -80,9 +78,7 @@ func (Test) Soak(ctx context.Context, For *time.Duration, seed *string) error {
 }
 
 // Unit runs the unit tests: seconds, and nothing but Go.
-func Unit(ctx context.Context) error {
-	return check.Unit(ctx)
-}
+func Unit(ctx context.Context) error { return check.Unit(ctx) }
 
 // Lint checks the sources: gofmt, go vet, staticcheck, shellcheck, ansible-lint.
 func Lint(ctx context.Context) error {

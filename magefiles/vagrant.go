@@ -78,6 +78,4 @@ func (Vagrant) Destroy(ctx context.Context, machine *string) error {
 // Status prints the machines of the Vagrantfile, their states and addresses.
 //
 // -json prints the same for scripts.
-func (Vagrant) Status(ctx context.Context, json *bool) error {
-	return vagrant.Show(ctx, value(json))
-}
+func (Vagrant) Status(ctx context.Context, json *bool) error { return vagrant.Show(ctx, value(json)) }

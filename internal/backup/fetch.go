@@ -88,9 +88,7 @@ func Fetch(ctx context.Context, name, snapshot, to string) error {
 }
 
 // place returns where a snapshot of an instance is put, unless it is said.
-func place(name, snapshot string) string {
-	return filepath.Join("backups", name+"-"+snapshot[:8])
-}
+func place(name, snapshot string) string { return filepath.Join("backups", name+"-"+snapshot[:8]) }
 
 // told returns err as the script on the server itself says why it failed, if it
 // does.

@@ -107,9 +107,7 @@ const (
 	unreachable
 )
 
-func (l level) String() string {
-	return [...]string{"Well", "Attention", "Not well", "Unreachable"}[l]
-}
+func (l level) String() string { return [...]string{"Well", "Attention", "Not well", "Unreachable"}[l] }
 
 // Class is the level's name in the page's style and among its symbols.
 func (l level) Class() string { return [...]string{"well", "attention", "bad", "unreachable"}[l] }
@@ -1016,9 +1014,7 @@ func ceiling(values []float64) (top float64, cut bool) {
 	}
 }
 
-func median(values []float64) float64 {
-	return slices.Sorted(slices.Values(values))[(len(values)-1)/2]
-}
+func median(values []float64) float64 { return slices.Sorted(slices.Values(values))[(len(values)-1)/2] }
 
 // headroom is how much higher a scale goes than its top.
 const headroom = 1.06

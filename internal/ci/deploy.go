@@ -215,9 +215,7 @@ type deployer struct {
 
 // Deploy does what the run of a CI system means ([Run.Target]), with the image
 // REPO:COMMIT, in the project that is the working directory.
-func Deploy(ctx context.Context) error {
-	return deployer{deploy.To, deploy.Branch}.deploy(ctx)
-}
+func Deploy(ctx context.Context) error { return deployer{deploy.To, deploy.Branch}.deploy(ctx) }
 
 func (d deployer) deploy(ctx context.Context) error {
 	r, err := Read(os.Getenv)

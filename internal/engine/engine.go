@@ -16,9 +16,7 @@ import (
 
 // Docker returns the command line `docker args…` in the form that reaches the
 // engine from this account.
-func Docker(args ...string) []string {
-	return slices.Concat(prefix(), args)
-}
+func Docker(args ...string) []string { return slices.Concat(prefix(), args) }
 
 // reached is the command line that an engine has answered to. That none
 // answers is not worth remembering: somebody may be about to start it.

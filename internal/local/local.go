@@ -41,9 +41,7 @@ func Exec(ctx context.Context, argv ...string) *script.Pipe {
 
 // Output runs argv and returns its standard output without the last newline.
 // The error, if any, is an [*Error].
-func Output(ctx context.Context, argv ...string) (string, error) {
-	return Input(ctx, "", argv...)
-}
+func Output(ctx context.Context, argv ...string) (string, error) { return Input(ctx, "", argv...) }
 
 // Input is [Output] with stdin as the command's standard input: the way for a
 // secret to reach a command, whose arguments everybody on the machine can read.

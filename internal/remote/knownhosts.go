@@ -250,9 +250,7 @@ func (k *hostKeys) unknown(key ssh.PublicKey) error {
 }
 
 // describe returns a key the way ssh-keygen -l does.
-func describe(key ssh.PublicKey) string {
-	return key.Type() + " " + ssh.FingerprintSHA256(key)
-}
+func describe(key ssh.PublicKey) string { return key.Type() + " " + ssh.FingerprintSHA256(key) }
 
 // remember adds the key to the user's first known_hosts file.
 func (k *hostKeys) remember(key ssh.PublicKey) error {

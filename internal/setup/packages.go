@@ -262,9 +262,7 @@ func noManager(wanted []*need) error {
 }
 
 // needsRoot reports whether somebody who may not become root is stuck.
-func (p plan) needsRoot() bool {
-	return p.compose || p.engine || p.manager != nil && p.manager.asRoot
-}
+func (p plan) needsRoot() bool { return p.compose || p.engine || p.manager != nil && p.manager.asRoot }
 
 // asManager returns argv as the command line of whom the manager wants to be
 // run by.
