@@ -150,35 +150,18 @@ func explains(line string, why *string) bool {
 	return true
 }
 
-// narrator says what an instance's server says, a line at a time, and gives a
-// sign of life where there is none for long.
-type narrator struct {
-	name  string // the instance's
-	still func()
-}
-
-func narrate(name string) *narrator {
-	return &narrator{name, console.Pulse(20*time.Second, console.Say, name)}
-}
-
-func (n *narrator) say(line string) {
-	n.still()
-	line = n.name + ": " + line
-	console.Say("%s", line)
-	n.still = console.Pulse(20*time.Second, console.Say, line)
-}
-
-func (n *narrator) end() { n.still() }
+// narrate begins to say what an instance's server says.
+func narrate(name string) *console.Narrator { return console.Narrate(name, 20*time.Second) }
 
 // show shows the lines of out. It returns why it failed, with the hint that
 // follows.
 func show(name string, out *script.Pipe) (why string, err error) {
 	aloud := narrate(name)
-	defer aloud.end()
+	defer aloud.End()
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		if line := lines.Text(); !explains(line, &why) {
-			aloud.say(line)
+			aloud.Say(line)
 		}
 	}
 	return why, errors.Join(lines.Err(), out.Error())
@@ -421,7 +404,7 @@ func Lend(ctx context.Context, s *server.Server, snapshot string) (*Lent, error)
 	out := s.WithContext(ctx).ScriptFrom(script.NewPipe().WithReader(input), oneStream, s.Folder+"/lend.sh", snapshot)
 	l := &Lent{input: w, said: bufio.NewScanner(out)}
 	aloud := narrate(s.Name)
-	defer aloud.end()
+	defer aloud.End()
 	var why string
 	for l.said.Scan() {
 		line := l.said.Text()
@@ -430,7 +413,7 @@ func Lend(ctx context.Context, s *server.Server, snapshot string) (*Lent, error)
 			return l, nil
 		}
 		if !explains(line, &why) {
-			aloud.say(line)
+			aloud.Say(line)
 		}
 	}
 	l.Return()

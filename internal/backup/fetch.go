@@ -135,7 +135,7 @@ var (
 // have.
 func (f *fetch) until(wanted *regexp.Regexp) ([]string, error) {
 	aloud := narrate(f.name)
-	defer aloud.end()
+	defer aloud.End()
 	for {
 		text, err := f.in.ReadSlice('\n')
 		line := strings.TrimSuffix(string(text), "\n")
@@ -148,7 +148,7 @@ func (f *fetch) until(wanted *regexp.Regexp) ([]string, error) {
 		if found := wanted.FindStringSubmatch(line); found != nil {
 			return found[1:], nil
 		}
-		aloud.say(line)
+		aloud.Say(line)
 	}
 }
 

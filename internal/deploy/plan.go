@@ -40,11 +40,7 @@ func NewPlan(ctx context.Context, name string, environ []string) (*Plan, error) 
 		return nil, err
 	}
 	rendered, err := stack.Render(ctx, stack.Options{
-		Dir:       "compose",
-		Files:     inst.ComposeFiles(),
-		Name:      inst.Project(),
-		Lookup:    inst.Lookup,
-		Overrides: inst.Overrides(),
+		Dir: "compose", Files: inst.ComposeFiles(), Name: inst.Project(), Lookup: inst.Lookup, Overrides: inst.Overrides(),
 	})
 	if err != nil {
 		return nil, err
@@ -80,7 +76,8 @@ func request(inst *instance.Instance, rendered *stack.Stack) (d hostapi.Deploy, 
 	if password := inst.Get("RESTIC_PASSWORD"); password != "" && d.Persistent {
 		d.Backup = &hostapi.Backup{
 			Password: password, Repository: inst.Get("RESTIC_REPOSITORY"),
-			S3:     hostapi.S3{KeyID: inst.Get("S3_ACCESS_KEY_ID"), Secret: inst.Get("S3_SECRET_ACCESS_KEY"), Region: inst.Get("S3_REGION")},
+			S3: hostapi.S3{KeyID: inst.Get("S3_ACCESS_KEY_ID"), Secret: inst.Get("S3_SECRET_ACCESS_KEY"),
+				Region: inst.Get("S3_REGION")},
 			Mirror: inst.Get("LFTP_DSN"), MirrorPlain: inst.Get("LFTP_PLAIN") != "",
 		}
 	}

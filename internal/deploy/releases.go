@@ -48,7 +48,8 @@ func parseReleases(out string) ([]Release, error) {
 		image, rest, _ := strings.Cut(line, "\t")
 		r := Release{Image: image}
 		if err := json.Unmarshal([]byte(rest), &r); err != nil {
-			return nil, fmt.Errorf("a release can't be read: %w\nhint: the releases are in the folder releases beside docker-compose.yml", err)
+			return nil, fmt.Errorf("a release can't be read: %w\n"+
+				"hint: the releases are in the folder releases beside docker-compose.yml", err)
 		}
 		releases = append(releases, r)
 	}
@@ -77,7 +78,8 @@ func History(ctx context.Context, name string, asJSON bool) error {
 		return err
 	}
 	now := releases[len(releases)-1]
-	console.Done("%s: release %d runs%s; mage deploy:rollback %s goes back to another", s.Name, now.Release, brackets(short(now.Commit)), s.Name)
+	console.Done("%s: release %d runs%s; mage deploy:rollback %[1]s goes back to another",
+		s.Name, now.Release, brackets(short(now.Commit)))
 	return nil
 }
 
@@ -91,7 +93,8 @@ func table(releases []Release, now time.Time) [][]string {
 		if i == len(releases)-1 {
 			n += " runs"
 		}
-		rows = append(rows, []string{n, console.Span(now.Sub(r.Time)), short(r.Commit), digest.ReplaceAllString(r.Image, "$1"), r.What, r.Who})
+		image := digest.ReplaceAllString(r.Image, "$1")
+		rows = append(rows, []string{n, console.Span(now.Sub(r.Time)), short(r.Commit), image, r.What, r.Who})
 	}
 	return rows
 }
@@ -105,24 +108,20 @@ func before(releases []Release) (Release, bool) {
 	if len(releases) == 0 {
 		return Release{}, false
 	}
-	at := releases[len(releases)-1]
-	for {
-		m := rolledBack.FindStringSubmatch(at.What)
-		if m == nil {
-			break
-		}
+	at := len(releases) - 1
+	back := func() []string { return rolledBack.FindStringSubmatch(releases[at].What) }
+	for m := back(); m != nil; m = back() {
 		n, _ := strconv.Atoi(m[1])
-		i := slices.IndexFunc(releases, func(r Release) bool { return r.Release == n && n < at.Release })
-		if i < 0 {
+		to := slices.IndexFunc(releases[:at], func(r Release) bool { return r.Release == n })
+		if to < 0 {
 			return Release{}, false // what it went back to is not kept any more
 		}
-		at = releases[i]
+		at = to
 	}
-	i := slices.IndexFunc(releases, func(r Release) bool { return r.Release == at.Release })
-	if i < 1 {
+	if at == 0 {
 		return Release{}, false
 	}
-	return releases[i-1], true
+	return releases[at-1], true
 }
 
 // Rollback goes back to a release of an instance or a branch, with the images
@@ -164,7 +163,8 @@ func Rollback(ctx context.Context, name string, to int, o Options) error {
 	d.what = fmt.Sprintf("rollback to %d", target.Release)
 	d.release = strconv.Itoa(target.Release)
 	if !o.Yes && !o.DryRun && os.Getenv("CI") == "" {
-		question := fmt.Sprintf("%s on %s: go back to release %d, %s old%s?", inst.Name, inst.Get("server"), target.Release, console.Span(time.Since(target.Time)), brackets(short(target.Commit)))
+		question := fmt.Sprintf("%s on %s: go back to release %d, %s old%s?", inst.Name, inst.Get("server"), target.Release,
+			console.Span(time.Since(target.Time)), brackets(short(target.Commit)))
 		if err := console.Sure(question); err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -101,7 +102,8 @@ func (d deployment) run(ctx context.Context) error {
 	if err != nil || d.options.DryRun {
 		return err
 	}
-	console.Done("%s: %s answers (%s in %s)", plan.Name, plan.Request.URL, came(deployed), time.Since(start).Round(100*time.Millisecond))
+	took := time.Since(start).Round(100 * time.Millisecond)
+	console.Done("%s: %s answers (%s in %s)", plan.Name, plan.Request.URL, came(deployed), took)
 	return nil
 }
 
@@ -130,14 +132,14 @@ func (d deployment) apply(ctx context.Context, plan *Plan) (deployed hostapi.Dep
 	if d.options.DryRun {
 		return deployed, d.dryRun(s, plan, inst)
 	}
-	mrsHost, err := s.Program()
+	_, err = s.Program()
 	if err == nil && ctx.Err() != nil {
 		err = errors.New("interrupted")
 	}
 	if err != nil {
 		return deployed, fmt.Errorf("%s: nothing was changed: %w", inst.Name, err)
 	}
-	return d.locked(ctx, s, plan, mrsHost)
+	return d.locked(ctx, s, plan)
 }
 
 // ask asks whether production is meant, of who can be asked.
@@ -149,7 +151,7 @@ func (d deployment) ask(inst *instance.Instance) error {
 }
 
 // locked deploys under the instance's lock.
-func (d deployment) locked(ctx context.Context, s *server.Server, plan *Plan, mrsHost string) (deployed hostapi.Deployed, err error) {
+func (d deployment) locked(ctx context.Context, s *server.Server, plan *Plan) (deployed hostapi.Deployed, err error) {
 	lock, err := s.Lock(plan.Request.Who, d.what)
 	if err != nil {
 		return deployed, err
@@ -170,7 +172,7 @@ func (d deployment) locked(ctx context.Context, s *server.Server, plan *Plan, mr
 		request := plan.Request
 		request.Release, request.Pull, request.Token = d.release, !d.here, lock.Token
 		request.What, request.Change = d.what, d.options.change()
-		deployed, began, err = carryOut(s, mrsHost, request)
+		deployed, began, err = carryOut(s, request)
 	}
 	released := release()
 	if err != nil && d.undo != nil {
@@ -187,7 +189,8 @@ func (d deployment) locked(ctx context.Context, s *server.Server, plan *Plan, mr
 		} else if err == nil {
 			err = errors.New("it was done all the same")
 		}
-		return deployed, fmt.Errorf("%s: interrupted: %w\nhint: mage ops:audit %s tells what came of it; deploying again goes on from there", plan.Name, err, plan.Name)
+		return deployed, fmt.Errorf("%s: interrupted: %w\n"+
+			"hint: mage ops:audit %[1]s tells what came of it; deploying again goes on from there", plan.Name, err)
 	case err != nil:
 		return deployed, fmt.Errorf("%s: %s was not done: %w", plan.Name, d.what, err)
 	}
@@ -215,13 +218,14 @@ func (d deployment) ended(s *server.Server, seen int, began bool) string {
 
 // carryOut hands a request to mrs-host, and shows what it says: began is whether that
 // was anything. The error is a [*hostapi.Failure] where it says what came of it.
-func carryOut(s *server.Server, mrsHost string, request hostapi.Deploy) (deployed hostapi.Deployed, began bool, err error) {
-	text, err := json.Marshal(request)
-	if err != nil {
+func carryOut(s *server.Server, request hostapi.Deploy) (deployed hostapi.Deployed, began bool, err error) {
+	text, marshalErr := json.Marshal(request)
+	mrsHost, err := s.Program()
+	if err = cmp.Or(marshalErr, err); err != nil {
 		return deployed, false, err
 	}
-	show := progress{name: request.Name}
-	defer show.end()
+	show := console.Narrate(request.Name, 10*time.Second)
+	defer show.End()
 	// In a session of its own: where the connection is lost it is told to end, and
 	// takes the time that it needs to undo what it has begun.
 	out := s.ExecFrom(script.Echo(string(text)), "setsid", "--wait", mrsHost, "deploy")
@@ -236,9 +240,9 @@ func carryOut(s *server.Server, mrsHost string, request hostapi.Deploy) (deploye
 		}
 		switch {
 		case event.Say != "":
-			show.line(event.Say)
+			show.Say(event.Say)
 		case event.Detail != "":
-			show.end()
+			show.End()
 			fmt.Fprintln(os.Stderr, event.Detail)
 		default:
 			came = event
@@ -302,40 +306,14 @@ func (o Options) change() string {
 	if commit == "" && o.Image == "" {
 		return "" // what git says here is about these recipes, not about the image
 	}
-	var parts []string
 	if commit != "" {
-		parts = append(parts, "commit "+short(commit))
+		commit = "commit " + short(commit)
 	}
 	if author != "" {
-		parts = append(parts, "by "+author)
+		author = "by " + author
 	}
-	if o.Image != "" {
-		parts = append(parts, o.Image)
-	}
-	if o.Link != "" {
-		parts = append(parts, o.Link)
-	}
+	parts := slices.DeleteFunc([]string{commit, author, o.Image, o.Link}, func(part string) bool { return part == "" })
 	return " (" + strings.Join(parts, ", ") + ")"
-}
-
-// progress shows what a deployment says, and that it is alive.
-type progress struct {
-	name string
-	stop func()
-}
-
-func (p *progress) line(text string) {
-	p.end()
-	console.Say("%s: %s", p.name, text)
-	p.stop = console.Pulse(10*time.Second, console.Say, p.name+": "+strings.TrimSpace(text))
-}
-
-// end ends the signs of life.
-func (p *progress) end() {
-	if p.stop != nil {
-		p.stop()
-		p.stop = nil
-	}
 }
 
 // Unlock ends who has the instance locked, after a question unless yes.
@@ -358,9 +336,10 @@ func Unlock(ctx context.Context, name string, yes bool) error {
 			return err
 		}
 	}
-	if err := s.Audited(server.Operator(), "unlock: "+holder.Who+", "+holder.What, func() error { return s.Unlock(holder) }); err != nil {
+	what := "unlock: " + holder.Who + ", " + holder.What
+	if err := s.Audited(server.Operator(), what, func() error { return s.Unlock(holder) }); err != nil {
 		return fmt.Errorf("%s can't be unlocked: %w", s.Name, err)
 	}
-	console.Done("%s: unlocked; what came of what %s had begun is in mage ops:audit %s", s.Name, holder.Who, s.Name)
+	console.Done("%s: unlocked; what came of what %s had begun is in mage ops:audit %[1]s", s.Name, holder.Who)
 	return nil
 }
