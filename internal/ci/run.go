@@ -58,10 +58,13 @@ func Read(getenv func(name string) string) (Run, error) {
 	systems := console.CIs(getenv)
 	switch len(systems) {
 	case 0:
-		return Run{}, errors.New("this is no run of Drone, GitLab CI or GitHub Actions: none of DRONE, GITLAB_CI, GITHUB_ACTIONS is true\nhint: elsewhere, mage deploy:to INSTANCE and deploy:branch NAME deploy")
+		return Run{}, errors.New("this is no run of Drone, GitLab CI or GitHub Actions: " +
+			"none of DRONE, GITLAB_CI, GITHUB_ACTIONS is true\n" +
+			"hint: elsewhere, mage deploy:to INSTANCE and deploy:branch NAME deploy")
 	case 1:
 	default:
-		return Run{}, fmt.Errorf("this looks like a run of %s and of %s at once\nhint: unset %s or %s", systems[0], systems[1], string(systems[0]), string(systems[1]))
+		return Run{}, fmt.Errorf("this looks like a run of %s and of %s at once\nhint: unset %s or %s",
+			systems[0], systems[1], string(systems[0]), string(systems[1]))
 	}
 	read := map[console.CI]func(func(string) string) (Run, error){
 		console.Drone: readDrone, console.GitLab: readGitLab, console.GitHub: readGitHub,
@@ -93,7 +96,8 @@ func (r Run) check() error {
 
 // Operator returns who does what is done, for locks and audit logs.
 func (r Run) Operator() string {
-	name := map[console.CI]string{console.Drone: "drone", console.GitLab: "gitlab-ci", console.GitHub: "github-actions"}[r.System]
+	names := map[console.CI]string{console.Drone: "drone", console.GitLab: "gitlab-ci", console.GitHub: "github-actions"}
+	name := names[r.System]
 	if r.Number != "" {
 		name += " #" + r.Number
 	}
@@ -111,18 +115,8 @@ func plain(text string) string {
 		}
 		return r
 	}, text)
-	return strings.TrimSpace(text[:len(text)-len(tooMuch(text))])
-}
-
-// tooMuch returns what of text is beyond 200 characters.
-func tooMuch(text string) string {
-	n := 0
-	for i := range text {
-		if n++; n > 200 {
-			return text[i:]
-		}
-	}
-	return ""
+	runes := []rune(text)
+	return strings.TrimSpace(string(runes[:min(len(runes), 200)]))
 }
 
 // readDrone reads what Drone tells ("Environment, Reference" of its manual).
@@ -160,7 +154,8 @@ func readDrone(getenv func(string) string) (Run, error) {
 	}
 	// What is promoted is a build, of whatever it was.
 	switch {
-	case strings.HasPrefix(ref, "refs/pull/"), strings.HasPrefix(ref, "refs/merge-requests/"), getenv("DRONE_PULL_REQUEST") != "":
+	case strings.HasPrefix(ref, "refs/pull/"), strings.HasPrefix(ref, "refs/merge-requests/"),
+		getenv("DRONE_PULL_REQUEST") != "":
 		r.Event = PullRequest
 	case strings.HasPrefix(ref, "refs/tags/"), getenv("DRONE_TAG") != "":
 		r.Event = Tagged
@@ -210,8 +205,8 @@ func readGitHub(getenv func(string) string) (Run, error) {
 	if err != nil {
 		return Run{}, err
 	}
-	branch, _ := strings.CutPrefix(ref, "refs/heads/")
-	if branch == ref { // a tag, a pull request, or nothing
+	branch, isBranch := strings.CutPrefix(ref, "refs/heads/")
+	if !isBranch { // a tag, a pull request, or nothing
 		branch = ""
 	}
 	r := Run{
@@ -222,7 +217,8 @@ func readGitHub(getenv func(string) string) (Run, error) {
 		Who:    cmp.Or(getenv("GITHUB_TRIGGERING_ACTOR"), getenv("GITHUB_ACTOR")),
 		Number: getenv("GITHUB_RUN_NUMBER"),
 	}
-	if server, repository, id := getenv("GITHUB_SERVER_URL"), getenv("GITHUB_REPOSITORY"), getenv("GITHUB_RUN_ID"); server != "" && repository != "" && id != "" {
+	server, repository, id := getenv("GITHUB_SERVER_URL"), getenv("GITHUB_REPOSITORY"), getenv("GITHUB_RUN_ID")
+	if server != "" && repository != "" && id != "" {
 		r.Link = server + "/" + repository + "/actions/runs/" + id
 	}
 	switch event {
@@ -289,7 +285,8 @@ func named(names ...string) (string, error) {
 			}
 		}
 		if len(found) > 1 {
-			return "", fmt.Errorf("the name %q is of %s at once\nhint: make a step or job of each", name, strings.Join(found, " and "))
+			return "", fmt.Errorf("the name %q is of %s at once\nhint: make a step or job of each",
+				name, strings.Join(found, " and "))
 		}
 		if len(found) == 1 {
 			return found[0], nil
