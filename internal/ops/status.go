@@ -48,7 +48,8 @@ func Status(ctx context.Context, name string) ([]Row, error) {
 	for _, name := range names {
 		t, err := prepare(name)
 		if err != nil {
-			broken = append(broken, Row{Instance: name, Server: "-", State: NotWell, Problems: []string{"its env file can't be read"}, Error: err.Error()})
+			broken = append(broken, Row{Instance: name, Server: "-", State: NotWell,
+				Problems: []string{"its env file can't be read"}, Error: err.Error()})
 			continue
 		}
 		targets = append(targets, t)
@@ -83,7 +84,8 @@ func prepare(name string) (target, error) {
 
 // siteOf returns what of an instance is to answer, and how, while it is open.
 func siteOf(inst *instance.Instance) answer.Site {
-	return answer.Site{URL: inst.URL(), Names: []string{inst.Alias()}, Path: inst.Get("healthcheck_path"), BasicAuth: inst.Get("BASICAUTH_DISABLE") == ""}
+	return answer.Site{URL: inst.URL(), Names: []string{inst.Alias()}, Path: inst.Get("healthcheck_path"),
+		BasicAuth: inst.Get("BASICAUTH_DISABLE") == ""}
 }
 
 // askAll asks all instances, each group over one connection to its server.
@@ -208,7 +210,8 @@ func (t target) absent() bool {
 func dial(ctx context.Context, inst *instance.Instance) (*server.Server, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	timer := time.AfterFunc(dialTime, func() {
-		cancel(fmt.Errorf("it does not answer within %s\nhint: is the machine up, its address right, and no firewall in the way?", dialTime))
+		cancel(fmt.Errorf("it does not answer within %s\n"+
+			"hint: is the machine up, its address right, and no firewall in the way?", dialTime))
 	})
 	defer timer.Stop()
 	return server.Open(ctx, inst)

@@ -110,7 +110,8 @@ func (h *Host) session(in *script.Pipe, out io.Writer, said *tail, argv []string
 func (h *Host) openSession() (*ssh.Session, error) {
 	session, err := h.link.client.NewSession()
 	if refusal, ok := errors.AsType[*ssh.OpenChannelError](err); ok {
-		return nil, fmt.Errorf("the host starts no more commands: %s\nhint: sshd runs at most MaxSessions (10) at a time over one connection", refusal.Message)
+		return nil, fmt.Errorf("the host starts no more commands: %s\n"+
+			"hint: sshd runs at most MaxSessions (10) at a time over one connection", refusal.Message)
 	}
 	if err != nil {
 		return nil, h.explainEnd(err)
