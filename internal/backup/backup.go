@@ -151,7 +151,6 @@ func explains(line string, why *string) bool {
 	return true
 }
 
-// narrate begins to say what an instance's server says.
 func narrate(name string) *console.Narrator { return console.Narrate(name, 20*time.Second) }
 
 // show shows the lines of out. It returns why it failed, with the hint that

@@ -112,7 +112,6 @@ func (l level) String() string { return [...]string{"Well", "Attention", "Not we
 // Class is the level's name in the page's style and among its symbols.
 func (l level) Class() string { return [...]string{"well", "attention", "bad", "unreachable"}[l] }
 
-// verdict is how an instance's backups stand.
 type verdict struct {
 	Level    level
 	Headline string
@@ -228,7 +227,6 @@ func inOrder(runs []Run) []Run {
 	return slices.SortedStableFunc(slices.Values(runs), func(a, b Run) int { return a.Time.Compare(b.Time) })
 }
 
-// instanceView is an instance as the page shows it.
 type instanceView struct {
 	ID, Name, Server string
 	Verdict          verdict
@@ -305,7 +303,6 @@ func viewOf(p Page, now time.Time, id string) instanceView {
 	return v
 }
 
-// snapshotView is a row of the table of snapshots.
 type snapshotView struct {
 	When                                   moment
 	ID, Cause, Commit, Bytes, Added, Proof string
@@ -322,7 +319,6 @@ func proofOf(n Snapshot) string {
 	return "not drilled"
 }
 
-// runView is a row of the table of runs.
 type runView struct {
 	When                         moment
 	Level                        level
@@ -337,7 +333,6 @@ func runViewOf(r Run, at func(time.Time) moment) runView {
 		word(r.Snapshot), humanSeconds(r.Seconds), knownBytes(r.Bytes), knownBytes(r.Added)}
 }
 
-// levelOf returns how well a run went.
 func levelOf(r Run) level {
 	switch {
 	case r.Outcome == "good":
@@ -348,7 +343,6 @@ func levelOf(r Run) level {
 	return notWell
 }
 
-// drillsView is what drills have proven.
 type drillsView struct {
 	Lead  string
 	Marks []runView // the oldest first
@@ -481,7 +475,6 @@ type mark struct {
 	Symbol, Class, Name string
 }
 
-// mark adds one.
 func (d *drawing) mark(x, y float64, symbol, class, name string) {
 	d.Marks = append(d.Marks, mark{rounded(x), rounded(y), symbol, class, name})
 }
@@ -731,7 +724,6 @@ func (d *drawing) beyond(points []point, x atTime, y atValue, top float64, name 
 	}
 }
 
-// durationsOf draws how long backups and drills took.
 func durationsOf(runs []Run, now time.Time, id string) drawing {
 	d := drawing{ID: id + "-durations", Title: "Duration", Empty: "No backup or drill has run yet."}
 	var all, backups, drills []point
@@ -957,7 +949,6 @@ type (
 	atValue func(float64) float64
 )
 
-// point is a value at a time.
 type point struct {
 	At    time.Time
 	Value float64

@@ -61,7 +61,6 @@ type backups struct {
 	ours, plain backupWork
 }
 
-// backupWork is a way to back up.
 type backupWork struct {
 	argv, env  []string
 	repository string
@@ -220,7 +219,6 @@ type backupCost struct {
 	added     int64         // bytes, to the repository
 }
 
-// measure runs a command and returns what it cost and what it printed.
 func (b *backups) measure(ctx context.Context, name string, w backupWork) (c backupCost, lines []printed, err error) {
 	before, err := b.size(ctx, w.repository)
 	if err != nil {
@@ -245,7 +243,6 @@ func (b *backups) measure(ctx context.Context, name string, w backupWork) (c bac
 	return c, lines, errors.Join(err, sizeErr)
 }
 
-// size is how many bytes a repository has.
 func (b *backups) size(ctx context.Context, folder string) (int64, error) {
 	if folder == "" {
 		return 0, nil
@@ -260,7 +257,6 @@ func (b *backups) size(ctx context.Context, folder string) (int64, error) {
 
 // --- backups
 
-// backupFigures is what was found.
 type backupFigures struct {
 	database int64         // bytes of the database
 	steps    []*backupStep // backups

@@ -71,7 +71,6 @@ func round(d time.Duration) string { return d.Round(100 * time.Microsecond).Stri
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
 
-// printed is a line that a command has printed.
 type printed struct {
 	at   time.Time
 	text string

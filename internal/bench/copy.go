@@ -79,7 +79,6 @@ type copyWay struct {
 	cpu      []time.Duration // of the whole machine
 }
 
-// copies is what is measured.
 type copies struct {
 	binary     string
 	production *server.Server
@@ -133,7 +132,6 @@ func (c *copies) sql(ctx context.Context, database, text string) (string, error)
 	return strings.TrimSpace(out), err
 }
 
-// measure does it once.
 func (c *copies) measure(ctx context.Context, w *copyWay) error {
 	if _, err := c.sql(ctx, "postgres", "drop database if exists bench_copy"); err != nil {
 		return err

@@ -85,7 +85,6 @@ func Deploy(ctx context.Context) error {
 	return console.Table(said...)
 }
 
-// deployments are what is measured.
 type deployments struct {
 	binary string
 	inst   *instance.Instance

@@ -59,7 +59,6 @@ func parseRepo(system console.CI, repo string) (reference.Named, []instance.Prob
 	return named, nil
 }
 
-// build is what [Image] is to do.
 type build struct {
 	Source
 	commit     string
@@ -104,7 +103,6 @@ func shmSize() (string, error) {
 	return stack.Services["django"].Build.Shm, nil
 }
 
-// newBuild plans the build of the application for a run.
 func newBuild(r Run, s Source, getenv func(string) string) (build, error) {
 	b := build{Source: s, commit: r.Commit, user: getenv("DOCKER_USER"), pass: getenv("DOCKER_PASS")}
 	repo := getenv("REPO")

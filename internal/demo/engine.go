@@ -221,7 +221,6 @@ func discard(ctx context.Context, dir, rootfs string) error {
 	return quiet(ctx, local.Root("rm", "-rf", "--one-file-system", "--", dir)...)
 }
 
-// quiet is [local.Combined] where what it says is of interest only when it fails.
 func quiet(ctx context.Context, argv ...string) error {
 	_, err := local.Combined(ctx, argv...)
 	return err

@@ -66,7 +66,6 @@ type presence struct {
 	inputs string // label's value: empty for one that we did not build
 }
 
-// action is what to do about an image.
 type action int
 
 const (

@@ -29,7 +29,6 @@ func askBranches(s *server.Server, answer any, words ...string) error {
 	return understood(out, answer)
 }
 
-// understood reads what mrs-host has answered.
 func understood(out string, answer any) error {
 	if err := json.Unmarshal([]byte(out), answer); err != nil {
 		return fmt.Errorf("the server says of its branches what is not understood: %q: %w", out, err)

@@ -51,7 +51,6 @@ func NewPlan(ctx context.Context, name string, environ []string) (*Plan, error) 
 	return plan, err
 }
 
-// request is what mrs-host is asked to do.
 func request(inst *instance.Instance, rendered *stack.Stack) (d hostapi.Deploy, err error) {
 	d = hostapi.Deploy{
 		Project: inst.Project(), Folder: server.Folder(inst),
@@ -151,7 +150,6 @@ func newShown(v instance.Value) shown {
 	return shown{v.Name, v.Masked(), v.Source, v.Secret, length, check}
 }
 
-// row returns the variable as a row of the table.
 func (s shown) row() []string {
 	value := s.Value
 	switch {

@@ -65,7 +65,6 @@ func Branch(ctx context.Context, branch string, o Options) error {
 	return newDeployment(instance.Branches, more, o).run(ctx)
 }
 
-// deployment is one of one instance.
 type deployment struct {
 	name    string   // of the env file
 	env     []string // what the process environment has beside its own

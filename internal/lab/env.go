@@ -23,7 +23,6 @@ const header = "# Written by `mage lab:up`, removed by `mage lab:down`.\n"
 // folder of the lab's env files, from the project's root: that of MRS_ENV=lab.
 var folder = filepath.Join("env", "lab")
 
-// instance is an instance of MRS as it is in the lab.
 type instance struct {
 	name       string
 	machine    string // where it runs

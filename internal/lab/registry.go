@@ -137,7 +137,6 @@ func launch(ctx context.Context, address string) (registry, error) {
 	return r, nil
 }
 
-// await waits until the registry answers.
 func (r registry) await(ctx context.Context, ended <-chan error) error {
 	deadline := time.After(patience)
 	for {

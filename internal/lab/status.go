@@ -81,7 +81,6 @@ func (r registry) checkSeen(ctx context.Context, addresses map[string]netip.Addr
 	return errors.Join(errs...)
 }
 
-// look asks the machine.
 func (s *State) look(ctx context.Context, r registry) {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
@@ -127,7 +126,6 @@ func Show(ctx context.Context, asJSON bool) error {
 	return nil
 }
 
-// verdict says in a line how the whole lab stands.
 func verdict(states []State) string {
 	var lacking []string
 	there := false

@@ -41,7 +41,6 @@ type LogOptions struct {
 
 var sincePattern = regexp.MustCompile(`^[0-9][0-9A-Za-z:.+-]*$`)
 
-// args returns the arguments for docker compose.
 func (o LogOptions) args(colour bool) ([]string, error) {
 	if o.Since != "" && !sincePattern.MatchString(o.Since) {
 		return nil, fmt.Errorf("-since=%q is neither a time nor a duration\n"+

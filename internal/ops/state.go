@@ -96,12 +96,10 @@ type Container struct {
 	Commit   string `json:"commit,omitempty"`
 }
 
-// well reports whether the container does its work.
 func (c Container) well() bool {
 	return c.State == "running" && (c.Health == "" || c.Health == "healthy")
 }
 
-// problem says what is wrong with it.
 func (c Container) problem() string {
 	switch {
 	case c.State == "running":
@@ -189,7 +187,6 @@ func (r *Row) ask(s *server.Server, repository string) {
 	}
 }
 
-// unreachable says why nothing is known.
 func (r *Row) unreachable(err error) {
 	r.State, r.Error, r.Problems = Unreachable, local.Said(err), []string{"unreachable"}
 }
@@ -367,7 +364,6 @@ func (r *Row) judgeBackup(now time.Time, problem func(string, ...any)) {
 const branchesScript = `cd "$1" 2>/dev/null || exit 0
 for file in */docker-compose.yml; do [ ! -e "$file" ] || echo "${file%/*}"; done`
 
-// branches returns the branches on a server.
 func branches(s *server.Server) ([]target, error) {
 	names, err := s.Script(branchesScript, hostapi.Ephemerals).Slice()
 	if err != nil {

@@ -139,7 +139,6 @@ func strictness(value string) string {
 	return value
 }
 
-// agentSocket reads IdentityAgent.
 func agentSocket(value string, expand func(string) (string, error), getenv func(string) string) (string, error) {
 	if value == "none" {
 		return "", nil

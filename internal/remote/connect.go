@@ -242,7 +242,6 @@ func (l *link) end(reason error) {
 	l.conn.Close()
 }
 
-// lost returns why the connection has ended.
 func (l *link) lost() error {
 	if cause := l.cause.Load(); cause != nil {
 		return *cause

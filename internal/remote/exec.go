@@ -57,7 +57,6 @@ func (h *Host) start(in *script.Pipe, argv []string) *script.Pipe {
 	return script.NewPipe().WithContext(h.ctx).WithStderr(stderr).WithReader(out)
 }
 
-// run runs argv until it ends.
 func (h *Host) run(in *script.Pipe, out io.Writer, argv []string) error {
 	said := &tail{live: h.opts.Stderr}
 	err := h.session(in, out, said, argv)

@@ -57,7 +57,6 @@ func (s *Server) Ship(ctx context.Context, name string) (string, error) {
 // Program has mrs-host there, once, and returns its path.
 func (s *Server) Program() (string, error) { return s.program() }
 
-// shipped ships it when it is first asked for.
 func shipped(ctx context.Context, s *Server) func() (string, error) {
 	return sync.OnceValues(func() (string, error) { return s.Ship(ctx, "mrs-host") })
 }

@@ -23,7 +23,6 @@ var compose = gobuild.Program{
 	LDFlags: "-X github.com/docker/compose/v5/internal.Version=v5.6.0",
 }
 
-// composeFile is where the built plugin is kept.
 func (m *machine) composeFile() string {
 	return filepath.Join(m.cache, "docker-compose-"+compose.Version)
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/betagouv/mrs-ops/internal/local"
 )
 
-// manager is a package manager.
 type manager struct {
 	name    string
 	program string // which tells that it is the one of this system
@@ -157,7 +156,6 @@ func (o oneOf) last() string {
 	return name
 }
 
-// plan is what there is to do.
 type plan struct {
 	manager   *manager
 	update    bool // still to be done

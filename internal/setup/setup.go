@@ -188,7 +188,6 @@ func (m *machine) mend(ctx context.Context, lacking []finding) error {
 	return m.verify(ctx, lacking, p)
 }
 
-// verify looks again at what was lacking.
 func (m *machine) verify(ctx context.Context, lacking []finding, p plan) error {
 	var needs []*need
 	for _, f := range lacking {

@@ -14,7 +14,6 @@ import (
 	"github.com/betagouv/mrs-ops/internal/local"
 )
 
-// starter is a way to start the engine.
 type starter struct {
 	name string
 	argv []string
@@ -98,7 +97,6 @@ func ended(said string) bool {
 	return err != nil || strings.HasPrefix(state, "Z")
 }
 
-// engineVersion returns the version of the engine that answers.
 func engineVersion(ctx context.Context) (string, error) {
 	return engine.Output(ctx, "version", "--format", "{{.Server.Version}}")
 }

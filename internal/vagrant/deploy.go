@@ -74,7 +74,6 @@ func onMachine(ctx context.Context, machine string, args ...string) bool {
 	return err == nil
 }
 
-// send copies images from this machine's engine to the machine's.
 func send(ctx context.Context, machine string, images []string) error {
 	save, load := engine.Docker(slices.Concat([]string{"save"}, images)...), ssh(machine, "sudo", "-n", "docker", "load")
 	_, err := local.Exec(ctx, save...).ExecCommand(load[0], load[1:]...).WithStdout(os.Stderr).Stdout()
