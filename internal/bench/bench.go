@@ -21,47 +21,6 @@ import (
 	"github.com/betagouv/mrs-ops/internal/local"
 )
 
-// Command is one of the commands to compare.
-type Command struct {
-	Name string
-	Argv []string
-	Env  []string // "NAME=value", beside this process's environment
-}
-
-// Compare runs each command rounds times, one after the other in each round so
-// that what the machine does meanwhile is shared, and prints the wall times and
-// their ratio to the first command's.
-func Compare(ctx context.Context, rounds int, commands ...Command) error {
-	times := make([][]time.Duration, len(commands))
-	for round := -1; round < rounds; round++ { // round -1 warms the caches
-		for i, c := range commands {
-			took, err := once(ctx, c)
-			if err != nil {
-				return fmt.Errorf("%s: %w", c.Name, err)
-			}
-			if round >= 0 {
-				times[i] = append(times[i], took)
-			}
-		}
-	}
-	rows := [][]string{{"COMMAND", "MIN", "MEDIAN", "MAX", "RATIO"}}
-	base := median(times[0])
-	for i, c := range commands {
-		middle := median(times[i])
-		rows = append(rows, []string{c.Name, round(slices.Min(times[i])), round(middle), round(slices.Max(times[i])),
-			fmt.Sprintf("%.1f", float64(middle)/float64(base))})
-	}
-	return console.Table(rows...)
-}
-
-func once(ctx context.Context, c Command) (time.Duration, error) {
-	cmd := exec.CommandContext(ctx, c.Argv[0], c.Argv[1:]...)
-	cmd.Env = append(os.Environ(), c.Env...)
-	start := time.Now()
-	err := cmd.Run() // not a pipeline: nothing of ours may stand beside what is timed
-	return time.Since(start), err
-}
-
 func median(times []time.Duration) time.Duration {
 	sorted := slices.Sorted(slices.Values(times))
 	return sorted[len(sorted)/2]
@@ -163,10 +122,35 @@ func Startup(ctx context.Context) error {
 			return err
 		}
 	}
-	return Compare(ctx, 20,
-		Command{Name: "bash -c true", Argv: []string{"bash", "-c", "true"}},
-		Command{Name: "go tool mage -l", Argv: []string{"go", "tool", "mage", "-l"}},
-		Command{Name: "MAGEFILE_HASHFAST=1 mage -l", Argv: []string{mage, "-l"}, Env: []string{"MAGEFILE_HASHFAST=1"}},
-		Command{Name: "compiled, -l", Argv: []string{compiled, "-l"}},
-	)
+	commands := []struct {
+		name, env string
+		argv      []string
+	}{
+		{"bash -c true", "", []string{"bash", "-c", "true"}},
+		{"go tool mage -l", "", []string{"go", "tool", "mage", "-l"}},
+		{"MAGEFILE_HASHFAST=1 mage -l", "MAGEFILE_HASHFAST=1", []string{mage, "-l"}},
+		{"compiled, -l", "", []string{compiled, "-l"}},
+	}
+	times := make([][]time.Duration, len(commands))
+	// One after the other in each round, so that what the machine does meanwhile is shared.
+	for turn := range 21 {
+		for i, c := range commands {
+			cmd := exec.CommandContext(ctx, c.argv[0], c.argv[1:]...)
+			cmd.Env = append(os.Environ(), c.env)
+			start := time.Now()
+			if err := cmd.Run(); err != nil { // not a pipeline: nothing of ours may stand beside what is timed
+				return fmt.Errorf("%s: %w", c.name, err)
+			}
+			if turn > 0 { // the first one warms the caches
+				times[i] = append(times[i], time.Since(start))
+			}
+		}
+	}
+	rows := [][]string{{"COMMAND", "MIN", "MEDIAN", "MAX", "RATIO"}}
+	for i, c := range commands {
+		middle := median(times[i])
+		rows = append(rows, []string{c.name, round(slices.Min(times[i])), round(middle), round(slices.Max(times[i])),
+			fmt.Sprintf("%.1f", float64(middle)/float64(median(times[0])))})
+	}
+	return console.Table(rows...)
 }

@@ -165,11 +165,7 @@ func load(root string, target Target, env map[string]string, environ []string) (
 	}
 	all = append(all, environ...)
 	if target.Branch != "" { // as deploy.Branch has it
-		slug, err := instance.Slug(target.Branch)
-		if err != nil {
-			return nil, nil, err
-		}
-		more, err := instance.OfBranch(root, slug, all)
+		more, err := instance.OfBranch(root, target.Branch, all)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -54,11 +54,7 @@ func To(ctx context.Context, name string, o Options) error {
 // the branch's, and says which. Without an image in o it gets that of the env
 // file.
 func Branch(ctx context.Context, branch string, o Options) error {
-	slug, err := instance.Slug(branch)
-	if err != nil {
-		return err
-	}
-	more, err := instance.OfBranch(".", slug, os.Environ())
+	more, err := instance.OfBranch(".", branch, os.Environ())
 	if err != nil {
 		return err
 	}

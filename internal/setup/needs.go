@@ -178,7 +178,7 @@ func (m *machine) checkEngine(ctx context.Context, n *need) finding {
 	if _, err := m.find(n.program); err != nil {
 		return finding{need: n, err: err, install: true, start: runtime.GOOS == "linux"}
 	}
-	said, err := engineVersion(ctx)
+	said, err := engine.Version(ctx)
 	if err == nil {
 		return finding{need: n, version: dotted.FindString(said)}
 	}

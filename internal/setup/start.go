@@ -43,7 +43,7 @@ func (m *machine) starters() []starter {
 // startEngine starts the engine in the first way that works, and returns its
 // name. Packages that start it themselves are left to it.
 func (m *machine) startEngine(ctx context.Context) (string, error) {
-	if _, err := engineVersion(ctx); err == nil {
+	if _, err := engine.Version(ctx); err == nil {
 		return "its package", nil
 	}
 	local.KeepToOurselves()
@@ -74,7 +74,7 @@ func (m *machine) await(ctx context.Context, startedBy string, ended func() bool
 	defer m.pulsing("docker: waiting for the engine")()
 	began, patience := time.Now(), m.patience
 	for {
-		_, err := engineVersion(ctx)
+		_, err := engine.Version(ctx)
 		if err == nil {
 			return nil
 		}
@@ -95,10 +95,6 @@ func ended(said string) bool {
 	stat, err := os.ReadFile(filepath.Join("/proc", strings.TrimSpace(said), "stat"))
 	_, state, _ := strings.Cut(string(stat), ") ")
 	return err != nil || strings.HasPrefix(state, "Z")
-}
-
-func engineVersion(ctx context.Context) (string, error) {
-	return engine.Output(ctx, "version", "--format", "{{.Server.Version}}")
 }
 
 // engineLog returns the end of the log of an engine that nobody keeps a log of.
