@@ -451,21 +451,14 @@ func write(root *os.Root, name string, in io.Reader, came *atomic.Int64) error {
 	}
 	defer file.Close()
 	sum := sha256.New()
-	if _, err := io.Copy(io.MultiWriter(file, sum, counter{came}), in); err != nil {
+	n, err := io.Copy(io.MultiWriter(file, sum), in)
+	if came.Add(n); err != nil {
 		return cut(err)
 	}
 	if is := hex.EncodeToString(sum.Sum(nil)); name != "config" && filepath.Base(name) != is {
 		return fmt.Errorf("%s was damaged on its way: its SHA-256 is %s", name, is)
 	}
 	return errors.Join(file.Sync(), file.Close())
-}
-
-// counter counts what is written to it.
-type counter struct{ n *atomic.Int64 }
-
-func (c counter) Write(p []byte) (int, error) {
-	c.n.Add(int64(len(p)))
-	return len(p), nil
 }
 
 // flush has the disk keep which files are in a folder.

@@ -134,23 +134,15 @@ func readDrone(getenv func(string) string) (Run, error) {
 	if r.Who = getenv("DRONE_BUILD_TRIGGER"); r.Who == "" || strings.HasPrefix(r.Who, "@") {
 		r.Who = getenv("DRONE_COMMIT_AUTHOR")
 	}
-	switch event {
-	case "promote", "rollback":
-		r.Event = Request
-		r.Environment = getenv("DRONE_DEPLOY_TO")
-		r.Asked = true
-	case "push", "custom":
-		r.Event = Push
-		var err error
-		if r.Environment, err = named(getenv("DRONE_STEP_NAME"), getenv("DRONE_STAGE_NAME")); err != nil {
-			return r, err
-		}
-	case "pull_request":
-		r.Event = PullRequest
-	case "tag":
-		r.Event = Tagged
-	default:
-		r.Event = Other
+	r.Event = eventOf(event, map[string]Event{
+		"promote": Request, "rollback": Request, "push": Push, "custom": Push, "pull_request": PullRequest, "tag": Tagged,
+	})
+	var err error
+	switch r.Event {
+	case Request:
+		r.Environment, r.Asked = getenv("DRONE_DEPLOY_TO"), true
+	case Push:
+		r.Environment, err = named(getenv("DRONE_STEP_NAME"), getenv("DRONE_STAGE_NAME"))
 	}
 	// What is promoted is a build, of whatever it was.
 	switch {
@@ -160,7 +152,15 @@ func readDrone(getenv func(string) string) (Run, error) {
 	case strings.HasPrefix(ref, "refs/tags/"), getenv("DRONE_TAG") != "":
 		r.Event = Tagged
 	}
-	return r, nil
+	return r, err
+}
+
+// eventOf returns what an event is that a system has a word for.
+func eventOf(said string, events map[string]Event) Event {
+	if event, known := events[said]; known {
+		return event
+	}
+	return Other
 }
 
 // readGitLab reads what GitLab tells ("Predefined CI/CD variables reference").
@@ -221,23 +221,20 @@ func readGitHub(getenv func(string) string) (Run, error) {
 	if server != "" && repository != "" && id != "" {
 		r.Link = server + "/" + repository + "/actions/runs/" + id
 	}
+	r.Event = eventOf(event, map[string]Event{
+		"push": Push, "workflow_dispatch": Push, "deployment": Request, "merge_group": PullRequest,
+		"pull_request": PullRequest, "pull_request_target": PullRequest,
+		"pull_request_review": PullRequest, "pull_request_review_comment": PullRequest,
+	})
 	switch event {
 	case "push":
-		r.Event = Push
-		if r.Environment, err = named(getenv("GITHUB_JOB")); err != nil {
-			return r, err
-		}
+		r.Environment, err = named(getenv("GITHUB_JOB"))
 	case "workflow_dispatch":
-		r.Event, r.Environment = Push, payload.Inputs.Environment
-		if r.Environment != "" {
+		if r.Environment = payload.Inputs.Environment; r.Environment != "" {
 			r.Event, r.Asked = Request, true
 		}
 	case "deployment":
-		r.Event, r.Environment, r.Asked = Request, payload.Deployment.Environment, true
-	case "pull_request", "pull_request_target", "pull_request_review", "pull_request_review_comment", "merge_group":
-		r.Event = PullRequest
-	default:
-		r.Event = Other
+		r.Environment, r.Asked = payload.Deployment.Environment, true
 	}
 	switch {
 	case strings.HasPrefix(ref, "refs/pull/"):
@@ -245,7 +242,7 @@ func readGitHub(getenv func(string) string) (Run, error) {
 	case strings.HasPrefix(ref, "refs/tags/"), getenv("GITHUB_REF_TYPE") == "tag":
 		r.Event = Tagged
 	}
-	return r, nil
+	return r, err
 }
 
 // payload is what of GitHub's event is in no variable.
