@@ -249,26 +249,6 @@ func (l *link) lost() error {
 	return errors.New("the connection was lost")
 }
 
-// explainOpen says why the host does not open a channel for what.
-func (l *link) explainOpen(what string, err error) error {
-	if refusal, ok := errors.AsType[*ssh.OpenChannelError](err); ok {
-		return fmt.Errorf("%s: %s: the host refuses: %s", l.target, what, refusal.Message)
-	}
-	if l.ended() {
-		err = l.lost()
-	}
-	return fmt.Errorf("%s: %s: %w", l.target, what, err)
-}
-
-func (l *link) ended() bool {
-	select {
-	case <-l.gone:
-		return true
-	default:
-		return false
-	}
-}
-
 // heardConn counts what it receives.
 type heardConn struct {
 	net.Conn

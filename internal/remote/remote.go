@@ -11,7 +11,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/address"
@@ -126,14 +125,4 @@ func (h *Host) Sudo() *Host {
 	other := *h
 	other.sudo = h.link.user != "root"
 	return &other
-}
-
-// Dial connects to an address as the host reaches it: "tcp" with "host:port",
-// or "unix" with the path of a socket. The connection knows no deadlines.
-func (h *Host) Dial(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := h.link.client.DialContext(ctx, network, address)
-	if err != nil {
-		return nil, h.link.explainOpen("connecting to "+address, err)
-	}
-	return conn, nil
 }

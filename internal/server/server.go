@@ -205,13 +205,6 @@ type there struct {
 	user *remote.Host // the same without root's rights
 }
 
-func (t there) ExecFrom(in *script.Pipe, argv ...string) *script.Pipe {
-	if in == nil {
-		return t.Exec(argv...)
-	}
-	return t.Host.ExecFrom(in, argv...)
-}
-
 func (t there) WithContext(ctx context.Context) runner {
 	return there{t.Host.WithContext(ctx), t.user.WithContext(ctx)}
 }
