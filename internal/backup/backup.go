@@ -335,7 +335,7 @@ func pages(ctx context.Context) ([]Page, error) {
 		switch {
 		case inst == nil:
 			all = append(all, Page{Name: name, Err: err})
-		case inst.Persistent() && inst.Get("server") != server.Here:
+		case inst.Persistent() && inst.Get("server") != instance.Here:
 			all = append(all, Page{Name: name, Server: inst.Get("server")})
 		}
 	}

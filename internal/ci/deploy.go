@@ -15,7 +15,6 @@ import (
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/deploy"
 	"github.com/betagouv/mrs-ops/internal/instance"
-	"github.com/betagouv/mrs-ops/internal/server"
 )
 
 // job is all that a deployment from CI needs.
@@ -77,7 +76,7 @@ func newJob(root string, r Run, target Target, environ []string) (job, error) {
 	problems = append(problems, more...)
 	// A runner has no name of its own there, unless the configuration gives it one.
 	host, config := inst.Get("server"), inst.Get("ssh_config")
-	if host != "" && host != server.Here && !strings.Contains(host, "@") && config == "" {
+	if host != "" && host != instance.Here && !strings.Contains(host, "@") && config == "" {
 		j.env["server"] = user + "@" + host
 	}
 	if config != "" {

@@ -19,7 +19,6 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/local"
-	"github.com/betagouv/mrs-ops/internal/server"
 	"github.com/betagouv/mrs-ops/internal/setup"
 )
 
@@ -55,7 +54,7 @@ func (o LocalOptions) load() (env []string, inst *instance.Instance, err error) 
 	if inst, err = instance.Load(".", "local", append(os.Environ(), env...)); err != nil {
 		return nil, nil, err
 	}
-	if host := inst.Get("server"); host != server.Here {
+	if host := inst.Get("server"); host != instance.Here {
 		return nil, nil, fmt.Errorf("instance local is on %s, not on this machine\n"+
 			"hint: leave server=localhost in env/local.env", host)
 	}

@@ -259,7 +259,7 @@ func (d deployment) command(inst *instance.Instance) (bigsudo.Command, error) {
 		return bigsudo.Command{}, err
 	}
 	host := inst.Get("server")
-	if host != server.Here && !strings.Contains(host, "@") {
+	if host != instance.Here && !strings.Contains(host, "@") {
 		host = "@" + host
 	}
 	command := bigsudo.Command{

@@ -62,6 +62,9 @@ import (
 // ansible/deploy.yml` deploys when run by hand, as the cookbook does it.
 const Environment = "environment"
 
+// Here is the server of an instance that is deployed on this machine.
+const Here = "localhost"
+
 // Production is the instance that nobody changes without having been asked.
 const Production = "production"
 

@@ -29,7 +29,7 @@ type Variable struct {
 // they are shown: where and how to deploy, then the application's, then those
 // of the tools on the host. What each means is in env/local.env.
 var Variables = []Variable{
-	{Name: "server", Default: "localhost", Required: true, check: checkServer},
+	{Name: "server", Default: Here, Required: true, check: checkServer},
 	{Name: "ssh_config", check: matches(configPattern, "a file's path of letters, digits and . _ / + -")},
 	{Name: "peer", check: checkServer},
 	{Name: "home", check: checkHome},
@@ -250,7 +250,7 @@ func (i *Instance) checkTogether() (problems []Problem) {
 			"to whoever was there: www covers www alone")
 	}
 	// With this very key a migration makes a superuser test with the password test.
-	if i.Persistent() && i.Get("server") != "localhost" && i.Get("SECRET_KEY") == "notsecret" {
+	if i.Persistent() && i.Get("server") != Here && i.Get("SECRET_KEY") == "notsecret" {
 		wrong("SECRET_KEY", "is the application's default, with which it makes a superuser that everybody knows")
 	}
 	listen, _ := strconv.Atoi(i.Get("LISTEN"))

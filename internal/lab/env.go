@@ -52,7 +52,7 @@ func plan(root string) ([]instance, error) {
 			errs = append(errs, err)
 			continue
 		}
-		if inst.Get("server") == "localhost" {
+		if inst.Get("server") == mrs.Here {
 			continue
 		}
 		i := instance{name: name, machine: staging, persistent: inst.Persistent(),

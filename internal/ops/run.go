@@ -222,7 +222,7 @@ func shellLine(inst *instance.Instance, s *server.Server, service string) ([]str
 	// The image may have no bash.
 	const shell = "command -v bash >/dev/null && exec bash; exec sh"
 	argv := s.Compose("exec", cmp.Or(service, application), "sh", "-c", shell)
-	if inst.Get("server") == server.Here {
+	if inst.Get("server") == instance.Here {
 		return local.Root(argv...), nil
 	}
 	line := []string{"ssh", "-t", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=10"}

@@ -199,7 +199,7 @@ func (g *group) ask(ctx context.Context, t target) Row {
 // absent reports whether the instance is of this machine, and not there: to
 // find out more would take root, whom a laptop may ask for a password.
 func (t target) absent() bool {
-	if t.inst.Get("server") != server.Here {
+	if t.inst.Get("server") != instance.Here {
 		return false
 	}
 	_, err := os.Stat(filepath.Join(server.Folder(t.inst), "docker-compose.yml"))

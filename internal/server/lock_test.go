@@ -21,7 +21,7 @@ type plays string
 func (p plays) WithContext(context.Context) runner { return p }
 func (p plays) WithStderr(io.Writer) runner        { return p }
 func (plays) Close() error                         { return nil }
-func (plays) String() string                       { return Here }
+func (plays) String() string                       { return "here" }
 
 func (p plays) ExecFrom(in *script.Pipe, argv ...string) *script.Pipe {
 	return execFrom(context.Background(), in, io.Discard, append([]string{"bash", "-c", string(p)}, argv...))

@@ -26,9 +26,6 @@ import (
 	"github.com/betagouv/mrs-ops/internal/remote"
 )
 
-// Here is the server of an instance that is deployed on this machine.
-const Here = "localhost"
-
 // Server is an instance where it runs. [Server.Close] ends what it holds open.
 type Server struct {
 	Name    string // the instance's
@@ -64,7 +61,7 @@ func OpenLending(ctx context.Context, inst *instance.Instance) (*Server, error) 
 func open(ctx context.Context, inst *instance.Instance, o remote.Options) (*Server, error) {
 	s := &Server{Name: inst.Name, Project: inst.Project(), Folder: Folder(inst), peer: inst.Get("peer")}
 	s.program = shipped(ctx, s)
-	if inst.Get("server") == Here {
+	if inst.Get("server") == instance.Here {
 		s.host = here{ctx, io.Discard}
 		return s, nil
 	}
@@ -222,7 +219,7 @@ type here struct {
 func (h here) WithContext(ctx context.Context) runner { return here{ctx, h.stderr} }
 func (h here) WithStderr(w io.Writer) runner          { return here{h.ctx, w} }
 func (here) Close() error                             { return nil }
-func (here) String() string                           { return Here }
+func (here) String() string                           { return instance.Here }
 
 // ExecFrom ends the output with the command's error, as that of a remote
 // command ends.
