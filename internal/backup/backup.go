@@ -29,12 +29,12 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/local"
-	"github.com/betagouv/mrs-ops/internal/server"
+	"github.com/betagouv/mrs-ops/internal/target"
 )
 
 // open connects to the server of a persistent instance that has backups
-// ([server.Reach]).
-func open(ctx context.Context, name string) (*server.Server, error) {
+// ([target.Reach]).
+func open(ctx context.Context, name string) (*target.Target, error) {
 	inst, err := instance.Locate(name)
 	if err != nil {
 		return nil, err
@@ -42,7 +42,7 @@ func open(ctx context.Context, name string) (*server.Server, error) {
 	if !inst.Persistent() {
 		return nil, fmt.Errorf("%s is a branch, which has no backups", inst.Name)
 	}
-	s, err := server.Reach(ctx, inst)
+	s, err := target.Reach(ctx, inst)
 	if err != nil {
 		return nil, err
 	}
@@ -72,11 +72,11 @@ const oneStream = `exec 2>&1; exec "$@"`
 
 // run runs a job, shows what it says as it says it, and writes down what came of
 // it.
-func run(ctx context.Context, s *server.Server, j job) error {
+func run(ctx context.Context, s *target.Target, j job) error {
 	ctx, stop := console.Interruptible(ctx)
 	defer stop()
 	start := time.Now()
-	err := s.Audited(server.Operator(), j.what, func() error { return work(ctx, s, j) })
+	err := s.Audited(target.Operator(), j.what, func() error { return work(ctx, s, j) })
 	switch {
 	case errors.Is(err, context.Canceled):
 		return fmt.Errorf("%s: %s was interrupted, and undone\n"+
@@ -98,7 +98,7 @@ func run(ctx context.Context, s *server.Server, j job) error {
 // systemd that runs it, so it goes on where the connection is lost; when ctx ends
 // it is told to end, and its own end is waited for. The error is then
 // context.Canceled, if it has undone what it began.
-func work(ctx context.Context, s *server.Server, j job) error {
+func work(ctx context.Context, s *target.Target, j job) error {
 	over := make(chan struct{})
 	defer close(over)
 	stop := context.AfterFunc(ctx, func() {
@@ -189,10 +189,10 @@ func Drill(ctx context.Context, name, snapshot string) error {
 }
 
 func runOn(ctx context.Context, name string, j job) error {
-	return with(ctx, name, func(s *server.Server) error { return run(ctx, s, j) })
+	return with(ctx, name, func(s *target.Target) error { return run(ctx, s, j) })
 }
 
-func with(ctx context.Context, name string, do func(*server.Server) error) error {
+func with(ctx context.Context, name string, do func(*target.Target) error) error {
 	s, err := open(ctx, name)
 	if err != nil {
 		return err
@@ -203,7 +203,7 @@ func with(ctx context.Context, name string, do func(*server.Server) error) error
 
 // Look asks an instance's server how its backups stand.
 func Look(ctx context.Context, name string) (state *State, err error) {
-	err = with(ctx, name, func(s *server.Server) error {
+	err = with(ctx, name, func(s *target.Target) error {
 		out, err := s.Output(s.Folder+"/restore.sh", "list")
 		if err != nil {
 			return fmt.Errorf("%s: its backups can't be listed: %w", name, err)
@@ -302,7 +302,7 @@ func Restore(ctx context.Context, name, snapshot string, o RestoreOptions) error
 		args = append(args, "--at", o.At)
 		what += " of " + o.At
 	}
-	return with(ctx, name, func(s *server.Server) error {
+	return with(ctx, name, func(s *target.Target) error {
 		question := fmt.Sprintf("%s on %s: %s, in place of the data that are there?", s.Name, s, what)
 		var err error
 		switch {
@@ -314,7 +314,7 @@ func Restore(ctx context.Context, name, snapshot string, o RestoreOptions) error
 		if err != nil {
 			return err
 		}
-		lock, err := s.Lock(server.Operator(), what)
+		lock, err := s.Lock(target.Operator(), what)
 		if err != nil {
 			return err
 		}
@@ -380,7 +380,7 @@ func Report(ctx context.Context, to string) error {
 // [Restore] does: the application is tried on it first. The caller holds the
 // instance's lock, and writes down what came of it. If it fails, the database is
 // removed; the error is context.Canceled if ctx has ended and all is as it was.
-func Adopt(ctx context.Context, s *server.Server, database string) error {
+func Adopt(ctx context.Context, s *target.Target, database string) error {
 	return work(ctx, s, job{"", "restore", []string{"adopt", database}})
 }
 
@@ -394,7 +394,7 @@ type Lent struct {
 // Lend restores the database of a snapshot, an id of [Snapshots] or "latest",
 // beside the instance's own, on the instance's server. It is dropped by
 // [Lent.Return], when ctx ends, and when the connection is lost.
-func Lend(ctx context.Context, s *server.Server, snapshot string) (*Lent, error) {
+func Lend(ctx context.Context, s *target.Target, snapshot string) (*Lent, error) {
 	if err := checkID(s.Name, snapshot); err != nil {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/local"
-	"github.com/betagouv/mrs-ops/internal/server"
+	"github.com/betagouv/mrs-ops/internal/target"
 )
 
 // Fetch copies a snapshot of an instance, an id of [Snapshots] or "latest", to
@@ -46,7 +46,7 @@ func Fetch(ctx context.Context, name, snapshot, to string) error {
 	if err := errors.Join(problems...); err != nil {
 		return err
 	}
-	return with(ctx, name, func(s *server.Server) error {
+	return with(ctx, name, func(s *target.Target) error {
 		if err := s.Has("export.sh", "was deployed before its snapshots could be fetched", "deploy it"); err != nil {
 			return err
 		}
@@ -59,7 +59,7 @@ func Fetch(ctx context.Context, name, snapshot, to string) error {
 		f := &fetch{name: s.Name, to: to, in: bufio.NewReaderSize(out, 1<<16), start: time.Now()}
 		err := f.chosen()
 		what := "fetchBackup " + cmp.Or(f.snapshot, snapshot)
-		err = s.Audited(server.Operator(), what, func() error {
+		err = s.Audited(target.Operator(), what, func() error {
 			if err == nil {
 				err = f.run()
 			}

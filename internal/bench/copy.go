@@ -22,7 +22,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/local"
 	"github.com/betagouv/mrs-ops/internal/pgcopy"
-	"github.com/betagouv/mrs-ops/internal/server"
+	"github.com/betagouv/mrs-ops/internal/target"
 )
 
 const (
@@ -81,7 +81,7 @@ type copyWay struct {
 
 type copies struct {
 	binary     string
-	production *server.Server
+	production *target.Target
 	image      string // with pgcopydb
 	loading    time.Duration
 	memory     int64 // that the largest agent had, in bytes
@@ -92,7 +92,7 @@ func newCopies(ctx context.Context) (*copies, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, _, err := server.Find(ctx, "production")
+	s, _, err := target.Find(ctx, "production")
 	if err != nil {
 		return nil, fmt.Errorf("%w\nhint: mage lab:up makes the lab; MRS_ENV=lab mage deploy:production, deploy:staging", err)
 	}

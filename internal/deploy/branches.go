@@ -13,12 +13,12 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/local"
-	"github.com/betagouv/mrs-ops/internal/server"
+	"github.com/betagouv/mrs-ops/internal/target"
 )
 
 // askBranches has mrs-host do something with the ephemeral instances of a server, and
 // reads what it answers into answer, which may be nil.
-func askBranches(s *server.Server, answer any, words ...string) error {
+func askBranches(s *target.Target, answer any, words ...string) error {
 	out, err := s.Ask(append([]string{"branches"}, words...)...).String()
 	switch {
 	case local.ExitCode(err) > 0:
@@ -68,7 +68,7 @@ func Branches(ctx context.Context, asJSON bool) error {
 	if err := instance.Findable(err); err != nil {
 		return err
 	}
-	s, err := server.Open(ctx, inst)
+	s, err := target.Open(ctx, inst)
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func Branches(ctx context.Context, asJSON bool) error {
 }
 
 // openBranch connects to the server of a branch, given by its name or project.
-func openBranch(ctx context.Context, branch string) (*server.Server, error) {
+func openBranch(ctx context.Context, branch string) (*target.Target, error) {
 	inst, err := instance.Locate(branch)
 	if err != nil {
 		return nil, err
@@ -103,7 +103,7 @@ func openBranch(ctx context.Context, branch string) (*server.Server, error) {
 	if inst.Persistent() {
 		return nil, fmt.Errorf("%s is no branch: it is persistent", branch)
 	}
-	return server.Open(ctx, inst)
+	return target.Open(ctx, inst)
 }
 
 // Extend lets the deployment of a branch live longer by a duration.
@@ -117,7 +117,7 @@ func Extend(ctx context.Context, branch string, by time.Duration) error {
 	}
 	defer s.Close()
 	var b hostapi.Branch
-	err = s.Audited(server.Operator(), "extend by "+by.String(), func() error {
+	err = s.Audited(target.Operator(), "extend by "+by.String(), func() error {
 		return askBranches(s, &b, "extend", "-project="+s.Project, "-by="+by.String())
 	})
 	if err != nil {
@@ -140,7 +140,7 @@ func Destroy(ctx context.Context, branch string, yes bool) error {
 			return err
 		}
 	}
-	if err := askBranches(s, nil, "remove", "-project="+s.Project, "-who="+server.Operator()); err != nil {
+	if err := askBranches(s, nil, "remove", "-project="+s.Project, "-who="+target.Operator()); err != nil {
 		return err
 	}
 	console.Done("%s: removed from %s", s.Project, s)

@@ -13,12 +13,12 @@ import (
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/instance"
-	"github.com/betagouv/mrs-ops/internal/server"
+	"github.com/betagouv/mrs-ops/internal/target"
 )
 
 // dryRun prints how what is to run differs from what runs, and the command line
 // that would make it so.
-func (d deployment) dryRun(s *server.Server, plan *Plan, inst *instance.Instance) error {
+func (d deployment) dryRun(s *target.Target, plan *Plan, inst *instance.Instance) error {
 	have, err := s.Script(`[ ! -e "$1" ] || cat "$1"`, path.Join(s.Folder, "docker-compose.yml")).String()
 	if err != nil {
 		return err

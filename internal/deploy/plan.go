@@ -18,8 +18,8 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/program"
-	"github.com/betagouv/mrs-ops/internal/server"
 	"github.com/betagouv/mrs-ops/internal/stack"
+	"github.com/betagouv/mrs-ops/internal/target"
 )
 
 // Plan is all that deploying an instance needs. Its JSON is what the playbook
@@ -53,12 +53,12 @@ func NewPlan(ctx context.Context, name string, environ []string) (*Plan, error) 
 
 func request(inst *instance.Instance, rendered *stack.Stack) (d hostapi.Deploy, err error) {
 	d = hostapi.Deploy{
-		Project: inst.Project(), Folder: server.Folder(inst),
+		Project: inst.Project(), Folder: target.Folder(inst),
 		File: string(rendered.YAML), Pull: true, Networks: rendered.Networks,
 		URL: inst.URL(), Names: []string{inst.Alias()}, Page: inst.Get("healthcheck_path"),
 		BasicAuth: inst.Get("BASICAUTH_DISABLE") == "", Jobs: inst.Get("wait_for_jobs") != "",
 		Database: inst.Get("DB_NAME"), Role: inst.Get("DB_USER"), MaxConn: inst.Get("MAXCONN"),
-		Persistent: inst.Persistent(), Who: server.Operator(),
+		Persistent: inst.Persistent(), Who: target.Operator(),
 	}
 	for _, f := range rendered.Folders {
 		if !path.IsAbs(f.Path) {

@@ -15,7 +15,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/instance"
-	"github.com/betagouv/mrs-ops/internal/server"
+	"github.com/betagouv/mrs-ops/internal/target"
 )
 
 // Release is a stack that ran and passed its health check.
@@ -29,7 +29,7 @@ type Release struct {
 }
 
 // Releases returns what ran, the oldest first: the last one runs.
-func Releases(s *server.Server) ([]Release, error) {
+func Releases(s *target.Target) ([]Release, error) {
 	out, err := s.Script(`
 set -euo pipefail
 cd "$1/releases" 2>/dev/null || exit 0
@@ -58,7 +58,7 @@ func parseReleases(out string) ([]Release, error) {
 
 // History prints the releases of an instance or a branch, the newest first.
 func History(ctx context.Context, name string, asJSON bool) error {
-	s, _, err := server.Find(ctx, name)
+	s, _, err := target.Find(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func Rollback(ctx context.Context, name string, to int, o Options) error {
 	if err != nil {
 		return err
 	}
-	s, inst, err := server.Find(ctx, name)
+	s, inst, err := target.Find(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -189,7 +189,7 @@ func Maintenance(ctx context.Context, name, state string, o Options) error {
 	d := newDeployment(as, more, o)
 	d.release = hostapi.Current
 	var was bool
-	mark := func(s *server.Server, on bool) error {
+	mark := func(s *target.Target, on bool) error {
 		verb := "rm -f"
 		if on {
 			verb = "touch"
@@ -198,7 +198,7 @@ func Maintenance(ctx context.Context, name, state string, o Options) error {
 		_, err := s.Script("set -e; "+verb+` -- "$1/.maintenance"; sync -- "$1"`, s.Folder).String()
 		return err
 	}
-	d.prepare = func(s *server.Server) error {
+	d.prepare = func(s *target.Target) error {
 		if err := s.Runs(); err != nil {
 			return err
 		}
@@ -206,7 +206,7 @@ func Maintenance(ctx context.Context, name, state string, o Options) error {
 		was = err == nil
 		return mark(s, on)
 	}
-	d.undo = func(s *server.Server) error { return mark(s, was) }
+	d.undo = func(s *target.Target) error { return mark(s, was) }
 	d.what = "maintenance " + state
 	return d.run(ctx)
 }

@@ -20,8 +20,8 @@ import (
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/instance"
-	"github.com/betagouv/mrs-ops/internal/server"
 	"github.com/betagouv/mrs-ops/internal/setup"
+	"github.com/betagouv/mrs-ops/internal/target"
 )
 
 // playbook is what the cookbook's command line deploys with.
@@ -70,7 +70,7 @@ type deployment struct {
 	here    bool     // the images are on the server already
 	// prepare and undo change the server before the deployment, once the lock is
 	// held, and take that back if it fails.
-	prepare, undo func(s *server.Server) error
+	prepare, undo func(s *target.Target) error
 }
 
 func newDeployment(name string, env []string, o Options) deployment {
@@ -119,7 +119,7 @@ func (d deployment) apply(ctx context.Context, plan *Plan) (deployed hostapi.Dep
 	defer stop()
 	// The connection outlives the interruption, so that the end of what was begun
 	// can be waited for.
-	s, err := server.Open(context.WithoutCancel(ctx), inst)
+	s, err := target.Open(context.WithoutCancel(ctx), inst)
 	if err != nil {
 		return deployed, fmt.Errorf("%s: nothing was changed: %w", inst.Name, err)
 	}
@@ -146,7 +146,7 @@ func (d deployment) ask(inst *instance.Instance) error {
 }
 
 // locked deploys under the instance's lock.
-func (d deployment) locked(ctx context.Context, s *server.Server, plan *Plan) (deployed hostapi.Deployed, err error) {
+func (d deployment) locked(ctx context.Context, s *target.Target, plan *Plan) (deployed hostapi.Deployed, err error) {
 	lock, err := s.Lock(plan.Request.Who, d.what)
 	if err != nil {
 		return deployed, err
@@ -194,7 +194,7 @@ func (d deployment) locked(ctx context.Context, s *server.Server, plan *Plan) (d
 
 // ended says how a deployment whose end was not heard has ended on the server, of
 // whose audit log seen is the length from before; began is whether it had begun.
-func (d deployment) ended(s *server.Server, seen int, began bool) string {
+func (d deployment) ended(s *target.Target, seen int, began bool) string {
 	entries, err := s.Audit()
 	switch {
 	case err != nil:
@@ -213,7 +213,7 @@ func (d deployment) ended(s *server.Server, seen int, began bool) string {
 
 // carryOut hands a request to mrs-host, and shows what it says: began is whether that
 // was anything. The error is a [*hostapi.Failure] where it says what came of it.
-func carryOut(s *server.Server, request hostapi.Deploy) (deployed hostapi.Deployed, began bool, err error) {
+func carryOut(s *target.Target, request hostapi.Deploy) (deployed hostapi.Deployed, began bool, err error) {
 	text, marshalErr := json.Marshal(request)
 	mrsHost, err := s.Program()
 	if err = cmp.Or(marshalErr, err); err != nil {
@@ -313,7 +313,7 @@ func (o Options) change() string {
 
 // Unlock ends who has the instance locked, after a question unless yes.
 func Unlock(ctx context.Context, name string, yes bool) error {
-	s, _, err := server.Find(ctx, name)
+	s, _, err := target.Find(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -332,7 +332,7 @@ func Unlock(ctx context.Context, name string, yes bool) error {
 		}
 	}
 	what := "unlock: " + holder.Who + ", " + holder.What
-	if err := s.Audited(server.Operator(), what, func() error { return s.Unlock(holder) }); err != nil {
+	if err := s.Audited(target.Operator(), what, func() error { return s.Unlock(holder) }); err != nil {
 		return fmt.Errorf("%s can't be unlocked: %w", s.Name, err)
 	}
 	console.Done("%s: unlocked; what came of what %s had begun is in mage ops:audit %[1]s", s.Name, holder.Who)

@@ -7,13 +7,13 @@ import (
 
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/hostapi"
-	"github.com/betagouv/mrs-ops/internal/server"
+	"github.com/betagouv/mrs-ops/internal/target"
 )
 
 // Audit prints what was done to an instance, the oldest first, as a table or as
 // JSON. It needs the server, not that the instance is still there.
 func Audit(ctx context.Context, name string, asJSON bool) error {
-	s, _, err := server.Find(ctx, name)
+	s, _, err := target.Find(ctx, name)
 	if err != nil {
 		return err
 	}

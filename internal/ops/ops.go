@@ -17,13 +17,13 @@ import (
 	"regexp"
 
 	"github.com/betagouv/mrs-ops/internal/instance"
-	"github.com/betagouv/mrs-ops/internal/server"
+	"github.com/betagouv/mrs-ops/internal/target"
 )
 
 // open connects to the server of the instance that name means, which must be
-// deployed there ([server.Find]).
-func open(ctx context.Context, name string) (*server.Server, *instance.Instance, error) {
-	s, inst, err := server.Find(ctx, name)
+// deployed there ([target.Find]).
+func open(ctx context.Context, name string) (*target.Target, *instance.Instance, error) {
+	s, inst, err := target.Find(ctx, name)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -21,7 +21,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/remote"
-	"github.com/betagouv/mrs-ops/internal/server"
+	"github.com/betagouv/mrs-ops/internal/target"
 )
 
 var now = time.Date(2026, 11, 24, 20, 0, 0, 0, time.UTC)
@@ -371,8 +371,8 @@ func TestABranchIsKnownByItsProject(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if inst.Name != "test-feature-x" || inst.Project() != "test-feature-x" || inst.Persistent() || server.Folder(inst) != "/root/.yourlabs.compose/test-feature-x" {
-		t.Errorf("instance is %s, %s, %s", inst.Name, inst.Project(), server.Folder(inst))
+	if inst.Name != "test-feature-x" || inst.Project() != "test-feature-x" || inst.Persistent() || target.Folder(inst) != "/root/.yourlabs.compose/test-feature-x" {
+		t.Errorf("instance is %s, %s, %s", inst.Name, inst.Project(), target.Folder(inst))
 	}
 	for _, name := range []string{"test-$(id)", "../x", "", "é $(reboot)"} {
 		if inst, err := instance.Locate(name); err == nil && strings.Trim(inst.Name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
@@ -487,7 +487,7 @@ func TestTheShellIsOneWordForTheServersShell(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	line, err := shellLine(inst, &server.Server{Name: "x", Project: "mrs-x", Folder: "/home/mrs-x"}, "")
+	line, err := shellLine(inst, &target.Target{Name: "x", Project: "mrs-x", Folder: "/home/mrs-x"}, "")
 	if err != nil {
 		t.Fatal(err)
 	}

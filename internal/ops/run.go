@@ -17,7 +17,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/local"
-	"github.com/betagouv/mrs-ops/internal/server"
+	"github.com/betagouv/mrs-ops/internal/target"
 )
 
 // application is the service that commands are for unless another is named.
@@ -25,7 +25,7 @@ const application = "django"
 
 // stream runs argv as root on the server, with no input, and prints what it says as
 // it says it. It ends with ctx.
-func stream(ctx context.Context, s *server.Server, argv []string) error {
+func stream(ctx context.Context, s *target.Target, argv []string) error {
 	_, err := s.WithContext(ctx).WithStderr(os.Stderr).Exec(argv...).Stdout()
 	return err
 }
@@ -117,7 +117,7 @@ func inContainer(ctx context.Context, name, service, what string, words ...strin
 	}
 	defer s.Close()
 	argv := append(s.Compose("exec", "-T", cmp.Or(service, application)), words...)
-	return s.Audited(server.Operator(), what, func() error { return ended(name, what, stream(ctx, s, argv)) })
+	return s.Audited(target.Operator(), what, func() error { return ended(name, what, stream(ctx, s, argv)) })
 }
 
 // words splits a command, which is not to be empty. verb says what it is of.
@@ -206,10 +206,10 @@ func Shell(ctx context.Context, name, service string) error {
 	}
 	what := "shell " + cmp.Or(service, application)
 	// When it ends there may be nobody left to write it down.
-	if err := s.Audited(server.Operator(), what+": opened", func() error { return nil }); err != nil {
+	if err := s.Audited(target.Operator(), what+": opened", func() error { return nil }); err != nil {
 		return err
 	}
-	return s.Audited(server.Operator(), what, func() error {
+	return s.Audited(target.Operator(), what, func() error {
 		if err := local.Terminal(ctx, line...); err != nil {
 			return fmt.Errorf("the connection to %s failed: %w", inst.Get("server"), err)
 		}
@@ -218,7 +218,7 @@ func Shell(ctx context.Context, name, service string) error {
 }
 
 // shellLine returns the command line that opens a shell in a container.
-func shellLine(inst *instance.Instance, s *server.Server, service string) ([]string, error) {
+func shellLine(inst *instance.Instance, s *target.Target, service string) ([]string, error) {
 	// The image may have no bash.
 	const shell = "command -v bash >/dev/null && exec bash; exec sh"
 	argv := s.Compose("exec", cmp.Or(service, application), "sh", "-c", shell)
@@ -255,13 +255,13 @@ func Restart(ctx context.Context, name, service string) error {
 	if service != "" {
 		what, subject, only = "restart "+service, name+"'s "+service, []string{service}
 	}
-	lock, err := s.Lock(server.Operator(), what)
+	lock, err := s.Lock(target.Operator(), what)
 	if err != nil {
 		return err
 	}
 	defer lock.Release()
 	start := time.Now()
-	err = s.Audited(server.Operator(), what, func() error {
+	err = s.Audited(target.Operator(), what, func() error {
 		console.Say("%s restarts: it does not answer meanwhile", subject)
 		defer console.Pulse(10*time.Second, console.Say, "waiting until it is healthy")()
 		restarted := make(chan error, 1)
@@ -284,11 +284,11 @@ func Restart(ctx context.Context, name, service string) error {
 // restart restarts services, all if there are none, and waits up to timeout, in
 // seconds, until they are healthy. What the application serves has requests
 // seconds to end.
-func restart(s *server.Server, timeout, requests string, services []string) error {
+func restart(s *target.Target, timeout, requests string, services []string) error {
 	// A deployment whose caller is gone has given up the lock, and may still be
 	// at work on the server; a backup that began meanwhile would lose its database.
 	work, err := s.Work(3 * time.Minute)
-	if errors.Is(err, server.ErrAtWork) {
+	if errors.Is(err, target.ErrAtWork) {
 		return err
 	}
 	if err != nil {
@@ -320,7 +320,7 @@ func restart(s *server.Server, timeout, requests string, services []string) erro
 }
 
 // gently restarts the application after what it serves.
-func gently(s *server.Server, requests string) error {
+func gently(s *target.Target, requests string) error {
 	ids, err := s.Output("docker", "ps", "--quiet", "--filter", "label=com.docker.compose.project="+s.Project,
 		"--filter", "label=com.docker.compose.service="+application)
 	if err != nil {

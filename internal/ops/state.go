@@ -14,7 +14,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/local"
-	"github.com/betagouv/mrs-ops/internal/server"
+	"github.com/betagouv/mrs-ops/internal/target"
 )
 
 // State is how an instance stands.
@@ -177,7 +177,7 @@ type report struct {
 }
 
 // ask asks an instance where it runs, and fills in the row.
-func (r *Row) ask(s *server.Server, repository string) {
+func (r *Row) ask(s *target.Target, repository string) {
 	out, err := s.Script(stateScript, s.Project, s.Folder, r.URL, repository, r.site.Path).Bytes()
 	if err == nil {
 		err = r.read(out)
@@ -364,12 +364,12 @@ func (r *Row) judgeBackup(now time.Time, problem func(string, ...any)) {
 const branchesScript = `cd "$1" 2>/dev/null || exit 0
 for file in */docker-compose.yml; do [ ! -e "$file" ] || echo "${file%/*}"; done`
 
-func branches(s *server.Server) ([]target, error) {
+func branches(s *target.Target) ([]asked, error) {
 	names, err := s.Script(branchesScript, hostapi.Ephemerals).Slice()
 	if err != nil {
 		return nil, err
 	}
-	var targets []target
+	var targets []asked
 	for _, name := range names {
 		// Any other folder is somebody else's.
 		if t, err := prepare(name); err == nil && t.inst.Project() == name {

@@ -15,12 +15,12 @@ import (
 
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/pgcopy/wire"
-	"github.com/betagouv/mrs-ops/internal/server"
+	"github.com/betagouv/mrs-ops/internal/target"
 )
 
 // end is an instance at one end of the copy, with its PostgreSQL.
 type end struct {
-	*server.Server
+	*target.Target
 	inst     *instance.Instance
 	database string // the instance's own, or what of it is lent
 	role     string // that the database is read or written by
@@ -46,7 +46,7 @@ grep -qs 'restore.sh adopt DATABASE' "$1/restore.sh" && echo yes || echo no`
 
 // reach connects to the server of an instance that is to be read or written, and
 // asks it what is to be known.
-func reach(ctx context.Context, name string, read bool, open func(context.Context, *instance.Instance) (*server.Server, error)) (*end, error) {
+func reach(ctx context.Context, name string, read bool, open func(context.Context, *instance.Instance) (*target.Target, error)) (*end, error) {
 	inst, _, err := instance.Lookup(name)
 	if err := instance.Findable(err); err != nil {
 		return nil, err
@@ -59,7 +59,7 @@ func reach(ctx context.Context, name string, read bool, open func(context.Contex
 	if err != nil {
 		return nil, err
 	}
-	e := &end{Server: s, inst: inst, database: inst.Get("DB_NAME"), role: inst.Get("DB_USER")}
+	e := &end{Target: s, inst: inst, database: inst.Get("DB_NAME"), role: inst.Get("DB_USER")}
 	if read {
 		e.role = cmp.Or(inst.Get("DB_READER"), e.role)
 	}

@@ -32,7 +32,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/pgcopy/wire"
-	"github.com/betagouv/mrs-ops/internal/server"
+	"github.com/betagouv/mrs-ops/internal/target"
 )
 
 // RulesFile is where the rules are, from the project's root.
@@ -90,13 +90,13 @@ func Copy(ctx context.Context, o Options) error {
 			return err
 		}
 	}
-	lock, err := c.to.Lock(server.Operator(), what)
+	lock, err := c.to.Lock(target.Operator(), what)
 	if err != nil {
 		return err
 	}
 	defer lock.Release()
 	var done *summary
-	err = c.to.Audited(server.Operator(), what, func() (err error) {
+	err = c.to.Audited(target.Operator(), what, func() (err error) {
 		done, err = c.run(ctx)
 		return err
 	})
@@ -113,7 +113,7 @@ func Copy(ctx context.Context, o Options) error {
 // where the database is from its schema and from a look at its values, of which
 // none is printed or leaves.
 func Init(ctx context.Context, name string) error {
-	e, err := reach(ctx, name, true, server.Open)
+	e, err := reach(ctx, name, true, target.Open)
 	if err != nil {
 		return err
 	}
@@ -175,8 +175,8 @@ func (c *copying) know(ctx context.Context) error {
 		if err := c.sure(); err != nil {
 			return err
 		}
-		err = c.from.Audited(server.Operator(), "lend snapshot "+c.Snapshot+" to "+c.to.Name, func() (err error) {
-			c.lent, err = backup.Lend(ctx, c.from.Server, c.Snapshot)
+		err = c.from.Audited(target.Operator(), "lend snapshot "+c.Snapshot+" to "+c.to.Name, func() (err error) {
+			c.lent, err = backup.Lend(ctx, c.from.Target, c.Snapshot)
 			return err
 		})
 		if err != nil {
@@ -312,7 +312,7 @@ func notProduction(name string) error {
 	if to == nil || production == nil {
 		return nil // there is no such instance, as reach says
 	}
-	if to.Project() == production.Project() || server.Folder(to) == server.Folder(production) {
+	if to.Project() == production.Project() || target.Folder(to) == target.Folder(production) {
 		return refused
 	}
 	return nil
@@ -330,9 +330,9 @@ func (c *copying) reach(ctx context.Context) error {
 	var both sync.WaitGroup
 	var errs [2]error
 	both.Go(func() {
-		open := server.Open
+		open := target.Open
 		if c.Direct {
-			open = server.OpenLending
+			open = target.OpenLending
 		}
 		if c.from, errs[0] = reach(ctx, c.From, true, open); errs[0] == nil {
 			errs[0] = c.from.install(ctx)
@@ -340,7 +340,7 @@ func (c *copying) reach(ctx context.Context) error {
 	})
 	if c.To != "" {
 		both.Go(func() {
-			if c.to, errs[1] = reach(ctx, c.To, false, server.Open); errs[1] == nil {
+			if c.to, errs[1] = reach(ctx, c.To, false, target.Open); errs[1] == nil {
 				errs[1] = c.to.install(ctx)
 			}
 		})
@@ -395,7 +395,7 @@ func (c *copying) unable() error {
 		problems = append(problems, fmt.Errorf("%s has PostgreSQL %d and %s has %d: a copy goes to the same version, or a newer one", c.from.Name, c.from.version/10000, c.to.Name, c.to.version/10000))
 	}
 	if c.Direct {
-		if _, err := c.from.Relay(script.Echo("\n"), []string{"true"}, c.to.Server, []string{"cat"}).String(); err != nil {
+		if _, err := c.from.Relay(script.Echo("\n"), []string{"true"}, c.to.Target, []string{"cat"}).String(); err != nil {
 			problems = append(problems, fmt.Errorf("-direct: %s does not get to %s: %w\nhint: the way there is peer of %s, and the SSH agent has to have a key for it", c.from, c.to, err, c.to.Name))
 		}
 	}

@@ -23,7 +23,7 @@ func (c *copying) run(ctx context.Context) (*summary, error) {
 	err := c.fill(ctx, database, done)
 	if err == nil && ctx.Err() == nil {
 		// From here on the script answers for it, also for the removal.
-		return done, backup.Adopt(ctx, c.to.Server, database)
+		return done, backup.Adopt(ctx, c.to.Target, database)
 	}
 	if undone := c.abandon(); undone != nil {
 		console.Say("%s: database %s can't be removed now; the next copy does it: %v", c.to.Name, database, undone)
@@ -48,7 +48,7 @@ func (c *copying) abandon() error {
 // fill makes the database and brings everything into it.
 func (c *copying) fill(ctx context.Context, database string, done *summary) error {
 	from, to := *c.from, *c.to // that end with ctx
-	from.Server, to.Server = c.from.WithContext(ctx), c.to.WithContext(ctx)
+	from.Target, to.Target = c.from.WithContext(ctx), c.to.WithContext(ctx)
 
 	// Structure alone: pg_dump reads no rows. It has the snapshot's, so that it fits them.
 	var making sync.WaitGroup

@@ -1,4 +1,4 @@
-package server
+package target
 
 import (
 	"bufio"
@@ -38,7 +38,7 @@ func (b *Busy) Error() string {
 
 // Lock locks the instance for what, on behalf of who. It holds until it is released,
 // or the connection is lost. The error is a [*Busy] where somebody else has it.
-func (s *Server) Lock(who, what string) (*Lock, error) {
+func (s *Target) Lock(who, what string) (*Lock, error) {
 	token := rand.Text()
 	holder, err := json.Marshal(hostapi.Holder{Token: token, Who: who, What: what})
 	if err != nil {
@@ -61,7 +61,7 @@ var ErrAtWork = errors.New("a backup, a restore or an earlier deployment does no
 // Work holds off whatever works on the instance, backups among it, until the lock
 // is released or the connection is lost. What is at work already is waited for,
 // up to patience; then the error is [ErrAtWork].
-func (s *Server) Work(patience time.Duration) (*Lock, error) {
+func (s *Target) Work(patience time.Duration) (*Lock, error) {
 	lock, _, err := s.hold("", "-within="+max(patience, time.Second).String())
 	if local.ExitCode(err) == hostapi.Busy {
 		return nil, fmt.Errorf("%s: %w\nhint: see who, on the server: fuser -v %s/%s.work",
@@ -72,7 +72,7 @@ func (s *Server) Work(patience time.Duration) (*Lock, error) {
 
 // hold has mrs-host hold something, in the name of a token, until its input ends.
 // Where it does not, by is who has it.
-func (s *Server) hold(token string, options ...string) (lock *Lock, by hostapi.Holder, err error) {
+func (s *Target) hold(token string, options ...string) (lock *Lock, by hostapi.Holder, err error) {
 	r, w := io.Pipe()
 	lock = &Lock{input: w, ended: make(chan error, 1)}
 	out := s.about(script.NewPipe().WithReader(r), "hold", options...)
@@ -109,7 +109,7 @@ func (l *Lock) Release() error {
 
 // Holder returns who has the instance locked, and whether anybody has. Nothing is
 // changed there.
-func (s *Server) Holder() (holder hostapi.Holder, locked bool, err error) {
+func (s *Target) Holder() (holder hostapi.Holder, locked bool, err error) {
 	// What is empty is not tried: to try is to have it for a moment.
 	const look = `cd "$1" 2>/dev/null && [ -s "$2.lock" ] && ! flock --nonblock "$2.lock" true && cat "$2.lock" || true`
 	out, err := text(s.Script(look, hostapi.Locks, s.Project))
@@ -120,7 +120,7 @@ func (s *Server) Holder() (holder hostapi.Holder, locked bool, err error) {
 }
 
 // Unlock ends who has the instance locked, as [Lock.Release] does.
-func (s *Server) Unlock(h hostapi.Holder) error {
+func (s *Target) Unlock(h hostapi.Holder) error {
 	holder, err := json.Marshal(h)
 	if err != nil {
 		return err

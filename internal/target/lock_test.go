@@ -1,4 +1,4 @@
-package server
+package target
 
 import (
 	"context"
@@ -27,8 +27,8 @@ func (p plays) ExecFrom(in *script.Pipe, argv ...string) *script.Pipe {
 	return execFrom(context.Background(), in, io.Discard, append([]string{"bash", "-c", string(p)}, argv...))
 }
 
-func playing(text string) *Server {
-	return &Server{
+func playing(text string) *Target {
+	return &Target{
 		Name: "production", Project: "mrs-production", host: plays(text),
 		program: func() (string, error) { return "/mrs-host", nil },
 	}

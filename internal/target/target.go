@@ -1,12 +1,13 @@
-// Package server reaches an instance where it runs: on a server over SSH, or on
+// Package target reaches an instance where it runs: on a server over SSH, or on
 // this machine.
 //
-// It knows where an instance's files are, how its stack is addressed, who holds
-// it at the moment (the lock), and where what was done to it is written down
-// (the audit log). It must not know what is done to an instance, nor how.
+// It knows where an instance's files are, how its stack is addressed, how mrs-host
+// gets there and is asked, who holds the instance at the moment (the lock), and where
+// what was done to it is written down (the audit log). It must not know what is done
+// to an instance, nor how.
 //
 // What it runs, it runs as root, as the playbooks do.
-package server
+package target
 
 import (
 	"bytes"
@@ -26,8 +27,8 @@ import (
 	"github.com/betagouv/mrs-ops/internal/remote"
 )
 
-// Server is an instance where it runs. [Server.Close] ends what it holds open.
-type Server struct {
+// Target is an instance where it runs. [Target.Close] ends what it holds open.
+type Target struct {
 	Name    string // the instance's
 	Project string // the compose project
 	Folder  string // where the stack's docker-compose.yml is
@@ -48,18 +49,18 @@ type runner interface {
 }
 
 // Open connects to the server of an instance. Nobody is asked anything.
-func Open(ctx context.Context, inst *instance.Instance) (*Server, error) {
+func Open(ctx context.Context, inst *instance.Instance) (*Target, error) {
 	return open(ctx, inst, remote.Options{})
 }
 
 // OpenLending is [Open], and lets what runs there use this machine's SSH agent,
-// for [Server.Relay].
-func OpenLending(ctx context.Context, inst *instance.Instance) (*Server, error) {
+// for [Target.Relay].
+func OpenLending(ctx context.Context, inst *instance.Instance) (*Target, error) {
 	return open(ctx, inst, remote.Options{ForwardAgent: true})
 }
 
-func open(ctx context.Context, inst *instance.Instance, o remote.Options) (*Server, error) {
-	s := &Server{Name: inst.Name, Project: inst.Project(), Folder: Folder(inst), peer: inst.Get("peer")}
+func open(ctx context.Context, inst *instance.Instance, o remote.Options) (*Target, error) {
+	s := &Target{Name: inst.Name, Project: inst.Project(), Folder: Folder(inst), peer: inst.Get("peer")}
 	s.program = shipped(ctx, s)
 	if inst.Get("server") == instance.Here {
 		s.host = here{ctx, io.Discard}
@@ -76,7 +77,7 @@ func open(ctx context.Context, inst *instance.Instance, o remote.Options) (*Serv
 
 // Reach is [Open] with a ctx that ends the attempt, and nothing that comes after it:
 // what was interrupted can still be undone, and written down.
-func Reach(ctx context.Context, inst *instance.Instance) (*Server, error) {
+func Reach(ctx context.Context, inst *instance.Instance) (*Target, error) {
 	longer, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	attempt := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
 	s, err := Open(longer, inst)
@@ -88,7 +89,7 @@ func Reach(ctx context.Context, inst *instance.Instance) (*Server, error) {
 }
 
 // Find is [Reach] for the instance that name means ([instance.Locate]).
-func Find(ctx context.Context, name string) (*Server, *instance.Instance, error) {
+func Find(ctx context.Context, name string) (*Target, *instance.Instance, error) {
 	inst, err := instance.Locate(name)
 	if err != nil {
 		return nil, nil, err
@@ -106,13 +107,13 @@ func Folder(inst *instance.Instance) string {
 }
 
 // For returns the same connection for another instance on the same server.
-func (s *Server) For(inst *instance.Instance) *Server {
-	return &Server{Name: inst.Name, Project: inst.Project(), Folder: Folder(inst), peer: inst.Get("peer"),
+func (s *Target) For(inst *instance.Instance) *Target {
+	return &Target{Name: inst.Name, Project: inst.Project(), Folder: Folder(inst), peer: inst.Get("peer"),
 		host: s.host, program: s.program}
 }
 
 // WithContext returns the same connection with ctx to end its commands.
-func (s *Server) WithContext(ctx context.Context) *Server {
+func (s *Target) WithContext(ctx context.Context) *Target {
 	of := *s
 	of.host = s.host.WithContext(ctx)
 	return &of
@@ -120,34 +121,34 @@ func (s *Server) WithContext(ctx context.Context) *Server {
 
 // WithStderr returns the same connection, whose commands say on w too what they say
 // on their standard error.
-func (s *Server) WithStderr(w io.Writer) *Server {
+func (s *Target) WithStderr(w io.Writer) *Target {
 	of := *s
 	of.host = s.host.WithStderr(w)
 	return &of
 }
 
 // Close ends the connection, and with it all commands that still run.
-func (s *Server) Close() error { return s.host.Close() }
+func (s *Target) Close() error { return s.host.Close() }
 
 // String returns the server's name.
-func (s *Server) String() string { return s.host.String() }
+func (s *Target) String() string { return s.host.String() }
 
 // Exec runs argv there as root, with no input, and sends its standard output to
 // the pipe, whose error tells what the command said.
-func (s *Server) Exec(argv ...string) *script.Pipe { return s.host.ExecFrom(nil, argv...) }
+func (s *Target) Exec(argv ...string) *script.Pipe { return s.host.ExecFrom(nil, argv...) }
 
-// ExecFrom is [Server.Exec] with the contents of in as standard input.
-func (s *Server) ExecFrom(in *script.Pipe, argv ...string) *script.Pipe {
+// ExecFrom is [Target.Exec] with the contents of in as standard input.
+func (s *Target) ExecFrom(in *script.Pipe, argv ...string) *script.Pipe {
 	return s.host.ExecFrom(in, argv...)
 }
 
 // Script runs a bash script there, which has args as $1, $2 ….
-func (s *Server) Script(text string, args ...string) *script.Pipe {
+func (s *Target) Script(text string, args ...string) *script.Pipe {
 	return s.ScriptFrom(nil, text, args...)
 }
 
-// ScriptFrom is [Server.Script] with the contents of in as standard input.
-func (s *Server) ScriptFrom(in *script.Pipe, text string, args ...string) *script.Pipe {
+// ScriptFrom is [Target.Script] with the contents of in as standard input.
+func (s *Target) ScriptFrom(in *script.Pipe, text string, args ...string) *script.Pipe {
 	return s.ExecFrom(in, append([]string{"bash", "-c", text, "bash"}, args...)...)
 }
 
@@ -171,7 +172,7 @@ IFS= read -r first
 // receive on the server to, with that first line and then what send prints. What
 // receive prints is the pipe's. The data goes from host to host; this server must
 // have been opened by [OpenLending]. The words of receive are plain ones.
-func (s *Server) Relay(in *script.Pipe, send []string, to *Server, receive []string) *script.Pipe {
+func (s *Target) Relay(in *script.Pipe, send []string, to *Target, receive []string) *script.Pipe {
 	from, isRemote := s.host.(there)
 	target, isRemoteToo := to.host.(there)
 	if !isRemote || !isRemoteToo {
@@ -191,7 +192,7 @@ func (s *Server) Relay(in *script.Pipe, send []string, to *Server, receive []str
 // Compose returns the command line `docker compose args…` for the instance's
 // stack, as the deployment calls it: COMPOSE_… variables and an .env file do not
 // count.
-func (s *Server) Compose(args ...string) []string {
+func (s *Target) Compose(args ...string) []string {
 	return append([]string{"docker", "compose", "--project-name", s.Project, "--env-file", "/dev/null",
 		"--file", path.Join(s.Folder, "docker-compose.yml")}, args...)
 }
@@ -297,17 +298,17 @@ func text(p *script.Pipe) (string, error) {
 
 // Output runs argv there and returns its standard output without the last
 // newline.
-func (s *Server) Output(argv ...string) (string, error) { return text(s.Exec(argv...)) }
+func (s *Target) Output(argv ...string) (string, error) { return text(s.Exec(argv...)) }
 
 // Runs returns an error if the instance was never deployed there.
-func (s *Server) Runs() error {
+func (s *Target) Runs() error {
 	return s.Has("docker-compose.yml", fmt.Sprintf("is not deployed on %s", s),
 		"mage deploy:to NAME deploys an instance, deploy:branch NAME a branch")
 }
 
 // Has returns an error if a file is not in the instance's folder: what that means
 // of the instance, and a hint.
-func (s *Server) Has(file, without, hint string) error {
+func (s *Target) Has(file, without, hint string) error {
 	_, err := s.Output("test", "-e", path.Join(s.Folder, file))
 	if local.ExitCode(err) != 1 {
 		return err

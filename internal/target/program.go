@@ -1,4 +1,4 @@
-package server
+package target
 
 import (
 	"context"
@@ -27,7 +27,7 @@ sync "$1.$$" && mv -f "$1.$$" "$1" && sync "${1%/*}"`
 
 // Ship has this project's program ./cmd/NAME on the server, built for its processor,
 // in [hostapi.Programs] under the name of its hash, and returns its path.
-func (s *Server) Ship(ctx context.Context, name string) (string, error) {
+func (s *Target) Ship(ctx context.Context, name string) (string, error) {
 	machine := program.Here() // most servers are like it
 	for {
 		built, err := program.Build(ctx, name, machine)
@@ -55,18 +55,18 @@ func (s *Server) Ship(ctx context.Context, name string) (string, error) {
 }
 
 // Program has mrs-host there, once, and returns its path.
-func (s *Server) Program() (string, error) { return s.program() }
+func (s *Target) Program() (string, error) { return s.program() }
 
-func shipped(ctx context.Context, s *Server) func() (string, error) {
+func shipped(ctx context.Context, s *Target) func() (string, error) {
 	return sync.OnceValues(func() (string, error) { return s.Ship(ctx, "mrs-host") })
 }
 
 // Ask has this project's mrs-host, whatever the deployments there were made with, do
 // something. Its reason is the error of one that was refused.
-func (s *Server) Ask(words ...string) *script.Pipe { return s.AskFrom(nil, words...) }
+func (s *Target) Ask(words ...string) *script.Pipe { return s.AskFrom(nil, words...) }
 
-// AskFrom is [Server.Ask] with the contents of in as standard input.
-func (s *Server) AskFrom(in *script.Pipe, words ...string) *script.Pipe {
+// AskFrom is [Target.Ask] with the contents of in as standard input.
+func (s *Target) AskFrom(in *script.Pipe, words ...string) *script.Pipe {
 	mrsHost, err := s.Program()
 	if err != nil {
 		return script.NewPipe().WithError(err)
@@ -74,7 +74,7 @@ func (s *Server) AskFrom(in *script.Pipe, words ...string) *script.Pipe {
 	return s.ExecFrom(in, append([]string{mrsHost}, words...)...)
 }
 
-// about is [Server.AskFrom] for a command about the instance.
-func (s *Server) about(in *script.Pipe, command string, options ...string) *script.Pipe {
+// about is [Target.AskFrom] for a command about the instance.
+func (s *Target) about(in *script.Pipe, command string, options ...string) *script.Pipe {
 	return s.AskFrom(in, append([]string{command, "-project=" + s.Project}, options...)...)
 }

@@ -1,4 +1,4 @@
-package server
+package target
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 )
 
 // Record appends an entry to the audit log, where the power does not take it.
-func (s *Server) Record(e hostapi.Entry) error {
+func (s *Target) Record(e hostapi.Entry) error {
 	line, err := json.Marshal(e)
 	if err != nil {
 		return err
@@ -27,7 +27,7 @@ func (s *Server) Record(e hostapi.Entry) error {
 }
 
 // Audited does what and records how it ended, as done by who.
-func (s *Server) Audited(who, what string, do func() error) error {
+func (s *Target) Audited(who, what string, do func() error) error {
 	start := time.Now()
 	err := do()
 	e := hostapi.Entry{Time: time.Now().UTC().Truncate(time.Second), Who: who, What: what, Outcome: hostapi.OK,
@@ -47,7 +47,7 @@ func (s *Server) Audited(who, what string, do func() error) error {
 
 // Audit returns the audit log, which stays when the instance goes: the oldest entry
 // first. Lines that are none are left out.
-func (s *Server) Audit() ([]hostapi.Entry, error) {
+func (s *Target) Audit() ([]hostapi.Entry, error) {
 	out, err := text(s.Script(`[ ! -e "$1" ] || cat "$1"`, path.Join(hostapi.Logs, s.Project+".log")))
 	if err != nil {
 		return nil, err
