@@ -152,21 +152,14 @@ func (s *Target) ScriptFrom(in *script.Pipe, text string, args ...string) *scrip
 	return s.ExecFrom(in, append([]string{"bash", "-c", text, "bash"}, args...)...)
 }
 
-// relay runs a command here as root, and another on a host that is reached with
-// the agent that was lent, whose input is the first one's output. The first line
-// of the input is for the second one, the rest for the first.
+// relay runs $2 words here as root, and by the words that follow them ssh(1), to a host
+// that is known by the key $1, whose input is the first one's output. The first line of
+// the input is for the second one, the rest for the first.
 const relay = `set -euo pipefail
-known=$(mktemp)
-trap 'rm -f "$known"' EXIT
-printf '%s %s\n' relayed "$1" >"$known"
-user=$2 host=$3 port=$4 n=$5
-shift 5
+known=$(mktemp); trap 'rm -f "$known"' EXIT
+printf 'relayed %s\n' "$1" >"$known"
 IFS= read -r first
-{
-  printf '%s\n' "$first"
-  sudo -n -- "${@:1:n}"
-} | ssh -o BatchMode=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile="$known" -o GlobalKnownHostsFile=/dev/null \
-  -o HostKeyAlias=relayed -o ServerAliveInterval=5 -l "$user" -p "$port" -- "$host" sudo -n -- "${@:n+1}"`
+{ printf '%s\n' "$first"; sudo -n -- "${@:3:$2}"; } | ssh -o UserKnownHostsFile="$known" "${@:3+$2}"`
 
 // Relay runs send here, with in behind its first line as standard input, and
 // receive on the server to, with that first line and then what send prints. What
@@ -185,8 +178,10 @@ func (s *Target) Relay(in *script.Pipe, send []string, to *Target, receive []str
 	if err != nil {
 		return script.NewPipe().WithError(err)
 	}
-	argv := []string{"bash", "-c", relay, "bash", way.Key, way.User, way.Host, strconv.Itoa(way.Port)}
-	return from.user.ExecFrom(in, slices.Concat(argv, []string{strconv.Itoa(len(send))}, send, receive)...)
+	ssh := []string{"-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "GlobalKnownHostsFile=/dev/null",
+		"-o", "HostKeyAlias=relayed", "-o", "ServerAliveInterval=5", "-l", way.User, "-p", strconv.Itoa(way.Port), "--", way.Host}
+	argv := []string{"bash", "-c", relay, "bash", way.Key, strconv.Itoa(len(send))}
+	return from.user.ExecFrom(in, slices.Concat(argv, send, ssh, []string{"sudo", "-n", "--"}, receive)...)
 }
 
 // Compose returns the command line `docker compose args…` for the instance's
