@@ -24,12 +24,15 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
+// patience is how long a command may take to end, once it is asked to.
+var patience = 5 * time.Second
+
 // Command returns argv as a command that ends with ctx: by SIGTERM, which sudo
-// passes on, and 5 seconds later by force. No shell parses the words.
+// passes on, and seconds later by force. No shell parses the words.
 func Command(ctx context.Context, argv ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 5 * time.Second
+	cmd.WaitDelay = patience
 	return cmd
 }
 
@@ -60,6 +63,9 @@ func Input(ctx context.Context, stdin string, argv ...string) (string, error) {
 // run what is of interest only when it fails.
 func Combined(ctx context.Context, argv ...string) (string, error) {
 	out, err := Command(ctx, argv...).CombinedOutput()
+	if errors.Is(err, exec.ErrWaitDelay) { // what it has left running is not waited for
+		err = nil
+	}
 	switch {
 	case err != nil && ctx.Err() != nil:
 		err = context.Cause(ctx)

@@ -81,3 +81,15 @@ func TestAFileThatCanNotBeWrittenWholeIsNotThere(t *testing.T) {
 		t.Errorf("half a file is there: %v", err)
 	}
 }
+
+func TestWhatACommandLeavesRunningIsNotWaitedFor(t *testing.T) {
+	defer func(was time.Duration) { patience = was }(patience)
+	patience = time.Millisecond
+	out, err := Combined(t.Context(), "sh", "-c", "sleep 60 & echo $!")
+	if err != nil {
+		t.Fatalf("%q, %v", out, err)
+	}
+	if err := exec.Command("kill", LastLines(out, 1)).Run(); err != nil {
+		t.Errorf("it does not run any more: %v", err)
+	}
+}
