@@ -30,6 +30,8 @@ type Plan struct {
 	Published []string          `json:"-"`       // TCP ports of the host
 	Program   *program.Built    `json:"program"` // mrs-host, for servers with this machine's processor
 	Request   hostapi.Deploy    `json:"request"` // to mrs-host
+
+	inst *instance.Instance
 }
 
 // NewPlan plans the deployment of the instance called name, with environ as the
@@ -45,15 +47,17 @@ func NewPlan(ctx context.Context, name string, environ []string) (*Plan, error) 
 	if err != nil {
 		return nil, err
 	}
-	plan := &Plan{Name: nameOf(inst), Images: rendered.Images, Published: rendered.Published}
+	if inst.Name == instance.Branches { // which have one env file, and each a project of its own
+		inst.Name = inst.Project()
+	}
+	plan := &Plan{Name: inst.Name, Images: rendered.Images, Published: rendered.Published, inst: inst}
 	plan.Request, err = request(inst, rendered)
-	plan.Request.Name = plan.Name
 	return plan, err
 }
 
 func request(inst *instance.Instance, rendered *stack.Stack) (d hostapi.Deploy, err error) {
 	d = hostapi.Deploy{
-		Project: inst.Project(), Folder: target.Folder(inst),
+		Name: inst.Name, Project: inst.Project(), Folder: target.Folder(inst),
 		File: string(rendered.YAML), Pull: true, Networks: rendered.Networks,
 		URL: inst.URL(), Names: []string{inst.Alias()}, Page: inst.Get("healthcheck_path"),
 		BasicAuth: inst.Get("BASICAUTH_DISABLE") == "", Jobs: inst.Get("wait_for_jobs") != "",
@@ -92,15 +96,6 @@ func request(inst *instance.Instance, rendered *stack.Stack) (d hostapi.Deploy, 
 		d.Lifetime = seconds("lifetime")
 	}
 	return d, err
-}
-
-// nameOf returns what an instance is called where people read it: branches have
-// one env file, and each a project of its own.
-func nameOf(inst *instance.Instance) string {
-	if inst.Name == instance.Branches {
-		return inst.Project()
-	}
-	return inst.Name
 }
 
 // Print prints the docker-compose.yml of the instance called name, or with

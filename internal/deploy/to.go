@@ -105,11 +105,7 @@ func (d deployment) run(ctx context.Context) error {
 // apply has the plan carried out on the instance's server, or, in a dry run,
 // tells what that would change.
 func (d deployment) apply(ctx context.Context, plan *Plan) (deployed hostapi.Deployed, err error) {
-	inst, err := instance.Load(".", d.name, append(os.Environ(), d.env...))
-	if err != nil {
-		return deployed, err
-	}
-	inst.Name = plan.Name
+	inst := plan.inst
 	if !d.options.DryRun {
 		if err := d.ask(inst); err != nil {
 			return deployed, err

@@ -84,7 +84,7 @@ func TestAFileThatCanNotBeWrittenWholeIsNotThere(t *testing.T) {
 
 func TestWhatACommandLeavesRunningIsNotWaitedFor(t *testing.T) {
 	defer func(was time.Duration) { patience = was }(patience)
-	patience = time.Millisecond
+	patience = 300 * time.Millisecond
 	out, err := Combined(t.Context(), "sh", "-c", "sleep 60 & echo $!")
 	if err != nil {
 		t.Fatalf("%q, %v", out, err)
