@@ -88,62 +88,45 @@ func siteOf(inst *instance.Instance) answer.Site {
 		BasicAuth: inst.Get("BASICAUTH_DISABLE") == ""}
 }
 
-// askAll asks all instances, each group over one connection to its server.
-func askAll(ctx context.Context, targets []asked) []Row {
+// askAll asks all instances at the same moment, over one connection to each server, and
+// in place of the instance [instance.Branches] the branches there, which come last.
+func askAll(ctx context.Context, targets []asked) (rows []Row) {
 	type place struct{ server, config string }
-	var places []place
-	groups := map[place][]asked{}
-	for _, t := range targets {
-		p := place{t.inst.Get("server"), t.inst.Get("ssh_config")}
-		if groups[p] == nil {
-			places = append(places, p)
-		}
-		groups[p] = append(groups[p], t)
-	}
-	answers := make([][]Row, len(places))
-	var all sync.WaitGroup
-	for i, p := range places {
-		all.Go(func() { answers[i] = askServer(ctx, groups[p]) })
-	}
-	all.Wait()
-	rows := slices.Concat(answers...)
-	// The order of the env files; branches follow.
-	slices.SortStableFunc(rows, func(a, b Row) int {
-		place := func(r Row) int {
-			if n := slices.IndexFunc(targets, func(t asked) bool { return t.row.Instance == r.Instance }); n >= 0 {
-				return n
-			}
-			return len(targets)
-		}
-		return place(a) - place(b)
-	})
-	return rows
-}
-
-// askServer asks all instances on one server, and in place of the instance
-// [instance.Branches] the branches there.
-func askServer(ctx context.Context, targets []asked) []Row {
-	// While one connects, the sites are asked.
-	g := &group{
-		connect: sync.OnceValues(func() (*target.Target, error) { return dial(ctx, targets[0].inst) }),
-		slots:   make(chan struct{}, atOnce),
-	}
-	rows := make([][]Row, len(targets))
+	groups := map[place]*group{}
+	answers := make([][]Row, len(targets))
 	var all sync.WaitGroup
 	for i, t := range targets {
+		p := place{t.inst.Get("server"), t.inst.Get("ssh_config")}
+		g := groups[p]
+		if g == nil {
+			// While one connects, the sites are asked.
+			connect := sync.OnceValues(func() (*target.Target, error) { return dial(ctx, t.inst) })
+			g = &group{connect, make(chan struct{}, atOnce)}
+			groups[p] = g
+		}
 		all.Go(func() {
 			if t.inst.Name == instance.Branches {
-				rows[i] = g.askBranches(ctx, t)
+				answers[i] = g.askBranches(ctx, t)
 			} else {
-				rows[i] = []Row{g.ask(ctx, t)}
+				answers[i] = []Row{g.ask(ctx, t)}
 			}
 		})
 	}
 	all.Wait()
-	if s, err := g.connect(); err == nil {
-		s.Close()
+	for _, g := range groups {
+		if s, err := g.connect(); err == nil {
+			s.Close()
+		}
 	}
-	return slices.Concat(rows...)
+	var others []Row
+	for _, r := range slices.Concat(answers...) {
+		if slices.ContainsFunc(targets, func(t asked) bool { return t.row.Instance == r.Instance }) {
+			rows = append(rows, r)
+		} else {
+			others = append(others, r)
+		}
+	}
+	return append(rows, others...)
 }
 
 // group is the instances on one server.
