@@ -47,7 +47,7 @@ func Fetch(ctx context.Context, name, snapshot, to string) error {
 		return err
 	}
 	return with(ctx, name, func(s *target.Target) error {
-		if err := s.Has("export.sh", "was deployed before its snapshots could be fetched", "deploy it"); err != nil {
+		if err := s.Has("export.sh", "can't export its snapshots", "deploy it"); err != nil {
 			return err
 		}
 		ctx, stop := console.Interruptible(ctx)

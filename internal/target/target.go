@@ -297,7 +297,7 @@ func (s *Target) Output(argv ...string) (string, error) { return text(s.Exec(arg
 
 // Runs returns an error if the instance was never deployed there.
 func (s *Target) Runs() error {
-	return s.Has("docker-compose.yml", fmt.Sprintf("is not deployed on %s", s),
+	return s.Has("docker-compose.yml", "is not deployed",
 		"mage deploy:to NAME deploys an instance, deploy:branch NAME a branch")
 }
 
@@ -308,9 +308,5 @@ func (s *Target) Has(file, without, hint string) error {
 	if local.ExitCode(err) != 1 {
 		return err
 	}
-	on := " on " + s.String()
-	if strings.HasSuffix(without, on) {
-		on = ""
-	}
-	return fmt.Errorf("%s %s: there is no %s/%s%s\nhint: %s", s.Name, without, s.Folder, file, on, hint)
+	return fmt.Errorf("%s %s on %s: there is no %s/%s\nhint: %s", s.Name, without, s, s.Folder, file, hint)
 }
