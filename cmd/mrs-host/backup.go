@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
@@ -22,6 +23,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/ledger"
 	"github.com/betagouv/mrs-ops/internal/hostside/mirror"
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
+	"github.com/betagouv/mrs-ops/internal/hostside/restore"
 	"github.com/betagouv/mrs-ops/internal/hostside/slack"
 	"github.com/betagouv/mrs-ops/internal/hostside/unit"
 )
@@ -35,7 +37,7 @@ func backupScript(argv []string) int {
 	if len(argv) > 0 {
 		cause = argv[0]
 	}
-	return script("backup", func(ctx context.Context, i *backup.Instance, signals <-chan os.Signal) (int, error) {
+	return script("backup", func(ctx context.Context, i *restore.Instance, signals <-chan os.Signal) (int, error) {
 		switch cause {
 		case "timer":
 			// Who has handed over has said why.
@@ -58,15 +60,6 @@ func backupScript(argv []string) int {
 			return 0, i.Init(ctx, password)
 		case "repair":
 			return 0, i.Repair(ctx)
-		case "fetch": // restore.sh, which has the lock
-			err := i.Fetch(ctx)
-			if err == backup.ErrNoMirror { // there is no more to say
-				return notThere, nil
-			}
-			if errors.Is(err, backup.ErrNoMirror) {
-				return 0, &backup.Failure{Reason: err.Error(), Status: notThere}
-			}
-			return 0, err
 		default:
 			return 0, &backup.Failure{
 				Reason: "unknown cause: " + cause,
@@ -77,56 +70,9 @@ func backupScript(argv []string) int {
 	})
 }
 
-// notThere is the exit status of fetch where no mirror has the repository (EX_UNAVAILABLE).
-const notThere = 69
-
-// recordScript keeps what a script has done, and tells the monitoring: NAME VALUE …; a value is a
-// text, unless its name ends in ":".
-func recordScript(argv []string) int {
-	return script("record", func(_ context.Context, i *backup.Instance, _ <-chan os.Signal) (int, error) {
-		entry, err := ledger.Pairs(argv)
-		if err != nil {
-			return 0, err
-		}
-		return 0, i.Ledger.Record(time.Now(), entry)
-	})
-}
-
-// tellScript says a text, and tells it the team.
-func tellScript(argv []string) int {
-	return script("tell", func(ctx context.Context, i *backup.Instance, _ <-chan os.Signal) (int, error) {
-		text := strings.Join(argv, " ")
-		i.Say(text)
-		if err := i.Tell(ctx, text); err != nil {
-			i.Say("Slack did not take this message: " + err.Error())
-			return 1, nil
-		}
-		return 0, nil
-	})
-}
-
-// damagedScript prints which files of a repository in a folder are not what was written, or
-// can't be read: they are known by their sums, so it needs no password.
-func damagedScript(argv []string) int {
-	return script("damaged", func(ctx context.Context, _ *backup.Instance, _ <-chan os.Signal) (int, error) {
-		if len(argv) != 1 {
-			return 0, errors.New("name one folder")
-		}
-		list, err := restic.List(argv[0])
-		if err != nil {
-			return 0, err
-		}
-		found, err := restic.Damaged(ctx, argv[0], list.Names(), nil)
-		for _, d := range found {
-			fmt.Println(d)
-		}
-		return 0, err
-	})
-}
-
 // pruneScript is prune.sh.
 func pruneScript(argv []string) int {
-	return script("prune", func(ctx context.Context, i *backup.Instance, signals <-chan os.Signal) (int, error) {
+	return script("prune", func(ctx context.Context, i *restore.Instance, signals <-chan os.Signal) (int, error) {
 		if len(argv) > 0 && argv[0] == "timer" {
 			return 0, i.Prune(ctx, requested(i, "prune", "timer"))
 		}
@@ -139,7 +85,7 @@ func pruneScript(argv []string) int {
 
 // script does something for the instance whose home is the working directory, heeds signals as
 // the scripts do, and says how it failed in their words: NAME.sh: REASON, and a hint.
-func script(name string, do func(context.Context, *backup.Instance, <-chan os.Signal) (int, error)) int {
+func script(name string, do func(context.Context, *restore.Instance, <-chan os.Signal) (int, error)) int {
 	syscall.Umask(0o077)
 	ctx, end := context.WithCancelCause(context.Background())
 	defer end(nil)
@@ -189,7 +135,7 @@ func script(name string, do func(context.Context, *backup.Instance, <-chan os.Si
 }
 
 // thisInstance is the one whose home is the working directory.
-func thisInstance() (*backup.Instance, error) {
+func thisInstance() (*restore.Instance, error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("must run as root\nhint: sudo")
 	}
@@ -214,21 +160,23 @@ func thisInstance() (*backup.Instance, error) {
 	system, others := &bound.System{}, &bound.System{}
 	say := func(line string) { fmt.Println(line) }
 	host, _ := os.Hostname()
+	with := func(password string) restic.Repository {
+		return restic.Repository{
+			Location:     settings.Repository,
+			PasswordFile: password,
+			Folder:       home,
+			Env:          settings.Account,
+			Runner:       system,
+		}
+	}
+	stack := &backup.Running{
+		Project: compose.Project{Name: settings.Name, Folder: home}, Database: settings.Database, Role: settings.Role,
+		Runner: others, Say: say, Free: disk.Free,
+	}
 	i := &backup.Instance{
 		Settings: settings, Home: home, Locks: hostapi.Locks, Every: often, Say: say, Server: host,
-		With: func(password string) backup.Repository {
-			return restic.Repository{
-				Location:     settings.Repository,
-				PasswordFile: password,
-				Folder:       home,
-				Env:          settings.Account,
-				Runner:       system,
-			}
-		},
-		Stack: &backup.Running{
-			Project: compose.Project{Name: settings.Name, Folder: home}, Database: settings.Database, Role: settings.Role,
-			Runner: others, Say: say, Free: disk.Free,
-		},
+		With:  func(password string) backup.Repository { return with(password) },
+		Stack: stack,
 		Ledger: ledger.Ledger{
 			Project: settings.Name, Mirrored: settings.Mirror != "",
 			Log:     filepath.Join(hostapi.Logs, settings.Name+".backups.log"),
@@ -251,27 +199,71 @@ func thisInstance() (*backup.Instance, error) {
 			Runner:  system,
 		}
 	}
-	return i, nil
+	running := restore.Running{Running: stack, Patience: time.Duration(settings.Timeout) * time.Second}
+	return &restore.Instance{
+		Instance: i, Repository: with(filepath.Join(home, ".restic_password")), Stack: running,
+		Application: restore.SiteOf(settings, running, say), Files: restore.Disk{},
+		Systemd: restore.System{Project: settings.Name, Home: home, Runner: others},
+		Into: func(folder, cache string) restore.Copy {
+			return with(filepath.Join(home, ".restic_password")).In(folder, cache)
+		},
+		Calls: func(name string) { stack.Application = name },
+		Now:   time.Now, Deafen: deafen, Leave: func(argv ...string) error { return leave(home, argv...) },
+	}, nil
+}
+
+// deafen has no signal end us any more, nor what we run from then on.
+func deafen() { signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE) }
+
+// leave has this program run with arguments in a home by itself, in a session of its own.
+func leave(home string, argv ...string) error {
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command(program, argv...)
+	cmd.Dir, cmd.SysProcAttr = home, &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	return cmd.Process.Release()
 }
 
 // handOver has systemd run it, so that it outlives this terminal, and shows what it says;
-// handed false: systemd does not run here, or has no such unit.
-func handOver(i *backup.Instance, what string, signals <-chan os.Signal) (status int, handed bool, err error) {
+// handed false: systemd does not run here, or has no such unit. Of a restore or a drill that is at
+// work already, what it says is not what was asked for: that is an error.
+func handOver(
+	i *restore.Instance,
+	what string,
+	signals <-chan os.Signal,
+	argv ...string,
+) (status int, handed bool, err error) {
 	order := unit.Order{
 		Unit:    i.Name + "-" + what,
 		Request: filepath.Join(i.Home, ".request."+what), Lock: filepath.Join(i.Home, ".request.lock"),
 		Argument: "hand", Say: i.Say, Out: os.Stdout,
 	}
+	if len(argv) > 0 {
+		order.Argument, order.Refuses = strings.Join(argv, "\n"), true
+	}
 	return order.Give(context.Background(), unit.System{Runner: &bound.System{}}, signals)
 }
 
-// requested is what was handed over to this run; else, what has begun it.
-func requested(i *backup.Instance, what, cause string) string {
+// request is what was handed over to this run, a word a line; none, if it is the clock that began it.
+func request(i *restore.Instance, what string) []string {
 	path := filepath.Join(i.Home, ".request."+what)
 	text, err := os.ReadFile(path)
 	_ = os.Remove(path)
-	if handed := strings.TrimSpace(string(text)); err == nil && handed == "hand" {
-		return handed
+	if err != nil || len(text) == 0 {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+}
+
+// requested is what was handed over to this run; else, what has begun it.
+func requested(i *restore.Instance, what, cause string) string {
+	if handed := request(i, what); len(handed) == 1 && strings.TrimSpace(handed[0]) == "hand" {
+		return "hand"
 	}
 	return cause
 }

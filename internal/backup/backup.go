@@ -247,7 +247,7 @@ func Snapshots(ctx context.Context, name string, asJSON bool) error {
 			return err
 		}
 	}
-	console.Done("%s: %d snapshots in %s, %d of them unproven; "+
+	console.Summary("%s: %d snapshots in %s, %d of them unproven; "+
 		"mage ops:restore %[1]s SNAPSHOT restores one, ops:drill proves one",
 		name, len(state.Snapshots), state.Repository, unproven)
 	return nil

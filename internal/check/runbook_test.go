@@ -16,8 +16,6 @@ import (
 	"testing"
 	"unicode"
 
-	"mvdan.cc/sh/v3/syntax"
-
 	"github.com/betagouv/mrs-ops/internal/bigsudo"
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/provision"
@@ -352,46 +350,6 @@ func listed(files []*ast.File) (all []string) {
 	return all
 }
 
-// died returns what scripts end with, in the form of fmt: the first argument of die, unless it is about what somebody
-// has typed.
-func died(t *testing.T, scripts ...string) (all []string) {
-	t.Helper()
-	for _, name := range scripts {
-		file := filepath.Join(root, "internal/hostside/provision/files", name)
-		script, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(read(t, file)), name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		syntax.Walk(script, func(n syntax.Node) bool {
-			if call, is := n.(*syntax.CallExpr); is && len(call.Args) > 1 && call.Args[0].Lit() == "die" {
-				message := format(call.Args[1].Parts)
-				if !strings.Contains(message, "'%s'") && message != "which one?" && message != "unknown cause: %s" {
-					all = append(all, message)
-				}
-			}
-			return true
-		})
-	}
-	return all
-}
-
-// format returns the text of a word of a script, with %s for what is filled in.
-func format(parts []syntax.WordPart) (text string) {
-	for _, part := range parts {
-		switch part := part.(type) {
-		case *syntax.Lit:
-			text += part.Value
-		case *syntax.SglQuoted:
-			text += part.Value
-		case *syntax.DblQuoted:
-			text += format(part.Parts)
-		default:
-			text += "%s"
-		}
-	}
-	return text
-}
-
 // constants returns the texts of the constants of a type.
 func constants(files []*ast.File, of string) (all []string) {
 	for _, file := range files {
@@ -436,7 +394,7 @@ func TestTheRunbookHasAnEntryForWhateverFails(t *testing.T) {
 		"servers that can take no stack": given(everySource(t, "internal/hostside/preflight"), "problem"),
 		"failures of deployments":        given(rollout, "errors.New", "fmt.Errorf", "refused"),
 		"backups":                        given(everySource(t, "internal/hostside/backup"), "die"),
-		"restores and drills":            died(t, "restore.sh", "drill.sh", "backup-common.sh"),
+		"restores and drills":            given(everySource(t, "internal/hostside/restore"), "die"),
 		"locks":                          given(everySource(t, "internal/hostside/lock"), "errors.New", "fmt.Errorf"),
 	} {
 		if len(want) == 0 {
@@ -478,7 +436,7 @@ func TestWhatTheRunbookSaysToTypeIsThere(t *testing.T) {
 	for _, u := range units() {
 		names = append(names, u.Name)
 	}
-	names = append(names, "PROJECT-undo") // restore.sh makes it
+	names = append(names, "PROJECT-undo") // a restore makes it
 	for _, said := range book.spans {
 		for _, unit := range unitName.FindAllString(said, -1) {
 			if !slices.Contains(names, unit) {

@@ -56,7 +56,7 @@ func (d deployment) dryRun(s *target.Target, plan *Plan, inst *instance.Instance
 		console.Say("%s is locked at the moment by %s", inst.Name, holder)
 	}
 	fmt.Println(command.Line())
-	console.Done("%s: %d differences; nothing was changed", inst.Name, len(changes))
+	console.Summary("%s: %d differences; nothing was changed", inst.Name, len(changes))
 	return nil
 }
 

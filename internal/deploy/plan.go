@@ -47,6 +47,9 @@ func NewPlan(ctx context.Context, name string, environ []string) (*Plan, error) 
 	if err != nil {
 		return nil, err
 	}
+	for _, note := range rendered.Notes {
+		console.Say("%s", note)
+	}
 	if inst.Name == instance.Branches { // which have one env file, and each a project of its own
 		inst.Name = inst.Project()
 	}

@@ -71,14 +71,14 @@ func History(ctx context.Context, name string, asJSON bool) error {
 		return console.JSON(releases)
 	}
 	if len(releases) == 0 {
-		console.Done("%s: nothing was deployed on %s yet", s.Name, s)
+		console.Summary("%s: nothing was deployed on %s yet", s.Name, s)
 		return nil
 	}
 	if err := console.Table(table(releases, time.Now())...); err != nil {
 		return err
 	}
 	now := releases[len(releases)-1]
-	console.Done("%s: release %d runs%s; mage deploy:rollback %[1]s goes back to another",
+	console.Summary("%s: release %d runs%s; mage deploy:rollback %[1]s goes back to another",
 		s.Name, now.Release, brackets(short(now.Commit)))
 	return nil
 }

@@ -187,6 +187,9 @@ func checkHome(value string) string {
 	return ""
 }
 
+// isTraefik reports whether the compose file is that for Traefik, ours or the application's.
+func isTraefik(file string) bool { return filepath.Base(file) == "docker-compose.traefik.yml" }
+
 // each checks a list whose items are to match.
 func each(pattern *regexp.Regexp, form string) func(string) string {
 	return func(value string) string {
@@ -241,7 +244,7 @@ func (i *Instance) checkTogether() (problems []Problem) {
 	if home != "" && i.Get("lifetime") != "" {
 		wrong("lifetime", "is set beside home: a persistent instance is never removed by itself")
 	}
-	if i.Get("HOST_SLUG") == "" && slices.Contains(i.ComposeFiles(), "docker-compose.traefik.yml") {
+	if i.Get("HOST_SLUG") == "" && slices.ContainsFunc(i.ComposeFiles(), isTraefik) {
 		missing("HOST_SLUG", "docker-compose.traefik.yml names its routers by it")
 	}
 	// The application tells browsers that all below the site's name is https, for six months.

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/answer"
@@ -94,6 +95,9 @@ type Container struct {
 	Started  moment `json:"started"`
 	Image    string `json:"image,omitempty"`
 	Commit   string `json:"commit,omitempty"`
+
+	// Engine is DB_ENGINE, Django's, until it has been judged.
+	Engine *string `json:"engine,omitempty"`
 }
 
 func (c Container) well() bool {
@@ -220,6 +224,13 @@ func (r *Row) readContainers(services []string) {
 		r.Problems = append(r.Problems, "the Docker engine does not answer")
 		return
 	}
+	engine, told := "", false
+	for i, c := range r.Containers {
+		if c.Service == application && c.State == "running" && c.Engine != nil {
+			engine, told = *c.Engine, true
+		}
+		r.Containers[i].Engine = nil
+	}
 	for _, service := range services {
 		if !slices.ContainsFunc(r.Containers, func(c Container) bool { return c.Service == service }) {
 			r.Containers = append(r.Containers, Container{Service: service, State: "absent"})
@@ -232,6 +243,10 @@ func (r *Row) readContainers(services []string) {
 		return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(good[a.well()], good[b.well()]),
 			b.Started.Compare(a.Started.Time))
 	})
+	// It runs happily on an empty file in its container (docs/mrs.md).
+	if told && slices.Contains(services, "postgres") && !strings.Contains(engine, "postg") {
+		r.Problems = append(r.Problems, fmt.Sprintf("uses no PostgreSQL: its DB_ENGINE is %q", engine))
+	}
 	for _, c := range bestOf(r.Containers) {
 		if !c.well() {
 			r.Problems = append(r.Problems, c.problem())
@@ -288,7 +303,10 @@ func (r *Row) judge(here *HTTP, now time.Time) {
 	if here != nil {
 		r.HTTP = here
 	}
-	if h := r.HTTP; h != nil {
+	if r.HTTP == nil {
+		problem("whether it answers is not known")
+	} else {
+		h := r.HTTP
 		switch wrong := r.wrong(h); {
 		case wrong == nil:
 		case h.Status != 0:
@@ -315,6 +333,9 @@ func (r *Row) judge(here *HTTP, now time.Time) {
 		if d.Used >= fullDisk {
 			problem("%s %d %% full", d.Path, d.Used)
 		}
+	}
+	if r.Disks == nil {
+		problem("how full its disks are is not known")
 	}
 	r.State = Well
 	if len(r.Problems) > 0 {

@@ -8,6 +8,7 @@
 #
 # All parts run at the same moment, each against the clock: one that does not answer in time is null,
 # whatever it hangs on, and keeps nobody waiting.
+# shellcheck disable=SC2312 # so what fails is said by nothing, which is null
 set -uo pipefail
 exec 2>/dev/null # what is hung must not hold the connection
 export LC_ALL=C TZ=UTC
@@ -28,12 +29,14 @@ containers() {
   local all form
   all=$(ids --all) || return
   [ -n "$all" ] || { echo '[]'; return; }
-  # Of the environment, which holds secrets, only the commit. A container that went meanwhile is left out.
-  # shellcheck disable=SC2016 # the variable is one of the engine's
-  form='{{$c := ""}}{{range .Config.Env}}{{if eq (index (split . "=") 0) "GIT_COMMIT"}}{{$c = slice . 11}}{{end}}{{end}}
+  # Of the environment, which holds secrets, only the commit and what kind of database is used. A container that
+  # went meanwhile is left out.
+  # shellcheck disable=SC2016 # the variables are the engine's
+  form='{{$c := ""}}{{$e := ""}}{{range .Config.Env}}{{$name := index (split . "=") 0}}
+{{if eq $name "GIT_COMMIT"}}{{$c = slice . 11}}{{else if eq $name "DB_ENGINE"}}{{$e = slice . 10}}{{end}}{{end}}
 {"service": {{json (index .Config.Labels "com.docker.compose.service")}}, "image": {{json .Config.Image}}
 , "state": {{json .State.Status}}, "exit_code": {{.State.ExitCode}}, "restarts": {{.RestartCount}}
-, "commit": {{json $c}}
+, "commit": {{json $c}}, "engine": {{json $e}}
 , "health": {{with .State.Health}}{{json .Status}}{{else}}""{{end}}, "started": {{json .State.StartedAt}}}'
   # shellcheck disable=SC2086 # an id is a word
   timeout "$limit" docker inspect --type container --format "${form//$'\n'/}" $all | array

@@ -179,7 +179,8 @@ func (s *Target) Relay(in *script.Pipe, send []string, to *Target, receive []str
 		return script.NewPipe().WithError(err)
 	}
 	ssh := []string{"-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "GlobalKnownHostsFile=/dev/null",
-		"-o", "HostKeyAlias=relayed", "-o", "ServerAliveInterval=5", "-l", way.User, "-p", strconv.Itoa(way.Port), "--", way.Host}
+		"-o", "HostKeyAlias=relayed", "-o", "ServerAliveInterval=5",
+		"-l", way.User, "-p", strconv.Itoa(way.Port), "--", way.Host}
 	argv := []string{"bash", "-c", relay, "bash", way.Key, strconv.Itoa(len(send))}
 	return from.user.ExecFrom(in, slices.Concat(argv, send, ssh, []string{"sudo", "-n", "--"}, receive)...)
 }

@@ -14,8 +14,8 @@
 //	.request.WHAT       what somebody has handed over to a unit of systemd
 //	.restore.swap       a restore is moving things: nothing is read or changed meanwhile
 //
-// restore.sh, drill.sh, export.sh and lend.sh beside them read and write these too, and take
-// the same locks. The package must not know how a snapshot is restored.
+// Package restore reads and writes these too, takes the same locks, and is a [Run] of what is
+// written down. This package must not know how a snapshot is restored.
 package backup
 
 import (
@@ -129,53 +129,77 @@ type Interrupted struct {
 
 func (i *Interrupted) Error() string { return i.Reason }
 
+// InSwap reports whether a restore that was cut short has left things half way: nobody reads or changes
+// them until it is undone.
+func (i *Instance) InSwap() bool {
+	_, err := os.Lstat(i.path(".restore.swap"))
+	return err == nil
+}
+
+// NoSwap is the failure where there is such a restore.
+func (i *Instance) NoSwap() error {
+	if !i.InSwap() {
+		return nil
+	}
+	return die(i.path("restore.sh")+" recover", "a restore was cut short, and is to be undone first")
+}
+
 // die is a failure with a hint.
 func die(hint, format string, args ...any) error {
 	return &Failure{Reason: fmt.Sprintf(format, args...), Hint: hint, Status: 1}
 }
 
-// run is a backup, or a prune, that is at work.
-type run struct {
+// Run is what is done to the backups: a backup, a prune, a restore, a drill …
+type Run struct {
 	*Instance
 	what, cause string
 	began       time.Time
 	repository  Repository
 	counted     bool // it is one that is written down
 	dumped      bool // nothing of ours is at work in the database
-	snapshot    string
+	Snapshot    string
 	locks       []*lock.File
 	facts       ledger.Entry
 }
 
-// begin has everything ready but the locks.
-func (i *Instance) begin(what, cause string) *run {
-	return &run{Instance: i, what: what, cause: cause, began: time.Now(), repository: i.With(i.path(".restic_password"))}
+// Begin has everything ready but the locks.
+func (i *Instance) Begin(what, cause string) *Run {
+	return &Run{
+		Instance:   i,
+		what:       what,
+		cause:      cause,
+		began:      time.Now(),
+		repository: i.With(i.path(".restic_password")),
+	}
 }
 
 func (i *Instance) path(name string) string { return filepath.Join(i.Home, name) }
 
+// Repository is the instance's.
+func (r *Run) Repository() Repository { return r.repository }
+
 // script is the name by which people know the run.
-func (r *run) script() string { return filepath.Join(r.Home, r.what+".sh") }
+func (r *Run) script() string { return filepath.Join(r.Home, r.what+".sh") }
 
 // takes locks the repository, and writes down that it is at work.
-func (r *run) takes(ctx context.Context) error {
-	held, err := r.lockRepository(ctx)
+func (r *Run) takes(ctx context.Context) error {
+	held, err := r.LockRepository(ctx)
 	if err != nil {
 		return err
 	}
 	r.locks = append(r.locks, held)
-	return r.counts(ctx)
+	return r.Counts(ctx)
 }
 
 // release gives the locks free, the last one first.
-func (r *run) release() {
+func (r *Run) release() {
 	for _, l := range slices.Backward(r.locks) {
 		l.Close()
 	}
 	r.locks = nil
 }
 
-func (i *Instance) lockRepository(ctx context.Context) (*lock.File, error) {
+func (i *Instance) LockRepository(ctx context.Context) (*lock.File, error) {
 	held, err := lock.Repository(ctx, i.Home, i.Name, i.Say)
 	if err != nil {
 		return nil, err
@@ -184,9 +208,9 @@ func (i *Instance) lockRepository(ctx context.Context) (*lock.File, error) {
 	return held, nil
 }
 
-// counts writes down that the run is one that is written down. The lock must be held.
-func (r *run) counts(ctx context.Context) error {
-	if err := r.cutShort(ctx); err != nil {
+// Counts writes down that the run is one that is written down. The lock must be held.
+func (r *Run) Counts(ctx context.Context) error {
+	if err := r.CutShort(ctx, r.what); err != nil {
 		return err
 	}
 	// Else nobody would ever hear of a run that the power cut short.
@@ -197,44 +221,51 @@ func (r *run) counts(ctx context.Context) error {
 	return nil
 }
 
-func (r *run) running() string { return r.path(".running." + r.what) }
+func (r *Run) running() string { return r.path(".running." + r.what) }
 
-// cutShort writes down, and tells, that the last run was killed, if it was.
-func (r *run) cutShort(ctx context.Context) error {
-	text, err := os.ReadFile(r.running())
+// CutShort writes down, and tells, that the last run that did something was killed, if it was.
+func (i *Instance) CutShort(ctx context.Context, what string) error {
+	running := i.path(".running." + what)
+	text, err := os.ReadFile(running)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
+	if err != nil {
+		return err
+	}
 	since := "some time ago"
 	first, _, _ := strings.Cut(string(text), "\n")
-	if epoch, e := strconv.ParseInt(first, 10, 64); err == nil && e == nil {
+	if epoch, err := strconv.ParseInt(first, 10, 64); err == nil {
 		since = time.Unix(epoch, 0).UTC().Format("2006-01-02 15:04 UTC")
 	}
 	cut := ledger.Entry{
-		{Name: "what", Value: r.what},
+		{Name: "what", Value: what},
 		{Name: "outcome", Value: ledger.Failed}, {Name: "reason", Value: "killed, or the power went"},
 	}
-	if err := r.Ledger.Record(time.Now(), cut); err != nil {
+	if err := i.Ledger.Record(time.Now(), cut); err != nil {
 		return err
 	}
-	if err := durable.Remove(r.running()); err != nil {
+	if err := durable.Remove(running); err != nil {
 		return err
 	}
-	r.tell(ctx, fmt.Sprintf("%s on %s: the %s that began %s was cut short", r.Name, r.Server, r.what, since))
+	i.Announce(
+		ctx,
+		fmt.Sprintf("%s on %s: the %s that began %s was cut short (docs/runbook.md)", i.Name, i.Server, what, since),
+	)
 	return nil
 }
 
-// tell tells in the journal, and the team.
-func (i *Instance) tell(ctx context.Context, text string) {
+// Announce tells in the journal, and the team.
+func (i *Instance) Announce(ctx context.Context, text string) {
 	i.Say(text)
 	if err := i.Tell(ctx, text); err != nil {
 		i.Say("Slack did not take this message: " + err.Error())
 	}
 }
 
-// ends writes down what came of the run, and returns why it is not good.
-func (r *run) ends(ctx context.Context, err error) error {
-	failure := explain(ctx, err)
+// Ends writes down what came of the run, and returns why it is not good.
+func (r *Run) Ends(ctx context.Context, err error) error {
+	failure := Explain(ctx, err)
 	outcome, reason := ledger.Good, ""
 	if failure != nil {
 		outcome, reason = ledger.Failed, failure.Reason
@@ -246,7 +277,7 @@ func (r *run) ends(ctx context.Context, err error) error {
 		entry := ledger.Entry{
 			{Name: "what", Value: r.what}, {Name: "cause", Value: r.cause},
 			{Name: "outcome", Value: outcome}, {Name: "reason", Value: reason},
-			{Name: "snapshot", Value: short(r.snapshot)}, {Name: "seconds", Value: int(time.Since(r.began).Seconds())},
+			{Name: "snapshot", Value: Short(r.Snapshot)}, {Name: "seconds", Value: int(time.Since(r.began).Seconds())},
 		}
 		e := r.Ledger.Record(time.Now(), append(entry, r.facts...))
 		if e == nil {
@@ -265,8 +296,8 @@ func (r *run) ends(ctx context.Context, err error) error {
 	return failure
 }
 
-// explain has an error as people are told of it.
-func explain(ctx context.Context, err error) *Failure {
+// Explain has an error as people are told of it.
+func Explain(ctx context.Context, err error) *Failure {
 	if err == nil {
 		return nil
 	}
@@ -283,18 +314,18 @@ func explain(ctx context.Context, err error) *Failure {
 	return &Failure{Reason: strings.ReplaceAll(reason, "\n", "; "), Hint: hint, Status: 1}
 }
 
-func short(id string) string { return id[:min(8, len(id))] }
+func Short(id string) string { return id[:min(8, len(id))] }
 
 // Backup backs up the instance. cause is timer, deploy or hand; a deployment has the
 // instance's lock already. The error is *[Failure]; its status is [hostapi.NotMirrored] where the
 // snapshot is good.
 func (i *Instance) Backup(ctx context.Context, cause string) error {
-	r := i.begin("backup", cause)
+	r := i.Begin("backup", cause)
 	defer r.release() // once it is written down: whoever waits finds that
-	return r.ends(ctx, r.backup(ctx))
+	return r.Ends(ctx, r.backup(ctx))
 }
 
-func (r *run) backup(ctx context.Context) error {
+func (r *Run) backup(ctx context.Context) error {
 	if r.cause != "deploy" {
 		shared, err := lock.Share(ctx, r.Locks, r.Name, r.Say)
 		if err != nil {
@@ -309,7 +340,7 @@ func (r *run) backup(ctx context.Context) error {
 	if err := r.source(); err != nil {
 		return err
 	}
-	if err := r.open(ctx); err != nil {
+	if err := r.Open(ctx); err != nil {
 		return err
 	}
 	if err := r.Stack.Ready(ctx); err != nil {
@@ -319,7 +350,10 @@ func (r *run) backup(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.leftovers(ctx, folder); err != nil {
+	if err := r.Leftovers(ctx, folder); err != nil {
+		return err
+	}
+	if err := r.room(folder); err != nil {
 		return err
 	}
 	defer r.tidy(ctx, folder)
@@ -337,7 +371,7 @@ func (r *run) backup(ctx context.Context) error {
 }
 
 // source makes sure that what is backed up is there.
-func (r *run) source() error {
+func (r *Run) source() error {
 	var problems []string
 	for _, name := range []string{"docker-compose.yml", "log", "mrsattachments"} {
 		switch info, err := os.Lstat(r.path(name)); {
@@ -347,8 +381,11 @@ func (r *run) source() error {
 			problems = append(problems, r.path(name)+" is a link, and a snapshot has the link alone: mount what it leads to there")
 		}
 	}
-	if _, err := os.Stat(r.path(".restore.swap")); err == nil {
-		problems = append(problems, "a restore was cut short, and is to be undone first: "+r.path("restore.sh")+" recover")
+	if r.InSwap() {
+		problems = append(
+			problems,
+			"a restore was cut short, and is to be undone first: "+r.path("restore.sh")+" recover",
+		)
 	}
 	if len(problems) > 0 {
 		return die("restore it, or deploy", "%s", strings.Join(problems, "; "))
@@ -373,31 +410,35 @@ func (r *run) source() error {
 	// A disk that is not mounted looks like that.
 	if attachments == 0 && before != 0 {
 		return die(
-			fmt.Sprintf("is its disk mounted? if they are meant to be gone: touch %s/.emptied", r.path("mrsattachments")),
+			fmt.Sprintf(
+				"is its disk mounted? if they are meant to be gone: touch %s/.emptied",
+				r.path("mrsattachments"),
+			),
 			"mrsattachments is empty, and had %d files at the last backup",
 			before,
 		)
 	}
-	r.fact("attachments", attachments)
+	r.Fact("attachments", attachments)
 	return nil
 }
 
-func (r *run) fact(name string, value int64) {
+func (r *Run) Fact(name string, value any) {
 	r.facts = append(r.facts, ledger.Pair{Name: name, Value: value})
 }
 
-// leftovers removes what runs that were killed have left, and makes sure that there is room.
-func (r *run) leftovers(ctx context.Context, folder string) error {
-	if err := r.Stack.EndOurs(ctx); err != nil {
+// Leftovers ends what a run that was killed has left at work in the database, and removes what
+// it left in the folder for dumps, in home and in PostgreSQL. The locks must be held.
+func (i *Instance) Leftovers(ctx context.Context, folder string) error {
+	if err := i.Stack.EndOurs(ctx); err != nil {
 		return fmt.Errorf("what an earlier backup has left at work in the database can't be ended: %w", err)
 	}
 	if err := dump.Remove(folder); err != nil {
 		return err
 	}
-	left, err := filepath.Glob(r.path(".restore-*"))
+	left, err := filepath.Glob(i.path(".restore-*"))
 	left = append(left, filepath.Join(folder, "restore"))
 	for _, name := range []string{".restore.swap.new", ".trial.json", ".bring.restore", ".counted.restore"} {
-		left = append(left, r.path(name))
+		left = append(left, i.path(name))
 	}
 	for _, path := range left {
 		err = errors.Join(err, os.RemoveAll(path))
@@ -406,10 +447,11 @@ func (r *run) leftovers(ctx context.Context, folder string) error {
 		return err
 	}
 	// What was lent goes with who lent it.
-	if err := r.Stack.Leftovers(ctx, lock.Free(r.path(".lend.lock"))); err != nil {
-		return err
-	}
-	// As much as the last time, and some more.
+	return i.Stack.Leftovers(ctx, lock.Free(i.path(".lend.lock")))
+}
+
+// room makes sure that there is as much room for a dump as the last time, and some more.
+func (r *Run) room(folder string) error {
 	before, err := r.Ledger.LastKnown("dump_bytes")
 	if err != nil {
 		return err
@@ -419,18 +461,24 @@ func (r *run) leftovers(ctx context.Context, folder string) error {
 
 // enough makes sure that a file system has so many bytes left.
 func (i *Instance) enough(path string, need int64) error {
+	problem, err := i.Lacks(path, need)
+	if err == nil && problem != "" {
+		err = die("df -h "+path, "%s", problem)
+	}
+	return err
+}
+
+// Lacks returns what people are told where a file system has not so many bytes left; empty: it has.
+func (i *Instance) Lacks(path string, need int64) (problem string, err error) {
 	free, _, err := i.Free(path)
-	if err != nil {
-		return err
+	if err != nil || free >= need {
+		return "", err
 	}
-	if free < need {
-		return die("df -h "+path, "%s has %s free, and about %s are needed", path, human(free), human(need))
-	}
-	return nil
+	return fmt.Sprintf("%s has %s free, and about %s are needed", path, Human(free), Human(need)), nil
 }
 
 // tidy removes the dump, however the run ends.
-func (r *run) tidy(ctx context.Context, folder string) {
+func (r *Run) tidy(ctx context.Context, folder string) {
 	if !r.dumped {
 		// A pg_dump in a container outlives the program that has started it.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
@@ -442,26 +490,26 @@ func (r *run) tidy(ctx context.Context, folder string) {
 	}
 }
 
-func (r *run) dump(ctx context.Context, folder string) error {
+func (r *Run) dump(ctx context.Context, folder string) error {
 	r.Say("dumping the database")
 	made, err := r.Stack.Dump(ctx, dump.Options{
 		Database: r.Database, Role: r.Role, Folder: folder, Inside: "/dump",
 		Jobs: min(max(runtime.NumCPU(), 2), 4), Every: r.Every,
 		Progress: func(dumped, of int64) {
-			r.Say(fmt.Sprintf("dumped %s, of a database of %s", human(dumped), human(of)))
+			r.Say(fmt.Sprintf("dumped %s, of a database of %s", Human(dumped), Human(of)))
 		},
 	})
 	if err != nil {
 		return die("docker compose --file "+r.path("docker-compose.yml")+" logs postgres", "%v", err)
 	}
 	r.dumped = true
-	r.fact("dump_bytes", made.Bytes)
-	r.fact("rows", made.Rows)
+	r.Fact("dump_bytes", made.Bytes)
+	r.Fact("rows", made.Rows)
 	return nil
 }
 
 // makeSnapshot makes a snapshot, and makes sure that it is whole.
-func (r *run) makeSnapshot(ctx context.Context, folder string) error {
+func (r *Run) makeSnapshot(ctx context.Context, folder string) error {
 	paths := []string{"docker-compose.yml", "log", "mrsattachments", folder}
 	commit := r.Stack.Commit(ctx)
 	if commit == "" {
@@ -469,7 +517,7 @@ func (r *run) makeSnapshot(ctx context.Context, folder string) error {
 	}
 	wanted := restic.Backup{Host: r.Name, Tags: []string{r.Name, "commit-" + commit, r.cause}, Paths: paths}
 	r.Say(
-		"making a snapshot: " + human(
+		"making a snapshot: " + Human(
 			dump.Size(r.path("docker-compose.yml"), r.path("log"), r.path("mrsattachments"), folder),
 		),
 	)
@@ -488,7 +536,7 @@ func (r *run) makeSnapshot(ctx context.Context, folder string) error {
 	if err := durable.Remove(r.path(".backup.unchecked")); err != nil {
 		return err
 	}
-	r.snapshot = made.ID
+	r.Snapshot = made.ID
 	added := made.Added
 	var measured ledger.Entry
 	if here {
@@ -500,16 +548,16 @@ func (r *run) makeSnapshot(ctx context.Context, folder string) error {
 		added, measured = total-was, facts
 	}
 	r.facts = append(r.facts, measured...)
-	r.fact("bytes", made.Bytes)
-	r.fact("files", made.Files)
-	r.fact("added", added)
+	r.Fact("bytes", made.Bytes)
+	r.Fact("files", made.Files)
+	r.Fact("added", added)
 	r.Say(
 		fmt.Sprintf(
 			"snapshot %s is good: %s in %d files, %s of it new",
-			short(r.snapshot),
-			human(made.Bytes),
+			Short(r.Snapshot),
+			Human(made.Bytes),
 			made.Files,
-			human(added),
+			Human(added),
 		),
 	)
 	return nil
@@ -518,15 +566,15 @@ func (r *run) makeSnapshot(ctx context.Context, folder string) error {
 // backupTwice makes a snapshot. Where a file can't be read, as one that goes while it is
 // read, it tries once more: that is no reason for a night without a backup, and a second time no
 // chance.
-func (r *run) backupTwice(ctx context.Context, wanted restic.Backup) (restic.Made, error) {
+func (r *Run) backupTwice(ctx context.Context, wanted restic.Backup) (restic.Made, error) {
 	for first := true; ; first = false {
 		if err := r.unchecked(ctx); err != nil {
 			return restic.Made{}, err
 		}
 		var last restic.Status
-		end := r.showing(func() string { return progressed(last) })
-		made, err := r.repository.Backup(ctx, wanted, func(s restic.Status) { end.update(func() { last = s }) })
-		end.stop()
+		end := r.Showing(func() string { return progressed(last) })
+		made, err := r.repository.Backup(ctx, wanted, func(s restic.Status) { end.Update(func() { last = s }) })
+		end.Stop()
 		if err == nil {
 			return made, nil
 		}
@@ -542,7 +590,7 @@ func (r *run) backupTwice(ctx context.Context, wanted restic.Backup) (restic.Mad
 			r.Say(unreadable.Error() + ": once more")
 		}
 		// It forgets the half of one.
-		if err := r.open(ctx); err != nil {
+		if err := r.Open(ctx); err != nil {
 			return made, err
 		}
 		if !first {
@@ -553,7 +601,7 @@ func (r *run) backupTwice(ctx context.Context, wanted restic.Backup) (restic.Mad
 }
 
 // unchecked writes down which snapshots there are: what comes is not to be trusted until it was checked.
-func (r *run) unchecked(ctx context.Context) error {
+func (r *Run) unchecked(ctx context.Context) error {
 	ids, err := r.ids(ctx)
 	if err != nil {
 		return fmt.Errorf("the snapshots that there are can't be listed: %w", err)
@@ -565,7 +613,7 @@ func (r *run) unchecked(ctx context.Context) error {
 	return durable.Write(r.path(".backup.unchecked"), []byte(text.String()), 0o600)
 }
 
-func (r *run) ids(ctx context.Context) ([]string, error) {
+func (r *Run) ids(ctx context.Context) ([]string, error) {
 	if !r.repository.Here() {
 		return r.repository.IDs(ctx)
 	}
@@ -579,7 +627,7 @@ func (r *run) ids(ctx context.Context) ([]string, error) {
 
 // verified makes sure that the snapshot is there, and that all that was written is what was
 // to be written.
-func (r *run) verified(ctx context.Context, snapshot string) error {
+func (r *Run) verified(ctx context.Context, snapshot string) error {
 	if r.repository.Here() {
 		if err := r.intact(ctx, false); err != nil {
 			return err
@@ -599,11 +647,11 @@ func (r *run) verified(ctx context.Context, snapshot string) error {
 	return die(
 		"look: restic snapshots",
 		"restic says that it has made snapshot %s, which is not in the repository",
-		short(snapshot),
+		Short(snapshot),
 	)
 }
 
-func (r *run) hasErrors(err error) error {
+func (r *Run) hasErrors(err error) error {
 	if f, ok := errors.AsType[*restic.Failed](err); !ok || f.Status < 0 {
 		return err
 	}

@@ -21,12 +21,12 @@ import (
 func (i *Instance) Init(ctx context.Context, password string) error {
 	next := i.path(".restic_password.new")
 	defer os.Remove(next)
-	r := i.begin("backup", "init")
+	r := i.Begin("backup", "init")
 	r.repository = i.With(next)
-	return r.ends(ctx, r.init(ctx, next, []byte(password+"\n")))
+	return r.Ends(ctx, r.init(ctx, next, []byte(password+"\n")))
 }
 
-func (r *run) init(ctx context.Context, next string, password []byte) error {
+func (r *Run) init(ctx context.Context, next string, password []byte) error {
 	_ = os.Remove(next) // with the mode that one that was killed has given it
 	if err := os.WriteFile(next, password, 0o600); err != nil {
 		return err
@@ -68,12 +68,12 @@ func (r *run) init(ctx context.Context, next string, password []byte) error {
 
 // beginRepository fetches the repository from the mirror, or makes it. why is why it can't be
 // opened.
-func (r *run) beginRepository(ctx context.Context, why error) (id string, err error) {
+func (r *Run) beginRepository(ctx context.Context, why error) (id string, err error) {
 	_, noID := os.Stat(r.path(".restic_id"))
 	_, noConfig := os.Stat(filepath.Join(r.Settings.Repository, "config"))
 	if noID == nil || r.repository.Here() && noConfig == nil || ctx.Err() != nil || bounded(why) {
 		return "", die(
-			"is its disk mounted? a new password is first added by: restic key add. restic says: "+saidBy(why),
+			"is its disk mounted? a new password is first added by: restic key add. restic says: "+SaidBy(why),
 			"the repository %s can't be opened with RESTIC_PASSWORD; the password that was kept is still there",
 			r.repository.Shown(),
 		)
@@ -112,15 +112,15 @@ func (u *unanswered) Unwrap() []error { return []error{ErrNoMirror, u.err} }
 // Fetch has the repository from the mirror, if that holds one of this instance. The error wraps
 // [ErrNoMirror] where it does not, or does not tell. The caller has the repository's lock.
 func (i *Instance) Fetch(ctx context.Context) error {
-	r := i.begin("restore", "")
+	r := i.Begin("restore", "")
 	err := r.fetch(ctx)
 	if errors.Is(err, ErrNoMirror) {
 		return err
 	}
-	return r.ends(ctx, err)
+	return r.Ends(ctx, err)
 }
 
-func (r *run) fetch(ctx context.Context) error {
+func (r *Run) fetch(ctx context.Context) error {
 	if r.Mirror == nil || !r.repository.Here() {
 		return ErrNoMirror
 	}
@@ -147,17 +147,22 @@ func (r *run) fetch(ctx context.Context) error {
 	if err := r.enough(to, total-dump.Size(to)); err != nil {
 		return err
 	}
-	r.Say("fetching the repository from the mirror: " + human(total))
+	r.Say("fetching the repository from the mirror: " + Human(total))
 	begun := time.Now()
-	s := r.showing(func() string { return "fetched " + far(dump.Size(to), total, time.Since(begun)) })
-	err = r.Mirror.Fetch(ctx, to)
-	s.stop()
-	if err != nil {
-		return die(
-			"once more: "+r.path("restore.sh")+" latest goes on where it ended",
-			"the repository can't be fetched from the mirror: %v",
-			err,
-		)
+	copied := func() error {
+		s := r.Showing(func() string { return "fetched " + Far(dump.Size(to), total, time.Since(begun)) })
+		defer s.Stop()
+		if err := r.Mirror.Fetch(ctx, to); err != nil {
+			return die(
+				"once more: "+r.path("restore.sh")+" latest goes on where it ended",
+				"the repository can't be fetched from the mirror: %v",
+				err,
+			)
+		}
+		return nil
+	}
+	if err := copied(); err != nil {
+		return err
 	}
 	for _, name := range append([]string{"locks"}, restic.Folders...) {
 		if err := os.MkdirAll(filepath.Join(to, name), 0o700); err != nil {
@@ -172,8 +177,35 @@ func (r *run) fetch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// It may have been damaged on its way, or by this disk: then another copy is whole.
+	if len(found) > 0 {
+		r.Say(fmt.Sprintf("%d files are not whole here, the first is %s: once more", len(found), found[0]))
+		var names []string
+		for _, damage := range found {
+			names = append(names, damage.File)
+			if err := os.Remove(filepath.Join(to, damage.File)); err != nil {
+				return err
+			}
+		}
+		if err := copied(); err != nil {
+			return err
+		}
+		if found, err = r.damaged(ctx, to, names); err != nil {
+			return err
+		}
+	}
+	for _, damage := range found {
+		if damage.Err != nil {
+			return die("look at the disk: dmesg, smartctl; another one can be mounted at "+filepath.Dir(folder),
+				"what was fetched from the mirror can't be read again: %s", damage)
+		}
+	}
 	if len(found) > 0 {
 		return die("the first is "+found[0].String(), "what the mirror holds is damaged, and is in %s", to)
+	}
+	// It has no name by its sum.
+	if _, err := os.ReadFile(filepath.Join(to, "config")); err != nil {
+		return die("look at the disk: dmesg, smartctl", "what was fetched from the mirror can't be read again: %v", err)
 	}
 	if _, err := os.Lstat(folder); err == nil {
 		if err := durable.Rename(folder, folder+"."+time.Now().UTC().Format("20060102T150405Z")); err != nil {

@@ -12,16 +12,16 @@ import (
 // Prune applies the retention policy, checks what remains, and lets the mirror follow. The error
 // is *[Failure]; its status is [hostapi.NotMirrored] where only the mirror did not.
 func (i *Instance) Prune(ctx context.Context, cause string) error {
-	r := i.begin("prune", cause)
+	r := i.Begin("prune", cause)
 	defer r.release()
-	return r.ends(ctx, r.prune(ctx))
+	return r.Ends(ctx, r.prune(ctx))
 }
 
-func (r *run) prune(ctx context.Context) error {
+func (r *Run) prune(ctx context.Context) error {
 	if err := r.takes(ctx); err != nil {
 		return err
 	}
-	if err := r.open(ctx); err != nil {
+	if err := r.Open(ctx); err != nil {
 		return err
 	}
 	// Nothing is taken away from a repository that is damaged.
@@ -62,7 +62,7 @@ func (r *run) prune(ctx context.Context) error {
 
 // forget removes the snapshots that the policy does not keep, and makes sure that exactly these
 // are gone: restic's word is not enough.
-func (r *run) forget(ctx context.Context) error {
+func (r *Run) forget(ctx context.Context) error {
 	before, err := r.mine(ctx)
 	if err != nil {
 		return err
@@ -101,7 +101,7 @@ func (r *run) forget(ctx context.Context) error {
 	}
 	if len(gone) > 0 {
 		return die("the mirror has it still: do not run "+r.script()+" before it is understood",
-			"%d snapshots that the policy keeps are gone, the first is %s; the mirror was left alone", len(gone), short(gone[0]))
+			"%d snapshots that the policy keeps are gone, the first is %s; the mirror was left alone", len(gone), Short(gone[0]))
 	}
 	if len(still) > 0 {
 		return die(
@@ -109,7 +109,7 @@ func (r *run) forget(ctx context.Context) error {
 			"restic says that all went well, but %d of %d snapshots that were to go are still there, the first is %s",
 			len(still),
 			len(remove),
-			short(still[0]),
+			Short(still[0]),
 		)
 	}
 	return nil

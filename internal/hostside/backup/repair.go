@@ -2,6 +2,7 @@ package backup
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,20 +16,24 @@ import (
 // from the mirror. They are good there, since nothing damaged was ever mirrored; and what comes
 // from there is known by its sum.
 func (i *Instance) Repair(ctx context.Context) error {
-	r := i.begin("backup", "repair")
-	return r.ends(ctx, r.repair(ctx))
+	r := i.Begin("backup", "repair")
+	return r.Ends(ctx, r.repair(ctx))
 }
 
-func (r *run) repair(ctx context.Context) error {
+func (r *Run) repair(ctx context.Context) error {
 	if r.Mirror == nil || !r.repository.Here() {
 		return die("", "there is no mirror to repair from")
 	}
-	held, err := r.lockRepository(ctx)
+	held, err := r.LockRepository(ctx)
 	if err != nil {
 		return err
 	}
 	defer held.Close()
 	folder := r.Settings.Repository
+	config, err := r.repairConfig(ctx)
+	if err != nil {
+		return err
+	}
 	list, err := restic.List(folder)
 	if err != nil {
 		return fmt.Errorf("what is in %s can't be listed: %w", folder, err)
@@ -52,7 +57,7 @@ func (r *run) repair(ctx context.Context) error {
 		}
 		r.Say("repaired: " + damage.File)
 	}
-	n := len(found) - len(lost)
+	n := config + len(found) - len(lost)
 	if len(lost) > 0 {
 		return die("restic find --pack NAME | grep 'in snapshot' | sort -u tells which snapshots need one; NAME is what its path ends with",
 			"%d files were repaired, and %d are not whole on the mirror either, the first is %s", n, len(lost), lost[0])
@@ -67,8 +72,33 @@ func (r *run) repair(ctx context.Context) error {
 	return nil
 }
 
+// repairConfig has the repository's config from the mirror where it can't be read here, or is
+// another one than was written down, and returns how many files that were. It has no name by its sum.
+func (r *Run) repairConfig(ctx context.Context) (int, error) {
+	k, _ := r.known()
+	sum, err := r.configSum()
+	if err == nil && (sum == k.sum || k.sum == "") {
+		return 0, nil
+	}
+	if k.sum == "" {
+		return 0, die("look at the disk: dmesg, smartctl", "which config the repository has had was not written down: %v", err)
+	}
+	content, err := r.Mirror.Config(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("the repository's config can't be read from the mirror: %w", err)
+	}
+	if fmt.Sprintf("%x", sha256.Sum256(content)) != k.sum {
+		return 0, die("", "the repository's config is not whole, and the mirror's is another one")
+	}
+	if err := durable.Write(filepath.Join(r.Settings.Repository, "config"), content, 0o600); err != nil {
+		return 0, err
+	}
+	r.Say("repaired: config")
+	return 1, nil
+}
+
 // replace takes one file from the mirror, if it is whole there.
-func (r *run) replace(ctx context.Context, file, next string) (whole bool, err error) {
+func (r *Run) replace(ctx context.Context, file, next string) (whole bool, err error) {
 	_ = os.Remove(next)
 	if err := r.Mirror.Get(ctx, file, next); err != nil {
 		if ctx.Err() != nil {

@@ -32,7 +32,7 @@ func (i *Instance) known() (k known, ok bool) {
 }
 
 // remember writes down which repository the backups are in.
-func (r *run) remember(id string) error {
+func (r *Run) remember(id string) error {
 	sum, err := r.configSum()
 	if err != nil {
 		return err
@@ -42,7 +42,7 @@ func (r *run) remember(id string) error {
 
 // configSum is that of the config of a repository in a folder, and empty elsewhere: what has
 // the same is the same repository.
-func (r *run) configSum() (string, error) {
+func (r *Run) configSum() (string, error) {
 	if !r.repository.Here() {
 		return "", nil
 	}
@@ -55,24 +55,27 @@ func (r *run) configSum() (string, error) {
 
 // same reports whether the repository in a folder is the one that was opened before, and
 // not touched since.
-func (r *run) same() bool {
+func (r *Run) same() bool {
 	k, ok := r.known()
 	sum, err := r.configSum()
 	return ok && err == nil && sum != "" && sum == k.sum
 }
 
-// open makes sure that the repository is there and is the one of this instance, so that a disk
+// Open makes sure that the repository is there and is the one of this instance, so that a disk
 // that is not mounted is never taken for a repository without snapshots; and forgets what a run that
 // was killed has left there. The lock must be held.
-func (r *run) open(ctx context.Context) error {
-	if _, err := os.Stat(r.path(".restore.swap")); err == nil {
-		return die(r.path("restore.sh")+" recover", "a restore was cut short, and is to be undone first")
+func (r *Run) Open(ctx context.Context) error {
+	if err := r.NoSwap(); err != nil {
+		return err
 	}
 	if !r.same() {
 		id, err := r.repository.ID(ctx)
 		if err != nil {
+			if err := r.configReads(); err != nil {
+				return err
+			}
 			hint := "is its disk mounted? is it reachable? if it is lost, restore.sh latest fetches it from the mirror. "
-			return die(hint+"restic says: "+saidBy(err), "the repository %s can't be opened", r.repository.Shown())
+			return die(hint+"restic says: "+SaidBy(err), "the repository %s can't be opened", r.repository.Shown())
 		}
 		if k, _ := r.known(); id != k.id {
 			return die("if it is to be from now on: rm "+r.path(".restic_id")+", then deploy",
@@ -88,8 +91,26 @@ func (r *run) open(ctx context.Context) error {
 	return r.forgetUnchecked(ctx)
 }
 
-// saidBy is what restic has to say itself.
-func saidBy(err error) string {
+// configReads makes sure that the config of a repository in a folder can be read, if it is there.
+func (r *Run) configReads() error {
+	_, err := r.configSum()
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return die(r.path("backup.sh")+" repair takes it from the mirror; look at the disk: dmesg, smartctl",
+		"the config of the repository %s can't be read: %v", r.repository.Shown(), bare(err))
+}
+
+// bare is what the system says, without the name of the file.
+func bare(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	return err
+}
+
+// SaidBy is what restic has to say itself.
+func SaidBy(err error) string {
 	if f, ok := errors.AsType[*restic.Failed](err); ok && f.Said != "" {
 		return f.Said
 	}
@@ -98,7 +119,7 @@ func saidBy(err error) string {
 
 // leftInRepository removes locks of runs that were killed, and files that they have not
 // finished. Locks of those that live stay.
-func (r *run) leftInRepository(ctx context.Context) error {
+func (r *Run) leftInRepository(ctx context.Context) error {
 	if !r.repository.Here() {
 		return r.repository.Unlock(ctx)
 	}
@@ -119,19 +140,36 @@ func locked(folder string) bool {
 	return slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Type().IsRegular() })
 }
 
-// forgetUnchecked forgets the snapshot of a run that ended before it was checked.
-func (r *run) forgetUnchecked(ctx context.Context) error {
+// Snapshot is one of the instance's.
+type Snapshot struct {
+	restic.Snapshot
+	Unchecked bool // it was made by a run that ended before it was checked: not to be trusted
+}
+
+// Snapshots returns those of the instance, the oldest first.
+func (r *Run) Snapshots(ctx context.Context) ([]Snapshot, error) {
+	// Which there were is written down, not when: a clock may go back.
 	text, err := os.ReadFile(r.path(".backup.unchecked"))
-	if errors.Is(err, fs.ErrNotExist) {
+	begun := err == nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	before := strings.Fields(string(text))
+	mine, err := r.mine(ctx)
+	var all []Snapshot
+	for _, s := range mine {
+		all = append(all, Snapshot{s, begun && s.Host == r.Name && !slices.Contains(before, s.ID)})
+	}
+	return all, err
+}
+
+// forgetUnchecked forgets the snapshot of a run that ended before it was checked.
+func (r *Run) forgetUnchecked(ctx context.Context) error {
+	if _, err := os.Stat(r.path(".backup.unchecked")); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	// Which there were is written down, not when: a clock may go back.
-	before := strings.Fields(string(text))
 	left := func() (ids []string, err error) {
-		all, err := r.mine(ctx)
+		all, err := r.Snapshots(ctx)
 		if err != nil {
 			return nil, die(
 				"",
@@ -141,7 +179,7 @@ func (r *run) forgetUnchecked(ctx context.Context) error {
 			)
 		}
 		for _, s := range all {
-			if s.Host == r.Name && !slices.Contains(before, s.ID) {
+			if s.Unchecked {
 				ids = append(ids, s.ID)
 			}
 		}
@@ -169,9 +207,9 @@ func (r *run) forgetUnchecked(ctx context.Context) error {
 		}
 		if len(ids) > 0 {
 			return die(
-				"may it delete there? restic forget "+short(ids[0]),
+				"may it delete there? restic forget "+Short(ids[0]),
 				"snapshot %s, which was never checked, is still there after restic has forgotten it",
-				short(ids[0]),
+				Short(ids[0]),
 			)
 		}
 	}
@@ -180,7 +218,7 @@ func (r *run) forgetUnchecked(ctx context.Context) error {
 
 // mine are the snapshots of this instance, the oldest first: our own, and those that
 // earlier scripts have made of this home under another host.
-func (r *run) mine(ctx context.Context) ([]restic.Snapshot, error) {
+func (r *Run) mine(ctx context.Context) ([]restic.Snapshot, error) {
 	all, err := r.repository.Snapshots(ctx)
 	return slices.DeleteFunc(all, func(s restic.Snapshot) bool {
 		return s.Host != r.Name &&
@@ -190,7 +228,7 @@ func (r *run) mine(ctx context.Context) ([]restic.Snapshot, error) {
 
 // intact makes sure that no file of a repository in a folder is damaged: none that was
 // written since this was last made sure of, or none at all.
-func (r *run) intact(ctx context.Context, all bool) error {
+func (r *Run) intact(ctx context.Context, all bool) error {
 	if !r.repository.Here() {
 		return nil
 	}
@@ -232,13 +270,13 @@ func (r *run) intact(ctx context.Context, all bool) error {
 // damaged returns which of the files of a repository in a folder are, and says how far it is.
 func (i *Instance) damaged(ctx context.Context, folder string, names []string) ([]restic.Damage, error) {
 	var read restic.Sum
-	s := i.showing(func() string { return "checked " + human(read.Load()) + " of the repository" })
-	defer s.stop()
+	s := i.Showing(func() string { return "checked " + Human(read.Load()) + " of the repository" })
+	defer s.Stop()
 	return i.Damaged(ctx, folder, names, &read)
 }
 
 // measure returns the bytes of the repository, and what it takes of its disk, for the record.
-func (r *run) measure() (total int64, facts ledger.Entry, err error) {
+func (r *Run) measure() (total int64, facts ledger.Entry, err error) {
 	total = dump.Size(r.Settings.Repository)
 	free, size, err := r.Free(r.Settings.Repository)
 	return total, ledger.Entry{
@@ -251,7 +289,7 @@ func (r *run) measure() (total int64, facts ledger.Entry, err error) {
 // mirror copies the repository to the mirror: what is new since it last was, or, where it deletes,
 // all of it, and deletes there what is no longer here. A mirror of another repository is left
 // alone. The error has the status [hostapi.NotMirrored].
-func (r *run) mirror(ctx context.Context, deletes bool) error {
+func (r *Run) mirror(ctx context.Context, deletes bool) error {
 	err := r.mirrored(ctx, deletes)
 	if err == nil || ctx.Err() != nil {
 		return err
@@ -267,7 +305,7 @@ func (r *run) mirror(ctx context.Context, deletes bool) error {
 	return f
 }
 
-func (r *run) mirrored(ctx context.Context, deletes bool) error {
+func (r *Run) mirrored(ctx context.Context, deletes bool) error {
 	if r.Mirror == nil {
 		return nil
 	}
@@ -311,7 +349,7 @@ func (r *run) mirrored(ctx context.Context, deletes bool) error {
 }
 
 // isOurs makes sure that the mirror has the repository that is here.
-func (r *run) isOurs(ctx context.Context) error {
+func (r *Run) isOurs(ctx context.Context) error {
 	there, err := r.Mirror.Config(ctx)
 	if err != nil {
 		return fmt.Errorf("which repository the mirror holds can't be read: %w", err)

@@ -18,6 +18,14 @@ type Settings struct {
 	Database, Role string
 	Slack          string // the webhook, a secret; empty: there is none
 
+	// How the site is asked whether it works on what was restored.
+	URL       string   // where visitors come: PROTO://NAME
+	Names     []string // others of the instance
+	Page      string   // that is asked for
+	BasicAuth bool     // being asked for a password is an answer
+	Jobs      bool     // the application has jobs of its own
+	Timeout   int      // seconds that the application may take to start
+
 	KeepLast, KeepDaily, KeepWeekly, KeepMonthly, KeepYearly int
 }
 
@@ -58,7 +66,12 @@ func ParseSettings(text string) (Settings, error) {
 	s.Name, s.Repository = values["NAME"], values["RESTIC_REPOSITORY"]
 	s.Mirror, s.Plain = values["LFTP_DSN"], values["LFTP_PLAIN"] != ""
 	s.Database, s.Role, s.Slack = values["DB_NAME"], values["DB_USER"], values["SLACK"]
-	for _, name := range []string{"NAME", "RESTIC_REPOSITORY", "DB_NAME", "DB_USER"} {
+	s.URL, s.Page = values["URL"], values["PAGE"]
+	s.BasicAuth, s.Jobs = values["BASICAUTH"] != "", values["JOBS"] != ""
+	if values["NAMES"] != "" {
+		s.Names = strings.Split(values["NAMES"], ",")
+	}
+	for _, name := range []string{"NAME", "RESTIC_REPOSITORY", "DB_NAME", "DB_USER", "URL", "TIMEOUT"} {
 		if values[name] == "" {
 			return s, fmt.Errorf(".backup.env has no %s\nhint: deploy the instance, which writes it", name)
 		}
@@ -68,7 +81,7 @@ func ParseSettings(text string) (Settings, error) {
 	}
 	for name, to := range map[string]*int{
 		"KEEP_LAST": &s.KeepLast, "KEEP_DAILY": &s.KeepDaily, "KEEP_WEEKLY": &s.KeepWeekly,
-		"KEEP_MONTHLY": &s.KeepMonthly, "KEEP_YEARLY": &s.KeepYearly,
+		"KEEP_MONTHLY": &s.KeepMonthly, "KEEP_YEARLY": &s.KeepYearly, "TIMEOUT": &s.Timeout,
 	} {
 		n, err := strconv.Atoi(values[name])
 		if err != nil || n < 0 {

@@ -23,6 +23,11 @@ KEEP_MONTHLY=12
 KEEP_YEARLY=75
 JOBS='two
 lines'
+URL=https://x.example.org
+NAMES=x.example.org,b
+PAGE=/
+BASICAUTH=1
+TIMEOUT=60
 SLACK=https://hooks.example.org/T0/B0/hush
 `
 
@@ -32,7 +37,9 @@ func TestSettingsAreReadAsAShellReadsThem(t *testing.T) {
 		Name: "mrs-x", Repository: "rest:http://me:p a$s@host/", Account: []string{"AWS_ACCESS_KEY_ID=id",
 			"AWS_SECRET_ACCESS_KEY=it's hush"},
 		Mirror: "ftp://mirror:hush-ftp@127.0.0.1", Database: "mrs", Role: "django",
-		Slack:    "https://hooks.example.org/T0/B0/hush",
+		Slack: "https://hooks.example.org/T0/B0/hush",
+		URL:   "https://x.example.org", Names: []string{"x.example.org", "b"}, Page: "/", BasicAuth: true, Jobs: true,
+		Timeout:  60,
 		KeepLast: 7, KeepDaily: 7, KeepWeekly: 5, KeepMonthly: 12, KeepYearly: 75,
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
@@ -51,7 +58,7 @@ func TestSettingsAreReadAsAShellReadsThem(t *testing.T) {
 func TestSettingsThatAreNotUnderstoodAreRefused(t *testing.T) {
 	for _, bad := range []string{"NAME=$(id)", "NAME=`id`", `NAME="$HOME"`, "NAME='open", `NAME="open`, "NAME=a b",
 		"NAME=a;b", "no assignment", "1A=x", "NAME=a&", "NAME='../etc'", "NAME=--all",
-		"KEEP_LAST=all", "KEEP_LAST=-1", "DB_NAME="} {
+		"KEEP_LAST=all", "KEEP_LAST=-1", "DB_NAME=", "URL=", "TIMEOUT=soon"} {
 		name, _, _ := strings.Cut(bad, "=")
 		var kept []string
 		for line := range strings.Lines(env) {

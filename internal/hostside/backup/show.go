@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// shower says now and then how far something is.
-type shower struct {
+// Shower says now and then how far something is.
+type Shower struct {
 	lock        sync.Mutex
 	over, ended chan struct{}
 }
 
-// showing says what text returns, unless that is empty, until it is stopped.
-func (i *Instance) showing(text func() string) *shower {
-	s := &shower{over: make(chan struct{}), ended: make(chan struct{})}
+// Showing says what text returns, unless that is empty, until it is stopped.
+func (i *Instance) Showing(text func() string) *Shower {
+	s := &Shower{over: make(chan struct{}), ended: make(chan struct{})}
 	go func() {
 		defer close(s.ended)
 		if i.Every <= 0 {
@@ -41,20 +41,20 @@ func (i *Instance) showing(text func() string) *shower {
 	return s
 }
 
-// update changes what text reads.
-func (s *shower) update(do func()) {
+// Update changes what text reads.
+func (s *Shower) Update(do func()) {
 	s.lock.Lock()
 	defer s.lock.Unlock()
 	do()
 }
 
-func (s *shower) stop() {
+func (s *Shower) Stop() {
 	close(s.over)
 	<-s.ended
 }
 
-// human is a number of bytes as numfmt --to=iec-i --suffix=B writes it: rounded up.
-func human(n int64) string {
+// Human is a number of bytes as numfmt --to=iec-i --suffix=B writes it: rounded up.
+func Human(n int64) string {
 	const units = "KMGTPE"
 	if n < 1024 && n > -1024 {
 		return strconv.FormatInt(n, 10) + "B"
@@ -76,12 +76,12 @@ func human(n int64) string {
 	return fmt.Sprintf("%s%.0f%ciB", sign, value, units[unit])
 }
 
-// far says how many bytes of how many there are, and how long the rest will take at the
+// Far says how many bytes of how many there are, and how long the rest will take at the
 // pace so far.
-func far(done, of int64, spent time.Duration) string {
+func Far(done, of int64, spent time.Duration) string {
 	left := ""
 	if done > 0 && of > done {
 		left = fmt.Sprintf(", %d s left", int(spent.Seconds()*float64(of-done)/float64(done))+1)
 	}
-	return fmt.Sprintf("%s of %s%s", human(done), human(of), left)
+	return fmt.Sprintf("%s of %s%s", Human(done), Human(of), left)
 }

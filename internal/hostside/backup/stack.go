@@ -20,6 +20,7 @@ import (
 type Running struct {
 	compose.Project
 	Database, Role string
+	Application    string // what PostgreSQL calls us; empty: [dump.Application]
 	Runner         bound.Runner
 	Say            func(string)
 	Free           func(path string) (free, size int64, err error)
@@ -37,26 +38,31 @@ const (
 
 // asked bounds a question to the engine.
 func asked(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, engine, &bound.Exceeded{Name: "docker", Limit: bound.Time(engine), Total: true})
+	return bound.Within(ctx, "docker", engine)
 }
 
-// container returns the newest one of a service, and whether there is one.
-func (s *Running) container(ctx context.Context, service string) (found docker.Container, ok bool, err error) {
+// Container returns the newest one of a service that runs, and whether there is one.
+func (s *Running) Container(ctx context.Context, service string) (found docker.Container, ok bool, err error) {
 	ctx, cancel := asked(ctx)
 	defer cancel()
 	all, err := docker.Project(ctx, s.Name)
 	for _, c := range all { // the oldest first
-		if c.Service() == service {
+		if c.Service() == service && c.Running {
 			found, ok = c, true
 		}
 	}
 	return found, ok, err
 }
 
+// PostgreSQL is the container of it, as it was found last.
+func (s *Running) PostgreSQL() dump.Container { return s.postgres }
+
 // find has in postgres the container of PostgreSQL, and reports whether it answers.
 func (s *Running) find(ctx context.Context) bool {
-	c, ok, err := s.container(ctx, "postgres")
-	s.postgres = dump.Container{Container: c, Role: s.Role, Database: s.Database, Runner: s.Runner}
+	c, ok, err := s.Container(ctx, "postgres")
+	s.postgres = dump.Container{
+		Container: c, Role: s.Role, Database: s.Database, Application: s.Application, Runner: s.Runner,
+	}
 	return err == nil && ok && s.postgres.Ready(ctx)
 }
 
@@ -94,15 +100,34 @@ func (s *Running) Ready(ctx context.Context) error {
 	if s.vain() {
 		return die("df -h "+data, "PostgreSQL of %s does not answer, and its disk is full", s.Name)
 	}
-	file := filepath.Join(s.Folder, "docker-compose.yml")
 	ctx, cancel := asked(ctx)
 	defer cancel()
-	if stack, err := s.Resolved(ctx, file); err == nil {
-		if err := pgversion.Keeps(ctx, bytes.NewReader(stack)); err != nil {
-			return explained(err)
+	if stack, err := s.Resolved(ctx, s.file()); err == nil {
+		if err := keeps(ctx, stack); err != nil {
+			return err
 		}
 	}
-	return die("docker compose --file "+file+" logs postgres", "PostgreSQL of %s does not answer", s.Name)
+	return die("docker compose --file "+s.file()+" logs postgres", "PostgreSQL of %s does not answer", s.Name)
+}
+
+func (s *Running) file() string { return filepath.Join(s.Folder, "docker-compose.yml") }
+
+// Keeps makes sure that the stack's PostgreSQL is of the version that its data folder is of.
+func (s *Running) Keeps(ctx context.Context) error {
+	ctx, cancel := asked(ctx)
+	defer cancel()
+	stack, err := s.Resolved(ctx, s.file())
+	if err != nil {
+		return explained(err)
+	}
+	return keeps(ctx, stack)
+}
+
+func keeps(ctx context.Context, stack []byte) error {
+	if err := pgversion.Keeps(ctx, bytes.NewReader(stack)); err != nil {
+		return explained(err)
+	}
+	return nil
 }
 
 // explained is a failure of several reasons, of which each may have a hint.
@@ -140,13 +165,13 @@ func (s *Running) Dump(ctx context.Context, o dump.Options) (dump.Made, error) {
 
 // Commit implements [Stack].
 func (s *Running) Commit(ctx context.Context) string {
-	c, _, _ := s.container(ctx, "django")
+	c, _, _ := s.Container(ctx, "django")
 	return c.Env["GIT_COMMIT"]
 }
 
 // Leftovers implements [Stack].
 func (s *Running) Leftovers(ctx context.Context, lent bool) error {
-	if err := s.trial(ctx); err != nil {
+	if err := Gone(ctx, s.Name+"-trial"); err != nil {
 		return err
 	}
 	kinds := []string{"restore"}
@@ -159,7 +184,7 @@ func (s *Running) Leftovers(ctx context.Context, lent bool) error {
 			return err
 		}
 		for _, name := range names {
-			if err := s.drop(ctx, name); err != nil {
+			if err := s.Drop(ctx, name); err != nil {
 				return err
 			}
 		}
@@ -167,11 +192,11 @@ func (s *Running) Leftovers(ctx context.Context, lent bool) error {
 	return nil
 }
 
-// trial removes the stack on which a restore was tried.
-func (s *Running) trial(ctx context.Context) error {
+// Gone removes a stack that nobody needs to say goodbye to: its containers, volumes and networks.
+func Gone(ctx context.Context, project string) error {
 	ctx, cancel := asked(ctx)
 	defer cancel()
-	label := "label=com.docker.compose.project=" + s.Name + "-trial"
+	label := "label=com.docker.compose.project=" + project
 	containers, err := docker.Run(ctx, "ps", "--all", "--quiet", "--filter", label)
 	if err != nil {
 		return err
@@ -191,9 +216,9 @@ func (s *Running) trial(ctx context.Context) error {
 	return err
 }
 
-// drop drops a database as soon as PostgreSQL lets us: it may just have been killed, and be at
+// Drop drops a database as soon as PostgreSQL lets us: it may just have been killed, and be at
 // its recovery. What can't be dropped goes the next time.
-func (s *Running) drop(ctx context.Context, name string) error {
+func (s *Running) Drop(ctx context.Context, name string) error {
 	ok, err := s.waits(ctx, lets, func() bool {
 		if s.postgres.Drop(ctx, name) == nil {
 			return true

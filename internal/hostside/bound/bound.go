@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -33,6 +34,12 @@ type Limit struct {
 
 // Time bounds a program by its time.
 func Time(total time.Duration) Limit { return Limit{Total: total} }
+
+// Within returns a context that ends with [Exceeded] after a time: the bound of what
+// is not run by a [Runner]. The program that has it ends with the context.
+func Within(ctx context.Context, name string, total time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, total, &Exceeded{Name: name, Limit: Time(total), Total: true})
+}
 
 // Quick is a total for what is answered at once.
 const Quick = time.Minute
@@ -89,6 +96,14 @@ type System struct {
 	Holds []*os.File
 }
 
+// held are those of Holds that are open: a lock that was given free since is not held any more.
+func (s *System) held() []*os.File {
+	return slices.DeleteFunc(slices.Clone(s.Holds), func(f *os.File) bool {
+		_, err := f.Stat()
+		return err != nil
+	})
+}
+
 // grace is how long a program may take to end after SIGTERM.
 const grace = 30 * time.Second
 
@@ -98,7 +113,7 @@ func (s *System) Run(ctx context.Context, c Command) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	cmd := exec.CommandContext(ctx, c.Argv[0], c.Argv[1:]...)
-	cmd.Dir, cmd.Stdin, cmd.ExtraFiles = c.Dir, c.Stdin, s.Holds
+	cmd.Dir, cmd.Stdin, cmd.ExtraFiles = c.Dir, c.Stdin, s.held()
 	cmd.Env = append(os.Environ(), c.Env...)
 	said := &counter{}
 	cmd.Stdout, cmd.Stderr = said.over(c.Stdout), said.over(c.Stderr)

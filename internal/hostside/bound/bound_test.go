@@ -145,6 +145,10 @@ func TestALockIsHeldByTheProgramsToo(t *testing.T) {
 	if err := s.Run(t.Context(), c); err != nil {
 		t.Errorf("the program has not the lock: %v", err)
 	}
+	f.Close()
+	if err := s.Run(t.Context(), Command{Name: "true", Argv: []string{"true"}, Limit: Time(time.Minute)}); err != nil {
+		t.Errorf("once the lock is given free: %v", err)
+	}
 }
 
 func TestAProgramThatIsKilledHasAShellsStatus(t *testing.T) {

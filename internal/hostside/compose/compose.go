@@ -23,6 +23,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/betagouv/mrs-ops/internal/hostside/bound"
 )
 
 // Project is one, and the folder that its relative paths are of.
@@ -51,7 +53,7 @@ func Parse(config []byte) ([]Service, error) {
 			Ports         []any
 			ContainerName string `json:"container_name"`
 			Healthcheck   *struct {
-				Disable bool
+				Disable any
 				Test    any
 			}
 		}
@@ -72,8 +74,8 @@ func Parse(config []byte) ([]Service, error) {
 			service.Fixed = "its container has a fixed name"
 		}
 		if check := s.Healthcheck; check != nil {
-			service.Unchecked = check.Disable || isNone(check.Test)
-			service.Checked = !service.Unchecked && check.Test != nil
+			service.Unchecked = isTrue(check.Disable) || isNone(check.Test)
+			service.Checked = !service.Unchecked && isTest(check.Test)
 		}
 		all = append(all, service)
 	}
@@ -84,6 +86,18 @@ func Parse(config []byte) ([]Service, error) {
 func isNone(test any) bool {
 	words, ok := test.([]any)
 	return ok && len(words) > 0 && words[0] == "NONE" || test == "NONE"
+}
+
+// isTest reports whether there is a test; an empty list is as if there were no key.
+func isTest(test any) bool {
+	words, ok := test.([]any)
+	return ok && len(words) > 0 || !ok && test != nil
+}
+
+// isTrue reads a boolean, also one that is written as a text, as Compose does.
+func isTrue(value any) bool {
+	text := strings.ToLower(fmt.Sprint(value))
+	return slices.Contains([]string{"true", "yes", "on", "y", "t", "1"}, text)
 }
 
 // labels are a map, or a list of NAME=VALUE.
@@ -124,6 +138,15 @@ func Routes(labels map[string]string) string {
 	return fmt.Sprintf("%x", sum.Sum(nil))[:12]
 }
 
+// HTTPPort is where an application listens unless the load balancer is told otherwise.
+const HTTPPort = 8000
+
+// PortOf returns where an application listens whose container has these labels.
+func PortOf(labels map[string]string) int { return cmp.Or(port(labels), HTTPPort) }
+
+// IsPort reports whether a label tells that.
+func IsPort(label string) bool { return portLabel.MatchString(label) }
+
 var portLabel = regexp.MustCompile(`^traefik\.http\.services\.[^.]+\.loadbalancer\.server\.port$`)
 
 func port(labels map[string]string) int {
@@ -144,6 +167,9 @@ type Error struct {
 
 // Error is what it said last, or how it ended.
 func (e *Error) Error() string {
+	if hit, ok := errors.AsType[*bound.Exceeded](e.Err); ok {
+		return hit.Error()
+	}
 	text := strings.TrimSpace(e.Said)
 	return fmt.Sprintf("docker compose %s: %s", e.What, cmp.Or(text[strings.LastIndex(text, "\n")+1:], e.Err.Error()))
 }
@@ -162,8 +188,33 @@ func (p Project) argv(files []string, argv ...string) []string {
 // patience is how long docker compose may take to end after SIGTERM.
 const patience = 20 * time.Second
 
+// Bounds, beside those that a command is given: an engine that hangs, or a registry, is not to hold the locks of
+// whoever waits for it.
+var (
+	reads = 2 * time.Minute  // a file
+	acts  = 15 * time.Minute // containers may take their time to end
+	pulls = time.Hour
+)
+
+func limit(command string) time.Duration {
+	switch command {
+	case "config":
+		return reads
+	case "pull":
+		return pulls
+	}
+	return acts
+}
+
 // run runs it, and returns what it prints on standard output, and all that it says.
 func (p Project) run(ctx context.Context, files []string, argv ...string) (out []byte, said string, err error) {
+	return p.within(ctx, limit(argv[0]), files, argv...)
+}
+
+// within is run with another bound.
+func (p Project) within(ctx context.Context, limit time.Duration, files []string, argv ...string) (out []byte, said string, err error) {
+	ctx, cancel := bound.Within(ctx, "docker compose "+argv[0], limit)
+	defer cancel()
 	var stdout, all bytes.Buffer
 	cmd := exec.CommandContext(ctx, "docker", p.argv(files, argv...)...)
 	cmd.Dir = p.Folder
@@ -229,11 +280,14 @@ var notPulled = regexp.MustCompile(`(?i) (error|warning) `)
 // Pull has the images of a file brought here that a registry gives. It returns
 // what it says of the others.
 func (p Project) Pull(ctx context.Context, file string) (others []string) {
-	_, said, _ := p.run(ctx, []string{file}, "pull", "--ignore-pull-failures", "--quiet")
+	_, said, err := p.run(ctx, []string{file}, "pull", "--ignore-pull-failures", "--quiet")
 	for line := range strings.Lines(said) {
 		if notPulled.MatchString(line) {
 			others = append(others, strings.TrimSpace(line))
 		}
+	}
+	if hit, ok := errors.AsType[*bound.Exceeded](err); ok {
+		others = append(others, hit.Error())
 	}
 	return others
 }
@@ -269,13 +323,21 @@ func (u Up) argv() []string {
 
 // Up carries that out.
 func (p Project) Up(ctx context.Context, file string, up Up) error {
-	_, _, err := p.run(ctx, []string{file}, up.argv()...)
+	_, _, err := p.within(ctx, up.Wait+acts, []string{file}, up.argv()...)
+	return err
+}
+
+// Stop ends services of a file, as their containers are told to.
+func (p Project) Stop(ctx context.Context, file string, services ...string) error {
+	_, _, err := p.run(ctx, []string{file}, append([]string{"stop"}, services...)...)
 	return err
 }
 
 // Down removes what a project has: containers, networks and volumes. It goes by what
 // the engine knows, and not by a file, which need not be whole.
 func Down(ctx context.Context, project string, within time.Duration) error {
+	ctx, cancel := bound.Within(ctx, "docker compose down", within+acts)
+	defer cancel()
 	seconds := strconv.Itoa(int(within.Seconds()))
 	var said bytes.Buffer
 	cmd := exec.CommandContext(ctx, "docker", "compose", "--progress", "plain", "--project-name", project,

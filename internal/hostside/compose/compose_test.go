@@ -3,10 +3,14 @@ package compose
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/betagouv/mrs-ops/internal/hostside/bound"
 )
 
 const traefik = `"labels": {"traefik.enable": "true", "traefik.http.services.mrs.loadbalancer.server.port": "8100"`
@@ -25,6 +29,12 @@ func TestWhatCountsOfAServiceIsReadFromAComposeFile(t *testing.T) {
 		"only its interval":                    {`{"healthcheck": {"interval": "1s"}, ` + traefik + `}}`, " fixed= port=8100 checked=false unchecked=false"},
 		"no health check: disable":             {`{"healthcheck": {"disable": true}, ` + traefik + `}}`, " fixed= port=8100 checked=false unchecked=true"},
 		"no health check: NONE":                {`{"healthcheck": {"test": ["NONE"]}, ` + traefik + `}}`, " fixed= port=8100 checked=false unchecked=true"},
+		"no health check: disable, as a text":  {`{"healthcheck": {"disable": "yes", "test": ["CMD", "x"]}, ` + traefik + `}}`, " fixed= port=8100 checked=false unchecked=true"},
+		"no health check: NONE, as a text":     {`{"healthcheck": {"test": "NONE"}, ` + traefik + `}}`, " fixed= port=8100 checked=false unchecked=true"},
+		"no health check: NONE, not disabled":  {`{"healthcheck": {"disable": false, "test": ["NONE", "x"]}, ` + traefik + `}}`, " fixed= port=8100 checked=false unchecked=true"},
+		"a health check that is not disabled":  {`{"healthcheck": {"disable": "false", "test": ["CMD", "x"]}, ` + traefik + `}}`, " fixed= port=8100 checked=true unchecked=false"},
+		"the image's: an empty test":           {`{"healthcheck": {"test": []}, ` + traefik + `}}`, " fixed= port=8100 checked=false unchecked=false"},
+		"the image's: nothing is said":         {`{"healthcheck": {}, ` + traefik + `}}`, " fixed= port=8100 checked=false unchecked=false"},
 		"no health check: disable, and a test": {`{"healthcheck": {"disable": true, "test": "x"}, ` + traefik + `}}`, " fixed= port=8100 checked=false unchecked=true"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -37,6 +47,18 @@ func TestWhatCountsOfAServiceIsReadFromAComposeFile(t *testing.T) {
 				t.Errorf("%s\nnot %s", got, test.want)
 			}
 		})
+	}
+}
+
+func TestAnApplicationListensWhereItsLabelsSay(t *testing.T) {
+	for labels, want := range map[string]int{
+		"": 8000, "traefik.http.services.mrs.loadbalancer.server.port=8100": 8100, "traefik.http.services.mrs.loadbalancer.server.port=x": 8000,
+		"traefik.tcp.services.mrs.loadbalancer.server.port=5432": 8000,
+	} {
+		name, value, _ := strings.Cut(labels, "=")
+		if got := PortOf(map[string]string{name: value}); got != want {
+			t.Errorf("%s: %d", labels, got)
+		}
 	}
 }
 
@@ -74,5 +96,29 @@ func TestAnErrorIsWhatComposeSaidLast(t *testing.T) {
 		if err := (&Error{What: "up", Said: said, Err: errors.New("exit status 1")}); err.Error() != want {
 			t.Error(err)
 		}
+	}
+}
+
+func TestAnEngineOrARegistryThatHangsIsGivenUpByABoundThatIsNamed(t *testing.T) {
+	bin := t.TempDir()
+	if err := os.WriteFile(filepath.Join(bin, "docker"), []byte("#!/bin/sh\necho pulling\nexec sleep 1000\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	defer func(r, a, p time.Duration) { reads, acts, pulls = r, a, p }(reads, acts, pulls)
+	reads, acts, pulls = 50*time.Millisecond, 60*time.Millisecond, 70*time.Millisecond
+	p := Project{"mrs-x", t.TempDir()}
+	_, err := p.Resolved(t.Context(), "x.yml")
+	for what, err := range map[string]error{
+		"config": err, "stop": p.Stop(t.Context(), "x.yml"), "up": p.Up(t.Context(), "x.yml", Up{Wait: time.Millisecond}),
+		"down": Down(t.Context(), "mrs-x", time.Millisecond),
+	} {
+		if _, ok := errors.AsType[*bound.Exceeded](err); !ok || !strings.HasPrefix(err.Error(), "docker compose "+what+" did not end within ") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	others := p.Pull(t.Context(), "x.yml")
+	if len(others) != 1 || !strings.HasPrefix(others[0], "docker compose pull did not end within ") {
+		t.Errorf("of a registry that stalls: %q", others)
 	}
 }

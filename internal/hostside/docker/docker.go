@@ -21,6 +21,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/betagouv/mrs-ops/internal/hostside/bound"
 )
 
 // Container is one, as it was when it was asked for.
@@ -37,6 +39,8 @@ type Container struct {
 	Folders   []string          // of the host, which it has mounted; volumes too
 	Mounts    map[string]string // the same, by where they are in the container
 	Addresses []netip.Addr      // in all of its networks
+	Networks  []string          // their names, sorted
+	Restart   string            // its restart policy: no, always …
 	Labels    map[string]string
 	Status    string // created, running, restarting, exited …
 	ExitCode  int
@@ -121,6 +125,7 @@ func parse(out []byte) ([]Container, error) {
 			Env    []string
 			Labels map[string]string
 		}
+		HostConfig      struct{ RestartPolicy struct{ Name string } }
 		NetworkSettings struct {
 			Networks map[string]struct{ IPAddress, GlobalIPv6Address string }
 		}
@@ -146,7 +151,9 @@ func parse(out []byte) ([]Container, error) {
 			}
 			c.Mounts[m.Destination] = m.Source
 		}
+		c.Restart = r.HostConfig.RestartPolicy.Name
 		for _, name := range slices.Sorted(maps.Keys(r.NetworkSettings.Networks)) {
+			c.Networks = append(c.Networks, name)
 			network := r.NetworkSettings.Networks[name]
 			for _, address := range []string{network.IPAddress, network.GlobalIPv6Address} {
 				if a, err := netip.ParseAddr(address); err == nil {
@@ -252,13 +259,29 @@ func Run(ctx context.Context, argv ...string) (string, error) {
 	return string(out), err
 }
 
+// Bounds: an engine that hangs, or a registry, is not to hold the locks of whoever waits for it. Most is answered at
+// once; a container may take its time to end.
+var (
+	answers = 10 * time.Minute
+	pulls   = time.Hour
+)
+
 func run(ctx context.Context, input io.Reader, argv ...string) ([]byte, error) {
+	limit := answers
+	if argv[0] == "pull" {
+		limit = pulls
+	}
+	ctx, cancel := bound.Within(ctx, "docker "+argv[0], limit)
+	defer cancel()
 	var out, said bytes.Buffer
 	cmd := exec.CommandContext(ctx, "docker", argv...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = input, &out, &said
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = input, &out, &said, delay
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
+		}
+		if hit, ok := errors.AsType[*bound.Exceeded](err); ok {
+			return nil, hit
 		}
 		// What it says last is why; what it says before may be of the application.
 		text := strings.TrimSpace(said.String())
@@ -269,6 +292,9 @@ func run(ctx context.Context, input io.Reader, argv ...string) ([]byte, error) {
 	}
 	return out.Bytes(), nil
 }
+
+// delay is how long is waited for what a program that was ended has begun.
+const delay = 5 * time.Second
 
 // ErrDown is a container that does not run.
 var ErrDown = errors.New("the container does not run")

@@ -1,5 +1,7 @@
 // Package dump dumps the database of an instance, as one moment: pg_dump and the count of the
-// rows look through the same snapshot of PostgreSQL. It works with PostgreSQL 10 to 17.
+// rows look through the same snapshot of PostgreSQL. It loads such a dump into an empty database,
+// and makes sure that it has the rows that were counted; a plain pg_dumpall, which earlier scripts
+// have made, too. It works with PostgreSQL 10 to 17.
 //
 // A dump is, in a folder:
 //
@@ -9,7 +11,8 @@
 //	settings.sql  what is set for the database, as ALTER DATABASE … SET: of that, what older scripts read
 //	tables.tsv    SCHEMA.TABLE, a tab, how many rows it has; a line for each table
 //
-// It must not know where the dump goes from there.
+// It must not know where the dump goes from there, nor what the database that it is loaded into
+// is for.
 package dump
 
 import (

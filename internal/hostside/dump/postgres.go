@@ -1,6 +1,7 @@
 package dump
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,16 +26,37 @@ const Application = "mrs-backup"
 type Container struct {
 	docker.Container
 	Role, Database string
+	Application    string // what PostgreSQL calls us; empty: [Application]
 	Runner         bound.Runner
 }
 
+func (c Container) application() string { return cmp.Or(c.Application, Application) }
+
 // Program implements [Server]. What the error says has nothing that may be somebody's data.
 func (c Container) Program(ctx context.Context, limit bound.Limit, out io.Writer, argv ...string) error {
+	return c.program(ctx, limit, "", nil, out, argv...)
+}
+
+// program runs one with more options for the server (PGOPTIONS); in may be nil.
+func (c Container) program(
+	ctx context.Context,
+	limit bound.Limit,
+	options string,
+	in io.Reader,
+	out io.Writer,
+	argv ...string,
+) error {
+	exec := []string{"docker", "exec", "--user", "postgres", "--env", "PGAPPNAME=" + c.application()}
+	if options != "" {
+		exec = append(exec, "--env", "PGOPTIONS="+options)
+	}
+	if in != nil {
+		exec = append(exec, "--interactive")
+	}
 	var said bound.Tail
 	err := c.Runner.Run(ctx, bound.Command{
-		Name:   argv[0],
-		Argv:   append([]string{"docker", "exec", "--user", "postgres", "--env", "PGAPPNAME=" + Application, c.ID}, argv...),
-		Stdout: out, Stderr: &said, Limit: limit,
+		Name: argv[0], Argv: append(append(exec, c.ID), argv...),
+		Stdin: in, Stdout: out, Stderr: &said, Limit: limit,
 	})
 	if err != nil && bound.Status(err) >= 0 {
 		return fmt.Errorf("%s ended with %d: %s", argv[0], bound.Status(err), complaints(said.String()))
@@ -64,12 +86,16 @@ func complaints(text string) string {
 
 // Connect opens a session of a database of the server.
 func (c Container) Connect(ctx context.Context, name string) (*pgx.Conn, error) {
-	return database.OpenAs(ctx, c.Container, c.Role, name, Application)
+	return database.OpenAs(ctx, c.Container, c.Role, name, c.application())
 }
 
 // in runs something in a session of a database, bound by time.
 func (c Container) in(ctx context.Context, name string, do func(context.Context, *pgx.Conn) error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, asks.Total, &bound.Exceeded{Name: "PostgreSQL", Limit: asks, Total: true})
+	ctx, cancel := context.WithTimeoutCause(
+		ctx,
+		asks.Total,
+		&bound.Exceeded{Name: "PostgreSQL", Limit: asks, Total: true},
+	)
 	defer cancel()
 	pg, err := c.Connect(ctx, name)
 	if err == nil {
@@ -126,6 +152,16 @@ func (c Container) Settings(ctx context.Context) (lines []string, err error) {
 	})
 }
 
+// patiently has nothing ended early, nor rows hidden by a policy be missing rather than an error, whatever the role or
+// the database is set to. [lasting] is the part of it that not all versions have.
+const patiently = "set statement_timeout = 0; set lock_timeout = 0; set idle_in_transaction_session_timeout = 0; " +
+	"set row_security = off; " + lasting
+
+const (
+	lasting = "select set_config(name, '0', false) " + newer
+	newer   = "from pg_catalog.pg_settings where name in ('idle_session_timeout', 'transaction_timeout')"
+)
+
 // Begin implements [Server].
 func (c Container) Begin(ctx context.Context) (Transaction, error) {
 	limit := bound.Limit{Total: asks.Total}
@@ -140,8 +176,7 @@ func (c Container) Begin(ctx context.Context) (Transaction, error) {
 		return nil, err
 	}
 	t := &transaction{pg: pg}
-	// Whatever the role or the database is set to.
-	_, err = pg.Exec(ctx, "set statement_timeout = 0; set lock_timeout = 0; set idle_in_transaction_session_timeout = 0")
+	_, err = pg.Exec(ctx, patiently)
 	if err != nil {
 		t.End()
 		return nil, err
@@ -173,8 +208,10 @@ where c.relkind = 'r' and c.relpersistence <> 't' and n.nspname <> 'information_
     select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
 order by 1`
 
-func (t *transaction) Count(ctx context.Context) (all []Table, err error) {
-	rows, err := t.pg.Query(ctx, tables)
+func (t *transaction) Count(ctx context.Context) ([]Table, error) { return count(ctx, t.pg) }
+
+func count(ctx context.Context, pg *pgx.Conn) (all []Table, err error) {
+	rows, err := pg.Query(ctx, tables)
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +220,7 @@ func (t *transaction) Count(ctx context.Context) (all []Table, err error) {
 	})
 	for _, table := range found {
 		var n int64
-		if err := t.pg.QueryRow(ctx, table[1]).Scan(&n); err != nil {
+		if err := pg.QueryRow(ctx, table[1]).Scan(&n); err != nil {
 			return nil, fmt.Errorf("%s: %w", table[0], err)
 		}
 		all = append(all, Table{table[0], n})
@@ -215,7 +252,7 @@ func (c Container) EndOurs(ctx context.Context) error {
 		_, err := pg.Exec(
 			ctx,
 			"select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1 and pid <> pg_backend_pid()",
-			Application,
+			c.application(),
 		)
 		return err
 	})

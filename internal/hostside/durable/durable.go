@@ -39,7 +39,7 @@ func Rename(from, to string) error {
 	if err := os.Rename(from, to); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(to))
+	return SyncFolder(filepath.Dir(to))
 }
 
 // Append adds a line to a log, which it makes where it is not there yet. After a
@@ -57,7 +57,7 @@ func Append(path string, line []byte, mode fs.FileMode) error {
 	if err := write(path, line, mode, os.O_APPEND); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(path))
+	return SyncFolder(filepath.Dir(path))
 }
 
 func endsWithinALine(path string) (bool, error) {
@@ -90,8 +90,8 @@ func write(path string, content []byte, mode fs.FileMode, how int) error {
 	return errors.Join(err, file.Close())
 }
 
-// syncFolder has the names in a folder on the disk.
-func syncFolder(path string) error {
+// SyncFolder has the names in a folder on the disk.
+func SyncFolder(path string) error {
 	folder, err := os.Open(path)
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,28 +44,6 @@ type Pair struct {
 
 // Entry is a run that has ended, in the order in which it is written.
 type Entry []Pair
-
-// Pairs reads an entry as scripts have it: NAME VALUE …, where a value is a text unless its
-// name ends in ":"; then it is a number, or empty, and not kept.
-func Pairs(words []string) (Entry, error) {
-	if len(words)%2 != 0 {
-		return nil, errors.New("a name has no value")
-	}
-	var e Entry
-	for i := 0; i < len(words); i += 2 {
-		name, isNumber := strings.CutSuffix(words[i], ":")
-		if !isNumber || words[i+1] == "" {
-			e = append(e, Pair{name, words[i+1]})
-			continue
-		}
-		number := json.Number(words[i+1])
-		if _, err := number.Float64(); err != nil {
-			return nil, fmt.Errorf("%s: %q is no number", name, words[i+1])
-		}
-		e = append(e, Pair{name, number})
-	}
-	return e, nil
-}
 
 // encode returns the line.
 func (e Entry) encode() ([]byte, error) {
@@ -165,6 +144,56 @@ func (l Ledger) LastKnown(name string) (last int64, err error) {
 		}
 	}
 	return last, err
+}
+
+// Bytes returns the bytes of a snapshot, named by its first 8 digits, as its backup has written them
+// down; 0 where none has.
+func (l Ledger) Bytes(snapshot string) (bytes int64, err error) {
+	all, err := l.runs()
+	for _, r := range all {
+		if n, ok := r["bytes"].(json.Number); ok && r.text("what") == "backup" && r.text("snapshot") == snapshot {
+			if i, err := n.Int64(); err == nil {
+				bytes = i
+			}
+		}
+	}
+	return bytes, err
+}
+
+// Latest returns what the last run of some kinds was, and why it failed; empty: there was none.
+func (l Ledger) Latest(kinds ...string) (what, reason string, err error) {
+	all, err := l.runs()
+	for _, r := range all {
+		if slices.Contains(kinds, r.text("what")) {
+			what, reason = r.text("what"), r.text("reason")
+		}
+	}
+	return what, reason, err
+}
+
+// LastGood returns when the last good run of a kind ended, as it is written; empty: none was good.
+func (l Ledger) LastGood(what string) (at string, err error) {
+	all, err := l.runs()
+	for _, r := range all {
+		if r.text("what") == what && r.good() {
+			at = r.text("time")
+		}
+	}
+	return at, err
+}
+
+// Last returns the last n lines of the record, but those that the power cut short.
+func (l Ledger) Last(n int) (lines []json.RawMessage, err error) {
+	text, err := os.ReadFile(l.Log)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for line := range bytes.Lines(text) {
+		if line = bytes.TrimSpace(line); json.Valid(line) && len(line) > 0 {
+			lines = append(lines, line)
+		}
+	}
+	return lines[max(0, len(lines)-n):], nil
 }
 
 // metrics is what the monitoring reads.

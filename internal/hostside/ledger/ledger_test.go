@@ -128,18 +128,25 @@ func TestTheLastNumberOfAKindIsKnown(t *testing.T) {
 	}
 }
 
-func TestWhatScriptsHandOverIsAnEntry(t *testing.T) {
-	e, err := Pairs([]string{"what", "drill", "reason", "", "seconds:", "12", "rows:", "", "bytes:", "5000000000"})
-	if err != nil {
-		t.Fatal(err)
+func TestWhatTheRunsWereIsKnown(t *testing.T) {
+	l := newLedger(t, `{"time": "T1", "what": "backup", "outcome": "good", "snapshot": "0123abcd", "bytes": 7}
+{"time": "T2", "what": "backup", "outcome": "failed", "reason": "full"}
+{"time": "T3", "what": "drill", "outcome": "good", "snapshot": "0123abcd", "bytes": 9}
+{"time": "T4", "wh`)
+	if n, err := l.Bytes("0123abcd"); n != 7 || err != nil {
+		t.Errorf("the snapshot has %d bytes, %v", n, err)
 	}
-	line, err := e.encode()
-	if err != nil || string(line) != `{"what": "drill", "seconds": 12, "bytes": 5000000000}` {
-		t.Errorf("%s, %v", line, err)
+	if what, reason, err := l.Latest("backup", "prune"); what != "backup" || reason != "full" || err != nil {
+		t.Errorf("the last one was %s: %s, %v", what, reason, err)
 	}
-	for _, bad := range [][]string{{"what"}, {"bytes:", "many"}, {"bytes:", "1, \"x\": 2"}} {
-		if _, err := Pairs(bad); err == nil {
-			t.Errorf("%q is taken", bad)
-		}
+	if at, err := l.LastGood("backup"); at != "T1" || err != nil {
+		t.Errorf("the last good one is of %s, %v", at, err)
+	}
+	lines, err := l.Last(2)
+	if err != nil || len(lines) != 2 || !strings.Contains(string(lines[1]), "T3") {
+		t.Errorf("the last lines are %s, %v", lines, err)
+	}
+	if lines, err := newLedger(t, "").Last(2); err != nil || len(lines) != 0 {
+		t.Errorf("of no ledger: %s, %v", lines, err)
 	}
 }

@@ -16,12 +16,39 @@ type File struct{ file *os.File }
 // Share takes the worker's lock of a project in a folder together with others that share
 // it: whoever changes what runs, or its data, is waited for, and then waits.
 func Share(ctx context.Context, folder, project string, say func(string)) (*File, error) {
+	return work(ctx, folder, project, syscall.LOCK_SH, say)
+}
+
+// Alone takes the worker's lock of a project in a folder for who changes the instance's data:
+// nobody else works on it then.
+func Alone(ctx context.Context, folder, project string, say func(string)) (*File, error) {
+	return work(ctx, folder, project, syscall.LOCK_EX, say)
+}
+
+func work(ctx context.Context, folder, project string, how int, say func(string)) (*File, error) {
 	if err := own(folder); err != nil {
 		return nil, err
 	}
-	return wait(ctx, filepath.Join(folder, project+".work"), syscall.LOCK_SH,
+	return wait(ctx, filepath.Join(folder, project+".work"), how,
 		func() { say(project + " is being deployed, restored or backed up: waiting for the end of that") },
 		fmt.Sprintf("a deployment, restore or backup of %s does not end", project))
+}
+
+// TryFile takes a file if nobody has locked it.
+func TryFile(path string) (held *File, free bool, err error) {
+	l, err := open(path)
+	if err != nil {
+		return nil, false, err
+	}
+	err = l.try(syscall.LOCK_EX)
+	if err == nil {
+		return l, true, nil
+	}
+	l.Close()
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		err = nil
+	}
+	return nil, false, err
 }
 
 // Repository takes the third lock, the one of the repository of the instance in a home:
@@ -29,7 +56,7 @@ func Share(ctx context.Context, folder, project string, say func(string)) (*File
 func Repository(ctx context.Context, home, project string, say func(string)) (*File, error) {
 	return wait(ctx, filepath.Join(home, ".backup.lock"), syscall.LOCK_EX,
 		func() {
-			say("another backup, restore, prune or drill of " + project + " is at the repository: waiting for its end")
+			say(fmt.Sprintf("another backup, restore, prune or drill of %s is at the repository: waiting for its end", project))
 		},
 		fmt.Sprintf("another backup, restore, prune or drill of %s does not end", project))
 }

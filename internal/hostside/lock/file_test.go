@@ -31,6 +31,31 @@ func TestWhoSharesTheWorkWaitsOnlyForWhoChangesIt(t *testing.T) {
 	}
 }
 
+func TestWhoChangesTheDataIsAlone(t *testing.T) {
+	folder := t.TempDir()
+	one, err := Alone(t.Context(), folder, "mrs-x", func(line string) { t.Errorf("it waits: %s", line) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said []string
+	two, err := Share(t.Context(), folder, "mrs-x", func(line string) {
+		said = append(said, line)
+		one.Close()
+	})
+	if err != nil || len(said) != 1 {
+		t.Fatalf("%v, %q", err, said)
+	}
+	defer two.Close()
+	if held, free, err := TryFile(filepath.Join(folder, "mrs-x.work")); free || held != nil || err != nil {
+		t.Errorf("what is shared is taken: %v, %v", free, err)
+	}
+	if held, free, err := TryFile(filepath.Join(folder, "another")); !free || err != nil {
+		t.Errorf("what is free: %v, %v", free, err)
+	} else {
+		held.Close()
+	}
+}
+
 func TestTheRepositoryIsForOneAndTheNextOneSaysThatItWaits(t *testing.T) {
 	home := t.TempDir()
 	held, err := Repository(t.Context(), home, "mrs-x", func(line string) { t.Error(line) })

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/betagouv/mrs-ops/internal/hostside/bound"
 	"github.com/betagouv/mrs-ops/internal/hostside/disk"
 )
 
@@ -121,7 +122,7 @@ func Install(ctx context.Context, h Host, packages ...string) error {
 	if Installer(h.Has, packages...) == nil {
 		return fmt.Errorf("%s is missing, and there is no package manager that is known\nhint: install it", strings.Join(packages, ", "))
 	}
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), installs)
+	ctx, stop := bound.Within(context.WithoutCancel(ctx), "the installation of packages", installs)
 	defer stop()
 	for {
 		missing := Missing(h, packages...)
@@ -150,6 +151,9 @@ func install(ctx context.Context, lines [][]string) (busy bool, err error) {
 		cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C")
 		if out, err := cmd.CombinedOutput(); err != nil {
+			if ctx.Err() != nil {
+				return false, context.Cause(ctx)
+			}
 			text := strings.TrimSpace(string(out))
 			// apt-get waits for dpkg's lock, and not for that of its lists.
 			return strings.Contains(text, " lock"), fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, text[strings.LastIndex(text, "\n")+1:])
@@ -202,7 +206,12 @@ func (This) Has(program string) bool {
 }
 
 func said(ctx context.Context, argv ...string) (string, error) {
+	ctx, cancel := bound.Within(ctx, strings.Join(argv[:2], " "), 2*bound.Quick)
+	defer cancel()
 	out, err := exec.CommandContext(ctx, argv[0], argv[1:]...).Output()
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
 	text := strings.TrimSpace(string(out))
 	if err == nil && text == "" && argv[1] == "version" {
 		err = errors.New("it does not answer")

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -89,12 +90,15 @@ func (n *Needs) ends(program string) {
 }
 
 // scripts are those of the backups (cookbook, "Persistance").
-var scripts = []string{"backup-common.sh", "backup.sh", "restore.sh", "prune.sh", "drill.sh", "export.sh", "lend.sh", "alert.sh"}
+var scripts = []string{"backup.sh", "restore.sh", "prune.sh", "drill.sh", "export.sh", "lend.sh", "alert.sh"}
 
 // backups has the instance backed up (cookbook, "Persistance" and "Cron").
 func (n *Needs) backups(d hostapi.Deploy, program string) {
 	n.Programs, n.Password = []string{"curl", "restic", "lftp"}, d.Backup.Password
-	// First: a power cut may leave older scripts with a newer program, which knows what they ask, and not the reverse.
+	// What older scripts shared.
+	n.Gone = append(n.Gone, path.Join(d.Folder, "backup-common.sh"))
+	// First: a power cut may leave older scripts with a newer program, with which these still undo a swap, and not newer
+	// scripts with a program that lacks what they call.
 	n.Files = append(n.Files, hostapi.File{Path: path.Join(d.Folder, ".backup.env"), Content: settings(d, program), Mode: "0400"})
 	for _, name := range scripts {
 		n.Files = append(n.Files, hostapi.File{Path: path.Join(d.Folder, name), Content: content(name), Mode: "0700"})
@@ -239,7 +243,11 @@ func Provide(ctx context.Context, n Needs, h Host, say func(string)) (p Provided
 			err = errors.Join(err, p.Undo())
 		}
 	}()
-	for _, f := range n.Files {
+	files := slices.Clone(n.Files)
+	for _, gone := range n.Gone { // a script that older ones call
+		files = append([]hostapi.File{{Path: gone, Mode: "0700"}}, files...)
+	}
+	for _, f := range files {
 		if strings.HasPrefix(f.Path, n.Folder+"/") {
 			if err := p.keep(f); err != nil {
 				return p, err

@@ -75,7 +75,7 @@ func TestWhatAnInstanceNeedsIsWhatItIs(t *testing.T) {
 		deploy                 hostapi.Deploy
 		programs, files, units string
 	}{
-		"backed up": {persistent(), "curl restic lftp", "mrs-ops-mrs-x .backup.env backup-common.sh backup.sh restore.sh prune.sh drill.sh export.sh lend.sh alert.sh",
+		"backed up": {persistent(), "curl restic lftp", "mrs-ops-mrs-x .backup.env backup.sh restore.sh prune.sh drill.sh export.sh lend.sh alert.sh",
 			"mrs-x-backup mrs-x-prune mrs-x-drill mrs-x-restore mrs-x-recover mrs-x-alert@"},
 		"persistent":       {unbacked, "", "mrs-ops-mrs-x", ""},
 		"a branch":         {branch, "", "", "mrs-ops-branches"},
@@ -197,8 +197,16 @@ func TestWhatAScriptSaysLastIsTheReasonAndItsHint(t *testing.T) {
 func TestWhatTheBackupsAreSetToStaysWhereTheNewCanNotBe(t *testing.T) {
 	home := t.TempDir()
 	path := filepath.Join(home, ".backup.env")
+	older := filepath.Join(home, "backup-common.sh")
+	if err := os.WriteFile(older, []byte("of an older version"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	needs := func(content string) Needs {
-		return Needs{Folder: home, Password: "secret", Files: []hostapi.File{{Path: path, Content: content, Mode: "0400"}}}
+		n := Needs{Folder: home, Password: "secret", Files: []hostapi.File{{Path: path, Content: content, Mode: "0400"}}}
+		if content == "second" {
+			n.Gone = []string{older}
+		}
+		return n
 	}
 	is := func(want string) {
 		t.Helper()
@@ -221,9 +229,15 @@ func TestWhatTheBackupsAreSetToStaysWhereTheNewCanNotBe(t *testing.T) {
 		t.Fatal(err)
 	}
 	is("second")
+	if _, err := os.Stat(older); err == nil {
+		t.Error("what was to go is there")
+	}
 	// The new one does not run well.
 	if err := provided.Undo(); err != nil {
 		t.Error(err)
 	}
 	is("first")
+	if got, err := os.ReadFile(older); string(got) != "of an older version" {
+		t.Errorf("what older scripts call is %q, %v", got, err)
+	}
 }

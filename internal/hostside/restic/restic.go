@@ -354,6 +354,110 @@ func reason(raw json.RawMessage) string {
 	return "for another reason"
 }
 
+// Restore is what of a snapshot to restore, and to where.
+type Restore struct {
+	Target           string   // a folder
+	Include, Exclude []string // patterns, as restic-restore(1) has them; no Include: all
+}
+
+func (o Restore) argv(snapshot string) []string {
+	argv := []string{"restore", snapshot, "--quiet", "--target", o.Target}
+	for _, pattern := range o.Include {
+		argv = append(argv, "--include="+pattern)
+	}
+	for _, pattern := range o.Exclude {
+		argv = append(argv, "--exclude="+pattern)
+	}
+	return argv
+}
+
+// Restore restores a snapshot. What restic says of it are names of people's files, and is
+// not in the error.
+func (r Repository) Restore(ctx context.Context, snapshot string, o Restore) error {
+	if !id.MatchString(snapshot) {
+		return fmt.Errorf("%q is no id of a snapshot", snapshot)
+	}
+	c := r.command(moves, o.argv(snapshot)...)
+	if err := r.Runner.Run(ctx, c); err != nil {
+		return r.failed("restore", err, "")
+	}
+	return nil
+}
+
+// Size returns how many bytes the files of a snapshot have.
+func (r Repository) Size(ctx context.Context, snapshot string) (int64, error) {
+	return r.stats(ctx, "restore-size", snapshot)
+}
+
+func (r Repository) stats(ctx context.Context, mode, snapshot string) (int64, error) {
+	out, err := r.run(ctx, moves, "stats", "--json", "--mode", mode, snapshot)
+	if err != nil {
+		return 0, err
+	}
+	var total struct {
+		Size int64 `json:"total_size"`
+	}
+	if err := json.Unmarshal(out, &total); err != nil {
+		return 0, fmt.Errorf("restic stats: %w", err)
+	}
+	return total.Size, nil
+}
+
+// Files calls a function with each file of a snapshot, and how many bytes it has.
+func (r Repository) Files(ctx context.Context, snapshot string, each func(path string, size int64)) error {
+	var said bound.Tail
+	lines := &bound.Lines{Each: func(line string) {
+		var node struct {
+			Type, Path string
+			Size       int64
+		}
+		if json.Unmarshal([]byte(line), &node) == nil && node.Type == "file" {
+			each(node.Path, node.Size)
+		}
+	}}
+	c := r.command(moves, "ls", "--json", snapshot)
+	c.Stdout, c.Stderr = lines, &said
+	if err := r.Runner.Run(ctx, c); err != nil {
+		return r.failed("ls", err, complaint(said.String()))
+	}
+	return nil
+}
+
+// Stored returns how many bytes a snapshot takes in the repository.
+func (r Repository) Stored(ctx context.Context, snapshot string) (int64, error) {
+	return r.stats(ctx, "raw-data", snapshot)
+}
+
+// Copies reports whether this restic copies snapshots to another repository: since 0.14.
+func (r Repository) Copies(ctx context.Context) bool {
+	out, err := r.run(ctx, asks, "copy", "--help")
+	return err == nil && strings.Contains(string(out), "--from-repo")
+}
+
+// In is a repository in a folder that opens with the same password, and copies from this one. Its
+// cache is in a folder of its own, so that it can be removed with it. The address and the account
+// of this one, which may hold passwords, are no arguments.
+func (r Repository) In(folder, cache string) Repository {
+	own := r
+	own.Location = folder
+	own.Env = append(slices.Clone(r.Env), "RESTIC_CACHE_DIR="+cache,
+		"RESTIC_FROM_REPOSITORY="+r.Location, "RESTIC_FROM_PASSWORD_FILE="+r.PasswordFile)
+	return own
+}
+
+// InitCopy makes a repository that [Repository.In] has returned, so that chunks are as they are in
+// the other one.
+func (r Repository) InitCopy(ctx context.Context) error {
+	_, err := r.run(ctx, asks, "init", "--quiet", "--copy-chunker-params")
+	return err
+}
+
+// Copy copies a snapshot into a repository that [Repository.In] has returned.
+func (r Repository) Copy(ctx context.Context, snapshot string) error {
+	_, err := r.run(ctx, moves, "copy", "--quiet", snapshot)
+	return err
+}
+
 // Check looks whether the repository is whole. subset, if not empty, is which part of
 // the data is read too, as restic has it: 3/28.
 func (r Repository) Check(ctx context.Context, subset string) error {

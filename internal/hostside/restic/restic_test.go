@@ -58,6 +58,19 @@ func TestCommandLines(t *testing.T) {
 			return r.Check(t.Context(), "3/28")
 		},
 		"forget --quiet --cleanup-cache --prune" + keeps: func(r Repository) error { return r.Prune(t.Context(), policy) },
+		"restore " + one + " --quiet --target /t --include=log --exclude=/log": func(r Repository) error {
+			return r.Restore(t.Context(), one, Restore{Target: "/t", Include: []string{"log"}, Exclude: []string{"/log"}})
+		},
+		"stats --json --mode restore-size " + one: func(r Repository) error {
+			_, err := r.Size(t.Context(), one)
+			return err
+		},
+		"stats --json --mode raw-data " + one: func(r Repository) error {
+			_, err := r.Stored(t.Context(), one)
+			return err
+		},
+		"ls --json " + one: func(r Repository) error { return r.Files(t.Context(), one, nil) },
+		"copy --help":      func(r Repository) error { r.Copies(t.Context()); return nil },
 		"backup --json --host mrs-x --tag mrs-x --tag hand -- log /dump": func(r Repository) error {
 			_, err := r.Backup(t.Context(), Backup{Host: "mrs-x", Tags: []string{"mrs-x", "hand"}, Paths: []string{"log",
 				"/dump"}}, nil)
@@ -92,6 +105,52 @@ func TestCommandLines(t *testing.T) {
 		if c.Limit.Total == 0 && c.Limit.Idle == 0 {
 			t.Errorf("%s has no bound", want)
 		}
+	}
+}
+
+func TestASnapshotIsCopiedWithoutASecretInAnArgument(t *testing.T) {
+	f := &fake{}
+	r := Repository{Location: "rest:http://me:hush@host/", PasswordFile: "/p", Runner: f}
+	own := r.In("/own", "/cache")
+	if err := errors.Join(own.InitCopy(t.Context()), own.Copy(t.Context(), one)); err != nil {
+		t.Fatal(err)
+	}
+	for n, want := range []string{"restic init --quiet --copy-chunker-params", "restic copy --quiet " + one} {
+		c := f.ran[n]
+		if got := strings.Join(c.Argv, " "); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+		for _, want := range []string{
+			"RESTIC_REPOSITORY=/own", "RESTIC_FROM_REPOSITORY=rest:http://me:hush@host/", "RESTIC_FROM_PASSWORD_FILE=/p",
+		} {
+			if !slices.Contains(c.Env, want) {
+				t.Errorf("the environment is %q, without %s", c.Env, want)
+			}
+		}
+		// Of two, the last one counts.
+		if last := c.Env[len(c.Env)-3]; last != "RESTIC_CACHE_DIR=/cache" {
+			t.Errorf("the cache is %s", last)
+		}
+	}
+}
+
+func TestTheFilesOfASnapshotAreRead(t *testing.T) {
+	r := Repository{Runner: &fake{out: `{"struct_type":"snapshot","id":"83ea"}
+{"name":"log","type":"dir","path":"/home/log"}
+{"name":"a","type":"file","path":"/home/log/a","size":7}
+{"name":"b","type":"file","path":"/home/b"}
+`}}
+	var got []string
+	err := r.Files(
+		t.Context(),
+		one,
+		func(path string, size int64) { got = append(got, path+" "+strconv.Itoa(int(size))) },
+	)
+	if err != nil || !slices.Equal(got, []string{"/home/log/a 7", "/home/b 0"}) {
+		t.Errorf("it is %q, %v", got, err)
+	}
+	if err := r.Restore(t.Context(), "latest", Restore{}); err == nil {
+		t.Error("a snapshot without an id is restored")
 	}
 }
 

@@ -19,9 +19,6 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/release"
 )
 
-// httpPort is where the application listens unless the load balancer is told otherwise.
-const httpPort = 8000
-
 // restoreSwap is there while a restore puts its data in the place of what was there.
 const restoreSwap = ".restore.swap"
 
@@ -175,7 +172,7 @@ func (r *rollout) read(ctx context.Context) (stack []byte, err error) {
 		}
 	}
 	app, _ := r.service(application)
-	r.Listens(cmp.Or(app.Port, httpPort))
+	r.Listens(cmp.Or(app.Port, compose.HTTPPort))
 	return stack, nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
 	"github.com/betagouv/mrs-ops/internal/hostside/release"
+	"github.com/betagouv/mrs-ops/internal/hostside/strike"
 )
 
 // stack is a compose file of the world.
@@ -28,6 +29,7 @@ func stack(app, postgres string) string {
 type way struct {
 	name, from, to string
 	fixed          string // why the application can't run twice
+	unchecked      bool   // no service has a health check
 	gapless        bool   // visitors are served at every moment
 	ask            func(*hostapi.Deploy)
 }
@@ -39,6 +41,7 @@ var ways = []way{
 	{name: "both change", from: stack("app:1", "pg:1"), to: stack("app:2", "pg:2")},
 	{name: "the database changes", from: stack("app:1", "pg:1"), to: stack("app:1", "pg:2")},
 	{name: "it can't run twice", from: stack("app:1", "pg:1"), to: stack("app:2", "pg:1"), fixed: "it publishes a port"},
+	{name: "no service has a health check", from: stack("app:1", "pg:1"), to: stack("app:2", "pg:1"), unchecked: true},
 	{name: "a service goes", from: `{"django": "app:1", "postgres": "pg:1", "mail": "mail:1"}`, to: stack("app:2", "pg:1"), gapless: true},
 	{name: "the name of the image means another one", from: stack("app:1", "pg:1"), to: stack("app:1", "pg:1"), gapless: true},
 	{name: "a file is brought along", from: stack("app:1", "pg:1"), to: reading(2), gapless: true, ask: func(d *hostapi.Deploy) {
@@ -53,7 +56,7 @@ var ways = []way{
 // before has a world where the way begins, and what is asked for.
 func (w way) before(t *testing.T) (*world, hostapi.Deploy) {
 	t.Helper()
-	world := &world{folder: memory(t), closed: map[string]bool{}, counted: map[string]int{}, images: map[string]string{}, fixed: w.fixed}
+	world := &world{calls: new(strike.Calls), folder: memory(t), closed: map[string]bool{}, counted: map[string]int{}, images: map[string]string{}, fixed: w.fixed, unchecked: w.unchecked}
 	d := hostapi.Deploy{Project: "mrs", Folder: world.folder, File: w.from, Pull: true, Page: "/", Timeout: 60, Drain: 10, Jobs: true, Persistent: true}
 	if w.from != "" {
 		if _, _, err := Run(t.Context(), d, world, quiet); err != nil {
@@ -61,14 +64,14 @@ func (w way) before(t *testing.T) (*world, hostapi.Deploy) {
 		}
 	}
 	if strings.Contains(w.name, "means another one") {
-		world.images["app:1"] = "older id of app:1"
+		world.images["app:1"] = "older-id-of-app:1"
 		for i, c := range world.containers {
 			if c.Service() == application {
-				world.containers[i].Image = "older id of app:1"
+				world.containers[i].Image = "older-id-of-app:1"
 			}
 		}
 	}
-	world.calls, world.backups = nil, 0
+	world.backups = 0
 	d.File = w.to
 	if w.ask != nil {
 		w.ask(&d)
@@ -78,11 +81,11 @@ func (w way) before(t *testing.T) (*world, hostapi.Deploy) {
 
 var quiet = Talk{Say: func(string) {}, Detail: func(string) {}}
 
-// run carries it out, and reports how: dead, if it was killed.
-func (w *world) run(d hostapi.Deploy) (deployed hostapi.Deployed, err error, dead bool) {
+// run carries it out while that strikes, and reports how: dead, if it was killed.
+func (w *world) run(d hostapi.Deploy, strikes strike.At) (deployed hostapi.Deployed, err error, dead bool) {
 	ctx, cancel := context.WithCancel(context.Background())
-	w.cancel = cancel
 	defer cancel()
+	w.calls = &strike.Calls{Strikes: strikes, End: cancel, Kill: func() { panic(death{}) }, Hung: func() {}}
 	// Whoever waits for what hangs loses patience.
 	defer time.AfterFunc(24*time.Hour, cancel).Stop()
 	defer func() {
@@ -153,7 +156,7 @@ func TestEachWayFromOneStackToAnotherIsGoneToItsEnd(t *testing.T) {
 		t.Run(way.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w, d := way.before(t)
-				if _, err, _ := w.run(d); err != nil {
+				if _, err, _ := w.run(d, nil); err != nil {
 					t.Fatal(err)
 				}
 				for _, wrong := range w.straight(way) {
@@ -172,27 +175,24 @@ func TestWhateverStrikesARolloutAtWhateverMomentNothingIsLost(t *testing.T) {
 	count := 0
 	for _, way := range ways {
 		t.Run(way.name, func(t *testing.T) {
-			calls := 0
+			var calls []string
 			synctest.Test(t, func(t *testing.T) {
 				w, d := way.before(t)
-				_, _, _ = w.run(d)
-				calls = len(w.calls)
+				_, _, _ = w.run(d, nil)
+				calls = w.calls.Made()
 			})
-			for n := range calls {
-				for _, s := range []strike{fails, failsLate, ended, endedLate, killed, killLate, hangs} {
-					synctest.Test(t, func(t *testing.T) { way.struck(t, map[int]strike{n: s}) })
+			for _, call := range calls {
+				for _, s := range strike.All {
+					var made []string
+					synctest.Test(t, func(t *testing.T) { made = way.struck(t, strike.At{call: s}) })
 					count++
-					if s != fails && s != ended {
+					if s != strike.Fails && s != strike.Ended {
 						continue
 					}
 					// What is being undone is killed, at each call of that.
-					for m := n + 1; ; m++ {
-						more := false
-						synctest.Test(t, func(t *testing.T) { more = way.struck(t, map[int]strike{n: s, m: killed}) })
+					for _, next := range made[slices.Index(made, call)+1:] {
+						synctest.Test(t, func(t *testing.T) { way.struck(t, strike.At{call: s, next: strike.Killed}) })
 						count++
-						if !more {
-							break
-						}
 					}
 				}
 			}
@@ -201,33 +201,29 @@ func TestWhateverStrikesARolloutAtWhateverMomentNothingIsLost(t *testing.T) {
 	t.Logf("%d rollouts were struck", count)
 }
 
-// struck goes a way on which that strikes, and reports whether all of it did.
-func (way way) struck(t *testing.T, strikes map[int]strike) bool {
+// struck goes a way on which that strikes, and returns what was called.
+func (way way) struck(t *testing.T, strikes strike.At) (calls []string) {
 	t.Helper()
 	w, d := way.before(t)
 	before := w.state()
-	w.strikes = strikes
 	gap := ""
 	if way.gapless {
 		w.after = func(call string) {
 			if gap == "" && len(w.serving()) == 0 {
-				gap = fmt.Sprintf("after %s, number %d, nobody serves", call, len(w.calls)-1)
+				gap = fmt.Sprintf("after %s, number %d, nobody serves", call, len(w.calls.Made()))
 			}
 		}
 	}
-	deployed, err, dead := w.run(d)
+	deployed, err, dead := w.run(d, strikes)
+	calls = w.calls.Made()
 	fail := func(format string, args ...any) {
 		t.Helper()
-		t.Errorf("%v: %s\nerror: %v\n%s", strikes, fmt.Sprintf(format, args...), err, strings.Join(w.calls, " "))
+		t.Errorf("%v: %s\nerror: %v\n%s", strikes, fmt.Sprintf(format, args...), err, strings.Join(calls, " "))
 	}
 	if gap != "" {
 		fail("%s", gap)
 	}
-	all := true
-	for n := range strikes {
-		all = all && n < len(w.calls)
-	}
-	w.after, w.strikes = nil, nil
+	w.after = nil
 	switch f, _ := errors.AsType[*hostapi.Failure](err); {
 	case dead:
 	case err == nil && deployed.How == "":
@@ -236,7 +232,7 @@ func (way way) struck(t *testing.T, strikes map[int]strike) bool {
 		if d.Release == "" && len(strikes) == 1 {
 			for _, s := range strikes {
 				// Of what is struck once a release is kept, something may be left, and is said; the next rollout ends it.
-				if wrong := w.straight(way); len(wrong) > 0 && s != fails && s != failsLate && s != hangs {
+				if wrong := w.straight(way); len(wrong) > 0 && s != strike.Fails && s != strike.FailsLate && s != strike.Hangs {
 					fail("it says that it is done, but %v", wrong)
 				}
 			}
@@ -251,7 +247,7 @@ func (way way) struck(t *testing.T, strikes map[int]strike) bool {
 		fail("it says nothing of what it has changed: there was\n%s\nand is\n%s", before, w.state())
 	}
 	// Whoever comes next finds a way on.
-	if _, err, _ := w.run(d); err != nil {
+	if _, err, _ := w.run(d, nil); err != nil {
 		fail("the next one: %v", err)
 	}
 	if d.Release == "" {
@@ -259,7 +255,7 @@ func (way way) struck(t *testing.T, strikes map[int]strike) bool {
 			fail("after the next one %s", wrong)
 		}
 	}
-	return all
+	return calls
 }
 
 func TestAReleaseThatDoesNotWorkOutChangesNothing(t *testing.T) {
@@ -273,7 +269,7 @@ func TestAReleaseThatDoesNotWorkOutChangesNothing(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					w, d := way{from: stack("app:1", "pg:1"), to: stack(image, "pg:1"), fixed: fixed}.before(t)
 					was := w.state()
-					_, err, _ := w.run(d)
+					_, err, _ := w.run(d, nil)
 					f, _ := errors.AsType[*hostapi.Failure](err)
 					if f == nil || f.Outcome != hostapi.RolledBack || fixed == "" && f.Reason != reason {
 						t.Errorf("%v, not %s", err, reason)
@@ -293,8 +289,30 @@ func TestARestoreThatWasCutShortIsUndoneFirst(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(w.folder, restoreSwap), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err, _ := w.run(d); err != nil || !slices.Contains(w.calls, "recover") {
-			t.Error(err, w.calls)
+		if _, err, _ := w.run(d, nil); err != nil || !slices.Contains(w.calls.Made(), "recover#1") {
+			t.Error(err, w.calls.Made())
+		}
+	})
+}
+
+func TestARollbackBringsBackTheImageWhoseNameMeansAnotherByNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, d := way{from: stack("app:1", "pg:1"), to: stack("app:1", "pg:1")}.before(t)
+		runs := func() string {
+			for _, c := range w.containers {
+				if c.Service() == application {
+					return c.Image
+				}
+			}
+			return "nothing"
+		}
+		w.moved = map[string]string{"app:1": "newer-id-of-app:1"}
+		if _, err, _ := w.run(d, nil); err != nil || runs() != "newer-id-of-app:1" {
+			t.Fatalf("%s runs: %v", runs(), err)
+		}
+		d.Release = "1"
+		if _, err, _ := w.run(d, nil); err != nil || runs() != "id-of-app:1" {
+			t.Errorf("%s runs: %v", runs(), err)
 		}
 	})
 }
@@ -304,7 +322,7 @@ func TestWhatCannotBeHadIsRefusedByName(t *testing.T) {
 		w, d := ways[2].before(t)
 		d.Pull = false
 		was := w.state()
-		_, err, _ := w.run(d)
+		_, err, _ := w.run(d, nil)
 		if want := "the image of django, app:2, can't be had: no registry gives it, and it is not on this host"; err == nil || err.Error() != want {
 			t.Errorf("%v, not %s", err, want)
 		}

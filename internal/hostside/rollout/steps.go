@@ -78,7 +78,7 @@ func (r *rollout) backUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if server.Health != "healthy" {
+	if server.Health != "healthy" && (server.Health != "" || !server.Running) {
 		// To refuse would keep a sick database sick.
 		r.Say(r.asked.Project + " is NOT backed up before it is changed: its " + database + " is not healthy")
 		return nil
@@ -149,7 +149,7 @@ func (r *rollout) start(ctx context.Context) error {
 	}
 	// What images make when they start for the first time they do not sync: of
 	// PostgreSQL's, its pg_hba.conf.
-	return syncFilesystem(r.asked.Folder)
+	return durable.SyncAll(r.asked.Folder)
 }
 
 // stop ends the old application, since the new one can't run beside it.

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,19 +16,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/answer"
 	"github.com/betagouv/mrs-ops/internal/hostside/compose"
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
-)
-
-// strike is what happens to a call of the world.
-type strike string
-
-const (
-	fails     strike = "fails"              // and does nothing
-	failsLate strike = "fails, having done" // what it was to do
-	ended     strike = "is told to end"     // SIGTERM
-	endedLate strike = "is told to end after it"
-	killed    strike = "is killed"
-	killLate  strike = "is killed after it"
-	hangs     strike = "hangs" // until it is told to end
+	"github.com/betagouv/mrs-ops/internal/hostside/strike"
 )
 
 // world is a server that can fail, hang or die at any call. Its compose files are
@@ -38,12 +27,12 @@ type world struct {
 	closed     map[string]bool // containers whose door is
 	counted    map[string]int  // visits; containers that are counted have an entry
 	images     map[string]string
+	moved      map[string]string // what else than theirs names mean in the registry
 	made       int
 	backups    int
-	calls      []string
-	strikes    map[int]strike // by the number of the call
-	cancel     context.CancelFunc
+	calls      *strike.Calls
 	fixed      string // why the application can't run twice
+	unchecked  bool   // no service has a health check
 	// after is asked after every call.
 	after func(call string)
 }
@@ -53,35 +42,13 @@ type death struct{}
 
 // call does what a call does, or what strikes it.
 func (w *world) call(ctx context.Context, name string, do func() error) error {
-	n := len(w.calls)
-	w.calls = append(w.calls, name)
-	s := w.strikes[n]
-	switch s {
-	case fails:
-		return fmt.Errorf("%s is struck", name)
-	case ended:
-		w.cancel()
-	case killed:
-		panic(death{})
-	case hangs:
-		<-ctx.Done()
-	}
-	if err := context.Cause(ctx); err != nil {
+	return w.calls.Do(ctx, name, func() error {
+		err := do()
+		if w.after != nil {
+			w.after(name)
+		}
 		return err
-	}
-	err := do()
-	if w.after != nil {
-		w.after(name)
-	}
-	switch s {
-	case failsLate:
-		return errors.Join(err, fmt.Errorf("%s is struck", name))
-	case endedLate:
-		w.cancel()
-	case killLate:
-		panic(death{})
-	}
-	return err
+	})
 }
 
 func (w *world) services(file string) map[string]string {
@@ -92,14 +59,14 @@ func (w *world) services(file string) map[string]string {
 	return all
 }
 
-func hash(service, image string) string { return service + " of " + image }
+func hash(service, image string) string { return service + "-of-" + image }
 
 func (w *world) Services(ctx context.Context, file string) (all []compose.Service, err error) {
 	services := w.services(file)
 	for _, name := range slices.Sorted(maps.Keys(services)) {
 		s := compose.Service{Name: name, Image: services[name], Routes: compose.Routes(nil)}
 		if name == application {
-			s.Fixed, s.Checked = w.fixed, true
+			s.Fixed, s.Checked, s.Unchecked = w.fixed, !w.unchecked, w.unchecked
 		}
 		all = append(all, s)
 	}
@@ -116,15 +83,35 @@ func (w *world) Hashes(_ context.Context, file string) (map[string]string, error
 	return hashes, nil
 }
 
-func (w *world) Overlay(ctx context.Context, file string, _ []byte) (out []byte, err error) {
-	return out, w.call(ctx, "overlay", func() error { out, err = os.ReadFile(file); return err })
+// Overlay knows the images of services alone.
+func (w *world) Overlay(ctx context.Context, file string, over []byte) (out []byte, err error) {
+	return out, w.call(ctx, "overlay", func() error {
+		if out, err = os.ReadFile(file); err != nil {
+			return err
+		}
+		var what struct {
+			Services map[string]struct{ Image string }
+		}
+		if json.Unmarshal(over, &what) != nil {
+			return nil
+		}
+		services := w.services(file)
+		for name, s := range what.Services {
+			services[name] = s.Image
+		}
+		out, err = json.Marshal(services)
+		return err
+	})
 }
 
 // Pull has the names of the registry's images mean those: an id is the name, and which pull brought it.
 func (w *world) Pull(ctx context.Context, file string) []string {
 	_ = w.call(ctx, "pull", func() error {
 		for _, image := range w.services(file) {
-			w.images[image] = "id of " + image
+			if was := w.images[image]; was != "" {
+				w.images[was] = was // without a name it is known by its id
+			}
+			w.images[image] = cmp.Or(w.moved[image], "id-of-"+image)
 		}
 		return nil
 	})
@@ -137,6 +124,8 @@ func (w *world) start(service, image string) {
 		Labels: map[string]string{"com.docker.compose.service": service, "com.docker.compose.config-hash": hash(service, image)}}
 	c.Name = c.ID
 	switch {
+	case w.unchecked:
+		c.Health = ""
 	case strings.Contains(image, "sick"):
 		c.Health = "unhealthy"
 	case strings.Contains(image, "crash"):

@@ -41,9 +41,11 @@ type Order struct {
 	// Request is the file that the unit reads what it is asked for from; Lock, one that is
 	// locked meanwhile: of two people at the same moment, one is the first.
 	Request, Lock string
-	Argument      string // a line
-	Say           func(string)
-	Out           io.Writer // gets what the unit says
+	Argument      string // lines
+	// Refuses is whether a unit that is at work already is an error, [BusyError], and not shown.
+	Refuses bool
+	Say     func(string)
+	Out     io.Writer // gets what the unit says
 }
 
 // Exit statuses, as a shell has them.
@@ -51,6 +53,13 @@ const (
 	interrupted = 128 + int(syscall.SIGINT)
 	ended       = 128 + int(syscall.SIGTERM)
 )
+
+// BusyError is a unit that is at work already.
+type BusyError struct{ Unit string }
+
+func (e *BusyError) Error() string {
+	return fmt.Sprintf("%[1]s.service is at work already\nhint: journalctl --follow --unit %[1]s.service", e.Unit)
+}
 
 // look is how often the unit is looked at.
 const look = 300 * time.Millisecond
@@ -146,6 +155,9 @@ func (o Order) begin(ctx context.Context, s Systemd) (which shown, ours bool, er
 		return shown{}, false, err
 	}
 	if state := s.State(ctx, o.Unit); state == "activating" || state == "deactivating" {
+		if o.Refuses {
+			return shown{}, false, &BusyError{o.Unit}
+		}
 		o.Say("it is at work already: this is what it says")
 		return shown{match: "_SYSTEMD_INVOCATION_ID=" + before}, false, nil
 	}

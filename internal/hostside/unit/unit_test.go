@@ -155,6 +155,13 @@ func TestWithoutSystemdOrAUnitNothingIsHandedOver(t *testing.T) {
 	if _, handed, _, err := give(t, f); handed || err != nil || f.began != 0 {
 		t.Errorf("%v, %v, begun %d times", handed, err, f.began)
 	}
+	f = &fake{working: true, states: []string{"activating"}}
+	o := Order{Unit: "mrs-x-restore", Lock: filepath.Join(t.TempDir(), "lock"), Refuses: true}
+	_, handed, err := o.Give(t.Context(), f, nil)
+	if _, is := errors.AsType[*BusyError](err); !handed || !is || len(f.asked) > 0 ||
+		err.Error() != "mrs-x-restore.service is at work already\nhint: journalctl --follow --unit mrs-x-restore.service" {
+		t.Errorf("one that is at work, and asked for something else: %v, %v", handed, err)
+	}
 	f = &fake{mute: true, states: []string{"inactive"}}
 	if _, handed, _, err := give(t, f); !handed || err == nil || !strings.Contains(err.Error(), "systemd has not run mrs-x-backup.service\nhint: ") {
 		t.Errorf("a unit that was never run: %v, %v", handed, err)

@@ -1,4 +1,4 @@
-package rollout
+package durable
 
 import (
 	"os"
@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// syncFilesystem has all of the file system that a folder is on written to the disk.
-func syncFilesystem(folder string) error {
+// SyncAll has all of the file system that a folder is on written to the disk.
+func SyncAll(folder string) error {
 	f, err := os.Open(folder)
 	if err != nil {
 		return err

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/betagouv/mrs-ops/internal/hostside/backup"
+	"github.com/betagouv/mrs-ops/internal/hostside/bound"
+	"github.com/betagouv/mrs-ops/internal/hostside/restore"
+	"github.com/betagouv/mrs-ops/internal/hostside/unit"
+)
+
+// restoreScript is restore.sh: the working directory is the instance's home.
+func restoreScript(argv []string) int {
+	words := slices.Concat(argv, []string{"", ""})
+	return script("restore", func(ctx context.Context, i *restore.Instance, signals <-chan os.Signal) (int, error) {
+		switch words[0] {
+		case "", "list":
+			return 0, list(ctx, i, words[0] == "list")
+		case "recover":
+			return 0, i.Recover(ctx, words[1])
+		case "discard":
+			return 0, i.Discard(ctx, words[1])
+		case "abandon":
+			return 0, i.Abandon(ctx)
+		case "unit": // what was handed over
+			argv = request(i, "restore")
+		}
+		asked, err := i.Parse(argv)
+		if err != nil {
+			return 0, err
+		}
+		if words[0] != "unit" {
+			if status, handed, err := handOver(i, "restore", signals, argv...); handed || err != nil {
+				return status, err
+			}
+		}
+		return 0, i.Restore(ctx, asked)
+	})
+}
+
+// list prints the snapshots, a line each; or how all of the backups stands, in JSON.
+func list(ctx context.Context, i *restore.Instance, all bool) error {
+	l, err := i.List(ctx)
+	if err != nil {
+		return err
+	}
+	if all {
+		encoder := json.NewEncoder(os.Stdout)
+		encoder.SetEscapeHTML(false)
+		return encoder.Encode(l)
+	}
+	for _, line := range l.Lines() {
+		fmt.Println(line)
+	}
+	return nil
+}
+
+// drillScript is drill.sh.
+func drillScript(argv []string) int {
+	wanted, cause := slices.Concat(argv, []string{"latest"})[0], "hand"
+	return script("drill", func(ctx context.Context, i *restore.Instance, signals <-chan os.Signal) (int, error) {
+		byUnit := wanted == "timer"
+		if byUnit {
+			wanted, cause = "latest", "timer"
+			if handed := request(i, "drill"); len(handed) > 0 {
+				wanted, cause = handed[0], "hand"
+			}
+		}
+		snapshot, err := restore.ParseID(wanted)
+		if err != nil {
+			return 0, err
+		}
+		if !byUnit {
+			if status, handed, err := handOver(i, "drill", signals, snapshot); handed || err != nil {
+				return status, err
+			}
+		}
+		return 0, i.Drill(ctx, snapshot, cause)
+	})
+}
+
+// lendScript is lend.sh.
+func lendScript(argv []string) int {
+	wanted := slices.Concat(argv, []string{""})[0]
+	return script("lend", func(ctx context.Context, i *restore.Instance, _ <-chan os.Signal) (int, error) {
+		// By that name, the next one finds what one that was killed has left at work.
+		i.Calls(restore.Lender)
+		if wanted == "--return" {
+			return 0, i.Return(ctx)
+		}
+		snapshot, err := restore.ParseID(wanted)
+		if err != nil {
+			return 0, err
+		}
+		return 0, i.Lend(ctx, snapshot, os.Stdin)
+	})
+}
+
+// exportScript is export.sh: [--lines] SNAPSHOT.
+func exportScript(argv []string) int {
+	lines := len(argv) > 0 && argv[0] == "--lines"
+	if lines {
+		argv = argv[1:]
+	}
+	wanted := slices.Concat(argv, []string{""})[0]
+	return script("export", func(ctx context.Context, i *restore.Instance, _ <-chan os.Signal) (int, error) {
+		if wanted == "--return" {
+			return 0, i.EndExport(ctx)
+		}
+		snapshot, err := restore.ParseID(wanted)
+		if err != nil {
+			return 0, err
+		}
+		if term.IsTerminal(int(os.Stdout.Fd())) {
+			return 0, &backup.Failure{
+				Reason: "a tar is nothing for a terminal",
+				Hint:   fmt.Sprintf("%s/export.sh %s >FILE", i.Home, snapshot), Status: 1,
+			}
+		}
+		announce := func(line string) { fmt.Println(line) }
+		if !lines {
+			announce = func(string) {}
+			i.Say = func(line string) { fmt.Fprintln(os.Stderr, line) }
+		}
+		return 0, i.Export(ctx, snapshot, os.Stdout, announce)
+	})
+}
+
+// alertScript is alert.sh: UNIT.
+func alertScript(argv []string) int {
+	return script("alert", func(ctx context.Context, i *restore.Instance, _ <-chan os.Signal) (int, error) {
+		if len(argv) != 1 {
+			return 0, errors.New("name the unit that has failed")
+		}
+		name := strings.TrimSuffix(argv[0], ".service")
+		result, err := (unit.System{Runner: &bound.System{}}).Property(ctx, name, "Result")
+		if err != nil {
+			result = "how is not known"
+		}
+		return 0, i.Alert(ctx, name+".service", result)
+	})
+}

@@ -1,0 +1,144 @@
+package restore
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/betagouv/mrs-ops/internal/hostside/backup"
+	"github.com/betagouv/mrs-ops/internal/hostside/dump"
+	"github.com/betagouv/mrs-ops/internal/hostside/durable"
+)
+
+// Disk is that of this host ([Files]).
+type Disk struct{}
+
+// Rename implements [Files].
+func (Disk) Rename(from, to string) error {
+	if err := durable.Rename(from, to); err != nil {
+		return err
+	}
+	if filepath.Dir(from) == filepath.Dir(to) {
+		return nil
+	}
+	return durable.SyncFolder(filepath.Dir(from))
+}
+
+// Write implements [Files].
+func (Disk) Write(path string, content []byte) error { return durable.Write(path, content, 0o600) }
+
+// Append implements [Files].
+func (Disk) Append(path, line string) error { return durable.Append(path, []byte(line), 0o600) }
+
+// Remove implements [Files].
+func (Disk) Remove(path string) error { return durable.Remove(path) }
+
+// Sync implements [Files].
+func (Disk) Sync(folder string) error { return durable.SyncAll(folder) }
+
+// dumpIn returns the folder of the dump in what was restored of a snapshot.
+func dumpIn(folder, snapshot string) (string, error) {
+	found, err := dump.Find(folder)
+	if err != nil {
+		return "", err
+	}
+	if len(found) != 1 {
+		return "", die("", "snapshot %s holds %d database dumps, not one", backup.Short(snapshot), len(found))
+	}
+	return found[0], nil
+}
+
+// partIn moves log or mrsattachments to the top of a folder, wherever it is in the snapshot.
+func partIn(folder, name, snapshot string) error {
+	found := ""
+	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case !entry.IsDir() || path == folder:
+			return nil
+		case entry.Name() == name:
+			found = path
+			return fs.SkipAll
+		case entry.Name() == "mrsattachments":
+			return fs.SkipDir
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if found == "" {
+		return die("", "snapshot %s holds no %s", backup.Short(snapshot), name)
+	}
+	if to := filepath.Join(folder, name); found != to {
+		return os.Rename(found, to)
+	}
+	return nil
+}
+
+// giveAll gives a folder and all in it to the owner of another, who may read and enter it.
+func giveAll(folder, like string) error {
+	info, err := os.Stat(like)
+	if err != nil {
+		return err
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return errors.New("whose " + like + " is can't be known")
+	}
+	return filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if err := os.Lchown(path, int(owner.Uid), int(owner.Gid)); err != nil {
+			return err
+		}
+		return readable(path, entry, 0o600)
+	})
+}
+
+// readable adds to who may read a file, and enter it where it is a folder, or a program already.
+func readable(path string, entry fs.DirEntry, who fs.FileMode) error {
+	if entry.Type()&fs.ModeSymlink != 0 {
+		return nil
+	}
+	info, err := entry.Info()
+	if err != nil {
+		return err
+	}
+	mode := info.Mode().Perm() | who
+	if entry.IsDir() || mode&0o111 != 0 {
+		mode |= who >> 2 & 0o111
+	}
+	if mode == info.Mode().Perm() {
+		return nil
+	}
+	return os.Chmod(path, mode)
+}
+
+// sameFolders makes the folders that are in one, and no files, in another.
+func sameFolders(from, to string) error {
+	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.IsDir() {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		made := to + strings.TrimPrefix(path, from)
+		if err := os.MkdirAll(made, 0o700); err != nil {
+			return err
+		}
+		if owner, ok := info.Sys().(*syscall.Stat_t); ok {
+			if err := os.Chown(made, int(owner.Uid), int(owner.Gid)); err != nil {
+				return err
+			}
+		}
+		return os.Chmod(made, info.Mode())
+	})
+}

@@ -1,0 +1,277 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/betagouv/mrs-ops/internal/hostside/backup"
+	"github.com/betagouv/mrs-ops/internal/hostside/dump"
+	"github.com/betagouv/mrs-ops/internal/hostside/lock"
+)
+
+// Who asks to recover.
+const (
+	Boot  = "boot"  // the host has just started
+	Again = "again" // somebody has asked before, and is not told every time
+)
+
+// undoing is how long another backup, prune or drill is waited for while a swap is to be undone.
+const undoing = 10 * time.Minute
+
+// Recover puts back what a restore that was killed has moved, and writes down which runs were
+// killed. by is who asks; empty: a person, or a program. The error is *[backup.Failure].
+func (i *Instance) Recover(ctx context.Context, by string) error {
+	i.Deafen() // half undone is worse
+	ctx = context.WithoutCancel(ctx)
+	err := i.recover(ctx, by)
+	if err == nil {
+		return nil
+	}
+	return backup.Explain(ctx, err)
+}
+
+func (i *Instance) recover(ctx context.Context, by string) error {
+	path := i.path(".backup.lock")
+	held, free, err := lock.TryFile(path)
+	if err == nil && !free {
+		// Whoever has it is at work; but nobody undoes a swap but us, and nobody works on while there is one.
+		if !i.InSwap() {
+			return nil
+		}
+		waiting, cancel := context.WithTimeout(ctx, undoing)
+		held, err = lock.Exclusive(waiting, path)
+		cancel()
+		if err != nil {
+			return die(i.path("restore.sh")+" recover",
+				"a restore was cut short, and can't be undone while another backup, prune or drill is at work")
+		}
+	}
+	if err != nil {
+		return err
+	}
+	defer held.Close()
+	if i.InSwap() {
+		if err := i.recoverSwap(ctx, by); err != nil {
+			return err
+		}
+	}
+	if by == Boot && i.is(".recreating") {
+		if err := i.recreate(ctx); err != nil {
+			return err
+		}
+	}
+	return i.recoverRuns(ctx, by)
+}
+
+func (i *Instance) recoverSwap(ctx context.Context, by string) error {
+	s, err := i.readSwap()
+	i.Say("a restore was cut short in the middle of its swap")
+	if err == nil {
+		if err := i.Stack.Engine(ctx); err != nil {
+			return err
+		}
+		err = i.undoSwap(ctx, s)
+	}
+	if err != nil {
+		i.Say("it can't be undone: " + err.Error())
+		f := i.notUndone(&backup.Failure{Status: 1}, s)
+		if by == Again {
+			return f
+		}
+		if i.Systemd.Booted() {
+			if err := i.Systemd.Retry(ctx); err != nil {
+				i.Say("systemd does not try again")
+			}
+		}
+		i.Announce(ctx, fmt.Sprintf("%s on %s: %s (docs/runbook.md)", i.Name, i.Server, f.Reason))
+		return f
+	}
+	if s.Started && slices.ContainsFunc(s.Folders, func(folder string) bool { return folder != "spooler" }) {
+		i.keepUndone(ctx, s)
+	} else {
+		i.remove(ctx, s, true)
+	}
+	i.Say(i.Name + " is as it was before")
+	if by == Again {
+		i.Announce(
+			ctx,
+			fmt.Sprintf(
+				"%s on %s: a restore that could not be undone is undone; it is as it was before",
+				i.Name,
+				i.Server,
+			),
+		)
+	}
+	return nil
+}
+
+// keepUndone keeps what people may have used: it goes only when somebody says so.
+func (i *Instance) keepUndone(ctx context.Context, s Swap) {
+	undone := fmt.Sprintf("%s_undone_%s", i.Database, strings.ToLower(s.Stamp))
+	if err := i.Files.Rename(s.Beside, i.path("undone."+s.Stamp)); err != nil {
+		i.Say(err.Error())
+	}
+	if is, err := i.Stack.Server().Has(ctx, s.Database); err == nil && is {
+		if err := i.Stack.Server().Rename(ctx, dump.Rename{From: s.Database, To: undone}); err != nil {
+			i.Say(err.Error())
+		}
+	}
+	i.Say(
+		fmt.Sprintf(
+			"kept, as the site had been started on it: undone.%s, database %s; restore.sh discard %s",
+			s.Stamp,
+			undone,
+			s.Stamp,
+		),
+	)
+}
+
+// recreate brings up what docker-compose.yml says, where the power went while containers were
+// being replaced.
+func (i *Instance) recreate(ctx context.Context) error {
+	i.Say("the power went when the containers were being replaced: starting what docker-compose.yml says")
+	if err := i.Stack.Engine(ctx); err != nil {
+		return err
+	}
+	if err := i.Stack.Start(ctx, false); err != nil {
+		return die("docker compose --file "+i.path("docker-compose.yml")+" up --detach", "the stack does not start")
+	}
+	return i.Files.Remove(i.path(".recreating"))
+}
+
+// recoverRuns writes down which runs were killed, and ends what they have left.
+func (i *Instance) recoverRuns(ctx context.Context, by string) error {
+	marks, err := filepath.Glob(i.path(".running.*"))
+	if err != nil {
+		return err
+	}
+	for _, mark := range marks {
+		what := strings.TrimPrefix(filepath.Base(mark), ".running.")
+		if name := i.copyAtWork(); what == "copy" && name != "" {
+			if err := i.Stack.Engine(ctx); err != nil {
+				return err
+			}
+			if i.Stack.Ready(ctx) == nil {
+				_ = i.Stack.Drop(ctx, name)
+			}
+		}
+		// These have a lock of their own.
+		if (what == "drill" || what == "lend") && !lock.Free(i.path("."+what+".lock")) {
+			continue
+		}
+		if err := i.CutShort(ctx, what); err != nil {
+			return err
+		}
+		// The night it was for is not over.
+		if what == "backup" && by == Boot {
+			if err := i.Systemd.Start(ctx, i.Name+"-backup"); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// copyAtWork is the copy that is being adopted, or was when that was killed; empty: none.
+func (i *Instance) copyAtWork() string {
+	text, _ := os.ReadFile(i.path(".running.copy"))
+	lines := append(strings.Split(string(text), "\n"), "", "")
+	if !i.isCopy(lines[1]) {
+		return ""
+	}
+	return lines[1]
+}
+
+var dated = regexp.MustCompile(`\.[0-9]+T[0-9]+Z$`)
+
+// Discard removes what a restore, or an adoption, has kept under a stamp. The error is *[backup.Failure].
+func (i *Instance) Discard(ctx context.Context, stamp string) error {
+	err := i.discard(ctx, stamp)
+	if err == nil {
+		return nil
+	}
+	return backup.Explain(ctx, err)
+}
+
+func (i *Instance) discard(ctx context.Context, stamp string) error {
+	if !aStamp.MatchString(stamp) {
+		var there string
+		entries, _ := os.ReadDir(i.Home)
+		for _, entry := range entries {
+			if dated.MatchString(entry.Name()) {
+				there += entry.Name() + " "
+			}
+		}
+		return refused("restore.sh discard STAMP; there are: "+there, "which one?")
+	}
+	held, err := i.LockRepository(ctx)
+	if err != nil {
+		return err
+	}
+	defer held.Close()
+	// What a restore that was cut short has moved is not kept: it is all that there is.
+	if err := i.NoSwap(); err != nil {
+		return err
+	}
+	if err := i.Stack.Ready(ctx); err != nil {
+		return err
+	}
+	kept, err := filepath.Glob(i.path("*." + stamp))
+	for _, path := range kept {
+		if !strings.HasPrefix(filepath.Base(path), ".") {
+			err = errors.Join(err, os.RemoveAll(path))
+		}
+	}
+	if err != nil {
+		return err
+	}
+	for _, kind := range []string{"", "before_", "undone_"} {
+		if err := i.Stack.Drop(ctx, i.Database+"_"+kind+strings.ToLower(stamp)); err != nil {
+			return err
+		}
+	}
+	i.Say("what was kept at " + stamp + " is removed")
+	return nil
+}
+
+// Abandon drops all copies that somebody has filled, but one that is being adopted. The error is
+// *[backup.Failure].
+func (i *Instance) Abandon(ctx context.Context) error {
+	err := i.abandon(ctx)
+	if err == nil {
+		return nil
+	}
+	return backup.Explain(ctx, err)
+}
+
+func (i *Instance) abandon(ctx context.Context) error {
+	adopted := ""
+	// Where nobody has the lock, the one that was to be adopted is nobody's either.
+	if !lock.Free(i.path(".backup.lock")) {
+		adopted = i.copyAtWork()
+	}
+	if err := i.Stack.Ready(ctx); err != nil {
+		return err
+	}
+	all, err := i.Stack.Server().Beside(ctx, "copy")
+	if err != nil {
+		return err
+	}
+	for _, name := range all {
+		if name == adopted {
+			continue
+		}
+		if err := i.Stack.Drop(ctx, name); err != nil {
+			return err
+		}
+		i.Say("dropped: " + name)
+	}
+	return nil
+}

@@ -1,0 +1,785 @@
+// Package restore restores a snapshot of an instance, or has it take over a copy of another's
+// database. What is restored comes into a new database and new folders beside the live ones, which
+// go on serving meanwhile, and the application is tried on it. Only when all that went well is it
+// swapped in. What was there is kept, under the same names with the date behind them.
+//
+// [run.plan] has all steps on a screen. If anything fails before the swap, nothing has changed. The
+// swap writes down how it is undone before it begins (.restore.swap, [Swap]); whoever finds that
+// file after SIGKILL or a power cut undoes it ([Instance.Recover]).
+//
+// It reads and writes the files of package backup, takes the same locks, and must not know Docker's
+// or PostgreSQL's commands: it asks [Stack], [Server] and [Application].
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/betagouv/mrs-ops/internal/hostside/backup"
+	"github.com/betagouv/mrs-ops/internal/hostside/dump"
+	"github.com/betagouv/mrs-ops/internal/hostside/lock"
+	"github.com/betagouv/mrs-ops/internal/hostside/restic"
+)
+
+// Repository is what a snapshot is read from ([restic.Repository]).
+type Repository interface {
+	Restore(ctx context.Context, snapshot string, o restic.Restore) error
+	// Size is how many bytes a snapshot restores to, Stored how many it takes in the repository.
+	Size(ctx context.Context, snapshot string) (int64, error)
+	Stored(ctx context.Context, snapshot string) (int64, error)
+	// Files calls a function with each file of a snapshot, and its bytes.
+	Files(ctx context.Context, snapshot string, each func(path string, size int64)) error
+	// Copies reports whether it can copy a snapshot into another repository.
+	Copies(ctx context.Context) bool
+}
+
+// Copy is a repository that a snapshot is copied into ([restic.Repository.In]).
+type Copy interface {
+	InitCopy(ctx context.Context) error
+	Copy(ctx context.Context, snapshot string) error
+	Check(ctx context.Context, subset string) error
+}
+
+// Server is the PostgreSQL of an instance ([dump.Container]).
+type Server interface {
+	dump.Target
+	// ContainerID is that of the container that it runs in.
+	ContainerID() string
+	// Drop drops a database, whoever is connected to it.
+	Drop(ctx context.Context, database string) error
+	Analyze(ctx context.Context, database string, jobs int) error
+	SizeOf(ctx context.Context, database string) (int64, error)
+	Has(ctx context.Context, database string) (bool, error)
+	// Rename gives databases new names, all of them or none, whoever is connected.
+	Rename(ctx context.Context, all ...dump.Rename) error
+	// Beside returns the databases beside the live one that have a kind and a date in their names.
+	Beside(ctx context.Context, kind string) ([]string, error)
+	// Properties are those of the live database, as globals.json has them.
+	Properties(ctx context.Context) (string, error)
+	// Settle gives the superuser what he had, and returns what differs from the properties.
+	Settle(ctx context.Context, database, properties string) (differences []string, err error)
+}
+
+// Stack is what runs of the instance, and of a trial beside it.
+type Stack interface {
+	// Engine waits for the Docker engine.
+	Engine(ctx context.Context) error
+	// Keeps makes sure that PostgreSQL is of the version of its data folder.
+	Keeps(ctx context.Context) error
+	// Ready waits for PostgreSQL. Where it does not come, the error says why.
+	Ready(ctx context.Context) error
+	// Server is PostgreSQL, as it was found last.
+	Server() Server
+	// DumpFolder is the folder of the host that PostgreSQL has as /dump.
+	DumpFolder(ctx context.Context) (string, error)
+	// Drop drops a database as soon as PostgreSQL lets us. One that it does not is said, and no error.
+	Drop(ctx context.Context, database string) error
+
+	// Try starts the application alone, on a database of PostgreSQL and the data in a folder, as a
+	// compose file in home that it writes, and returns its container.
+	Try(ctx context.Context, folder, database string) (container string, err error)
+	// Untry removes what is left of it.
+	Untry(ctx context.Context) error
+
+	// StartDrill starts a PostgreSQL of its own, in a network without a way out, with a dump in a
+	// folder as its /dump, as a compose file there that it writes.
+	StartDrill(ctx context.Context, folder string) (Server, error)
+	// RunDrill starts the application on it, and returns its container.
+	RunDrill(ctx context.Context, folder string) (container string, err error)
+	// EndDrill removes what is left of both.
+	EndDrill(ctx context.Context) error
+
+	// Restarts is the restart policy of the application's container.
+	Restarts(ctx context.Context) string
+	// Policy gives all of its containers one: "no" keeps the engine from starting it by itself.
+	Policy(ctx context.Context, restarts string) error
+	// Stop ends the application: what it serves and its spoolers' files first. An error is of one
+	// that may still run.
+	Stop(ctx context.Context) error
+	// StartServer starts PostgreSQL and waits for it.
+	StartServer(ctx context.Context) error
+	// Start starts all of it, with wait also waits until it is healthy.
+	Start(ctx context.Context, wait bool) error
+	// Application is its container; empty: it does not run.
+	Application(ctx context.Context) string
+}
+
+// Application is MRS as it runs.
+type Application interface {
+	// Well waits until the container's own answers are right, and it is proven to use a database of
+	// the PostgreSQL in another container.
+	Well(ctx context.Context, container, postgres, database string) error
+	// Migrated fails unless all migrations are applied in the container.
+	Migrated(ctx context.Context, container string) error
+	// Log is the last of what it has said, without what may be somebody's data.
+	Log(ctx context.Context, container string) []string
+	// Visited waits until visitors get an answer.
+	Visited(ctx context.Context) error
+	// Developers has a superuser dev with the password dev in the container.
+	Developers(ctx context.Context, container string) error
+	// Moment waits until no job of the application is near, and says what it waits for.
+	Moment(ctx context.Context, container string) error
+}
+
+// Files are those of the home, whose order of change counts. Each change is on the disk when the
+// call returns.
+type Files interface {
+	Rename(from, to string) error
+	Write(path string, content []byte) error
+	Append(path, line string) error
+	Remove(path string) error
+	// Sync has all of a folder's file system on the disk.
+	Sync(folder string) error
+}
+
+// Systemd is that of the host.
+type Systemd interface {
+	// Booted reports whether it runs the host.
+	Booted() bool
+	// Retry has it run restore.sh recover again, as often as it takes; it may be at that already.
+	Retry(ctx context.Context) error
+	// Start starts a unit of the instance's, and does not wait for it.
+	Start(ctx context.Context, unit string) error
+}
+
+// Instance is one whose snapshots are restored.
+type Instance struct {
+	*backup.Instance
+	Repository  Repository
+	Stack       Stack
+	Application Application
+	Files       Files
+	// Into is a repository of its own in a folder, to copy a snapshot into; what it caches is in
+	// another folder.
+	Into func(folder, cache string) Copy
+	// Calls has PostgreSQL call us by a name.
+	Calls func(name string)
+	Now   func() time.Time
+	// Deafen has no signal end us any more, nor what we run from then on.
+	Deafen  func()
+	Systemd Systemd
+	// Leave has this program run with arguments by itself, so that it goes on when we are killed.
+	Leave func(argv ...string) error
+}
+
+func (i *Instance) path(name string) string { return filepath.Join(i.Home, name) }
+
+func (i *Instance) is(name string) bool {
+	_, err := os.Lstat(i.path(name))
+	return err == nil
+}
+
+// die is a failure with a hint.
+func die(hint, format string, args ...any) error {
+	return &backup.Failure{Reason: fmt.Sprintf(format, args...), Hint: hint, Status: 1}
+}
+
+// refused is the failure of what somebody has typed.
+func refused(hint, format string, args ...any) error { return die(hint, format, args...) }
+
+// Request is what to restore.
+type Request struct {
+	Only   string    // database or attachments; empty: both, and the logs
+	Wanted string    // latest, or the beginning of an id; empty: the last one before At
+	At     time.Time // a second
+	Copy   string    // the database to adopt, and nothing else
+}
+
+var (
+	anID    = regexp.MustCompile(`^(latest|[0-9a-f]{8,64})$`)
+	aTime   = regexp.MustCompile(`^(\d{4}-\d{2}-\d{2})(?:[ T](\d{2}:\d{2})(?::(\d{2}))?(Z| UTC|[+-]\d{2}:?\d{2})?)?$`)
+	aStamp  = regexp.MustCompile(`^[0-9]{8}T[0-9]{6}Z$`)
+	aDate   = regexp.MustCompile(`^[0-9]{8}t[0-9]{6}z$`)
+	liveOne = regexp.MustCompile(`^(mrs-)?production$`)
+)
+
+const listed = "restore.sh without argument lists them"
+
+// parseTime reads a time of the server's clock, or with a zone, as people write it for date(1).
+func parseTime(text string) (time.Time, bool) {
+	m := aTime.FindStringSubmatch(text)
+	if m == nil {
+		return time.Time{}, false
+	}
+	for n, missing := range map[int]string{2: "00:00", 3: "00"} {
+		if m[n] == "" {
+			m[n] = missing
+		}
+	}
+	local := m[1] + " " + m[2] + ":" + m[3]
+	var t time.Time
+	var err error
+	switch zone := strings.ReplaceAll(m[4], ":", ""); zone {
+	case "":
+		t, err = time.ParseInLocation("2006-01-02 15:04:05", local, time.Local)
+	case "Z", " UTC":
+		t, err = time.ParseInLocation("2006-01-02 15:04:05", local, time.UTC)
+	default:
+		t, err = time.Parse("2006-01-02 15:04:05-0700", local+zone)
+	}
+	return t, err == nil && t.Unix() >= 0
+}
+
+// Parse reads what restore.sh was asked for: [--only PART] latest|ID, [--only PART] --at TIME, or
+// adopt DATABASE.
+func (i *Instance) Parse(argv []string) (q Request, err error) {
+	if len(argv) > 0 && argv[0] == "adopt" {
+		if liveOne.MatchString(i.Name) {
+			return q, die("", "%s adopts no copy, whoever asks", i.Name)
+		}
+		name := slices.Concat(argv[1:], []string{""})[0]
+		if !i.isCopy(name) {
+			example := i.Database + "_copy_" + i.Now().UTC().Format("20060102t150405z")
+			return q, refused(example, "'%s' is no name of a copy", name)
+		}
+		return Request{Only: "database", Copy: name}, nil
+	}
+	for n := 0; n < len(argv); n++ {
+		value := slices.Concat(argv[n+1:], []string{""})[0]
+		switch argv[n] {
+		case "--only":
+			if q.Only = value; q.Only != "database" && q.Only != "attachments" {
+				return q, refused("database, or attachments", "--only '%s' is not known", q.Only)
+			}
+			n++
+		case "--at":
+			at, ok := parseTime(value)
+			if !ok {
+				return q, refused(`--at "2026-11-20 14:00"`, "'%s' is not a time", value)
+			}
+			q.Wanted, q.At = "", at
+			n++
+		default:
+			q.Wanted, q.At = argv[n], time.Time{}
+		}
+	}
+	if q.At.IsZero() && !anID.MatchString(q.Wanted) {
+		return q, refused(listed, "'%s' is not a snapshot", q.Wanted)
+	}
+	return q, nil
+}
+
+// isCopy reports whether a name is that of a copy that somebody has filled: MRS_copy_20261120t140000z.
+func (i *Instance) isCopy(name string) bool {
+	date, is := strings.CutPrefix(name, i.Database+"_copy_")
+	return is && aDate.MatchString(date)
+}
+
+// run is a restore that is at work.
+type run struct {
+	*Instance
+	record     *backup.Run
+	asked      Request
+	stamp      string
+	beside     string   // the folder for what comes beside
+	folders    []string // that are replaced
+	database   string   // that takes the live one's place
+	kept       string   // how that is called then
+	liveDump   string   // the folder of the host that PostgreSQL has as /dump
+	bytes      int64
+	properties string // of the database that was dumped, where the snapshot has them
+	answers    bool   // PostgreSQL has answered
+	differs    string
+}
+
+// step is a part of the plan. What it begins, undo takes back, however far it came.
+type step struct {
+	name string
+	do   func(context.Context) error
+	undo func(context.Context) error // nil: there is nothing to take back
+}
+
+// plan is all that is done, in this order. Whatever fails, what has begun is undone, the last first.
+func (r *run) plan() []step {
+	find := step{"find the snapshot", r.choose, r.removeBeside}
+	if r.asked.Copy != "" {
+		find = step{"write down which copy it is", r.noteCopy, r.removeBeside}
+	}
+	return []step{
+		find,
+		{"see that PostgreSQL answers, and remove what earlier runs have left", r.prepare, nil},
+		{"see that there is room", r.room, nil},
+		{"restore it beside what runs", r.restoreBeside, nil},
+		{"try the application on it", r.try, nil},
+		{"keep what waits to be mailed with its database, and wait for a minute without jobs", r.lead, nil},
+		{"swap it in", r.swap, r.unswap},
+	}
+}
+
+// Restore restores what is asked for. The error is *[backup.Failure].
+func (i *Instance) Restore(ctx context.Context, q Request) error {
+	what := "restore"
+	if q.Copy != "" {
+		what = "copy" // for the record
+	}
+	r := &run{Instance: i, record: i.Begin(what, ""), asked: q}
+	release, err := r.begin(ctx)
+	if err != nil {
+		return r.record.Ends(ctx, err)
+	}
+	defer release()
+	if err := r.do(ctx); err != nil {
+		// Interrupted or not: it says what became of it.
+		return r.record.Ends(context.WithoutCancel(ctx), err)
+	}
+	return r.record.Ends(ctx, nil)
+}
+
+// begin takes the locks, and writes down that it is at work.
+func (r *run) begin(ctx context.Context) (release func(), err error) {
+	var held []*lock.File
+	release = func() {
+		for _, l := range slices.Backward(held) {
+			l.Close()
+		}
+	}
+	work, err := lock.Alone(ctx, r.Locks, r.Name, r.Say)
+	if err != nil {
+		return nil, err
+	}
+	held = append(held, work)
+	r.Hold(work.File())
+	repository, err := r.LockRepository(ctx)
+	if err == nil {
+		held = append(held, repository)
+		err = r.NoSwap()
+	}
+	if err == nil {
+		err = r.record.Counts(ctx)
+	}
+	if err != nil {
+		release()
+		return nil, err
+	}
+	return release, nil
+}
+
+// do carries the plan out, or undoes it.
+func (r *run) do(ctx context.Context) error {
+	if err := r.Stack.Keeps(ctx); err != nil {
+		return backup.Explain(ctx, err)
+	}
+	now := r.Now().UTC()
+	r.stamp = now.Format("20060102T150405Z")
+	date := strings.ToLower(r.stamp)
+	r.beside = r.path(".restore-" + r.stamp)
+	r.database, r.kept = r.Database+"_restore_"+date, r.Database+"_"+date
+	if r.asked.Copy != "" {
+		r.database, r.kept = r.asked.Copy, r.Database+"_before_"+date
+	}
+	switch r.asked.Only {
+	case "":
+		r.folders = []string{"log", "mrsattachments"}
+	case "attachments":
+		r.folders = []string{"mrsattachments"}
+	}
+	plan := r.plan()
+	for n, s := range plan {
+		err := context.Cause(ctx)
+		if err == nil {
+			err = s.do(ctx)
+		}
+		if err != nil {
+			failure := backup.Explain(ctx, err)
+			r.Deafen()
+			return r.undo(context.WithoutCancel(ctx), plan[:n+1], failure)
+		}
+	}
+	// It is done, and who interrupts it comes too late.
+	r.settle(context.WithoutCancel(ctx))
+	return nil
+}
+
+// undo takes back what the steps have done, the last first, and adds to why it failed what became
+// of it. Where something can't be, nothing more is touched.
+func (r *run) undo(ctx context.Context, steps []step, why *backup.Failure) error {
+	for _, s := range slices.Backward(steps) {
+		if s.undo == nil {
+			continue
+		}
+		if err := s.undo(ctx); err != nil {
+			r.Say("it can't be undone: " + err.Error())
+			return r.notUndone(why, r.journal())
+		}
+	}
+	done := "restored"
+	if r.asked.Copy != "" {
+		done = "adopted"
+	}
+	why.Reason += fmt.Sprintf("; nothing was %s, %s is as it was before", done, r.Name)
+	return why
+}
+
+// removeBeside removes all that came beside. What can't be is for the next restore.
+func (r *run) removeBeside(ctx context.Context) error {
+	r.remove(ctx, r.journal(), r.answers)
+	return nil
+}
+
+// remove removes what a swap has not moved, or has moved back.
+func (i *Instance) remove(ctx context.Context, s Swap, drop bool) {
+	_ = i.Stack.Untry(ctx)
+	left := []string{s.Beside, i.path(".trial.json"), i.path(".bring.restore"), i.path(".counted.restore")}
+	if s.LiveDump != "" {
+		left = append(left, filepath.Join(s.LiveDump, "restore"))
+	}
+	for _, path := range left {
+		if err := os.RemoveAll(path); err != nil {
+			i.Say(fmt.Sprintf("left, and removed by the next restore: %v", err))
+		}
+	}
+	if drop {
+		_ = i.Stack.Drop(ctx, s.Database)
+	}
+}
+
+// noteCopy writes down which copy it is, so that one that is killed is dropped.
+func (r *run) noteCopy(context.Context) error {
+	return r.Files.Append(r.path(".running.copy"), r.asked.Copy)
+}
+
+// choose opens the repository, which it has from the mirror if it is gone, and finds the snapshot.
+func (r *run) choose(ctx context.Context) error {
+	repository := r.With(r.path(".restic_password"))
+	if _, err := os.Stat(filepath.Join(r.Settings.Repository, "config")); repository.Here() && err != nil {
+		err := r.Fetch(ctx)
+		if errors.Is(err, backup.ErrNoMirror) {
+			why := ""
+			if err != backup.ErrNoMirror { // there is more to say
+				why = ": " + err.Error()
+			}
+			return die(
+				"is its disk mounted?",
+				"the repository %s is gone, and no mirror has it%s",
+				repository.Shown(),
+				why,
+			)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := r.record.Open(ctx); err != nil {
+		return err
+	}
+	return r.pick(ctx)
+}
+
+// pick finds the snapshot that is asked for.
+func (r *run) pick(ctx context.Context) error {
+	all, err := r.record.Snapshots(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range slices.Backward(all) {
+		good := r.asked.Wanted == "latest" || strings.HasPrefix(s.ID, r.asked.Wanted)
+		if !r.asked.At.IsZero() {
+			good = !s.Time.After(r.asked.At)
+		}
+		if good && !s.Unchecked {
+			r.record.Snapshot = s.ID
+			return nil
+		}
+	}
+	return die(listed, "there is no such snapshot of %s", r.Name)
+}
+
+// prepare waits for PostgreSQL, and removes what runs that were killed have left.
+func (r *run) prepare(ctx context.Context) (err error) {
+	if err := r.Stack.Ready(ctx); err != nil {
+		return err
+	}
+	r.answers = true
+	if r.liveDump, err = r.Stack.DumpFolder(ctx); err != nil {
+		return err
+	}
+	return r.Leftovers(ctx, r.liveDump)
+}
+
+// room makes sure that what comes beside has room there.
+func (r *run) room(ctx context.Context) (err error) {
+	if copied := r.asked.Copy; copied != "" {
+		is, err := r.Stack.Server().Has(ctx, copied)
+		if err != nil {
+			return err
+		}
+		if !is {
+			return die("", "there is no database %s", copied)
+		}
+		r.bytes, err = r.Stack.Server().SizeOf(ctx, copied)
+		r.record.Fact("bytes", r.bytes)
+		return err
+	}
+	if r.bytes, err = r.sizeOf(ctx, r.record.Snapshot); err != nil {
+		return err
+	}
+	if err := r.enough(map[string]int64{r.Home: r.bytes, r.liveDump: r.bytes}); err != nil {
+		return err
+	}
+	r.record.Fact("bytes", r.bytes)
+	return nil
+}
+
+// sizeOf is how many bytes are in a snapshot, as was written down when it was made, or as restic finds.
+func (i *Instance) sizeOf(ctx context.Context, snapshot string) (int64, error) {
+	bytes, err := i.Ledger.Bytes(backup.Short(snapshot))
+	if err != nil || bytes > 0 {
+		return bytes, err
+	}
+	return i.Repository.Size(ctx, snapshot)
+}
+
+// enough makes sure that file systems have so many bytes left, and says all that have not.
+func (i *Instance) enough(need map[string]int64) error {
+	var problems []string
+	for path, bytes := range need {
+		problem, err := i.Lacks(path, bytes)
+		if err != nil {
+			return err
+		}
+		if problem != "" {
+			problems = append(problems, problem)
+		}
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	slices.Sort(problems)
+	return die("df -h", "%s", strings.Join(problems, "; "))
+}
+
+// restoreBeside restores the snapshot into new folders and a new database. The database is restored
+// while the folders still come.
+func (r *run) restoreBeside(ctx context.Context) error {
+	if r.asked.Copy == "" {
+		r.Say(
+			fmt.Sprintf(
+				"restoring snapshot %s beside what runs: %s",
+				backup.Short(r.record.Snapshot),
+				backup.Human(r.bytes),
+			),
+		)
+	}
+	if err := os.Mkdir(r.beside, 0o700); err != nil {
+		return err
+	}
+	if r.asked.Copy != "" {
+		return nil
+	}
+	fetching, stop := context.WithCancel(ctx)
+	defer stop()
+	folders := make(chan error, 1)
+	if len(r.folders) > 0 {
+		go func() {
+			folders <- r.Repository.Restore(fetching, r.record.Snapshot, restic.Restore{Target: r.beside, Include: r.folders})
+		}()
+	} else {
+		folders <- nil
+	}
+	if r.asked.Only != "attachments" {
+		if err := r.bringBeside(ctx, "restore"); err != nil {
+			stop()
+			<-folders
+			return err
+		}
+	}
+	s := r.fetched(r.beside, filepath.Join(r.liveDump, "restore"))
+	err := <-folders
+	s.Stop()
+	if err != nil {
+		if ctx.Err() != nil {
+			return err
+		}
+		return r.unread("the folders", err)
+	}
+	for _, folder := range r.folders {
+		if err := partIn(r.beside, folder, r.record.Snapshot); err != nil {
+			return err
+		}
+	}
+	// What of the dump is still in memory never has to be written.
+	return os.RemoveAll(filepath.Join(r.liveDump, "restore"))
+}
+
+// unread is the failure where restic can't restore. What it says are names of people's files.
+func (i *Instance) unread(what string, err error) error {
+	return die(i.path("backup.sh")+" repair takes from the mirror what is damaged here; look at the disk: dmesg, smartctl",
+		"%s can't be read from the repository: %v", what, err)
+}
+
+// fetched says now and then how much of the snapshot is there.
+func (r *run) fetched(folders ...string) *backup.Shower {
+	begun := time.Now()
+	return r.Showing(func() string {
+		return "fetched " + backup.Far(dump.Size(folders...), r.bytes, time.Since(begun))
+	})
+}
+
+// bringBeside makes the database beside the live one and fills it with the snapshot's, by way of a
+// folder in the one that PostgreSQL has as /dump, which the caller removes.
+func (r *run) bringBeside(ctx context.Context, name string) error {
+	there := filepath.Join(r.liveDump, name)
+	if err := os.Mkdir(there, 0o700); err != nil {
+		return err
+	}
+	s := r.fetched(r.beside, there)
+	err := r.Repository.Restore(ctx, r.record.Snapshot, restic.Restore{
+		Target: there, Exclude: []string{"mrsattachments", "/log", r.path("log")},
+	})
+	s.Stop()
+	if err != nil {
+		if ctx.Err() != nil {
+			return err
+		}
+		return r.unread("the dump", err)
+	}
+	folder, err := dumpIn(there, r.record.Snapshot)
+	if err != nil {
+		return err
+	}
+	if err := giveAll(there, r.liveDump); err != nil {
+		return err
+	}
+	inside, err := filepath.Rel(r.liveDump, folder)
+	if err != nil {
+		return err
+	}
+	r.Say("restoring the database beside the live one")
+	load := dump.Load{
+		Folder: folder, Inside: filepath.Join("/dump", inside), Was: r.Database, Database: r.database,
+		Jobs: jobs(), Say: r.Say,
+	}
+	if r.properties, err = load.Properties(); err != nil {
+		return err
+	}
+	server := r.Stack.Server()
+	if err := r.create(ctx, server); err != nil {
+		return err
+	}
+	return r.load(ctx, server, load)
+}
+
+// jobs is how much PostgreSQL does at once.
+func jobs() int { return min(max(runtime.NumCPU(), 2), 4) }
+
+// try tries the application on what came beside. Meanwhile the database is analyzed.
+func (r *run) try(ctx context.Context) error {
+	if r.asked.Only == "attachments" {
+		return nil
+	}
+	on := "it"
+	if r.asked.Copy != "" {
+		on = r.asked.Copy
+	}
+	r.Say("trying the application on " + on)
+	stack := r.Stack
+	both, stop := context.WithCancel(ctx)
+	defer stop()
+	analyzed := make(chan error, 1)
+	go func() { analyzed <- stack.Server().Analyze(both, r.database, jobs()) }()
+	if err := r.runsOn(ctx); err != nil {
+		stop()
+		<-analyzed
+		return err
+	}
+	if err := <-analyzed; err != nil {
+		if ctx.Err() == nil {
+			r.Say(err.Error())
+		}
+		return die("", "the database can't be analyzed")
+	}
+	return nil
+}
+
+// runsOn makes sure that the application runs on it.
+func (r *run) runsOn(ctx context.Context) error {
+	trial := filepath.Join(r.beside, "trial")
+	if err := os.Mkdir(trial, 0o700); err != nil {
+		return err
+	}
+	// What is not restored stays as it is, and is not there to be tried.
+	for _, folder := range r.folders {
+		if err := os.Symlink(filepath.Join(r.beside, folder), filepath.Join(trial, folder)); err != nil {
+			return err
+		}
+	}
+	stack := r.Stack
+	container, err := stack.Try(ctx, trial, r.database)
+	if err != nil {
+		r.sayWhy(ctx, err)
+		return die("", "the application can't be started on it")
+	}
+	if err := r.well(ctx, container, stack.Server(), r.database); err != nil {
+		return err
+	}
+	if r.asked.Copy == "" {
+		return stack.Untry(ctx)
+	}
+	// It is to be what the live one is, but for its data.
+	properties, err := stack.Server().Properties(ctx)
+	if err != nil {
+		return err
+	}
+	said, err := stack.Server().Bring(ctx, r.database, properties)
+	for _, line := range said {
+		r.Say(line)
+	}
+	if err != nil {
+		return err
+	}
+	if err := r.Application.Developers(ctx, container); err != nil {
+		return fmt.Errorf("it is not open to dev with the password dev: %w", err)
+	}
+	return stack.Untry(ctx)
+}
+
+// sayWhy says what a program has complained of, in at most five lines.
+func (r *run) sayWhy(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
+	for _, line := range lines[max(0, len(lines)-5):] {
+		r.Say(line)
+	}
+}
+
+// well makes sure that the application in a container runs well on a database.
+func (r *run) well(ctx context.Context, container string, server Server, database string) error {
+	err := r.Application.Well(ctx, container, server.ContainerID(), database)
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	for _, line := range r.Application.Log(ctx, container) {
+		r.Say(line)
+	}
+	return fmt.Errorf("the application does not run well on it: %w", err)
+}
+
+// lead has folders of the spooler without a file in them beside, and waits until no job is near.
+func (r *run) lead(ctx context.Context) error {
+	if r.asked.Only == "attachments" {
+		return nil
+	}
+	// What waits to be mailed names rows of the database that goes: in another one it would be
+	// somebody else's.
+	if _, err := os.Stat(r.path("spooler")); err == nil {
+		if err := sameFolders(r.path("spooler"), filepath.Join(r.beside, "spooler")); err != nil {
+			return err
+		}
+		r.folders = append(r.folders, "spooler")
+	}
+	if r.Jobs {
+		// Where that can't be known, it is not waited for.
+		_ = r.Application.Moment(ctx, r.Stack.Application(ctx))
+	}
+	return nil
+}

@@ -1,0 +1,478 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/betagouv/mrs-ops/internal/hostside/backup"
+	"github.com/betagouv/mrs-ops/internal/hostside/strike"
+)
+
+// way is something that can be restored, and what there is then.
+type way struct {
+	name   string
+	asked  []string
+	want   string // database, log, attachments and spooler
+	moves  []string
+	adopts bool
+}
+
+var ways = []way{
+	{
+		name:  "all",
+		asked: []string{"latest"},
+		want:  "new new new -",
+		moves: []string{"log", "mrsattachments", "spooler"},
+	},
+	{
+		name:  "the database",
+		asked: []string{"--only", "database", "latest"},
+		want:  "new old old -",
+		moves: []string{"spooler"},
+	},
+	{
+		name:  "the attachments",
+		asked: []string{"--only", "attachments", "latest"},
+		want:  "old old new old",
+		moves: []string{"mrsattachments"},
+	},
+	{
+		name:   "a copy",
+		asked:  []string{"adopt", aCopy},
+		want:   "copied old old -",
+		moves:  []string{"spooler"},
+		adopts: true,
+	},
+}
+
+const before = "old old old old"
+
+// has is what the application that runs has: database, log, attachments and spooler; where it does
+// not run, it has nothing.
+func (w *world) has() string {
+	if !w.running || w.policy != "always" {
+		return fmt.Sprintf("running %t, restarts %s", w.running, w.policy)
+	}
+	part := func(name string) string {
+		if text := w.read(name); text != "" {
+			return text
+		}
+		return "-"
+	}
+	return strings.Join(
+		[]string{w.databases["mrs"], part("log/mrs.log"), part("mrsattachments/1.pdf"), part("spooler/mail/1")},
+		" ",
+	)
+}
+
+// left are files and databases that a restore is to remove, in whichever way it ends.
+func (w *world) left() (all []string) {
+	for _, pattern := range []string{".restore*", ".running.*", ".trial.json", "postgres/dump/*", ".next.*",
+		"mrsattachments/1x1.png"} {
+		found, _ := filepath.Glob(w.home(pattern))
+		all = append(all, found...)
+	}
+	for name := range w.databases {
+		if strings.HasPrefix(name, "mrs_restore_") {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// lost fails the test where something of what was there is nowhere.
+func (w *world) lost(what string) {
+	w.t.Helper()
+	if !slices.Contains(slices.Collect(maps.Values(w.databases)), "old") {
+		w.t.Errorf("%s: the old database is lost: %v", what, w.databases)
+	}
+	for _, name := range []string{"log/mrs.log", "mrsattachments/1.pdf", "spooler/mail/1"} {
+		folder, file, _ := strings.Cut(name, "/")
+		found, _ := filepath.Glob(w.home(folder + "*/" + file))
+		if !slices.ContainsFunc(found, func(path string) bool {
+			text, _ := os.ReadFile(path)
+			return string(text) == "old"
+		}) {
+			w.t.Errorf("%s: %s is lost", what, name)
+		}
+	}
+}
+
+func (c way) do(ctx context.Context, i *Instance) error {
+	q, err := i.Parse(c.asked)
+	if err != nil {
+		return err
+	}
+	return i.Restore(ctx, q)
+}
+
+func reclaim(ctx context.Context, i *Instance) error { return i.Recover(ctx, Boot) }
+
+// must fails the test unless it ends well.
+func (w *world) must(do func(context.Context, *Instance) error) {
+	w.t.Helper()
+	if err := w.run(nil, do); err != nil {
+		w.t.Fatalf("%v\n%s", err, strings.Join(w.said, "\n"))
+	}
+}
+
+func (w *world) ledger() []string {
+	text, _ := os.ReadFile(w.path("log/mrs-x.backups.log"))
+	return strings.Split(strings.TrimSpace(string(text)), "\n")
+}
+
+func last(lines []string) string { return lines[max(0, len(lines)-1)] }
+
+func TestWhatIsRestoredTakesThePlaceOfWhatWasThereWhichIsKept(t *testing.T) {
+	for _, c := range ways {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.must(c.do)
+			if w.has() != c.want {
+				t.Errorf("the application has %s, want %s", w.has(), c.want)
+			}
+			if left := slices.DeleteFunc(w.left(), func(name string) bool {
+				return c.adopts && strings.HasSuffix(name, "1x1.png")
+			}); len(left) > 0 {
+				t.Errorf("left: %v", left)
+			}
+			w.lost("after it")
+			kept, _ := filepath.Glob(w.home("*.20261129T1000*Z"))
+			var names []string
+			for _, path := range kept {
+				name, _, _ := strings.Cut(filepath.Base(path), ".")
+				names = append(names, name)
+			}
+			if !slices.Equal(names, c.moves) {
+				t.Errorf("kept are %v, want %v", names, c.moves)
+			}
+			what, ends := "restore", "mrs-x is restored from snapshot 01234567"
+			if c.adopts {
+				what, ends = "copy", "mrs-x has adopted "+aCopy
+			}
+			if line := last(w.ledger()); !strings.Contains(line, `"what": "`+what+`", "outcome": "good"`) {
+				t.Errorf("the record is %s", line)
+			}
+			if last(w.said) != ends {
+				t.Errorf("it says %q", w.said)
+			}
+			stamp := strings.TrimPrefix(filepath.Ext(last(kept)), ".")
+			w.discards = true
+			w.must(func(ctx context.Context, i *Instance) error { return i.Discard(ctx, stamp) })
+			if kept, _ := filepath.Glob(w.home("*." + stamp)); len(kept) > 0 || w.has() != c.want {
+				t.Errorf("after its discard there are %v, and the application has %s", kept, w.has())
+			}
+		})
+	}
+}
+
+// Every restore is struck before, in and after every call of it; what undoes it is killed at every
+// call, too.
+func TestWhateverStrikesARestoreAtWhateverMomentNothingIsLost(t *testing.T) {
+	count := 0
+	for _, c := range ways {
+		w := newWorld(t)
+		w.must(c.do)
+		for _, call := range w.calls.Made() {
+			for _, s := range strike.All {
+				t.Run(fmt.Sprintf("%s, %s %s", c.name, call, s), func(t *testing.T) {
+					count++
+					w := c.struck(t, strike.At{call: s})
+					if s != strike.Fails {
+						return
+					}
+					undoing := slices.Index(w, call)
+					if undoing < 0 {
+						return
+					}
+					for _, next := range w[undoing+1:] {
+						for _, again := range []strike.Strike{strike.Fails, strike.Ended, strike.Killed, strike.KilledLate} {
+							count++
+							c.struck(t, strike.At{call: s, next: again})
+						}
+					}
+				})
+			}
+		}
+	}
+	t.Logf("%d restores were struck", count)
+}
+
+// struck carries it out with strikes, and has the next one get it straight. It returns what was called.
+func (c way) struck(t *testing.T, strikes strike.At) (calls []string) {
+	t.Helper()
+	w := newWorld(t)
+	err := w.run(strikes, c.do)
+	calls = w.calls.Made()
+	what := fmt.Sprint(strikes)
+	if w.wreck != nil {
+		w = w.wrecked()
+		w.lost(what)
+		if !w.is(".running.restore") && !w.is(".running.copy") && !strings.Contains(last(w.ledger()), `"outcome"`) {
+			t.Errorf("%s: nobody would hear of it", what)
+		}
+	} else {
+		c.ended(w, strikes, what, err)
+	}
+	if w.wreck == nil && err == nil {
+		return calls
+	}
+	w.lost(what)
+	// What was killed, or could not be undone, is by whoever comes next.
+	cut := w.is(".running.restore") || w.is(".running.copy")
+	w.must(reclaim)
+	if cut != slices.ContainsFunc(w.told, func(text string) bool { return strings.Contains(text, "was cut short") }) {
+		t.Errorf("%s: it was cut short: %t; told is %q", what, cut, w.told)
+	}
+	w.lost(what + ", recovered")
+	if has := w.has(); has != before && has != c.want {
+		t.Errorf("%s: recovered, the application has %s\n%s", what, has, strings.Join(w.said, "\n"))
+	}
+	if marks, _ := filepath.Glob(w.home(".running.*")); len(marks) > 0 || w.is(swapFile) {
+		t.Errorf("%s: recovered, there is %v", what, marks)
+	}
+	if c.adopts {
+		w.databases[aCopy] = "copied"
+	}
+	w.must(c.do)
+	if w.has() != c.want {
+		t.Errorf("%s: the next one leaves the application with %s", what, w.has())
+	}
+	left := slices.DeleteFunc(w.left(), func(name string) bool { return strings.HasSuffix(name, "1x1.png") })
+	if len(left) > 0 {
+		t.Errorf("%s: the next one leaves %v", what, left)
+	}
+	w.lost(what + ", once more")
+	return calls
+}
+
+func (w *world) is(name string) bool {
+	_, err := os.Lstat(w.home(name))
+	return err == nil
+}
+
+// ended fails the test unless one that was struck, and not killed, has ended as it has to.
+func (c way) ended(w *world, strikes strike.At, what string, err error) {
+	w.t.Helper()
+	if len(w.ledger()) != 1 {
+		w.t.Errorf("%s: the record is %q", what, w.ledger())
+	}
+	if err == nil {
+		if w.has() != c.want || w.is(swapFile) {
+			w.t.Errorf("%s: it ends well, and the application has %s", what, w.has())
+		}
+		return
+	}
+	f, ok := errors.AsType[*backup.Failure](err)
+	if !ok {
+		w.t.Fatalf("%s: %v", what, err)
+	}
+	for _, s := range strikes {
+		told := s == strike.Ended || s == strike.Hangs
+		if told && len(strikes) == 1 && (!strings.HasPrefix(f.Reason, "interrupted") || f.Status != 130) {
+			w.t.Errorf("%s: it ends with %+v", what, f)
+		}
+	}
+	if !strings.Contains(last(w.ledger()), `"outcome": "failed"`) {
+		w.t.Errorf("%s: the record is %s", what, last(w.ledger()))
+	}
+	if strings.Contains(f.Reason, "NOT all could be put back") {
+		if len(strikes) == 1 {
+			w.t.Errorf("%s: nothing struck what undoes it, and it says %s", what, f.Reason)
+		}
+		if !w.is(swapFile) || !strings.Contains(f.Hint, "restore.sh recover") {
+			w.t.Errorf("%s: of %s nothing is written down; %s", what, f.Reason, f.Hint)
+		}
+		return
+	}
+	if w.has() != before {
+		w.t.Errorf("%s: it says %q, and the application has %s", what, f.Reason, w.has())
+	}
+	left := w.left()
+	for _, pattern := range []string{"log.*", "mrsattachments.*", "spooler.*"} {
+		found, _ := w.glob(pattern)
+		left = append(left, found...)
+	}
+	left = slices.DeleteFunc(left, func(name string) bool { // a database that can't be dropped is for the next one
+		return strings.HasPrefix(name, "mrs_restore_") && struckAt(strikes, "drop database")
+	})
+	if len(left) > 0 {
+		w.t.Errorf("%s: left: %v", what, left)
+	}
+}
+
+// struckAt reports whether one of the strikes is at a call of that name.
+func struckAt(strikes strike.At, name string) bool {
+	return slices.ContainsFunc(slices.Collect(maps.Keys(strikes)), func(call string) bool {
+		return strings.HasPrefix(call, name+"#")
+	})
+}
+
+// Also where all of it seems to be there: what has ended with an error may be a part.
+func TestARestoreThatFailsSaysWhyAndIsUndone(t *testing.T) {
+	for call, why := range map[string]string{
+		"restic restore of folders#1":  "the folders can't be read from the repository: struck",
+		"restic restore of the dump#1": "the dump can't be read from the repository: struck",
+		"pg_restore#1":                 "the database can't be restored",
+		"up trial#1":                   "the application can't be started on it",
+		"well trial#1":                 "the application does not run well on it: struck",
+		"analyze#1":                    "the database can't be analyzed",
+		"alter database rename#1":      "the databases can't be renamed: struck",
+		"up#1":                         "the stack does not start on it",
+		"well django#1":                "the application does not run well on it: struck",
+	} {
+		for _, s := range []strike.Strike{strike.Fails, strike.FailsLate} {
+			w := newWorld(t)
+			err := w.run(strike.At{call: s}, ways[0].do)
+			if err == nil || err.Error() != why+"; nothing was restored, mrs-x is as it was before" {
+				t.Errorf("%s %s: %v", call, s, err)
+			}
+			if line := last(w.ledger()); !strings.Contains(line, `"reason": "`+why) {
+				t.Errorf("%s %s: the record, which Slack is told of, is %s", call, s, line)
+			}
+		}
+	}
+}
+
+func TestARestoreThatAnOldScriptBeganIsUndone(t *testing.T) {
+	w := newWorld(t)
+	const stamp = "20261128T230000Z"
+	w.write(
+		"home/.restore.swap",
+		"stamp="+stamp+"\nbeside="+w.home(".restore-"+stamp)+"\ndatabase=mrs_restore_20261128t230000z\n"+
+			"kept=mrs_20261128t230000z\nlive_dump="+w.home("postgres/dump")+"\nrestarts=always\nplaceholder=''\n"+
+			"folders=(log mrsattachments spooler)\nstar",
+	)
+	w.databases = map[string]string{"mrs": "new", "mrs_20261128t230000z": "old"}
+	w.running, w.policy = false, "no"
+	if err := os.Rename(w.home("log"), w.home("log."+stamp)); err != nil {
+		t.Fatal(err)
+	}
+	w.write("home/log/mrs.log", "new")
+	if err := os.Rename(w.home("mrsattachments"), w.home("mrsattachments."+stamp)); err != nil {
+		t.Fatal(err)
+	}
+	w.write("home/.running.restore", "1764370800\n")
+	w.must(reclaim)
+	if w.has() != before || len(w.left()) > 0 {
+		t.Errorf("the application has %s; left: %v", w.has(), w.left())
+	}
+	if !slices.Contains(w.said, "mrs-x is as it was before") || len(w.told) != 1 ||
+		!strings.Contains(w.told[0], "was cut short (docs/runbook.md)") {
+		t.Errorf("it says %q, and tells %q", w.said, w.told)
+	}
+}
+
+func TestWhatPeopleMayHaveUsedIsKeptWhenItIsUndone(t *testing.T) {
+	w := newWorld(t)
+	_ = w.run(strike.At{"up#1": strike.KilledLate}, ways[0].do)
+	w = w.wrecked()
+	w.must(reclaim)
+	undone, _ := filepath.Glob(w.home("undone.*/*.undone"))
+	if w.has() != before || len(undone) == 0 ||
+		!slices.ContainsFunc(slices.Collect(maps.Keys(w.databases)), func(name string) bool {
+			return strings.HasPrefix(name, "mrs_undone_")
+		}) {
+		t.Errorf("the application has %s; kept are %v, %v", w.has(), undone, w.databases)
+	}
+}
+
+func TestWhatCanNotBeUndoneIsTriedAgainAndToldOnce(t *testing.T) {
+	w := newWorld(t)
+	_ = w.run(strike.At{"stop#1": strike.KilledLate}, ways[0].do)
+	w = w.wrecked()
+	discards := func(ctx context.Context, i *Instance) error { return i.Discard(ctx, "20261129T100001Z") }
+	if err := w.run(nil, discards); err == nil || err.Error() != "a restore was cut short, and is to be undone first" {
+		t.Errorf("what is all that there is can be discarded: %v", err)
+	}
+	stuck := strike.At{"up postgres#1": strike.Fails}
+	err := w.run(stuck, func(ctx context.Context, i *Instance) error { return i.Recover(ctx, "") })
+	f, ok := errors.AsType[*backup.Failure](err)
+	if !ok || !strings.Contains(f.Reason, "NOT all could be put back, and nothing more is touched") ||
+		!strings.Contains(f.Hint, "it is tried again every 30 s, or at once by "+w.home("restore.sh")+" recover") ||
+		w.retried != 1 || len(w.told) != 1 {
+		t.Errorf("%+v; it is tried again %d times, and told %q", f, w.retried, w.told)
+	}
+	if err := w.run(stuck, func(ctx context.Context, i *Instance) error { return i.Recover(ctx, Again) }); err == nil ||
+		w.retried != 1 || len(w.told) != 0 {
+		t.Errorf("once more: %v; it is tried again %d times, and told %q", err, w.retried, w.told)
+	}
+	w.must(func(ctx context.Context, i *Instance) error { return i.Recover(ctx, Again) })
+	if w.has() != before || !strings.Contains(w.told[0], "a restore that could not be undone is undone") {
+		t.Errorf("the application has %s; told is %q", w.has(), w.told)
+	}
+}
+
+func TestWhatIsAskedForIsUnderstoodOrRefused(t *testing.T) {
+	i := newWorld(t).instance()
+	for words, want := range map[string]string{
+		"latest": "", "0123abcd": "", "--only database latest": "", "--only attachments --at 2026-11-20": "",
+		"adopt " + aCopy:    "",
+		"0123abc":           "'0123abc' is not a snapshot",
+		"../x":              "'../x' is not a snapshot",
+		"$(id)":             "'$(id)' is not a snapshot",
+		"--only":            "--only '' is not known",
+		"--only log latest": "--only 'log' is not known",
+		"--at yesterday":    "'yesterday' is not a time",
+		"--at 2026-13-20":   "'2026-13-20' is not a time",
+		"adopt mrs":         "'mrs' is no name of a copy",
+		"adopt":             "'' is no name of a copy",
+	} {
+		_, err := i.Parse(strings.Fields(words))
+		if want == "" && err != nil || want != "" && (err == nil || err.Error() != want) {
+			t.Errorf("%s: %v", words, err)
+		}
+	}
+	i.Settings.Name = "mrs-production"
+	if _, err := i.Parse([]string{"adopt", aCopy}); err == nil ||
+		err.Error() != "mrs-production adopts no copy, whoever asks" {
+		t.Errorf("%v", err)
+	}
+	zone := time.Local
+	time.Local = time.FixedZone("CET", 3600)
+	defer func() { time.Local = zone }()
+	for text, want := range map[string]string{
+		"2026-11-20": "2026-11-19T23:00:00Z", "2026-11-20 14:00": "2026-11-20T13:00:00Z",
+		"2026-11-20T14:00:30":  "2026-11-20T13:00:30Z",
+		"2026-11-20 14:00 UTC": "2026-11-20T14:00:00Z", "2026-11-20 14:00Z": "2026-11-20T14:00:00Z",
+		"2026-11-20 14:00+02:00": "2026-11-20T12:00:00Z", "2026-11-20 14:00-0330": "2026-11-20T17:30:00Z",
+	} {
+		if got, ok := parseTime(text); !ok || got.UTC().Format(time.RFC3339) != want {
+			t.Errorf("%s is %s, %t", text, got.UTC().Format(time.RFC3339), ok)
+		}
+	}
+}
+
+func TestAJournalIsReadAsAShellReadsIt(t *testing.T) {
+	const stamp = "20261128T230000Z"
+	s := Swap{Stamp: stamp, Beside: "/home/it's x/.restore-" + stamp, Database: "a", Kept: "b", Restarts: "always",
+		Folders: []string{"log", "spooler"}, Placeholder: true, Started: true}
+	if got, err := parseSwap(s.String()); err != nil || fmt.Sprint(got) != fmt.Sprint(s) {
+		t.Errorf("%+v, %v\n%s", got, err, s.String())
+	}
+	for text, want := range map[string]string{
+		`/home/it\'s\ x`: "/home/it's x", `$'/h\303\251\n\''`: "/hé\n'", "''": "", "": "", "'a b'": "a b",
+	} {
+		if got, err := word(text); err != nil || got != want {
+			t.Errorf("%s is %q, %v", text, got, err)
+		}
+	}
+	for name, text := range map[string]string{
+		"nothing":        "",
+		"another folder": strings.Replace(s.String(), "folders=(log", "folders=(../etc", 1),
+		"elsewhere":      strings.Replace(s.String(), ".restore-", "", 1),
+		"no stamp":       strings.Replace(s.String(), "stamp="+stamp, "stamp=", 1),
+	} {
+		if got, err := parseSwap(text); err == nil {
+			t.Errorf("%s is read as %+v", name, got)
+		}
+	}
+}

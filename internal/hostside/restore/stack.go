@@ -1,0 +1,367 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/betagouv/mrs-ops/internal/answer"
+	"github.com/betagouv/mrs-ops/internal/hostside/application"
+	"github.com/betagouv/mrs-ops/internal/hostside/backup"
+	"github.com/betagouv/mrs-ops/internal/hostside/bound"
+	"github.com/betagouv/mrs-ops/internal/hostside/compose"
+	"github.com/betagouv/mrs-ops/internal/hostside/database"
+	"github.com/betagouv/mrs-ops/internal/hostside/docker"
+	"github.com/betagouv/mrs-ops/internal/hostside/drain"
+	"github.com/betagouv/mrs-ops/internal/hostside/dump"
+	"github.com/betagouv/mrs-ops/internal/hostside/site"
+	"github.com/betagouv/mrs-ops/internal/hostside/unit"
+)
+
+// Running is a stack on this host ([Stack]).
+type Running struct {
+	*backup.Running
+	Patience time.Duration // that PostgreSQL may take to start
+}
+
+// Bounds: an engine may hang, and what undoes a swap is not to hang with it.
+const (
+	comes  = 5 * time.Minute  // the engine, after a loss of power
+	ends   = 5 * time.Minute  // the application
+	quits  = time.Minute      // the same, by itself
+	starts = 15 * time.Minute // the stack
+)
+
+func (s Running) file() string { return filepath.Join(s.Folder, "docker-compose.yml") }
+
+// Server implements [Stack].
+func (s Running) Server() Server { return s.PostgreSQL() }
+
+// Engine implements [Stack].
+func (s Running) Engine(ctx context.Context) error {
+	ctx, cancel := bound.Within(ctx, "docker", comes)
+	defer cancel()
+	for {
+		if _, err := docker.Run(ctx, "version"); err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.New("the Docker engine does not answer")
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+}
+
+// Try implements [Stack].
+func (s Running) Try(ctx context.Context, folder, database string) (string, error) {
+	config, err := s.Resolved(ctx, s.file())
+	if err != nil {
+		return "", err
+	}
+	t := Trial{Folder: folder, Database: database}
+	if networks := s.PostgreSQL().Networks; len(networks) > 0 {
+		t.Network = networks[0]
+	}
+	text, err := t.File(config)
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(s.Folder, ".trial.json")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		return "", err
+	}
+	trial := compose.Project{Name: s.Name + "-trial", Folder: folder}
+	ctx, cancel := bound.Within(ctx, "docker compose up", starts)
+	defer cancel()
+	if err := trial.Up(ctx, file, compose.Up{}); err != nil {
+		return "", all(err)
+	}
+	return newest(ctx, trial.Name, "trial")
+}
+
+func (s Running) drill(folder string) (drill compose.Project, file string) {
+	return compose.Project{Name: s.Name + "-drill", Folder: folder}, filepath.Join(folder, "compose.json")
+}
+
+// StartDrill implements [Stack].
+func (s Running) StartDrill(ctx context.Context, folder string) (Server, error) {
+	config, err := s.Resolved(ctx, s.file())
+	if err != nil {
+		return nil, err
+	}
+	text, err := Trial{Folder: folder}.File(config)
+	if err != nil {
+		return nil, err
+	}
+	drill, file := s.drill(folder)
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		return nil, err
+	}
+	if err := drill.Up(ctx, file, compose.Up{Services: []string{"postgres"}, Wait: s.Patience}); err != nil {
+		return nil, all(err)
+	}
+	id, err := newest(ctx, drill.Name, "postgres")
+	if err != nil {
+		return nil, err
+	}
+	c, err := docker.Inspect(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	// None of its databases is the live one.
+	return dump.Container{Container: c, Role: s.Role, Application: s.Running.Application, Runner: s.Runner}, nil
+}
+
+// RunDrill implements [Stack].
+func (s Running) RunDrill(ctx context.Context, folder string) (string, error) {
+	drill, file := s.drill(folder)
+	ctx, cancel := bound.Within(ctx, "docker compose up", starts)
+	defer cancel()
+	if err := drill.Up(ctx, file, compose.Up{Services: []string{"trial"}}); err != nil {
+		return "", all(err)
+	}
+	return newest(ctx, drill.Name, "trial")
+}
+
+// EndDrill implements [Stack].
+func (s Running) EndDrill(ctx context.Context) error { return backup.Gone(ctx, s.Name+"-drill") }
+
+// newest is the newest container of a service of a project.
+func newest(ctx context.Context, project, service string) (id string, err error) {
+	containers, err := docker.Project(ctx, project)
+	for _, c := range containers { // the oldest first
+		if c.Service() == service {
+			id = c.ID
+		}
+	}
+	if err == nil && id == "" {
+		err = fmt.Errorf("there is no container of %s", service)
+	}
+	return id, err
+}
+
+// all is all that docker compose has said, not its last line alone.
+func all(err error) error {
+	if e, ok := errors.AsType[*compose.Error](err); ok && strings.TrimSpace(e.Said) != "" {
+		return errors.New(strings.TrimSpace(e.Said))
+	}
+	return err
+}
+
+// Untry implements [Stack].
+func (s Running) Untry(ctx context.Context) error { return backup.Gone(ctx, s.Name+"-trial") }
+
+// application returns the containers of it, also those that do not run.
+func (s Running) application(ctx context.Context) (found []docker.Container, err error) {
+	all, err := docker.Project(ctx, s.Name)
+	for _, c := range all {
+		if c.Service() == "django" {
+			found = append(found, c)
+		}
+	}
+	return found, err
+}
+
+// Application implements [Stack].
+func (s Running) Application(ctx context.Context) string {
+	c, _, _ := s.Container(ctx, "django")
+	return c.ID
+}
+
+// Restarts implements [Stack].
+func (s Running) Restarts(ctx context.Context) string {
+	c, _, _ := s.Container(ctx, "django")
+	return c.Restart
+}
+
+// Policy implements [Stack].
+func (s Running) Policy(ctx context.Context, restarts string) error {
+	ctx, cancel := bound.Within(ctx, "docker update", ends)
+	defer cancel()
+	containers, err := s.application(ctx)
+	for _, c := range containers {
+		if _, err := docker.Run(ctx, "update", "--restart", restarts, c.ID); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// Stop implements [Stack].
+func (s Running) Stop(ctx context.Context) error {
+	ctx, cancel := bound.Within(ctx, "docker compose stop", ends)
+	defer cancel()
+	containers, err := s.application(ctx)
+	deadline := time.Now().Add(quits)
+	for _, c := range containers {
+		if c.Running {
+			drain.Quit(ctx, drain.Docker{}, deadline, c.ID)
+		}
+	}
+	if err == nil {
+		err = s.Project.Stop(ctx, s.file(), "django")
+	}
+	if err == nil {
+		return nil
+	}
+	if containers, e := s.application(ctx); e == nil {
+		for _, c := range containers {
+			if c.Running {
+				return err
+			}
+		}
+		return nil
+	}
+	return err
+}
+
+// StartServer implements [Stack].
+func (s Running) StartServer(ctx context.Context) error {
+	up, cancel := bound.Within(ctx, "docker compose up", starts)
+	defer cancel()
+	if err := s.Up(up, s.file(), compose.Up{Services: []string{"postgres"}, Wait: ends}); err != nil {
+		return err
+	}
+	return s.Ready(ctx)
+}
+
+// Start implements [Stack].
+func (s Running) Start(ctx context.Context, wait bool) error {
+	ctx, cancel := bound.Within(ctx, "docker compose up", starts)
+	defer cancel()
+	var up compose.Up
+	if wait {
+		up.Wait = ends
+	}
+	return all(s.Up(ctx, s.file(), up))
+}
+
+// Site is the application as the host asks it ([Application]).
+type Site struct {
+	site.Site
+	Page     string        // that visitors come to
+	Timeout  time.Duration // that it may take to start
+	Role     string
+	Database string // the live one
+	Stack    Running
+	Say      func(string)
+}
+
+// SiteOf is that of an instance.
+func SiteOf(s backup.Settings, stack Running, say func(string)) Site {
+	return Site{
+		Site: site.Site{
+			Site: answer.Site{
+				URL:         s.URL,
+				Names:       s.Names,
+				Path:        "/",
+				BasicAuth:   s.BasicAuth,
+				Maintenance: answer.Either,
+			},
+		},
+		Page: s.Page, Timeout: time.Duration(s.Timeout) * time.Second,
+		Role: s.Role, Database: s.Database, Stack: stack, Say: say,
+	}
+}
+
+// page is the site, asked for the page that visitors come to.
+func (s Site) page() site.Site {
+	asked := s.Site
+	asked.Path = s.Page
+	return asked
+}
+
+// Well implements [Application].
+func (s Site) Well(ctx context.Context, container, postgres, name string) error {
+	if container == "" {
+		return errors.New("it does not run")
+	}
+	if err := s.page().Answers(ctx, container, s.Timeout); err != nil {
+		return err
+	}
+	if err := s.Answers(ctx, container, 0); err != nil {
+		return err
+	}
+	return s.Proves(ctx, container, "", database.Want{Server: postgres, Name: name, Role: s.Role})
+}
+
+// Visited implements [Application].
+func (s Site) Visited(ctx context.Context) error { return s.page().Answers(ctx, "", time.Minute) }
+
+// Developers implements [Application].
+func (s Site) Developers(ctx context.Context, container string) error {
+	return s.Site.Developers(ctx, container, false)
+}
+
+// Moment implements [Application].
+func (s Site) Moment(ctx context.Context, container string) error {
+	want := database.Want{Server: s.Stack.PostgreSQL().ID, Name: s.Database, Role: s.Role}
+	return site.Moment(ctx, container, want, time.Minute, s.Say)
+}
+
+// Migrated implements [Application].
+func (s Site) Migrated(ctx context.Context, container string) error {
+	c, err := docker.Inspect(ctx, container)
+	if err != nil {
+		return err
+	}
+	return application.MRS.Migrated(ctx, c.Exec)
+}
+
+var (
+	details = regexp.MustCompile(`DETAIL|CONTEXT`)
+	values  = regexp.MustCompile(`(Key \(|: ").*`)
+)
+
+// Log implements [Application].
+func (s Site) Log(ctx context.Context, container string) (lines []string) {
+	ctx, cancel := bound.Within(ctx, "docker logs", time.Minute)
+	defer cancel()
+	out, _ := exec.CommandContext(ctx, "docker", "logs", "--tail", "5000", container).CombinedOutput()
+	for line := range strings.Lines(application.Telling(string(out), 20)) {
+		if !details.MatchString(line) {
+			lines = append(lines, values.ReplaceAllString(strings.TrimRight(line, "\r\n"), ""))
+		}
+	}
+	return lines
+}
+
+// System is the systemd of this host ([Systemd]).
+type System struct {
+	Project, Home string
+	Runner        bound.Runner
+}
+
+// Booted implements [Systemd].
+func (s System) Booted() bool {
+	_, err := os.Stat("/run/systemd/system")
+	return err == nil
+}
+
+// Retry implements [Systemd]. The next boot has a unit of its own.
+func (s System) Retry(ctx context.Context) error {
+	name := s.Project + "-undo"
+	switch (unit.System{Runner: s.Runner}).State(ctx, name) {
+	case "activating", "active":
+		return nil
+	}
+	return s.Runner.Run(ctx, bound.Command{
+		Name: "systemd-run", Limit: bound.Time(bound.Quick),
+		Argv: []string{"systemd-run", "--quiet", "--collect", "--unit", name,
+			"--description", "What a restore of " + s.Project + " has left half way",
+			"--property", "Restart=on-failure", "--property", "RestartSec=30",
+			"/bin/bash", filepath.Join(s.Home, "restore.sh"), "recover", Again},
+	})
+}
+
+// Start implements [Systemd].
+func (s System) Start(ctx context.Context, name string) error {
+	return unit.System{Runner: s.Runner}.Start(ctx, name)
+}

@@ -1,0 +1,357 @@
+package restore
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/betagouv/mrs-ops/internal/hostside/backup"
+	"github.com/betagouv/mrs-ops/internal/hostside/dump"
+)
+
+// swapFile is there while a swap moves things.
+const swapFile = ".restore.swap"
+
+// pixel is the picture of a single pixel, which a copy's rows may name.
+const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+const picture = "mrsattachments/1x1.png"
+
+// journal is how the swap is undone.
+func (r *run) journal() Swap {
+	return Swap{Stamp: r.stamp, Beside: r.beside, Database: r.database, Kept: r.kept, LiveDump: r.liveDump,
+		Restarts: "always", Folders: r.folders}
+}
+
+// swap puts what came beside in the place of what is there, in an order that can be undone at
+// every moment: what was there has its dated name if and only if it was moved.
+func (r *run) swap(ctx context.Context) error {
+	r.Say("swapping")
+	s := r.journal()
+	if r.asked.Copy != "" && !r.is(picture) {
+		s.Placeholder = true
+	}
+	if policy := r.Stack.Restarts(ctx); policy != "" {
+		s.Restarts = policy
+	}
+	if err := r.writeDown(s); err != nil {
+		return err
+	}
+	// Killed from here on, it is for [Instance.Recover].
+	for _, do := range []func(context.Context) error{
+		func(ctx context.Context) error { return r.Stack.Policy(ctx, "no") },
+		r.Stack.Stop,
+		func(ctx context.Context) error { return r.moveIn(ctx, s) },
+		func(ctx context.Context) error { return r.start(ctx, s) },
+	} {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := do(ctx); err != nil {
+			return err
+		}
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return r.commit()
+}
+
+// writeDown has the journal on the disk. It has its name once it is whole, and so is all that is
+// to be moved; until then it goes with all that is beside.
+func (r *run) writeDown(s Swap) error {
+	next := filepath.Join(r.beside, "swap")
+	if err := r.Files.Write(next, []byte(s.String())); err != nil {
+		return err
+	}
+	if err := r.Files.Sync(r.beside); err != nil {
+		return err
+	}
+	return r.Files.Rename(next, r.path(swapFile))
+}
+
+// moveIn moves what is there aside, and what came beside into its place.
+func (r *run) moveIn(ctx context.Context, s Swap) error {
+	if r.asked.Only != "attachments" {
+		err := r.Stack.Server().
+			Rename(ctx, dump.Rename{From: r.Database, To: s.Kept}, dump.Rename{From: s.Database, To: r.Database})
+		if err != nil {
+			return fmt.Errorf("the databases can't be renamed: %w", err)
+		}
+	}
+	for _, folder := range s.Folders {
+		if err := r.Files.Rename(r.path(folder), r.path(folder+"."+s.Stamp)); err != nil {
+			return err
+		}
+		if err := r.Files.Rename(filepath.Join(s.Beside, folder), r.path(folder)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// start starts the application on it, and makes sure that it runs well.
+func (r *run) start(ctx context.Context, s Swap) error {
+	if err := r.Files.Append(r.path(swapFile), "started=yes"); err != nil {
+		return err
+	}
+	if err := r.Stack.Policy(ctx, s.Restarts); err != nil {
+		return err
+	}
+	if err := r.Stack.Start(ctx, false); err != nil {
+		r.sayWhy(ctx, err)
+		return die("", "the stack does not start on it")
+	}
+	if err := r.well(ctx, r.Stack.Application(ctx), r.Stack.Server(), r.Database); err != nil {
+		return err
+	}
+	// The load balancer knows it a moment later.
+	if err := r.Application.Visited(ctx); err != nil && ctx.Err() == nil {
+		r.Say("visitors do not get there yet: " + err.Error())
+	}
+	if !s.Placeholder {
+		return nil
+	}
+	return r.putPixel()
+}
+
+// putPixel has the picture there, as the folder's owner has his files.
+func (r *run) putPixel() error {
+	content, err := base64.StdEncoding.DecodeString(pixel)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(r.path("mrsattachments"))
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(r.path(picture), content, 0o640); err != nil {
+		return err
+	}
+	if err := os.Chmod(r.path(picture), 0o640); err != nil { // whatever the umask
+		return err
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return nil
+	}
+	return os.Chown(r.path(picture), int(owner.Uid), int(owner.Gid))
+}
+
+// commit ends the swap: from here on it is done.
+func (r *run) commit() error {
+	if err := r.endSwap(); err != nil {
+		return err
+	}
+	r.Deafen()
+	return nil
+}
+
+// unswap undoes the swap, if it has begun.
+func (r *run) unswap(ctx context.Context) error {
+	if !r.InSwap() {
+		return nil
+	}
+	s, err := r.readSwap()
+	if err == nil {
+		err = r.undoSwap(ctx, s)
+	}
+	return err
+}
+
+func (i *Instance) readSwap() (Swap, error) {
+	text, err := os.ReadFile(i.path(swapFile))
+	if err != nil {
+		return Swap{}, err
+	}
+	s, err := parseSwap(string(text))
+	if err == nil && filepath.Dir(s.Beside) != i.Home {
+		err = fmt.Errorf("%s is not in %s", s.Beside, i.Home)
+	}
+	if err != nil {
+		return Swap{}, fmt.Errorf("%s can't be understood: %w", i.path(swapFile), err)
+	}
+	return s, nil
+}
+
+// undoSwap puts back what a swap has moved. The error is nil once all of it is back; it may be done
+// more than once.
+func (i *Instance) undoSwap(ctx context.Context, s Swap) error {
+	i.Say("undoing")
+	// Nothing is moved below one that still writes, or that the engine starts after a loss of power.
+	if err := i.Stack.Policy(ctx, "no"); err != nil {
+		return err
+	}
+	if err := i.Stack.Stop(ctx); err != nil {
+		return err
+	}
+	if s.Placeholder {
+		if err := os.Remove(i.path(picture)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	if err := os.MkdirAll(s.Beside, 0o700); err != nil {
+		return err
+	}
+	for _, folder := range s.Folders {
+		if !i.is(folder + "." + s.Stamp) {
+			continue
+		}
+		if i.is(folder) {
+			if err := i.Files.Rename(i.path(folder), filepath.Join(s.Beside, folder+".undone")); err != nil {
+				return err
+			}
+		}
+		if err := i.Files.Rename(i.path(folder+"."+s.Stamp), i.path(folder)); err != nil {
+			return err
+		}
+	}
+	if err := i.Stack.StartServer(ctx); err != nil {
+		return err
+	}
+	moved, err := i.Stack.Server().Has(ctx, s.Kept)
+	if err != nil {
+		return err
+	}
+	if moved {
+		err := i.Stack.Server().
+			Rename(ctx, dump.Rename{From: i.Database, To: s.Database}, dump.Rename{From: s.Kept, To: i.Database})
+		if err != nil {
+			return err
+		}
+	}
+	if err := i.Stack.Policy(ctx, s.Restarts); err != nil {
+		return err
+	}
+	if err := i.Stack.Start(ctx, true); err != nil {
+		return err
+	}
+	return i.endSwap()
+}
+
+// endSwap removes the journal.
+func (i *Instance) endSwap() error {
+	err := i.Files.Remove(i.path(swapFile))
+	if err != nil && i.InSwap() {
+		return err
+	}
+	if err != nil {
+		i.Say("that the swap has ended may be forgotten, if the power goes now: " + err.Error())
+	}
+	return nil
+}
+
+// notUndone adds to why something failed that not all could be put back, and where it is.
+func (i *Instance) notUndone(why *backup.Failure, s Swap) *backup.Failure {
+	if why.Reason != "" {
+		why.Reason += "; "
+	}
+	why.Reason += "NOT all could be put back, and nothing more is touched"
+	there := "database " + s.Kept
+	if len(s.Folders) > 0 {
+		var names []string
+		for _, folder := range s.Folders {
+			names = append(names, folder+"."+s.Stamp)
+		}
+		there += " and " + strings.Join(names, " ")
+	}
+	again := ""
+	if i.Systemd.Booted() {
+		again = "it is tried again every 30 s, or at once by "
+	}
+	why.Hint = fmt.Sprintf("what was there is %s; mend what is in the way (a full disk?): %s%s recover",
+		there, again, i.path("restore.sh"))
+	return why
+}
+
+// settle says what became of it. Nothing of it is an error: the data are there.
+func (r *run) settle(ctx context.Context) {
+	r.remove(ctx, r.journal(), true)
+	r.differing(ctx, r.Stack.Server())
+	r.waiting()
+	if r.asked.Copy != "" {
+		r.forgetEarlier(ctx)
+	}
+	if r.asked.Only != "attachments" {
+		r.Say("kept as it was: database " + r.kept)
+	}
+	if len(r.folders) > 0 {
+		var names []string
+		for _, folder := range r.folders {
+			names = append(names, folder+"."+r.stamp)
+		}
+		r.Say("kept as it was: " + strings.Join(names, " "))
+	}
+	r.Say(fmt.Sprintf("once all is well: %s discard %s", r.path("restore.sh"), r.stamp))
+	if r.asked.Copy != "" {
+		r.Say(fmt.Sprintf("%s has adopted %s", r.Name, r.asked.Copy))
+		return
+	}
+	differs := ""
+	if r.differs != "" {
+		differs = ", and differs from what was backed up: see above"
+	}
+	r.Say(fmt.Sprintf("%s is restored from snapshot %s%s", r.Name, backup.Short(r.record.Snapshot), differs))
+}
+
+// differing says what of the database is not as it was backed up, and has it in the record.
+func (r *run) differing(ctx context.Context, server Server) {
+	if r.properties == "" {
+		return
+	}
+	differences, err := server.Settle(ctx, r.Database, r.properties)
+	switch {
+	case err != nil:
+		r.differs = "what differs can't be found out: " + err.Error()
+		r.Say(r.differs)
+	case len(differences) > 0:
+		r.Say("what is not as it was backed up:")
+		for _, line := range differences {
+			r.Say("- " + line)
+		}
+		r.differs = strings.Join(differences, "; ")
+	default:
+		return
+	}
+	r.record.Fact("differs", r.differs)
+}
+
+// waiting says what waited to be mailed, and is set aside.
+func (r *run) waiting() {
+	n := countFiles(r.path("spooler." + r.stamp))
+	if n > 0 {
+		r.Say(
+			fmt.Sprintf(
+				"%d mails or jobs were waiting to be done: with the database that they are of they are set aside, in spooler.%s",
+				n,
+				r.stamp,
+			),
+		)
+	}
+}
+
+// forgetEarlier removes what an earlier adoption has kept: one is.
+func (r *run) forgetEarlier(ctx context.Context) {
+	spoolers, _ := filepath.Glob(r.path("spooler.*"))
+	for _, earlier := range spoolers {
+		if filepath.Base(earlier) != "spooler."+r.stamp {
+			if err := os.RemoveAll(earlier); err != nil {
+				r.Say("left: " + err.Error())
+			}
+		}
+	}
+	databases, err := r.Stack.Server().Beside(ctx, "before")
+	if err != nil {
+		r.Say("what earlier copies have kept can't be found: " + err.Error())
+	}
+	for _, earlier := range slices.DeleteFunc(databases, func(name string) bool { return name == r.kept }) {
+		_ = r.Stack.Drop(ctx, earlier)
+	}
+}

@@ -1,6 +1,0 @@
-//go:build !linux
-
-package rollout
-
-// syncFilesystem is Linux's.
-func syncFilesystem(string) error { return nil }
