@@ -8,5 +8,6 @@
 # The words that develop the application (db.load, py.test, pip.dev …) are those of the application's own ./do.
 # What each has become is in cmd/do/words.tsv.
 set -euo pipefail
-cd "$(dirname "$(readlink -f "$0")")"
+self=$(readlink -f "$0")
+cd "${self%/*}"
 exec go tool "do" "$@"

@@ -131,6 +131,8 @@ func wholeTrials(l rehearsal) []trial {
 		{"a repository on restic's own server", func(t *testing.T) { l.vault(t, newRest) }},
 		{"three deployments under load", func(t *testing.T) { deployedUnderLoad(t, l, 0) }},
 		{"three deployments under load, with both processors busy", func(t *testing.T) { deployedUnderLoad(t, l, 2) }},
+		{"an older generation's instance", func(t *testing.T) { goesOnFromAnOlderGeneration(t, l) }},
+		{"an older generation's swap, killed", func(t *testing.T) { undoesAnOlderGenerationsSwap(t, l) }},
 		{"all are busy, and the database is away", func(t *testing.T) { outlasts(t, l) }},
 		{"the power goes in each part of a deployment", func(t *testing.T) { darkDeployments(t, l) }},
 		{"the power goes in each part of a backup", func(t *testing.T) { darkBackups(t, l) }},

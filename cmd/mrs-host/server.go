@@ -19,6 +19,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/application"
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
+	"github.com/betagouv/mrs-ops/internal/hostside/command"
 	"github.com/betagouv/mrs-ops/internal/hostside/compose"
 	"github.com/betagouv/mrs-ops/internal/hostside/database"
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
@@ -93,7 +94,7 @@ func (s *server) Log(ctx context.Context, c docker.Container) string {
 func logs(ctx context.Context, argv ...string) []byte {
 	ctx, cancel := bound.Within(ctx, "docker logs", bound.Quick)
 	defer cancel()
-	log, _ := exec.CommandContext(ctx, "docker", append([]string{"logs"}, argv...)...).CombinedOutput()
+	log, _ := command.Context(ctx, "docker", append([]string{"logs"}, argv...)...).CombinedOutput()
 	return log
 }
 
@@ -209,7 +210,7 @@ const ends = 10 * time.Minute
 // script runs one of the instance's, and returns what it says on standard error.
 func (s *server) script(ctx context.Context, say func(string), name string, argv ...string) (said string, err error) {
 	var stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, "./"+name, argv...)
+	cmd := command.Context(ctx, "./"+name, argv...)
 	cmd.Dir, cmd.Stderr = s.Folder, &stderr
 	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(syscall.SIGTERM) }, ends
 	out, err := cmd.StdoutPipe()
@@ -253,7 +254,7 @@ func (s *server) Queue(ctx context.Context, length string) error {
 	}
 	ctx, cancel := bound.Within(ctx, "sysctl", bound.Quick)
 	defer cancel()
-	if out, err := exec.CommandContext(ctx, "sysctl", "--quiet", "--load", path).CombinedOutput(); err != nil {
+	if out, err := command.Context(ctx, "sysctl", "--quiet", "--load", path).CombinedOutput(); err != nil {
 		return fmt.Errorf("net.core.somaxconn can't be %s: %w: %s", length, err, bytes.TrimSpace(out))
 	}
 	return nil

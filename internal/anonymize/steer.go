@@ -33,7 +33,8 @@ var (
 // cronNames are the names of columns with a field of cron. Those of a moment
 // alone may be of a birthday, too.
 var (
-	cronNames   = regexp.MustCompile(`^(cron_)?(minutes?|hours?|days?(_of_(month|week))?|months?(_of_year)?|week_?days?|dow|dom)$`)
+	cronNames = regexp.MustCompile(`^(cron_)?(minutes?|hours?|days?(_of_(month|week))?|months?(_of_year)?|` +
+		`week_?days?|dow|dom)$`)
 	cronMoments = regexp.MustCompile(`^(cron_)?(minutes?|hours?|day_of_week|week_?days?|dow)$`)
 )
 
@@ -70,11 +71,23 @@ var settings = regexp.MustCompile(`(^|_)(settings?|config|configuration|constanc
 // settingValues those that have what is set. setting is what either may be: one
 // word, or a number. What is longer may be a secret.
 var (
-	settingNames  = regexp.MustCompile(`^(key|name|code|setting|option|param(eter)?|flag|variable|section|period|cle|nom)$`)
+	settingNames = regexp.MustCompile(`^(key|name|code|setting|option|param(eter)?|flag|variable|section|` +
+		`period|cle|nom)$`)
 	settingValues = regexp.MustCompile(`^(value|val|valeur|default(_value)?|period|every|unit)$`)
 	setting       = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.:-]{0,63}$`)
 	settingValue  = regexp.MustCompile(`^([A-Za-z_]{1,16}|-?[0-9]{1,6}([.,][0-9]{1,6})?|/[a-z0-9_/-]*|` +
 		`https?://[A-Za-z0-9.-]+(:[0-9]+)?/?)$`)
+)
+
+// templates are the tables of texts that a program fills in. Their columns are kept
+// where no value has an address of mail.
+var templates = regexp.MustCompile(`(^|_)([a-z]*templates?|flatpages?)$`)
+
+// sites are what addresses of sites look like that name nobody's page, and
+// siteNames the columns that have one: an origin that may frame us.
+var (
+	sites     = regexp.MustCompile(`^(https?://)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(:[0-9]+)?/?$`)
+	siteNames = regexp.MustCompile(`(^|_)(origins?|domain|endpoint|base_?url|site_?url|server_?name|allowed_?hosts?)$`)
 )
 
 var onlyDigits = regexp.MustCompile(`^[0-9 ]+$`)
@@ -114,7 +127,12 @@ func (s *Schema) steers(t *Table, c *Column, values []string) bool {
 			return true
 		}
 	}
-	if codeNames.MatchString(name) && every(values, code.MatchString) {
+	if codeNames.MatchString(name) && every(values, code.MatchString) ||
+		siteNames.MatchString(name) && every(values, sites.MatchString) {
+		return true
+	}
+	if t != nil && templates.MatchString(strings.ToLower(t.Name)) && !s.isSomebodys(t) &&
+		every(values, func(v string) bool { return !strings.Contains(v, "@") }) {
 		return true
 	}
 	if t == nil || !settings.MatchString(strings.ToLower(t.Name)) || s.isSomebodys(t) {

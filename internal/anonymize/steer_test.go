@@ -25,6 +25,8 @@ func TestWhatAnApplicationIsSteeredByIsKeptAndSaidToBeUncertain(t *testing.T) {
 		{Schema: "public", Name: "app_settings", Columns: text("key", "value")},
 		{Schema: "public", Name: "account_settings", Columns: text("name", "value")},
 		{Schema: "public", Name: "person", Columns: text("day", "month", "first_name", "handler", "task")},
+		{Schema: "public", Name: "mrsemail_emailtemplate", Columns: text("subject", "body", "sender")},
+		{Schema: "public", Name: "institution", Columns: text("origin", "home")},
 		{Schema: "public", Name: "x", Columns: text("level", "how", "colour", "accept", "every", "answer")},
 	}, ForeignKeys: []ForeignKey{{"public.account_settings", []string{"name"}, "public.person", []string{"first_name"}}}}
 	pickle := base64.StdEncoding.EncodeToString([]byte("\x80\x03}q\x00X\x02\x00\x00\x00toq\x01X\x0a\x00\x00\x00jean@a.examples."))
@@ -44,6 +46,8 @@ func TestWhatAnApplicationIsSteeredByIsKeptAndSaidToBeUncertain(t *testing.T) {
 		"app_settings.key":       {"limit", "contact"}, "app_settings.value": {"5", "jean.dupont@example.fr"},
 		"account_settings.name": {"Jean", "Ana"}, "account_settings.value": {"dark", "Kerviel"},
 		"person.day": {"3", "14"}, "person.month": {"7", "12"}, "person.first_name": {"Jean", "Ana"}, "person.handler": {"jean.dupont"},
+		"mrsemail_emailtemplate.subject": {"Votre demande"}, "mrsemail_emailtemplate.body": {"Bonjour {{ name }},"}, "mrsemail_emailtemplate.sender": {"jean@example.fr x"},
+		"institution.origin": {"https://www.hopital.example", "http://a.example:8000/"}, "institution.home": {"www.kerviel.example"},
 		"person.task": {"call Mrs Kerviel"},
 		"x.level":     {"INFO", "debug"}, "x.how": {"GET", "POST"}, "x.colour": {"#ff0000", "#abc"}, "x.accept": {"text/html", "application/pdf"},
 		"x.every": {"5 minutes", "PT5M", "1h"}, "x.answer": {"true", "off"},
@@ -64,6 +68,7 @@ func TestWhatAnApplicationIsSteeredByIsKeptAndSaidToBeUncertain(t *testing.T) {
 	changed := map[string]string{ // whatever else these seem to be
 		"djcall_caller.kwargs": "", "app_settings.value": "", "account_settings.name": "", "account_settings.value": "",
 		"person.day": "", "person.month": "", "person.first_name": "", "person.handler": "", "person.task": "",
+		"mrsemail_emailtemplate.sender": "", "institution.home": "",
 	}
 	for column := range samples {
 		kept := strings.HasPrefix(rules[column], "keep # uncertain: ")

@@ -19,6 +19,9 @@ var writes = []string{"Create", "CreateTemp", "Link", "OpenFile", "Rename", "Sym
 var passing = map[string]string{
 	"hostside/durable":            "syncs what it writes",
 	"hostside/lock":               "/run is empty after a boot",
+	"hostside/generation":         "a link in /run; what makes it at boot is written by durable",
+	"hostside/command":            "a log that waits for no disk",
+	"hostside/rollout/explain.go": "a folder that goes with the program",
 	"hostside/unit/unit.go":       "a request to a unit that a power cut ends, too",
 	"hostside/compose/compose.go": "a file that goes with the program that reads it",
 	"hostside/dump":               "a dump that was cut short is removed; the snapshot of it is restic's",

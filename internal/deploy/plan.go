@@ -60,7 +60,8 @@ func NewPlan(ctx context.Context, name string, environ []string) (*Plan, error) 
 
 func request(inst *instance.Instance, rendered *stack.Stack) (d hostapi.Deploy, err error) {
 	d = hostapi.Deploy{
-		Name: inst.Name, Project: inst.Project(), Folder: target.Folder(inst),
+		Version: hostapi.Version,
+		Name:    inst.Name, Project: inst.Project(), Folder: target.Folder(inst),
 		File: string(rendered.YAML), Pull: true, Networks: rendered.Networks,
 		URL: inst.URL(), Names: []string{inst.Alias()}, Page: inst.Get("healthcheck_path"),
 		BasicAuth: inst.Get("BASICAUTH_DISABLE") == "", Jobs: inst.Get("wait_for_jobs") != "",

@@ -26,6 +26,7 @@ type Release struct {
 	What    string    `json:"what"`
 	Commit  string    `json:"commit"` // of the application
 	Image   string    `json:"image"`  // of django
+	Of      int       `json:"of,omitempty"`
 }
 
 // Releases returns what ran, the oldest first: the last one runs.
@@ -99,6 +100,8 @@ func table(releases []Release, now time.Time) [][]string {
 	return rows
 }
 
+// rolledBack is what was done for a release of which nothing else says that it is an earlier one: as older versions
+// did it.
 var rolledBack = regexp.MustCompile(`^rollback to (\d+)`)
 
 // before returns the release to go back to where none is named: the one before
@@ -109,9 +112,15 @@ func before(releases []Release) (Release, bool) {
 		return Release{}, false
 	}
 	at := len(releases) - 1
-	back := func() []string { return rolledBack.FindStringSubmatch(releases[at].What) }
-	for m := back(); m != nil; m = back() {
-		n, _ := strconv.Atoi(m[1])
+	// back is the release that the one at hand went back to; 0: none.
+	back := func() int {
+		n := releases[at].Of
+		if m := rolledBack.FindStringSubmatch(releases[at].What); n == 0 && m != nil {
+			n, _ = strconv.Atoi(m[1])
+		}
+		return n
+	}
+	for n := back(); n != 0; n = back() {
 		to := slices.IndexFunc(releases[:at], func(r Release) bool { return r.Release == n })
 		if to < 0 {
 			return Release{}, false // what it went back to is not kept any more

@@ -192,6 +192,11 @@ func (d deployment) locked(ctx context.Context, s *target.Target, plan *Plan) (d
 // whose audit log seen is the length from before; began is whether it had begun.
 func (d deployment) ended(s *target.Target, seen int, began bool) string {
 	entries, err := s.Audit()
+	return endedWith(entries, err, seen, began)
+}
+
+// endedWith says that of the audit log, which can't be read where there is an err.
+func endedWith(entries []hostapi.Entry, err error, seen int, began bool) string {
 	switch {
 	case err != nil:
 		return "what came of it is not known: " + err.Error()
@@ -215,11 +220,15 @@ func carryOut(s *target.Target, request hostapi.Deploy) (deployed hostapi.Deploy
 	if err = cmp.Or(marshalErr, err); err != nil {
 		return deployed, false, err
 	}
-	show := console.Narrate(request.Name, 10*time.Second)
-	defer show.End()
 	// In a session of its own: where the connection is lost it is told to end, and
 	// takes the time that it needs to undo what it has begun.
 	out := s.ExecFrom(script.Echo(string(text)), "setsid", "--wait", mrsHost, "deploy")
+	return listen(out, console.Narrate(request.Name, 10*time.Second))
+}
+
+// listen shows what mrs-host says, and returns what came of it.
+func listen(out *script.Pipe, show *console.Narrator) (deployed hostapi.Deployed, began bool, err error) {
+	defer show.End()
 	var came hostapi.Event
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, 8<<20)

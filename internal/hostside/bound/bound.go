@@ -17,6 +17,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/betagouv/mrs-ops/internal/hostside/command"
 )
 
 // Limit is when a program is ended. One of both has to be set.
@@ -112,7 +114,7 @@ const grace = 30 * time.Second
 func (s *System) Run(ctx context.Context, c Command) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	cmd := exec.CommandContext(ctx, c.Argv[0], c.Argv[1:]...)
+	cmd := command.Context(ctx, c.Argv[0], c.Argv[1:]...)
 	cmd.Dir, cmd.Stdin, cmd.ExtraFiles = c.Dir, c.Stdin, s.held()
 	cmd.Env = append(os.Environ(), c.Env...)
 	said := &counter{}

@@ -16,7 +16,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"os/exec"
 	"regexp"
 	"slices"
 	"strconv"
@@ -25,6 +24,7 @@ import (
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
+	"github.com/betagouv/mrs-ops/internal/hostside/command"
 )
 
 // Project is one, and the folder that its relative paths are of.
@@ -216,7 +216,7 @@ func (p Project) within(ctx context.Context, limit time.Duration, files []string
 	ctx, cancel := bound.Within(ctx, "docker compose "+argv[0], limit)
 	defer cancel()
 	var stdout, all bytes.Buffer
-	cmd := exec.CommandContext(ctx, "docker", p.argv(files, argv...)...)
+	cmd := command.Context(ctx, "docker", p.argv(files, argv...)...)
 	cmd.Dir = p.Folder
 	cmd.Stdout, cmd.Stderr = io.MultiWriter(&stdout, &all), &all
 	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(syscall.SIGTERM) }, patience
@@ -302,7 +302,8 @@ type Up struct {
 	Scale                map[string]int // of how many containers of a service there are
 }
 
-func (u Up) argv() []string {
+// Argv is what docker compose is told.
+func (u Up) Argv() []string {
 	argv := []string{"up", "--detach"}
 	for _, option := range []struct {
 		given bool
@@ -323,7 +324,7 @@ func (u Up) argv() []string {
 
 // Up carries that out.
 func (p Project) Up(ctx context.Context, file string, up Up) error {
-	_, _, err := p.within(ctx, up.Wait+acts, []string{file}, up.argv()...)
+	_, _, err := p.within(ctx, up.Wait+acts, []string{file}, up.Argv()...)
 	return err
 }
 
@@ -340,7 +341,7 @@ func Down(ctx context.Context, project string, within time.Duration) error {
 	defer cancel()
 	seconds := strconv.Itoa(int(within.Seconds()))
 	var said bytes.Buffer
-	cmd := exec.CommandContext(ctx, "docker", "compose", "--progress", "plain", "--project-name", project,
+	cmd := command.Context(ctx, "docker", "compose", "--progress", "plain", "--project-name", project,
 		"--env-file", "/dev/null", "down", "--volumes", "--remove-orphans", "--timeout", seconds)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = "/", &said, &said
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "COMPOSE_") })

@@ -80,13 +80,13 @@ func TestRoutesAreTheSameForAFileAndItsContainer(t *testing.T) {
 func TestUpNamesAllInFull(t *testing.T) {
 	p := Project{"mrs-x", "/home/x"}
 	up := Up{Alone: true, Kept: true, Scale: map[string]int{"django": 2}, Wait: time.Minute, Services: []string{"django"}}
-	got := strings.Join(p.argv([]string{"/home/x/f.yml"}, up.argv()...), " ")
+	got := strings.Join(p.argv([]string{"/home/x/f.yml"}, up.Argv()...), " ")
 	want := "compose --progress plain --project-name mrs-x --project-directory /home/x --env-file /dev/null --file /home/x/f.yml " +
 		"up --detach --no-deps --no-recreate --scale django=2 --wait --wait-timeout 60 django"
 	if got != want {
 		t.Errorf("%s\nnot %s", got, want)
 	}
-	if got := (Up{Orphans: true}).argv(); !slices.Equal(got, []string{"up", "--detach", "--remove-orphans"}) {
+	if got := (Up{Orphans: true}).Argv(); !slices.Equal(got, []string{"up", "--detach", "--remove-orphans"}) {
 		t.Error(got)
 	}
 }

@@ -16,13 +16,13 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
+	"github.com/betagouv/mrs-ops/internal/hostside/command"
 )
 
 // Container is one, as it was when it was asked for.
@@ -274,7 +274,7 @@ func run(ctx context.Context, input io.Reader, argv ...string) ([]byte, error) {
 	ctx, cancel := bound.Within(ctx, "docker "+argv[0], limit)
 	defer cancel()
 	var out, said bytes.Buffer
-	cmd := exec.CommandContext(ctx, "docker", argv...)
+	cmd := command.Context(ctx, "docker", argv...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = input, &out, &said, delay
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {

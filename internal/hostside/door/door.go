@@ -15,6 +15,7 @@ import (
 	"strconv"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
+	"github.com/betagouv/mrs-ops/internal/hostside/command"
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
 )
 
@@ -81,7 +82,8 @@ func inside(ctx context.Context, c docker.Container, argv ...string) (string, er
 	}
 	ctx, cancel := bound.Within(ctx, "iptables", bound.Quick)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, "nsenter", slices.Concat([]string{"--target", strconv.Itoa(c.PID), "--net", "iptables"}, argv)...).Output()
+	words := slices.Concat([]string{"--target", strconv.Itoa(c.PID), "--net", "iptables"}, argv)
+	out, err := command.Context(ctx, "nsenter", words...).Output()
 	if err != nil && ctx.Err() != nil {
 		return "", context.Cause(ctx)
 	}

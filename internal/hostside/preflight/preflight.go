@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
+	"github.com/betagouv/mrs-ops/internal/hostside/command"
 	"github.com/betagouv/mrs-ops/internal/hostside/disk"
 )
 
@@ -148,7 +149,7 @@ func Install(ctx context.Context, h Host, packages ...string) error {
 // install runs command lines. busy is whether it failed because somebody else is at it.
 func install(ctx context.Context, lines [][]string) (busy bool, err error) {
 	for _, argv := range lines {
-		cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+		cmd := command.Context(ctx, argv[0], argv[1:]...)
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			if ctx.Err() != nil {
@@ -208,7 +209,7 @@ func (This) Has(program string) bool {
 func said(ctx context.Context, argv ...string) (string, error) {
 	ctx, cancel := bound.Within(ctx, strings.Join(argv[:2], " "), 2*bound.Quick)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, argv[0], argv[1:]...).Output()
+	out, err := command.Context(ctx, argv[0], argv[1:]...).Output()
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}

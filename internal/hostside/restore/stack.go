@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/application"
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
+	"github.com/betagouv/mrs-ops/internal/hostside/command"
 	"github.com/betagouv/mrs-ops/internal/hostside/compose"
 	"github.com/betagouv/mrs-ops/internal/hostside/database"
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
@@ -324,7 +324,7 @@ var (
 func (s Site) Log(ctx context.Context, container string) (lines []string) {
 	ctx, cancel := bound.Within(ctx, "docker logs", time.Minute)
 	defer cancel()
-	out, _ := exec.CommandContext(ctx, "docker", "logs", "--tail", "5000", container).CombinedOutput()
+	out, _ := command.Context(ctx, "docker", "logs", "--tail", "5000", container).CombinedOutput()
 	for line := range strings.Lines(application.Telling(string(out), 20)) {
 		if !details.MatchString(line) {
 			lines = append(lines, values.ReplaceAllString(strings.TrimRight(line, "\r\n"), ""))

@@ -15,6 +15,7 @@ import (
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
+	"github.com/betagouv/mrs-ops/internal/hostside/command"
 )
 
 // Booted reports whether systemd runs this host (sd_booted(3)).
@@ -88,7 +89,7 @@ const acts = 10 * bound.Quick
 func Systemctl(ctx context.Context, argv ...string) (string, error) {
 	ctx, cancel := bound.Within(ctx, "systemctl", acts)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, "systemctl", argv...).Output()
+	out, err := command.Context(ctx, "systemctl", argv...).Output()
 	if err != nil && ctx.Err() != nil {
 		return "", context.Cause(ctx)
 	}

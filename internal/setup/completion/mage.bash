@@ -1,4 +1,5 @@
 # bash: the targets of the project's mage behind the word mage, and the instances behind a target.
+# shellcheck disable=SC2312 # what fails completes nothing
 _mrs_mage() {
   local line="${COMP_LINE:0:COMP_POINT}" word words
   word="${line##* }"
