@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
+	"github.com/betagouv/mrs-ops/internal/hostside/durable"
 	"github.com/betagouv/mrs-ops/internal/hostside/globals"
 )
 
@@ -200,12 +201,13 @@ func Make(ctx context.Context, s Server, o Options) (Made, error) {
 	return made, nil
 }
 
+// write writes a file beside and renames it: PostgreSQL, whose folder it is too, may have put a link there.
 func (o Options) write(name string, lines []string) error {
 	var text strings.Builder
 	for _, line := range lines {
 		text.WriteString(line + "\n")
 	}
-	return os.WriteFile(filepath.Join(o.Folder, name), []byte(text.String()), 0o600)
+	return durable.Write(filepath.Join(o.Folder, name), []byte(text.String()), 0o600)
 }
 
 // watch calls Progress now and then until the function that it returns is called.
@@ -231,13 +233,15 @@ func (o Options) watch(of int64) (end func()) {
 }
 
 // Remove removes a dump, and what one that was cut short has left.
-func Remove(folder string) error {
-	left, err := filepath.Glob(filepath.Join(folder, "data.*"))
-	for _, name := range []string{"data", "globals.sql", globals.File, "settings.sql", "tables.tsv"} {
-		left = append(left, filepath.Join(folder, name))
-	}
-	for _, path := range left {
-		err = errors.Join(err, os.RemoveAll(path))
+func Remove(folder string) (err error) {
+	for _, pattern := range []string{
+		"data", "data.*", "globals.sql", globals.File, "settings.sql", "tables.tsv", ".next.*",
+	} {
+		left, e := filepath.Glob(filepath.Join(folder, pattern))
+		err = errors.Join(err, e)
+		for _, path := range left {
+			err = errors.Join(err, os.RemoveAll(path))
+		}
 	}
 	return err
 }
