@@ -26,6 +26,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
 	"github.com/betagouv/mrs-ops/internal/hostside/durable"
@@ -59,6 +60,15 @@ type Transaction interface {
 type Table struct {
 	Name string // SCHEMA.TABLE, quoted as SQL wants it
 	Rows int64
+}
+
+// line is its line of tables.tsv. A quoted name may have an end of a line in it.
+func (t Table) line() string {
+	name := t.Name
+	if strings.ContainsFunc(name, unicode.IsControl) {
+		name = strconv.Quote(name)
+	}
+	return fmt.Sprintf("%s\t%d", name, t.Rows)
 }
 
 // Options is what to dump, and to where.
@@ -186,7 +196,7 @@ func Make(ctx context.Context, s Server, o Options) (Made, error) {
 	var lines []string
 	for _, table := range found.tables {
 		made.Rows += table.Rows
-		lines = append(lines, fmt.Sprintf("%s\t%d", table.Name, table.Rows))
+		lines = append(lines, table.line())
 	}
 	if err := o.write("tables.tsv", lines); err != nil {
 		return Made{}, err

@@ -348,7 +348,7 @@ func others(counted string, tables []Table) (names []string) {
 		is[strings.TrimSuffix(line, "\n")]++
 	}
 	for _, t := range tables {
-		is[fmt.Sprintf("%s\t%d", t.Name, t.Rows)]--
+		is[t.line()]--
 	}
 	for line, n := range is {
 		if n != 0 {

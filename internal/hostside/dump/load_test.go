@@ -215,3 +215,17 @@ func TestWhatIsNoFileInADumpIsNotRead(t *testing.T) {
 		}
 	}
 }
+
+func TestATableMayHaveAnEndOfALineInItsName(t *testing.T) {
+	tables := []Table{{"public.\"a\n\x1b[2J\t9\"", 7}, {"public.b", 0}}
+	var counted string
+	for _, table := range tables {
+		counted += table.line() + "\n"
+	}
+	if strings.Count(counted, "\n") != 2 || strings.Count(counted, "\t") != 2 || strings.Contains(counted, "\x1b") {
+		t.Errorf("it is %q", counted)
+	}
+	if other := others(counted, tables); len(other) > 0 {
+		t.Errorf("others: %q", other)
+	}
+}
