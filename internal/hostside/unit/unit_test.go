@@ -55,11 +55,14 @@ func (f *fake) Property(_ context.Context, _, name string) (string, error) {
 		}
 		return fmt.Sprintf("run-%d", f.began), nil
 	case "Job":
-		if len(f.jobs) == 0 {
+		if len(f.jobs) == 0 || f.began == 0 && !f.working {
 			return "0", nil
 		}
 		job := f.jobs[0]
 		f.jobs = f.jobs[1:]
+		if job == "" {
+			return "", errors.New("no answer")
+		}
 		return job, nil
 	case "ExecMainStatus":
 		return f.status, nil
@@ -120,6 +123,13 @@ func TestAUnitIsBegunShownAndItsEndIsOurs(t *testing.T) {
 			match: "_SYSTEMD_UNIT=mrs-x-backup.service"},
 		{name: "it waits for another unit first", fake: fake{states: []string{"inactive", "inactive", "activating", "failed"}, jobs: []string{"7", "7"},
 			status: "75", code: "1"}, status: 75},
+		{name: "systemd does not answer once", fake: fake{states: []string{"activating", "", "activating", "failed"},
+			status: "75", code: "1"}, status: 75},
+		{name: "nor of what it is yet to do", fake: fake{states: []string{"inactive", "activating", "failed"},
+			jobs: []string{""}, status: "75", code: "1"}, status: 75},
+		{name: "somebody has begun it, and it waits", fake: fake{working: true, jobs: []string{"7"},
+			states: []string{"inactive", "activating", "inactive"}}, said: "it is at work already: this is what it says",
+			match: "_SYSTEMD_UNIT=mrs-x-backup.service --since"},
 		{name: "it fails", fake: fake{states: []string{"activating", "failed"}, status: "75", code: "1"}, status: 75},
 		{name: "it is killed", fake: fake{states: []string{"failed"}, status: "9", code: "2"}, status: 137},
 		{name: "how it failed can't be read", fake: fake{states: []string{"failed"}, status: "", code: "1"}, status: 1},
@@ -163,11 +173,17 @@ func TestWithoutSystemdOrAUnitNothingIsHandedOver(t *testing.T) {
 		t.Errorf("one that is at work, and asked for something else: %v, %v", handed, err)
 	}
 	f = &fake{mute: true, states: []string{"inactive"}}
-	if _, handed, _, err := give(t, f); !handed || err == nil || !strings.Contains(err.Error(), "systemd has not run mrs-x-backup.service\nhint: ") {
+	if _, handed, _, err := give(t, f); !handed || err == nil || !strings.Contains(err.Error(), "systemd has not run mrs-x-backup.service\nhint: ") ||
+		f.request != "" {
 		t.Errorf("a unit that was never run: %v, %v", handed, err)
 	}
 	f = &fake{refuses: errors.New("it is masked")}
-	if _, handed, _, err := give(t, f); !handed || err == nil {
-		t.Errorf("a unit that does not start: %v, %v", handed, err)
+	if _, handed, _, err := give(t, f); !handed || err == nil || f.request != "" {
+		t.Errorf("a unit that does not start: %v, %v, and the next one is asked for %q", handed, err, f.request)
+	}
+	f = &fake{working: true, states: []string{""}}
+	if _, handed, _, err := give(t, f); !handed || err == nil || f.began > 0 ||
+		err.Error() != "systemd does not answer\nhint: systemctl status mrs-x-backup" {
+		t.Errorf("where systemd does not answer: %v, %v, begun %d times", handed, err, f.began)
 	}
 }
