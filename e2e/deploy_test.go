@@ -285,7 +285,7 @@ func deploymentsOfStaging(t *testing.T, l rehearsal, first, second string) {
 	})
 
 	step(t, "-dryRun tells the difference and no secret, and changes nothing", func(t *testing.T) {
-		before := l.sh(t, "staging", "cd /home/mrs-staging; md5sum docker-compose.yml; docker ps -q; wc -l /var/log/mrs-ops/mrs-staging.log")
+		before := l.sh(t, "staging", "cd /home/mrs-staging; md5sum docker-compose.yml; docker ps -q --filter name=mrs-staging; wc -l /var/log/mrs-ops/mrs-staging.log")
 		r := l.run(t, append([]string{"env", "SECRET_KEY=hush-new"}, l.targets("deploy:staging", "-image="+second, "-dryRun")...)...)
 		for _, want := range []string{"- services.django.image: " + first, "+ services.django.image: " + second, "+ services.django.environment.SECRET_KEY: ********", "ansible-playbook "} {
 			if !strings.Contains(r.stdout, want) {
@@ -296,7 +296,7 @@ func deploymentsOfStaging(t *testing.T, l rehearsal, first, second string) {
 		if r.status != 0 || strings.Contains(r.output, "hush-new") || strings.Contains(r.output, old) {
 			t.Errorf("exit status %d, or a secret in\n%s", r.status, r.output)
 		}
-		if after := l.sh(t, "staging", "cd /home/mrs-staging; md5sum docker-compose.yml; docker ps -q; wc -l /var/log/mrs-ops/mrs-staging.log"); after != before {
+		if after := l.sh(t, "staging", "cd /home/mrs-staging; md5sum docker-compose.yml; docker ps -q --filter name=mrs-staging; wc -l /var/log/mrs-ops/mrs-staging.log"); after != before {
 			t.Errorf("before\n%s\nafter\n%s", before, after)
 		}
 	})
