@@ -20,6 +20,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/program"
 	"github.com/betagouv/mrs-ops/internal/server"
 	"github.com/betagouv/mrs-ops/internal/stack"
+	"github.com/betagouv/mrs-ops/internal/stack/model"
 )
 
 // Plan is all that deploying an instance needs. Its JSON is what the playbook
@@ -59,7 +60,7 @@ func NewPlan(ctx context.Context, name string, environ []string) (*Plan, error) 
 func request(inst *instance.Instance, rendered *stack.Stack) (d hostapi.Deploy, err error) {
 	d = hostapi.Deploy{
 		Project: inst.Project(), Folder: server.Folder(inst),
-		File: string(rendered.YAML), Pull: true, Networks: rendered.Networks,
+		File: string(rendered.YAML), Services: rendered.Services, Pull: true, Networks: rendered.Networks,
 		URL: inst.URL(), Names: []string{inst.Alias()}, Page: inst.Get("healthcheck_path"),
 		BasicAuth: inst.Get("BASICAUTH_DISABLE") == "", Jobs: inst.Get("wait_for_jobs") != "",
 		Database: inst.Get("DB_NAME"), Role: inst.Get("DB_USER"), MaxConn: inst.Get("MAXCONN"),
@@ -77,7 +78,8 @@ func request(inst *instance.Instance, rendered *stack.Stack) (d hostapi.Deploy, 
 	if token := inst.Get("SLACK_TOKEN"); token != "" {
 		d.Slack = inst.Get("SLACK_URL") + "/" + token
 	}
-	if password := inst.Get("RESTIC_PASSWORD"); password != "" && d.Persistent {
+	database := model.Of(d.Services, hostapi.Database).Name
+	if password := inst.Get("RESTIC_PASSWORD"); password != "" && d.Persistent && database != "" {
 		d.Backup = &hostapi.Backup{
 			Password: password, Repository: inst.Get("RESTIC_REPOSITORY"),
 			S3:     hostapi.S3{KeyID: inst.Get("S3_ACCESS_KEY_ID"), Secret: inst.Get("S3_SECRET_ACCESS_KEY"), Region: inst.Get("S3_REGION")},

@@ -61,6 +61,7 @@ package stack
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -69,6 +70,10 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/types"
+	"go.yaml.in/yaml/v4"
+
+	"github.com/betagouv/mrs-ops/internal/hostapi"
+	"github.com/betagouv/mrs-ops/internal/stack/model"
 )
 
 // Options says which stack to render.
@@ -102,6 +107,8 @@ type Stack struct {
 	Networks []string `json:"networks"`
 	// Images maps each service to its image. A service that only has a build is absent.
 	Images map[string]string `json:"images"`
+	// Services are what each of them is, by their names.
+	Services []hostapi.Service `json:"services"`
 	// Published are the TCP ports of the host that the stack takes, sorted.
 	Published []string `json:"published"`
 }
@@ -147,6 +154,10 @@ func Render(ctx context.Context, o Options) (*Stack, error) {
 	if err != nil {
 		return nil, vars.redact(err)
 	}
+	services, err := servicesOf(rendered)
+	if err != nil {
+		return nil, vars.redact(fmt.Errorf("%s: %w", strings.Join(o.Files, ", "), err))
+	}
 	return &Stack{
 		Name:      o.Name,
 		YAML:      rendered,
@@ -154,8 +165,22 @@ func Render(ctx context.Context, o Options) (*Stack, error) {
 		Folders:   folders,
 		Networks:  externalNetworks(project),
 		Images:    images(project),
+		Services:  services,
 		Published: published(project),
 	}, nil
+}
+
+// servicesOf returns what the services of a rendered file are.
+func servicesOf(rendered []byte) ([]hostapi.Service, error) {
+	var document any
+	if err := yaml.Unmarshal(rendered, &document); err != nil {
+		return nil, err
+	}
+	config, err := json.Marshal(document)
+	if err != nil {
+		return nil, err
+	}
+	return model.Parse(config)
 }
 
 // checkName returns an error unless Compose takes name for a project.
