@@ -58,11 +58,12 @@ func NewPlan(ctx context.Context, name string, environ []string) (*Plan, error) 
 
 // request is what mrs-host is asked to do.
 func request(inst *instance.Instance, rendered *stack.Stack) (d hostapi.Deploy, err error) {
+	mrs := model.Named(rendered.Services, hostapi.MRS).Name != ""
 	d = hostapi.Deploy{
 		Project: inst.Project(), Folder: server.Folder(inst),
 		File: string(rendered.YAML), Services: rendered.Services, Pull: true, Networks: rendered.Networks,
 		URL: inst.URL(), Names: []string{inst.Alias()}, Page: inst.Get("healthcheck_path"),
-		BasicAuth: inst.Get("BASICAUTH_DISABLE") == "", Jobs: inst.Get("wait_for_jobs") != "",
+		BasicAuth: inst.Get("BASICAUTH_DISABLE") == "", Jobs: inst.Get("wait_for_jobs") != "" && mrs,
 		Database: inst.Get("DB_NAME"), Role: inst.Get("DB_USER"), MaxConn: inst.Get("MAXCONN"),
 		Persistent: inst.Persistent(), Who: server.Operator(),
 	}

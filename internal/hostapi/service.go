@@ -32,6 +32,7 @@ type Service struct {
 	Port   int      `json:"port,omitempty"` // where it listens in its container; 0: not known
 	// Published are the ports of the host that lead to it.
 	Published []string `json:"published,omitempty"`
+	Writes    []string `json:"writes,omitempty"` // folders of the host and volumes that it has, not only to read
 	// Checked is whether the file says how to tell that it is healthy; Unchecked, whether it
 	// says that the image's own health check does not count.
 	Checked   bool `json:"checked,omitempty"`

@@ -21,6 +21,8 @@ type Variable struct {
 	// Required variables must have a value in every instance; what is
 	// needed by some instances only is in [Instance.check].
 	Required bool
+	// MRS variables are required where MRS is in the stack.
+	MRS bool
 	// check says what is wrong with a value that is not empty, "" if nothing;
 	// it must not repeat the value of a secret.
 	check func(value string) string
@@ -47,8 +49,8 @@ var Variables = []Variable{
 	{Name: "HOST_SLUG", Doc: "HOST in a form that can name a router of the load balancer", check: matches(slugPattern, "lower-case letters, digits and dashes")},
 	{Name: "canonical", Doc: "which of www.HOST and HOST is the site, to which the other redirects: www or bare; empty: www for an instance with a home whose HOST is a domain", check: oneOf("www", "bare")},
 	{Name: "PROTO", Doc: "http or https: how the health check asks", Default: "http", Required: true, check: oneOf("http", "https")},
-	{Name: "ALLOWED_HOSTS", Doc: "the host names that the site accepts, separated by commas; others get a 400", Required: true, check: checkHosts},
-	{Name: "SECRET_KEY", Doc: "the key that signs sessions and password links", Secret: true, Required: true, check: printable},
+	{Name: "ALLOWED_HOSTS", Doc: "the host names that the site accepts, separated by commas; others get a 400", Required: true, MRS: true, check: checkHosts},
+	{Name: "SECRET_KEY", Doc: "the key that signs sessions and password links", Secret: true, Required: true, MRS: true, check: printable},
 	{Name: "BASICAUTH_DISABLE", Doc: "1: no HTTP Basic Auth in front of the site; empty: users in the database only", check: flag},
 	{Name: "MAINTENANCE_ENABLE", Doc: "1: the site shows its maintenance page", check: flag},
 	{Name: "DEBUG", Doc: "1: Django shows tracebacks; never on a server", check: flag},
@@ -220,6 +222,7 @@ func (i *Instance) check() []Problem {
 	for _, variable := range Variables {
 		value := i.values[variable.Name]
 		switch {
+		case value.Value == "" && variable.MRS && !i.mrs():
 		case value.Value == "" && variable.Required:
 			problems = append(problems, i.missing(variable.Name, ""))
 		case value.Value != "" && variable.check != nil:
@@ -229,6 +232,12 @@ func (i *Instance) check() []Problem {
 		}
 	}
 	return append(problems, i.checkTogether()...)
+}
+
+// mrs reports whether MRS is in the stack: its file is the one that others are merged over.
+func (i *Instance) mrs() bool {
+	files := i.ComposeFiles()
+	return len(files) == 0 || slices.Contains(files, "docker-compose.yml")
 }
 
 // checkTogether returns what is wrong with values that are right by themselves.

@@ -150,6 +150,8 @@ type report struct {
 		Commits  []string  `json:"commits"`
 	} `json:"containers"`
 	Services []string `json:"services"`
+	Site     []string `json:"site"`      // the service that visitors come to
+	OneShots []string `json:"one_shots"` // services that have ended, or of which none is to run
 	HTTP     *struct {
 		Status  int     `json:"status"`
 		Seconds float64 `json:"seconds"`
@@ -258,6 +260,9 @@ func (r *Row) readContainers(a *report) {
 		return
 	}
 	for _, c := range a.Containers {
+		if slices.Contains(a.OneShots, c.Service) && c.State == "exited" && c.Exit == 0 {
+			continue // it has done its work
+		}
 		container := Container{Service: c.Service, State: c.State, Health: c.Health, ExitCode: c.Exit, Restarts: c.Restarts, Image: c.Image}
 		if !c.Started.IsZero() {
 			container.Started = &c.Started
@@ -268,7 +273,7 @@ func (r *Row) readContainers(a *report) {
 		r.Containers = append(r.Containers, container)
 	}
 	for _, service := range a.Services {
-		if !slices.ContainsFunc(r.Containers, func(c Container) bool { return c.Service == service }) {
+		if !slices.Contains(a.OneShots, service) && !slices.ContainsFunc(r.Containers, func(c Container) bool { return c.Service == service }) {
 			r.Containers = append(r.Containers, Container{Service: service, State: "absent"})
 		}
 	}
@@ -282,7 +287,7 @@ func (r *Row) readContainers(a *report) {
 		if !c.well() {
 			r.Problems = append(r.Problems, c.problem())
 		}
-		if c.Service == application {
+		if c.Service == application || slices.Contains(a.Site, c.Service) {
 			r.Image, r.Commit = c.Image, c.Commit
 			if c.State == "running" {
 				r.UpSince = c.Started

@@ -8,10 +8,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/answer"
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/application"
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
@@ -28,6 +30,11 @@ import (
 type Running struct {
 	*backup.Running
 	Patience time.Duration // that PostgreSQL may take to start
+	Folders  []string      // of the stack's, that are backed up
+}
+
+func (s Running) trial(folder string) Trial {
+	return Trial{Folder: folder, Was: s.Database, Server: s.Running.Server, Site: s.Site(), Folders: s.Folders}
 }
 
 // Bounds: an engine may hang, and what undoes a swap is not to hang with it.
@@ -69,7 +76,8 @@ func (s Running) Try(ctx context.Context, folder, database string) (string, erro
 	if err != nil {
 		return "", err
 	}
-	t := Trial{Folder: folder, Database: database}
+	t := s.trial(folder)
+	t.Database = database
 	if networks := s.PostgreSQL().Networks; len(networks) > 0 {
 		t.Network = networks[0]
 	}
@@ -100,7 +108,7 @@ func (s Running) StartDrill(ctx context.Context, folder string) (Server, error) 
 	if err != nil {
 		return nil, err
 	}
-	text, err := Trial{Folder: folder}.File(config)
+	text, err := s.trial(folder).File(config)
 	if err != nil {
 		return nil, err
 	}
@@ -108,10 +116,10 @@ func (s Running) StartDrill(ctx context.Context, folder string) (Server, error) 
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		return nil, err
 	}
-	if err := drill.Up(ctx, file, compose.Up{Services: []string{"postgres"}, Wait: s.Patience}); err != nil {
+	if err := drill.Up(ctx, file, compose.Up{Services: []string{s.Running.Server}, Wait: s.Patience}); err != nil {
 		return nil, all(err)
 	}
-	id, err := newest(ctx, drill.Name, "postgres")
+	id, err := newest(ctx, drill.Name, s.Running.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +174,7 @@ func (s Running) Untry(ctx context.Context) error { return backup.Gone(ctx, s.Na
 func (s Running) application(ctx context.Context) (found []docker.Container, err error) {
 	all, err := docker.Project(ctx, s.Name)
 	for _, c := range all {
-		if c.Service() == "django" {
+		if slices.Contains(s.Users, c.Service()) {
 			found = append(found, c)
 		}
 	}
@@ -175,13 +183,13 @@ func (s Running) application(ctx context.Context) (found []docker.Container, err
 
 // Application implements [Stack].
 func (s Running) Application(ctx context.Context) string {
-	c, _, _ := s.Container(ctx, "django")
+	c, _, _ := s.Container(ctx, s.Site())
 	return c.ID
 }
 
 // Restarts implements [Stack].
 func (s Running) Restarts(ctx context.Context) string {
-	c, _, _ := s.Container(ctx, "django")
+	c, _, _ := s.Container(ctx, s.Site())
 	return c.Restart
 }
 
@@ -210,7 +218,7 @@ func (s Running) Stop(ctx context.Context) error {
 		}
 	}
 	if err == nil {
-		err = s.Project.Stop(ctx, s.file(), "django")
+		err = s.Project.Stop(ctx, s.file(), s.Users...)
 	}
 	if err == nil {
 		return nil
@@ -230,7 +238,7 @@ func (s Running) Stop(ctx context.Context) error {
 func (s Running) StartServer(ctx context.Context) error {
 	up, cancel := within(ctx, "docker compose up", starts)
 	defer cancel()
-	if err := s.Up(up, s.file(), compose.Up{Services: []string{"postgres"}, Wait: ends}); err != nil {
+	if err := s.Up(up, s.file(), compose.Up{Kept: true, Services: []string{s.Running.Server}, Wait: ends}); err != nil {
 		return err
 	}
 	return s.Ready(ctx)
@@ -258,9 +266,6 @@ type Site struct {
 	Say      func(string)
 }
 
-// port is where the application listens in its container.
-const port = 8000
-
 // SiteOf is that of an instance.
 func SiteOf(s backup.Settings, stack Running, say func(string)) Site {
 	return Site{
@@ -271,7 +276,7 @@ func SiteOf(s backup.Settings, stack Running, say func(string)) Site {
 				Path:        "/",
 				BasicAuth:   s.BasicAuth,
 				Maintenance: answer.Either,
-			}, Port: port,
+			}, Port: s.Port,
 		},
 		Page: s.Page, Timeout: time.Duration(s.Timeout) * time.Second,
 		Role: s.Role, Database: s.Database, Stack: stack, Say: say,
@@ -293,6 +298,9 @@ func (s Site) Well(ctx context.Context, container, postgres, name string) error 
 	if err := s.page().Answers(ctx, container, s.Timeout); err != nil {
 		return err
 	}
+	if s.Stack.Site() != hostapi.MRS {
+		return nil
+	}
 	if err := s.Answers(ctx, container, 0); err != nil {
 		return err
 	}
@@ -304,6 +312,9 @@ func (s Site) Visited(ctx context.Context) error { return s.page().Answers(ctx, 
 
 // Developers implements [Application].
 func (s Site) Developers(ctx context.Context, container string) error {
+	if s.Stack.Site() != hostapi.MRS {
+		return nil
+	}
 	return s.Site.Developers(ctx, container, false)
 }
 
@@ -315,6 +326,9 @@ func (s Site) Moment(ctx context.Context, container string) error {
 
 // Migrated implements [Application].
 func (s Site) Migrated(ctx context.Context, container string) error {
+	if s.Stack.Site() != hostapi.MRS {
+		return nil
+	}
 	c, err := docker.Inspect(ctx, container)
 	if err != nil {
 		return err

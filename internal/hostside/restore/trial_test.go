@@ -35,8 +35,9 @@ func TestATrialTouchesNothingOfWhatRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, trial := range map[string]Trial{
-		"of a restore": {Folder: folder, Database: "mrs_restore", Network: "mrs_default"}, "of a drill": {Folder: folder},
+		"of a restore": {Folder: folder, Database: "mrs_restore", Network: "mrs_default", Was: "mrs"}, "of a drill": {Folder: folder},
 	} {
+		trial.Server, trial.Site, trial.Folders = "postgres", "django", []string{"log", "mrsattachments"}
 		text, err := trial.File(stackOf(home))
 		if err != nil {
 			t.Fatal(err)
@@ -90,5 +91,35 @@ func TestATrialTouchesNothingOfWhatRuns(t *testing.T) {
 	}
 	if _, err := (Trial{}).File([]byte(`{"services": {}}`)); err == nil {
 		t.Error("a stack without an application is tried")
+	}
+}
+
+func TestATrialOfAnotherApplicationRunsItsOneShotsFirst(t *testing.T) {
+	config := []byte(`{"services": {
+  "web": {"image": "w", "environment": {"DATABASE_URL": "postgres://me:hush@db/shop?sslmode=disable", "NAME": "shop", "OTHER": "shops"},
+    "depends_on": {"migrate": {"condition": "service_completed_successfully"}, "db": {"condition": "service_healthy"}}},
+  "migrate": {"image": "w", "command": ["migrate"], "depends_on": {"seed": {"condition": "service_completed_successfully"}}},
+  "seed": {"image": "s"}, "db": {"image": "p", "labels": {"mrs-ops.database": "true"}}}}`)
+	trial := Trial{Folder: t.TempDir(), Database: "shop_restore", Was: "shop", Network: "x", Server: "db", Site: "web"}
+	text, err := trial.File(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Services map[string]struct {
+			Environment map[string]string
+			DependsOn   map[string]struct{ Condition string } `json:"depends_on"`
+		}
+	}
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	env := got.Services["trial"].Environment
+	if env["DATABASE_URL"] != "postgres://me:hush@db/shop_restore?sslmode=disable" || env["NAME"] != "shop_restore" || env["OTHER"] != "shops" {
+		t.Errorf("its database is %v", env)
+	}
+	if len(got.Services) != 3 || got.Services["trial"].DependsOn["migrate"].Condition == "" ||
+		got.Services["migrate"].DependsOn["seed"].Condition == "" || got.Services["db"].Environment != nil {
+		t.Errorf("%s", text)
 	}
 }

@@ -89,6 +89,9 @@ func (r *rollout) backUp(ctx context.Context) error {
 		return nil
 	}
 	r.Say("backing up what runs")
+	if _, lost := model.Folders(r.services); len(lost) > 0 && r.asked.Release == "" {
+		r.Say("NOT in the backup, since it is not in the stack's folder: " + strings.Join(lost, ", "))
+	}
 	err = r.Backup(ctx, func(line string) { r.Say("  " + line) })
 	if errors.Is(err, ErrMirror) {
 		r.Say(oneLine(err))
@@ -505,7 +508,16 @@ func (r *rollout) runs(ctx context.Context) (images []release.Image, err error) 
 	}
 	for _, s := range r.services {
 		c, ok := last(all, s.Name)
-		if s.Kind == hostapi.OneShot { // what has ended may be gone
+		role := ""
+		switch {
+		case s.Kind == hostapi.OneShot: // what has ended may be gone
+			role = release.OneShot
+		case s.Replicas == 0:
+			role = release.Idle
+		case s.Name == r.site.Name:
+			role = release.Site
+		}
+		if role == release.OneShot || role == release.Idle {
 			c, ok = docker.Container{Image: r.ids[s.Image], Labels: map[string]string{docker.Hash: r.hashes[s.Name]}}, true
 		}
 		if !ok {
@@ -516,7 +528,7 @@ func (r *rollout) runs(ctx context.Context) (images []release.Image, err error) 
 			return nil, err
 		}
 		images = append(images, release.Image{Service: s.Name, Name: s.Image, ID: c.Image,
-			Digest: release.DigestOf(s.Image, image.Digests), Config: c.ConfigHash()})
+			Digest: release.DigestOf(s.Image, image.Digests), Config: c.ConfigHash(), Role: role})
 	}
 	return images, nil
 }

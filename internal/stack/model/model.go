@@ -100,6 +100,7 @@ func Parse(config []byte) ([]hostapi.Service, error) {
 			m.Checked = !m.Unchecked && check.Test != nil
 		}
 		s.listens(&m)
+		m.Writes = s.writes()
 		m.Fixed = f.fixed(name, s, m)
 		waiting := f.waitFor(name)
 		switch {
@@ -198,31 +199,30 @@ func (f file) fixed(name string, s service, m hostapi.Service) string {
 		}
 	}
 	// MRS does, and whoever has several replicas has said that they may.
-	if written := s.written(); written != "" && name != hostapi.MRS && m.Replicas < 2 {
-		return "it writes to " + written
+	if len(m.Writes) > 0 && name != hostapi.MRS && m.Replicas < 2 {
+		return "it writes to " + m.Writes[0]
 	}
 	return ""
 }
 
-// written returns a volume that the service writes to, and every container of it would;
-// empty: there is none.
-func (s service) written() string {
+// writes returns the volumes that the service writes to, and every container of it would.
+func (s service) writes() (all []string) {
 	for _, v := range s.Volumes {
 		switch v := v.(type) {
 		case string: // [SOURCE:]TARGET[:MODE]
 			parts := strings.Split(v, ":")
 			if len(parts) > 1 && !slices.Contains(strings.Split(parts[len(parts)-1], ","), "ro") {
-				return parts[0]
+				all = append(all, parts[0])
 			}
 		case map[string]any:
 			source, _ := v["source"].(string)
 			readOnly, _ := v["read_only"].(bool)
 			if source != "" && !readOnly && v["type"] != "image" && v["type"] != "tmpfs" {
-				return source
+				all = append(all, source)
 			}
 		}
 	}
-	return ""
+	return all
 }
 
 var (
@@ -383,6 +383,50 @@ func Site(services []hostapi.Service, site, page string) (found hostapi.Service)
 		}
 	}
 	return found
+}
+
+// Uses returns the services that use the database, that of the site first: they stand still while
+// another one is put in its place. Of MRS' stack it is MRS alone.
+func Uses(services []hostapi.Service, site string) []string {
+	var names []string
+	if site != "" {
+		names = append(names, site)
+	}
+	for _, s := range services {
+		if site != hostapi.MRS && s.Name != site && (s.Kind == hostapi.Rolls || s.Kind == hostapi.Other) {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}
+
+// ours are MRS' own folders that are backed up: what is in its others is no loss (cookbook, "Persistance").
+var ours = []string{"log", "mrsattachments"}
+
+var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
+
+// Folders returns those beside the compose file that are backed up with the database, and what else
+// its users write to, which is not.
+func Folders(services []hostapi.Service) (kept, lost []string) {
+	if Named(services, hostapi.MRS).Name != "" {
+		return ours, nil
+	}
+	for _, s := range services {
+		for _, source := range s.Writes {
+			name, inside := strings.CutPrefix(source, "./")
+			name, _, _ = strings.Cut(name, "/")
+			switch {
+			case s.Kind == hostapi.Database:
+			case inside && plainName.MatchString(name):
+				kept = append(kept, name)
+			default:
+				lost = append(lost, source)
+			}
+		}
+	}
+	slices.Sort(kept)
+	slices.Sort(lost)
+	return slices.Compact(kept), slices.Compact(lost)
 }
 
 // Of returns the service that is of a kind, as the database; without a name, there is none.

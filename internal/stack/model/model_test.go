@@ -104,3 +104,29 @@ func TestTheSiteIsWhomVisitorsComeTo(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsBackedUpAndStandsStillIsKnown(t *testing.T) {
+	shop := []hostapi.Service{
+		{Name: "db", Kind: hostapi.Database, Writes: []string{"./postgres/data"}},
+		{Name: "migrate", Kind: hostapi.OneShot},
+		{Name: "web", Kind: hostapi.Rolls, Writes: []string{"./media/a", "./media/b", "/srv/x"}},
+		{Name: "worker", Kind: hostapi.Other, Writes: []string{"cache", "./../etc"}},
+	}
+	for _, test := range []struct {
+		services []hostapi.Service
+		want     string
+	}{
+		{shop, "uses [web worker], keeps [media], loses [./../etc /srv/x cache]"},
+		{[]hostapi.Service{{Name: hostapi.MRS, Kind: hostapi.Rolls, Writes: []string{"./spooler"}}, {Name: "mail", Kind: hostapi.Rolls}},
+			"uses [django], keeps [log mrsattachments], loses []"},
+	} {
+		site := Site(test.services, "http://x", "/").Name
+		if site == "" {
+			site = "web"
+		}
+		kept, lost := Folders(test.services)
+		if got := fmt.Sprintf("uses %v, keeps %v, loses %v", Uses(test.services, site), kept, lost); got != test.want {
+			t.Errorf("%s\nnot %s", got, test.want)
+		}
+	}
+}
