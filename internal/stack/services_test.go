@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/betagouv/mrs-ops/internal/stack"
 )
 
 // Services in YAML that the tables are made of.
@@ -127,5 +129,19 @@ func TestWhereVisitorsComeIsReadFromTheRoutes(t *testing.T) {
 		if got := fmt.Sprintf("%v %s", s.Hosts, s.Path); got != want {
 			t.Errorf("%s: %s, not %s", rules, got, want)
 		}
+	}
+}
+
+func TestTheExampleIsWhatItSaysThatItIs(t *testing.T) {
+	values := map[string]string{"HOST_SLUG": "shop", "SITE": "shop.test", "DB_NAME": "shop", "DB_USER": "shop", "DB_PASSWORD": "hush"}
+	rendered := render(t, stack.Options{
+		Dir: "../../examples", Files: []string{"shop/compose.yml"}, Name: "shop", Lookup: from(values),
+	})
+	var got []string
+	for _, s := range rendered.Services {
+		got = append(got, fmt.Sprintf("%s %s*%d %v", s.Name, s.Kind, s.Replicas, s.Hosts))
+	}
+	if want := "[db database*1 [] migrate one-shot*1 [] web rolls*2 [shop.test]]"; fmt.Sprint(got) != want {
+		t.Errorf("%v, not %s", got, want)
 	}
 }
