@@ -70,9 +70,12 @@ func (s *server) Network(ctx context.Context, name string) (made bool, err error
 const endsWithin = 30 * time.Second
 
 func (s *server) Drain(ctx context.Context, all ...docker.Container) (err error) {
-	cut := 0
+	cut, byPort := 0, map[int][]string{}
 	for _, c := range all {
-		n, e := drain.Drain(ctx, drain.Docker{}, s.port(c), drain.Limits{Requests: s.drain, Quit: endsWithin}, c.ID)
+		byPort[s.port(c)] = append(byPort[s.port(c)], c.ID)
+	}
+	for port, ids := range byPort {
+		n, e := drain.Drain(ctx, drain.Docker{}, port, drain.Limits{Requests: s.drain, Quit: endsWithin}, ids...)
 		cut, err = cut+n, errors.Join(err, e)
 	}
 	if cut > 0 {

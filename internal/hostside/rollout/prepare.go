@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
@@ -39,9 +40,7 @@ func (r *rollout) prepare(ctx context.Context) error {
 	if err := r.hasFiles(); err != nil {
 		return err
 	}
-	if err := r.read(ctx); err != nil {
-		return err
-	}
+	r.read(ctx)
 	if err := r.tidy(ctx); err != nil {
 		return err
 	}
@@ -112,7 +111,12 @@ func (r *rollout) writeNext(ctx context.Context) (stack []byte, err error) {
 	if err := r.write(next, content); err != nil {
 		return nil, err
 	}
-	if stack, err = r.Resolved(ctx, r.path(next)); err != nil {
+	var sums sync.WaitGroup
+	var notSummed error
+	sums.Go(func() { r.hashes, notSummed = r.Hashes(ctx, r.path(next)) })
+	stack, err = r.Resolved(ctx, r.path(next))
+	sums.Wait()
+	if err = cmp.Or(err, notSummed); err != nil {
 		return nil, r.refused(err, "%s is not one that Compose takes", next)
 	}
 	if r.services = r.asked.Services; asMarked || len(r.services) == 0 {
@@ -140,7 +144,10 @@ func (r *rollout) writeNext(ctx context.Context) (stack []byte, err error) {
 	if content, err = r.Overlay(ctx, r.path(next), over); err != nil {
 		return nil, r.refused(err, "%s is not one that Compose takes", next)
 	}
-	return stack, r.write(next, content)
+	if err = r.write(next, content); err == nil {
+		r.hashes, err = r.Hashes(ctx, r.path(next))
+	}
+	return stack, err
 }
 
 // pinned returns the compose file of a release, with the images that it had then.
@@ -175,11 +182,8 @@ func (r *rollout) pinned(ctx context.Context, n int) ([]byte, error) {
 	return content, nil
 }
 
-// read reads what is to run.
-func (r *rollout) read(ctx context.Context) (err error) {
-	if r.hashes, err = r.Hashes(ctx, r.path(next)); err != nil {
-		return r.refused(err, "%s is not one that Compose takes", next)
-	}
+// read learns from what is to run, and from what runs.
+func (r *rollout) read(ctx context.Context) {
 	r.database = model.Of(r.services, hostapi.Database).Name
 	r.Listens(r.services, r.site.Name)
 	// Another version of Compose makes another sum of the same: what it says of the file that
@@ -188,15 +192,14 @@ func (r *rollout) read(ctx context.Context) (err error) {
 		return i.Config == "" || i.Config == r.hashes[i.Service] || r.hashes[i.Service] == ""
 	})
 	if len(kept) == 0 || !r.is(current) {
-		return nil
+		return
 	}
-	was, err := r.Hashes(ctx, r.path(current))
+	was, _ := r.Hashes(ctx, r.path(current)) // where that can't be told, what differs is made anew
 	for _, i := range kept {
-		if err == nil && was[i.Service] == r.hashes[i.Service] {
+		if was[i.Service] == r.hashes[i.Service] {
 			r.hashes[i.Service] = i.Config
 		}
 	}
-	return nil // where that can't be told, what differs is made anew
 }
 
 // tidy ends what a rollout that was killed has left: of the containers of a service that can
