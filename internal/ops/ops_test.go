@@ -54,6 +54,21 @@ func standing(t *testing.T, text string, pairs ...string) Row {
 	return r
 }
 
+func TestAOneShotThatHasEndedIsNoProblem(t *testing.T) {
+	const shop = `"services": ["django", "postgres", "migrate", "idle"], "site": ["django"], "one_shots": ["migrate", "idle"]`
+	const ended = `"containers": [{"service": "migrate", "state": "exited", "exit": 0},`
+	for _, pairs := range [][]string{{}, {`"containers": [`, ended}} {
+		r := standing(t, healthy, append(pairs, `"services": ["django", "postgres"]`, shop)...)
+		if r.State != Well {
+			t.Errorf("%v: it is %s: %q", pairs, r.State, r.Problems)
+		}
+	}
+	r := standing(t, healthy, `"services": ["django", "postgres"]`, shop, `"containers": [`, strings.Replace(ended, `"exit": 0`, `"exit": 1`, 1))
+	if r.State != NotWell || strings.Join(r.Problems, " ") != "migrate exited (1)" {
+		t.Errorf("one that failed: %s: %q", r.State, r.Problems)
+	}
+}
+
 func TestAnInstanceIsWellWhereNothingIsWrong(t *testing.T) {
 	r := standing(t, healthy)
 	if r.State != Well || r.Problems != nil {

@@ -86,7 +86,7 @@ var ways = []way{
 	{name: "foreign: all of it rolls", from: foreign("web:1", "api:1", "web:1", 2), to: foreign("web:2", "api:2", "web:2", 2), gapless: true},
 	{name: "foreign: one rolls, and one-shots do not run", from: foreign("web:1", "api:1", "web:1", 2), to: foreign("web:1", "api:2", "web:1", 2), gapless: true},
 	{name: "foreign: only a one-shot", from: foreign("web:1", "api:1", "web:1", 2), to: foreign("web:1", "api:1", "web:2", 2), gapless: true},
-	{name: "foreign: more of them", from: foreign("web:1", "api:1", "web:1", 1), to: foreign("web:2", "api:1", "web:1", 3), gapless: true},
+	{name: "foreign: more of them", from: foreign("web:1", "api:1", "web:1", 1), to: foreign("web:2", "api:1", "web:1", 2), gapless: true},
 	{name: "foreign: fewer of them", from: foreign("web:1", "api:1", "web:1", 3), to: foreign("web:1", "api:1", "web:1", 2), gapless: true},
 	{name: "foreign: to the first release", from: foreign("web:1", "api:1", "web:1", 2), gapless: true, ask: func(d *hostapi.Deploy) { d.Release = "1" }},
 	{name: "a branch", from: stack("app:1", "pg:1"), to: stack("app:2", "pg:1"), gapless: true, ask: func(d *hostapi.Deploy) {
@@ -423,6 +423,45 @@ func TestAnotherVersionOfComposeRestartsNothing(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAStackWithoutADatabaseOrASiteIsRecreatedAndToldThatItIsNotBackedUp(t *testing.T) {
+	const one, two = `{"services": {"worker": {"image": "w:1"}}}`, `{"services": {"worker": {"image": "w:2"}}}`
+	synctest.Test(t, func(t *testing.T) {
+		way := way{from: one, to: two}
+		w, d := way.before(t)
+		var said []string
+		talk := Talk{Say: func(line string) { said = append(said, line) }, Detail: func(string) {}}
+		deployed, _, err := Run(t.Context(), d, w, talk)
+		if err != nil || deployed.How != "started anew" || w.backups > 0 {
+			t.Errorf("%+v, %v, %d backups", deployed, err, w.backups)
+		}
+		for _, want := range []string{
+			"mrs is NOT backed up: none of its services is a database (label mrs-ops.database)",
+			"worker is stopped and started anew, since no load balancer is before it",
+		} {
+			if !slices.Contains(said, want) {
+				t.Errorf("it does not say %q, but\n%s", want, strings.Join(said, "\n"))
+			}
+		}
+		for _, wrong := range w.straight(way) {
+			t.Error(wrong)
+		}
+	})
+}
+
+func TestMaintenanceIsRefusedWhereItIsNotMRS(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, d := way{from: foreign("web:1", "api:1", "web:1", 1)}.before(t)
+		if err := os.WriteFile(filepath.Join(w.folder, closed), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		was := w.state()
+		d.Release = hostapi.Current
+		if _, err, _ := w.run(d); err == nil || !strings.Contains(err.Error(), "can't be closed for maintenance") || w.state() != was {
+			t.Errorf("%v\n%s", err, w.state())
+		}
+	})
 }
 
 func TestOnlyMRSIsAskedWhatOnlyMRSKnows(t *testing.T) {

@@ -67,16 +67,16 @@ func (r *rollout) replaceCurrent() error {
 
 // backUp makes a snapshot of what runs.
 func (r *rollout) backUp(ctx context.Context) error {
+	if r.asked.Persistent && r.database == "" {
+		r.Say(r.asked.Project + " is NOT backed up: none of its services is a database (label " + model.Label + ")")
+		return nil
+	}
 	// Of a release that runs no data is touched: whoever closes a site has no time for more.
 	if !r.asked.Persistent || r.first || r.asked.Release == hostapi.Current {
 		return nil
 	}
 	if !r.CanBackUp() {
 		r.Say(r.asked.Project + " is NOT backed up before it is changed: RESTIC_PASSWORD is not set")
-		return nil
-	}
-	if r.database == "" {
-		r.Say(r.asked.Project + " is NOT backed up before it is changed: it has no database that is")
 		return nil
 	}
 	server, err := r.newest(ctx, r.database)
