@@ -67,7 +67,9 @@ func (t Trial) File(config []byte) ([]byte, error) {
 }
 
 // add adds a service under a name, and before it the one-shots that it waits for.
-func (t Trial) add(to map[string]any, services map[string]map[string]any, all []hostapi.Service, service, name string) error {
+func (t Trial) add(
+	to map[string]any, services map[string]map[string]any, all []hostapi.Service, service, name string,
+) error {
 	own, err := t.own(services, service)
 	if err != nil {
 		return err

@@ -78,7 +78,7 @@ func (r *rollout) prepare(ctx context.Context) error {
 	for _, c := range all {
 		r.olds[c.Service()] = append(r.olds[c.Service()], c)
 	}
-	r.changes, r.stale = compare(r.services, r.hashes, r.ids, all, r.kept())
+	r.changes, r.stale = compare(r.services, r.sums, r.ids, all, r.kept())
 	return nil
 }
 
@@ -111,11 +111,11 @@ func (r *rollout) writeNext(ctx context.Context) (stack []byte, err error) {
 	if err := r.write(next, content); err != nil {
 		return nil, err
 	}
-	var sums sync.WaitGroup
+	var both sync.WaitGroup
 	var notSummed error
-	sums.Go(func() { r.hashes, notSummed = r.Hashes(ctx, r.path(next)) })
+	both.Go(func() { notSummed = r.sum(ctx) })
 	stack, err = r.Resolved(ctx, r.path(next))
-	sums.Wait()
+	both.Wait()
 	if err = cmp.Or(err, notSummed); err != nil {
 		return nil, r.refused(err, "%s is not one that Compose takes", next)
 	}
@@ -126,7 +126,8 @@ func (r *rollout) writeNext(ctx context.Context) (stack []byte, err error) {
 	}
 	if r.site = model.Site(r.services, r.asked.URL, r.asked.Page); r.site.Name != hostapi.MRS {
 		if r.is(closed) {
-			return nil, fmt.Errorf("%s can't be closed for maintenance: that is %s's own, which it has not", r.asked.Project, hostapi.MRS)
+			const format = "%s can't be closed for maintenance: that is %s's own, which it has not"
+			return nil, fmt.Errorf(format, r.asked.Project, hostapi.MRS)
 		}
 		return stack, nil
 	}
@@ -145,9 +146,19 @@ func (r *rollout) writeNext(ctx context.Context) (stack []byte, err error) {
 		return nil, r.refused(err, "%s is not one that Compose takes", next)
 	}
 	if err = r.write(next, content); err == nil {
-		r.hashes, err = r.Hashes(ctx, r.path(next))
+		err = r.sum(ctx)
 	}
 	return stack, err
+}
+
+// sum has Compose sum up the services that are to run.
+func (r *rollout) sum(ctx context.Context) error {
+	all, err := r.Hashes(ctx, r.path(next))
+	r.sums = map[string][]string{}
+	for service, sum := range all {
+		r.sums[service] = []string{sum}
+	}
+	return err
 }
 
 // pinned returns the compose file of a release, with the images that it had then.
@@ -189,15 +200,15 @@ func (r *rollout) read(ctx context.Context) {
 	// Another version of Compose makes another sum of the same: what it says of the file that
 	// runs is what the containers of the newest release were made of.
 	kept := slices.DeleteFunc(r.kept(), func(i release.Image) bool {
-		return i.Config == "" || i.Config == r.hashes[i.Service] || r.hashes[i.Service] == ""
+		return i.Config == "" || len(r.sums[i.Service]) == 0 || r.sums[i.Service][0] == i.Config
 	})
 	if len(kept) == 0 || !r.is(current) {
 		return
 	}
 	was, _ := r.Hashes(ctx, r.path(current)) // where that can't be told, what differs is made anew
 	for _, i := range kept {
-		if was[i.Service] == r.hashes[i.Service] {
-			r.hashes[i.Service] = i.Config
+		if was[i.Service] == r.sums[i.Service][0] {
+			r.sums[i.Service] = append(r.sums[i.Service], i.Config)
 		}
 	}
 }
@@ -309,9 +320,9 @@ func (r *rollout) haveImages(ctx context.Context) error {
 // compare returns what is to run otherwise than it does, and by service the containers that are
 // to go: of services that are to be, the sums of their configurations, the ids of their images,
 // what there is, and what the newest release had. A one-shot that it had has run.
-func compare(services []hostapi.Service, hashes, ids map[string]string, all []docker.Container, kept []release.Image) (
-	changes []change, stale map[string][]docker.Container,
-) {
+func compare(
+	services []hostapi.Service, sums map[string][]string, ids map[string]string, all []docker.Container, kept []release.Image,
+) (changes []change, stale map[string][]docker.Container) {
 	stale = map[string][]docker.Container{}
 	for _, s := range services {
 		if s.Kind == hostapi.OneShot {
@@ -319,7 +330,7 @@ func compare(services []hostapi.Service, hashes, ids map[string]string, all []do
 			switch {
 			case i < 0:
 				changes = append(changes, change{s.Name, "is new"})
-			case kept[i].Config != hashes[s.Name]:
+			case !slices.Contains(sums[s.Name], kept[i].Config):
 				changes = append(changes, change{s.Name, "has another configuration"})
 			case kept[i].ID != ids[s.Image]:
 				changes = append(changes, change{s.Name, "has another image"})
@@ -333,7 +344,7 @@ func compare(services []hostapi.Service, hashes, ids map[string]string, all []do
 			}
 			there++
 			switch {
-			case c.ConfigHash() != hashes[s.Name]:
+			case !slices.Contains(sums[s.Name], c.ConfigHash()):
 				what = "has another configuration"
 			case c.Image != ids[s.Image]:
 				what = cmp.Or(what, "has another image")

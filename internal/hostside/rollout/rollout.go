@@ -140,14 +140,14 @@ type rollout struct {
 	Host
 	Talk
 	releases release.Folder
-	first    bool              // nothing was deployed here yet
-	services []hostapi.Service // that are to run
-	site     hostapi.Service   // the one of them that visitors come to; without a name, nobody knows
-	database string            // the one of them that is backed up; empty: there is none
-	hashes   map[string]string // of the services' configurations, as their containers have them
-	ids      map[string]string // of the images that are to run, by their names
-	images   map[string]string // name -> id, before this rollout
-	checked  map[string]bool   // services whose image has a health check
+	first    bool                // nothing was deployed here yet
+	services []hostapi.Service   // that are to run
+	site     hostapi.Service     // the one of them that visitors come to; without a name, nobody knows
+	database string              // the one of them that is backed up; empty: there is none
+	sums     map[string][]string // Compose's of the services' configurations: today's first, then another version's
+	ids      map[string]string   // of the images that are to run, by their names
+	images   map[string]string   // name -> id, before this rollout
+	checked  map[string]bool     // services whose image has a health check
 	changes  []change
 	olds     map[string][]docker.Container // by service, that were there before
 	stale    map[string][]docker.Container // of these, those that are to go
@@ -173,7 +173,8 @@ type step struct {
 
 // Run deploys what d asks for, under the instance's locks. An error is a [*hostapi.Failure].
 func Run(ctx context.Context, d hostapi.Deploy, host Host, talk Talk) (hostapi.Deployed, int, error) {
-	r := &rollout{asked: d, Host: host, Talk: talk, releases: release.Of(d.Folder), images: map[string]string{}, ids: map[string]string{}, checked: map[string]bool{}}
+	r := &rollout{asked: d, Host: host, Talk: talk, releases: release.Of(d.Folder)}
+	r.images, r.ids, r.checked = map[string]string{}, map[string]string{}, map[string]bool{}
 	if err := r.prepare(ctx); err != nil {
 		bounded, stop := r.whoeverLeaves(ctx)
 		defer stop()

@@ -527,7 +527,7 @@ func TestWhatRunsOtherwiseThanItIsToIsNamed(t *testing.T) {
 		"there are two":     {[]docker.Container{at("django", "1", "a", "running", "healthy"), at("django", "1", "a", "running", "healthy"), at("postgres", "2", "p", "running", "")}, "[{django has 2 containers, not 1}]"},
 		"a service is gone": {[]docker.Container{at("django", "1", "a", "running", ""), at("postgres", "2", "p", "running", ""), at("mail", "", "", "", ""), at("mail", "", "", "", "")}, "[{mail is to go}]"},
 	} {
-		got, _ := compare(services, map[string]string{"django": "1", "postgres": "2"}, map[string]string{"app": "a", "pg": "p"}, test.there, nil)
+		got, _ := compare(services, map[string][]string{"django": {"1"}, "postgres": {"2"}}, map[string]string{"app": "a", "pg": "p"}, test.there, nil)
 		if fmt.Sprint(got) != test.want {
 			t.Errorf("%s: %v, not %s", name, got, test.want)
 		}

@@ -518,7 +518,7 @@ func (r *rollout) runs(ctx context.Context) (images []release.Image, err error) 
 			role = release.Site
 		}
 		if role == release.OneShot || role == release.Idle {
-			c, ok = docker.Container{Image: r.ids[s.Image], Labels: map[string]string{docker.Hash: r.hashes[s.Name]}}, true
+			c, ok = docker.Container{Image: r.ids[s.Image], Labels: map[string]string{docker.Hash: r.sums[s.Name][0]}}, true
 		}
 		if !ok {
 			continue
