@@ -278,11 +278,6 @@ func (r *rollout) runOnce(s hostapi.Service) func(context.Context) error {
 			return nil
 		}
 		r.Say("running " + s.Name + " to its end")
-		old, err := r.of(ctx, s.Name)
-		if err != nil {
-			return err
-		}
-		r.shut(ctx, old...) // it has ended; Compose would start it again
 		if err := r.Up(ctx, r.path(next), compose.Up{Alone: true, Services: []string{s.Name}}); err != nil {
 			return r.refused(err, "%s can't be started", s.Name)
 		}

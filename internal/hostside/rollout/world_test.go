@@ -198,8 +198,11 @@ func (w *world) Up(ctx context.Context, file string, up compose.Up) error {
 					continue
 				}
 				there++
-				if s.Kind == hostapi.OneShot {
-					panic(s.Name + " runs once more")
+				if s.Kind == hostapi.OneShot { // it runs once more
+					if c.ExitCode == 0 {
+						w.ran = append(w.ran, c.ConfigHash())
+					}
+					continue
 				}
 				w.containers[i].Running, w.containers[i].Status = true, "running"
 			}
