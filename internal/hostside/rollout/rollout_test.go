@@ -43,7 +43,8 @@ var mailed = spec{"mail": spec{"image": "mail:1"}}
 
 // foreign is a stack without django: web and api roll, migrate and before it seed run once,
 // worker waits for that, db is labelled.
-func foreign(web, api, migrate string, webs int) string {
+func foreign(web, api, migrate string, webs int, apis ...int) string {
+	apis = append(apis, 1)
 	rolling := func(name, image string, n int, after string) spec {
 		return spec{"image": image, "scale": n, "healthcheck": spec{"test": "x"}, "labels": spec{"traefik.enable": "true",
 			"traefik.http.routers." + name + ".rule": "Host(`" + name + ".test`)", "traefik.http.services.a.loadbalancer.server.port": "80"},
@@ -51,7 +52,7 @@ func foreign(web, api, migrate string, webs int) string {
 	}
 	text, _ := json.Marshal(map[string]any{"services": map[string]spec{
 		"web":     rolling("web", web, webs, "migrate"),
-		"api":     rolling("api", api, 1, "migrate"),
+		"api":     rolling("api", api, apis[0], "migrate"),
 		"worker":  {"image": web, "depends_on": spec{"migrate": spec{"condition": "service_completed_successfully"}}},
 		"migrate": {"image": migrate, "restart": "no", "depends_on": spec{"seed": spec{"condition": "service_completed_successfully"}}},
 		"seed":    {"image": "seed:1", "restart": "on-failure", "depends_on": spec{"db": spec{"condition": "service_healthy"}}},
@@ -88,6 +89,8 @@ var ways = []way{
 	{name: "foreign: only a one-shot", from: foreign("web:1", "api:1", "web:1", 2), to: foreign("web:1", "api:1", "web:2", 2), gapless: true},
 	{name: "foreign: more of them", from: foreign("web:1", "api:1", "web:1", 1), to: foreign("web:2", "api:1", "web:1", 2), gapless: true},
 	{name: "foreign: fewer of them", from: foreign("web:1", "api:1", "web:1", 3), to: foreign("web:1", "api:1", "web:1", 2), gapless: true},
+	{name: "foreign: one is switched off", from: foreign("web:1", "api:1", "web:1", 1), to: foreign("web:2", "api:1", "web:1", 1, 0), gapless: true},
+	{name: "foreign: one is switched on", from: foreign("web:1", "api:1", "web:1", 1, 0), to: foreign("web:1", "api:1", "web:1", 1, 2), gapless: true},
 	{name: "foreign: to the first release", from: foreign("web:1", "api:1", "web:1", 2), gapless: true, ask: func(d *hostapi.Deploy) { d.Release = "1" }},
 	{name: "a branch", from: stack("app:1", "pg:1"), to: stack("app:2", "pg:1"), gapless: true, ask: func(d *hostapi.Deploy) {
 		d.Persistent, d.Lifetime = false, 3600
@@ -443,6 +446,26 @@ func TestAStackWithoutADatabaseOrASiteIsRecreatedAndToldThatItIsNotBackedUp(t *t
 			if !slices.Contains(said, want) {
 				t.Errorf("it does not say %q, but\n%s", want, strings.Join(said, "\n"))
 			}
+		}
+		for _, wrong := range w.straight(way) {
+			t.Error(wrong)
+		}
+	})
+}
+
+func TestWhatCannotRollIsRecreatedAndSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sick := func(image string) string {
+			return strings.ReplaceAll(foreign(image, "api:1", "web:1", 2), `{"test":"x"}`, `{"disable":true}`)
+		}
+		way := way{from: sick("web:1"), to: sick("web:2")}
+		w, d := way.before(t)
+		var said []string
+		talk := Talk{Say: func(line string) { said = append(said, line) }, Detail: func(string) {}}
+		deployed, _, err := Run(t.Context(), d, w, talk)
+		want := "web is stopped and started anew, since it has no health check: the site does not answer meanwhile"
+		if err != nil || deployed.How != "started anew" || !slices.Contains(said, want) {
+			t.Errorf("%+v, %v:\n%s", deployed, err, strings.Join(said, "\n"))
 		}
 		for _, wrong := range w.straight(way) {
 			t.Error(wrong)
