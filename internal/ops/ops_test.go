@@ -54,6 +54,22 @@ func standing(t *testing.T, text string, pairs ...string) Row {
 	return r
 }
 
+func TestAReplicaThatIsDownIsAProblemUnlessItIsBeingReplaced(t *testing.T) {
+	const down = `"containers": [{"service": "django", "state": "exited", "exit": 3, "image": "registry:5000/betagouv/mrs:master"},`
+	for want, pairs := range map[string][]string{
+		"django exited (3)": {`"containers": [`, down},
+		"":                  {`"containers": [`, down, `"lock": null`, `"lock": {"who": "me", "what": "deploy", "since": 1}`},
+	} {
+		if r := standing(t, healthy, pairs...); strings.Join(r.Problems, " ") != want {
+			t.Errorf("its problems are %q, not %q", r.Problems, want)
+		}
+	}
+	other := strings.Replace(down, "mrs:master", "mrs:other", 1)
+	if r := standing(t, healthy, `"containers": [`, other); r.State != Well {
+		t.Errorf("what a deployment that was killed has left: %q", r.Problems)
+	}
+}
+
 func TestAOneShotThatHasEndedIsNoProblem(t *testing.T) {
 	const shop = `"services": ["django", "postgres", "migrate", "idle"], "site": ["django"], "one_shots": ["migrate", "idle"]`
 	const ended = `"containers": [{"service": "migrate", "state": "exited", "exit": 0},`

@@ -284,8 +284,12 @@ func (r *Row) readContainers(a *report) {
 		return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(good[a.well()], good[b.well()]), compareTimes(b.Started, a.Started))
 	})
 	for _, c := range bestOf(r.Containers) {
-		if !c.well() {
-			r.Problems = append(r.Problems, c.problem())
+		for _, replica := range r.Containers {
+			// While something is deployed, and after one that was killed, others are of another image.
+			same := replica == c || replica.Service == c.Service && replica.Image == c.Image && r.Lock == nil
+			if same && !replica.well() {
+				r.Problems = append(r.Problems, replica.problem())
+			}
 		}
 		if c.Service == application || slices.Contains(a.Site, c.Service) {
 			r.Image, r.Commit = c.Image, c.Commit
