@@ -273,7 +273,8 @@ func (r *Row) readContainers(a *report) {
 		r.Containers = append(r.Containers, container)
 	}
 	for _, service := range a.Services {
-		if !slices.Contains(a.OneShots, service) && !slices.ContainsFunc(r.Containers, func(c Container) bool { return c.Service == service }) {
+		there := slices.ContainsFunc(r.Containers, func(c Container) bool { return c.Service == service })
+		if !there && !slices.Contains(a.OneShots, service) {
 			r.Containers = append(r.Containers, Container{Service: service, State: "absent"})
 		}
 	}

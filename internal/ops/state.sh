@@ -155,7 +155,8 @@ yes() { "$@" && echo true || echo false; }
 printf '{"deployed": %s, "maintenance": %s, "remove_at": %s' \
   "$(yes [ -e "$folder/docker-compose.yml" ])" "$(yes [ -e "$folder/.maintenance" ])" "$removeat"
 # shellcheck disable=SC2154 # exec makes them
-printf ', "containers": %s, "services": %s, "http": %s, "backup": %s, "timers": %s, "disks": %s, "lock": %s, "known": %s' \
+printf ', "containers": %s, "services": %s, "http": %s, "backup": %s, "timers": %s, "disks": %s, "lock": %s' \
   "$(take "$containers")" "$(take "$services")" "$(take "$http")" "$(take "$backup")" "$(take "$timers")" \
-  "$(take "$disks")" "$(take "$lock")" "$(take "$known")"
-printf ', "site": %s, "one_shots": %s}\n' "$(role site)" "$(role 'one-shot|idle')"
+  "$(take "$disks")" "$(take "$lock")"
+# shellcheck disable=SC2154
+printf ', "known": %s, "site": %s, "one_shots": %s}\n' "$(take "$known")" "$(role site)" "$(role 'one-shot|idle')"

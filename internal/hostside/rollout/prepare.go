@@ -321,7 +321,8 @@ func (r *rollout) haveImages(ctx context.Context) error {
 // to go: of services that are to be, the sums of their configurations, the ids of their images,
 // what there is, and what the newest release had. A one-shot that it had has run.
 func compare(
-	services []hostapi.Service, sums map[string][]string, ids map[string]string, all []docker.Container, kept []release.Image,
+	services []hostapi.Service, sums map[string][]string, ids map[string]string,
+	all []docker.Container, kept []release.Image,
 ) (changes []change, stale map[string][]docker.Container) {
 	stale = map[string][]docker.Container{}
 	for _, s := range services {

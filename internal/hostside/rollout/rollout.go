@@ -239,7 +239,8 @@ func (r *rollout) plan() []step {
 	var together []string // what is recreated at the same time
 	recreate := func() {
 		if len(together) > 0 {
-			steps = append(steps, step{"start anew " + strings.Join(together, " "), r.recreate(together), r.bringBack(together)})
+			name := "start anew " + strings.Join(together, " ")
+			steps = append(steps, step{name, r.recreate(together), r.bringBack(together)})
 		}
 		together = nil
 	}

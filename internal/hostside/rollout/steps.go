@@ -384,7 +384,8 @@ func (r *rollout) healthy(ctx context.Context, c docker.Container) (docker.Conta
 		case now.Status == "running" && (now.Health == "healthy" || now.Health == ""):
 			return now, nil
 		case now.Health == "unhealthy", time.Since(begin) >= r.timeout():
-			return now, fmt.Errorf("the new %s does not become healthy (%s after %d s)", c.Service(), now.Health, int(time.Since(begin).Seconds()))
+			return now, fmt.Errorf("the new %s does not become healthy (%s after %d s)",
+				c.Service(), now.Health, int(time.Since(begin).Seconds()))
 		}
 		if sleep(ctx, 500*time.Millisecond); ctx.Err() != nil {
 			return c, context.Cause(ctx)
@@ -513,7 +514,7 @@ func (r *rollout) runs(ctx context.Context) (images []release.Image, err error) 
 			role = release.Site
 		}
 		if role == release.OneShot || role == release.Idle {
-			c, ok = docker.Container{Image: r.ids[s.Image], Labels: map[string]string{docker.Hash: r.sums[s.Name][0]}}, true
+			c.Image, c.Labels, ok = r.ids[s.Image], map[string]string{docker.Hash: r.sums[s.Name][0]}, true
 		}
 		if !ok {
 			continue

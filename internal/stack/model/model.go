@@ -131,7 +131,8 @@ func (f file) database() (string, error) {
 		}
 	}
 	if len(labelled) > 1 {
-		return "", fmt.Errorf("%s are labelled %s, and one database is backed up", strings.Join(labelled, " and "), Label)
+		both := strings.Join(labelled, " and ")
+		return "", fmt.Errorf("%s are labelled %s, and one database is backed up", both, Label)
 	}
 	if len(labelled) == 1 {
 		return labelled[0], nil
@@ -174,7 +175,8 @@ func (f file) fixed(name string, s service, m hostapi.Service) string {
 	for _, other := range slices.Sorted(maps.Keys(f.Services)) {
 		o := f.Services[other]
 		from := func(v string) bool { return v == name || strings.HasPrefix(v, name+":") }
-		if slices.Contains([]string{o.NetworkMode, o.PID, o.IPC}, "service:"+name) || slices.ContainsFunc(o.VolumesFrom, from) {
+		shared := []string{o.NetworkMode, o.PID, o.IPC}
+		if slices.Contains(shared, "service:"+name) || slices.ContainsFunc(o.VolumesFrom, from) {
 			return other + " is part of its container"
 		}
 	}
@@ -353,7 +355,8 @@ func Order(services []hostapi.Service) (sorted []hostapi.Service) {
 	})
 	for len(left) > 0 {
 		next := max(0, slices.IndexFunc(left, func(s hostapi.Service) bool { // a circle ends somewhere
-			return !slices.ContainsFunc(left, func(other hostapi.Service) bool { return slices.Contains(s.After, other.Name) })
+			waits := func(other hostapi.Service) bool { return slices.Contains(s.After, other.Name) }
+			return !slices.ContainsFunc(left, waits)
 		}))
 		sorted = append(sorted, left[next])
 		left = slices.Delete(left, next, next+1)
