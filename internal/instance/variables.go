@@ -237,7 +237,9 @@ func (i *Instance) check() []Problem {
 // mrs reports whether MRS is in the stack: its file is the one that others are merged over.
 func (i *Instance) mrs() bool {
 	files := i.ComposeFiles()
-	return len(files) == 0 || slices.Contains(files, "docker-compose.yml")
+	return len(files) == 0 || slices.ContainsFunc(files, func(file string) bool {
+		return filepath.Base(file) == "docker-compose.yml"
+	})
 }
 
 // checkTogether returns what is wrong with values that are right by themselves.
