@@ -5,6 +5,7 @@ go 1.26.0
 tool (
 	github.com/betagouv/mrs-ops/cmd/anonymize
 	github.com/betagouv/mrs-ops/cmd/bigsudo
+	github.com/betagouv/mrs-ops/cmd/do
 	github.com/magefile/mage
 	gotest.tools/gotestsum
 	honnef.co/go/tools/cmd/staticcheck

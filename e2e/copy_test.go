@@ -256,8 +256,20 @@ func TestACopyOfProductionHasNobodyInIt(t *testing.T) {
 	}
 	step(t, "production and staging are deployed, and production is backed up", func(t *testing.T) {
 		l.must(t, mage, "lab:push", "postgres:"+versions[0])
-		l.given("compose_postgres_image="+l.registry+"/postgres:"+versions[0]).mustMage(t, "deploy:production", "-yes")
-		l.mustMage(t, "deploy:staging", "-yes")
+		var both sync.WaitGroup
+		for name, with := range map[string]rehearsal{
+			"production": l.given("compose_postgres_image=" + l.registry + "/postgres:" + versions[0]), "staging": l,
+		} {
+			both.Go(func() {
+				if r := with.mage(t, "deploy:"+name, "-yes"); r.status != 0 {
+					t.Errorf("%s: exit status %d\n%s", name, r.status, r.output)
+				}
+			})
+		}
+		both.Wait()
+		if t.Failed() {
+			t.FailNow()
+		}
 		// Its tables are those of a database of 2018, staging's those of a new one.
 		l.mustMage(t, "ops:manage", "production", "oldhistory")
 		// What pg_read_all_data is from PostgreSQL 14 on.
@@ -507,8 +519,9 @@ from stats.a, person_person p group by a.people, a.one`
 		l.healthy(t)
 	})
 
+	keyed := []string{"ops:copyProdToStaging", "-sample=0.25", "-key=" + key, "-yes"}
 	step(t, "a part of the rows, with all that they refer to", func(t *testing.T) {
-		out := copyAs("ops:copyProdToStaging", "-sample=0.25", "-yes")
+		out := copyAs(keyed...)
 		if out.status != 0 {
 			t.Fatalf("exit status %d\n%s", out.status, out.output)
 		}
@@ -518,6 +531,7 @@ union all select bool_and(convalidated) from pg_constraint where contype = 'f'`
 			t.Errorf("it is %q", got)
 		}
 		l.healthy(t)
+		before = l.sql(t, "staging", "mrs", site)
 	})
 	step(t, "deploy:local gets the data of the last snapshot, and nothing of anybody", func(t *testing.T) {
 		l.mustMage(t, "deploy:local")
@@ -537,18 +551,15 @@ union all select bool_and(convalidated) from pg_constraint where contype = 'f'`
 		if r := copyAs("ops:seedLocal", "production", "-snapshot=0123abcd", "-yes"); r.status == 0 || !strings.Contains(r.output, "there is no such snapshot") {
 			t.Errorf("exit status %d\n%s", r.status, r.output)
 		}
-		for name, strike := range map[string]func(b began){
-			"Ctrl-C":                           func(b began) { _ = syscall.Kill(-b.Process.Pid, syscall.SIGINT) },
-			"the operator's process is killed": func(b began) { _ = syscall.Kill(-b.Process.Pid, syscall.SIGKILL) },
+		for moment, signal := range map[string]syscall.Signal{
+			"restoring the database beside": syscall.SIGKILL, "copying": syscall.SIGINT,
 		} {
-			for _, moment := range []string{"restoring the database beside", "copying"} {
-				b := l.begin(t, moment, "ops:seedLocal", "production", "-yes")
-				strike(b)
-				if err := b.end(t); err == nil {
-					t.Errorf("%s at %q interrupts nothing", name, moment)
-				}
-				lent(t)
+			b := l.begin(t, moment, "ops:seedLocal", "production", "-yes")
+			_ = syscall.Kill(-b.Process.Pid, signal)
+			if err := b.end(t); err == nil {
+				t.Errorf("%s at %q interrupts nothing", signal, moment)
 			}
+			lent(t)
 		}
 		// PostgreSQL likes to tell which row it was at.
 		if found, _, err := people.in(strings.NewReader(l.sh(t, "production", "docker logs mrs-production-postgres-1 2>&1"))); len(found) > 0 || err != nil {
@@ -572,10 +583,7 @@ union all select bool_and(convalidated) from pg_constraint where contype = 'f'`
 	})
 
 	step(t, "the same key makes the same fakes, also -direct, from host to host, by the operator's agent", func(t *testing.T) {
-		words := []string{"ops:copyProdToStaging", "-sample=0.25", "-key=" + key, "-yes"}
-		l.mustMage(t, words...)
-		fresh := l.sql(t, "staging", "mrs", site)
-		words = append(words, "-direct")
+		words := append(slices.Clone(keyed), "-direct")
 		r := l.run(t, append([]string{"env", "--unset=SSH_AUTH_SOCK"}, l.targets(words...)...)...)
 		if r.status == 0 || !strings.Contains(r.output, "nothing was copied") || !strings.Contains(r.output, "SSH agent") {
 			t.Errorf("without an agent: exit status %d\n%s", r.status, r.output)
@@ -591,17 +599,16 @@ union all select bool_and(convalidated) from pg_constraint where contype = 'f'`
 			must(t, "bash", "-c", `until [ -S "$0" ]; do sleep 0.05; done; SSH_AUTH_SOCK=$0 ssh-add -q "$1"`, socket, file[1])
 		}
 		l.clone.with("SSH_AUTH_SOCK="+socket).must(t, l.targets(words...)...)
-		if now := l.sql(t, "staging", "mrs", site); now != fresh {
-			t.Errorf("it is\n%s\nand through here it was\n%s", now, fresh)
+		if now := l.sql(t, "staging", "mrs", site); now != before {
+			t.Errorf("it is\n%s\nand through here it was\n%s", now, before)
 		}
-		before = fresh
 	})
 
 	t.Run("whatever happens meanwhile, staging serves what it had, or all of what is new", func(t *testing.T) {
 		struckCopies(t, l)
 	})
 	step(t, "production is as it was, and nothing is left", func(t *testing.T) {
-		l.mustMage(t, "ops:copyProdToStaging", "-sample=0.25", "-key="+key, "-yes")
+		l.mustMage(t, keyed...)
 		untouched(t)
 		if now := l.sql(t, "production", "mrs", site); now != production {
 			t.Error("production has changed")
@@ -609,76 +616,102 @@ union all select bool_and(convalidated) from pg_constraint where contype = 'f'`
 	})
 }
 
-// phases are what a copy says when it begins each of its parts.
-var phases = []string{"copying", "building indexes", "trying the application", "swapping"}
-
 // struck is what can happen to a copy.
 type struck struct {
-	name string
-	hit  func(t *testing.T, l rehearsal, b began)
+	name  string
+	hit   func(t *testing.T, l rehearsal, b began)
+	phase string // in which it happens here
 }
 
-// strikes are all that happens to copies, but for a full disk.
+// strikes are all that happens to copies, but for a full disk. Each is met here in one phase, and each phase by one
+// of them: what the agents do at every message is in copyfaults_test.go, what adopts a copy at every call in the tests
+// of internal/hostside/restore. The campaign has all of them in all phases.
 var strikes = []struck{
-	{"the connection to production is cut", func(_ *testing.T, l rehearsal, _ began) { _, _ = l.shell("production", "pkill -9 -x -u vagrant sshd") }},
-	{"the connection to staging is cut", func(_ *testing.T, l rehearsal, _ began) { _, _ = l.shell("staging", "pkill -9 -x -u vagrant sshd") }},
-	{"production's PostgreSQL is killed", func(_ *testing.T, l rehearsal, _ began) { l.killPostgres("production") }},
-	{"staging's PostgreSQL is killed", func(_ *testing.T, l rehearsal, _ began) { l.killPostgres("staging") }},
-	{"the operator's process is killed", func(_ *testing.T, _ rehearsal, b began) { _ = syscall.Kill(-b.Process.Pid, syscall.SIGKILL) }},
-	{"Ctrl-C", func(_ *testing.T, _ rehearsal, b began) { _ = syscall.Kill(-b.Process.Pid, syscall.SIGINT) }},
+	{
+		name:  "the connection to production is cut",
+		hit:   func(_ *testing.T, l rehearsal, _ began) { _, _ = l.shell("production", "pkill -9 -x -u vagrant sshd") },
+		phase: "copying",
+	},
+	{
+		name:  "the connection to staging is cut",
+		hit:   func(_ *testing.T, l rehearsal, _ began) { _, _ = l.shell("staging", "pkill -9 -x -u vagrant sshd") },
+		phase: "swapping",
+	},
+	{
+		name:  "production's PostgreSQL is killed",
+		hit:   func(_ *testing.T, l rehearsal, _ began) { l.killPostgres("production") },
+		phase: "building indexes",
+	},
+	{
+		name:  "staging's PostgreSQL is killed",
+		hit:   func(_ *testing.T, l rehearsal, _ began) { l.killPostgres("staging") },
+		phase: "trying the application",
+	},
+	{
+		name:  "the operator's process is killed",
+		hit:   func(_ *testing.T, _ rehearsal, b began) { _ = syscall.Kill(-b.Process.Pid, syscall.SIGKILL) },
+		phase: "building indexes",
+	},
+	{
+		name:  "Ctrl-C",
+		hit:   func(_ *testing.T, _ rehearsal, b began) { _ = syscall.Kill(-b.Process.Pid, syscall.SIGINT) },
+		phase: "copying",
+	},
 }
 
 func (l rehearsal) killPostgres(machine string) {
 	_, _ = l.shell(machine, "kill -9 $(docker inspect --format '{{.State.Pid}}' mrs-"+machine+"-postgres-1)")
 }
 
-// struckCopies are copies that something happens to in each of their phases.
+// struckCopies are copies that something happens to.
 func struckCopies(t *testing.T, l rehearsal) {
 	for _, s := range strikes {
-		t.Run(s.name, func(t *testing.T) {
-			for _, phase := range phases {
-				step(t, phase, func(t *testing.T) {
-					b := l.begin(t, phase, partOfProduction...)
-					s.hit(t, l, b)
-					err := b.end(t)
-					t.Logf("it ended with %v", err)
-					if err == nil && phase == "copying" {
-						t.Errorf("it interrupted nothing\n%s", b.said())
-					}
-					l.copiedWhole(t, b)
-				})
+		step(t, s.name+", "+s.phase, func(t *testing.T) { l.struckCopy(t, s, s.phase) })
+	}
+	step(t, "staging's disk is full", func(t *testing.T) { l.copiesToAFullDisk(t, "copying") })
+}
+
+// struckCopy is one, in a phase.
+func (l rehearsal) struckCopy(t *testing.T, s struck, phase string) {
+	t.Helper()
+	b := l.begin(t, phase, partOfProduction...)
+	s.hit(t, l, b)
+	err := b.end(t)
+	t.Logf("it ended with %v", err)
+	if err == nil && phase == "copying" {
+		t.Errorf("it interrupted nothing\n%s", b.said())
+	}
+	l.copiedWhole(t, b)
+}
+
+// copiesToAFullDisk are refused where there is no room; then the disk of staging's PostgreSQL fills up in phases.
+func (l rehearsal) copiesToAFullDisk(t *testing.T, phases ...string) {
+	t.Helper()
+	d := l.smallDisk(t)
+	had := l.sql(t, "staging", "mrs", site)
+	d.fill(t, 900)
+	r := l.mage(t, "ops:copyProdToStaging", "-yes")
+	if r.status == 0 || !strings.Contains(r.output, "nothing was copied") || !strings.Contains(r.output, "free below") {
+		t.Errorf("exit status %d\n%s", r.status, r.output)
+	}
+	if now := l.sql(t, "staging", "mrs", site); now != had || l.left(t) != "" {
+		t.Errorf("staging has\n%s\nand had\n%s; left: %s", now, had, l.left(t))
+	}
+	d.empty(t)
+	for _, phase := range phases {
+		t.Run(phase, func(t *testing.T) {
+			// All of it: a part may be there before the disk is full.
+			b := l.begin(t, phase, "ops:copyProdToStaging", "-yes")
+			d.full(t)
+			err := b.end(t)
+			t.Logf("it ended with %v", err)
+			if err == nil && phase == "copying" {
+				t.Errorf("it interrupted nothing\n%s", b.said())
 			}
+			d.recovered(t, b)
+			l.copiedWhole(t, b)
 		})
 	}
-	t.Run("staging's disk is full", func(t *testing.T) {
-		d := l.smallDisk(t)
-		had := l.sql(t, "staging", "mrs", site)
-		step(t, "before it begins", func(t *testing.T) {
-			d.fill(t, 900)
-			r := l.mage(t, "ops:copyProdToStaging", "-yes")
-			if r.status == 0 || !strings.Contains(r.output, "nothing was copied") || !strings.Contains(r.output, "free below") {
-				t.Errorf("exit status %d\n%s", r.status, r.output)
-			}
-			if now := l.sql(t, "staging", "mrs", site); now != had || l.left(t) != "" {
-				t.Errorf("staging has\n%s\nand had\n%s; left: %s", now, had, l.left(t))
-			}
-			d.empty(t)
-		})
-		for _, phase := range phases {
-			step(t, phase, func(t *testing.T) {
-				// All of it: a part may be there before the disk is full.
-				b := l.begin(t, phase, "ops:copyProdToStaging", "-yes")
-				d.full(t)
-				err := b.end(t)
-				t.Logf("it ended with %v", err)
-				if err == nil && phase == "copying" {
-					t.Errorf("it interrupted nothing\n%s", b.said())
-				}
-				d.recovered(t, b)
-				l.copiedWhole(t, b)
-			})
-		}
-	})
 }
 
 // partOfProduction copies as much as takes seconds.

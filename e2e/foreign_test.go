@@ -20,7 +20,7 @@ func TestAnotherApplicationRollsIsBackedUpProvenAndRolledBack(t *testing.T) {
 	shop := l
 	shop.dir = filepath.Join(t.TempDir(), "clone")
 	shop.fill(t)
-	shop.must(t, "sh", "-euc", "cp -r examples/shop compose/shop; cp examples/shop/shop.env env/; mkdir -p env/lab")
+	shop.must(t, "sh", "-euc", "cp examples/shop/shop.env env/; mkdir -p env/lab")
 	first, second := l.image(t, "shop-first", "1111111"), l.image(t, "shop-second", "2222222")
 	postgres := l.registry + "/postgres:15"
 	shop = shop.given("server=vagrant@staging", "ssh_config="+filepath.Join(l.dir, ".vagrant-ssh"), "HOST=shop.lab",

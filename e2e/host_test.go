@@ -180,8 +180,8 @@ func TestAServerBecomesWhatTheCookbookSays(t *testing.T) {
 				t.Errorf("%+v, want SSH and sudo %v", s, want)
 			}
 		}
-		if out := c.must(t, mage, "host:check", "default", config); lastLine(out) != "all hosts can be operated: 1" {
-			t.Errorf("the last line is %q", lastLine(out))
+		if r := c.run(t, mage, "host:check", "default", config); lastLine(r.output) != "all hosts can be operated: 1" {
+			t.Errorf("the last line is %q", lastLine(r.output))
 		}
 	})
 
@@ -247,6 +247,14 @@ func TestAServerBecomesWhatTheCookbookSays(t *testing.T) {
 		if log := c.root(t, "cat /var/log/traefik/access.log"); !strings.Contains(log, `"GET / HTTP/1.1" 404`) {
 			t.Errorf("the access log is %s", log)
 		}
+		// It is rotated, and Traefik goes on in a new one.
+		c.root(t, `logrotate --force /etc/logrotate.d/traefik && grep -q '"GET / HTTP/1.1" 404' /var/log/traefik/access.log.1
+			for try in $(seq 100); do
+				curl --silent --output /dev/null localhost
+				[ ! -s /var/log/traefik/access.log ] || exit 0
+				sleep 0.2
+			done
+			exit 1`)
 	})
 
 	step(t, "host:netdata watches, and tells Slack", func(t *testing.T) {

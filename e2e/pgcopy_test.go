@@ -278,23 +278,23 @@ func TestWhateverIsInADatabaseComesAsItWasOrIsRefused(t *testing.T) {
 	t.Run("settings of the database and the role change no value", func(t *testing.T) {
 		d := servers[0]
 		d.sql(t, "postgres", "create database spelt; create database written; create role speller superuser login")
-		d.sql(t, "spelt", `create table v (id int primary key, d date, i interval, f double precision, b bytea, t timestamptz, x xml);
-insert into v select n, date '1999-04-03' + n, n * interval '1 day 2 hours', 0.1 + n / 3.0, decode(md5(n::text), 'hex'), now(), '<a/>' from generate_series(1, 50) n;
+		d.sql(t, "spelt", `create table v (id int primary key, d date, i interval, f double precision, b bytea, t timestamptz, x xml, m money, a text[], c regclass);
+insert into v select n, date '1999-04-03' + n, n * interval '1 day 2 hours', 0.1 + n / 3.0, decode(md5(n::text), 'hex'), now(), '<a/>', n + 0.07, array['NULL', null], 'v' from generate_series(1, 50) n;
 create table rows (id int primary key); insert into rows select generate_series(1, 10)`)
 		for _, name := range []string{"spelt", "written"} {
-			for _, set := range []string{"datestyle = 'SQL, DMY'", "intervalstyle = 'sql_standard'", "extra_float_digits = -10", "bytea_output = 'escape'", "timezone = 'Asia/Tokyo'",
+			for _, set := range []string{"datestyle = 'SQL, DMY'", "intervalstyle = 'sql_standard'", "extra_float_digits = -10", "bytea_output = 'escape'", "timezone = 'Asia/Tokyo'", "search_path = pg_catalog", "array_nulls = off", "lc_monetary = 'C.UTF-8'",
 				"statement_timeout = '1ms'", "lock_timeout = '1ms'", "idle_in_transaction_session_timeout = '1ms'"} {
 				d.sql(t, "postgres", fmt.Sprintf("alter role postgres in database %s set %s", name, set))
 			}
 		}
-		rules, err := anonymize.ParseRules("rules.yml", []byte("tables:\n  v: {id: keep, d: keep, i: keep, f: keep, b: keep, t: keep, x: keep}\n  rows: {id: keep}\n"))
+		rules, err := anonymize.ParseRules("rules.yml", []byte("tables:\n  v: {id: keep, d: keep, i: keep, f: keep, b: keep, t: keep, x: keep, m: keep, a: keep, c: keep}\n  rows: {id: keep}\n"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := d.copy(t, rules, "spelt", d, "written"); err != nil {
 			t.Fatal(err)
 		}
-		const sum = "set datestyle = 'ISO'; set statement_timeout = 0; select md5(string_agg(extract(epoch from d)::text || extract(epoch from i) || encode(float8send(f), 'hex') || encode(b, 'hex') || extract(epoch from t), ',' order by id)) from v"
+		const sum = "set datestyle = 'ISO'; set statement_timeout = 0; select md5(string_agg(extract(epoch from d)::text || extract(epoch from i) || encode(float8send(f), 'hex') || encode(b, 'hex') || extract(epoch from t) || m::numeric || (a[2] is null) || c::oid::regclass, ',' order by id)) from v"
 		was, is := d.sqlAs(t, "speller", "spelt", sum), d.sqlAs(t, "speller", "written", sum)
 		if was != is {
 			t.Errorf("the values are %s, and were %s", is, was)

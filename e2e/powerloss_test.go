@@ -245,16 +245,100 @@ until [ -z "$(losetup --associated "$image")" ]; do sleep 0.05; done`, box, stri
 	l.boot(t, box)
 }
 
-// gone is the condition that a file in the home of staging was there, and is no more.
-func gone(path string) string {
-	return `[ ! -e ` + path + ` ] || seen=yes; [ "${seen:-}" = yes ] && [ ! -e ` + path + ` ]`
+// dark is staging, of which two releases take turns when the power has gone.
+type dark struct {
+	rehearsal
+	first, second string // images of the versions 1111111 and 2222222
+	good          map[string]bool
 }
 
-// What was at work, or had just ended, when the power went. Each begins on what the one before it has left.
+// intact fails the test unless all that is kept can be read, and the snapshots that were good still are.
+func (d *dark) intact(t *testing.T) {
+	t.Helper()
+	said := d.sh(t, "staging", `
+cd /home/mrs-staging
+docker compose --project-name mrs-staging --env-file /dev/null --file docker-compose.yml config --quiet 2>&1 || true
+find . -maxdepth 1 \( -name .restore.swap -o -name '.running.*' \)
+for f in .restic_id .restic_password .backup.env releases/*/* /var/lib/mrs-ops/*.prom \
+  /root/.yourlabs.compose/*/removeat; do
+  [ -s "$f" ] || [ ! -e "$f" ] || echo "$f is empty"
+done
+(cd restic && find data index keys snapshots -type f | xargs sha256sum |
+  awk '{ name = $2; sub(/.*\//, "", name); if (name != $1) print $2 " is damaged" }')
+set -a; . ./.backup.env
+export RESTIC_PASSWORD_FILE=.restic_password RESTIC_CACHE_DIR=/var/cache/mrs-ops
+restic check --quiet --with-cache --no-lock 2>&1 || true`)
+	if said != "" {
+		t.Errorf("it is not whole: %s", said)
+	}
+	now := map[string]bool{}
+	for _, s := range d.backed(t, "staging").Snapshots {
+		now[s.ID] = !s.Unchecked
+	}
+	for id := range d.good {
+		if !now[id] {
+			t.Errorf("snapshot %s was good, and is not", id)
+		}
+	}
+	d.good = now
+}
+
+// serves fails the test unless the second version serves, and is what is on record.
+func (d *dark) serves(t *testing.T) {
+	t.Helper()
+	d.healthy(t)
+	if got := version(d.staging, "www.staging.lab"); got != "2222222" {
+		t.Errorf("it serves %s", got)
+	}
+	if file := d.sh(t, "staging", "cat /home/mrs-staging/docker-compose.yml"); !strings.Contains(file, d.second) {
+		t.Errorf("docker-compose.yml has not %s:\n%s", d.second, file)
+	}
+	var releases []struct{ Commit, Image string }
+	if err := json.Unmarshal([]byte(d.mustMage(t, "deploy:history", "staging", "-json")), &releases); err != nil {
+		t.Fatal(err)
+	}
+	if last := releases[len(releases)-1]; last.Commit != "2222222" || last.Image != d.second {
+		t.Errorf("the last release is %+v", last)
+	}
+	if e := d.last(t, "staging"); e.What != "deploy "+d.second || e.Outcome != "ok" {
+		t.Errorf("the audit log says %+v", e)
+	}
+}
+
+// cut cuts the power in a deployment of the first version over the second, as soon as it has said so much and a
+// condition holds: the site comes back, and the next deployment tidies up.
+func (d *dark) cut(t *testing.T, until string, left survives, condition string, env ...string) {
+	t.Helper()
+	b := d.given(env...).begin(t, until, "deploy:staging", "-yes", "-image="+d.first)
+	d.powerCutWhen(t, left, condition)
+	_ = syscall.Kill(-b.Process.Pid, syscall.SIGKILL)
+	_ = b.end(t)
+	d.healthy(t)
+	d.intact(t)
+	d.mustMage(t, "deploy:staging", "-yes", "-image="+d.second)
+	d.serves(t)
+	d.whole(t, "staging", "mrs-staging", "/home/mrs-staging")
+}
+
+// maintained fails the test unless the mark of maintenance is there, and the application closed, as it has to be.
+func (d *dark) maintained(t *testing.T, want string) {
+	t.Helper()
+	// Who has no password sees nothing of it.
+	marked := d.sh(t, "staging", `test -e /home/mrs-staging/.maintenance && echo yes || echo no
+docker exec "$(docker ps --quiet --filter name=mrs-staging-django)" printenv MAINTENANCE_ENABLE || true`)
+	if got := strings.Join(strings.Fields(marked), " "); got != want {
+		t.Errorf("the mark is there, and the application closed: %s", got)
+	}
+}
+
+// What was at work, or had just ended, when the power went. Each begins on what the one before it has left. The
+// campaign cuts it at other moments, too.
 func TestAPowerCutTakesNothingBackThatWasSaidToBeDone(t *testing.T) {
 	l := inTheLab(t, "staging")
 	l.disk(t)
-	first, second := l.image(t, "dark-1", "1111111"), l.image(t, "dark-2", "2222222")
+	slack := newSlack(t, l.bridge(t))
+	l.clone = l.with("SLACK_URL="+slack.URL, "SLACK_TOKEN=T0/B0/hush-slack")
+	d := &dark{rehearsal: l, first: l.image(t, "dark-1", "1111111"), second: l.image(t, "dark-2", "2222222")}
 
 	step(t, "what was not synced is lost, or all but its name where somebody else has synced", func(t *testing.T) {
 		const lost, nameless = "kept:kept replaced:old .", "kept:kept new: replaced: ."
@@ -275,69 +359,19 @@ echo new >new; echo new >.replaced; mv .replaced replaced`)
 		l.sh(t, "staging", "rm -r /home/layer")
 	})
 
-	l.mustMage(t, "deploy:staging", "-yes", "-image="+first)
-	good := map[string]bool{} // snapshots
-	// intact fails the test unless all that is kept can be read, and what was good still is.
-	intact := func(t *testing.T) {
-		t.Helper()
-		said := l.sh(t, "staging", `
-cd /home/mrs-staging
-docker compose --project-name mrs-staging --env-file /dev/null --file docker-compose.yml config --quiet 2>&1 || true
-find . -maxdepth 1 \( -name .restore.swap -o -name '.running.*' \)
-for f in .restic_id .restic_password .backup.env releases/*/* /var/lib/mrs-ops/*.prom \
-  /root/.yourlabs.compose/*/removeat; do
-  [ -s "$f" ] || [ ! -e "$f" ] || echo "$f is empty"
-done
-(cd restic && find data index keys snapshots -type f | xargs sha256sum |
-  awk '{ name = $2; sub(/.*\//, "", name); if (name != $1) print $2 " is damaged" }')
-set -a; . ./.backup.env
-export RESTIC_PASSWORD_FILE=.restic_password RESTIC_CACHE_DIR=/var/cache/mrs-ops
-restic check --quiet --with-cache --no-lock 2>&1 || true`)
-		if said != "" {
-			t.Errorf("it is not whole: %s", said)
-		}
-		now := map[string]bool{}
-		for _, s := range l.backed(t, "staging").Snapshots {
-			now[s.ID] = !s.Unchecked
-		}
-		for id := range good {
-			if !now[id] {
-				t.Errorf("snapshot %s was good, and is not", id)
-			}
-		}
-		good = now
-	}
-	// serves fails the test unless a version serves, and is what is on record.
-	serves := func(t *testing.T, image, commit string) {
-		t.Helper()
-		l.healthy(t)
-		if got := version(l.staging, "www.staging.lab"); got != commit {
-			t.Errorf("it serves %s, not %s", got, commit)
-		}
-		if file := l.sh(t, "staging", "cat /home/mrs-staging/docker-compose.yml"); !strings.Contains(file, image) {
-			t.Errorf("docker-compose.yml has not %s:\n%s", image, file)
-		}
-		var releases []struct{ Commit, Image string }
-		if err := json.Unmarshal([]byte(l.mustMage(t, "deploy:history", "staging", "-json")), &releases); err != nil {
-			t.Fatal(err)
-		}
-		if last := releases[len(releases)-1]; last.Commit != commit || last.Image != image {
-			t.Errorf("the last release is %+v", last)
-		}
-	}
-
+	l.mustMage(t, "deploy:staging", "-yes", "-image="+d.first)
 	step(t, "the power goes when a new instance has a repository, and nothing else", func(t *testing.T) {
 		l.remove(t, "staging", "mrs-ecole", "/home/mrs-ecole")
-		d := l.begin(t, "pulling the images", "deploy:to", "ecole")
+		b := l.begin(t, "pulling the images", "deploy:to", "ecole")
 		l.powerCutWhen(t, names, "true")
-		_ = syscall.Kill(-d.Process.Pid, syscall.SIGKILL)
-		_ = d.end(t)
+		_ = syscall.Kill(-b.Process.Pid, syscall.SIGKILL)
+		_ = b.end(t)
 	})
 	step(t, "what was deployed when the power went is deployed, also a new instance and a branch", func(t *testing.T) {
 		var all sync.WaitGroup
 		for _, words := range [][]string{
-			{"deploy:staging", "-yes", "-image=" + second}, {"deploy:to", "ecole"},
-			{"deploy:branch", "plain", "-image=" + first},
+			{"deploy:staging", "-yes", "-image=" + d.second}, {"deploy:to", "ecole"},
+			{"deploy:branch", "plain", "-image=" + d.first},
 		} {
 			all.Go(func() {
 				if r := l.mage(t, words...); r.status != 0 {
@@ -347,15 +381,12 @@ restic check --quiet --with-cache --no-lock 2>&1 || true`)
 		}
 		all.Wait()
 		l.powerCutWhen(t, names, "true")
-		serves(t, second, "2222222")
-		if e := l.last(t, "staging"); e.What != "deploy "+second || e.Outcome != "ok" {
-			t.Errorf("the audit log says %+v", e)
-		}
+		d.serves(t)
 		runs := l.backed(t, "staging").Runs
 		if last := runs[len(runs)-1]; last.What != "backup" || last.Cause != "deploy" || last.Outcome != "good" {
 			t.Errorf("the last thing that the ledger has is %+v", last)
 		}
-		intact(t)
+		d.intact(t)
 		if out := l.mustMage(t, "deploy:branches"); !strings.Contains(out, "7d") && !strings.Contains(out, "6d") {
 			t.Errorf("the branches are\n%s", out)
 		}
@@ -363,77 +394,65 @@ restic check --quiet --with-cache --no-lock 2>&1 || true`)
 			t.Errorf("the branch serves %s", version(l.staging, "plain.test.lab"))
 		}
 		l.mustMage(t, "deploy:destroy", "plain", "-yes")
-		l.mustMage(t, "deploy:to", "ecole")
 		l.mustMage(t, "ops:backup", "ecole")
+		// It boots slower with more to start.
+		l.remove(t, "staging", "mrs-ecole", "/home/mrs-ecole")
 	})
-
-	// struck cuts the power in a deployment: the site comes back, and the next deployment tidies up.
-	struck := func(t *testing.T, d began, left survives, condition string) {
-		t.Helper()
-		l.powerCutWhen(t, left, condition)
-		_ = syscall.Kill(-d.Process.Pid, syscall.SIGKILL)
-		_ = d.end(t)
+	step(t, "maintenance that was on when the power went is on", func(t *testing.T) {
+		l.mustMage(t, "ops:maintenance", "staging", "on", "-yes")
+		l.powerCutWhen(t, nothing, "true")
 		l.healthy(t)
-		intact(t)
-		l.mustMage(t, "deploy:staging", "-yes", "-image="+second)
-		serves(t, second, "2222222")
-		if e := l.last(t, "staging"); e.What != "deploy "+second || e.Outcome != "ok" {
-			t.Errorf("the audit log says %+v", e)
-		}
-		l.whole(t, "staging", "mrs-staging", "/home/mrs-staging")
-	}
-	// Of an entry that was being written, a part is there.
-	l.sh(t, "staging", `echo '{"what": "cut"}' >>/var/log/mrs-ops/mrs-staging.log`)
-	for _, c := range []struct {
-		name, until, condition string
-		left                   survives
-	}{
-		{"beside the old one", "it is healthy", "true", names},
-		{"docker-compose.yml is replaced", "it is healthy", "[ ! -e docker-compose.next.yml ]", nothing},
-		{"it is a release", "it is healthy", `grep --quiet "` + first + `" "$(find releases -path '*[0-9]/images' | sort -V | tail -n 1)"`, names},
-	} {
-		step(t, "the power goes in a deployment: "+c.name, func(t *testing.T) {
-			struck(t, l.begin(t, c.until, "deploy:staging", "-yes", "-image="+first), c.left, c.condition)
-		})
-	}
-	step(t, "the power goes when the old one is gone, and no new one is there", func(t *testing.T) {
-		d := l.given(`compose_django_ports=["8999:8000"]`).begin(t, "stopped and started anew", "deploy:staging", "-yes", "-image="+first)
-		struck(t, d, names, `[ -z "$(docker ps --quiet --filter name=mrs-staging-django)" ]`)
+		d.maintained(t, "yes 1")
+		l.mustMage(t, "ops:maintenance", "staging", "off", "-yes")
 	})
-	for _, c := range []struct {
-		state  string
-		left   survives
-		marked string
-	}{
-		{"on", nothing, "yes 1"},
-		{"off", names, "no"},
-	} {
-		step(t, "maintenance that was "+c.state+" when the power went is "+c.state, func(t *testing.T) {
-			l.mustMage(t, "ops:maintenance", "staging", c.state, "-yes")
-			l.powerCutWhen(t, c.left, "true")
-			l.healthy(t)
-			// Who has no password sees nothing of it.
-			marked := l.sh(t, "staging", `test -e /home/mrs-staging/.maintenance && echo yes || echo no
-docker exec "$(docker ps --quiet --filter name=mrs-staging-django)" printenv MAINTENANCE_ENABLE || true`)
-			if got := strings.Join(strings.Fields(marked), " "); got != c.marked {
-				t.Errorf("the mark is there, and the application closed: %s", got)
-			}
-			intact(t)
-		})
-	}
-	step(t, "the power goes when a restore has swapped: it is done, or undone", func(t *testing.T) {
-		l.mustMage(t, "ops:backup", "staging")
-		before := l.whatIsThere(t)
+	step(t, "the power goes in a deployment, when the old one is gone, and no new one is there", func(t *testing.T) {
+		// Of an entry that was being written, a part is there.
+		l.sh(t, "staging", `echo '{"what": "cut"}' >>/var/log/mrs-ops/mrs-staging.log`)
+		d.cut(t, "stopped and started anew", names, `[ -z "$(docker ps --quiet --filter name=mrs-staging-django)" ]`,
+			`compose_django_ports=["8999:8000"]`)
+		d.maintained(t, "no")
+	})
+	step(t, "the power goes in a backup: it is told, and made up for", func(t *testing.T) { l.cutBackup(t, slack, "[ -e .backup.unchecked ]") })
+	step(t, "the power goes in the swap of a restore: it is told, and undone", func(t *testing.T) {
 		l.mustMage(t, "ops:manage", "staging", "seed 10")
-		mine := l.whatIsThere(t)
-		b := l.begin(t, "swapping", "ops:restore", "staging", "latest", "-yes")
-		l.powerCutWhen(t, names, gone(".restore.swap"))
-		_ = b.end(t)
-		l.healthy(t)
-		if now := l.whatIsThere(t); now != before && now != mine {
-			t.Errorf("there was\n%s\nthen\n%s\nand is\n%s", before, mine, now)
-		}
-		intact(t)
+		l.cutRestore(t, slack, "swapping", names, "ls -d mrsattachments.*Z >/dev/null 2>&1") // which has been moved aside
+		d.intact(t)
 		l.mustMage(t, "ops:backup", "staging")
 	})
+}
+
+// cutBackup cuts the power in a backup, once a condition holds. What was good before is, and there is one snapshot more
+// soon: the boot makes another one.
+func (l rehearsal) cutBackup(t *testing.T, slack *slack, condition string) {
+	t.Helper()
+	before := l.whatIsThere(t)
+	n := len(l.backed(t, "staging").Snapshots)
+	slack.told()
+	b := l.begin(t, "dumping the database", "ops:backup", "staging")
+	l.powerCutWhen(t, nothing, condition)
+	_ = b.end(t)
+	slack.heard(t, "the backup that began")
+	var now backed
+	if !soon(func() bool {
+		now = l.backed(t, "staging")
+		return len(now.Snapshots) == n+1 && !now.Snapshots[0].Unchecked && now.Runs[len(now.Runs)-1].Outcome == "good"
+	}) {
+		t.Fatalf("there were %d snapshots, and are %+v, %+v", n, now.Snapshots, now.Runs[len(now.Runs)-2:])
+	}
+	l.healthy(t)
+	l.stillThere(t, before)
+}
+
+// cutRestore cuts the power in a restore of the last snapshot, once it has said so much and a condition holds: all is
+// as it was before then.
+func (l rehearsal) cutRestore(t *testing.T, slack *slack, until string, left survives, condition string) {
+	t.Helper()
+	before := l.whatIsThere(t)
+	slack.told()
+	b := l.begin(t, until, "ops:restore", "staging", "latest", "-yes")
+	l.powerCutWhen(t, left, condition)
+	_ = b.end(t)
+	slack.heard(t, "the restore that began")
+	l.healthy(t)
+	l.stillThere(t, before)
 }

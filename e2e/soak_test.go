@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -35,16 +36,16 @@ type operation struct {
 
 // blows are what interrupts any operation on staging.
 var blows = append([]struck{
-	{"the power goes", func(t *testing.T, l rehearsal, _ began) { l.powerCut(t) }},
-	{"the power goes, and names are synced", func(t *testing.T, l rehearsal, _ began) { l.powerCutWhen(t, names, "true") }},
-	{"the host is restarted", func(t *testing.T, l rehearsal, _ began) { l.reboot(t) }},
-	{"what works on the host is killed", func(_ *testing.T, l rehearsal, _ began) {
+	{name: "the power goes", hit: func(t *testing.T, l rehearsal, _ began) { l.powerCut(t) }},
+	{name: "the power goes, and names are synced", hit: func(t *testing.T, l rehearsal, _ began) { l.powerCutWhen(t, names, "true") }},
+	{name: "the host is restarted", hit: func(t *testing.T, l rehearsal, _ began) { l.reboot(t) }},
+	{name: "what works on the host is killed", hit: func(_ *testing.T, l rehearsal, _ began) {
 		_, _ = l.shell("staging", `pkill -9 -f '(backup|restore|drill)\.sh|[m]rs-host-[0-9a-f]* deploy' || true`)
 	}},
-	{"restic, pg_dump and pg_restore are killed", func(_ *testing.T, l rehearsal, _ began) {
+	{name: "restic, pg_dump and pg_restore are killed", hit: func(_ *testing.T, l rehearsal, _ began) {
 		_, _ = l.shell("staging", "pkill -9 -x 'restic|pg_dump|pg_restore' || true")
 	}},
-	{"the container of the site is killed", func(_ *testing.T, l rehearsal, _ began) {
+	{name: "the container of the site is killed", hit: func(_ *testing.T, l rehearsal, _ began) {
 		_, _ = l.shell("staging", "docker ps -q --filter label=com.docker.compose.service=django | xargs -r docker kill")
 	}},
 }, strikes...)
@@ -113,6 +114,9 @@ func operations() []*operation {
 // images are the two releases of staging that deployments of the campaign take turns with.
 var images [2]string
 
+// phases are what a copy says when it begins each of its parts.
+var phases = []string{"copying", "building indexes", "trying the application", "swapping"}
+
 // trial is one of what is tried as a whole, since it takes minutes.
 type trial struct {
 	name string
@@ -122,15 +126,28 @@ type trial struct {
 // wholeTrials are all of them.
 func wholeTrials(l rehearsal) []trial {
 	all := []trial{
-		{"a repository on sftp", func(t *testing.T) { sftpRepository(t, l) }},
+		{"a repository on sftp", func(t *testing.T) { sftpRepository(t, l, true) }},
 		{"a repository on S3", func(t *testing.T) { l.vault(t, newS3) }},
 		{"a repository on restic's own server", func(t *testing.T) { l.vault(t, newRest) }},
 		{"three deployments under load", func(t *testing.T) { deployedUnderLoad(t, l, 0) }},
 		{"three deployments under load, with both processors busy", func(t *testing.T) { deployedUnderLoad(t, l, 2) }},
+		{"an older generation's instance", func(t *testing.T) { goesOnFromAnOlderGeneration(t, l) }},
+		{"an older generation's swap, killed", func(t *testing.T) { undoesAnOlderGenerationsSwap(t, l) }},
 		{"all are busy, and the database is away", func(t *testing.T) { outlasts(t, l) }},
+		{"the power goes in each part of a deployment", func(t *testing.T) { darkDeployments(t, l) }},
+		{"the power goes in each part of a backup", func(t *testing.T) { darkBackups(t, l) }},
+		{"the power goes in each part of a restore", func(t *testing.T) { darkRestores(t, l) }},
+		{"copies to a full disk", func(t *testing.T) { l.copiesToAFullDisk(t, phases...) }},
+	}
+	for _, s := range strikes {
+		all = append(all, trial{"in each phase of a copy " + s.name, func(t *testing.T) {
+			for _, phase := range phases {
+				t.Run(phase, func(t *testing.T) { l.struckCopy(t, s, phase) })
+			}
+		}})
 	}
 	for _, version := range versions[:len(versions)-1] {
-		all = append(all, trial{"PostgreSQL " + version, func(t *testing.T) { keepsItsVersion(t, version) }})
+		all = append(all, trial{"PostgreSQL " + version, func(t *testing.T) { keepsItsVersion(t, version, true) }})
 	}
 	for _, recreated := range []bool{false, true} {
 		for _, begins := range []time.Duration{-20 * time.Second, 0, 20 * time.Second} {
@@ -140,6 +157,74 @@ func wholeTrials(l rehearsal) []trial {
 		}
 	}
 	return all
+}
+
+// darkDeployments cuts the power in deployments: each part of one that takes over, and maintenance.
+func darkDeployments(t *testing.T, l rehearsal) {
+	both := images // which may have changed places
+	slices.Sort(both[:])
+	d := &dark{rehearsal: l, first: both[0], second: both[1]}
+	l.mustMage(t, "deploy:staging", "-yes", "-image="+d.second)
+	for _, c := range []struct {
+		name, condition string
+		left            survives
+	}{
+		{"beside the old one", "true", names},
+		{"docker-compose.yml is replaced", "[ ! -e docker-compose.next.yml ]", nothing},
+		{"it is a release", `grep --quiet "` + d.first + `" "$(find releases -path '*[0-9]/images' | sort -V | tail -n 1)"`, names},
+	} {
+		t.Run(c.name, func(t *testing.T) { d.cut(t, "it is healthy", c.left, c.condition) })
+	}
+	t.Run("maintenance is off", func(t *testing.T) {
+		l.mustMage(t, "ops:maintenance", "staging", "on", "-yes")
+		l.mustMage(t, "ops:maintenance", "staging", "off", "-yes")
+		l.powerCutWhen(t, names, "true")
+		l.healthy(t)
+		d.maintained(t, "no")
+		d.intact(t)
+	})
+}
+
+// told is staging as it tells a Slack of its own, until the test ends.
+func told(t *testing.T, l rehearsal) (rehearsal, *slack) {
+	t.Helper()
+	slack := newSlack(t, l.bridge(t))
+	t.Cleanup(func() { l.mustMage(t, "deploy:staging", "-yes", "-image="+images[0]) })
+	with := l.given("SLACK_URL="+slack.URL, "SLACK_TOKEN=T0/B0/hush-slack")
+	with.mustMage(t, "deploy:staging", "-yes", "-image="+images[0])
+	return with, slack
+}
+
+func darkBackups(t *testing.T, l rehearsal) {
+	l, slack := told(t, l)
+	for phase, condition := range map[string]string{
+		"dumping the database": "true", "making a snapshot": "[ -e .backup.unchecked ]",
+	} {
+		t.Run(phase, func(t *testing.T) { l.cutBackup(t, slack, condition) })
+	}
+}
+
+func darkRestores(t *testing.T, l rehearsal) {
+	l, slack := told(t, l)
+	l.mustMage(t, "ops:backup", "staging")
+	l.mustMage(t, "ops:manage", "staging", "seed 10")
+	for _, until := range []string{"restoring the database", "swapping"} {
+		t.Run(until, func(t *testing.T) { l.cutRestore(t, slack, until, nothing, "sleep 0.5") })
+	}
+	t.Run("it has swapped: it is done, or undone", func(t *testing.T) {
+		l.mustMage(t, "ops:backup", "staging")
+		before := l.whatIsThere(t)
+		l.mustMage(t, "ops:manage", "staging", "seed 10")
+		mine := l.whatIsThere(t)
+		b := l.begin(t, "swapping", "ops:restore", "staging", "latest", "-yes")
+		const gone = `[ ! -e .restore.swap ] || seen=yes; [ "${seen:-}" = yes ] && [ ! -e .restore.swap ]`
+		l.powerCutWhen(t, names, gone)
+		_ = b.end(t)
+		l.healthy(t)
+		if now := l.whatIsThere(t); now != before && now != mine {
+			t.Errorf("there was\n%s\nthen\n%s\nand is\n%s", before, mine, now)
+		}
+	})
 }
 
 // deployedUnderLoad deploys production three times while visitors come, over more than 100,000 requests' rows, which

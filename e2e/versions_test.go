@@ -9,15 +9,16 @@ import (
 	"testing"
 )
 
-// Production's; the campaign tries the others.
+// Production's; the campaign tries all of them, and is thorough.
 func TestAnInstanceKeepsTheVersionOfItsPostgreSQL(t *testing.T) {
 	on(t, "here")
-	step(t, "PostgreSQL "+versions[0], func(t *testing.T) { keepsItsVersion(t, versions[0]) })
+	step(t, "PostgreSQL "+versions[0], func(t *testing.T) { keepsItsVersion(t, versions[0], false) })
 }
 
 // keepsItsVersion fails the test unless backups of an instance with a version of PostgreSQL come back on it, and on
-// the newest, and no other meets its data.
-func keepsItsVersion(t *testing.T, version string) {
+// the newest, and no other meets its data. Where it is thorough, one is drilled, and one of the newest version is
+// refused: what archives say of their version is in the tests of internal/hostside/pgversion, as PostgreSQL wrote it.
+func keepsItsVersion(t *testing.T, version string, thorough bool) {
 	newest := versions[len(versions)-1]
 	mrs := newInstance(t, "mrs-pg"+version, 8770)
 	repository := filepath.Join(t.TempDir(), "restic")
@@ -49,7 +50,9 @@ pg_has_role('reader', 'pg_monitor', 'member') from person_person`
 	mrs.compose(t, "exec", "-T", "django", "mrs", "seed", "50")
 	was := mrs.sql(t, people)
 	good("backup.sh")
-	good("drill.sh")
+	if thorough {
+		good("drill.sh")
+	}
 	id := mrs.lastSnapshot(t)
 
 	refused := func(r result) {
@@ -94,6 +97,9 @@ pg_has_role('reader', 'pg_monitor', 'member') from person_person`
 		t.Errorf("on PostgreSQL %s there is %s, not %s", newest, now, was)
 	}
 	good("backup.sh")
+	if !thorough {
+		return
+	}
 	newer := mrs.lastSnapshot(t)
 	must(t, mage, "local:destroy", "-home="+mrs.home, "-yes")
 	mrs.mustDeploy(t, of(version))

@@ -107,9 +107,11 @@ func (Ops) Snapshots(ctx context.Context, instance string, json *bool) error {
 // the application is tried on it before it is swapped in. If anything fails, or Ctrl-C is hit, all is
 // as it was before. -at="2026-11-20 14:00" with latest takes the last snapshot before that time (the
 // server's), -only=database or -only=attachments a part. A repository that is gone is fetched from the
-// mirror. Before production its name is to be typed; -yes asks nothing before others.
-func (Ops) Restore(ctx context.Context, instance, snapshot string, at, only *string, yes *bool) error {
-	return backup.Restore(ctx, instance, snapshot, backup.RestoreOptions{At: value(at), Only: value(only), Yes: value(yes)})
+// mirror. Before production its name is to be typed; -yes asks nothing before others. -dryRun prints the
+// plan, and the commands behind it.
+func (Ops) Restore(ctx context.Context, instance, snapshot string, at, only *string, dryRun, yes *bool) error {
+	return backup.Restore(ctx, instance, snapshot,
+		backup.RestoreOptions{At: value(at), Only: value(only), DryRun: value(dryRun), Yes: value(yes)})
 }
 
 // Drill proves the last snapshot of an instance, or -snapshot=: it is restored into a stack of its own.

@@ -23,10 +23,12 @@ import (
 
 func main() {
 	rules := flag.String("rules", "env/anonymize.yml", "the file of rules, whose beginning says what they can be")
-	keyFile := flag.String("key-file", "", "a file whose text makes the same fakes each time; without it they are others each time")
+	keyFile := flag.String("key-file", "",
+		"a file whose text makes the same fakes each time; without it they are others each time")
 	check := flag.Bool("check", false, "only tell whether the rules fit the dump's schema")
 	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: pg_dump DATABASE | anonymize [-rules FILE] [-key-file FILE] [-check] | psql NEW_DATABASE")
+		fmt.Fprintln(os.Stderr,
+			"usage: pg_dump DATABASE | anonymize [-rules FILE] [-key-file FILE] [-check] | psql NEW_DATABASE")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
@@ -68,7 +70,9 @@ func run(rulesFile, keyFile string, check bool) error {
 	if len(done.Left) > 0 {
 		fmt.Fprintf(os.Stderr, "left out, as it gives access to other servers: %s\n", strings.Join(done.Left, ", "))
 	}
-	fmt.Fprintf(os.Stderr, "%d rows of %d tables, %s, %s/s\n", done.Rows, done.Tables, console.Bytes(float64(done.Read)), console.Bytes(float64(done.Read)/time.Since(start).Seconds()))
+	read := float64(done.Read)
+	fmt.Fprintf(os.Stderr, "%d rows of %d tables, %s, %s/s\n", done.Rows, done.Tables,
+		console.Bytes(read), console.Bytes(read/time.Since(start).Seconds()))
 	return nil
 }
 

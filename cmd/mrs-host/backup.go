@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
@@ -18,6 +17,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
+	"github.com/betagouv/mrs-ops/internal/hostside/command"
 	"github.com/betagouv/mrs-ops/internal/hostside/compose"
 	"github.com/betagouv/mrs-ops/internal/hostside/disk"
 	"github.com/betagouv/mrs-ops/internal/hostside/ledger"
@@ -127,9 +127,9 @@ func script(name string, do func(context.Context, *restore.Instance, <-chan os.S
 		reason, hint := hostapi.Explained(err)
 		failure = &backup.Failure{Reason: reason, Hint: hint, Status: 1}
 	}
-	fmt.Fprintf(os.Stderr, "%s.sh: %s\n", name, strings.ReplaceAll(failure.Reason, "\n", "; "))
+	fmt.Fprintf(os.Stderr, "%s.sh: %s\n", name, hostapi.Said(strings.ReplaceAll(failure.Reason, "\n", "; ")))
 	if failure.Hint != "" {
-		fmt.Fprintf(os.Stderr, "hint: %s\n", failure.Hint)
+		fmt.Fprintf(os.Stderr, "hint: %s\n", hostapi.Said(failure.Hint))
 	}
 	return failure.Status
 }
@@ -157,8 +157,9 @@ func thisInstance() (*restore.Instance, error) {
 	if err != nil {
 		return nil, err
 	}
+	command.Keep(hostapi.Logs, settings.Name)
 	system, others := &bound.System{}, &bound.System{}
-	say := func(line string) { fmt.Println(line) }
+	say := func(line string) { fmt.Println(hostapi.Said(line)) }
 	host, _ := os.Hostname()
 	with := func(password string) restic.Repository {
 		return restic.Repository{
@@ -224,12 +225,9 @@ func leave(home string, argv ...string) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command(program, argv...)
+	cmd := command.Context(context.Background(), program, argv...)
 	cmd.Dir, cmd.SysProcAttr = home, &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	return cmd.Process.Release()
+	return cmd.Leave()
 }
 
 // handOver has systemd run it, so that it outlives this terminal, and shows what it says;

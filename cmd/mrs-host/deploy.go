@@ -18,9 +18,11 @@ import (
 	"github.com/betagouv/mrs-ops/internal/answer"
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/audit"
+	"github.com/betagouv/mrs-ops/internal/hostside/command"
 	"github.com/betagouv/mrs-ops/internal/hostside/compose"
 	"github.com/betagouv/mrs-ops/internal/hostside/database"
 	"github.com/betagouv/mrs-ops/internal/hostside/durable"
+	"github.com/betagouv/mrs-ops/internal/hostside/generation"
 	"github.com/betagouv/mrs-ops/internal/hostside/lock"
 	"github.com/betagouv/mrs-ops/internal/hostside/provision"
 	"github.com/betagouv/mrs-ops/internal/hostside/rollout"
@@ -37,10 +39,15 @@ func deploy(ctx context.Context, _ options) error {
 		return fmt.Errorf("the request can't be read: %w", err)
 	}
 	d.What = cmp.Or(d.What, "deploy")
+	command.Keep(hostapi.Logs, d.Project)
 	// Nobody listens any more: that ends it as SIGTERM does.
 	ctx, stop := whileListened(ctx)
 	defer stop()
 	out := &events{out: json.NewEncoder(os.Stdout)}
+	if err := current(d); err != nil {
+		out.send(hostapi.Event{Failed: failure(ctx, err)})
+		return errSaid
+	}
 	subject := d.Name + ": " + strings.Replace(d.What+" ", "deploy ", "deployment ", 1) + "to " + host(d)
 	told := tell(d, nil, subject+" starts, by "+d.Who, out.Say)
 	begin := time.Now()
@@ -77,6 +84,14 @@ func deploy(ctx context.Context, _ options) error {
 	}
 	<-tell(d, told, d.Name+": deployed, "+d.URL+" answers, "+commit+deployed.How, out.Say)
 	return out.send(hostapi.Event{Deployed: &deployed})
+}
+
+// current returns an error unless the request is of this version, and what it is about of no newer one.
+func current(d hostapi.Deploy) error {
+	if f := hostapi.Mismatched(d.Version); f != nil {
+		return f
+	}
+	return generation.Refuse(d.Name, d.Folder)
 }
 
 // host is what visitors know the site by.
@@ -150,8 +165,26 @@ func carryOut(ctx context.Context, d hostapi.Deploy, this provision.This, out *e
 		if e := provided.Undo(); e != nil {
 			out.Say("what the backups were set to can't be put back: " + e.Error())
 		}
+		return deployed, held, err
 	}
-	return deployed, held, err
+	marks, err := generation.Mark(marked(d, this))
+	deployed.Changes += marks
+	if err != nil {
+		out.Say("older clones of mrs-ops are not kept from changing it: " + err.Error())
+	}
+	return deployed, held, nil
+}
+
+// marked is where it is to be seen which version has deployed it.
+func marked(d hostapi.Deploy, this provision.This) generation.Place {
+	p := generation.Place{
+		Folder: d.Folder, Locks: hostapi.Locks, Programs: hostapi.Programs,
+		Backed: d.Backup != nil, Branches: !d.Persistent && d.Lifetime > 0,
+	}
+	if booted, err := this.Booted(); err == nil && booted {
+		p.Tmpfiles = "/etc/tmpfiles.d"
+	}
+	return p
 }
 
 // forget removes what decides for no instance of this server any more.

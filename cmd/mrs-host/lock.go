@@ -10,6 +10,7 @@ import (
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/audit"
+	"github.com/betagouv/mrs-ops/internal/hostside/generation"
 	"github.com/betagouv/mrs-ops/internal/hostside/lock"
 )
 
@@ -31,6 +32,12 @@ func hold(ctx context.Context, o options) error {
 	}
 	syscall.Umask(0o077)
 	out := &events{out: json.NewEncoder(os.Stdout)}
+	if o.folder != "" {
+		if err := generation.Refuse(project, o.folder); err != nil {
+			_ = out.send(hostapi.Event{Failed: failure(ctx, err)})
+			return errSaid
+		}
+	}
 	held := func(h hostapi.Holder) { _ = out.send(hostapi.Event{Held: &h}) }
 	if o.within > 0 {
 		return lock.HoldWork(ctx, hostapi.Locks, project, o.within, os.Stdin, func() { held(h) })

@@ -17,6 +17,7 @@ import (
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/application"
+	"github.com/betagouv/mrs-ops/internal/hostside/command"
 	"github.com/betagouv/mrs-ops/internal/hostside/database"
 	"github.com/betagouv/mrs-ops/internal/hostside/drain"
 	"github.com/betagouv/mrs-ops/internal/hostside/lock"
@@ -25,10 +26,13 @@ import (
 const usage = `usage: mrs-host COMMAND [-option=value …] [CONTAINER …]
 
   hold        holds the lock of -project for -holder until standard input ends, and ends then what works
-              under it; with -within, holds off what works on it, once that has ended; exit status 75: somebody has it
+              under it; with -within, holds off what works on it, once that has ended; exit status 75: somebody has it;
+              with -folder, not where a newer version has deployed what is in it
   unlock      ends -holder, who has the lock of -project
   audit       appends the entry on standard input to the audit log of -project
   deploy      carries out the request on standard input: what is to run replaces what runs
+  explain     restore …, or deploy with a request on standard input: prints the plan and the commands behind it, and
+              does nothing of it
   known       prints who gets in with a password that everybody knows, a name a line
   restart     has the application in the containers end what it serves, and then itself, within -within; the
               engine starts it again
@@ -42,7 +46,7 @@ In the home of an instance that has backups; the scripts there have the same nam
 
   backup      [timer|deploy|hand|init|repair]; exit status 75: the snapshot is good, but the mirror has not got it
   prune       [timer]
-  restore     [list|[--only PART] SNAPSHOT|recover|discard STAMP|adopt DATABASE|abandon|unit]
+  restore     [list|[explain] [--only PART] SNAPSHOT|recover|discard STAMP|adopt DATABASE|abandon|unit]
   drill       [timer|SNAPSHOT]
   lend        SNAPSHOT|--return
   export      [--lines] SNAPSHOT|--return
@@ -55,13 +59,15 @@ type options struct {
 	want       database.Want
 	project    string
 	holder     string
+	folder     string
 	containers []string
 }
 
 func main() {
+	command.Keep(hostapi.Logs, "mrs-host") // until it is known which instance it is about
 	scripts := map[string]func([]string) int{
 		"backup": backupScript, "prune": pruneScript, "restore": restoreScript, "drill": drillScript,
-		"lend": lendScript, "export": exportScript, "alert": alertScript,
+		"lend": lendScript, "export": exportScript, "alert": alertScript, "explain": explain,
 	}
 	if len(os.Args) > 1 && scripts[os.Args[1]] != nil {
 		os.Exit(scripts[os.Args[1]](os.Args[2:]))
@@ -102,7 +108,8 @@ var groups = map[string]func(ctx context.Context, command string, args []string)
 // fail ends it. An error may know the exit status that its caller looks for.
 func fail(err error) {
 	if !errors.Is(err, errSaid) {
-		fmt.Fprintln(os.Stderr, err)
+		reason, hint := hostapi.Explained(err)
+		fmt.Fprintln(os.Stderr, &hostapi.Failure{Reason: hostapi.Said(reason), Hint: hostapi.Said(hint)})
 	}
 	status := 1
 	if errors.Is(err, lock.ErrBusy) {
@@ -125,6 +132,7 @@ func parse(args []string) (o options, err error) {
 	f.StringVar(&o.want.Role, "role", "", "its superuser")
 	f.StringVar(&o.project, "project", "", "the instance's Compose project")
 	f.StringVar(&o.holder, "holder", "", "who holds its lock, in JSON")
+	f.StringVar(&o.folder, "folder", "", "the instance's: a newer version may have deployed it")
 	err = f.Parse(args)
 	o.containers = f.Args()
 	return o, err

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
 	"github.com/betagouv/mrs-ops/internal/hostside/restore"
@@ -24,6 +25,8 @@ func restoreScript(argv []string) int {
 		switch words[0] {
 		case "", "list":
 			return 0, list(ctx, i, words[0] == "list")
+		case "explain":
+			return 0, explainRestore(ctx, i, argv[1:])
 		case "recover":
 			return 0, i.Recover(ctx, words[1])
 		case "discard":
@@ -93,6 +96,7 @@ func lendScript(argv []string) int {
 	return script("lend", func(ctx context.Context, i *restore.Instance, _ <-chan os.Signal) (int, error) {
 		// By that name, the next one finds what one that was killed has left at work.
 		i.Calls(restore.Lender)
+		i.Answer = func(line string) { fmt.Println(line) }
 		if wanted == "--return" {
 			return 0, i.Return(ctx)
 		}
@@ -128,7 +132,7 @@ func exportScript(argv []string) int {
 		announce := func(line string) { fmt.Println(line) }
 		if !lines {
 			announce = func(string) {}
-			i.Say = func(line string) { fmt.Fprintln(os.Stderr, line) }
+			i.Say = func(line string) { fmt.Fprintln(os.Stderr, hostapi.Said(line)) }
 		}
 		return 0, i.Export(ctx, snapshot, os.Stdout, announce)
 	})

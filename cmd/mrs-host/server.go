@@ -20,6 +20,8 @@ import (
 	"github.com/betagouv/mrs-ops/internal/answer"
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/application"
+	"github.com/betagouv/mrs-ops/internal/hostside/bound"
+	"github.com/betagouv/mrs-ops/internal/hostside/command"
 	"github.com/betagouv/mrs-ops/internal/hostside/compose"
 	"github.com/betagouv/mrs-ops/internal/hostside/database"
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
@@ -96,9 +98,17 @@ func (s *server) Log(ctx context.Context, c docker.Container) string {
 	for _, said := range c.Checks[max(0, len(c.Checks)-3):] {
 		fmt.Fprintf(&text, "\n%s", strings.TrimSpace(said))
 	}
-	log, _ := exec.CommandContext(ctx, "docker", "logs", "--tail", "5000", c.ID).CombinedOutput()
+	log := logs(ctx, "--tail", "5000", c.ID)
 	fmt.Fprintf(&text, "\n== the first exception and the last lines of its log, without requests\n%s", application.Telling(string(log), 50))
 	return text.String()
+}
+
+// logs returns what a container has said, as much as is told at once.
+func logs(ctx context.Context, argv ...string) []byte {
+	ctx, cancel := bound.Within(ctx, "docker logs", bound.Quick)
+	defer cancel()
+	log, _ := command.Context(ctx, "docker", append([]string{"logs"}, argv...)...).CombinedOutput()
+	return log
 }
 
 func (s *server) Close(ctx context.Context, c docker.Container) error {
@@ -177,8 +187,7 @@ func (s *server) Trail(ctx context.Context) string {
 		}
 	}
 	if len(lines) == 0 {
-		log, _ := exec.CommandContext(ctx, "docker", "logs", "--since", "1h", "traefik").CombinedOutput()
-		find(bytes.NewReader(log))
+		find(bytes.NewReader(logs(ctx, "--since", "1h", "traefik")))
 	}
 	if len(lines) == 0 {
 		lines = []string{"(nothing)"}
@@ -225,7 +234,7 @@ const ends = 10 * time.Minute
 // script runs one of the instance's, and returns what it says on standard error.
 func (s *server) script(ctx context.Context, say func(string), name string, argv ...string) (said string, err error) {
 	var stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, "./"+name, argv...)
+	cmd := command.Context(ctx, "./"+name, argv...)
 	cmd.Dir, cmd.Stderr = s.Folder, &stderr
 	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(syscall.SIGTERM) }, ends
 	out, err := cmd.StdoutPipe()
@@ -267,7 +276,9 @@ func (s *server) Queue(ctx context.Context, length string) error {
 	if err := os.Chmod(path, 0o644); err != nil { // whatever the umask
 		return err
 	}
-	if out, err := exec.CommandContext(ctx, "sysctl", "--quiet", "--load", path).CombinedOutput(); err != nil {
+	ctx, cancel := bound.Within(ctx, "sysctl", bound.Quick)
+	defer cancel()
+	if out, err := command.Context(ctx, "sysctl", "--quiet", "--load", path).CombinedOutput(); err != nil {
 		return fmt.Errorf("net.core.somaxconn can't be %s: %w: %s", length, err, bytes.TrimSpace(out))
 	}
 	return nil

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"crypto/rand"
+	_ "embed"
 	"encoding/json"
 	"html/template"
 	"io"
@@ -88,18 +89,17 @@ func (b *mailbox) handler() http.Handler {
 
 func (b *mailbox) list(w http.ResponseWriter, _ *http.Request) {
 	items := append([]message{}, b.all()...) // never null
+	list := map[string]any{"total": len(items), "count": len(items), "start": 0, "items": items}
 	w.Header().Set("Content-Type", "application/json")
-	if err := json.NewEncoder(w).Encode(map[string]any{"total": len(items), "count": len(items), "start": 0, "items": items}); err != nil {
+	if err := json.NewEncoder(w).Encode(list); err != nil {
 		log.Print(err)
 	}
 }
 
-var page = template.Must(template.New("").Parse(`<!doctype html>
-<meta charset="utf-8"><title>Mail</title>
-<style>body{font:16px/1.4 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}pre{white-space:pre-wrap;background:#eee;padding:1em}</style>
-<h1>{{len .}} messages</h1><p>Nothing that is here was delivered to anybody.</p>
-{{range .}}<details><summary><b>{{.Subject}}</b> from {{.Raw.From}} to {{range .Raw.To}}{{.}} {{end}}at {{.Created.Format "2006-01-02 15:04:05"}}</summary><pre>{{.Raw.Data}}</pre></details>
-{{end}}`))
+//go:embed page.html
+var html string
+
+var page = template.Must(template.New("").Parse(html))
 
 func (b *mailbox) page(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")

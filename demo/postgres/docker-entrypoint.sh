@@ -75,14 +75,16 @@ if [ "${1:-}" = "" ] || [ "${1:0:1}" = - ]; then
 	set -- postgres "$@"
 fi
 if [ "$1" = postgres ]; then
-	if [ "$(id -u)" = 0 ]; then
+	uid=$(id -u)
+	if [ "$uid" = 0 ]; then
 		become_postgres "$@"
 	fi
 	if [ ! -s "$PGDATA/PG_VERSION" ]; then
 		[ -n "${POSTGRES_PASSWORD:-}" ] ||
 			fail "POSTGRES_PASSWORD is empty: the superuser of the new cluster needs a password" \
 				"set it in the environment of this container"
-		[ -z "$(find "$PGDATA" -mindepth 1 -maxdepth 1 ! -name .init)" ] ||
+		files=$(find "$PGDATA" -mindepth 1 -maxdepth 1 ! -name .init)
+		[ -z "$files" ] ||
 			fail "$PGDATA holds files but no PostgreSQL cluster" \
 				"give this container an empty folder, or one that holds a whole cluster"
 		export POSTGRES_USER=${POSTGRES_USER:-postgres}

@@ -64,7 +64,7 @@ type Rule struct {
 type Table struct {
 	Schema  string   `json:"schema"`
 	Name    string   `json:"name"`
-	Root    string   `json:"root,omitempty"` // of a partition: the schema.name of the table that it is a part of, at the top
+	Root    string   `json:"root,omitempty"` // of a partition: the schema.name of the table at the top
 	Columns []Column `json:"columns"`
 	Rows    int64    `json:"rows"`  // as PostgreSQL estimates them; -1 where it never looked
 	Bytes   int64    `json:"bytes"` // with indexes and what is stored beside
@@ -77,7 +77,7 @@ type Column struct {
 	Name       string `json:"name"`
 	Type       string `json:"type"`                 // as format_type writes it: "character varying(70)", "uuid", "text[]"
 	Length     int    `json:"length,omitempty"`     // characters at most; 0 is no limit
-	Collation  string `json:"collation,omitempty"`  // the locale of one by which values are equal that are spelt differently
+	Collation  string `json:"collation,omitempty"`  // the locale of one that takes different spellings for equal
 	NotNull    bool   `json:"notNull,omitempty"`    //
 	Unique     bool   `json:"unique,omitempty"`     // alone, by a constraint or an index
 	Generated  bool   `json:"generated,omitempty"`  // GENERATED ALWAYS AS (…) STORED

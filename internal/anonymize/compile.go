@@ -2,6 +2,7 @@ package anonymize
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -73,19 +74,13 @@ func typeOf(name string, length int) columnType {
 	}
 	t := plainTypes[base]
 	t.name = name
-	switch t.class {
-	case textClass:
-		if base == "character" && length2 == 0 {
-			length2 = 1
-		}
-		switch {
-		case length > 0:
-			t.max = length
-		case length2 > 0:
-			t.max = length2
-		}
-	case numericClass:
+	switch {
+	case t.class == numericClass:
 		t.scale = scale
+	case t.class == textClass && base == "character":
+		t.max = cmp.Or(length, length2, 1)
+	case t.class == textClass:
+		t.max = cmp.Or(length, length2, t.max)
 	}
 	return t
 }
@@ -110,9 +105,12 @@ func (t *TablePlan) compile(key Key, wide bool) (*Filter, error) {
 	keeps := -1 // where a stretch of columns that are kept begins
 	for i := range t.Columns {
 		plan := &t.Columns[i]
-		col, err := c.column(plan)
+		wrong := func(path string, err error) {
+			problems = append(problems, &columnError{f.table, plan, path, err})
+		}
+		col, err := c.column(plan, wrong)
 		if err != nil {
-			problems = append(problems, fmt.Errorf("%s.%s: %w", f.table, plan.Name, err))
+			wrong("", err)
 		}
 		f.columns = append(f.columns, col)
 		if col.how == keepIt && !t.Empty {
@@ -136,6 +134,24 @@ func (t *TablePlan) compile(key Key, wide bool) (*Filter, error) {
 		return nil, errors.Join(problems...)
 	}
 	return f, nil
+}
+
+// columnError is why a rule can't be applied to a column, or to a path of documents in it.
+type columnError struct {
+	table  string
+	column *ColumnPlan
+	path   string
+	err    error
+}
+
+// Error names the column.
+func (e *columnError) Error() string { return e.table + "." + e.column.Name + ": " + e.problem() }
+
+func (e *columnError) problem() string {
+	if e.path == "" {
+		return e.err.Error()
+	}
+	return e.path + ": " + e.err.Error()
 }
 
 // How a column is written.
@@ -164,7 +180,8 @@ type column struct {
 	json    *jsonFilter
 }
 
-func (c *compiler) column(plan *ColumnPlan) (col column, err error) {
+// column compiles a column; of the paths of its documents wrong is told.
+func (c *compiler) column(plan *ColumnPlan, wrong func(path string, err error)) (col column, err error) {
 	col = column{name: plan.Name, sex: -1}
 	rule, t := &plan.Rule, typeOf(plan.Type, plan.Length)
 	if plan.Generated {
@@ -194,8 +211,13 @@ func (c *compiler) column(plan *ColumnPlan) (col column, err error) {
 		if plan.Unique {
 			return col, errors.New("json: the column is unique")
 		}
-		col.json, err = c.json(rule)
-		return col, err
+		col.json = &jsonFilter{root: &node{sex: -1}}
+		for _, path := range sorted(rule.Paths) {
+			if err := c.path(col.json, path, rule.Paths[path]); err != nil {
+				wrong(path, err)
+			}
+		}
+		return col, nil
 	}
 	if t.class == arrayClass {
 		col.how = fakeElements
@@ -207,7 +229,8 @@ func (c *compiler) column(plan *ColumnPlan) (col column, err error) {
 		col.how = fakeIt
 	}
 	if plan.Unique && col.how == fakeElements {
-		return col, fmt.Errorf("%s: the column is unique\nhint: there is no rule for arrays that have to stay unique but keep", rule.Kind)
+		return col, fmt.Errorf("%s: the column is unique\n"+
+			"hint: there is no rule for arrays that have to stay unique but keep", rule.Kind)
 	}
 	unique := uniqueNo
 	switch {
@@ -262,34 +285,45 @@ const (
 	uniqueYes
 )
 
+// sameFakes are the kinds that may make one fake of two values, and what is done to a
+// column instead where they have to differ.
+var sameFakes = map[Kind]string{
+	FirstName: hashDiffers, LastName: hashDiffers, FullName: hashDiffers, Address: hashDiffers, FreeText: hashDiffers,
+	Phone:     "there are only 10 000 numbers of each zone that are kept for fiction; " + hashDiffers,
+	BirthDate: "null or keep",
+}
+
+const hashDiffers = "hash makes a different value of each"
+
 // faker returns what makes the fakes of a rule for a type.
 func (c *compiler) faker(rule *Rule, t columnType, unique int) (faker, error) {
 	prf := func(purpose string) *prf { return newPRF(c.key, purpose) }
-	refuse := func() error { return fmt.Errorf("%s: can't make a value of the type %s", rule.Kind, t.name) }
 	same := func(hint string) error {
 		return fmt.Errorf("%s: the column is unique, and two fakes may be the same\nhint: %s", rule.Kind, hint)
 	}
 	isText := t.class == textClass
 	switch rule.Kind {
-	case FirstName, LastName, FullName:
-		if !isText {
-			return nil, refuse()
-		}
-		if unique == uniqueYes {
-			return nil, same("hash makes a different value of each")
-		}
-		f := &nameFaker{max: t.max}
-		if rule.Kind != LastName {
-			f.first = prf("first name")
-		}
-		if rule.Kind != FirstName {
-			f.last = prf("last name")
-		}
-		return remember(f), nil
+	case BirthDate:
+		isText = isText || t.class == dateClass || t.class == timestampClass
+	case UUID:
+		isText = isText && (t.max == 0 || t.max >= 36) || t.class == uuidClass
+	case Hash:
+		return c.hash(t, unique, same)
+	}
+	if !isText {
+		return nil, refused(rule.Kind, t)
+	}
+	if hint, ok := sameFakes[rule.Kind]; ok && unique == uniqueYes {
+		return nil, same(hint)
+	}
+	switch rule.Kind {
+	case FirstName:
+		return remember(&nameFaker{first: prf("first name"), max: t.max}), nil
+	case LastName:
+		return remember(&nameFaker{last: prf("last name"), max: t.max}), nil
+	case FullName:
+		return remember(&nameFaker{first: prf("first name"), last: prf("last name"), max: t.max}), nil
 	case Email:
-		if !isText {
-			return nil, refuse()
-		}
 		least := len(mailDomain) + 4
 		if unique == uniqueYes {
 			least = len(mailDomain) + suffixLen
@@ -299,97 +333,69 @@ func (c *compiler) faker(rule *Rule, t columnType, unique int) (faker, error) {
 		}
 		return &emailFaker{prf: prf("email"), max: t.max}, nil
 	case Phone:
-		if !isText {
-			return nil, refuse()
-		}
-		if unique == uniqueYes {
-			return nil, same("there are only 10 000 numbers of each zone that are kept for fiction; hash makes a different value of each")
-		}
 		return &phoneFaker{prf: prf("phone"), max: t.max}, nil
 	case BirthDate:
-		if !isText && t.class != dateClass && t.class != timestampClass {
-			return nil, refuse()
-		}
-		if unique == uniqueYes {
-			return nil, same("null or keep")
-		}
-		days := rule.Days
-		if days == 0 {
-			days = defaultDays
-		}
+		days := cmp.Or(rule.Days, defaultDays)
 		if days < 0 || days > maxDays {
 			return nil, fmt.Errorf("birthDate: days is %d, not 1 to %d", rule.Days, maxDays)
 		}
 		return remember(&dateFaker{prf: prf("birth date"), days: days, max: t.max, time: t.class == timestampClass}), nil
 	case NIR:
-		if !isText {
-			return nil, refuse()
-		}
 		return &nirFaker{permutation: prf("nir"), malformed: prf("malformed nir"), max: t.max}, nil
 	case IBAN:
-		if !isText {
-			return nil, refuse()
-		}
 		return &ibanFaker{prf: prf("iban"), max: t.max}, nil
 	case Address:
-		if !isText {
-			return nil, refuse()
-		}
-		if unique == uniqueYes {
-			return nil, same("hash makes a different value of each")
-		}
 		return remember(&addressFaker{prf: prf("address"), max: t.max}), nil
 	case FreeText:
-		if !isText {
-			return nil, refuse()
-		}
-		if unique == uniqueYes {
-			return nil, same("hash makes a different value of each")
-		}
 		return &textFaker{prf: prf("free text"), max: t.max}, nil
 	case UUID:
-		if t.class != uuidClass && (!isText || t.max > 0 && t.max < 36) {
-			return nil, refuse()
-		}
 		return &uuidFaker{prf: prf("uuid"), max: t.max}, nil
-	case Hash:
-		numbers := digitPermutation{prf("hash of a number"), prf("hash of digits")}
-		switch t.class {
-		case textClass:
-			if unique == uniqueYes && t.max > 0 && t.max < suffixLen {
-				return nil, fmt.Errorf("hash: %s is unique, and too short for hashes that differ: %d characters are enough", t.name, suffixLen)
-			}
-			f := &hashFaker{prf: prf("hash"), numbers: numbers, max: t.max}
-			if unique != uniqueNo {
-				f.min = suffixLen
-			}
-			return f, nil
-		case integerClass:
-			return &numberFaker{numbers: numbers, limit: t.limit}, nil
-		case numericClass:
-			if unique == uniqueYes && !t.scale {
-				return nil, same("of a numeric type that says how many digits it has, each has a different one")
-			}
-			return &numberFaker{numbers: numbers, free: !t.scale}, nil
-		case floatClass:
-			if unique == uniqueYes {
-				return nil, same("keep")
-			}
-			return &numberFaker{numbers: numbers}, nil
-		case byteaClass:
-			return &bytesFaker{prf("hash of bytes")}, nil
-		}
-		if t.class == uuidClass {
-			return nil, errors.New("hash: a value of the type uuid can't be made\nhint: uuid")
-		}
-		return nil, refuse()
 	case Template:
-		if !isText {
-			return nil, refuse()
-		}
 		return c.template(rule, t, unique)
 	}
 	return nil, fmt.Errorf("%q is no kind of rule", rule.Kind)
+}
+
+func refused(kind Kind, t columnType) error {
+	return fmt.Errorf("%s: can't make a value of the type %s", kind, t.name)
+}
+
+// numbers is what hashes of numbers are made by, in whatever type these are.
+func (c *compiler) numbers() digitPermutation {
+	return digitPermutation{newPRF(c.key, "hash of a number"), newPRF(c.key, "hash of digits")}
+}
+
+// hash returns what makes hashes of a type; same is the error where they could be the same.
+func (c *compiler) hash(t columnType, unique int, same func(hint string) error) (faker, error) {
+	switch t.class {
+	case textClass:
+		if unique == uniqueYes && t.max > 0 && t.max < suffixLen {
+			return nil, fmt.Errorf("hash: %s is unique, and too short for hashes that differ: %d characters are enough",
+				t.name, suffixLen)
+		}
+		f := &hashFaker{prf: newPRF(c.key, "hash"), numbers: c.numbers(), max: t.max}
+		if unique != uniqueNo {
+			f.min = suffixLen
+		}
+		return f, nil
+	case integerClass:
+		return &numberFaker{numbers: c.numbers(), limit: t.limit}, nil
+	case numericClass:
+		if unique == uniqueYes && !t.scale {
+			return nil, same("of a numeric type that says how many digits it has, each has a different one")
+		}
+		return &numberFaker{numbers: c.numbers(), free: !t.scale}, nil
+	case floatClass:
+		if unique == uniqueYes {
+			return nil, same("keep")
+		}
+		return &numberFaker{numbers: c.numbers()}, nil
+	case byteaClass:
+		return &bytesFaker{newPRF(c.key, "hash of bytes")}, nil
+	case uuidClass:
+		return nil, errors.New("hash: a value of the type uuid can't be made\nhint: uuid")
+	}
+	return nil, refused(Hash, t)
 }
 
 func (c *compiler) template(rule *Rule, t columnType, unique int) (faker, error) {
@@ -415,26 +421,10 @@ func (c *compiler) template(rule *Rule, t columnType, unique int) (faker, error)
 		return nil, fmt.Errorf("template: %w", err)
 	}
 	if unique == uniqueYes && !differs {
-		return nil, errors.New("template: the column is unique, and no column in the template is\nhint: put the primary key in")
+		return nil, errors.New("template: the column is unique, and no column in the template is\n" +
+			"hint: put the primary key in")
 	}
 	return &templateFaker{parts: parts, filter: c.filter, max: t.max, strict: unique == uniqueYes}, nil
-}
-
-// json compiles the paths of a document.
-func (c *compiler) json(rule *Rule) (*jsonFilter, error) {
-	f := &jsonFilter{root: &node{sex: -1}}
-	var problems []error
-	paths := make([]string, 0, len(rule.Paths))
-	for path := range rule.Paths {
-		paths = append(paths, path)
-	}
-	slices.Sort(paths)
-	for _, path := range paths {
-		if err := c.path(f, path, rule.Paths[path]); err != nil {
-			problems = append(problems, fmt.Errorf("%s: %w", path, err))
-		}
-	}
-	return f, errors.Join(problems...)
 }
 
 // path puts the rule of a path where it belongs in the tree of nodes.
@@ -486,7 +476,7 @@ func (c *compiler) path(f *jsonFilter, path string, rule Rule) error {
 		n.dirty = true
 		f.dirty = true
 	case Hash:
-		n.number = &numberFaker{numbers: digitPermutation{newPRF(c.key, "hash of a number"), newPRF(c.key, "hash of digits")}, free: true}
+		n.number = &numberFaker{numbers: c.numbers(), free: true}
 	}
 	var err error
 	if rule.Sex != "" {

@@ -3,6 +3,7 @@ package anonymize
 import (
 	"bytes"
 	"errors"
+	"strings"
 )
 
 // The text format of COPY
@@ -55,22 +56,10 @@ func escape(in []byte) (c byte, length int) {
 	if len(in) < 2 {
 		return 0, 0
 	}
-	switch c = in[1]; c {
-	case '\\':
-		return '\\', 2
-	case 'b':
-		return '\b', 2
-	case 'f':
-		return '\f', 2
-	case 'n':
-		return '\n', 2
-	case 'r':
-		return '\r', 2
-	case 't':
-		return '\t', 2
-	case 'v':
-		return '\v', 2
-	case 'x':
+	if i := strings.IndexByte(`bfnrtv\`, in[1]); i >= 0 {
+		return "\b\f\n\r\t\v\\"[i], 2
+	}
+	if in[1] == 'x' {
 		n := 0
 		for length = 2; length < min(4, len(in)) && unhex(in[length]) >= 0; length++ {
 			n = n<<4 | unhex(in[length])

@@ -1,5 +1,10 @@
 package anonymize
 
+import (
+	"regexp"
+	"time"
+)
+
 // dateFaker moves days by up to its days, never by none: the same day always to
 // the same other one, so that an age stays what it was within limits.
 type dateFaker struct {
@@ -120,18 +125,14 @@ func parseDate(in []byte) (d date, ok bool) {
 		return d, false
 	}
 	year, month, day := n[d.year], n[1], n[2-d.year]
-	if d.parts[1].digits > 2 || d.parts[2-d.year].digits > 2 ||
-		year < 1 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) || !isTime(in[d.tail:]) {
-		return d, false
-	}
-	d.day = dayOf(year, month, day)
-	return d, true
+	d.day, ok = unixDay(year, month, day)
+	return d, ok && year > 0 && d.parts[1].digits <= 2 && d.parts[2-d.year].digits <= 2 && isTime.Match(in[d.tail:])
 }
 
 // append writes the day as the date that was read from in is written.
 func (d *date) append(out, in []byte, day int) []byte {
 	year, month, dayOfMonth := civil(day)
-	n := [3]int{1: month}
+	n := [3]int{1: int(month)}
 	n[d.year], n[2-d.year] = year, dayOfMonth
 	at := 0
 	for p, part := range d.parts {
@@ -149,91 +150,18 @@ func (d *date) append(out, in []byte, day int) []byte {
 	return append(out, in[at:]...)
 }
 
-// isTime reports whether in is nothing, or a time of day as ISO 8601 and
-// PostgreSQL write it: 12:34, T12:34:56.789+01:00.
-func isTime(in []byte) bool {
-	if len(in) == 0 {
-		return true
-	}
-	if in[0] != ' ' && in[0] != 'T' {
-		return false
-	}
-	rest, ok := clock(in[1:], 24)
-	if !ok || len(in)-len(rest) < 6 {
-		return false
-	}
-	if len(rest) > 1 && rest[0] == '.' {
-		for rest = rest[1:]; len(rest) > 0 && rest[0] >= '0' && rest[0] <= '9'; {
-			rest = rest[1:]
-		}
-	}
-	switch {
-	case len(rest) == 0 || string(rest) == "Z":
-		return true
-	case rest[0] == '+' || rest[0] == '-':
-		rest, ok = clock(rest[1:], 15)
-		return ok && len(rest) == 0
-	}
-	return false
+// isTime is a time of day as ISO 8601 and PostgreSQL write it, 12:34, T12:34:56.789+01:00, with room for leap
+// seconds, or nothing.
+var isTime = regexp.MustCompile(
+	`^([ T]([01]\d|2[0-4])(:([0-5]\d|60)){1,2}(\.\d+)?(Z|[+-](0\d|1[0-5])(:([0-5]\d|60)){0,2})?)?$`)
+
+// unixDay returns the days since 1970-01-01, in the Gregorian calendar at all times, as PostgreSQL has it.
+func unixDay(year, month, day int) (days int, exists bool) {
+	t := time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC)
+	return int(t.Unix() / 86400), t.Year() == year && int(t.Month()) == month && t.Day() == day
 }
 
-// clock reads hours up to max, and perhaps minutes and seconds, and returns what
-// follows.
-func clock(in []byte, max int) (rest []byte, ok bool) {
-	for i := range 3 {
-		if i > 0 {
-			if len(in) == 0 || in[0] != ':' {
-				return in, true
-			}
-			in = in[1:]
-		}
-		if len(in) < 2 || in[0] < '0' || in[0] > '9' || in[1] < '0' || in[1] > '9' || two(in) > max {
-			return in, false
-		}
-		in, max = in[2:], 60 // a leap second
-	}
-	return in, true
-}
-
-func daysIn(year, month int) int {
-	switch month {
-	case 2:
-		if year%4 == 0 && (year%100 != 0 || year%400 == 0) {
-			return 29
-		}
-		return 28
-	case 4, 6, 9, 11:
-		return 30
-	}
-	return 31
-}
-
-// dayOf returns the days since 1970-01-01, in the Gregorian calendar at all times,
-// as PostgreSQL has it. (Howard Hinnant, chrono-compatible low-level date
-// algorithms: years begin with March, so that the leap day is the last.)
-func dayOf(year, month, day int) int {
-	if month <= 2 {
-		year--
-		month += 12
-	}
-	era := year / 400
-	ofEra := year % 400
-	ofYear := (153*(month-3)+2)/5 + day - 1
-	return era*146097 + ofEra*365 + ofEra/4 - ofEra/100 + ofYear - 719468
-}
-
-// civil is the opposite of dayOf.
-func civil(days int) (year, month, day int) {
-	days += 719468
-	era := days / 146097
-	ofEra := days % 146097
-	yearOfEra := (ofEra - ofEra/1460 + ofEra/36524 - ofEra/146096) / 365
-	ofYear := ofEra - (365*yearOfEra + yearOfEra/4 - yearOfEra/100)
-	m := (5*ofYear + 2) / 153
-	year, month, day = yearOfEra+era*400, m+3, ofYear-(153*m+2)/5+1
-	if month > 12 {
-		month -= 12
-		year++
-	}
-	return year, month, day
+// civil is the opposite of unixDay.
+func civil(days int) (year int, month time.Month, day int) {
+	return time.Unix(int64(days)*86400, 0).UTC().Date()
 }

@@ -30,7 +30,8 @@ type Summary struct {
 // has not read, as in a dump of data alone, unless the rules call it empty, nor
 // letters other than UTF-8. The error then comes before any of it is written.
 func Dump(dst io.Writer, src io.Reader, rules *Rules, key Key) (Summary, error) {
-	d := &dump{rules: rules, key: key, in: &lines{src: src}, out: &sink{dst: dst}}
+	d := newDump(dst, src, rules)
+	d.key = key
 	err := d.run()
 	if flushErr := d.out.flush(); err == nil {
 		err = flushErr
@@ -42,7 +43,8 @@ func Dump(dst io.Writer, src io.Reader, rules *Rules, key Key) (Summary, error) 
 // CheckDump reports whether the rules fit the schema of a dump, whose rows are
 // not looked at.
 func CheckDump(src io.Reader, rules *Rules) error {
-	d := &dump{rules: rules, in: &lines{src: src}, out: &sink{dst: io.Discard}, check: true}
+	d := newDump(io.Discard, src, rules)
+	d.check = true
 	if err := d.run(); err != errChecked && err != nil {
 		return err
 	}
@@ -69,6 +71,11 @@ type dump struct {
 	domains   map[string]Column   // what they are made of, by their name as it is written
 	equal     map[string]string   // the locales of collations that are not deterministic, by their name as it is written
 	plan      map[string]*TablePlan
+}
+
+func newDump(dst io.Writer, src io.Reader, rules *Rules) *dump {
+	return &dump{rules: rules, in: newLines(src), out: &sink{dst: dst},
+		types: map[string][]Column{}, domains: map[string]Column{}, equal: map[string]string{}}
 }
 
 func (d *dump) run() error {
@@ -156,18 +163,28 @@ func (d *dump) write(line []byte) {
 // with PostgreSQL's most columns, 1600, has less.
 const maxStatement = 1 << 20
 
+const conninfo = `host|hostaddr|port|dbname|user|service|sslmode|application_name|connect_timeout`
+
 const name1 = `(?:"(?:[^"]|"")+"|[^\s".(),;]+)`
 
 var (
 	meta = regexp.MustCompile(`^\\(restrict|unrestrict|connect|encoding) `)
 	// known are the statements that pg_dump writes and that have no rows in them.
-	known = regexp.MustCompile(`^(SET|CREATE|ALTER|COMMENT ON|GRANT|REVOKE|DROP|REFRESH MATERIALIZED VIEW|SECURITY LABEL|BEGIN|COMMIT|SELECT pg_catalog\.(set_config|setval)\()`)
+	known = regexp.MustCompile(`^(SET|CREATE|ALTER|COMMENT ON|GRANT|REVOKE|DROP|REFRESH MATERIALIZED VIEW|` +
+		`SECURITY LABEL|BEGIN|COMMIT|SELECT pg_catalog\.(set_config|setval)\()`)
 	// values are statements that are known and have some all the same.
-	values = regexp.MustCompile(`^CREATE (UNLOGGED |TEMPORARY |TEMP )?TABLE (IF NOT EXISTS )?` + name1 + `(\.` + name1 + `)? (\([^()]*\)\s)?(USING \S+ )?AS\s`)
+	values = regexp.MustCompile(`^CREATE (UNLOGGED |TEMPORARY |TEMP )?TABLE (IF NOT EXISTS )?` +
+		name1 + `(\.` + name1 + `)? (\([^()]*\)\s)?(USING \S+ )?AS\s`)
 	// access are statements about what gives access to other servers.
-	access = regexp.MustCompile(`(?s)^(?:(?:CREATE|ALTER|DROP|COMMENT ON)|(?:GRANT|REVOKE)\s[^;]*?\sON FOREIGN|SECURITY LABEL FOR \S+ ON)\s+(?:SERVER|USER MAPPING|SUBSCRIPTION|(?:FOREIGN )?DATA WRAPPER)\s`)
+	access = regexp.MustCompile(`(?s)^(?:(?:CREATE|ALTER|DROP|COMMENT ON)|(?:GRANT|REVOKE)\s[^;]*?\sON FOREIGN|` +
+		`SECURITY LABEL FOR \S+ ON)\s+(?:SERVER|USER MAPPING|SUBSCRIPTION|(?:FOREIGN )?DATA WRAPPER)\s`)
 	// leftOut are those of them by which it is told what is missing.
 	leftOut = regexp.MustCompile(`^CREATE (SERVER|SUBSCRIPTION|FOREIGN DATA WRAPPER|USER MAPPING FOR) (` + name1 + `(?: SERVER ` + name1 + `)?)`)
+	// password is an address with one, in the forms of libpq (PostgreSQL, Connection Strings), of which others
+	// have the first, too: in a function, a view, a default.
+	password = regexp.MustCompile(`(?i)\b[a-z][a-z0-9+.-]*://[^\s:/@'"]+:[^\s@/'"]+@[^\s'"]` +
+		`|\b(?:` + conninfo + `)=[^\s']+(?:\s+\w+=[^\s']*)*\s+password=[^\s']` +
+		`|\bpassword=[^\s']+(?:\s+\w+=[^\s']*)*\s+(?:` + conninfo + `)=`)
 	// roles are of pg_dumpall, with passwords; settings of a role in a database are pg_dump's.
 	roles    = regexp.MustCompile(`^(CREATE|ALTER) (ROLE|USER|GROUP) `)
 	inOne    = regexp.MustCompile(`^ALTER ROLE (` + name1 + `) IN DATABASE `)
@@ -175,7 +192,8 @@ var (
 	foreign  = regexp.MustCompile(`^CREATE FOREIGN TABLE (` + name1 + `\.` + name1 + `)`)
 	encoding = regexp.MustCompile(`^SET client_encoding = '([^']*)'`)
 	copyFrom = regexp.MustCompile(`(?s)^COPY (` + name1 + `)\.(` + name1 + `) (?:\((.*)\))? *FROM stdin$`)
-	create   = regexp.MustCompile(`^CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?(` + name1 + `)\.(` + name1 + `)\s(?:(OF|PARTITION OF) (` + name1 + `)\.(` + name1 + `)\s?)?`)
+	create   = regexp.MustCompile(`^CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?(` + name1 + `)\.(` + name1 + `)\s` +
+		`(?:(OF|PARTITION OF) (` + name1 + `)\.(` + name1 + `)\s?)?`)
 	inherits = regexp.MustCompile(`^\)\s*INHERITS \((.*?)\)(?:\n|$)`)
 	composed = regexp.MustCompile(`(?s)^CREATE TYPE (` + name1 + `)\.(` + name1 + `) AS \((.*)`)
 	domain   = regexp.MustCompile(`^CREATE DOMAIN (` + name1 + `\.` + name1 + `) AS (.+)`)
@@ -183,12 +201,16 @@ var (
 	collation = regexp.MustCompile(`(?s)^CREATE COLLATION (` + name1 + `\.` + name1 + `) \((.*)\)`)
 	locale    = regexp.MustCompile(`(?:locale|lc_collate) = '([^']*)'`)
 	collated  = regexp.MustCompile(` COLLATE (` + name1 + `\.` + name1 + `)`)
-	attach    = regexp.MustCompile(`^ALTER TABLE ONLY (` + name1 + `)\.(` + name1 + `) ATTACH PARTITION (` + name1 + `)\.(` + name1 + `) `)
-	field     = regexp.MustCompile(`(?s)^(` + name1 + `) (.+)$`)
-	notField  = regexp.MustCompile(`^(CONSTRAINT |NOT NULL |` + name1 + ` WITH OPTIONS\b)`)
-	options   = regexp.MustCompile(`(?s) (COLLATE|DEFAULT|GENERATED|NOT NULL|CONSTRAINT)\b.*`)
-	idents    = regexp.MustCompile(name1)
+	attach    = regexp.MustCompile(`^ALTER TABLE ONLY (` + name1 + `)\.(` + name1 + `) ` +
+		`ATTACH PARTITION (` + name1 + `)\.(` + name1 + `) `)
+	field    = regexp.MustCompile(`(?s)^(` + name1 + `) (.+)$`)
+	notField = regexp.MustCompile(`^(CONSTRAINT |NOT NULL |` + name1 + ` WITH OPTIONS\b)`)
+	options  = regexp.MustCompile(`(?s) (COLLATE|DEFAULT|GENERATED|NOT NULL|CONSTRAINT)\b.*`)
+	idents   = regexp.MustCompile(name1)
 )
+
+// HasPassword reports whether the text of a schema has an address with its password.
+func HasPassword(text []byte) bool { return password.Match(text) }
 
 // judge refuses a statement that data may be in, as soon as its first line is there,
 // and tells whether it is to be left out.
@@ -203,16 +225,22 @@ func (d *dump) judge(ended bool) (leave bool, err error) {
 	case !known.Match(text):
 		word, _, _ := bytes.Cut(bytes.ReplaceAll(text, []byte("\n"), []byte(" ")), []byte(" "))
 		return false, fmt.Errorf("line %d: a statement that begins with %.20s may have data in it, and only COPY is filtered\nhint: pg_dump without --inserts, --statistics, and large objects (--no-large-objects, or --no-blobs)", d.number, word)
+	case HasPassword(text) && !access.Match(text):
+		return false, fmt.Errorf("line %d: an address with its password\n"+
+			"hint: put it into a user mapping (CREATE USER MAPPING), which is left out", d.number)
 	case values.Match(text):
 		return false, fmt.Errorf("line %d: a table is made of a query", d.number)
 	case roles.Match(text) && !mapping.Match(text) && !inOne.Match(text):
-		return false, fmt.Errorf("line %d: a role, which may have a password\nhint: pg_dump dumps a database without roles, pg_dumpall with them", d.number)
+		return false, fmt.Errorf("line %d: a role, which may have a password\n"+
+			"hint: pg_dump dumps a database without roles, pg_dumpall with them", d.number)
 	}
 	if m := foreign.FindSubmatch(text); m != nil {
-		return false, fmt.Errorf("line %d: the rows of %.130s are on another server\nhint: pg_dump --exclude-table=%[2]s", d.number, m[1])
+		return false, fmt.Errorf("line %d: the rows of %.130s are on another server\n"+
+			"hint: pg_dump --exclude-table=%[2]s", d.number, m[1])
 	}
 	if m := encoding.FindSubmatch(text); m != nil && string(m[1]) != "UTF8" {
-		return false, fmt.Errorf("line %d: the encoding is %.20s, and not UTF8\nhint: pg_dump --encoding=UTF8", d.number, m[1])
+		return false, fmt.Errorf("line %d: the encoding is %.20s, and not UTF8\n"+
+			"hint: pg_dump --encoding=UTF8", d.number, m[1])
 	}
 	return access.Match(text), nil
 }
@@ -223,35 +251,23 @@ func (d *dump) learn(text string) {
 		d.table(m, text[len(m[0]):])
 	}
 	if m := composed.FindStringSubmatch(text); m != nil {
-		if d.types == nil {
-			d.types = map[string][]Column{}
-		}
 		columns, _ := d.columns(m[3])
-		d.types[bare(m[1])+"."+bare(m[2])] = columns
+		d.types[both(m[1], m[2])] = columns
 	}
 	if m := domain.FindStringSubmatch(text); m != nil {
-		if d.domains == nil {
-			d.domains = map[string]Column{}
-		}
 		c := Column{Type: options.ReplaceAllString(m[2], "")}
 		d.collate(&c, m[2])
 		d.domains[m[1]] = c
 	}
 	if m := collation.FindStringSubmatch(text); m != nil && strings.Contains(m[2], "deterministic = false") {
-		if d.equal == nil {
-			d.equal = map[string]string{}
-		}
 		d.equal[m[1]] = "of a locale that is not said"
 		if l := locale.FindStringSubmatch(m[2]); l != nil && !strings.Contains(m[2], "rules = ") {
 			d.equal[m[1]] = l[1]
 		}
 	}
 	if m := attach.FindStringSubmatch(text); m != nil {
-		parent := bare(m[1]) + "." + bare(m[2])
-		for i := range d.schema.Tables {
-			if t := &d.schema.Tables[i]; t.full() == bare(m[3])+"."+bare(m[4]) {
-				t.Root = parent
-			}
+		if t := d.known(both(m[3], m[4])); t != nil {
+			t.Root = both(m[1], m[2])
 		}
 	}
 }
@@ -260,7 +276,7 @@ func (d *dump) learn(text string) {
 // a parent, or of a type, are not named there again.
 func (d *dump) table(m []string, rest string) {
 	t := Table{Schema: bare(m[1]), Name: bare(m[2])}
-	of := bare(m[4]) + "." + bare(m[5])
+	of := both(m[4], m[5])
 	switch m[3] {
 	case "OF":
 		t.Columns = slices.Clone(d.types[of])
@@ -271,9 +287,10 @@ func (d *dump) table(m []string, rest string) {
 	if list, ok := strings.CutPrefix(rest, "("); ok {
 		own, end := d.columns(list)
 		if m := inherits.FindStringSubmatch(list[end:]); m != nil {
-			for _, parent := range parts(m[1]) {
+			parents, _ := parts(m[1])
+			for _, parent := range parents {
 				if p := idents.FindAllString(parent, 2); len(p) == 2 {
-					t.Columns = append(t.Columns, d.columnsOf(bare(p[0])+"."+bare(p[1]))...)
+					t.Columns = append(t.Columns, d.columnsOf(both(p[0], p[1]))...)
 				}
 			}
 		}
@@ -293,12 +310,19 @@ func (d *dump) table(m []string, rest string) {
 
 // columnsOf are the columns of a table, schema.name, that was read before.
 func (d *dump) columnsOf(table string) []Column {
-	for i := range d.schema.Tables {
-		if t := &d.schema.Tables[i]; t.full() == table {
-			return t.Columns
-		}
+	if t := d.known(table); t != nil {
+		return t.Columns
 	}
 	return nil
+}
+
+// known is a table, schema.name, that was read before, or nil.
+func (d *dump) known(table string) *Table {
+	i := slices.IndexFunc(d.schema.Tables, func(t Table) bool { return t.full() == table })
+	if i < 0 {
+		return nil
+	}
+	return &d.schema.Tables[i]
 }
 
 // once keeps of columns of one name, which parents have alike, the last.
@@ -316,7 +340,7 @@ func once(columns []Column) []Column {
 
 // columns are those of a list up to its closing parenthesis, which is at end.
 func (d *dump) columns(list string) (all []Column, end int) {
-	lines, end := partsTo(list)
+	lines, end := parts(list)
 	for _, line := range lines {
 		if f := field.FindStringSubmatch(line); f != nil && !notField.MatchString(line) {
 			c := Column{
@@ -338,14 +362,8 @@ func (d *dump) collate(c *Column, definition string) {
 }
 
 // parts divides at the commas that are in no parentheses and no quotes, up to a
-// parenthesis that was opened before.
-func parts(text string) []string {
-	all, _ := partsTo(text)
-	return all
-}
-
-// partsTo is parts, and tells where that parenthesis is.
-func partsTo(text string) (all []string, end int) {
+// parenthesis that was opened before, which is at end.
+func parts(text string) (all []string, end int) {
 	depth, from := 0, 0
 	var quote byte
 	for i := 0; i < len(text); i++ {
@@ -377,6 +395,9 @@ func bare(name string) string {
 	}
 	return name
 }
+
+// both is the name of what is in a schema, without their quotes.
+func both(schema, name string) string { return bare(schema) + "." + bare(name) }
 
 // fit brings the rules together with what was read of the schema. Roots of roots
 // come right, as partitions of partitions are attached later.
@@ -412,7 +433,7 @@ func (d *dump) rows(line []byte, m []string) error {
 			return err
 		}
 	}
-	table := bare(m[1]) + "." + bare(m[2])
+	table := both(m[1], m[2])
 	plan := d.plan[table]
 	if plan == nil && d.rules.Tables[called(table)].Empty { // as those of extensions can be
 		plan = &TablePlan{Empty: true}
@@ -427,20 +448,17 @@ func (d *dump) rows(line []byte, m []string) error {
 		case err != nil && err != io.EOF && err != errUnended:
 			return err
 		}
-		return fmt.Errorf("line %d: rows of %s, whose CREATE TABLE is not in the dump\nhint: a dump of data alone does not tell what is in it; those of an extension go by %s: empty", d.number, table, called(table))
+		return fmt.Errorf("line %d: rows of %s, whose CREATE TABLE is not in the dump\nhint: a dump of data alone does not"+
+			" tell what is in it; those of an extension go by %s: empty", d.number, table, called(table))
 	}
 	ordered := *plan
 	ordered.Columns = nil
 	for _, quoted := range idents.FindAllString(m[3], -1) {
-		name, found := bare(quoted), false
-		for _, c := range plan.Columns {
-			if found = c.Name == name; found {
-				ordered.Columns = append(ordered.Columns, c)
-				break
-			}
-		}
-		if !found && !plan.Empty {
-			return fmt.Errorf("line %d: %s has no column %s", d.number, table, name)
+		i := slices.IndexFunc(plan.Columns, func(c ColumnPlan) bool { return c.Name == bare(quoted) })
+		if i >= 0 {
+			ordered.Columns = append(ordered.Columns, plan.Columns[i])
+		} else if !plan.Empty {
+			return fmt.Errorf("line %d: %s has no column %s", d.number, table, bare(quoted))
 		}
 	}
 	filter, err := ordered.compile(d.key, true)
@@ -498,6 +516,8 @@ type lexer struct {
 	words   []byte // the first letters of the first words: c, f, p, o, r of create, function, procedure, or, replace
 }
 
+var makesFunction = regexp.MustCompile(`^(c[fp]|cor[fp]$)`)
+
 // word takes a word of a statement.
 func (x *lexer) word(word []byte) {
 	lower := strings.ToLower(string(word))
@@ -509,7 +529,7 @@ func (x *lexer) word(word []byte) {
 		x.words = append(x.words, letter)
 	}
 	first := string(x.words)
-	if x.parens > 0 || !strings.HasPrefix(first, "cf") && !strings.HasPrefix(first, "cp") && first != "corf" && first != "corp" {
+	if x.parens > 0 || !makesFunction.MatchString(first) {
 		return
 	}
 	switch {

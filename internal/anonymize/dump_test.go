@@ -127,6 +127,7 @@ func TestWhatADumpMayHideIsRefusedBeforeItIsWritten(t *testing.T) {
 		{"SELECT pg_catalog.setval", "CREATE TABLE public.x AS\nSELECT 'Kerviel';\nSELECT pg_catalog.setval", "made of a query"},
 		{"SELECT pg_catalog.setval", "COPY public.other (a) FROM stdin;\nKerviel\n\\.\nSELECT pg_catalog.setval", "public.other"},
 		{"SELECT pg_catalog.setval", "COPY public.people FROM '/tmp/x';\nSELECT pg_catalog.setval", "COPY"},
+		{"SELECT pg_catalog.setval", "CREATE VIEW v AS\nSELECT dblink('host=x\nuser=y password=Kerviel');\nSELECT pg_catalog.setval", "an address with its password"},
 		{"SELECT pg_catalog.setval", "\\! cat\nSELECT pg_catalog.setval", "psql"},
 		{"'UTF8'", "'LATIN1'", "LATIN1"},
 		{"    who text\n);", "    who text,\n    phone text\n);", "Odd.one.phone"},

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"hash/maphash"
+	"strconv"
 )
 
 // faker makes the fakes of one kind.
@@ -23,15 +24,7 @@ type dirty interface{ dirty() }
 
 // trim returns in without the spaces around it: people type them, and the
 // character(n) type pads with them.
-func trim(in []byte) []byte {
-	for len(in) > 0 && in[0] == ' ' {
-		in = in[1:]
-	}
-	for len(in) > 0 && in[len(in)-1] == ' ' {
-		in = in[:len(in)-1]
-	}
-	return in
-}
+func trim(in []byte) []byte { return bytes.Trim(in, " ") }
 
 // cached keeps some fakes that were made: names, towns and days come again and
 // again, and to remember them is three times as fast as to make them anew. It has
@@ -105,12 +98,17 @@ func (f *emailFaker) fake(out, in []byte, _ sex) []byte {
 		out = limit(out, start, names-1)
 		out = append(out, '.')
 	}
-	for range suffix {
-		out = append(out, alphabet[lo%uint64(len(alphabet))])
-		lo /= uint64(len(alphabet))
-	}
-	out = append(out, mailDomain...)
+	out = append(appendSuffix(out, lo, suffix), mailDomain...)
 	mirrorCase(out[start:], in, upper, lower)
+	return out
+}
+
+// appendSuffix appends n characters of alphabet; in 13 are all 64 bits.
+func appendSuffix(out []byte, random uint64, n int) []byte {
+	for range n {
+		out = append(out, alphabet[random%uint64(len(alphabet))])
+		random /= uint64(len(alphabet))
+	}
 	return out
 }
 
@@ -170,16 +168,18 @@ func (f *phoneFaker) fake(out, in []byte, _ sex) []byte {
 		default:
 			out = append(out, '0')
 		}
-		out = append(out, "6 39 98 "...)
+		out = append(out, "6 39 98 00 00"...)
 		four := below(random, 10000)
-		out = append(out, byte('0'+four/1000), byte('0'+four/100%10), ' ', byte('0'+four/10%10), byte('0'+four%10))
+		putTwo(out[len(out)-5:], four/100)
+		putTwo(out[len(out)-2:], four%100)
 		return limit(out, start, f.max)
 	}
 	random, _ := f.prf.sum(number[skip:n])
 	four := below(random, 10000)
 	var fake [9]byte
 	copy(fake[:], fiction[number[skip]-'0'])
-	fake[5], fake[6], fake[7], fake[8] = byte('0'+four/1000), byte('0'+four/100%10), byte('0'+four/10%10), byte('0'+four%10)
+	putTwo(fake[5:], four/100)
+	putTwo(fake[7:], four%100)
 	digit := 0
 	for _, c := range in {
 		switch {
@@ -190,20 +190,10 @@ func (f *phoneFaker) fake(out, in []byte, _ sex) []byte {
 			digit++
 			out = append(out, c)
 		case c < 0x80:
-			out = append(out, digitSeparator(c))
+			out = append(out, separator(c, digitSeparators))
 		}
 	}
 	return limit(out, start, f.max)
-}
-
-// digitSeparator is what stands for a character between digits: itself, where it
-// is one that numbers have.
-func digitSeparator(c byte) byte {
-	switch c {
-	case ' ', '-', '.', '/', '(', ')', '+', ',':
-		return c
-	}
-	return ' '
 }
 
 // uuidFaker makes UUIDs of version 4 (RFC 9562) of 122 random bits.
@@ -282,7 +272,7 @@ func (f *addressFaker) fake(out, in []byte, _ sex) []byte {
 		for _, c := range in {
 			switch {
 			case c < '0' || c > '9':
-				c = digitSeparator(c)
+				c = separator(c, digitSeparators)
 			case n < 2:
 				c, n = '0', n+1
 			default:
@@ -291,14 +281,7 @@ func (f *addressFaker) fake(out, in []byte, _ sex) []byte {
 			out = append(out, c)
 		}
 	case numbers:
-		number := 1 + below(hi, 199)
-		if number >= 100 {
-			out = append(out, byte('0'+number/100))
-		}
-		if number >= 10 {
-			out = append(out, byte('0'+number/10%10))
-		}
-		out = append(out, byte('0'+number%10))
+		out = strconv.AppendUint(out, 1+below(hi, 199), 10)
 		// Neither rue nor avenue: there are people called Rue.
 		out = append(out, " ruyx "...)
 		begin := len(out)
@@ -360,10 +343,7 @@ func (f *textFaker) fake(out, in []byte, _ sex) []byte {
 		if len(piece) >= n { // the last one: cut behind a word
 			end := n
 			if len(piece) > n && piece[n] != ' ' {
-				end = bytes.LastIndexByte(piece[:n], ' ')
-			}
-			if end < 0 {
-				end = 0
+				end = max(0, bytes.LastIndexByte(piece[:n], ' '))
 			}
 			out = append(out, piece[:end]...)
 			break
@@ -372,9 +352,7 @@ func (f *textFaker) fake(out, in []byte, _ sex) []byte {
 		n -= len(piece)
 		from = 0
 	}
-	for len(out) > start && out[len(out)-1] == ' ' {
-		out = out[:len(out)-1]
-	}
+	out = out[:start+len(bytes.TrimRight(out[start:], " "))]
 	if len(out) == start { // shorter than a word
 		out = append(out, "xyxyxyxy"[:min(max(n, 1), 8)]...)
 	}

@@ -1,6 +1,7 @@
 package anonymize
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -41,7 +42,7 @@ const (
 // error tells the table, the row's number from 1 and perhaps the column, and
 // nothing of what is in it.
 func (f *Filter) Copy(dst io.Writer, src io.Reader) (rows int64, err error) {
-	in, out := &lines{src: src}, &sink{dst: dst}
+	in, out := newLines(src), &sink{dst: dst}
 	rows, err = f.copy(out, in, false)
 	if flushErr := out.flush(); err == nil {
 		err = flushErr
@@ -281,13 +282,12 @@ func (s *sink) flush() error {
 
 // lines reads lines of any length.
 type lines struct {
-	src     io.Reader
-	buf     []byte
-	at, end int   // what is in buf and not read
-	seen    int   // up to where there is no newline
-	bytes   int64 // that were read
-	err     error // that came with the last of them
+	src   *bufio.Reader
+	long  []byte // the line, where it is larger than src's buffer
+	bytes int64  // that were read
 }
+
+func newLines(src io.Reader) *lines { return &lines{src: bufio.NewReaderSize(src, 2*chunk)} }
 
 var (
 	errUnended = errors.New("the last line does not end")
@@ -297,59 +297,22 @@ var (
 // next returns the next line without its newline, until the next call. At the end
 // the error is io.EOF, or errUnended where the last line has no newline.
 func (l *lines) next() ([]byte, error) {
-	if l.seen < l.at {
-		l.seen = l.at
-	}
-	for {
-		if n := bytes.IndexByte(l.buf[l.seen:l.end], '\n'); n >= 0 {
-			line := l.buf[l.at : l.seen+n]
-			l.at = l.seen + n + 1
-			l.seen = l.at
-			return line, nil
+	line, err := l.src.ReadSlice('\n')
+	if l.long = small(l.long); err == bufio.ErrBufferFull {
+		for l.long = append(l.long, line...); err == bufio.ErrBufferFull; l.long = append(l.long, line...) {
+			if len(l.long) > maxRow {
+				return nil, errTooLong
+			}
+			line, err = l.src.ReadSlice('\n')
 		}
-		l.seen = l.end
-		if err := l.fill(); err != nil {
-			return nil, err
-		}
+		line = l.long
 	}
-}
-
-// fill reads more into the buffer, which it makes larger where a line fills it.
-func (l *lines) fill() error {
-	if l.err != nil {
-		if l.err == io.EOF && l.at < l.end {
-			return errUnended
-		}
-		return l.err
-	}
-	kept := l.end - l.at
+	l.bytes += int64(len(line))
 	switch {
-	case kept > maxRow:
-		return errTooLong
-	case l.buf == nil, kept < chunk && cap(l.buf) > 4*chunk:
-		buf := make([]byte, 2*chunk)
-		copy(buf, l.buf[l.at:l.end])
-		l.buf = buf
-	case kept == len(l.buf):
-		buf := make([]byte, 2*len(l.buf))
-		copy(buf, l.buf[l.at:l.end])
-		l.buf = buf
-	default:
-		copy(l.buf, l.buf[l.at:l.end])
+	case err == io.EOF && len(line) > 0:
+		return nil, errUnended
+	case err != nil:
+		return nil, err
 	}
-	l.at, l.end, l.seen = 0, kept, l.seen-l.at
-	for range 100 {
-		room := l.buf[l.end:min(len(l.buf), l.end+chunk)]
-		n, err := l.src.Read(room)
-		l.end += n
-		l.bytes += int64(n)
-		l.err = err
-		if n > 0 {
-			return nil
-		}
-		if err != nil {
-			return l.fill()
-		}
-	}
-	return io.ErrNoProgress
+	return line[:len(line)-1], nil
 }

@@ -35,7 +35,8 @@ func (r *Rules) Fit(s *Schema) (*Plan, error) { return r.fit(s, false) }
 func (r *Rules) fit(s *Schema, part bool) (*Plan, error) {
 	f := &fitting{rules: r, schema: s, plan: &Plan{}, seen: map[string]bool{}}
 	if s.LargeObjects > 0 && !r.DropLarge {
-		f.wrong("the database has %d large objects, which no rule is about; largeObjects: drop leaves them behind", s.LargeObjects)
+		f.wrong("the database has %d large objects, which no rule is about; largeObjects: drop leaves them behind",
+			s.LargeObjects)
 	}
 	if s.Encoding == "SQL_ASCII" { // any other is UTF-8 by the time we see it
 		f.wrong("the database has no encoding (SQL_ASCII), so its letters can't be told")
@@ -143,32 +144,13 @@ func (f *fitting) compile(t *Table, p TablePlan, part bool) {
 	if err == nil {
 		return
 	}
-	errs := []error{err}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		errs = joined.Unwrap()
-	}
-	for _, err := range errs { // one for each column
-		text := strings.TrimPrefix(err.Error(), t.full()+".")
-		var column *ColumnPlan
-		for i := range p.Columns {
-			if c := &p.Columns[i]; strings.HasPrefix(text, c.Name+": ") && (column == nil || len(c.Name) > len(column.Name)) {
-				column = c
-			}
+	for _, err := range err.(interface{ Unwrap() []error }).Unwrap() {
+		e := err.(*columnError)
+		line := e.column.Rule.Line
+		if e.path != "" {
+			line = e.column.Rule.Paths[e.path].Line
 		}
-		if column == nil {
-			f.wrong("%s.%s", t.Called(), text)
-			continue
-		}
-		text = strings.TrimPrefix(text, column.Name+": ")
-		for _, problem := range strings.Split(strings.ReplaceAll(text, "\nhint: ", "; "), "\n") { // one for each path
-			line := column.Rule.Line
-			for path, rule := range column.Rule.Paths {
-				if strings.HasPrefix(problem, path+": ") {
-					line = rule.Line
-				}
-			}
-			f.wrongAt(line, "%s.%s (%s): %s", t.Called(), column.Name, column.Type, problem)
-		}
+		f.wrongAt(line, "%s.%s (%s): %s", t.Called(), e.column.Name, e.column.Type, inLine(e.problem()))
 	}
 }
 
@@ -203,9 +185,10 @@ func (f *fitting) keys() {
 				wrong("%s, which is empty; proposal: null, or empty for both", to)
 			case b == nil || b.Rule.Kind == "" || keeps(a.Rule) && keeps(b.Rule):
 			case a.Rule.Kind != b.Rule.Kind || !slices.Contains(keyKinds, a.Rule.Kind):
-				wrong("%s.%s (%s): both have to be keep, or both the same of uuid, hash, nir and email", to, k.Referenced[i], b.Rule.Kind)
+				wrong("%s.%s (%s): both have to be keep, or both the same of uuid, hash, nir and email",
+					to, k.Referenced[i], b.Rule.Kind)
 			case a.spelt()&anyMarks != 0 || b.spelt()&anyMarks != 0:
-				wrong("%s.%s: %s", to, k.Referenced[i], inLine(errUnequal))
+				wrong("%s.%s: %s", to, k.Referenced[i], inLine(errUnequal.Error()))
 			case a.Collation != b.Collation:
 				wrong("%s.%s of another collation: both have to be keep", to, k.Referenced[i])
 			case a.Type != b.Type: // fakes depend on what there is room for

@@ -1,6 +1,9 @@
 package anonymize
 
-import "bytes"
+import (
+	"bytes"
+	"strconv"
+)
 
 // hashFaker makes letters and digits, as many as there were characters, and of
 // digits alone as many digits.
@@ -28,14 +31,10 @@ func (f *hashFaker) fake(out, in []byte, _ sex) []byte {
 		n = min(n, f.max)
 	}
 	d := digits{stream: stream(hi)}
-	for i := range n {
-		// All 64 bits of one half in the first 13, so that these are as good as unique.
-		if i < suffixLen {
-			out = append(out, alphabet[lo%uint64(len(alphabet))])
-			lo /= uint64(len(alphabet))
-		} else {
-			out = append(out, alphabet[d.below(uint64(len(alphabet)))])
-		}
+	// All 64 bits of one half in the first 13, so that these are as good as unique.
+	out = appendSuffix(out, lo, min(n, suffixLen))
+	for range n - suffixLen {
+		out = append(out, alphabet[d.below(uint64(len(alphabet)))])
 	}
 	// Digits alone would look like the fake of a number.
 	if allDigits(out[start:]) && n > 1 {
@@ -87,10 +86,7 @@ func (p *digitPermutation) append(out, in []byte, limit uint64) []byte {
 	if len(in) == 0 {
 		return out
 	}
-	number := uint64(0)
-	for _, c := range in {
-		number = number*10 + uint64(c-'0')
-	}
+	number, _ := strconv.ParseUint(string(in), 10, 64) // of 19 digits at most
 	smallest := powers[len(in)-1]
 	// Halves: the first digit is not 0.
 	low := powers[len(in)/2]
@@ -106,13 +102,7 @@ func (p *digitPermutation) append(out, in []byte, limit uint64) []byte {
 			break
 		}
 	}
-	at := len(out)
-	out = append(out, in...)
-	for i := len(out) - 1; i >= at; i-- {
-		out[i] = byte('0' + number%10)
-		number /= 10
-	}
-	return out
+	return strconv.AppendUint(out, number, 10)
 }
 
 // numberFaker makes numbers of as many digits, of the same sign, with the point in

@@ -18,9 +18,9 @@ func (f *ibanFaker) fake(out, in []byte, _ sex) []byte {
 	random, more := f.prf.sum(f.in)
 	d := digits{stream: stream(random ^ more)}
 	// The characters behind the country and the check digits.
-	well := len(f.in) >= 15 && len(f.in) <= maxIBAN && letter(f.in[0]) && letter(f.in[1]) && !letter(f.in[2]) && !letter(f.in[3])
+	well := len(f.in) >= 15 && len(f.in) <= maxIBAN
 	var fake [maxIBAN]byte
-	if well {
+	if well && letter(f.in[0]) && letter(f.in[1]) && !letter(f.in[2]) && !letter(f.in[3]) {
 		copy(fake[:4], f.in)
 		for i, c := range f.in[4:] {
 			switch {
@@ -68,7 +68,7 @@ func appendAs(out, other, number []byte, random *digits, max int) []byte {
 	for _, c := range other {
 		switch {
 		case !isWord[c]:
-			c = digitSeparator(c)
+			c = separator(c, digitSeparators)
 		case c >= 0x80:
 			continue // a space of another kind, or nothing that a number has
 		case number != nil:
@@ -97,23 +97,15 @@ func appendAs(out, other, number []byte, random *digits, max int) []byte {
 func check(iban []byte) {
 	iban[2], iban[3] = '0', '0'
 	rest := uint64(0)
-	add := func(c byte) {
+	for i := range iban {
+		c := iban[(i+4)%len(iban)]
 		if letter(c) {
-			rest = rest*100 + uint64(c-'A') + 10
+			rest = (rest*100 + uint64(c-'A') + 10) % 97
 		} else {
-			rest = rest*10 + uint64(c-'0')
-		}
-		if rest > 1<<56 {
-			rest %= 97
+			rest = (rest*10 + uint64(c-'0')) % 97
 		}
 	}
-	for _, c := range iban[4:] {
-		add(c)
-	}
-	for _, c := range iban[:4] {
-		add(c)
-	}
-	putTwo(iban[2:], 98-rest%97)
+	putTwo(iban[2:], 98-rest)
 }
 
 // rib writes the key of a French account number (RIB): bank 5, branch 5, account
@@ -130,10 +122,7 @@ func rib(bban []byte) {
 		case c >= 'A':
 			n = uint64(c-'A') + 1
 		}
-		rest = (rest*10 + n)
-		if rest > 1<<59 {
-			rest %= 97
-		}
+		rest = (rest*10 + n) % 97
 	}
 	putTwo(bban[21:], 97-rest*100%97)
 }

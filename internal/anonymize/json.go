@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/bits"
+	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -92,76 +94,55 @@ func (f *jsonFilter) value(out []byte, n *node, depth int) ([]byte, bool) {
 	if f.at >= len(f.doc) {
 		return out, false
 	}
-	if n.keep && n.children == nil && n.element == nil || n.null {
-		from := f.at
-		if !f.skip(depth) {
-			return out, false
-		}
-		if n.null {
-			return append(out, "null"...), true
-		}
-		return append(out, f.doc[from:f.at]...), true
-	}
-	switch c := f.doc[f.at]; c {
-	case '"':
+	c := f.doc[f.at]
+	switch {
+	case n.null, n.keep && n.children == nil && n.element == nil: // whatever is in it
+	case c == '"' && n.leaf != nil:
 		text, ok := f.string()
 		if !ok {
 			return out, false
 		}
-		switch {
-		case n.leaf != nil:
-			return f.faked(out, n, text), true
-		case n.keep:
-			return append(out, text.quoted...), true
-		}
-		return append(out, "null"...), true
-	case '{':
-		if n.children != nil || n.keep {
-			return f.object(out, n, depth+1)
-		}
-		if !f.skip(depth) {
-			return out, false
-		}
-		if n.leaf != nil { // a rule for text says nothing of an object
-			return append(out, "null"...), true
-		}
-		return append(out, "{}"...), true
-	case '[':
-		if n.element != nil || n.keep {
-			return f.list(out, n, depth+1)
-		}
-		if !f.skip(depth) {
-			return out, false
-		}
-		if n.leaf != nil {
-			return append(out, "null"...), true
-		}
-		return append(out, "[]"...), true
-	case 't', 'f', 'n':
-		from := f.at
-		if !f.skip(depth) {
-			return out, false
-		}
-		switch {
-		case n.fixed:
-			return f.scalar(out, n, f.doc[from:f.at], c != 'n'), true
-		case n.keep && n.leaf == nil:
-			return append(out, f.doc[from:f.at]...), true
-		}
-		return append(out, "null"...), true
-	default:
-		from := f.at
-		if !f.skip(depth) {
-			return out, false
-		}
-		switch {
-		case n.leaf != nil:
-			return f.scalar(out, n, f.doc[from:f.at], true), true
-		case n.keep:
-			return append(out, f.doc[from:f.at]...), true
-		}
-		return append(out, "null"...), true
+		return f.faked(out, n, text), true
+	case c == '{' && (n.children != nil || n.keep):
+		return f.object(out, n, depth+1)
+	case c == '[' && (n.element != nil || n.keep):
+		return f.list(out, n, depth+1)
 	}
+	from := f.at
+	if !f.skip(depth) {
+		return out, false
+	}
+	word := c == 't' || c == 'f' || c == 'n'
+	switch in := f.doc[from:f.at]; {
+	case n.null:
+	case n.keep:
+		return append(out, in...), true
+	case c == '{' || c == '[':
+		if n.leaf == nil { // a rule for text says nothing of an object
+			return append(out, c, c+2), true
+		}
+	case n.leaf != nil && (!word || n.fixed):
+		return f.scalar(out, n, in, c != 'n'), true
+	}
+	return append(out, "null"...), true
+}
+
+// more goes to the next element of an object or a list, to the first one or behind a
+// comma, or past its end; ok is false where neither is there.
+func (f *jsonFilter) more(end byte, first bool) (more, ok bool) {
+	f.space()
+	if f.at < len(f.doc) {
+		switch c := f.doc[f.at]; {
+		case c == end:
+			f.at++
+			return false, true
+		case c == ',' && !first:
+			f.at++
+			f.space()
+			return true, true
+		}
+	}
+	return first, first
 }
 
 // scalar appends the fake of what is no string: a number, where the fake can be one.
@@ -216,19 +197,8 @@ func (f *jsonFilter) object(out []byte, n *node, depth int) ([]byte, bool) {
 	empty, before := true, -1
 	var seen uint64
 	for first := true; ; first = false {
-		f.space()
-		if f.at >= len(f.doc) {
-			return out, false
-		}
-		switch c := f.doc[f.at]; {
-		case c == '}':
-			f.at++
-			return append(out, '}'), true
-		case c == ',' && !first:
-			f.at++
-			f.space()
-		case !first:
-			return out, false
+		if more, ok := f.more('}', first); !more {
+			return append(out, '}'), ok
 		}
 		i, name, ok := f.member(n, before)
 		if !ok {
@@ -332,22 +302,13 @@ func (f *jsonFilter) list(out []byte, n *node, depth int) ([]byte, bool) {
 	f.at++
 	out = append(out, '[')
 	for first := true; ; first = false {
-		f.space()
-		if f.at >= len(f.doc) {
-			return out, false
-		}
-		switch c := f.doc[f.at]; {
-		case c == ']':
-			f.at++
-			return append(out, ']'), true
-		case c == ',' && !first:
-			f.at++
-			f.space()
-			out = append(out, ", "...)
+		more, ok := f.more(']', first)
+		switch {
+		case !more:
+			return append(out, ']'), ok
 		case !first:
-			return out, false
+			out = append(out, ", "...)
 		}
-		var ok bool
 		if n.element != nil {
 			out, ok = f.value(out, n.element, depth)
 		} else {
@@ -417,15 +378,11 @@ func (f *jsonFilter) string() (s jsonString, ok bool) {
 
 // hex4 returns the number of four hexadecimal digits, or -1.
 func hex4(in []byte) rune {
-	var n rune
-	for _, c := range in[:4] {
-		digit := unhex(c)
-		if digit < 0 {
-			return -1
-		}
-		n = n<<4 | rune(digit)
+	n, err := strconv.ParseUint(string(in[:4]), 16, 16)
+	if err != nil {
+		return -1
 	}
-	return n
+	return rune(n)
 }
 
 // unquote appends what a string that was read says.
@@ -438,18 +395,9 @@ func unquote(out, in []byte) []byte {
 		out = append(out, in[:i]...)
 		c := in[i+1]
 		in = in[i+2:]
-		switch c {
-		case 'b':
-			c = '\b'
-		case 'f':
-			c = '\f'
-		case 'n':
-			c = '\n'
-		case 'r':
-			c = '\r'
-		case 't':
-			c = '\t'
-		case 'u':
+		if i := strings.IndexByte("bfnrt", c); i >= 0 {
+			c = "\b\f\n\r\t"[i]
+		} else if c == 'u' {
 			r := hex4(in)
 			in = in[4:]
 			if utf16.IsSurrogate(r) {
@@ -498,19 +446,8 @@ func (f *jsonFilter) skip(depth int) bool {
 		}
 		f.at++
 		for first := true; ; first = false {
-			f.space()
-			if f.at >= len(f.doc) {
-				return false
-			}
-			switch now := f.doc[f.at]; {
-			case now == c+2: // } is two behind {, as ] is behind [
-				f.at++
-				return true
-			case now == ',' && !first:
-				f.at++
-				f.space()
-			case !first:
-				return false
+			if more, ok := f.more(c+2, first); !more { // } is two behind {, as ] is behind [
+				return ok
 			}
 			if c == '{' {
 				if _, ok := f.name(); !ok {
@@ -535,11 +472,11 @@ func (f *jsonFilter) skip(depth int) bool {
 }
 
 func (f *jsonFilter) literal(word string) bool {
-	if len(f.doc)-f.at < len(word) || string(f.doc[f.at:f.at+len(word)]) != word {
-		return false
+	ok := bytes.HasPrefix(f.doc[f.at:], []byte(word))
+	if ok {
+		f.at += len(word)
 	}
-	f.at += len(word)
-	return true
+	return ok
 }
 
 // numberLen returns the length of the number that in begins with, as RFC 8259
@@ -591,7 +528,9 @@ func (f *jsonFilter) find(path *sexPath, key, depth int) bool {
 	if key == len(path.keys) {
 		if f.doc[f.at] == '"' {
 			text, ok := f.string()
-			path.is = sexOf(text.quotedInside())
+			if ok {
+				path.is = sexOf(text.inside())
+			}
 			return ok
 		}
 		path.is = sexOf(f.doc[f.at:])
@@ -601,11 +540,9 @@ func (f *jsonFilter) find(path *sexPath, key, depth int) bool {
 		return f.skip(depth)
 	}
 	f.at++
-	for f.at < len(f.doc) {
-		f.space()
-		if f.at < len(f.doc) && f.doc[f.at] == ',' {
-			f.at++
-			f.space()
+	for first := true; ; first = false {
+		if more, _ := f.more('}', first); !more {
+			return false
 		}
 		name, ok := f.name()
 		if !ok {
@@ -618,13 +555,4 @@ func (f *jsonFilter) find(path *sexPath, key, depth int) bool {
 			return false
 		}
 	}
-	return false
-}
-
-// quotedInside is inside, of a string that may not have been read to its end.
-func (s jsonString) quotedInside() []byte {
-	if len(s.quoted) < 2 {
-		return nil
-	}
-	return s.inside()
 }

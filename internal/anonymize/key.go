@@ -46,27 +46,15 @@ func ParseKey(passphrase string) (Key, error) {
 	return Key(derived), nil
 }
 
-// hidden is what a key looks like.
-const hidden = "(a key)"
-
-// String hides the key.
-func (Key) String() string { return hidden }
-
-// GoString hides the key.
-func (Key) GoString() string { return hidden }
-
 // Format hides the key from every verb, %x and %d too.
-func (Key) Format(state fmt.State, _ rune) { io.WriteString(state, hidden) }
+func (Key) Format(state fmt.State, _ rune) { io.WriteString(state, "(a key)") }
 
 var errKeyEncoded = errors.New("a key is not encoded by accident")
 
-// MarshalJSON refuses: a key in a document is a key in a log.
-func (Key) MarshalJSON() ([]byte, error) { return nil, errKeyEncoded }
-
-// MarshalText refuses, as MarshalJSON does.
+// MarshalText refuses, for JSON and YAML too: a key in a document is a key in a log.
 func (Key) MarshalText() ([]byte, error) { return nil, errKeyEncoded }
 
-// MarshalBinary refuses, as MarshalJSON does.
+// MarshalBinary refuses, as MarshalText does.
 func (Key) MarshalBinary() ([]byte, error) { return nil, errKeyEncoded }
 
 // derive returns a key of 16 bytes for one purpose (HKDF, RFC 5869), so that the

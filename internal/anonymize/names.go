@@ -1,6 +1,8 @@
 package anonymize
 
 import (
+	"bytes"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -56,10 +58,7 @@ const (
 // it is being registered, 7 and 8 when it is provisional), or M, H, F, 1, 2,
 // Mr, Mme, homme, femme… of its own.
 func sexOf(value []byte) sex {
-	for len(value) > 0 && value[0] == ' ' {
-		value = value[1:]
-	}
-	if len(value) == 0 {
+	if value = bytes.TrimLeft(value, " "); len(value) == 0 {
 		return anybody
 	}
 	switch value[0] {
@@ -69,7 +68,7 @@ func sexOf(value []byte) sex {
 		return woman
 	case 'M', 'm':
 		if len(value) > 2 {
-			switch lowered := string([]byte{value[1] | 0x20, value[2] | 0x20}); lowered {
+			switch string([]byte{value[1] | 0x20, value[2] | 0x20}) {
 			case "me", "ll", "ad", "is", "rs": // Mme, Mlle, Madame, Miss, Mrs
 				return woman
 			}
@@ -96,7 +95,7 @@ func (f *nameFaker) fake(out, in []byte, s sex) []byte {
 	for len(in) > 0 {
 		n := wordLen(in)
 		if n == 0 {
-			out = append(out, nameSeparator(in[0]))
+			out = append(out, separator(in[0], nameSeparators))
 			in = in[1:]
 			// What joins two words of a first name doesn't begin the last one.
 			continue
@@ -140,16 +139,15 @@ func (f *nameFaker) word(out, word []byte, last bool, s sex) []byte {
 
 // mirrorCase puts a fake in lower case into the case of what it stands for.
 func mirrorCase(fake, word []byte, upper, lower bool) {
-	switch {
-	case upper && !lower && len(word) > 1:
-		for i, c := range fake {
-			if c >= 'a' && c <= 'z' {
-				fake[i] = c - 'a' + 'A'
-			}
-		}
-	case upper:
-		if c := fake[0]; c >= 'a' && c <= 'z' {
-			fake[0] = c - 'a' + 'A'
+	if !upper {
+		return
+	}
+	if lower || len(word) == 1 {
+		fake = fake[:1]
+	}
+	for i, c := range fake {
+		if c >= 'a' && c <= 'z' {
+			fake[i] = c - 'a' + 'A'
 		}
 	}
 }
@@ -206,14 +204,15 @@ var isWord = func() (is [256]bool) {
 	return is
 }()
 
-// nameSeparator is what stands for a character between words: itself, where it
-// is one that names have.
-func nameSeparator(c byte) byte {
-	switch c {
-	case ' ', '-', '\'', ',', '.', '(', ')', '/', '&':
-		return c
+// Separators are what stands for itself between words and between digits: what names
+// and numbers have there. Anything else becomes a space.
+const nameSeparators, digitSeparators = " -',.()/&", " -./()+,"
+
+func separator(c byte, of string) byte {
+	if strings.IndexByte(of, c) < 0 {
+		return ' '
 	}
-	return ' '
+	return c
 }
 
 // lowerCase appends in in lower case, and tells whether it had letters of either.

@@ -2,11 +2,11 @@ package anonymize
 
 import (
 	"cmp"
+	_ "embed"
 	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -54,36 +54,32 @@ func mark(why string) string {
 var plainText = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.]*$`)
 
 func quoted(text string) string {
-	if plainText.MatchString(text) && !slices.Contains([]string{"null", "true", "false", "yes", "no", "on", "off", "y", "n"}, strings.ToLower(text)) {
+	special := []string{"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
+	if plainText.MatchString(text) && !slices.Contains(special, strings.ToLower(text)) {
 		return text
 	}
 	b, _ := json.Marshal(text) // JSON's strings are YAML's
 	return string(b)
 }
 
-// meanings are what names of columns mean, in French and English; the first that
-// fits counts.
-var meanings = []struct {
+//go:embed meanings.txt
+var meaningsText string
+
+type meant struct {
 	name *regexp.Regexp
 	rule Rule
-}{
-	{regexp.MustCompile(`^pass(word|wd|phrase)?$|_password$|mot_?de_?passe|^mdp$|secret|api_?key|private_?key|^hash(ed)?_?pass`), Rule{Kind: Fixed, Text: "!"}}, // no password's hash
-	{regexp.MustCompile(`token|session_?(key|id)|jeton|^cle$|nonce|otp`), Rule{Kind: Hash}},
-	{regexp.MustCompile(`e_?mail|courriel|^mel$|(^|_)mail$`), Rule{Kind: Email}},
-	{regexp.MustCompile(`(^|_)(first|given|middle)_?name$|prenom|^forename`), Rule{Kind: FirstName}},
-	{regexp.MustCompile(`(^|_)(last|family|sur|maiden)_?name$|^nom(_de_famille|_d?_?usage|_(de_)?naissance|_patronymique|_marital)?$|_nom$|patronyme`), Rule{Kind: LastName}},
-	{regexp.MustCompile(`full_?name|nom_?complet|nom_?(et_?)?prenom|^(display|contact|owner|customer|user)_name$|^author$|auteur|signataire|beneficiaire$|titulaire`), Rule{Kind: FullName}},
-	{regexp.MustCompile(`birth_?(date|day)|date_?(of_?)?birth|(^|_)(birth|dob)$|date_?(de_?)?naissance|^naissance$|^nee?_le$|deces|death`), Rule{Kind: BirthDate}},
-	{regexp.MustCompile(`(^|_)nir(_|$)|(^|_)(num(ero)?|no)_?secu|secu(rite)?_?soc|(^|_)secu$|^nss$|^insee$|social_?security|^ssn$`), Rule{Kind: NIR}},
-	{regexp.MustCompile(`^tel|_tel(ephone)?$|phone|mobile|portable|(^|_)fax`), Rule{Kind: Phone}},
-	{regexp.MustCompile(`iban|^rib$|bank_?account|compte_?bancaire`), Rule{Kind: IBAN}},
-	{regexp.MustCompile(`(^|_)(ip|ip_?addr(ess)?|remote_?(addr|ip)|adresse_?ip)(_|$)`), Rule{Kind: Fixed, Text: "192.0.2.1"}}, // RFC 5737: nobody's
-	{regexp.MustCompile(`address|adresse|street|(^|_)(rue|voie|ville|city|town)(_|$)|commune|lieu_|birth_?place|code_?postal|post_?code|postal|(^|_)(zip|cp)(_|$)`), Rule{Kind: Address}},
-	{regexp.MustCompile(`^(lat|lng|lon)$|latitude|longitude|coordinates|^geo`), Rule{Kind: Null}},
-	{regexp.MustCompile(`comment|(^|_)notes?(_|$)|remarque|observation|description|message|(^|_)motif|reason|raison|^texte?$|^body$|^content(s|u)?$|^subject$|^objet$|_repr$`), Rule{Kind: FreeText}},
-	{regexp.MustCompile(`filename|nom_?(du_?)?fichier|file_name`), Rule{Kind: FreeText}},
-	{regexp.MustCompile(`user_?agent|adeli|rpps|matricule|finess|siret|^login$|^user_?name$|identifiant`), Rule{Kind: Hash}},
 }
+
+// meanings are what names of columns mean.
+var meanings = func() (all []meant) {
+	for line := range strings.Lines(meaningsText) {
+		if rule, pattern, ok := strings.Cut(strings.TrimSpace(line), " "); ok && rule != "#" {
+			kind, text, _ := strings.Cut(rule, ":")
+			all = append(all, meant{regexp.MustCompile(pattern), Rule{Kind: Kind(kind), Text: text}})
+		}
+	}
+	return all
+}()
 
 // meaning returns what is done to columns of a name, without a kind if it means
 // nothing.
@@ -101,11 +97,15 @@ func meaning(name string) Rule {
 var sexes = regexp.MustCompile(`^(sexe?|gender|genre)$`)
 
 // nobodys are the names of columns that are nobody's, as far as a name can tell.
-var nobodys = regexp.MustCompile(`^(code|codename|app|app_label|model|slug|locale|lang(uage)?|timezone|currency|version|state|status|statut|type|kind|category|order|position|rank|domain)$`)
+var nobodys = regexp.MustCompile(`^(code|codename|app|app_label|model|slug|locale|lang(uage)?|timezone|currency|` +
+	`version|state|status|statut|type|kind|category|order|position|rank|domain)$`)
+
+// nobodysTypes are types whose values are nobody's.
+var nobodysTypes = []string{"interval", "oid", "time without time zone", "time with time zone", "money"}
 
 // passing are the tables of which nobody needs the rows elsewhere: sessions,
 // tokens, logs, queues and caches, Django's and others'.
-var passing = regexp.MustCompile(`(^|_)(session|sessions|authtoken_token|token|tokens|admin_log|easyaudit_\w+|axes_\w+|reversion_\w+|celery_\w+|taskresult|cache|cache_table|otp_\w+|oauth2_\w+|social_auth_\w+|knox_authtoken|django_q_\w+|captcha\w*|emailconfirmation|log_?entry|logentry|silk_\w+)$`)
+var passing = regexp.MustCompile(`(^|_)(session|sessions|authtoken_token|token|tokens|admin_log|easyaudit_\w+|axes_\w+|reversion_\w+|celery_(results|task|tasksetmeta|groupmeta)\w*|taskresult|cache|cache_table|otp_\w+|oauth2_\w+|social_auth_\w+|knox_authtoken|django_q_(ormq|task|success|failure)|captcha\w*|emailconfirmation|log_?entry|logentry|silk_\w+)$`)
 
 // fromSource are tables that an application fills from its own source: Django's.
 var fromSource = regexp.MustCompile(`^(auth_permission|django_content_type|django_migrations)$`)
@@ -124,23 +124,17 @@ var shapes = []struct {
 	{JSON, func(v string) bool { return (v[0] == '{' || v[0] == '[') && json.Valid([]byte(v)) }},
 }
 
-var nirShape = regexp.MustCompile(`^([12378])(\d\d)(\d\d)(\d\d|2[ABab])(\d{3})(\d{3})(\d\d)?$`)
+var nirShape = regexp.MustCompile(`^[12378]\d{4}(\d\d|2[AB])\d{6}(\d\d)?$`)
 
 // looksLikeNIR reports whether a value is a social security number, with a right
 // key if it has one.
 func looksLikeNIR(value string) bool {
-	m := nirShape.FindStringSubmatch(strings.Join(strings.Fields(value), ""))
-	if m == nil {
+	nir := strings.ToUpper(strings.Join(strings.Fields(value), ""))
+	if !nirShape.MatchString(nir) {
 		return false
 	}
-	if m[7] == "" {
-		return true
-	}
-	// Corsica counts as 19 and 18.
-	department := strings.NewReplacer("2A", "19", "2B", "18").Replace(strings.ToUpper(m[4]))
-	number, err := strconv.Atoi(m[1] + m[2] + m[3] + department + m[5] + m[6])
-	key, _ := strconv.Atoi(m[7])
-	return err == nil && key == 97-number%97
+	key, _ := nirKey(nir[:13])
+	return nir[13:] == "" || nir[13:] == key
 }
 
 // shapeOf returns what at least nine in ten of the values look like.
@@ -162,14 +156,8 @@ func shapeOf(values []string) Kind {
 	return ""
 }
 
-// different returns how many values there are, and how many different ones.
-func different(values []string) (all, distinct int) {
-	seen := map[string]bool{}
-	for _, v := range values {
-		seen[v] = true
-	}
-	return len(values), len(seen)
-}
+// distinct returns how many different values there are.
+func distinct(values []string) int { return len(slices.Compact(slices.Sorted(slices.Values(values)))) }
 
 // choice is what programs call one of a few things.
 var choice = regexp.MustCompile(`^([a-z0-9_.-]{1,20}|[A-Z0-9_.-]{1,10})$`)
@@ -177,8 +165,8 @@ var choice = regexp.MustCompile(`^([a-z0-9_.-]{1,20}|[A-Z0-9_.-]{1,10})$`)
 // choices reports whether many values are a few different ones, such as programs
 // have.
 func choices(values []string) bool {
-	all, distinct := different(values)
-	return all >= 50 && distinct <= 12 && !slices.ContainsFunc(values, func(v string) bool { return v != "" && !choice.MatchString(v) })
+	return len(values) >= 50 && distinct(values) <= 12 &&
+		!slices.ContainsFunc(values, func(v string) bool { return v != "" && !choice.MatchString(v) })
 }
 
 // propose guesses a column's rule by its name, its type, and what a sample of its
@@ -236,19 +224,18 @@ func (s *Schema) guess(t *Table, c *Column, values []string) proposal {
 		switch base := modifier.ReplaceAllString(c.Type, ""); {
 		case base == "inet" || base == "cidr":
 			return proposal{rule: Rule{Kind: Fixed, Text: "192.0.2.1"}} // RFC 5737: nobody's
-		case slices.Contains(s.Enums, c.Type):
-			return rule(Keep, "")
-		case slices.Contains([]string{"interval", "oid", "time without time zone", "time with time zone", "money"}, base):
+		case slices.Contains(s.Enums, c.Type), slices.Contains(nobodysTypes, base):
 			return rule(Keep, "")
 		}
 		return rule(Null, fmt.Sprintf("the type %q is not known", c.Type))
 	}
 
-	all, distinct := different(values)
 	lower := strings.ToLower(c.Name)
 	switch {
 	case meant.Kind == Fixed:
 		return proposal{rule: meant}
+	case s.steers(t, c, values):
+		return rule(Keep, "a setting of the program, it seems, which other text may keep from starting")
 	case shape == JSON && typ.max == 0:
 		return proposeDocument(values)
 	case meant.Kind == Hash && (shape == "" || shape == UUID):
@@ -261,9 +248,11 @@ func (s *Schema) guess(t *Table, c *Column, values []string) proposal {
 		return rule(UUID, "its values are UUIDs: keep, if they are no secret")
 	case shape != "" && shape != JSON:
 		return rule(shape, "by its values alone")
+	case pickled(values):
+		return rule(Null, "objects of the program, with whatever is in them")
 	case sexes.MatchString(lower):
 		return rule(Keep, "it says little, if all around it is changed")
-	case nobodys.MatchString(lower) && all >= 50 && distinct*2 > all:
+	case nobodys.MatchString(lower) && len(values) >= 50 && distinct(values)*2 > len(values):
 		return rule(FreeText, "its name says that it is nobody's, but hardly two values are the same")
 	case nobodys.MatchString(lower):
 		return rule(Keep, "by its name alone")
@@ -282,7 +271,8 @@ func (p proposal) settle(c *Column) proposal {
 		return p
 	}
 	why := fmt.Sprintf("%s can't be done to it", p.rule.Kind)
-	for _, rule := range []Rule{{Kind: Hash}, {Kind: Null}, {Kind: Fixed}, {Kind: Fixed, Text: "0"}, {Kind: Fixed, Text: "{}"}} {
+	for _, rule := range []Rule{{Kind: Hash}, {Kind: Null}, {Kind: Fixed}, {Kind: Fixed, Text: "0"},
+		{Kind: Fixed, Text: "{}"}} {
 		if c.takes(rule) {
 			return proposal{rule: rule, uncertain: cmp.Or(p.uncertain, why)}
 		}
@@ -325,7 +315,8 @@ func isField(name string) bool {
 			digits++
 		}
 	}
-	return digits < 4 && (key.MatchString(name) || plainText.MatchString(name) && !strings.Contains(name, ".") && meaning(name).Kind != "")
+	return digits < 4 && (key.MatchString(name) ||
+		plainText.MatchString(name) && !strings.Contains(name, ".") && meaning(name).Kind != "")
 }
 
 // walk finds the values of a document.
@@ -390,15 +381,12 @@ func proposeDocument(values []string) proposal {
 	w := &places{map[string]*place{}, map[string]map[string]bool{}}
 	documents := 0
 	for number, v := range values {
-		var doc any
-		decoder := json.NewDecoder(strings.NewReader(v))
-		decoder.UseNumber()
-		if decoder.Decode(&doc) == nil {
+		if doc, ok := document(v); ok {
 			documents++
 			w.walk(doc, "", number)
 		}
 	}
-	all := proposal{rule: Rule{Kind: JSON, Paths: map[string]Rule{}}, uncertain: "what no path names is removed", paths: map[string]string{}}
+	all := proposal{Rule{Kind: JSON, Paths: map[string]Rule{}}, "what no path names is removed", map[string]string{}}
 	for path, p := range w.at {
 		// What one document has in a hundred may be a value, too.
 		if w.isMap(path) || p.documents < 2 || p.documents*100 < documents {
@@ -440,8 +428,8 @@ func proposeDocument(values []string) proposal {
 // the schema.
 func Propose(s *Schema, samples map[string][]string) []byte {
 	var b strings.Builder
-	b.WriteString("# What is done to each column when the database is copied. This is a first guess: read it, above all what is\n" +
-		"# uncertain, and take the marks off.\n")
+	b.WriteString("# What is done to each column when the database is copied. This is a first guess: read it, above all" +
+		" what is\n# uncertain, and take the marks off.\n")
 	if s.LargeObjects > 0 {
 		b.WriteString("\n# uncertain: nobody can tell what is in large objects\nlargeObjects: drop\n")
 	}
@@ -490,7 +478,9 @@ func Propose(s *Schema, samples map[string][]string) []byte {
 // use refers to them.
 func (s *Schema) passes(t *Table) bool {
 	return passing.MatchString(strings.ToLower(t.Name)) &&
-		!slices.ContainsFunc(s.ForeignKeys, func(k ForeignKey) bool { return called(k.References) == t.Called() && k.Table != k.References })
+		!slices.ContainsFunc(s.ForeignKeys, func(k ForeignKey) bool {
+			return called(k.References) == t.Called() && k.Table != k.References
+		})
 }
 
 // proposals returns those of all columns, by table.column.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -51,7 +52,8 @@ func (e *Invalid) Error() string {
 }
 
 // words are the kinds that a rule may be by name alone.
-var words = []Kind{Keep, Public, Null, FirstName, LastName, FullName, Email, Phone, BirthDate, NIR, Address, FreeText, IBAN, UUID, Hash}
+var words = []Kind{Keep, Public, Null, FirstName, LastName, FullName, Email, Phone, BirthDate, NIR, Address, FreeText,
+	IBAN, UUID, Hash}
 
 // empty is what stands for a table of which no row is copied.
 const empty = "empty"
@@ -116,7 +118,8 @@ func ParseRules(name string, text []byte) (*Rules, error) {
 	for _, key := range sorted(lists) {
 		for _, table := range sorted(lists[key].nodes) {
 			if _, ok := rules.Tables[table]; !ok {
-				p.wrong(lists[key].nodes[table], "%s: no table %q is named in tables%s", key, table, closest(table, sorted(rules.Tables)...))
+				p.wrong(lists[key].nodes[table], "%s: no table %q is named in tables%s",
+					key, table, closest(table, sorted(rules.Tables)...))
 			}
 			lists[key].tables[table] = true
 		}
@@ -218,7 +221,8 @@ func (p *parser) rule(what string, n *yaml.Node) Rule {
 		case rule.Kind == Fixed, rule.Kind == Template, rule.Kind == JSON:
 			p.wrong(n, "%s: %s needs to be told more, as in {%s: …}", what, rule.Kind, rule.Kind)
 		default:
-			p.wrong(n, "%s: %q is not a rule%s", what, n.Value, didYouMean(n.Value, append(names(words), string(Fixed), string(Template), string(JSON))...))
+			p.wrong(n, "%s: %q is not a rule%s", what, n.Value,
+				didYouMean(n.Value, names(append(words[:len(words):len(words)], Fixed, Template, JSON))...))
 		}
 		return rule
 	}
@@ -232,7 +236,8 @@ func (p *parser) rule(what string, n *yaml.Node) Rule {
 		if arg.Kind != yaml.ScalarNode {
 			p.wrong(arg, "%s: %s takes a text", what, rule.Kind)
 		} else if arg.Tag == "!!null" { // nothing, or the word null, which is somebody's name
-			p.wrong(arg, "%s: %s takes a text, in quotes if it is empty or says null; the rule null writes NULL", what, rule.Kind)
+			p.wrong(arg, "%s: %s takes a text, in quotes if it is empty or says null; the rule null writes NULL",
+				what, rule.Kind)
 		}
 		return arg.Value
 	}
@@ -242,7 +247,7 @@ func (p *parser) rule(what string, n *yaml.Node) Rule {
 	case Template:
 		rule.Text = text()
 		if _, err := parseTemplate(rule.Text, func(name string) (int, error) { return 0, named(name) }); err != nil {
-			p.wrong(arg, "%s: template: %s", what, inLine(err))
+			p.wrong(arg, "%s: template: %s", what, inLine(err.Error()))
 		}
 	case FirstName, FullName:
 		p.each(arg, what, func(option string, n *yaml.Node) {
@@ -262,7 +267,7 @@ func (p *parser) rule(what string, n *yaml.Node) Rule {
 		p.each(arg, what, func(path string, n *yaml.Node) {
 			inner := p.rule(what+": "+path, n)
 			if err := pathProblem(path); err != nil {
-				p.wrong(n, "%s: %s: %s", what, path, inLine(err))
+				p.wrong(n, "%s: %s: %s", what, path, inLine(err.Error()))
 			}
 			if inner.Kind == JSON || inner.Kind == Template {
 				p.wrong(n, "%s: %s: %s is for columns", what, path, inner.Kind)
@@ -270,7 +275,8 @@ func (p *parser) rule(what string, n *yaml.Node) Rule {
 			rule.Paths[path] = inner
 		})
 	default:
-		p.wrong(key, "%s: %q is not a rule that takes more%s", what, key.Value, didYouMean(key.Value, string(Fixed), string(Template), string(FirstName), string(BirthDate), string(JSON)))
+		p.wrong(key, "%s: %q is not a rule that takes more%s", what, key.Value,
+			didYouMean(key.Value, names([]Kind{Fixed, Template, FirstName, BirthDate, JSON})...))
 	}
 	return rule
 }
@@ -288,8 +294,8 @@ func pathProblem(path string) error {
 	return (&compiler{}).path(&jsonFilter{root: &node{}}, path, Rule{Kind: Keep})
 }
 
-// inLine writes an error in one line, its hints behind it.
-func inLine(err error) string { return strings.ReplaceAll(err.Error(), "\nhint: ", "; ") }
+// inLine writes a problem in one line, its hints behind it.
+func inLine(problem string) string { return strings.ReplaceAll(problem, "\nhint: ", "; ") }
 
 func (p *parser) other(n *yaml.Node) Other {
 	o := Other{Line: n.Line}
@@ -380,9 +386,9 @@ func distance(a, b string) int {
 		diagonal := row[0]
 		row[0] = i + 1
 		for j := range len(b) {
-			next := min(row[j]+1, row[j+1]+1, diagonal)
+			next := diagonal
 			if a[i] != b[j] {
-				next = min(row[j]+1, row[j+1]+1, diagonal+1)
+				next = 1 + min(row[j], row[j+1], diagonal)
 			}
 			diagonal, row[j+1] = row[j+1], next
 		}
@@ -390,11 +396,4 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-func sorted[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -32,6 +32,7 @@ type Scan struct {
 	mixed  []int // where words of the text are that base64 could be
 
 	nobody map[uint64]bool // texts that are kept anyway, and words of which names are made
+	fixed  map[uint64]bool // texts that the rules put in the place of values
 	schema bool            // it is to read a schema
 }
 
@@ -68,10 +69,11 @@ type Leak struct {
 
 // Error names the two columns.
 func (l *Leak) Error() string {
+	hint := fmt.Sprintf("a rule lets it through: look at what %s says; what everybody may know is public", l.In)
 	if l.schema {
-		return fmt.Sprintf("a real value of %s was about to leave in %s\nhint: change it in the database: a schema is copied as it is", l.Of, l.In)
+		hint = "change it in the database: a schema is copied as it is"
 	}
-	return fmt.Sprintf("a real value of %s was about to leave in %s\nhint: a rule lets it through: look at what %s says; what everybody may know is public", l.Of, l.In, l.In)
+	return fmt.Sprintf("a real value of %s was about to leave in %s\nhint: %s", l.Of, l.In, hint)
 }
 
 // maxWords is how many words a value is known by, from its beginning.
@@ -90,7 +92,7 @@ type window struct {
 
 // NewScan returns a Scan that knows no value.
 func NewScan() *Scan {
-	s := &Scan{seed: rand.Uint64(), nobody: map[uint64]bool{}}
+	s := &Scan{seed: rand.Uint64(), nobody: map[uint64]bool{}, fixed: map[uint64]bool{}}
 	s.values.whole, s.dates.whole = map[uint64]*ScannedField{}, map[uint64]*ScannedField{}
 	return s
 }
@@ -100,11 +102,12 @@ func NewScan() *Scan {
 func NewSchemaScan() *Scan {
 	s := NewScan()
 	s.schema = true
-	s.Names("add alter array as bigint boolean btree by cache character check collate column comment constraint create data database" +
-		" date default deferrable deferred domain double dump enum extension foreign function generated grant identity increment index" +
-		" initially integer is jsonb key language local maxvalue minvalue name numeric ops order owned owner parameters partition" +
-		" pattern postgresql precision primary procedure public references return returns role rule schema security select sequence" +
-		" serial server smallint start table text time timestamp timezone trigger type unique user using uuid value values varchar version view with without zone")
+	s.Names("add alter array as bigint boolean btree by cache character check collate column comment constraint create" +
+		" data database date default deferrable deferred domain double dump enum extension foreign function generated" +
+		" grant identity increment index initially integer is jsonb key language local maxvalue minvalue name numeric" +
+		" ops order owned owner parameters partition pattern postgresql precision primary procedure public references" +
+		" return returns role rule schema security select sequence serial server smallint start table text time" +
+		" timestamp timezone trigger type unique user using uuid value values varchar version view with without zone")
 	return s
 }
 
@@ -112,12 +115,7 @@ func NewSchemaScan() *Scan {
 func (s *Scan) Values() int { return len(s.values.whole) + len(s.dates.whole) }
 
 // name is how rules call a table.
-func name(t *TablePlan) string {
-	if t.Schema == "public" {
-		return t.Name
-	}
-	return t.Schema + "." + t.Name
-}
+func name(t *TablePlan) string { return called(t.Schema + "." + t.Name) }
 
 // Nobody makes the scan know texts that leave as they are, before it learns others:
 // where one of these is a free text too, as the name of a template that a comment
@@ -130,7 +128,27 @@ func (s *Scan) Nobody(texts []string) {
 	}
 }
 
-// Names does the same for the words in names of tables and columns: a comment may
+// Fixed makes the scan know the texts that [Fixed] rules put in the place of values,
+// before it learns these: a value that is the same says nothing of anybody, and
+// leaves in every row.
+func (s *Scan) Fixed(tables []TablePlan) {
+	var know func(Rule)
+	know = func(r Rule) {
+		if hash, _, ok := s.known([]byte(r.Text)); ok && r.Kind == Fixed {
+			s.fixed[hash] = true
+		}
+		for _, below := range r.Paths {
+			know(below)
+		}
+	}
+	for _, t := range tables {
+		for _, c := range t.Columns {
+			know(c.Rule)
+		}
+	}
+}
+
+// Names does the same as Nobody for the words in names of tables and columns: a comment may
 // be a list of them.
 func (s *Scan) Names(names ...string) {
 	for _, name := range names {
@@ -157,7 +175,8 @@ func (s *Scan) nobodys(text string) bool {
 // not as COPY writes them.
 func (s *Scan) Learn(t *TablePlan, column *ColumnPlan, values []string) {
 	table := name(t)
-	if class := typeOf(column.Type, column.Length).class; column.Rule.Kind != BirthDate && (class == dateClass || class == timestampClass) {
+	class := typeOf(column.Type, column.Length).class
+	if column.Rule.Kind != BirthDate && (class == dateClass || class == timestampClass) {
 		return // nobody is known by a day but that of his birth
 	}
 	if column.Rule.Kind != JSON {
@@ -166,16 +185,20 @@ func (s *Scan) Learn(t *TablePlan, column *ColumnPlan, values []string) {
 	}
 	byPath := map[string][]string{}
 	for _, v := range values {
-		var doc any
-		decoder := json.NewDecoder(strings.NewReader(v))
-		decoder.UseNumber()
-		if decoder.Decode(&doc) == nil {
+		if doc, ok := document(v); ok {
 			leaves(doc, "", byPath)
 		}
 	}
 	for path, values := range byPath {
 		s.learn(&ScannedField{table, column.Name, path}, kindAt(column.Rule.Paths, path), values)
 	}
+}
+
+// document reads a JSON document, whose numbers stay as they are written.
+func document(text string) (doc any, ok bool) {
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.UseNumber()
+	return doc, decoder.Decode(&doc) == nil
 }
 
 // leaves adds the strings and numbers of a document to those of their paths.
@@ -293,7 +316,7 @@ func spellings(kind Kind, v string) []string {
 // add makes a dictionary know a value, unless it names nobody.
 func (s *Scan) add(d *dictionary, field *ScannedField, value string) {
 	hash, start, ok := s.known([]byte(value))
-	if !ok {
+	if !ok || s.fixed[hash] {
 		return
 	}
 	d.starts.add(start)
@@ -305,7 +328,7 @@ func (s *Scan) add(d *dictionary, field *ScannedField, value string) {
 // is false where it is too short to name anybody.
 func (s *Scan) known(value []byte) (hash, start uint64, ok bool) {
 	words, letters, digits := 0, 0, 0
-	for rest := value; words < maxWords; words++ {
+	for rest := asBlanks(value); words < maxWords; words++ {
 		word, after := nextWord(rest)
 		if word == nil {
 			break
@@ -334,12 +357,13 @@ func (s *Scan) known(value []byte) (hash, start uint64, ok bool) {
 // Look reads whole rows of a table, as COPY writes them, but for the columns that
 // are public. The error is a [*Leak].
 func (s *Scan) Look(t *TablePlan, rows []byte) error {
-	alike := true
+	in, alike, dates := name(t), true, make([]bool, len(t.Columns))
 	for i := range t.Columns {
-		alike = alike && t.Columns[i].Rule.Kind != Public && !s.datable(&t.Columns[i])
+		dates[i] = s.datable(&t.Columns[i])
+		alike = alike && t.Columns[i].Rule.Kind != Public && !dates[i]
 	}
 	if alike {
-		return s.read(name(t), rows, false, 0)
+		return s.read(in, rows, false, 0)
 	}
 	for field := 0; len(rows) > 0; {
 		end := bytes.IndexAny(rows, "\t\n")
@@ -347,10 +371,10 @@ func (s *Scan) Look(t *TablePlan, rows []byte) error {
 			end = len(rows) - 1
 		}
 		if field >= len(t.Columns) {
-			return fmt.Errorf("a row of %s has more fields than the table has columns", name(t))
+			return fmt.Errorf("a row of %s has more fields than the table has columns", in)
 		}
-		if column := &t.Columns[field]; column.Rule.Kind != Public {
-			if err := s.read(name(t), rows[:end], s.datable(column), 0); err != nil {
+		if t.Columns[field].Rule.Kind != Public {
+			if err := s.read(in, rows[:end], dates[field], 0); err != nil {
 				return err
 			}
 		}
@@ -393,6 +417,7 @@ const maxDeep = 3
 // read looks for values in text, and in whatever of it is something else in another
 // form; dates says whether for birth dates, too.
 func (s *Scan) read(in string, text []byte, dates bool, deep int) error {
+	text = asBlanks(text)
 	if dates {
 		if field := s.look(&s.dates, text); field != nil {
 			return &Leak{field, in, s.schema}
@@ -505,6 +530,39 @@ func (d *dictionary) value(hash uint64) *ScannedField {
 		return nil
 	}
 	return d.whole[hash]
+}
+
+// asBlanks returns text with blanks for what is between words in French and is not
+// ASCII: the blanks that do not break, guillemets, dashes, the apostrophe. To
+// [lower] their bytes are letters. These are U+0080 to U+00BF and U+2000 to
+// U+203F, of two bytes and of three, and as many blanks.
+func asBlanks(text []byte) []byte {
+	copied := false
+	blank := func(at, n int) {
+		if text[at+n-1]&0xc0 != 0x80 { // it is no UTF-8, of which this goes on a letter
+			return
+		}
+		if !copied {
+			text, copied = bytes.Clone(text), true
+		}
+		copy(text[at:at+n], "   ")
+	}
+	for at := 0; ; at += 2 {
+		next := bytes.IndexByte(text[at:], 0xc2)
+		if next < 0 || at+next+2 > len(text) {
+			break
+		}
+		at += next
+		blank(at, 2)
+	}
+	for at := 0; ; at += 3 {
+		next := bytes.Index(text[at:], []byte("\xe2\x80"))
+		if next < 0 || at+next+3 > len(text) {
+			return text
+		}
+		at += next
+		blank(at, 3)
+	}
 }
 
 const prime = 0x9e3779b97f4a7c15

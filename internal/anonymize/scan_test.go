@@ -30,6 +30,12 @@ func TestTheScanFindsARealValueHoweverItIsWritten(t *testing.T) {
 		{LastName, "Novak", `1	C:\\scans\\Novak.pdf` + "\n"},
 		{LastName, "Novak", `1	RAS\Novak` + "\n"}, // no COPY writes that, and it is found all the same
 		{LastName, "Da Silva", "1\tLuis da Silva\n"},
+		{LastName, "Da Silva", "1\tLuis da\u00a0Silva\u202f: non\n"}, // blanks that do not break
+		{LastName, "Kerviel", "1\t«Kerviel»\n"},
+		{LastName, "Kerviel", "1\tde l’ami Kerviel’s\n"},
+		{LastName, "Kerviel", "1\tami—Kerviel–\n"},
+		{LastName, "d’Ormesson", "1\tM. d'Ormesson\n"},
+		{LastName, "Éluard", "1\t“ÉLUARD”\n"},
 		{Email, "jean.kerviel@orange.example", "x\tmailto:Jean.Kerviel@Orange.example\ty\n"},
 		{NIR, "185057512345612", "185057512345612\n"},
 		{NIR, "185057512345612", `{"nir": "1 85 05 75 123 456 12"}` + "\n"},
@@ -215,6 +221,27 @@ func FuzzTheScanReadsAnything(f *testing.F) {
 			t.Errorf("%q is learnt, and not found", value)
 		}
 	})
+}
+
+func TestWhatARuleWritesInEveryRowIsNobodys(t *testing.T) {
+	// As in the application's own test data: the picture of one point that all attachments become.
+	file := ColumnPlan{Column: Column{Name: "attachment_file", Type: "text"}, Rule: Rule{Kind: Fixed, Text: "point_1x1.png"}}
+	inside := ColumnPlan{Column: Column{Name: "data", Type: "jsonb"},
+		Rule: Rule{Kind: JSON, Paths: map[string]Rule{"place": {Kind: Fixed, Text: "Cherbourg"}}}}
+	files := &TablePlan{Schema: "public", Name: "files", Columns: []ColumnPlan{file, inside}}
+	s := NewScan()
+	s.Fixed([]TablePlan{*files})
+	s.Learn(files, &file, []string{"point_1x1.png", "certificat-Kerviel.pdf"})
+	s.Learn(files, &inside, []string{`{"place": "Cherbourg"}`, `{"place": "Plougastel"}`})
+	s.Learn(people, &ColumnPlan{Rule: Rule{Kind: LastName}}, []string{"Cherbourg", "Kerviel"})
+	if err := s.Look(files, []byte("point_1x1.png\t{\"place\": \"Cherbourg\"}\n")); err != nil {
+		t.Error(err)
+	}
+	for _, real := range []string{"certificat-Kerviel.pdf\t\\N\n", "x\tPlougastel\n", "Kerviel\t\\N\n"} {
+		if s.Look(files, []byte(real)) == nil {
+			t.Errorf("%q leaves", real)
+		}
+	}
 }
 
 func BenchmarkScan(b *testing.B) {

@@ -3,7 +3,7 @@ package anonymize
 import (
 	"errors"
 	"fmt"
-	"strings"
+	"regexp"
 	"unicode"
 	"unicode/utf8"
 
@@ -29,49 +29,31 @@ type part struct {
 	how    string
 }
 
+// token is a piece of the text of a Template: {{ is a brace, so } is one, too, and }}
+// for those who expect it.
+var token = regexp.MustCompile(`\{\{|\}\}?|\{([^}|]*)(?:\|([^}]*))?\}|[^{}]+|\{`)
+
 // parseTemplate reads the text of a Template: column names in braces become what
 // number returns for them.
 func parseTemplate(text string, number func(name string) (int, error)) ([]part, error) {
 	var parts []part
-	literal := func(s string) {
-		if n := len(parts); n > 0 && parts[n-1].text != "" {
-			parts[n-1].text += s
-		} else if s != "" {
-			parts = append(parts, part{text: s})
-		}
-	}
-	for text != "" {
-		i := strings.IndexAny(text, "{}")
-		if i < 0 {
-			literal(text)
-			break
-		}
-		literal(text[:i])
-		text = text[i:]
-		if len(text) > 1 && text[1] == text[0] { // {{, and }} for those who expect it
-			literal(text[:1])
-			text = text[2:]
-			continue
-		}
-		if text[0] == '}' { // {{ is a brace, so } is one, too
-			literal("}")
-			text = text[1:]
-			continue
-		}
-		end := strings.IndexByte(text, '}')
-		if end < 0 {
+	for _, m := range token.FindAllStringSubmatch(text, -1) {
+		switch text, name, how := m[0], m[1], m[2]; {
+		case text == "{":
 			return nil, errors.New("a { without a }\nhint: {{ is a brace")
-		}
-		name, how, _ := strings.Cut(text[1:end], "|")
-		if how != "" && how != "lower" && how != "slug" {
+		case text[0] != '{' && text[0] != '}':
+			parts = append(parts, part{text: text})
+		case len(text) < 3 && text != "{}":
+			parts = append(parts, part{text: text[:1]})
+		case how != "" && how != "lower" && how != "slug":
 			return nil, fmt.Errorf("{%s|%s}: there are only lower and slug", name, how)
+		default:
+			n, err := number(name)
+			if err != nil {
+				return nil, fmt.Errorf("{%s}: %w", name, err)
+			}
+			parts = append(parts, part{column: n, how: how})
 		}
-		n, err := number(name)
-		if err != nil {
-			return nil, fmt.Errorf("{%s}: %w", name, err)
-		}
-		parts = append(parts, part{column: n, how: how})
-		text = text[end+1:]
 	}
 	return parts, nil
 }

@@ -111,9 +111,28 @@ func work(ctx context.Context, s *server.Server, j job) error {
 	defer stop()
 	// What it complains of comes in order with what it says.
 	why, err := show(s.Name, s.Script(`exec 2>&1; exec "$@"`, append([]string{s.Folder + "/" + j.name + ".sh"}, j.args...)...))
+	return j.came(ctx, why, err, func() bool {
+		// The scripts of older versions say of one that could not be undone, too, that it was interrupted.
+		_, err := s.Output("test", "!", "-e", s.Folder+"/.restore.swap")
+		return err == nil
+	})
+}
+
+// came is what a job that ended with err, and said why, has come to. whole tells whether no restore has left things
+// half way.
+func (j job) came(ctx context.Context, why string, err error, whole func() bool) error {
+	undone := false
+	switch status := local.ExitCode(err); {
+	case ctx.Err() == nil || err == nil:
+	case status == hostapi.AsBefore:
+		undone = true
+	case status == hostapi.Stopped:
+		undone = j.name != "restore" || whole()
+	case status == 128+int(syscall.SIGTERM):
+		undone = why == "" // it had not begun anything
+	}
 	switch {
-	case ctx.Err() != nil && err != nil && (why == "interrupted" || strings.Contains(why, "as it was before") ||
-		why == "" && local.ExitCode(err) == 128+int(syscall.SIGTERM)): // before it had begun anything
+	case undone:
 		return context.Canceled
 	case err != nil && why != "":
 		return &failure{why, err}
@@ -260,7 +279,7 @@ func Snapshots(ctx context.Context, name string, asJSON bool) error {
 			return err
 		}
 	}
-	console.Done("%s: %d snapshots in %s, %d of them unproven; mage ops:restore %s SNAPSHOT restores one, ops:drill proves one", name, len(state.Snapshots), state.Repository, unproven, name)
+	console.Summary("%s: %d snapshots in %s, %d of them unproven; mage ops:restore %s SNAPSHOT restores one, ops:drill proves one", name, len(state.Snapshots), state.Repository, unproven, name)
 	return nil
 }
 
@@ -282,6 +301,8 @@ type RestoreOptions struct {
 	At   string // the last snapshot before this time, "2026-11-20 14:00", as the server's clock has it
 	Only string // "database" or "attachments"
 	Yes  bool   // no question, but before production
+	// DryRun prints the plan of the server, and the commands behind it, and does nothing of it.
+	DryRun bool
 }
 
 // Restore restores a snapshot of an instance: an id of [Snapshots], or "latest".
@@ -314,6 +335,9 @@ func Restore(ctx context.Context, name, snapshot string, o RestoreOptions) error
 		what += " of " + o.At
 	}
 	return with(ctx, name, func(s *server.Server) error {
+		if o.DryRun {
+			return explain(s, what, args)
+		}
 		question := fmt.Sprintf("%s on %s: %s, in place of the data that are there?", s.Name, s, what)
 		var err error
 		switch {
@@ -332,6 +356,17 @@ func Restore(ctx context.Context, name, snapshot string, o RestoreOptions) error
 		defer lock.Release()
 		return run(ctx, s, job{what, "restore", args})
 	})
+}
+
+// explain prints what a restore would do.
+func explain(s *server.Server, what string, args []string) error {
+	out, err := s.Output(append([]string{s.Folder + "/restore.sh", "explain"}, args...)...)
+	if err != nil {
+		return fmt.Errorf("%s: %s can't be explained: %w", s.Name, what, err)
+	}
+	fmt.Println(out)
+	console.Summary("%s: %s; nothing was done", s.Name, what)
+	return nil
 }
 
 // pages asks the servers of all persistent instances, at the same moment.

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 )
 
 // State is what an instance's server says of its backups.
@@ -60,6 +62,7 @@ func (r Run) Good() bool { return r.Outcome == "good" || r.Outcome == "not mirro
 func parse(out string) (*State, error) {
 	var said struct {
 		State
+		Version   int // [hostapi.Version]; 0: of one from before that was said
 		Snapshots []struct {
 			ID        string `json:"short_id"`
 			Time      time.Time
@@ -69,6 +72,9 @@ func parse(out string) (*State, error) {
 	}
 	if err := json.Unmarshal([]byte(out), &said); err != nil {
 		return nil, fmt.Errorf("what the server says of its backups can't be read: %w", err)
+	}
+	if said.Version > hostapi.Version {
+		return nil, hostapi.Outdated(said.Instance, said.Version, hostapi.Version)
 	}
 	state := &said.State
 	state.Snapshots = []Snapshot{}

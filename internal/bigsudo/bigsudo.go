@@ -327,7 +327,7 @@ func (e *ExitError) Unwrap() error { return e.Err }
 
 // Recap is what a run changed, summed over the hosts.
 type Recap struct {
-	Hosts, Changed, Failed, Unreachable int
+	Hosts, Changed int
 	// Ran is how many tasks were run, or skipped for another reason than their tags.
 	// That a play looks at its hosts is none, nor that tasks are included.
 	Ran int
@@ -427,7 +427,7 @@ var colour = regexp.MustCompile(`\x1b\[[0-9;]*m`)
 var (
 	recapLine = regexp.MustCompile(`\bok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)(?:\s+skipped=(\d+))?`)
 	// banner begins what is told of a task; gathered and included are of tasks that
-	// count as run, and do nothing of their own.
+	// count as run, and do nothing of their own, as one of python.yml.
 	banner   = regexp.MustCompile(`^[A-Z][A-Z ]* \[(.*)\] \**$`)
 	gathered = regexp.MustCompile(`^(ok|changed): \[`)
 	included = regexp.MustCompile(`^included: .* for ([^=]*)`)
@@ -462,7 +462,7 @@ func (w *recapWriter) read(line string) {
 	switch m := included.FindStringSubmatch(line); {
 	case m != nil:
 		w.Ran -= strings.Count(m[1], ",") + 1
-	case w.task == "Gathering Facts" && gathered.MatchString(line):
+	case (w.task == "Gathering Facts" || w.task == "Have Python") && gathered.MatchString(line):
 		w.Ran--
 	}
 	if m := recapLine.FindStringSubmatch(line); m != nil {
@@ -472,8 +472,6 @@ func (w *recapWriter) read(line string) {
 		}
 		w.Hosts++
 		w.Changed += numbers[1]
-		w.Unreachable += numbers[2]
-		w.Failed += numbers[3]
 		w.Ran += numbers[0] + numbers[3] + numbers[4]
 	}
 }

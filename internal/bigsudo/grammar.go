@@ -9,24 +9,30 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/betagouv/mrs-ops/internal/address"
 )
 
 // Usage is the grammar, as it is shown to who asks for it or misses it.
 const Usage = `bigsudo ROLE|PLAYBOOK [@HOST[:PORT]|USER@HOST[:PORT] …] [NAME=VALUE|JSON …] [TASKS …] [--nosudo] [OPTIONS]
-  ROLE         a name (yourlabs.traefik), a folder (./role) or a URL (https://HOST/role.git[,VERSION])
+  ROLE         a name (yourlabs.traefik), a folder (./role), OWNER/REPO of GitHub or a URL (https://HOST/role.git[,VERSION])
   PLAYBOOK     a path or an https URL that ends in .yml
   @HOST        where to run, as USER if it is said, an IPv6 address in brackets; without any host, on this machine
   NAME=VALUE   a variable that is text
   JSON         variables with types, as an object: '{"ports": [80, 443]}'
   TASKS        task files of the role to run, in order; without any, main
   --nosudo     do not become root
-  OPTIONS      from the first word that begins with a dash on, all is for ansible-playbook
+  OPTIONS      from the first word that begins with a dash on, all but hosts and variables is for ansible-playbook
+bigsudo run …                            is the same without run
+bigsudo role ROLE [HOST,…] …             applies a role, bigsudo playbook FILE [HOST,…] … a playbook,
+bigsudo tasks FILE [HOST,…] …            a file of tasks
 bigsudo roleinstall ROLE … [OPTIONS]     installs roles and what they require, if they are missing
 bigsudo roleup ROLE … [OPTIONS]          installs them anew, in their newest version
 bigsudo reqinstall [FILE …] [OPTIONS]    installs what requirements.yml requires, recursively`
 
 // Request is what the words of a command line ask for.
 type Request struct {
+	Kind   string   // role, playbook or tasks; empty: a role, or a playbook if Source looks like one
 	Source string   // a role or a playbook, as given
 	Hosts  []string // @HOST[:PORT] or USER@HOST[:PORT], as given; none: this machine
 	Vars   []string // variables, as JSON objects; a later one wins
@@ -46,34 +52,64 @@ var (
 func Parse(words []string) (Request, error) {
 	var r Request
 	var errs []error
-	before, after := words, []string(nil)
-	if i := slices.IndexFunc(words, func(word string) bool { return strings.HasPrefix(word, "-") }); i >= 0 {
-		before, after = words[:i], words[i:]
+	if len(words) > 0 && slices.Contains(firstWords, words[0]) {
+		r.Kind, words = strings.TrimPrefix(words[0], "run"), words[1:]
 	}
-	for _, word := range after {
-		if word == "--nosudo" {
+	before, after := beforeOptions(words)
+	for i, word := range after {
+		value := i > 0 && wantsValue(after[i-1]) && !strings.HasPrefix(word, "-")
+		_, host := address.Parse(strings.TrimPrefix(word, "@"))
+		switch {
+		case word == "--nosudo":
 			r.NoSudo = true
-		} else {
+		case !value && (assignment.MatchString(word) || strings.Contains(word, "@") && host == nil):
+			before = append(slices.Clip(before), word)
+		default:
 			r.Args = append(r.Args, word)
 		}
 	}
-	if len(before) == 0 {
+	if len(words) == 0 || strings.HasPrefix(words[0], "-") {
 		problem := "there is no role and no playbook"
-		if len(after) > 0 {
-			problem += fmt.Sprintf(" before %q", after[0])
+		if len(words) > 0 {
+			problem += fmt.Sprintf(" before %q", words[0])
 		}
 		errs = append(errs, errors.New(problem))
 	} else {
-		r.Source = before[0]
-		errs = append(errs, checkSource(r.Source))
-		for _, word := range before[1:] {
-			errs = append(errs, r.add(word))
-		}
+		r.Source, before = before[0], before[1:]
+		errs = append(errs, r.checkSource())
+	}
+	for _, word := range before {
+		errs = append(errs, r.add(word))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return r, fmt.Errorf("%w\nhint: the grammar is\n%s", err, Usage)
 	}
 	return r, nil
+}
+
+// beforeOptions divides words before the first that begins with a dash.
+func beforeOptions(words []string) (before, options []string) {
+	i := slices.IndexFunc(words, func(word string) bool { return strings.HasPrefix(word, "-") })
+	if i < 0 {
+		return words, nil
+	}
+	return words[:i], words[i:]
+}
+
+// firstWords say of which kind the source is.
+var firstWords = []string{"run", "role", "playbook", "tasks"}
+
+// isPlaybook reports whether the source is a playbook.
+func (r Request) isPlaybook() bool {
+	return r.Kind == "playbook" || r.Kind == "" && playbookSource(r.Source)
+}
+
+// checkSource returns an error if the source can't be what it is said to be.
+func (r Request) checkSource() error {
+	if r.Kind == "role" && playbookSource(r.Source) {
+		return fmt.Errorf("%s is a playbook and no role", r.Source)
+	}
+	return checkSource(r.Source)
 }
 
 // add puts a word where it belongs.
@@ -89,15 +125,26 @@ func (r *Request) add(word string) error {
 	case strings.HasPrefix(text, "{"):
 		r.Vars = append(r.Vars, text)
 		return checkObject(text)
-	case strings.Contains(word, "@"):
+	case strings.Contains(word, "@") && (r.Kind == "" || !strings.Contains(word, ",")):
 		r.Hosts = append(r.Hosts, word)
 		return checkHost(word)
 	case strings.Contains(word, "="):
 		name, _, _ := strings.Cut(word, "=")
 		return fmt.Errorf("%q fits nothing: %q is no variable's name, which is made of letters, digits and _", word, name)
+	case r.Kind != "":
+		var errs []error
+		for host := range strings.SplitSeq(strings.Trim(word, "[]"), ",") {
+			host = strings.Trim(host, `" `)
+			if !strings.Contains(host, "@") {
+				host = "@" + host
+			}
+			r.Hosts = append(r.Hosts, host)
+			errs = append(errs, checkHost(r.Hosts[len(r.Hosts)-1]))
+		}
+		return errors.Join(errs...)
 	case !taskFile.MatchString(word):
 		return fmt.Errorf("%q fits nothing: it is no host, no variable and no task file", word)
-	case playbookSource(r.Source):
+	case r.isPlaybook():
 		return fmt.Errorf("%q fits nothing: only roles have task files, and %s is a playbook; a host would be @%s", word, r.Source, word)
 	}
 	r.Tasks = append(r.Tasks, word)

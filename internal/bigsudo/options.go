@@ -6,6 +6,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/betagouv/mrs-ops/internal/local"
@@ -13,11 +14,29 @@ import (
 
 // short maps the one-letter options of ansible-playbook that matter here to
 // their long names.
-var short = map[byte]string{'i': "inventory", 't': "tags"}
+var short = map[byte]string{'e': "extra-vars", 'i': "inventory", 't': "tags"}
 
 // flags are the one-letter options of ansible-playbook without a value: another
 // may follow in the same word.
-const flags = "bvhkCDK"
+const flags = "bvhkCDKJ"
+
+// longFlags are the long options of ansible-playbook without a value.
+var longFlags = strings.Fields("ask-become-pass ask-pass ask-vault-pass ask-vault-password become check diff flush-cache " +
+	"force-handlers help list-hosts list-tags list-tasks step syntax-check verbose version")
+
+// wantsValue reports whether the word is an option of ansible-playbook whose value is
+// the next word.
+func wantsValue(arg string) bool {
+	if name, long := strings.CutPrefix(arg, "--"); long {
+		return name != "" && !strings.Contains(name, "=") &&
+			!slices.ContainsFunc(longFlags, func(flag string) bool { return strings.HasPrefix(flag, name) })
+	}
+	if !strings.HasPrefix(arg, "-") {
+		return false
+	}
+	letters := strings.TrimLeft(arg[1:], flags)
+	return len(letters) == 1
+}
 
 // given reports whether args, as ansible-playbook reads them, have the option.
 func given(args []string, option string) bool {

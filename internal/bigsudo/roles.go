@@ -1,6 +1,7 @@
 package bigsudo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -70,10 +71,7 @@ func (l *library) own(source string) (role, bool) {
 }
 
 // isRole reports whether dir has what makes a role.
-func isRole(dir string) bool {
-	info, err := os.Stat(filepath.Join(dir, "tasks"))
-	return err == nil && info.IsDir()
-}
+func isRole(dir string) bool { return isDir(filepath.Join(dir, "tasks")) }
 
 // find returns where an installed role is.
 func (l *library) find(name string) (dir string, found bool) {
@@ -101,16 +99,24 @@ func (l *library) get(ctx context.Context, source string) (role, error) {
 		}
 		return role{dir, dir}, l.require(ctx, dir)
 	}
+	bare := false
 	if isPath(source) && !isURL(source) {
-		if !hosted.MatchString(source) {
+		switch {
+		case hosted.MatchString(source):
+			source = "https://" + source
+		case onGitHub.MatchString(source):
+			source = "https://github.com/" + source
+			console.Say("%s is no folder here; it is looked for on GitHub", strings.TrimPrefix(source, "https://github.com/"))
+		default:
 			return role{}, fmt.Errorf("there is no role at %s", source)
 		}
-		source = "https://" + source
+		bare = true
 	}
 	r, err := parseRemote(source)
 	if err != nil {
 		return role{}, err
 	}
+	r.bare = bare
 	if dir, missing := l.lacks(r); !missing {
 		console.Say("%s is already in %s; bigsudo roleup brings its newest version", r.name, dir)
 	}
@@ -140,7 +146,13 @@ func (l *library) install(ctx context.Context, r remote) (dir string, err error)
 	}
 	l.done[r.name] = true
 	if lacking {
-		if err := galaxy(ctx, l.galaxyArgv(r, dir != "")); err != nil {
+		err := galaxy(ctx, l.galaxyArgv(r, dir != ""), r.otherwise() != "")
+		if other := r.otherwise(); err != nil && other != "" {
+			console.Say("%s was not got by %s; now by %s", r.name, r.src, other)
+			r.src = other
+			err = galaxy(ctx, l.galaxyArgv(r, dir != ""), false)
+		}
+		if err != nil {
 			return "", fmt.Errorf("role %s was not installed: %w", r.name, err)
 		}
 		var found bool
@@ -161,12 +173,16 @@ func (l *library) galaxyArgv(r remote, force bool) []string {
 	return append(append(argv, l.args...), r.spec())
 }
 
-// galaxy prints the command line and runs it.
-func galaxy(ctx context.Context, argv []string) error {
+// galaxy prints the command line and runs it. Git asks nobody for a password or a
+// key's where there is another way to try.
+func galaxy(ctx context.Context, argv []string, silent bool) error {
 	console.Say("+ %s", local.Quote(argv...))
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	// What it says is about the role, not what was asked for.
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stderr, os.Stderr
+	if silent {
+		cmd.Env = append([]string{"GIT_SSH_COMMAND=ssh -o BatchMode=yes"}, append(os.Environ(), "GIT_TERMINAL_PROMPT=0")...)
+	}
 	err := cmd.Run()
 	if _, ran := errors.AsType[*exec.ExitError](err); ran {
 		return &ExitError{What: strings.Join(argv[:3], " "), Err: err}
@@ -218,7 +234,7 @@ func (l *library) requirements(ctx context.Context, file string) error {
 		errs = append(errs, l.requirements(ctx, filepath.Join(filepath.Dir(file), include)))
 	}
 	if required.collections {
-		errs = append(errs, galaxy(ctx, l.collectionsArgv(file)))
+		errs = append(errs, galaxy(ctx, l.collectionsArgv(file), false))
 	}
 	return errors.Join(errs...)
 }
@@ -270,22 +286,18 @@ func parseRequirements(text []byte) (required, error) {
 // add reads one entry of the list of roles.
 func (r *required) add(node yaml.Node) error {
 	var entry struct{ Src, Scm, Version, Name, Include string }
-	var err error
+	var into any = &entry
 	if node.Kind == yaml.ScalarNode {
-		err = node.Decode(&entry.Src)
-	} else {
-		err = node.Decode(&entry)
+		into = &entry.Src
 	}
-	if err != nil {
+	if err := node.Decode(into); err != nil {
 		return err
 	}
 	if entry.Include != "" {
 		r.includes = append(r.includes, entry.Include)
 		return nil
 	}
-	if entry.Src == "" {
-		entry.Src = entry.Name // as Ansible has it: the name of Galaxy's
-	}
+	entry.Src = cmp.Or(entry.Src, entry.Name) // as Ansible has it: the name of Galaxy's
 	if entry.Scm != "" && !strings.Contains(entry.Src, "+") {
 		entry.Src = entry.Scm + "+" + entry.Src
 	}
@@ -319,10 +331,7 @@ func (l *library) link(dir string) error {
 			return fmt.Errorf("%s: %w", filepath.Join(dir, "meta", "main.yml"), err)
 		}
 	}
-	name := meta.GalaxyInfo.RoleName
-	if name == "" {
-		name = filepath.Base(dir)
-	}
+	name := cmp.Or(meta.GalaxyInfo.RoleName, filepath.Base(dir))
 	if !roleName.MatchString(name) {
 		return fmt.Errorf("%s: %q is no role's name", dir, name)
 	}
@@ -343,9 +352,13 @@ func (l *library) link(dir string) error {
 func (r role) checkTasks(tasks []string) error {
 	var errs []error
 	for _, task := range tasks {
-		if !r.has(task) {
-			errs = append(errs, fmt.Errorf("%q fits nothing: role %s has no such task file; it has %s; a host would be @%s",
-				task, filepath.Base(r.name), strings.Join(r.tasks(), ", "), task))
+		if _, found := findTasks(r.dir, task); !found {
+			err := fmt.Errorf("%q fits nothing: role %s has no such task file; it has %s; a host would be @%s",
+				task, filepath.Base(r.name), strings.Join(r.tasks(), ", "), task)
+			if now := oldTasks[r.name+" "+task]; now != "" {
+				err = fmt.Errorf("%w\nhint: %s", err, now)
+			}
+			errs = append(errs, err)
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -354,15 +367,15 @@ func (r role) checkTasks(tasks []string) error {
 	return nil
 }
 
-// has reports whether the role has a task file, by the names that Ansible tries.
-func (r role) has(task string) bool {
+// findTasks returns the path of one of a role's task files, by the names that Ansible
+// tries, and whether it is there.
+func findTasks(role, name string) (path string, found bool) {
 	for _, extension := range []string{"", ".yml", ".yaml", ".json"} {
-		info, err := os.Stat(filepath.Join(r.dir, "tasks", task+extension))
-		if err == nil && !info.IsDir() {
-			return true
+		if path := filepath.Join(role, "tasks", name+extension); exists(path) {
+			return path, true
 		}
 	}
-	return false
+	return "", false
 }
 
 // tasks returns the names of the role's task files, sorted.

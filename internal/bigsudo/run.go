@@ -9,7 +9,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -57,7 +56,8 @@ func (r Request) Run(ctx context.Context, root string) error {
 		if recap.Hosts > 1 {
 			hosts = fmt.Sprintf("%d hosts", recap.Hosts)
 		}
-		console.Done("%s: done, changed=%d on %s (%s)", r.Source, recap.Changed, hosts, time.Since(start).Round(100*time.Millisecond))
+		took := time.Since(start).Round(100 * time.Millisecond)
+		console.Done("%s: done, changed=%d on %s (%s)", r.Source, recap.Changed, hosts, took)
 	}
 	return err
 }
@@ -74,11 +74,28 @@ func (r Request) command(ctx context.Context, root string) (command Command, dou
 		return command, nil, err
 	}
 	tags := selectionOf(r.Args, os.Environ())
-	if playbookSource(r.Source) {
-		if command.Playbook, err = playbook(ctx, r.Source); err != nil {
+	if r.Kind == "tasks" || r.isPlaybook() {
+		file, err := playbook(ctx, r.Source)
+		if err != nil {
 			return command, nil, err
 		}
-		doubtful, err = roles.ofPlaybook(command.Playbook).check(r.Source, tags)
+		command.Playbook = file
+		found := roles.ofPlaybook(file)
+		if r.Kind == "tasks" {
+			command.Playbook = filepath.Join(command.Root, "ansible", "bigsudo", "tasks.yml")
+			if file, err = filepath.Abs(file); err != nil {
+				return command, nil, err
+			}
+			command.Vars = map[string]any{"apply_file": file}
+			found = roles.ofTasks(file)
+		} else if ours, err := filepath.Abs(filepath.Join(root, "ansible", "deploy.yml")); err == nil {
+			if named, _ := filepath.Abs(file); named == ours { // it has the role's variables
+				if command.Objects, err = roles.told("compose", nil, r); err != nil {
+					return command, nil, err
+				}
+			}
+		}
+		doubtful, err = found.check(r.Source, tags)
 		return command, doubtful, err
 	}
 	role, err := roles.get(ctx, r.Source)
@@ -92,6 +109,11 @@ func (r Request) command(ctx context.Context, root string) (command Command, dou
 	if len(tasks) == 0 {
 		tasks = []string{"main"}
 	}
+	if _, own := roles.own(r.Source); own {
+		if command.Objects, err = roles.told(role.name, tasks, r); err != nil {
+			return command, nil, err
+		}
+	}
 	command.Playbook = filepath.Join(command.Root, "ansible", "bigsudo", "role.yml")
 	command.Vars = map[string]any{"apply_role": role.name, "apply_tasks": tasks}
 	if opening := tags.opening(); len(opening) > 0 {
@@ -99,6 +121,14 @@ func (r Request) command(ctx context.Context, root string) (command Command, dou
 	}
 	doubtful, err = roles.ofRole(role, tasks).check(r.Source, tags)
 	return command, doubtful, err
+}
+
+// told returns the request's variables under the names that one of our own roles has
+// for them.
+func (l *library) told(role string, tasks []string, r Request) ([]string, error) {
+	p := l.parameters(role, tasks)
+	objects, err := p.translate(r.Vars)
+	return objects, errors.Join(err, p.checkArgs(r.Args))
 }
 
 // idle returns an error for a run that did nothing, and that Ansible calls done all
@@ -178,13 +208,9 @@ func fetch(ctx context.Context, source string) (string, error) {
 // install does roleinstall, roleup and reqinstall.
 func install(ctx context.Context, root, command string, words []string) error {
 	start := time.Now()
-	what, options := words, []string(nil)
-	if i := slices.IndexFunc(words, func(word string) bool { return strings.HasPrefix(word, "-") }); i >= 0 {
-		what, options = words[:i], words[i:]
-	}
+	what, options := beforeOptions(words)
 	roles := newLibrary(root, os.Environ())
-	roles.args = options
-	roles.anew = command == "roleup"
+	roles.args, roles.anew = options, command == "roleup"
 	if command == "reqinstall" && len(what) == 0 {
 		what = []string{"requirements.yml"}
 	}
@@ -202,7 +228,8 @@ func install(ctx context.Context, root, command string, words []string) error {
 	if err := errors.Join(errs...); err != nil {
 		return exiting(err)
 	}
-	console.Done("%s: done (%s)", strings.Join(append([]string{command}, what...), " "), time.Since(start).Round(100*time.Millisecond))
+	took := time.Since(start).Round(100 * time.Millisecond)
+	console.Done("%s %s: done (%s)", command, strings.Join(what, " "), took)
 	return nil
 }
 

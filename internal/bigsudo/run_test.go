@@ -30,6 +30,7 @@ func newProject(t *testing.T) project {
 	p := project{root: dir, home: filepath.Join(dir, "home"), calls: filepath.Join(dir, "calls")}
 	p.write(t, "ansible/roles/ssh/tasks/main.yml", "")
 	p.write(t, "ansible/roles/ssh/tasks/adduser.yml", "")
+	p.write(t, "ansible/roles/ssh/defaults/main.yml", "username: x\nusergroups: x\n")
 	// Galaxy has what is in the folder galaxy, and notes what it installs as the
 	// real one does.
 	p.program(t, "ansible-galaxy", `printf '%s\0' ansible-galaxy "$@" $'\1' >>"$CALLS"

@@ -17,10 +17,16 @@ var (
 	// schemed and scpLike are the two forms of an address: SCHEME://… , with the
 	// version control system before it if need be, and USER@HOST:PATH.
 	schemed = regexp.MustCompile(`^([a-z]+\+)?[a-z][a-z0-9]*://`)
-	scpLike = regexp.MustCompile(`^(git\+)?([A-Za-z_][A-Za-z0-9_.-]*)@([A-Za-z0-9][A-Za-z0-9.-]*):([A-Za-z0-9_~/][A-Za-z0-9_.~/-]*)$`)
+	scpLike = regexp.MustCompile(
+		`^(git\+)?([A-Za-z_][A-Za-z0-9_.-]*)@([A-Za-z0-9][A-Za-z0-9.-]*):([A-Za-z0-9_~/][A-Za-z0-9_.~/-]*)$`)
 
 	// hosted is an address without its scheme: example.org/you/role.
 	hosted = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]*(\.[A-Za-z0-9-]+)+(:[0-9]+)?/[^/]`)
+
+	// onGitHub is a repository of GitHub's: you/role.
+	onGitHub = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9_.-]+(,[^/,]+)?$`)
+	// bySSH is an address that needs a key, whichever of its two forms it has.
+	bySSH = regexp.MustCompile(`^git\+(?:ssh://(?:[^@/]+@)?([^/:@]+)(?::[0-9]+)?/|[^@/]+@([^/:@]+):)(.+)$`)
 
 	roleName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
 	version  = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_./+-]*$`)
@@ -61,18 +67,15 @@ func checkSource(source string) error {
 		_, err := parseRemote(source)
 		return err
 	case playbookSource(source), isPath(source):
-		if strings.ContainsAny(source, "\x00\n") || strings.HasPrefix(source, "@") || strings.HasPrefix(source, "{") || assignment.MatchString(source) {
-			return notASource(source)
+		if !strings.ContainsAny(source, "\x00\n") && !strings.HasPrefix(source, "@") && !strings.HasPrefix(source, "{") &&
+			!assignment.MatchString(source) {
+			return nil
 		}
-		return nil
+	default:
+		if _, err := parseRemote(source); err == nil {
+			return nil
+		}
 	}
-	if _, err := parseRemote(source); err != nil {
-		return notASource(source)
-	}
-	return nil
-}
-
-func notASource(source string) error {
 	return fmt.Errorf("the first word is a role or a playbook, and %q is none", source)
 }
 
@@ -85,15 +88,18 @@ func checkURL(source string) (*url.URL, error) {
 		return nil, fmt.Errorf("%s://… is no URL", scheme) // the rest may hold a secret
 	}
 	if _, secret := u.User.Password(); secret {
-		return nil, fmt.Errorf("%s has a password, which everybody on this machine could read\nhint: use an SSH key or git's credential helper", u.Redacted())
+		return nil, fmt.Errorf("%s has a password, which everybody on this machine could read\n"+
+			"hint: use an SSH key or git's credential helper", u.Redacted())
 	}
 	switch {
 	case !urlPath.MatchString(u.EscapedPath()) || u.RawQuery != "" || u.Fragment != "":
 		return nil, fmt.Errorf("%q is no URL of a role or a playbook", source)
-	case u.Scheme == "file" && u.Host == "", u.Scheme == "https" && u.Host != "", u.Scheme == "ssh" && u.Host != "", u.Scheme == "http" && loopback(u.Hostname()):
+	case u.Scheme == "file" && u.Host == "", (u.Scheme == "https" || u.Scheme == "ssh") && u.Host != "",
+		u.Scheme == "http" && loopback(u.Hostname()):
 		return u, nil
 	}
-	return nil, fmt.Errorf("%q is not from where one can tell who wrote it\nhint: https://, ssh:// and file:// are", source)
+	return nil, fmt.Errorf("%q is not from where one can tell who wrote it\n"+
+		"hint: https://, ssh:// and file:// are", source)
 }
 
 // loopback reports whether host is this machine.
@@ -108,6 +114,19 @@ type remote struct {
 	version string // empty: the newest
 	name    string // the folder it is installed in
 	renamed bool   // the name does not follow from src
+	bare    bool   // it was given without a scheme: by HTTPS or SSH
+}
+
+// otherwise returns the address by which the role may be had too: without a key where
+// the one given needs one, and by a key where none was said; empty: there is none.
+func (r remote) otherwise() string {
+	if m := bySSH.FindStringSubmatch(r.src); m != nil {
+		return "git+https://" + m[1] + m[2] + "/" + strings.TrimPrefix(m[3], "/")
+	}
+	if address, found := strings.CutPrefix(r.src, "git+https://"); found && r.bare {
+		return "git+ssh://git@" + address
+	}
+	return ""
 }
 
 // spec returns the role in the form that `ansible-galaxy role install` reads.

@@ -66,19 +66,15 @@ func (s selection) takes(tags []string) bool {
 // opening returns tags with which a task is executed whatever is selected: the one
 // that includes a role, whose tasks are selected by their own.
 func (s selection) opening() []string {
-	for _, tags := range append([][]string{nil, {"always"}}, split(s.only)...) {
-		if s.takes(tags) {
+	if s.takes(nil) {
+		return nil
+	}
+	for _, tag := range append([]string{"always"}, s.only...) {
+		if tags := []string{tag}; s.takes(tags) {
 			return tags
 		}
 	}
 	return nil
-}
-
-func split(tags []string) (each [][]string) {
-	for _, tag := range tags {
-		each = append(each, []string{tag})
-	}
-	return each
 }
 
 // tagged is the tasks of a playbook or a role, as their files have them. It does
@@ -86,24 +82,22 @@ func split(tags []string) (each [][]string) {
 // goes on: of our own playbook for roles, all.
 type tagged struct {
 	library *library
-	base    string                // the playbook's folder
-	begin   func(*tagged, within) // reads all of it
+	base    string // the playbook's folder
 
-	files map[string]*yaml.Node
 	names map[string]bool // of all tags
 	// unsure: something is included that only the run knows, or that is not found.
 	unsure bool
-
-	selection
-	looked, count int // of the tasks that were read, and that are selected
+	looked int          // how many tasks were read
+	found  [][][]string // of each that does something the tags of what includes it, and its own
 }
 
 // within is where tasks stand.
 type within struct {
-	file  string   // their file
-	role  string   // their role's folder; empty: none's
-	tags  []string // that they inherit
-	depth int
+	file     string     // their file
+	role     string     // their role's folder; empty: none's
+	tags     []string   // that they inherit
+	included [][]string // the tags of each task that includes them
+	depth    int
 }
 
 // maxDepth and maxTasks are where reading ends, of what contains itself.
@@ -112,29 +106,37 @@ const (
 	maxTasks = 10_000
 )
 
-func newTagged(l *library, base string, begin func(*tagged, within)) *tagged {
-	return &tagged{library: l, base: base, begin: begin, files: map[string]*yaml.Node{}, names: map[string]bool{}}
-}
-
 // ofPlaybook returns the tasks of a playbook.
 func (l *library) ofPlaybook(file string) *tagged {
-	return newTagged(l, filepath.Dir(file), func(t *tagged, at within) { t.playbook(file, at) })
+	t := &tagged{library: l, base: filepath.Dir(file), names: map[string]bool{}}
+	t.playbook(file, within{})
+	return t
 }
 
 // ofRole returns the tasks of a role's task files.
 func (l *library) ofRole(r role, files []string) *tagged {
-	return newTagged(l, filepath.Join(l.root, "ansible", "bigsudo"), func(t *tagged, at within) {
-		for _, file := range files {
-			t.role(r.dir, file, at)
-		}
-	})
+	t := &tagged{library: l, base: filepath.Join(l.root, "ansible", "bigsudo"), names: map[string]bool{}}
+	for _, file := range files {
+		t.role(r.dir, file, within{})
+	}
+	return t
+}
+
+// ofTasks returns the tasks of a file of tasks.
+func (l *library) ofTasks(file string) *tagged {
+	t := &tagged{library: l, base: filepath.Dir(file), names: map[string]bool{}}
+	t.tasks(t.read(file), within{file: file})
+	return t
 }
 
 // selected returns how many tasks a run executes.
-func (t *tagged) selected(s selection) int {
-	t.selection, t.looked, t.count = s, 0, 0
-	t.begin(t, within{})
-	return t.count
+func (t *tagged) selected(s selection) (count int) {
+	for _, all := range t.found {
+		if !slices.ContainsFunc(all, func(tags []string) bool { return !s.takes(tags) }) {
+			count++
+		}
+	}
+	return count
 }
 
 // nobody's is no tag of anybody's: who asks for it alone gets what always runs.
@@ -201,32 +203,25 @@ func (t *tagged) nothing(source, tag string) error {
 	return fmt.Errorf("%s has no tag %q; it has %s%s", source, tag, all, console.DidYouMean(tag, known))
 }
 
-// read returns the list that a YAML file is; none, where it can't be read, which
-// is for Ansible to say.
+// read returns the list that a YAML file is; nil, where it can't be read, which is for
+// Ansible to say.
 func (t *tagged) read(file string) *yaml.Node {
-	if node, done := t.files[file]; done {
-		return node
-	}
-	node := &yaml.Node{}
 	text, err := os.ReadFile(file)
 	var document yaml.Node
 	if err == nil {
 		err = yaml.Unmarshal(text, &document)
 	}
-	switch {
-	case err != nil:
-		t.unsure = true
-	case len(document.Content) > 0:
-		node = document.Content[0]
+	t.unsure = t.unsure || err != nil
+	if err != nil || len(document.Content) == 0 {
+		return nil
 	}
-	t.files[file] = node
-	return node
+	return document.Content[0]
 }
 
 // key returns the value of a mapping's key, by one of its names and with or without
 // the name of Ansible's own collection; nil: there is none.
 func key(n *yaml.Node, names ...string) *yaml.Node {
-	for i := 0; i+1 < len(n.Content) && n.Kind == yaml.MappingNode; i += 2 {
+	for i := 0; n != nil && n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
 		name := n.Content[i].Value
 		for _, collection := range []string{"ansible.builtin.", "ansible.legacy."} {
 			name = strings.TrimPrefix(name, collection)
@@ -313,7 +308,7 @@ func (t *tagged) applied(list *yaml.Node, at within) {
 			t.named(entry.Value, "main", at)
 			continue
 		}
-		t.called(key(entry, "role", "name"), entry, t.with(at, entry))
+		t.called(entry, t.with(at, entry))
 	}
 }
 
@@ -355,12 +350,9 @@ func (t *tagged) role(dir, file string, at within) {
 			break
 		}
 	}
-	for _, extension := range []string{"", ".yml", ".yaml", ".json"} {
-		if path := filepath.Join(dir, "tasks", file+extension); exists(path) {
-			at.file = path
-			t.tasks(t.read(path), at)
-			return
-		}
+	if path, found := findTasks(dir, file); found {
+		at.file = path
+		t.tasks(t.read(path), at)
 	}
 }
 
@@ -413,13 +405,13 @@ func (t *tagged) task(task *yaml.Node, at within) {
 		return
 	}
 	if role := key(task, "import_role"); role != nil {
-		t.byRole(role, in)
+		t.called(role, in)
 		return
 	}
 	file, role := key(task, "include_tasks", "include"), key(task, "include_role")
 	if file == nil && role == nil {
-		if key(task, "meta") == nil && t.takes(in.tags) {
-			t.count++
+		if key(task, "meta") == nil {
+			t.found = append(t.found, append(slices.Clone(at.included), in.tags))
 		}
 		return
 	}
@@ -428,15 +420,11 @@ func (t *tagged) task(task *yaml.Node, at within) {
 	if apply := key(arguments, "apply"); apply != nil {
 		inner = t.with(at, apply)
 	}
-	if !t.takes(in.tags) {
-		// Only what its tags are called.
-		counted := t.count
-		defer func() { t.count = counted }()
-	}
+	inner.included = append(slices.Clone(at.included), in.tags)
 	if file != nil {
 		t.file(file, inner)
 	} else {
-		t.byRole(role, inner)
+		t.called(role, inner)
 	}
 }
 
@@ -460,19 +448,15 @@ func (t *tagged) file(arguments *yaml.Node, at within) {
 	}
 }
 
-// byRole reads the role that the arguments of a task name.
-func (t *tagged) byRole(arguments *yaml.Node, at within) {
-	t.called(key(arguments, "name", "role"), arguments, at)
-}
-
-// called reads the role that has a name, and whose tasks the keys of a node may say.
-func (t *tagged) called(name, of *yaml.Node, at within) {
+// called reads the role that the arguments of a task, or an entry in a list of roles,
+// name, and whose tasks they may say.
+func (t *tagged) called(arguments *yaml.Node, at within) {
+	name, file := key(arguments, "name", "role"), "main"
 	if name == nil {
 		t.unsure = true
 		return
 	}
-	file := "main"
-	if from := key(of, "tasks_from"); from != nil {
+	if from := key(arguments, "tasks_from"); from != nil {
 		file = from.Value
 	}
 	t.named(name.Value, file, at)

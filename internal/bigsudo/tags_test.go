@@ -119,6 +119,11 @@ func TestATagThatNothingHasIsRefusedBeforeAnyHostIsTouched(t *testing.T) {
 	if calls, err := p.run(t, "r", "@a"); err == nil || calls != "" || !strings.Contains(err.Error(), `r has no tag "nobodys"`) {
 		t.Errorf("by the environment: %v, ran %s", err, calls)
 	}
+	t.Setenv("ANSIBLE_RUN_TAGS", "")
+	t.Setenv("ANSIBLE_SKIP_TAGS", "untagged")
+	if calls, err := p.run(t, "none.yml", "@a"); err == nil || calls != "" || !strings.Contains(err.Error(), "nothing is left to run") {
+		t.Errorf("skipped by the environment: %v, ran %s", err, calls)
+	}
 }
 
 func TestTagsReachTheTasksOfARole(t *testing.T) {
@@ -202,10 +207,10 @@ func FuzzTasksAreReadWhateverTheyAre(f *testing.F) {
 		p := project{root: t.TempDir()}
 		p.write(t, "x.yml", text)
 		l := newLibrary(p.root, nil)
-		for _, tagged := range []*tagged{l.ofPlaybook(filepath.Join(p.root, "x.yml")), newTagged(l, p.root, func(t *tagged, at within) {
-			at.file = filepath.Join(p.root, "x.yml")
-			t.tasks(t.read(at.file), at)
-		})} {
+		file := filepath.Join(p.root, "x.yml")
+		tasks := &tagged{library: l, base: p.root, names: map[string]bool{}}
+		tasks.tasks(tasks.read(file), within{file: file})
+		for _, tagged := range []*tagged{l.ofPlaybook(file), tasks} {
 			if _, err := tagged.check("x", selection{only: []string{"a"}}); err != nil && fmt.Sprint(err) == "" {
 				t.Error("an error that says nothing")
 			}

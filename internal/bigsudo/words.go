@@ -21,7 +21,8 @@ func Words(line string) ([]string, error) {
 	parser := syntax.NewParser(syntax.Variant(syntax.LangBash))
 	for word, err := range parser.WordsSeq(strings.NewReader(line)) {
 		if err != nil {
-			return nil, fmt.Errorf("%q can't be split into words: %w\nhint: quote what is meant as it is, 'like this'", line, err)
+			return nil, fmt.Errorf("%q can't be split into words: %w\n"+
+				"hint: quote what is meant as it is, 'like this'", line, err)
 		}
 		start := int(word.Pos().Offset())
 		if err := blank(line[end:start]); err != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -55,7 +56,8 @@ type dronePipeline struct {
 		Commands    []string
 		Environment map[string]any
 	}
-	Trigger struct{ Event, Cron []string }
+	Trigger   struct{ Event, Cron []string }
+	DependsOn []string `yaml:"depends_on"`
 }
 
 func droneSteps(t *testing.T) (list []step) {
@@ -302,6 +304,49 @@ func TestSecretsAreForPushesAndForWhoAsks(t *testing.T) {
 	for _, file := range documents[gitlab](t, ".gitlab-ci.yml") {
 		if want := []gitlabRule{{If: "$CI_COMMIT_BRANCH"}}; !slices.Equal(file.Workflow.Rules, want) {
 			t.Errorf("GitLab runs pipelines by %q, want %q", file.Workflow.Rules, want)
+		}
+	}
+}
+
+// The application's own pipelines stay beside ours: acceptance depends on docker, and runs REPO:COMMIT.
+func TestThePipelinesFitBesideTheApplicationsOwn(t *testing.T) {
+	order := map[string][]string{}
+	for _, p := range documents[dronePipeline](t, ".drone.yml") {
+		order[p.Name] = p.DependsOn
+	}
+	if want := map[string][]string{
+		"test": nil, "docker": {"test"}, "deploy": {"docker"}, "promotion": nil, "nightly": nil,
+	}; !reflect.DeepEqual(order, want) {
+		t.Errorf("Drone has %v, want %v", order, want)
+	}
+	for file, wanted := range map[string][]string{
+		".drone.yml":                {"python, js, docs and acceptance stay", "depends_on: [docker, python, js, acceptance]", "docs/ci.md"},
+		".gitlab-ci.yml":            {"python, js and docs", "acceptance", "docs/ci.md", "stages: [test, image, acceptance, deploy]"},
+		".github/workflows/mrs.yml": {"python, js, docs", "needs: [image, acceptance]", "docs/ci.md"},
+	} {
+		text, err := os.ReadFile("../../" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range wanted {
+			if !strings.Contains(string(text), want) {
+				t.Errorf("%s does not say %q", file, want)
+			}
+		}
+	}
+}
+
+// docs/ci.md is what somebody reads who moves the secrets.
+func TestThePageAboutCIHasEverySecretThatAStepIsHanded(t *testing.T) {
+	page, err := os.ReadFile("../../docs/ci.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range append(droneSteps(t), githubSteps(t)...) {
+		for _, name := range s.env {
+			if !strings.Contains(string(page), "| `"+name+"` |") {
+				t.Errorf("%s of step %s is not in the table", name, s.name)
+			}
 		}
 	}
 }

@@ -81,7 +81,7 @@ var keyMends = map[string]string{
 func parseKey(text string) (key, why string) {
 	return unmangle(text, func(key string) string {
 		_, err := ssh.ParsePrivateKey([]byte(key))
-		if err == nil {
+		if err == nil && strings.HasPrefix(key, "-----BEGIN ") { // ssh takes nothing before it
 			return ""
 		}
 		public, _, _, _, noPublic := ssh.ParseAuthorizedKey([]byte(key))
@@ -91,6 +91,8 @@ func parseKey(text string) (key, why string) {
 		switch {
 		case strings.HasPrefix(key, "PuTTY-User-Key-File-"):
 			return isPuTTYs
+		case err == nil:
+			return isNoKey
 		case encrypted, strings.HasPrefix(key, "-----BEGIN ENCRYPTED PRIVATE KEY-----"), strings.Contains(key, "Proc-Type: 4,ENCRYPTED"):
 			return isEncrypted
 		case certified:
@@ -161,8 +163,9 @@ func parseKnownHosts(text string) (known, why string) {
 }
 
 // unmangle undoes what happens to a text of several lines on its way through a
-// form or a shell: line ends of Windows, \n for a line end, spaces for line ends
-// or none, none at the end, quotes around it, all of it in base64. It returns the
+// form or a shell: line ends of Windows, \n or %0A for a line end, spaces for line
+// ends or none, none at the end, quotes or other text around it, all of it in
+// base64, once or twice. It returns the
 // first form that check finds nothing wrong with, else what is wrong with the last,
 // from which most is undone.
 func unmangle(text string, check func(text string) (why string)) (good, why string) {
@@ -185,17 +188,33 @@ func forms(text string) (all []string) {
 		}
 	}
 	add(text)
-	add(strings.NewReplacer(`\r\n`, "\n", `\n`, "\n").Replace(all[0]))
+	add(lineEnd.ReplaceAllString(invisible.Replace(all[0]), "\n"))
 	add(strings.Trim(strings.TrimSpace(all[len(all)-1]), `"'`))
-	if decoded, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(strings.Join(strings.Fields(all[len(all)-1]), ""), "=")); err == nil {
+	for range 2 {
+		decoded, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(strings.Join(strings.Fields(all[len(all)-1]), ""), "="))
+		if err != nil {
+			break
+		}
 		if bytes.HasPrefix(decoded, []byte("openssh-key-v1\x00")) { // a key without its first and last line
 			decoded = pem.EncodeToMemory(&pem.Block{Type: "OPENSSH PRIVATE KEY", Bytes: decoded})
 		}
 		add(string(decoded))
 	}
+	if framed := frame.FindString(all[len(all)-1]); framed != "" {
+		add(framed)
+	}
 	add(unfold(all[len(all)-1]))
 	return all
 }
+
+var (
+	// lineEnd is how a line end may be written, once or more often escaped.
+	lineEnd = regexp.MustCompile(`(\\+r)?\\+n|\\+\n|(%0[Dd])?%0[Aa]`)
+	// invisible are characters that look like blanks, or like nothing.
+	invisible = strings.NewReplacer("\u00a0", " ", "\u200b", "", "\ufeff", "")
+	// frame is a text in PEM, whatever is around it.
+	frame = regexp.MustCompile(`(?s)-----BEGIN [A-Z0-9 ]+-----.*?-----END [A-Z0-9 ]+-----`)
+)
 
 // armour is a text in PEM, whatever its line ends have become, but for one with
 // headers: only what is encrypted has those.

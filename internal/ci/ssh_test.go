@@ -69,6 +69,18 @@ func TestAKeyIsMendedOfWhatFormsAndShellsDoToIt(t *testing.T) {
 		"in quotes":                 `"` + strings.ReplaceAll(key, "\n", `\n`) + `"`,
 		"base64 without padding":    strings.TrimRight(base64.StdEncoding.EncodeToString([]byte(key)), "="),
 		"base64 of spaces":          base64.StdEncoding.EncodeToString([]byte(strings.ReplaceAll(key, "\n", " "))),
+		"tabs for line ends":        strings.ReplaceAll(key, "\n", "\t"),
+		"escaped twice":             strings.ReplaceAll(key, "\n", `\\n`),
+		"lines that go on":          strings.ReplaceAll(key, "\n", "\\\n"),
+		"as in an address":          strings.ReplaceAll(key, "\n", "%0A"),
+		"blanks that do not break":  strings.ReplaceAll(key, "\n", "\u00a0"),
+		"an invisible character":    "\u200b" + key,
+		"quotes of a text program":  "“" + key + "”",
+		"with its name before it":   `SSH_KEY="` + key + `"`,
+		"a comment before it":       "# the key of CI\n" + key,
+		"of a chat":                 "```\n" + key + "```\n",
+		"of a YAML file":            "|\n  " + strings.ReplaceAll(key, "\n", "\n  "),
+		"base64 twice":              base64.StdEncoding.EncodeToString([]byte(base64.StdEncoding.EncodeToString([]byte(key)))),
 		"base64 in lines":           strings.Join(chunks(base64.StdEncoding.EncodeToString([]byte(key)), 76), "\r\n"),
 	} {
 		if got, why := parseKey(mangled); got != key {

@@ -60,6 +60,16 @@ func Done(format string, args ...any) {
 	fmt.Println(line)
 }
 
+// Summary prints the outcome of a target that prints data, in a line on standard
+// error: on standard output is what was asked for, and nothing else.
+func Summary(format string, args ...any) {
+	line := fmt.Sprintf(format, args...)
+	if Colour(os.Stderr) {
+		line = "\033[32m" + line + "\033[0m"
+	}
+	fmt.Fprintln(os.Stderr, line)
+}
+
 // Table prints rows on standard output in columns; the first row is the heading.
 func Table(rows ...[]string) error {
 	return WriteTable(os.Stdout, rows...)

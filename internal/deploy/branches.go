@@ -98,7 +98,7 @@ func Branches(ctx context.Context, asJSON bool) error {
 			return err
 		}
 	}
-	console.Done("%d branches on %s", len(branches), s)
+	console.Summary("%d branches on %s", len(branches), s)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"path"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bitfield/script"
 	"go.yaml.in/yaml/v4"
 
 	"github.com/betagouv/mrs-ops/internal/console"
@@ -56,8 +58,30 @@ func (d deployment) dryRun(s *server.Server, plan *Plan, inst *instance.Instance
 		console.Say("%s is locked at the moment by %s", inst.Name, holder)
 	}
 	fmt.Println(command.Line())
-	console.Done("%s: %d differences; nothing was changed", inst.Name, len(changes))
+	if plan, err := d.explained(s, plan); err != nil {
+		console.Say("%s: the plan can't be told: %v", inst.Name, err)
+	} else {
+		fmt.Println(plan)
+	}
+	console.Summary("%s: %d differences; nothing was changed", inst.Name, len(changes))
 	return nil
+}
+
+// explained returns the steps that mrs-host would take, and the commands behind them. Nothing is changed on the
+// server, but that mrs-host is there.
+func (d deployment) explained(s *server.Server, plan *Plan) (string, error) {
+	program, err := s.Program()
+	if err != nil {
+		return "", err
+	}
+	request := plan.Request
+	request.Release, request.Pull, request.What = d.release, !d.here, d.what
+	text, err := json.Marshal(request)
+	if err != nil {
+		return "", err
+	}
+	out, err := s.ExecFrom(script.Echo(string(text)), program, "explain", "deploy").String()
+	return strings.TrimRight(out, "\n"), err
 }
 
 // secretName tells the variables of containers that are not shown.

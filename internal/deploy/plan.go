@@ -50,6 +50,9 @@ func NewPlan(ctx context.Context, name string, environ []string) (*Plan, error) 
 	if err != nil {
 		return nil, err
 	}
+	for _, note := range rendered.Notes {
+		console.Say("%s", note)
+	}
 	plan := &Plan{Name: nameOf(inst), Images: rendered.Images, Published: rendered.Published}
 	plan.Request, err = request(inst, rendered)
 	plan.Request.Name = plan.Name
@@ -60,6 +63,7 @@ func NewPlan(ctx context.Context, name string, environ []string) (*Plan, error) 
 func request(inst *instance.Instance, rendered *stack.Stack) (d hostapi.Deploy, err error) {
 	mrs := model.Named(rendered.Services, hostapi.MRS).Name != ""
 	d = hostapi.Deploy{
+		Version: hostapi.Version,
 		Project: inst.Project(), Folder: server.Folder(inst),
 		File: string(rendered.YAML), Services: rendered.Services, Pull: true, Networks: rendered.Networks,
 		URL: inst.URL(), Names: []string{inst.Alias()}, Page: inst.Get("healthcheck_path"),

@@ -26,6 +26,7 @@ type Release struct {
 	What    string    `json:"what"`
 	Commit  string    `json:"commit"` // of the application
 	Image   string    `json:"image"`  // of the site
+	Of      int       `json:"of,omitempty"`
 }
 
 // Releases returns what ran, the oldest first: the last one runs.
@@ -70,14 +71,14 @@ func History(ctx context.Context, name string, asJSON bool) error {
 		return console.JSON(releases)
 	}
 	if len(releases) == 0 {
-		console.Done("%s: nothing was deployed on %s yet", s.Name, s)
+		console.Summary("%s: nothing was deployed on %s yet", s.Name, s)
 		return nil
 	}
 	if err := console.Table(table(releases, time.Now())...); err != nil {
 		return err
 	}
 	now := releases[len(releases)-1]
-	console.Done("%s: release %d runs%s; mage deploy:rollback %s goes back to another", s.Name, now.Release, brackets(short(now.Commit)), s.Name)
+	console.Summary("%s: release %d runs%s; mage deploy:rollback %s goes back to another", s.Name, now.Release, brackets(short(now.Commit)), s.Name)
 	return nil
 }
 
@@ -96,6 +97,8 @@ func table(releases []Release, now time.Time) [][]string {
 	return rows
 }
 
+// rolledBack is what was done for a release of which nothing else says that it is an earlier one: as older versions
+// did it.
 var rolledBack = regexp.MustCompile(`^rollback to (\d+)`)
 
 // before returns the release to go back to where none is named: the one before
@@ -107,11 +110,13 @@ func before(releases []Release) (Release, bool) {
 	}
 	at := releases[len(releases)-1]
 	for {
-		m := rolledBack.FindStringSubmatch(at.What)
-		if m == nil {
+		n := at.Of
+		if m := rolledBack.FindStringSubmatch(at.What); n == 0 && m != nil {
+			n, _ = strconv.Atoi(m[1])
+		}
+		if n == 0 {
 			break
 		}
-		n, _ := strconv.Atoi(m[1])
 		i := slices.IndexFunc(releases, func(r Release) bool { return r.Release == n && n < at.Release })
 		if i < 0 {
 			return Release{}, false // what it went back to is not kept any more

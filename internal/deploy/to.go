@@ -198,6 +198,11 @@ func (d deployment) locked(ctx context.Context, s *server.Server, plan *Plan, mr
 // whose audit log seen is the length from before; began is whether it had begun.
 func (d deployment) ended(s *server.Server, seen int, began bool) string {
 	entries, err := s.Audit()
+	return endedWith(entries, err, seen, began)
+}
+
+// endedWith says that of the audit log, which can't be read where there is an err.
+func endedWith(entries []server.Entry, err error, seen int, began bool) string {
 	switch {
 	case err != nil:
 		return "what came of it is not known: " + err.Error()
@@ -221,10 +226,15 @@ func carryOut(s *server.Server, mrsHost string, request hostapi.Deploy) (deploye
 		return deployed, false, err
 	}
 	show := progress{name: request.Name}
-	defer show.end()
 	// In a session of its own: where the connection is lost it is told to end, and
 	// takes the time that it needs to undo what it has begun.
 	out := s.ExecFrom(script.Echo(string(text)), "setsid", "--wait", mrsHost, "deploy")
+	return listen(out, show)
+}
+
+// listen shows what mrs-host says, and returns what came of it.
+func listen(out *script.Pipe, show progress) (deployed hostapi.Deployed, began bool, err error) {
+	defer show.end()
 	var came hostapi.Event
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, 8<<20)

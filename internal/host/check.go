@@ -93,7 +93,7 @@ func Show(ctx context.Context, list, config string, json bool) error {
 		return fmt.Errorf("%d of %d hosts can't be operated", bad, len(states))
 	}
 	if !json {
-		console.Done("all hosts can be operated: %d", len(states))
+		console.Summary("all hosts can be operated: %d", len(states))
 	}
 	return nil
 }

@@ -5,10 +5,43 @@
 package hostapi
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
 )
+
+// Version is that of what both sides say to each other. It is raised where an older operator's side, or an older
+// mrs-host, would do something else with a request, an answer or a file than is meant; not where one only knows less.
+// 1 is all that did not say it.
+const Version = 2
+
+// Outdated is the failure of one who is of an older version than what it is needed for: an instance, by its name.
+func Outdated(name string, needed, is int) *Failure {
+	return &Failure{
+		Outcome: Failed,
+		Reason: fmt.Sprintf(
+			"%s is operated by mrs-ops of version %d, and this clone is of version %d; nothing was changed",
+			name, needed, is),
+		Hint: "git pull in your clone of mrs-ops, then again",
+	}
+}
+
+// Mismatched is the failure of a request of another version than that of mrs-host, which reads it; nil: it is of the
+// same.
+func Mismatched(request int) *Failure {
+	if request == Version {
+		return nil
+	}
+	return &Failure{
+		Outcome: Failed,
+		Reason: fmt.Sprintf(
+			"the request is of mrs-ops of version %d, and mrs-host is of version %d; nothing was changed",
+			max(request, 1), Version),
+		Hint: "both come from one clone: mage deploy:to NAME, or ansible/deploy.yml with its own mage; git pull there",
+	}
+}
 
 // Where a server keeps what both sides have to find.
 const (
@@ -25,13 +58,16 @@ const (
 
 // Exit statuses of mrs-host, by what it was asked for (EX_TEMPFAIL of sysexits.h).
 const (
-	Busy        = 75 // a lock, or a branch: somebody else has it
-	NotMirrored = 75 // a backup, or a prune: the repository is good, but its mirror is not
+	Busy        = 75  // a lock, or a branch: somebody else has it
+	NotMirrored = 75  // a backup, or a prune: the repository is good, but its mirror is not
+	AsBefore    = 4   // a restore, or an adoption, that failed: all is as it was before
+	Stopped     = 130 // what was interrupted, and undone; of a restore that could not be undone it is 1
 )
 
 // Deploy asks for a deployment of an instance on the server that reads it. It has
 // secrets in it: it travels by standard input.
 type Deploy struct {
+	Version int    `json:"version"` // [Version] of whoever asks
 	Name    string `json:"name"`    // of the instance, for people
 	Project string `json:"project"` // of Compose
 	Folder  string `json:"folder"`  // the stack's: absolute
@@ -139,6 +175,44 @@ type Failure struct {
 	Hint    string  `json:"hint,omitempty"`
 }
 
+// words is what a test build says instead of every sentence (-ldflags=-X, internal/program): a program that reads
+// one, and not what has a type, does not work with it.
+var words string
+
+// Said returns a sentence of mrs-host's as it is said.
+func Said(sentence string) string {
+	if words != "" && sentence != "" {
+		return words
+	}
+	return sentence
+}
+
+// MarshalJSON writes it with its sentences as they are said.
+func (e Event) MarshalJSON() ([]byte, error) {
+	type plain Event
+	e.Say, e.Detail = Said(e.Say), Said(e.Detail)
+	if e.Failed != nil {
+		f := *e.Failed
+		f.Reason, f.Hint = Said(f.Reason), Said(f.Hint)
+		e.Failed = &f
+	}
+	if e.Deployed != nil {
+		d := *e.Deployed
+		d.How = Said(d.How)
+		e.Deployed = &d
+	}
+	return marshal(plain(e))
+}
+
+// marshal leaves <, > and & to whoever writes it out.
+func marshal(value any) ([]byte, error) {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(value)
+	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), err
+}
+
 // beforeHint is what comes before the hint of an error.
 const beforeHint = "\nhint: "
 
@@ -186,6 +260,8 @@ type Release struct {
 	Who     string    `json:"who,omitempty"`
 	What    string    `json:"what,omitempty"`
 	Commit  string    `json:"commit,omitempty"` // of the application
+	// Of is the release that it is, where that was gone back to; 0: it is one of its own.
+	Of int `json:"of,omitempty"`
 }
 
 // Branch is an ephemeral instance, the deployment of a branch.
@@ -196,6 +272,13 @@ type Branch struct {
 	Commit  string    `json:"commit,omitempty"`
 	Image   string    `json:"image,omitempty"`
 	State   string    `json:"state"` // of django: healthy, unhealthy, exited …; gone where it has no container
+}
+
+// MarshalJSON writes it with its sentence as it is said.
+func (e Entry) MarshalJSON() ([]byte, error) {
+	type plain Entry
+	e.Reason = Said(e.Reason)
+	return marshal(plain(e))
 }
 
 // Entry is what was done to an instance: a line of the audit log.

@@ -304,7 +304,8 @@ func (i *Instance) Get(name string) string { return i.values[name].Value }
 
 // Lookup returns the value of a variable and whether anything sets it, if only
 // to nothing (`FOO=`). It also finds the variables of the process environment
-// that no env file knows, since a compose file may name any.
+// that no env file knows, since a compose file may name any. An address that is
+// empty is none: the application has one of its own then, and can't send without.
 func (i *Instance) Lookup(name string) (string, bool) {
 	v, ok := i.values[name]
 	if !ok {
@@ -314,8 +315,12 @@ func (i *Instance) Lookup(name string) (string, bool) {
 		value, set := i.process[name]
 		return value, set
 	}
-	return v.Value, v.Source != fromDefault || v.Value != ""
+	set := v.Source != fromDefault && !slices.Contains(addresses, name)
+	return v.Value, set || v.Value != ""
 }
+
+// addresses are the variables that the application reads as addresses of mail.
+var addresses = []string{"DEFAULT_FROM_EMAIL", "TEAM_EMAIL", "LIQUIDATION_EMAIL"}
 
 // Values returns every variable: those of [Variables] in their order, then the
 // others by name.

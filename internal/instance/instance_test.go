@@ -78,6 +78,23 @@ func TestTheStrongestSourceOfAValueWins(t *testing.T) {
 	}
 }
 
+func TestAnAddressThatIsEmptyIsLeftToTheApplication(t *testing.T) {
+	root := project(t, map[string]string{"env/x.env": complete + "DEFAULT_FROM_EMAIL=\nTEAM_EMAIL=a@b.fr\nEMAIL_HOST=\n"})
+	x, err := Load(root, "x", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if value, set := x.Lookup("DEFAULT_FROM_EMAIL"); set {
+		t.Errorf("the sender is set to %q, with which no mail can be sent", value)
+	}
+	if value, set := x.Lookup("TEAM_EMAIL"); value != "a@b.fr" || !set {
+		t.Errorf("an address that is given is %q, %v", value, set)
+	}
+	if value, set := x.Lookup("EMAIL_HOST"); value != "" || !set {
+		t.Errorf("what is empty otherwise is %q, %v", value, set)
+	}
+}
+
 func TestMRSEnvReadsTheSameInstanceWithOtherValuesAndNoneOfItsSecrets(t *testing.T) {
 	root := project(t, map[string]string{
 		"env/x.env":             complete + "ADMINS=real\nTEAM_EMAIL=real\n",
@@ -269,6 +286,31 @@ func TestAnUnknownInstanceIsAnErrorThatNamesTheKnownOnes(t *testing.T) {
 	}
 	if _, err := Load(root, "staging", []string{"MRS_ENV=../x"}); err == nil {
 		t.Error("MRS_ENV may leave env/")
+	}
+}
+
+// What reads like a word of ours is a name as any other; what could be more than
+// a name is none.
+func TestANameIsNoWordNorAnythingButAName(t *testing.T) {
+	files := map[string]string{}
+	good := []string{"some", "all", "latest", "none", "0", "list", "branch-x", "a-", strings.Repeat("a", 63)}
+	for _, name := range good {
+		files["env/"+name+".env"] = complete
+	}
+	bad := []string{"-x", "--", ".", "..", "a.b", "a/b", `a\b`, "Some", "é", "a_b", "a*", "a b", "a\n", "$(id)", "a\x00", "", strings.Repeat("a", 64)}
+	root := project(t, files)
+	for _, name := range good {
+		if x, err := Load(root, name, nil); x == nil || x.Name != name {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	for _, name := range bad {
+		if x, err := Load(root, name, nil); x != nil || err == nil || !strings.Contains(err.Error(), "is not an instance's name") {
+			t.Errorf("%q: %v, %v", name, x, err)
+		}
+	}
+	if names, err := Names(root); err != nil || len(names) != len(good) {
+		t.Errorf("the instances are %q, %v", names, err)
 	}
 }
 

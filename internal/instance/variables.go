@@ -188,6 +188,9 @@ func checkHome(value string) string {
 	return ""
 }
 
+// isTraefik reports whether the compose file is that for Traefik, ours or the application's.
+func isTraefik(file string) bool { return filepath.Base(file) == "docker-compose.traefik.yml" }
+
 func checkFiles(value string) string {
 	for _, file := range splitList(value) {
 		if !filePattern.MatchString(file) {
@@ -255,7 +258,7 @@ func (i *Instance) checkTogether() []Problem {
 	if home != "" && i.Get("lifetime") != "" {
 		problems = append(problems, i.malformed("lifetime", "is set beside home: a persistent instance is never removed by itself"))
 	}
-	if i.Get("HOST_SLUG") == "" && slices.Contains(i.ComposeFiles(), "docker-compose.traefik.yml") {
+	if i.Get("HOST_SLUG") == "" && slices.ContainsFunc(i.ComposeFiles(), isTraefik) {
 		problems = append(problems, i.missing("HOST_SLUG", "docker-compose.traefik.yml names its routers by it"))
 	}
 	// The application tells browsers that all below the site's name is https, for six months.

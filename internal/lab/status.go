@@ -138,7 +138,7 @@ func Show(ctx context.Context, asJSON bool) error {
 	if err := console.Table(table...); err != nil {
 		return err
 	}
-	console.Done("%s", verdict(states))
+	console.Summary("%s", verdict(states))
 	return nil
 }
 

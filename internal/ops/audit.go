@@ -29,7 +29,7 @@ func Audit(ctx context.Context, name string, asJSON bool) error {
 		return console.JSON(entries)
 	}
 	if len(entries) == 0 {
-		console.Done("%s: nothing is in its audit log on %s", name, s)
+		console.Summary("%s: nothing is in its audit log on %s", name, s)
 		return nil
 	}
 	return console.Table(auditTable(entries, time.Now())...)

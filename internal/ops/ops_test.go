@@ -118,6 +118,10 @@ func TestWhatIsWrongIsSaidInAFewWords(t *testing.T) {
 		"a night that failed":   {[]string{`"last": 1795492800, "result": "success"`, `"last": 1795492800, "result": "exit-code"`}, "its last prune failed"},
 		"a full disk":           {[]string{`"used": 41`, `"used": 93`}, "/home 93 % full"},
 		"no engine":             {[]string{`"containers": [`, `"containers": null, "were": [`}, "the Docker engine does not answer"},
+		"another database":      {[]string{`"commits": [`, `"engines": ["django.db.backends.sqlite3", ""], "commits": [`}, `uses no PostgreSQL: its DB_ENGINE is "django.db.backends.sqlite3"`},
+		"no database's name":    {[]string{`"commits": [`, `"engines": [""], "commits": [`}, `uses no PostgreSQL: its DB_ENGINE is ""`},
+		"no word of the site":   {[]string{`"http": {`, `"http": null, "was": {`}, "whether it answers is not known"},
+		"no word of the disks":  {[]string{`"disks": [`, `"disks": null, "were": [`}, "how full its disks are is not known"},
 		"no file":               {[]string{`"deployed": true`, `"deployed": false`}, "its docker-compose.yml is gone"},
 	} {
 		r := standing(t, healthy, test.change...)
@@ -146,6 +150,8 @@ func TestWhatIsMeantIsNoProblem(t *testing.T) {
 		"no backups before their night": {`"since": 1700000000, "snapshots": [`, `"since": 1795550000, "snapshots": [], "were": [`},
 		"no backups at all":             {`"backup": {"set_up": true`, `"backup": {"set_up": false`},
 		"a timer that never ran":        {`"last": 0, "result": "success"`, `"last": 0, "result": "start-limit-hit"`},
+		"PostgreSQL's engine":           {`"commits": [`, `"engines": ["django.db.backends.postgresql", ""], "commits": [`},
+		"that of its extension":         {`"commits": [`, `"engines": ["django.contrib.gis.db.backends.postgis", ""], "commits": [`},
 		"a service with no check":       {`"running", "health": "healthy", "started": "2026-11-20`, `"running", "health": "", "started": "2026-11-20`},
 	} {
 		if r := standing(t, healthy, change...); r.State != Well {
@@ -527,5 +533,18 @@ func TestTheShellIsOneWordForTheServersShell(t *testing.T) {
 	out, err := exec.Command("sh", "-c", "sudo() { :; }; "+strings.Replace(line[len(line)-1], `exec "$@"`, `printf "%s|" "$@"`, 1)).Output()
 	if err != nil || !strings.Contains(string(out), "docker|compose|--project-name|mrs-x|") || !strings.HasSuffix(string(out), "|exec|django|sh|-c|command -v bash >/dev/null && exec bash; exec sh|") {
 		t.Errorf("%s, %v", out, err)
+	}
+}
+
+// Compose waits for a container without a health check until it runs.
+func TestOnlyWhatAHealthCheckHasSaidIsHealthy(t *testing.T) {
+	const told = "django Up 3 seconds\npostgres Up 3 seconds (healthy)\nmail Up 2 hours (health: starting)\n"
+	if got := withoutCheck(told, nil); !slices.Equal(got, []string{"django", "mail"}) {
+		t.Errorf("%q", got)
+	}
+	for service, want := range map[string]int{"postgres": 0, "django": 1} {
+		if got := withoutCheck(told, []string{service}); len(got) != want {
+			t.Errorf("of %s alone: %q", service, got)
+		}
 	}
 }

@@ -148,6 +148,7 @@ type report struct {
 		Started  time.Time `json:"started"`
 		Image    string    `json:"image"`
 		Commits  []string  `json:"commits"`
+		Engines  []string  `json:"engines"` // DB_ENGINE, Django's; the last one is empty
 	} `json:"containers"`
 	Services []string `json:"services"`
 	Site     []string `json:"site"`      // the service that visitors come to
@@ -259,9 +260,14 @@ func (r *Row) readContainers(a *report) {
 		r.Problems = append(r.Problems, "the Docker engine does not answer")
 		return
 	}
+	engine, told := "", false
 	for _, c := range a.Containers {
 		if slices.Contains(a.OneShots, c.Service) && c.State == "exited" && c.Exit == 0 {
 			continue // it has done its work
+		}
+		if c.Service == application && c.State == "running" && len(c.Engines) > 0 {
+			engine = c.Engines[0]
+			told = true
 		}
 		container := Container{Service: c.Service, State: c.State, Health: c.Health, ExitCode: c.Exit, Restarts: c.Restarts, Image: c.Image}
 		if !c.Started.IsZero() {
@@ -284,6 +290,10 @@ func (r *Row) readContainers(a *report) {
 		good := map[bool]int{true: 0, false: 1}
 		return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(good[a.well()], good[b.well()]), compareTimes(b.Started, a.Started))
 	})
+	// It runs happily on an empty file in its container (docs/mrs.md).
+	if told && slices.Contains(a.Services, "postgres") && !strings.Contains(engine, "postg") {
+		r.Problems = append(r.Problems, fmt.Sprintf("uses no PostgreSQL: its DB_ENGINE is %q", engine))
+	}
 	for _, c := range bestOf(r.Containers) {
 		for _, replica := range r.Containers {
 			// While something is deployed, and after one that was killed, others are of another image.
@@ -351,7 +361,10 @@ func (r *Row) judge(here *HTTP, now time.Time) {
 	if here != nil {
 		r.HTTP = here
 	}
-	if h := r.HTTP; h != nil {
+	if r.HTTP == nil {
+		problem("whether it answers is not known")
+	} else {
+		h := r.HTTP
 		switch wrong := r.wrong(h); {
 		case wrong == nil:
 		case h.Status != 0:
@@ -378,6 +391,9 @@ func (r *Row) judge(here *HTTP, now time.Time) {
 		if d.Used >= fullDisk {
 			problem("%s %d %% full", d.Path, d.Used)
 		}
+	}
+	if r.Disks == nil {
+		problem("how full its disks are is not known")
 	}
 	r.State = Well
 	if len(r.Problems) > 0 {

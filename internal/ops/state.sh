@@ -8,6 +8,7 @@
 #
 # All parts run at the same moment, each against the clock: one that does not answer in time is null,
 # whatever it hangs on, and keeps nobody waiting.
+# shellcheck disable=SC2312 # so what fails is said by nothing, which is null
 set -uo pipefail
 exec 2>/dev/null # what is hung must not hold the connection
 export LC_ALL=C TZ=UTC
@@ -27,12 +28,15 @@ containers() {
   local all format
   all=$(ids --all) || return
   [ -n "$all" ] || { echo '[]'; return; }
-  # Of the environment, which holds secrets, only the commit. A container that went meanwhile is left out.
+  # Of the environment, which holds secrets, only the commit and what kind of database is used. A container that
+  # went meanwhile is left out.
   format='{"id": {{json .ID}}, "service": {{json (index .Config.Labels "com.docker.compose.service")}}'
   format+=', "state": {{json .State.Status}}, "exit": {{.State.ExitCode}}, "restarts": {{.RestartCount}}'
   format+=', "health": {{with .State.Health}}{{json .Status}}{{else}}""{{end}}, "started": {{json .State.StartedAt}}'
   format+=', "image": {{json .Config.Image}}, "commits": [{{range .Config.Env}}'
-  format+='{{if eq (index (split . "=") 0) "GIT_COMMIT"}}{{json (slice . 11)}}, {{end}}{{end}}""]}'
+  format+='{{if eq (index (split . "=") 0) "GIT_COMMIT"}}{{json (slice . 11)}}, {{end}}{{end}}""]'
+  format+=', "engines": [{{range .Config.Env}}'
+  format+='{{if eq (index (split . "=") 0) "DB_ENGINE"}}{{json (slice . 10)}}, {{end}}{{end}}""]}'
   # shellcheck disable=SC2086 # an id is a word
   timeout "$limit" docker inspect --type container --format "$format" $all | array
 }

@@ -32,7 +32,7 @@ func Show(ctx context.Context, name string, asJSON bool) error {
 		return errors.New(line)
 	}
 	if !asJSON {
-		console.Done("%s", line)
+		console.Summary("%s", line)
 	}
 	return nil
 }

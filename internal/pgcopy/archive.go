@@ -5,7 +5,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,7 +21,7 @@ import (
 // contents, as pg_restore --list --verbose prints it.
 type archive struct {
 	text    []byte
-	entries []entry
+	entries []entry  // in the order in which they are restored
 	left    []string // names of what stays behind
 
 	mu     sync.Mutex
@@ -35,8 +37,8 @@ type entry struct {
 // schema dumps the end's schema as of a snapshot, without what gives access to other
 // servers.
 func (e *end) schema(snapshot string) (*archive, error) {
-	argv := []string{"docker", "exec", e.container, "pg_dump", "-U", e.role, "-d", e.database, "--snapshot=" + snapshot, "--format=custom"}
-	text, err := e.Exec(append(argv, dumped...)...).Bytes()
+	argv := append([]string{"docker", "exec"}, e.dump(snapshot)...)
+	text, err := e.Exec(append(argv, "--format=custom")...).Bytes()
 	if err != nil {
 		return nil, fmt.Errorf("%s: its schema can't be read: %w", e.Name, err)
 	}
@@ -124,8 +126,8 @@ func (a *archive) leave() error {
 				continue
 			}
 			if _, ok := e.of(about); !ok {
-				problems = append(problems, fmt.Errorf("%s needs %s, which gives access to another server and is not copied\n"+
-					"hint: drop what is needed there, or make a table of it", e.name(), needed.name()))
+				problems = append(problems, fmt.Errorf("%s needs %s, which gives access to another server and is not"+
+					" copied\nhint: drop what is needed there, or make a table of it", e.name(), needed.name()))
 				break
 			}
 			a.passed = append(a.passed, e.id)
@@ -138,7 +140,8 @@ func (a *archive) leave() error {
 		}
 	}
 	if n := blank(a.text, elsewhere); n != len(gone) {
-		problems = append(problems, fmt.Errorf("%d of the %d entries that give access to other servers are found", n, len(gone)))
+		problems = append(problems,
+			fmt.Errorf("%d of the %d entries that give access to other servers are found", n, len(gone)))
 	}
 	return errors.Join(problems...)
 }
@@ -199,7 +202,7 @@ func (a *archive) indexes(s *anonymize.Schema, table string) []string {
 
 // begin brings what has to be there before the rows.
 func (a *archive) begin(e *end, database string) error {
-	return a.restore(e, database, 1, "pre-data", "", strings.Join(a.passed, "|"))
+	return a.restore(e, database, 1, "pre-data", a.missing())
 }
 
 // index brings the indexes of a table, schema.name.
@@ -208,7 +211,7 @@ func (a *archive) index(e *end, database string, s *anonymize.Schema, table stri
 	if len(entries) == 0 {
 		return nil
 	}
-	if err := a.restore(e, database, 1, "post-data", strings.Join(entries, "|"), ""); err != nil {
+	if err := a.restore(e, database, 1, "post-data", entries); err != nil {
 		return err
 	}
 	a.mu.Lock()
@@ -219,24 +222,33 @@ func (a *archive) index(e *end, database string, s *anonymize.Schema, table stri
 
 // finish brings what of the rest is not there yet, several at a time.
 func (a *archive) finish(e *end, database string) error {
-	return a.restore(e, database, max(2, min(4, e.cores)), "post-data", "", strings.Join(a.passed, "|"))
+	return a.restore(e, database, max(2, min(4, e.cores)), "post-data", a.missing())
 }
 
-// restore brings the entries of a section whose ids are among only and not among
-// but, which are separated by |; empty: all, and none.
-func (a *archive) restore(e *end, database string, jobs int, section, only, but string) error {
-	// A file, as pg_restore works on several things at a time only where it can seek.
-	const text = `set -euo pipefail
-docker exec -i "$1" bash -c '
-set -euo pipefail
-f=$(mktemp)
-trap "rm -f \"$f\" \"$f.list\"" EXIT
-cat >"$f"
-pg_restore --list --section="$4" "$f" | awk -F ";" -v only="^($6)\$" -v but="^($7)\$" "\$1 ~ /^[0-9]+\$/ && (only == \"^()\$\" || \$1 ~ only) && \$1 !~ but" >"$f.list"
-export PGOPTIONS="-c maintenance_work_mem=256MB -c synchronous_commit=off"
-pg_restore --exit-on-error --no-owner --no-privileges --use-list="$f.list" --jobs="$5" -U "$2" -d "$3" "$f"' bash "$@"`
-	in := script.NewPipe().WithReader(bytes.NewReader(a.text))
-	if _, err := e.ScriptFrom(in, text, e.container, e.role, database, section, strconv.Itoa(jobs), only, but).String(); err != nil {
+// missing are the ids of the entries that are not in the database yet.
+func (a *archive) missing() (ids []string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, e := range a.entries {
+		if !slices.Contains(a.passed, e.id) {
+			ids = append(ids, e.id)
+		}
+	}
+	return ids
+}
+
+// restore brings those of some entries that are of a section.
+func (a *archive) restore(e *end, database string, jobs int, section string, ids []string) error {
+	// The first line of the input says which; the archive becomes a file, as pg_restore
+	// works on several things at a time only where it can seek.
+	const text = `IFS= read -r ids; f=$(mktemp); trap 'rm -f "$f"' EXIT; cat >"$f"
+pg_restore --exit-on-error --no-owner --no-privileges --use-list=<(tr ' ' '\n' <<<"$ids") "$@" "$f"`
+	const fast = "PGOPTIONS=-c maintenance_work_mem=256MB -c synchronous_commit=off"
+	in := script.NewPipe().WithReader(io.MultiReader(
+		strings.NewReader(strings.Join(ids, " ")+"\n"), bytes.NewReader(a.text)))
+	_, err := e.ExecFrom(in, "docker", "exec", "-i", "--env", fast, e.container, "bash", "-euc", text, "bash",
+		"--section="+section, "--jobs="+strconv.Itoa(jobs), "-U", e.role, "-d", database).String()
+	if err != nil {
 		return fmt.Errorf("%s: the schema's %s can't be restored: %w", e.Name, section, err)
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"io"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/bitfield/script"
 
@@ -36,18 +37,18 @@ type end struct {
 }
 
 // look tells what an end has to be asked before anything is begun.
-const look = `set -euo pipefail
-stat -c '%u %g' "$1/mrsattachments" 2>/dev/null || echo 65534 65534
-nproc
-df --output=avail --block-size=1 -- "$1/postgres/data" 2>/dev/null | tail -n 1 || echo 0
-pg=$(docker ps --quiet --filter "label=com.docker.compose.project=$2" --filter label=com.docker.compose.service=postgres)
-echo "${pg:--}"
-if [ -n "$pg" ]; then docker exec "$pg" psql -XqtA -U "$3" -d "$4" -c 'show server_version_num'; else echo 0; fi
+const look = `set -euo pipefail; stat -c '%u %g' "$1/mrsattachments" 2>/dev/null || echo 65534 65534
+nproc; df --output=avail --block-size=1 -- "$1/postgres/data" 2>/dev/null | tail -n 1 || echo 0
+pg=$(docker ps -q --filter "label=com.docker.compose.project=$2" --filter label=com.docker.compose.service=postgres)
+echo "${pg:--}"; [ -z "$pg" ] && echo 0 || docker exec "$pg" psql -XqtA -U "$3" -d "$4" -c 'show server_version_num'
 grep -qs 'restore.sh adopt DATABASE' "$1/restore.sh" && echo yes || echo no`
 
-// reach connects to the server of an instance that is to be read or written, and
-// asks it what is to be known.
-func reach(ctx context.Context, name string, read bool, open func(context.Context, *instance.Instance) (*server.Server, error)) (*end, error) {
+// opener connects to the server of an instance.
+type opener func(context.Context, *instance.Instance) (*server.Server, error)
+
+// reach connects to the server of an instance that is to be read or written, asks it
+// what is to be known, and has the agent there.
+func reach(ctx context.Context, name string, read bool, open opener) (*end, error) {
 	inst, _, err := instance.Lookup(name)
 	if err := instance.Findable(err); err != nil {
 		return nil, err
@@ -64,7 +65,15 @@ func reach(ctx context.Context, name string, read bool, open func(context.Contex
 	if read {
 		e.role = cmp.Or(inst.Get("DB_READER"), e.role)
 	}
-	if err := errors.Join(s.Runs(), e.look()); err != nil {
+	err = s.Runs()
+	var shipping sync.WaitGroup
+	var unshipped error
+	if err == nil {
+		shipping.Go(func() { e.agent, unshipped = ship.To(ctx, s, "pgcopy") })
+	}
+	err = errors.Join(err, e.look())
+	shipping.Wait()
+	if err := cmp.Or(err, unshipped); err != nil {
 		s.Close()
 		return nil, err
 	}
@@ -87,13 +96,30 @@ func (e *end) look() error {
 	return nil
 }
 
-// unhindered are settings of PostgreSQL by which nothing that a role or a database is
-// set to ends a statement, or hides rows from it.
-const unhindered = "PGOPTIONS=-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c row_security=off"
+// unhindered are settings of a version of PostgreSQL (server_version_num) by which
+// nothing that a role or a database is set to ends a statement, or hides rows from it.
+func unhindered(version int) string {
+	options := "PGOPTIONS=-c statement_timeout=0 -c lock_timeout=0" +
+		" -c idle_in_transaction_session_timeout=0 -c row_security=off"
+	if version >= 140000 {
+		options += " -c idle_session_timeout=0"
+	}
+	if version >= 170000 {
+		options += " -c transaction_timeout=0"
+	}
+	return options
+}
 
 // psql returns the command that runs SQL from its standard input in a database.
-func (e *end) psql(database string, args ...string) []string {
-	return append([]string{"docker", "exec", "-i", "--env", unhindered, e.container, "psql", "-XqtA", "-v", "ON_ERROR_STOP=1", "-U", e.role, "-d", database}, args...)
+func (e *end) psql(database string) []string {
+	return []string{"docker", "exec", "-i", "--env", unhindered(e.version), e.container, "psql", "-XqtA", "-v", "ON_ERROR_STOP=1",
+		"-U", e.role, "-d", database}
+}
+
+// dump returns the command that dumps the schema as of a snapshot, in the container.
+func (e *end) dump(snapshot string) []string {
+	return []string{e.container, "pg_dump", "-U", e.role, "-d", e.database, "--snapshot=" + snapshot,
+		"--schema-only", "--no-owner", "--no-privileges", "--no-publications", "--no-subscriptions"}
 }
 
 // query returns what a query says.
@@ -110,13 +136,8 @@ func (e *end) follow(database string, from *end, query string) error {
 
 // wireServer is what the agent is told about PostgreSQL.
 func (e *end) wireServer(database string) wire.Server {
-	return wire.Server{Socket: path.Join(e.Folder, "postgres/run"), Database: database, Role: e.role, UID: e.uid, GID: e.gid}
-}
-
-// install has the agent on the server.
-func (e *end) install(ctx context.Context) (err error) {
-	e.agent, err = ship.To(ctx, e.Server, "pgcopy")
-	return err
+	return wire.Server{Socket: path.Join(e.Folder, "postgres/run"), Database: database, Role: e.role,
+		UID: e.uid, GID: e.gid}
 }
 
 // hold is a snapshot of a database that is kept open.

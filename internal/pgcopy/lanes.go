@@ -26,9 +26,12 @@ type load struct {
 	snapshot string
 	plan     *anonymize.Plan
 	key      anonymize.Key
-	direct   bool          // the rows don't come by here
-	rows     map[int]int64 // that the receivers have taken, by table
+	direct   bool // the rows don't come by here
 	progress *progress
+
+	// begin makes the tables, while the senders get ready; beside is done then, while rows
+	// come.
+	begin, beside func() error
 
 	// index builds the indexes of a table, schema.name, whose rows are all there; nil:
 	// that is not done beside the rows of others.
@@ -36,9 +39,9 @@ type load struct {
 
 	mu     sync.Mutex
 	queue  []wire.Job
-	parts  map[int]int // of each table, that are not there yet
-	filled chan int    // tables that are there, and large
-	fault  error       // what an agent says of the failure, the first one of them
+	begun  chan struct{} // closed once the tables are made
+	filled chan int      // tables whose rows are there, and large
+	fault  error         // what an agent says of the failure, the first one of them
 }
 
 // worthIndexing is how many pages a table has whose indexes are built while others
@@ -80,8 +83,13 @@ func parts(plan *anonymize.Plan, order []int, wheres map[int]wire.Chosen, lanes 
 	return jobs
 }
 
-// next takes a job off the queue.
-func (l *load) next() (wire.Job, bool) {
+// next takes a job off the queue, once there are tables.
+func (l *load) next(ctx context.Context) (wire.Job, bool) {
+	select {
+	case <-l.begun:
+	case <-ctx.Done():
+		return wire.Job{}, false
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.queue) == 0 {
@@ -97,11 +105,7 @@ func (l *load) next() (wire.Job, bool) {
 func (l *load) run(ctx context.Context, lanes int) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	l.parts = map[int]int{}
-	for _, job := range l.queue {
-		l.parts[job.Table]++
-	}
-	l.filled = make(chan int, len(l.parts))
+	l.begun, l.filled = make(chan struct{}), make(chan int, len(l.plan.Tables))
 	var building, running sync.WaitGroup
 	building.Go(func() {
 		for table := range l.filled {
@@ -114,12 +118,23 @@ func (l *load) run(ctx context.Context, lanes int) error {
 			}
 		}
 	})
-	for range lanes {
+	run := func(do func() error) {
 		running.Go(func() {
-			if err := l.lane(ctx); err != nil {
+			if err := do(); err != nil {
 				cancel(first(err))
 			}
 		})
+	}
+	run(func() error {
+		if err := l.begin(); err != nil {
+			return err
+		}
+		l.progress.begin()
+		close(l.begun)
+		return l.beside()
+	})
+	for range lanes {
+		run(func() error { return l.lane(ctx) })
 	}
 	running.Wait()
 	close(l.filled)
@@ -154,26 +169,28 @@ const reserve = 1 << 30
 // ahead, another that is idle could not carry.
 func (l *load) lane(ctx context.Context) error {
 	r, w := io.Pipe()
-	return l.carry(w, l.connect(ctx, script.NewPipe().WithReader(r)))
+	return l.carry(ctx, w, l.connect(ctx, script.NewPipe().WithReader(r)))
 }
 
 // carry writes orders, and reads what comes of them: taken is what the receiver
 // says.
-func (l *load) carry(w *io.PipeWriter, taken *script.Pipe) error {
+func (l *load) carry(ctx context.Context, w *io.PipeWriter, taken *script.Pipe) error {
 	defer w.Close()
 	orders := json.NewEncoder(w)
 	var job wire.Job
 	under := false // way is job
 	order := func() error {
-		if job, under = l.next(); !under {
+		if job, under = l.next(ctx); !under {
 			return w.Close()
 		}
 		return orders.Encode(job)
 	}
 	lines := bufio.NewReader(taken)
-	err := orders.Encode(wire.Receiver{Server: l.to.wireServer(l.database), Data: path.Join(l.to.Folder, "postgres/data"), Reserve: reserve})
+	err := orders.Encode(wire.Receiver{Server: l.to.wireServer(l.database), Data: path.Join(l.to.Folder, "postgres/data"),
+		Reserve: reserve})
 	if err == nil {
-		err = orders.Encode(wire.Sender{Server: l.from.wireServer(l.from.database), Snapshot: l.snapshot, Key: l.key[:], Plan: *l.plan})
+		err = orders.Encode(wire.Sender{Server: l.from.wireServer(l.from.database), Snapshot: l.snapshot,
+			Key: l.key[:], Plan: *l.plan})
 	}
 	if err == nil {
 		err = order()
@@ -191,7 +208,9 @@ func (l *load) carry(w *io.PipeWriter, taken *script.Pipe) error {
 			l.progress.far(job, done)
 			continue
 		}
-		l.took(job, done)
+		if l.progress.took(job, done) && l.plan.Tables[job.Table].Pages >= worthIndexing {
+			l.filled <- job.Table
+		}
 		err = order()
 	}
 	// The pipe knows why there is no more, and why nobody takes more orders.
@@ -226,24 +245,14 @@ func (l *load) connect(ctx context.Context, orders *script.Pipe) *script.Pipe {
 		w.CloseWithError(err)
 		orders.Close() // nobody is to wait for a sender that takes no more
 	}()
-	sent := l.from.WithContext(ctx).ExecFrom(script.NewPipe().WithReader(rest), send...).Filter(func(in io.Reader, out io.Writer) error {
+	sent := l.from.WithContext(ctx).ExecFrom(script.NewPipe().WithReader(rest), send...)
+	sent = sent.Filter(func(in io.Reader, out io.Writer) error {
 		if _, err := out.Write(<-first); err != nil {
 			return err
 		}
 		return l.pass(in, out)
 	})
 	return l.to.WithContext(ctx).ExecFrom(sent, receive...)
-}
-
-// took counts what a receiver has written.
-func (l *load) took(job wire.Job, done wire.Done) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.rows[job.Table] += done.Rows
-	if l.parts[job.Table]--; l.parts[job.Table] == 0 && l.plan.Tables[job.Table].Pages >= worthIndexing {
-		l.filled <- job.Table
-	}
-	l.progress.took(job, done)
 }
 
 // pass hands frames on, and notices why a sender gives up.

@@ -118,9 +118,6 @@ func Init(ctx context.Context, name string) error {
 		return err
 	}
 	defer e.Close()
-	if err := e.install(ctx); err != nil {
-		return err
-	}
 	order, err := json.Marshal(wire.Hold{Server: e.wireServer(e.database)})
 	if err != nil {
 		return err
@@ -144,7 +141,8 @@ func Check(ctx context.Context, name string) error {
 	if err := c.structure(c.from); err != nil {
 		return err
 	}
-	console.Done("%s: %s names every column of its %d tables, and nobody is in their schema", name, RulesFile, len(c.plan.Tables))
+	console.Done("%s: %s names every column of its %d tables, and nobody is in their schema",
+		name, RulesFile, len(c.plan.Tables))
 	return nil
 }
 
@@ -165,6 +163,9 @@ func (c *copying) know(ctx context.Context) error {
 	}
 	if err := c.reach(ctx); err != nil {
 		return err
+	}
+	if c.To != "" && !c.DryRun {
+		go c.to.Program() // it is there by the time of the lock, which says what is wrong with it
 	}
 	var err error
 	if c.Snapshot != "" {
@@ -190,29 +191,42 @@ func (c *copying) know(ctx context.Context) error {
 	if c.schema, err = anonymize.ParseSchema(c.hold.Schema); err != nil {
 		return fmt.Errorf("%s: its schema can't be read: %w", c.from.Name, err)
 	}
+	// The schema is dumped while fakes are tried.
+	var dumping sync.WaitGroup
+	var undumped, unchosen error
+	dumping.Go(func() { c.archive, undumped = c.from.schema(c.hold.Snapshot) })
 	plan, unfit := c.rules.Fit(c.schema)
-	c.archive, err = c.from.schema(c.hold.Snapshot)
-	if err := errors.Join(unfit, err, c.unable(), c.noRoom()); err != nil {
+	if unfit == nil {
+		c.plan = plan
+		if unchosen = c.choose(); unchosen == nil {
+			unchosen = c.try(ctx)
+		}
+	}
+	dumping.Wait()
+	if err := errors.Join(unfit, undumped, c.unable(), c.noRoom()); err != nil {
 		return err
 	}
-	c.plan = plan
 	if left := c.left(); len(left) > 0 {
 		console.Say("left out, as it gives access to other servers: %s", strings.Join(left, ", "))
 	}
-	if err := c.choose(); err != nil {
-		return err
-	}
-	return c.try(ctx)
+	return unchosen
+}
+
+// order is the line that an agent gets which reads the snapshot.
+func (c *copying) order(from *end) (string, error) {
+	line, err := json.Marshal(wire.Sender{Server: from.wireServer(from.database), Snapshot: c.hold.Snapshot,
+		Key: c.key[:], Plan: *c.plan})
+	return string(line) + "\n", err
 }
 
 // try makes fakes of some rows, and asks whether the database's constraints take them:
 // else that is found out in the middle of the copy.
 func (c *copying) try(ctx context.Context) error {
-	order, err := json.Marshal(wire.Sender{Server: c.from.wireServer(c.from.database), Snapshot: c.hold.Snapshot, Key: c.key[:], Plan: *c.plan})
+	order, err := c.order(c.from)
 	if err != nil {
 		return err
 	}
-	out, err := c.from.WithContext(ctx).ExecFrom(script.Echo(string(order)+"\n"), c.from.agent, "try").String()
+	out, err := c.from.WithContext(ctx).ExecFrom(script.Echo(order), c.from.agent, "try").String()
 	if err != nil {
 		return fmt.Errorf("%s: fakes can't be tried: %w", c.from.Name, err)
 	}
@@ -226,14 +240,16 @@ func (c *copying) try(ctx context.Context) error {
 		problems = append(problems, errors.New(unfit(u)))
 	}
 	if len(problems) > 0 {
-		problems = append(problems, fmt.Errorf("hint: another rule for the column in %s, or a constraint that takes its fakes", RulesFile))
+		problems = append(problems,
+			fmt.Errorf("hint: another rule for the column in %s, or a constraint that takes its fakes", RulesFile))
 	}
 	return errors.Join(problems...)
 }
 
 // unfit says what does not fit, among people.
 func unfit(u wire.Unfit) string {
-	text := fmt.Sprintf("%s.%s: fakes do not fit the %s", name(u.Schema, u.Table), strings.Join(u.Columns, ", "), strings.TrimSpace(u.What+" "+u.Name))
+	text := fmt.Sprintf("%s.%s: fakes do not fit the %s", name(u.Schema, u.Table), strings.Join(u.Columns, ", "),
+		strings.TrimSpace(u.What+" "+u.Name))
 	if u.Raised {
 		return text + ", which ends in an error"
 	}
@@ -249,23 +265,18 @@ func (c *copying) left() []string {
 	return left
 }
 
-// dumped are the options by which pg_dump writes the schema.
-var dumped = []string{"--schema-only", "--no-owner", "--no-privileges", "--no-publications", "--no-subscriptions"}
-
 // structure looks for real values in the schema, where it is: a comment or a default
 // may hold one, and no rule is about these.
 func (c *copying) structure(from *end) error {
 	const look = `set -euo pipefail
 IFS= read -r order
-agent=$1
-shift
-{ printf '%s\n' "$order"; docker exec "$@" </dev/null; } | "$agent" structure`
-	order, err := json.Marshal(wire.Sender{Server: from.wireServer(from.database), Snapshot: c.hold.Snapshot, Plan: *c.plan})
+{ printf '%s\n' "$order"; docker exec "${@:2}" </dev/null; } | "$1" structure`
+	order, err := c.order(from)
 	if err != nil {
 		return err
 	}
-	words := append([]string{from.agent, from.container, "pg_dump", "-U", from.role, "-d", from.database, "--snapshot=" + c.hold.Snapshot}, dumped...)
-	if _, err := from.ScriptFrom(script.Echo(string(order)+"\n"), look, words...).String(); err != nil {
+	words := append([]string{from.agent}, from.dump(c.hold.Snapshot)...)
+	if _, err := from.ScriptFrom(script.Echo(order), look, words...).String(); err != nil {
 		return fmt.Errorf("%s: its schema: %w", from.Name, err)
 	}
 	return nil
@@ -278,7 +289,8 @@ func (c *copying) words() error {
 	if err == nil {
 		c.rules, err = anonymize.ParseRules(RulesFile, text)
 	} else if os.IsNotExist(err) {
-		err = fmt.Errorf("there is no %s, which says what is done to every column\nhint: mage ops:anonymizeInit %s > %s, and read it", RulesFile, c.From, RulesFile)
+		err = fmt.Errorf("there is no %s, which says what is done to every column\n"+
+			"hint: mage ops:anonymizeInit %s > %[1]s, and read it", RulesFile, c.From)
 	}
 	problems = append(problems, err)
 	if c.KeyFile == "" {
@@ -293,17 +305,22 @@ func (c *copying) words() error {
 		problems = append(problems, fmt.Errorf("-key: %w", err))
 	}
 	if c.Sample < 0 || c.Sample > 1 {
-		problems = append(problems, fmt.Errorf("-sample=%g is no part of the rows\nhint: -sample=0.1 copies one in ten", c.Sample))
+		problems = append(problems,
+			fmt.Errorf("-sample=%g is no part of the rows\nhint: -sample=0.1 copies one in ten", c.Sample))
 	}
 	if c.To != "" {
-		problems = append(problems, notProduction(c.To), different(c.From, c.To))
+		problems = append(problems, notProduction(c.To))
+		if c.From == c.To {
+			problems = append(problems, fmt.Errorf("%s can't be copied to itself", c.From))
+		}
 	}
 	return errors.Join(problems...)
 }
 
 // notProduction refuses production as what is copied to, however it is called.
 func notProduction(name string) error {
-	refused := fmt.Errorf("%s is production: nothing is ever copied there\nhint: mage ops:restore %s brings data back", name, name)
+	refused := fmt.Errorf("%s is production: nothing is ever copied there\n"+
+		"hint: mage ops:restore %[1]s brings data back", name)
 	if name == instance.Production {
 		return refused
 	}
@@ -318,14 +335,7 @@ func notProduction(name string) error {
 	return nil
 }
 
-func different(from, to string) error {
-	if from == to {
-		return fmt.Errorf("%s can't be copied to itself", from)
-	}
-	return nil
-}
-
-// reach connects to both ends at the same time, and puts the agent there.
+// reach connects to both ends at the same time.
 func (c *copying) reach(ctx context.Context) error {
 	var both sync.WaitGroup
 	var errs [2]error
@@ -334,16 +344,10 @@ func (c *copying) reach(ctx context.Context) error {
 		if c.Direct {
 			open = server.OpenLending
 		}
-		if c.from, errs[0] = reach(ctx, c.From, true, open); errs[0] == nil {
-			errs[0] = c.from.install(ctx)
-		}
+		c.from, errs[0] = reach(ctx, c.From, true, open)
 	})
 	if c.To != "" {
-		both.Go(func() {
-			if c.to, errs[1] = reach(ctx, c.To, false, server.Open); errs[1] == nil {
-				errs[1] = c.to.install(ctx)
-			}
-		})
+		both.Go(func() { c.to, errs[1] = reach(ctx, c.To, false, server.Open) })
 	}
 	both.Wait()
 	return errors.Join(errs[:]...)
@@ -376,7 +380,8 @@ func (c *copying) sure() error {
 	if c.Yes || c.DryRun {
 		return nil
 	}
-	return console.Sure(fmt.Sprintf("%s on %s: the data of %s, anonymised, in place of those that are there?", c.to.Name, c.to, c.source()))
+	return console.Sure(fmt.Sprintf("%s on %s: the data of %s, anonymised, in place of those that are there?",
+		c.to.Name, c.to, c.source()))
 }
 
 // what says what is done, for people and the audit log.
@@ -388,15 +393,20 @@ func (c *copying) unable() error {
 	if c.To == "" {
 		return nil
 	}
+	wrong := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 	if !c.to.adopts {
-		problems = append(problems, fmt.Errorf("%s can't take a copy: %s/restore.sh, which would swap it in, is missing or of an older deployment\nhint: put RESTIC_PASSWORD=… in its secrets, then mage deploy:%s", c.to.Name, c.to.Folder, c.to.Name))
+		wrong("%s can't take a copy: %s/restore.sh, which would swap it in, is missing or of an older deployment\n"+
+			"hint: put RESTIC_PASSWORD=… in its secrets, then mage deploy:%[1]s", c.to.Name, c.to.Folder)
 	}
-	if c.from.version/10000 > c.to.version/10000 {
-		problems = append(problems, fmt.Errorf("%s has PostgreSQL %d and %s has %d: a copy goes to the same version, or a newer one", c.from.Name, c.from.version/10000, c.to.Name, c.to.version/10000))
+	if from, to := c.from.version/10000, c.to.version/10000; from > to {
+		wrong("%s has PostgreSQL %d and %s has %d: a copy goes to the same version, or a newer one",
+			c.from.Name, from, c.to.Name, to)
 	}
 	if c.Direct {
-		if _, err := c.from.Relay(script.Echo("\n"), []string{"true"}, c.to.Server, []string{"cat"}).String(); err != nil {
-			problems = append(problems, fmt.Errorf("-direct: %s does not get to %s: %w\nhint: the way there is peer of %s, and the SSH agent has to have a key for it", c.from, c.to, err, c.to.Name))
+		_, err := c.from.Relay(script.Echo("\n"), []string{"true"}, c.to.Server, []string{"cat"}).String()
+		if err != nil {
+			wrong("-direct: %s does not get to %s: %w\nhint: the way there is peer of %s, and the SSH agent has to"+
+				" have a key for it", c.from, c.to, err, c.to.Name)
 		}
 	}
 	return errors.Join(problems...)
@@ -415,18 +425,11 @@ func (c *copying) noRoom() error {
 		bytes = int64(float64(bytes) * c.Sample)
 	}
 	if need := bytes + bytes/5 + reserve; c.to.free < need {
-		return fmt.Errorf("%s has %s free below %s/postgres, and the copy needs %s\nhint: %s/restore.sh discard STAMP removes what earlier restores have kept", c.to.Name, console.Bytes(float64(c.to.free)), c.to.Folder, console.Bytes(float64(need)), c.to.Folder)
+		return fmt.Errorf("%s has %s free below %s/postgres, and the copy needs %s\n"+
+			"hint: %[3]s/restore.sh discard STAMP removes what earlier restores have kept",
+			c.to.Name, console.Bytes(float64(c.to.free)), c.to.Folder, console.Bytes(float64(need)))
 	}
 	return nil
-}
-
-// references returns the schema's foreign keys.
-func (c *copying) references() []reference {
-	var refs []reference
-	for _, f := range c.schema.ForeignKeys {
-		refs = append(refs, reference{f.Table, f.References, f.Columns, f.Referenced})
-	}
-	return refs
 }
 
 // choose says which rows of which tables are copied.
@@ -439,7 +442,7 @@ func (c *copying) choose() error {
 		rows[roots[full]] += max(t.Rows, 0)
 	}
 	root := func(table string) string { return cmp.Or(roots[table], table) }
-	refs := c.references()
+	refs := c.schema.ForeignKeys
 	if c.Tables != "" {
 		if err := only(c.plan, strings.Split(c.Tables, ","), c.rules.Always, refs, root); err != nil {
 			return err
@@ -456,13 +459,15 @@ func (c *copying) choose() error {
 	return nil
 }
 
-// order returns the tables, the largest first.
-func (c *copying) order() []int {
+// tables returns the tables, the largest first.
+func (c *copying) tables() []int {
 	order := make([]int, len(c.plan.Tables))
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(c.plan.Tables[b].Pages, c.plan.Tables[a].Pages) })
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Compare(c.plan.Tables[b].Pages, c.plan.Tables[a].Pages)
+	})
 	return order
 }
 
@@ -492,7 +497,7 @@ func (c *copying) tell() error {
 	rows := [][]string{{"TABLE", "ROWS", "SIZE", "WHAT BECOMES OF IT"}}
 	var bytes int64
 	var count int
-	for _, i := range c.order() {
+	for _, i := range c.tables() {
 		t := c.plan.Tables[i]
 		about := "~" + grouped(max(t.Rows, 0))
 		if c.wheres[i].Where != "" {
@@ -507,7 +512,8 @@ func (c *copying) tell() error {
 	if err := console.Table(rows...); err != nil {
 		return err
 	}
-	console.Done("%s would get %d tables of %s, %s with their indexes, in %s; nothing was changed", c.to.Name, count, c.source(), console.Bytes(float64(bytes)), c.estimate(bytes))
+	console.Summary("%s would get %d tables of %s, %s with their indexes, in %s; nothing was changed",
+		c.to.Name, count, c.source(), console.Bytes(float64(bytes)), c.estimate(bytes))
 	return nil
 }
 
@@ -518,10 +524,11 @@ func (c *copying) estimate(bytes int64) string {
 	if err == nil {
 		for _, e := range slices.Backward(entries) {
 			if e.What == c.what() && e.Outcome == "ok" {
-				return fmt.Sprintf("about %s, as on %s", time.Duration(e.Seconds*float64(time.Second)).Round(time.Second), e.Time.Local().Format("2006-01-02"))
+				took := time.Duration(e.Seconds * float64(time.Second)).Round(time.Second)
+				return fmt.Sprintf("about %s, as on %s", took, e.Time.Local().Format(time.DateOnly))
 			}
 		}
 	}
 	const rate = 30 << 20 // of the size in PostgreSQL, a second, on two cores (bench:copy)
-	return fmt.Sprintf("about %s on a machine of two cores", (10*time.Second + time.Duration(bytes/rate)*time.Second).Round(time.Second))
+	return fmt.Sprintf("about %s on a machine of two cores", 10*time.Second+time.Duration(bytes/rate)*time.Second)
 }

@@ -32,8 +32,8 @@ type progress struct {
 }
 
 func newProgress(plan *anonymize.Plan, jobs []wire.Job) *progress {
-	p := &progress{plan: plan, start: time.Now(), parts: map[int]int{}, left: map[int]int{}, rows: map[int]int64{}, under: map[wire.Job]wire.Done{},
-		ticker: time.NewTicker(5 * time.Second), done: make(chan struct{})}
+	p := &progress{plan: plan, start: time.Now(), parts: map[int]int{}, left: map[int]int{}, rows: map[int]int64{},
+		under: map[wire.Job]wire.Done{}, ticker: time.NewTicker(5 * time.Second), done: make(chan struct{})}
 	for _, job := range jobs {
 		p.parts[job.Table]++
 		p.left[job.Table]++
@@ -50,6 +50,13 @@ func newProgress(plan *anonymize.Plan, jobs []wire.Job) *progress {
 		}
 	}()
 	return p
+}
+
+// begin is when rows begin to come.
+func (p *progress) begin() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.start = time.Now()
 }
 
 func (p *progress) end() {
@@ -77,8 +84,8 @@ func (p *progress) far(job wire.Job, done wire.Done) {
 // largeTable is how many rows a table has at least that gets a line of its own.
 const largeTable = 100_000
 
-// took takes a job that is done.
-func (p *progress) took(job wire.Job, done wire.Done) {
+// took takes a job that is done, and reports whether all of its table is there.
+func (p *progress) took(job wire.Job, done wire.Done) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.under, job)
@@ -87,10 +94,13 @@ func (p *progress) took(job wire.Job, done wire.Done) {
 	p.text += done.Bytes
 	p.values = max(p.values, done.Values)
 	p.rows[job.Table] += done.Rows
-	if p.left[job.Table]--; p.left[job.Table] == 0 && p.rows[job.Table] >= largeTable {
+	p.left[job.Table]--
+	all := p.left[job.Table] == 0
+	if all && p.rows[job.Table] >= largeTable {
 		t := p.plan.Tables[job.Table]
 		console.Say("%s: %s rows", name(t.Schema, t.Name), grouped(p.rows[job.Table]))
 	}
+	return all
 }
 
 // String says how much came, how fast, when it will be all, and what is under
@@ -117,7 +127,8 @@ func (p *progress) String() string {
 	}
 	spent := time.Since(p.start)
 	share := pages / float64(max(p.total, 1))
-	line := fmt.Sprintf("%.0f %%, %s sent, %s/s", 100*share, console.Bytes(float64(sent)), console.Bytes(float64(sent)/spent.Seconds()))
+	line := fmt.Sprintf("%.0f %%, %s sent, %s/s", 100*share, console.Bytes(float64(sent)),
+		console.Bytes(float64(sent)/spent.Seconds()))
 	if share > 0.05 {
 		line += fmt.Sprintf(", about %s left", time.Duration(float64(spent)*(1-share)/share).Round(time.Second))
 	}
@@ -128,12 +139,7 @@ func (p *progress) String() string {
 }
 
 // name is how a table is called among people.
-func name(schema, table string) string {
-	if schema == "public" {
-		return table
-	}
-	return schema + "." + table
-}
+func name(schema, table string) string { return strings.TrimPrefix(schema+"."+table, "public.") }
 
 // grouped writes a number with a comma between thousands.
 func grouped(n int64) string {

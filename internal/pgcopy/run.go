@@ -1,6 +1,7 @@
 package pgcopy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/betagouv/mrs-ops/internal/backup"
 	"github.com/betagouv/mrs-ops/internal/console"
+	"github.com/betagouv/mrs-ops/internal/pgcopy/wire"
 )
 
 // run copies, checks and swaps in. Where it fails, what it has made is removed;
@@ -16,11 +18,23 @@ import (
 func (c *copying) run(ctx context.Context) (*summary, error) {
 	// The name is restore.sh's: what it adopts, or abandons.
 	database := c.to.database + "_copy_" + strings.ToLower(time.Now().UTC().Format("20060102T150405Z"))
-	if err := c.abandon(); err != nil { // what a copy that was killed has left
-		return nil, err
+	from, to := *c.from, *c.to // that end with ctx
+	from.Server, to.Server = c.from.WithContext(ctx), c.to.WithContext(ctx)
+
+	// The schema is looked through meanwhile.
+	var looking sync.WaitGroup
+	var err error
+	looking.Go(func() { err = c.structure(&from) })
+	if left := c.abandon(); left != nil { // what a copy that was killed has left
+		looking.Wait()
+		return nil, left
 	}
+	made := to.create(database)
+	looking.Wait()
 	done := &summary{c: c}
-	err := c.fill(ctx, database, done)
+	if err = cmp.Or(err, made); err == nil {
+		err = c.fill(ctx, &from, &to, database, done)
+	}
 	if err == nil && ctx.Err() == nil {
 		// From here on the script answers for it, also for the removal.
 		return done, backup.Adopt(ctx, c.to.Server, database)
@@ -45,82 +59,73 @@ func (c *copying) abandon() error {
 	return nil
 }
 
-// fill makes the database and brings everything into it.
-func (c *copying) fill(ctx context.Context, database string, done *summary) error {
-	from, to := *c.from, *c.to // that end with ctx
-	from.Server, to.Server = c.from.WithContext(ctx), c.to.WithContext(ctx)
+// create makes a database that is the instance's.
+func (e *end) create(database string) error {
+	sql := fmt.Sprintf("create database %s owner %s template template0",
+		wire.Ident(database), wire.Ident(e.inst.Get("DB_USER")))
+	if _, err := e.query("postgres", sql); err != nil {
+		return fmt.Errorf("%s: no database can be made: %w", e.Name, err)
+	}
+	return nil
+}
 
-	// Structure alone: pg_dump reads no rows. It has the snapshot's, so that it fits them.
-	var making sync.WaitGroup
-	var made error
-	making.Go(func() {
-		_, made = to.query("postgres", fmt.Sprintf("create database %s owner %s template template0", ident(database), ident(to.inst.Get("DB_USER"))))
-	})
-	err := c.structure(&from)
-	making.Wait()
-	if err == nil && made != nil {
-		err = fmt.Errorf("%s: no database can be made: %w", to.Name, made)
-	}
-	if err != nil {
-		return err
-	}
-	if err := c.archive.begin(&to, database); err != nil {
-		return err
-	}
-
+// fill brings everything into the database.
+func (c *copying) fill(ctx context.Context, from, to *end, database string, done *summary) error {
 	cores := min(from.cores, to.cores)
 	lanes := min(4, cores+1) // one waits for the network now and then
 	// A table that comes in one piece is written ready for its readers; where there
 	// are cores to spare, to write several pieces at once is faster all the same.
 	// Scans of a range of pages came with 14.
 	divide := cores >= 4 && from.version >= 140000
-	jobs := parts(c.plan, c.order(), c.wheres, lanes, divide)
-	console.Say("copying %d tables, %d at a time", len(c.plan.Tables), lanes)
-	l := &load{from: &from, to: &to, database: database, snapshot: c.hold.Snapshot, plan: c.plan, key: c.key, direct: c.Direct, rows: map[int]int64{}, queue: jobs}
-	l.progress = newProgress(c.plan, jobs)
-	l.index = func(table string) error { return c.archive.index(&to, database, c.schema, table) }
-	err = l.run(ctx, lanes)
+	jobs := parts(c.plan, c.tables(), c.wheres, lanes, divide)
+	var refresh string
+	l := &load{from: from, to: to, database: database, snapshot: c.hold.Snapshot, plan: c.plan, key: c.key,
+		direct: c.Direct, queue: jobs, progress: newProgress(c.plan, jobs),
+		begin: func() error { return c.archive.begin(to, database) },
+		beside: func() (err error) {
+			console.Say("copying %d tables, %d at a time", len(c.plan.Tables), lanes)
+			if err := to.follow(database, from, nextNumbers); err != nil {
+				return fmt.Errorf("the sequences can't be set: %w", err)
+			}
+			if refresh, err = from.query(from.database, populated); err != nil {
+				err = fmt.Errorf("the materialized views can't be asked for: %w", err)
+			}
+			return err
+		},
+		index: func(table string) error { return c.archive.index(to, database, c.schema, table) },
+	}
+	err := l.run(ctx, lanes)
 	l.progress.end()
 	if err != nil {
 		return err
 	}
-	done.loaded(l)
+	done.progress, done.loading = l.progress, time.Since(l.progress.start)
 
-	if err := sequences(&from, &to, database); err != nil {
-		return err
-	}
 	console.Say("building indexes, and checking keys")
-	if err := c.archive.finish(&to, database); err != nil {
+	if err := c.archive.finish(to, database); err != nil {
 		return err
 	}
-	return views(&from, &to, database)
-}
-
-// sequences makes the numbers that are given next the same. One that can't be read
-// is an error.
-func sequences(from, to *end, database string) error {
-	if err := to.follow(database, from, nextNumbers); err != nil {
-		return fmt.Errorf("the sequences can't be set: %w", err)
+	if refresh != "" {
+		if _, err := to.query(database, refresh); err != nil {
+			return fmt.Errorf("the materialized views can't be filled: %w", err)
+		}
 	}
 	return nil
 }
 
-// nextNumbers answers with a statement for each sequence. One that was set and not
-// called gives that very number next.
-const nextNumbers = `select format($$select format('select pg_catalog.setval(%%L, %%s, %%L);', %L, last_value, is_called) from %s$$, name, name)
-from (select quote_ident(schemaname) || '.' || quote_ident(sequencename) as name from pg_sequences) s order by name \gexec`
+// nextNumbers answers with a statement for each sequence, by which its next number
+// becomes the same. One that was set and not called gives that very number next.
+// Those of after the snapshot do as well, so they are set while rows still come.
+const nextNumbers = `select format($$
+  select format('select pg_catalog.setval(%%L, %%s, %%L);', %L, last_value, is_called) from %s$$, name, name)
+from (select quote_ident(schemaname) || '.' || quote_ident(sequencename) as name from pg_sequences) s
+order by name \gexec`
 
-// views fills the materialized views that are filled in the source, from the rows
-// that have come. A view was restored after those that it reads, so their numbers
-// tell the order.
-func views(from, to *end, database string) error {
-	const sql = `set search_path = '';
+// populated answers with what fills the materialized views that are filled, from the
+// rows that have come; with nothing where there are none. A view was restored after
+// those that it reads, so their numbers tell the order.
+const populated = `set search_path = '';
 select format($$set search_path = '';
 select format('refresh materialized view %%s', oid::regclass) from pg_class
 where relkind = 'm' and oid::regclass::text = any (%L) order by oid \gexec$$, array_agg(oid::regclass::text))
 from pg_class where relkind = 'm' and relispopulated having count(*) > 0`
-	if err := to.follow(database, from, sql); err != nil {
-		return fmt.Errorf("the materialized views can't be filled: %w", err)
-	}
-	return nil
-}

@@ -10,12 +10,6 @@ import (
 	"github.com/betagouv/mrs-ops/internal/pgcopy/wire"
 )
 
-// reference is a foreign key: rows of table refer to rows of target.
-type reference struct {
-	table, target    string // schema.name
-	columns, targets []string
-}
-
 // smallTable is how many rows a table has at least of which only a part is
 // copied: what is smaller is mostly what others refer to.
 const smallTable = 1000
@@ -25,17 +19,20 @@ const smallTable = 1000
 // to nothing are cut by chance; so the part of a table that refers to two of
 // these is smaller than share.
 type sampling struct {
-	share float64
-	refs  map[string][]reference // by table
-	whole map[string]bool
+	share   float64
+	refs    map[string][]anonymize.ForeignKey // by table
+	targets map[string][]string               // columns that are referred to, sorted, by table
+	whole   map[string]bool
 }
 
 // newSampling finds out which tables stay whole: the small ones, those that
 // refer to themselves in a circle, and all that these refer to.
-func newSampling(share float64, rows map[string]int64, refs []reference) *sampling {
-	s := &sampling{share, map[string][]reference{}, map[string]bool{}}
+func newSampling(share float64, rows map[string]int64, refs []anonymize.ForeignKey) *sampling {
+	s := &sampling{share, map[string][]anonymize.ForeignKey{}, map[string][]string{}, map[string]bool{}}
 	for _, r := range refs {
-		s.refs[r.table] = append(s.refs[r.table], r)
+		s.refs[r.Table] = append(s.refs[r.Table], r)
+		all := slices.Sorted(slices.Values(append(s.targets[r.References], r.Referenced...)))
+		s.targets[r.References] = slices.Compact(all)
 	}
 	for table, n := range rows {
 		if n < smallTable || s.reaches(table, table, map[string]bool{}) {
@@ -49,12 +46,12 @@ func newSampling(share float64, rows map[string]int64, refs []reference) *sampli
 // over others.
 func (s *sampling) reaches(table, target string, seen map[string]bool) bool {
 	for _, r := range s.refs[table] {
-		if r.target == target {
+		if r.References == target {
 			return true
 		}
-		if !seen[r.target] {
-			seen[r.target] = true
-			if s.reaches(r.target, target, seen) {
+		if !seen[r.References] {
+			seen[r.References] = true
+			if s.reaches(r.References, target, seen) {
 				return true
 			}
 		}
@@ -68,26 +65,14 @@ func (s *sampling) keep(table string) {
 	}
 	s.whole[table] = true
 	for _, r := range s.refs[table] {
-		s.keep(r.target)
+		s.keep(r.References)
 	}
 }
 
 // chosen returns which rows of a table are copied. Whatever several keys lead to is
 // chosen by one query.
 func (s *sampling) chosen(table string) wire.Chosen {
-	q := &queries{sampling: s, names: map[string]string{}, targets: map[string][]string{}}
-	for _, refs := range s.refs {
-		for _, r := range refs {
-			for _, column := range r.targets {
-				if !slices.Contains(q.targets[r.target], column) {
-					q.targets[r.target] = append(q.targets[r.target], column)
-				}
-			}
-		}
-	}
-	for _, columns := range q.targets {
-		slices.Sort(columns)
-	}
+	q := &queries{sampling: s, names: map[string]string{}}
 	where := q.where(table)
 	if len(q.all) == 0 {
 		return wire.Chosen{Where: where}
@@ -98,9 +83,8 @@ func (s *sampling) chosen(table string) wire.Chosen {
 // queries are those by which the rows of a table are chosen, each after what it refers to.
 type queries struct {
 	*sampling
-	targets map[string][]string // columns that are referred to, by table
-	names   map[string]string   // of the query of a table
-	all     []string
+	names map[string]string // of the query of a table
+	all   []string
 }
 
 // where returns the condition for the rows of a table, empty for all.
@@ -110,16 +94,17 @@ func (q *queries) where(table string) string {
 	}
 	var all []string
 	for _, r := range q.refs[table] {
-		chosen := q.query(r.target)
+		chosen := q.query(r.References)
 		if chosen == "" {
 			continue
 		}
 		// A key with a NULL in it refers to nothing (MATCH SIMPLE).
 		var alternatives []string
-		for _, c := range r.columns {
-			alternatives = append(alternatives, ident(c)+" is null")
+		for _, c := range r.Columns {
+			alternatives = append(alternatives, wire.Ident(c)+" is null")
 		}
-		alternatives = append(alternatives, fmt.Sprintf("(%s) in (select %s from %s)", idents(r.columns), idents(r.targets), chosen))
+		alternatives = append(alternatives,
+			fmt.Sprintf("(%s) in (select %s from %s)", wire.Idents(r.Columns), wire.Idents(r.Referenced), chosen))
 		all = append(all, "("+strings.Join(alternatives, " or ")+")")
 	}
 	if len(all) > 0 {
@@ -138,19 +123,20 @@ func (q *queries) query(table string) string {
 	name := ""
 	if where != "" {
 		name = fmt.Sprintf("chosen_%d", len(q.all)+1)
-		q.all = append(q.all, fmt.Sprintf("%s as (select %s from %s where %s)", name, idents(q.targets[table]), qualified(table), where))
+		q.all = append(q.all, fmt.Sprintf("%s as (select %s from %s where %s)",
+			name, wire.Idents(q.targets[table]), qualified(table), where))
 	}
 	q.names[table] = name
 	return name
 }
 
 // closure returns the tables that are named, and all that their rows refer to.
-func closure(named []string, refs []reference) []string {
+func closure(named []string, refs []anonymize.ForeignKey) []string {
 	all := slices.Clone(named)
 	for i := 0; i < len(all); i++ {
 		for _, r := range refs {
-			if r.table == all[i] && !slices.Contains(all, r.target) {
-				all = append(all, r.target)
+			if r.Table == all[i] && !slices.Contains(all, r.References) {
+				all = append(all, r.References)
 			}
 		}
 	}
@@ -159,7 +145,8 @@ func closure(named []string, refs []reference) []string {
 
 // only empties the tables of the plan that are not among those that are named,
 // or always copied, or that these refer to.
-func only(plan *anonymize.Plan, named []string, always map[string]bool, refs []reference, root func(table string) string) error {
+func only(plan *anonymize.Plan, named []string, always map[string]bool, refs []anonymize.ForeignKey,
+	root func(table string) string) error {
 	full := func(name string) string {
 		if strings.Contains(name, ".") {
 			return name
@@ -193,15 +180,5 @@ func only(plan *anonymize.Plan, named []string, always map[string]bool, refs []r
 
 func qualified(table string) string {
 	schema, name, _ := strings.Cut(table, ".")
-	return ident(schema) + "." + ident(name)
-}
-
-func ident(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
-
-func idents(names []string) string {
-	quoted := make([]string, len(names))
-	for i, name := range names {
-		quoted[i] = ident(name)
-	}
-	return strings.Join(quoted, ", ")
+	return wire.Ident(schema) + "." + wire.Ident(name)
 }

@@ -10,13 +10,17 @@ import (
 	"github.com/betagouv/mrs-ops/internal/pgcopy/wire"
 )
 
+func key(table, column, references, referenced string) anonymize.ForeignKey {
+	return anonymize.ForeignKey{Table: table, Columns: []string{column}, References: references, Referenced: []string{referenced}}
+}
+
 // mrs are the foreign keys of a schema like MRS's.
-var mrs = []reference{
-	{"public.request", "public.person", []string{"insured_id"}, []string{"id"}},
-	{"public.request", "public.caisse", []string{"caisse_id"}, []string{"id"}},
-	{"public.attachment", "public.request", []string{"request_id"}, []string{"id"}},
-	{"public.folder", "public.folder", []string{"parent_id"}, []string{"id"}},
-	{"public.folder", "public.owner", []string{"owner_id"}, []string{"id"}},
+var mrs = []anonymize.ForeignKey{
+	key("public.request", "insured_id", "public.person", "id"),
+	key("public.request", "caisse_id", "public.caisse", "id"),
+	key("public.attachment", "request_id", "public.request", "id"),
+	key("public.folder", "parent_id", "public.folder", "id"),
+	key("public.folder", "owner_id", "public.owner", "id"),
 }
 
 func TestASampleIsCutByChanceOnlyWhereNothingIsReferredTo(t *testing.T) {
@@ -44,11 +48,11 @@ func TestASampleIsCutByChanceOnlyWhereNothingIsReferredTo(t *testing.T) {
 
 func TestASampleGrowsWithTheTablesAlsoWhereTheyReferInDiamonds(t *testing.T) {
 	rows := map[string]int64{"public.t0": 1_000_000}
-	var refs []reference
+	var refs []anonymize.ForeignKey
 	for n := 1; n <= 30; n++ {
 		table, target := fmt.Sprintf("public.t%d", n), fmt.Sprintf("public.t%d", n-1)
 		rows[table] = 1_000_000
-		refs = append(refs, reference{table, target, []string{"a"}, []string{"id"}}, reference{table, target, []string{"b"}, []string{"code"}})
+		refs = append(refs, key(table, "a", target, "id"), key(table, "b", target, "code"))
 	}
 	got := newSampling(0.1, rows, refs).chosen("public.t30")
 	if strings.Count(got.With, " as (") != 30 || len(got.With) > 30*300 || len(got.Where) > 300 {

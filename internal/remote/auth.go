@@ -144,6 +144,12 @@ func (k *keyring) addFile(file string) {
 		k.hints = append(k.hints, "give it to the SSH agent: "+local.Quote("ssh-add", file))
 		return
 	}
+	if bytes.HasPrefix(text, []byte("PuTTY-User-Key-File-")) {
+		k.lacking = append(k.lacking, file+" is a key in PuTTY's own format")
+		k.hints = append(k.hints, "make it one of OpenSSH: "+
+			local.Quote("puttygen", file, "-O", "private-openssh", "-o", strings.TrimSuffix(file, ".ppk")+".key"))
+		return
+	}
 	if err != nil {
 		k.lacking = append(k.lacking, file+" is no private key that can be used: "+strings.TrimPrefix(err.Error(), "ssh: "))
 		return

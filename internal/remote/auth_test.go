@@ -44,6 +44,7 @@ func TestEveryKeyIsOfferedOrItIsSaidWhyNot(t *testing.T) {
 		keyFile(t, dir+"/one-again", '1', ""),
 		keyFile(t, dir+"/locked", 'l', "secret"),
 		write(t, dir+"/broken", "not a key"),
+		write(t, dir+"/putty.ppk", "PuTTY-User-Key-File-3: ssh-ed25519\r\nEncryption: none\r\n"),
 		dir + "/absent",
 		dir + "/.ssh/id_rsa", // one of the usual ones: that it is absent is no news
 	}, agent: dir + "/no-agent"})

@@ -67,7 +67,7 @@ func (s *Server) Lock(who, what string) (*Lock, error) {
 	if err != nil {
 		return nil, err
 	}
-	lock, by, err := s.hold(token, "-holder="+string(holder))
+	lock, by, err := s.hold(token, "-holder="+string(holder), "-folder="+s.Folder)
 	if local.ExitCode(err) == hostapi.Busy {
 		return nil, &Busy{Name: s.Name, Holder: by}
 	}
@@ -115,6 +115,9 @@ func (s *Server) hold(token string, options ...string) (lock *Lock, by Holder, e
 	}
 	w.Close()
 	for lines.Scan() { // to the error
+	}
+	if said.Failed != nil {
+		return nil, by, said.Failed
 	}
 	if err = errors.Join(err, lines.Err(), out.Error()); err == nil {
 		err = errors.New("it does not say that it holds")

@@ -12,6 +12,7 @@ import (
 
 	"github.com/bitfield/script"
 
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/local"
 )
 
@@ -28,7 +29,7 @@ func (p plays) ExecFrom(in *script.Pipe, argv ...string) *script.Pipe {
 
 func playing(text string) *Server {
 	return &Server{
-		Name: "production", Project: "mrs-production", host: plays(text),
+		Name: "production", Project: "mrs-production", Folder: "/home/x", host: plays(text),
 		program: func() (string, error) { return "/mrs-host", nil },
 	}
 }
@@ -66,6 +67,16 @@ func TestWhoeverHasTheInstanceLockedIsNamed(t *testing.T) {
 		if _, busy := errors.AsType[*Busy](err); err == nil || busy || !strings.Contains(err.Error(), "production can't be locked: ") {
 			t.Errorf("%q: %v", text, err)
 		}
+	}
+}
+
+func TestAnInstanceOfANewerVersionIsNotLockedAndTheVersionIsSaid(t *testing.T) {
+	_, err := playing(`case "$*" in *-folder=/home/x*) ;; *) exit 3 ;; esac
+echo '{"failed": {"outcome": "failed", "reason": "it needs version 3", "hint": "git pull"}}'
+exit 1`).Lock("eve", "deploy")
+	if f, ok := errors.AsType[*hostapi.Failure](err); !ok || f.Reason != "it needs version 3" ||
+		err.Error() != "production can't be locked: it needs version 3\nhint: git pull" {
+		t.Errorf("%v", err)
 	}
 }
 

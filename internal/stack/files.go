@@ -59,10 +59,7 @@ type carrier struct {
 }
 
 func newCarrier(o Options, project *types.Project, sources []*source, overrides []override, vars *variables) *carrier {
-	first := o.Files[0]
-	if !filepath.IsAbs(first) {
-		first = filepath.Join(o.Dir, first)
-	}
+	first, _ := o.path(o.Files[0])
 	return &carrier{dir: filepath.Dir(first), project: project, sources: sources, overrides: overrides, vars: vars,
 		declared: map[string]bool{}, files: map[string]File{}}
 }
@@ -97,16 +94,13 @@ func (c *carrier) place(service, key string) place {
 // wrong notes what is wrong with a service's key. A container that runs before the
 // service's has what that has, and is wrong in the same way.
 func (c *carrier) wrong(service, key string, err error) {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, err := range joined.Unwrap() {
-			c.wrong(service, key, err)
+	_ = each(err, func(err error) error {
+		err = c.place(service, key).errorf("%w", err)
+		if !slices.ContainsFunc(c.errs, func(other error) bool { return other.Error() == err.Error() }) {
+			c.errs = append(c.errs, err)
 		}
-		return
-	}
-	err = c.place(service, key).errorf("%w", err)
-	if !slices.ContainsFunc(c.errs, func(other error) bool { return other.Error() == err.Error() }) {
-		c.errs = append(c.errs, err)
-	}
+		return err
+	})
 }
 
 // mappings has what env files and label files say be said by the containers
@@ -227,15 +221,10 @@ func (c *carrier) parse(file, format, content string, vars map[string]string, ge
 		}
 		c.vars.remember(fmt.Sprintf("the value of %s in %s", name, file), value)
 	}
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return err
+	if err == nil {
+		return nil
 	}
-	var errs []error
-	for _, err := range joined.Unwrap() {
-		errs = append(errs, fmt.Errorf("%s: %w", file, err))
-	}
-	return errors.Join(errs...)
+	return each(err, func(err error) error { return fmt.Errorf("%s: %w", file, err) })
 }
 
 // mounts has what the containers mount or read of this machine's be on the host.

@@ -90,7 +90,8 @@ func parseOverride(written, value string, services []string) (override, error) {
 // splitOverride returns the service and the key that SERVICE_KEY names: of the
 // services whose name it begins with, the longest that leaves a known key.
 func splitOverride(written string, services []string) (service, key string, err error) {
-	byLength := slices.SortedStableFunc(slices.Values(services), func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	byLength := slices.SortedStableFunc(slices.Values(services),
+		func(a, b string) int { return cmp.Compare(len(b), len(a)) })
 	var found []string
 	for _, candidate := range byLength {
 		rest, ok := strings.CutPrefix(written, slug(candidate)+"_")
@@ -204,24 +205,18 @@ func native(value any) any {
 }
 
 // texts returns every text in a decoded value.
-func texts(value any) []string {
+func texts(value any) (all []string) {
 	switch value := value.(type) {
 	case string:
 		return []string{value}
 	case []any:
-		var all []string
 		for _, v := range value {
 			all = append(all, texts(v)...)
 		}
-		return all
 	case map[string]any:
-		var all []string
-		for _, v := range value {
-			all = append(all, texts(v)...)
-		}
-		return all
+		return texts(slices.Collect(maps.Values(value)))
 	}
-	return nil
+	return all
 }
 
 // checkOverrides returns an error for every override whose value the key does not take.

@@ -27,13 +27,18 @@ func (p place) errorf(format string, args ...any) error {
 
 // each returns the errors joined in err, each about what stands at this place.
 func (p place) each(what string, err error) error {
+	return each(err, func(err error) error { return p.errorf("%s: %w", what, err) })
+}
+
+// each returns what becomes of the errors that are joined in err, joined.
+func each(err error, become func(error) error) error {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
-		return p.errorf("%s: %w", what, err)
+		return become(err)
 	}
 	var errs []error
 	for _, err := range joined.Unwrap() {
-		errs = append(errs, p.errorf("%s: %w", what, err))
+		errs = append(errs, become(err))
 	}
 	return errors.Join(errs...)
 }

@@ -135,7 +135,7 @@ func TestWhereVisitorsComeIsReadFromTheRoutes(t *testing.T) {
 func TestTheExampleIsWhatItSaysThatItIs(t *testing.T) {
 	values := map[string]string{"HOST_SLUG": "shop", "SITE": "shop.test", "DB_NAME": "shop", "DB_USER": "shop", "DB_PASSWORD": "hush"}
 	rendered := render(t, stack.Options{
-		Dir: "../../examples", Files: []string{"shop/compose.yml"}, Name: "shop", Lookup: from(values),
+		Dir: composeDir, Files: []string{"examples/shop/compose.yml"}, Name: "shop", Lookup: from(values),
 	})
 	var got []string
 	for _, s := range rendered.Services {

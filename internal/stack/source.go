@@ -29,8 +29,9 @@ import (
 
 // source is one document of a compose file, without aliases, merge keys, version and x- sections.
 type source struct {
-	file string // as named in Options.Files
-	root *yaml.Node
+	file    string // as named in Options.Files
+	foreign bool   // it is none of those in Options.Dir
+	root    *yaml.Node
 }
 
 // read reads and parses all files. Its error names each that can't be.
@@ -41,10 +42,14 @@ func read(o Options) ([]*source, error) {
 	var sources []*source
 	var errs []error
 	for _, name := range o.Files {
-		content, err := readFile(o.Dir, name)
+		file, foreign := o.path(name)
+		content, err := readFile(file, name)
 		if err == nil {
 			var documents []*source
 			documents, err = parse(name, content)
+			for _, s := range documents {
+				s.foreign = foreign
+			}
 			sources = append(sources, documents...)
 		}
 		errs = append(errs, err)
@@ -52,26 +57,16 @@ func read(o Options) ([]*source, error) {
 	return sources, errors.Join(errs...)
 }
 
-// readFile returns the content of the compose file name, in dir unless it is absolute.
-func readFile(dir, name string) ([]byte, error) {
+// readFile returns the content of the compose file called name, which is at path.
+func readFile(path, name string) ([]byte, error) {
 	if strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) || name == "" {
 		return nil, fmt.Errorf("%q is no name of a compose file", name)
 	}
-	path := name
-	if !filepath.IsAbs(name) {
-		if !filepath.IsLocal(name) {
-			return nil, fmt.Errorf("%s: a compose file is a name in %s, or an absolute path", name, dir)
-		}
-		path = filepath.Join(dir, name)
-	}
 	content, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, noSuchFile(name, filepath.Dir(path))
+		err = noSuchFile(name, filepath.Dir(path))
 	}
-	if err != nil {
-		return nil, err
-	}
-	return content, nil
+	return content, err
 }
 
 // noSuchFile returns the error for a compose file that is not in dir, with those that are.
@@ -190,7 +185,8 @@ func check(sources []*source, lacking map[place]bool) error {
 // checkPart returns an error unless the part of a file is valid by itself.
 func checkPart(at place, node *yaml.Node) error {
 	if at.key == "include" || at.key == "extends" {
-		return at.errorf("not supported: a stack is the files that it names\nhint: name each file in the list, or use a YAML anchor")
+		return at.errorf("not supported: a stack is the files that it names\n" +
+			"hint: name each file in the list, or use a YAML anchor")
 	}
 	if at.service == "" && at.key == "models" {
 		return at.errorf("not supported: language models are no part of a stack here")
@@ -223,7 +219,8 @@ func checkNoVariable(at place, value any) error {
 	all, _ := value.(map[string]any)
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		if one, _ := all[name].(map[string]any); one["environment"] != nil {
-			errs = append(errs, at.errorf("%s: environment is not supported: the host has no such variable\nhint: use file", name))
+			errs = append(errs, at.errorf("%s: environment is not supported: the host has no such variable\n"+
+				"hint: use file", name))
 		}
 	}
 	return errors.Join(errs...)
@@ -257,7 +254,7 @@ func checkValue(at place, value any) error {
 }
 
 // mountOptions are what may be behind the second colon of a mount.
-var mountOptions = append([]string{"ro", "rw", "nocopy", "z", "Z", "cached", "delegated", "consistent"}, format.Propagations...)
+var mountOptions = append(strings.Fields("ro rw nocopy z Z cached delegated consistent"), format.Propagations...)
 
 // checkMounts returns an error for every option of a mount that Compose would pass
 // over: what was to be read-only could be written.

@@ -51,6 +51,15 @@
 // create_host_path: false it is Docker that refuses what is not there. An absolute
 // path is the host's, and stays.
 //
+// # The application's own compose files
+//
+// A file that is not in Dir is read as Compose and the role yourlabs.compose read it:
+// a variable that is all of a value in environment, labels or sysctls may be without
+// one; in a mkdir label a path /x is below home, unless it is mounted, root:www-data
+// are accounts, and a comma may be behind the last path; a folder that is mounted
+// and not declared is made; a rule of Traefik 2's is written as Traefik 3 has it.
+// What is another than the file says is in [Stack.Notes].
+//
 // # What is not supported
 //
 // include and extends would pull in more than the list of files says; a secret
@@ -60,6 +69,7 @@
 package stack
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -81,7 +91,8 @@ type Options struct {
 	// Dir is the folder that relative file names resolve in.
 	Dir string
 	// Files are the compose files, merged in this order: names in Dir, such as
-	// docker-compose.yml, or absolute paths.
+	// docker-compose.yml, absolute paths, or paths with a slash from the folder above
+	// Dir, such as ../docker-compose.yml.
 	Files []string
 	// Name is the project's name, that Compose prefixes containers and networks with.
 	Name string
@@ -109,6 +120,9 @@ type Stack struct {
 	Images map[string]string `json:"images"`
 	// Services are what each of them is, by their names.
 	Services []hostapi.Service `json:"services"`
+	// Notes tell what is another than the files say, or could be doubted, a line each.
+	// They hold no value of a variable but what labels for Traefik and mkdir have of it.
+	Notes []string `json:"-"`
 	// Published are the TCP ports of the host that the stack takes, sorted.
 	Published []string `json:"published"`
 }
@@ -131,7 +145,8 @@ func Render(ctx context.Context, o Options) (*Stack, error) {
 		s.drop(overrides)
 	}
 	lacking, missing := interpolate(sources, vars)
-	err = errors.Join(err, missing, vars.unfitError(), check(sources, lacking), checkOverrides(overrides))
+	adopted, refused := adopt(sources)
+	err = errors.Join(err, missing, vars.unfitError(), refused, check(sources, lacking), checkOverrides(overrides))
 	if err != nil {
 		return nil, vars.redact(err)
 	}
@@ -143,8 +158,12 @@ func Render(ctx context.Context, o Options) (*Stack, error) {
 	carried.mappings()
 	for _, service := range project.Services {
 		maps.DeleteFunc(service.Environment, func(_ string, value *string) bool { return value == nil })
+		unchecked(service.HealthCheck)
 	}
 	folders, err := foldersOf(project, sources, overrides)
+	more, made := implied(project, sources, folders, carried.dir)
+	folders = append(folders, more...)
+	slices.SortFunc(folders, func(a, b Folder) int { return cmp.Compare(a.Path, b.Path) })
 	carried.mounts(folders)
 	files, wrong := carried.all()
 	if err := errors.Join(err, wrong); err != nil {
@@ -167,6 +186,7 @@ func Render(ctx context.Context, o Options) (*Stack, error) {
 		Images:    images(project),
 		Services:  services,
 		Published: published(project),
+		Notes:     unique(slices.Concat(o.whichAreMeant(), vars.notes, adopted, made)),
 	}, nil
 }
 
@@ -181,6 +201,17 @@ func servicesOf(rendered []byte) ([]hostapi.Service, error) {
 		return nil, err
 	}
 	return model.Parse(config)
+}
+
+// unchecked has a health check that is called NONE be none. As a text, Compose
+// takes it for the name of a program, and the service is never healthy.
+func unchecked(check *types.HealthCheckConfig) {
+	if check == nil || len(check.Test) != 2 || !strings.HasPrefix(check.Test[0], "CMD") {
+		return
+	}
+	if strings.EqualFold(strings.TrimSpace(check.Test[1]), "NONE") {
+		check.Test = types.HealthCheckTest{"NONE"}
+	}
 }
 
 // checkName returns an error unless Compose takes name for a project.
@@ -212,7 +243,8 @@ func loaderOptions(name string) func(*loader.Options) {
 var errNoService = errors.New("no file defines a service")
 
 // merge returns the one project that the sources and overrides make.
-func merge(ctx context.Context, name string, sources []*source, overrides []override, vars *variables) (*types.Project, error) {
+func merge(ctx context.Context, name string, sources []*source, overrides []override, vars *variables) (
+	*types.Project, error) {
 	details := types.ConfigDetails{WorkingDir: ".", Environment: types.Mapping{}}
 	for _, s := range sources {
 		file, err := s.configFile()

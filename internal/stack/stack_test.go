@@ -278,6 +278,33 @@ func TestVariablesWorkInLabelKeys(t *testing.T) {
 	}
 }
 
+// Compose runs a program called NONE otherwise, and the service is never healthy.
+func TestNoHealthCheckIsNoneInEachOfItsSpellings(t *testing.T) {
+	for written, want := range map[string]string{
+		"{disable: true}":                    `{"disable":true}`,
+		`{disable: "yes"}`:                   `{"disable":true}`,
+		"{disable: true, test: [CMD, x]}":    `{"test":["CMD","x"],"disable":true}`,
+		`{test: ["NONE"]}`:                   `{"test":["NONE"]}`,
+		"{test: NONE}":                       `{"test":["NONE"]}`,
+		"{test: none}":                       `{"test":["NONE"]}`,
+		`{test: ["CMD", "NONE"]}`:            `{"test":["NONE"]}`,
+		`{test: ["CMD-SHELL", " NONE "]}`:    `{"test":["NONE"]}`,
+		"{test: []}":                         `{}`,
+		`{test: ["CMD", "check", "NONE"]}`:   `{"test":["CMD","check","NONE"]}`,
+		`{test: "echo NONE", interval: 10s}`: `{"test":["CMD-SHELL","echo NONE"],"interval":"10s"}`,
+	} {
+		s, err := one(t, "services: {django: {image: x, healthcheck: "+written+"}}", nil, nil)
+		if err != nil {
+			t.Errorf("%s: %v", written, err)
+			continue
+		}
+		got, err := json.Marshal(load(t, s.YAML).Services["django"].HealthCheck)
+		if err != nil || string(got) != want {
+			t.Errorf("%s: %s, %v, not %s", written, got, err, want)
+		}
+	}
+}
+
 func TestLaterFilesWin(t *testing.T) {
 	dir := write(t, map[string]string{
 		"a.yml": "services: {a: {image: first, ports: ['1:1'], command: old, environment: {A: '1', B: '1'}}}",

@@ -19,6 +19,7 @@ type variables struct {
 	given  map[string]string // value -> how to call it
 	public string            // the names that errors are about
 	unfit  map[string]bool   // variables whose value no YAML file can hold
+	notes  []string          // what there is to tell
 }
 
 // newVariables returns the variables of o, COMPOSE_PROJECT_NAME among them as Compose has it.
@@ -150,7 +151,7 @@ func interpolate(sources []*source, vars *variables) (lacking map[place]bool, er
 	var errs []error
 	for _, s := range sources {
 		for at, node := range s.parts() {
-			e := expansion{get: vars.get}
+			e := expansion{get: vars.get, lenient: s.foreign && slices.Contains(lenient, at.key)}
 			e.node(node, at.service != "")
 			for _, m := range e.missing {
 				m.place = at
@@ -158,6 +159,9 @@ func interpolate(sources []*source, vars *variables) (lacking map[place]bool, er
 			}
 			for _, err := range e.errs {
 				errs = append(errs, at.errorf("%w", err))
+			}
+			for _, name := range e.empty {
+				vars.notes = append(vars.notes, fmt.Sprintf("%s: %s is not set, and so it is empty, as Compose has it", at, name))
 			}
 			lacking[at] = lacking[at] || len(e.missing)+len(e.errs) > 0
 		}
@@ -170,21 +174,30 @@ type expansion struct {
 	get     func(string) (string, bool)
 	missing []missing
 	errs    []error
+	lenient bool     // a variable that is all of a value may be without one
+	empty   []string // those that are
 }
 
 // node replaces the variables in the texts of n, in keys only if told so.
 func (e *expansion) node(n *yaml.Node, keys bool) {
 	switch n.Kind {
 	case yaml.ScalarNode:
-		if strings.Contains(n.Value, "$") {
+		if left, unset := e.unset(n.Value); unset {
+			n.Value, n.Style = left, yaml.DoubleQuotedStyle
+		} else if strings.Contains(n.Value, "$") {
 			n.Value = e.text(n.Value)
 			// Quoted, since the value may read as a number or hold anything.
 			n.Style = yaml.DoubleQuotedStyle
 		}
 	case yaml.MappingNode:
 		for i, child := range n.Content {
-			if i%2 == 1 || keys {
+			if i%2 == 1 {
 				e.node(child, keys)
+			} else if keys {
+				lenient := e.lenient
+				e.lenient = false
+				e.node(child, keys)
+				e.lenient = lenient
 			}
 		}
 	default:

@@ -219,7 +219,8 @@ func escape(n *yaml.Node) {
 // tidy removes what compose-go writes for a service or network that says nothing of it.
 func tidy(n *yaml.Node) {
 	for _, key := range []string{"command", "entrypoint", "ipam"} {
-		if value := child(n, key); value != nil && (value.ShortTag() == "!!null" || value.Kind == yaml.MappingNode && len(value.Content) == 0) {
+		value := child(n, key)
+		if value != nil && (value.ShortTag() == "!!null" || value.Kind == yaml.MappingNode && len(value.Content) == 0) {
 			removeKeys(n, func(k string) bool { return k == key })
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
+	"github.com/betagouv/mrs-ops/internal/hostside/strike"
 )
 
 func backUp(ctx context.Context, i *Instance) error { return i.Backup(ctx, "hand") }
@@ -22,7 +23,7 @@ func prune(ctx context.Context, i *Instance) error  { return i.Prune(ctx, "timer
 // must fails the test unless the instance is backed up.
 func (w *world) must(do func(context.Context, *Instance) error) {
 	w.t.Helper()
-	if err := w.run(0, "", do); err != nil {
+	if err := w.run(nil, do); err != nil {
 		w.t.Fatalf("%v\n%s", err, strings.Join(w.said, "\n"))
 	}
 }
@@ -33,20 +34,20 @@ func TestABackupIsDumpedSnapshottedCheckedMirroredAndWrittenDown(t *testing.T) {
 	w := newWorld(t)
 	w.must(backUp)
 	want := []string{
-		"pg_isready",
-		"pg_terminate_backend",
-		"drop database",
-		"pg_dump",
-		"restic backup",
-		"lftp cls",
-		"lftp mirror",
+		"pg_isready#1",
+		"pg_terminate_backend#1",
+		"drop database#1",
+		"pg_dump#1",
+		"restic backup#1",
+		"lftp cls#1",
+		"lftp mirror#1",
 	}
-	if !slices.Equal(w.calls, want) {
-		t.Errorf("it called %q, want %q", w.calls, want)
+	if !slices.Equal(w.calls.Made(), want) {
+		t.Errorf("it called %q, want %q", w.calls.Made(), want)
 	}
 	w.must(backUp)
-	if !slices.Contains(w.calls, "lftp put") || slices.Contains(w.calls, "lftp mirror") {
-		t.Errorf("the second one called %q", w.calls)
+	if !w.called("lftp put") || w.called("lftp mirror") {
+		t.Errorf("the second one called %q", w.calls.Made())
 	}
 	w.settled("after two")
 	if len(w.trusted()) != 2 || len(w.there) != 5 {
@@ -89,14 +90,14 @@ func eachStrike(t *testing.T, do func(context.Context, *Instance) error, prepare
 	}
 	w := before(t)
 	w.must(do)
-	calls := w.calls
-	for at, call := range calls {
-		for _, s := range strikes {
+	calls := w.calls.Made()
+	for _, call := range calls {
+		for _, s := range strike.All {
 			what := fmt.Sprintf("%s %s", call, s)
 			t.Run(what, func(t *testing.T) {
 				w := before(t)
 				had := len(w.ledger())
-				err := w.run(at+1, s, do)
+				err := w.run(strike.At{call: s}, do)
 				if w.wreck != nil {
 					// What the run did after it was killed, it has not done.
 					w = w.wreck
@@ -108,11 +109,11 @@ func eachStrike(t *testing.T, do func(context.Context, *Instance) error, prepare
 					}
 				} else {
 					w.settled(what)
-					if err == nil && !(s == endedLate && at == len(calls)-1) {
+					if err == nil && !(s == strike.EndedLate && call == last(calls)) {
 						t.Errorf("it ends well; it said %q", w.said)
 					}
 					f, _ := errors.AsType[*Failure](err)
-					if (s == ended || s == hangs) && (f == nil || f.Reason != "interrupted" || f.Status != 130) {
+					if (s == strike.Ended || s == strike.Hangs) && (f == nil || f.Reason != "interrupted" || f.Status != 130) {
 						t.Errorf("it ends with %+v", f)
 					}
 					if now := w.ledger(); len(now) != had+1 {
@@ -128,7 +129,7 @@ func eachStrike(t *testing.T, do func(context.Context, *Instance) error, prepare
 					t.Error("what was never checked is still there")
 				}
 				now := w.ledger()[lines:]
-				if s == killed || s == killLate {
+				if s == strike.Killed || s == strike.KilledLate {
 					if len(now) != 2 || !strings.Contains(now[0], `"outcome": "failed", "reason": "killed, or the power went"`) ||
 						len(w.told) != 1 {
 						t.Errorf("written down is %q, told %q", now, w.told)
@@ -159,7 +160,7 @@ func TestAFileThatVanishesIsNoReasonForANightWithoutABackup(t *testing.T) {
 	w.settled("after it")
 
 	w.unreadable = 2
-	err := w.run(0, "", backUp)
+	err := w.run(nil, backUp)
 	f, ok := errors.AsType[*Failure](err)
 	if !ok || f.Status != 1 ||
 		f.Reason != "restic could not make a whole snapshot, in two attempts: 1 files could not be read (no such file or "+
@@ -175,13 +176,13 @@ func TestAFileThatVanishesIsNoReasonForANightWithoutABackup(t *testing.T) {
 func TestASnapshotThatResticSaysItHasMadeHasToBeThere(t *testing.T) {
 	w := newWorld(t)
 	w.must(backUp)
-	err := w.run(0, "", func(ctx context.Context, i *Instance) error {
+	err := w.run(nil, func(ctx context.Context, i *Instance) error {
 		i.With = func(string) Repository { return lying{repository{w}} }
 		return i.Backup(ctx, "timer")
 	})
 	if err == nil || !strings.Contains(err.Error(), "which is not in the repository") ||
-		slices.Contains(w.calls, "lftp put") {
-		t.Errorf("%v, %q", err, w.calls)
+		w.called("lftp put") {
+		t.Errorf("%v, %q", err, w.calls.Made())
 	}
 }
 
@@ -194,7 +195,7 @@ func (lying) Backup(context.Context, restic.Backup, func(restic.Status)) (restic
 
 func TestAMirrorThatStallsIsNamedAndTheSnapshotIsGood(t *testing.T) {
 	w := newWorld(t)
-	err := w.run(0, "", func(ctx context.Context, i *Instance) error {
+	err := w.run(nil, func(ctx context.Context, i *Instance) error {
 		i.Mirror = stalling{mirrored{w}}
 		return i.Backup(ctx, "timer")
 	})
@@ -218,7 +219,7 @@ func (stalling) Copy(context.Context, string, bool) error {
 func TestAMirrorOfAnotherRepositoryIsLeftAlone(t *testing.T) {
 	w := newWorld(t)
 	w.there["config"] = "another"
-	err := w.run(0, "", backUp)
+	err := w.run(nil, backUp)
 	if f, ok := errors.AsType[*Failure](err); !ok || f.Status != hostapi.NotMirrored ||
 		!strings.Contains(f.Reason, "holds another repository") ||
 		len(w.there) != 1 {
@@ -248,7 +249,7 @@ func TestWhatIsNotThereIsNoBackup(t *testing.T) {
 		w.must(backUp)
 		w.must(backUp)
 		c.prepare(w)
-		err := w.run(0, "", backUp)
+		err := w.run(nil, backUp)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -257,7 +258,7 @@ func TestWhatIsNotThereIsNoBackup(t *testing.T) {
 		}
 	}
 	w := newWorld(t)
-	err := w.run(0, "", func(ctx context.Context, i *Instance) error {
+	err := w.run(nil, func(ctx context.Context, i *Instance) error {
 		w.write("log/mrs-x.backups.log", `{"dump_bytes": 1000}`+"\n")
 		i.Free = func(string) (free, size int64, err error) { return 1000, 2000, nil }
 		return i.Backup(ctx, "timer")
@@ -293,7 +294,7 @@ func TestAByteThatFlipsIsNamedKeptFromTheMirrorAndMendedFromThere(t *testing.T) 
 	w.must(backUp)
 	file := w.damage()
 	for _, do := range []func(context.Context, *Instance) error{backUp, prune} {
-		err := w.run(0, "", do)
+		err := w.run(nil, do)
 		f, ok := errors.AsType[*Failure](err)
 		if !ok || !strings.Contains(f.Hint, "/home/backup.sh repair") || !slices.Contains(w.said, "damaged: "+file) {
 			t.Errorf("%v\n%q", err, w.said)
@@ -322,7 +323,7 @@ func TestAFileThatTheDiskRefusesToReadIsRepairedToo(t *testing.T) {
 		}
 	}
 	delete(w.there, file)
-	err := w.run(0, "", func(ctx context.Context, i *Instance) error { refused(i); return i.Repair(ctx) })
+	err := w.run(nil, func(ctx context.Context, i *Instance) error { refused(i); return i.Repair(ctx) })
 	want := "0 files were repaired, and 1 are not whole on the mirror either, the first is " + file +
 		": it can't be read: input/output error"
 	if err == nil || err.Error() != want {
@@ -335,7 +336,7 @@ func TestAFileThatTheDiskRefusesToReadIsRepairedToo(t *testing.T) {
 		}
 	}
 	w.there[file] = "also damaged"
-	err = w.run(0, "", func(ctx context.Context, i *Instance) error { refused(i); return i.Repair(ctx) })
+	err = w.run(nil, func(ctx context.Context, i *Instance) error { refused(i); return i.Repair(ctx) })
 	if err == nil || err.Error() != want {
 		t.Errorf("where the mirror's is damaged too: %v", err)
 	}
@@ -355,7 +356,7 @@ func TestPruneBelievesWhatItSees(t *testing.T) {
 		w.must(backUp)
 	}
 	w.keeps, w.append = 1, true
-	err := w.run(0, "", prune)
+	err := w.run(nil, prune)
 	if err == nil ||
 		!strings.Contains(
 			err.Error(),
@@ -363,17 +364,17 @@ func TestPruneBelievesWhatItSees(t *testing.T) {
 		) {
 		t.Errorf("where nothing was removed: %v", err)
 	}
-	if slices.Contains(w.calls, "lftp mirror --delete") || !strings.Contains(last(w.ledger()), `"outcome": "failed"`) {
-		t.Errorf("it called %q; %s", w.calls, last(w.ledger()))
+	if w.called("lftp mirror --delete") || !strings.Contains(last(w.ledger()), `"outcome": "failed"`) {
+		t.Errorf("it called %q; %s", w.calls.Made(), last(w.ledger()))
 	}
 	w.append = false
-	err = w.run(0, "", func(ctx context.Context, i *Instance) error {
+	err = w.run(nil, func(ctx context.Context, i *Instance) error {
 		i.With = func(string) Repository { return greedy{repository{w}} }
 		return i.Prune(ctx, "hand")
 	})
 	if err == nil || !strings.Contains(err.Error(), "1 snapshots that the policy keeps are gone") ||
-		slices.Contains(w.calls, "lftp mirror --delete") {
-		t.Errorf("where too much was removed: %v, %q", err, w.calls)
+		w.called("lftp mirror --delete") {
+		t.Errorf("where too much was removed: %v, %q", err, w.calls.Made())
 	}
 }
 
@@ -394,10 +395,12 @@ func TestPruneHasTheMirrorFollow(t *testing.T) {
 	w.keeps = 1
 	w.must(prune)
 	// What remains has passed its check before anything is deleted there.
-	checked := slices.Index(w.calls[slices.Index(w.calls, "restic forget --prune"):], "restic check")
-	deleted := slices.Index(w.calls[slices.Index(w.calls, "restic forget --prune"):], "lftp mirror --delete")
+	calls := w.calls.Made()
+	calls = calls[slices.Index(calls, "restic forget --prune#1"):]
+	checked := slices.IndexFunc(calls, func(call string) bool { return strings.HasPrefix(call, "restic check#") })
+	deleted := slices.Index(calls, "lftp mirror --delete#1")
 	if checked < 0 || deleted < checked {
-		t.Errorf("it called %q", w.calls)
+		t.Errorf("it called %q", w.calls.Made())
 	}
 	w.settled("after it")
 	n := 0
@@ -424,13 +427,13 @@ func TestARepositoryIsMadeOnceOpenedLaterAndFetchedWhenItIsLost(t *testing.T) {
 		return func(ctx context.Context, i *Instance) error { return i.Init(ctx, password) }
 	}
 	w.must(begin("hush"))
-	if !slices.Contains(w.calls, "restic init") ||
+	if !w.called("restic init") ||
 		!slices.Equal(w.said, []string{"the backups of mrs-x are in repository id", "password kept"}) {
-		t.Errorf("it called %q, said %q", w.calls, w.said)
+		t.Errorf("it called %q, said %q", w.calls.Made(), w.said)
 	}
 	w.must(begin("hush"))
-	if len(w.calls) != 0 || len(w.said) != 0 {
-		t.Errorf("a second time it called %q, said %q", w.calls, w.said)
+	if len(w.calls.Made()) != 0 || len(w.said) != 0 {
+		t.Errorf("a second time it called %q, said %q", w.calls.Made(), w.said)
 	}
 	if info, err := os.Stat(w.home(".restic_password")); err != nil || info.Mode().Perm() != 0o400 {
 		t.Errorf("the password: %v, %v", info, err)
@@ -439,10 +442,10 @@ func TestARepositoryIsMadeOnceOpenedLaterAndFetchedWhenItIsLost(t *testing.T) {
 
 	// It is lost alone: nothing is begun anew.
 	_ = os.Rename(w.home("restic"), w.home("unmounted"))
-	err := w.run(0, "", begin("hush"))
+	err := w.run(nil, begin("hush"))
 	if f, ok := errors.AsType[*Failure](err); !ok || !strings.Contains(f.Reason, "can't be opened with RESTIC_PASSWORD") ||
-		slices.Contains(w.calls, "restic init") {
-		t.Errorf("a repository that is lost: %v, %q", err, w.calls)
+		w.called("restic init") {
+		t.Errorf("a repository that is lost: %v, %q", err, w.calls.Made())
 	}
 
 	// The server is lost.
@@ -450,11 +453,43 @@ func TestARepositoryIsMadeOnceOpenedLaterAndFetchedWhenItIsLost(t *testing.T) {
 	_ = os.Remove(w.home(".restic_password"))
 	w.must(begin("hush"))
 	if !slices.Contains(w.said, "mrs-x had backups, which the mirror held: restore.sh latest restores the last one") ||
-		slices.Contains(w.calls, "restic init") {
-		t.Errorf("it called %q, said %q", w.calls, w.said)
+		w.called("restic init") {
+		t.Errorf("it called %q, said %q", w.calls.Made(), w.said)
 	}
 	w.must(backUp)
 	w.settled("at the end")
+}
+
+func TestWhateverStrikesTheFirstDeploymentTheNextOneHasARepository(t *testing.T) {
+	begin := func(ctx context.Context, i *Instance) error { return i.Init(ctx, "hush") }
+	before := func() *world {
+		w := newWorld(t)
+		for _, name := range []string{".restic_id", ".restic_password", "restic/config"} {
+			if err := os.Remove(w.home(name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return w
+	}
+	w := before()
+	w.must(begin)
+	for _, call := range w.calls.Made() {
+		for _, s := range strike.All {
+			t.Run(fmt.Sprintf("%s %s", call, s), func(t *testing.T) {
+				w := before()
+				_ = w.run(strike.At{call: s}, begin)
+				if w.wreck != nil {
+					w = w.wreck
+				}
+				w.must(begin)
+				w.must(backUp)
+				w.settled("the next one")
+				if len(w.trusted()) != 1 {
+					t.Errorf("%d snapshots are trusted", len(w.trusted()))
+				}
+			})
+		}
+	}
 }
 
 func TestWhatIsFetchedAndDamagedIsNotTheRepository(t *testing.T) {
@@ -467,24 +502,98 @@ func TestWhatIsFetchedAndDamagedIsNotTheRepository(t *testing.T) {
 	}
 	_ = os.RemoveAll(w.home("restic"))
 	fetch := func(ctx context.Context, i *Instance) error { return i.Fetch(ctx) }
-	if err := w.run(0, "", fetch); err == nil || !strings.Contains(err.Error(), "what the mirror holds is damaged") {
+	if err := w.run(nil, fetch); err == nil || !strings.Contains(err.Error(), "what the mirror holds is damaged") {
 		t.Errorf("%v", err)
 	}
 	if _, err := os.Stat(w.home("restic")); err == nil {
 		t.Error("it is the repository now")
 	}
 	clear(w.there)
-	if err := w.run(0, "", fetch); !errors.Is(err, ErrNoMirror) {
+	if err := w.run(nil, fetch); !errors.Is(err, ErrNoMirror) {
 		t.Errorf("of a mirror that holds none: %v", err)
 	}
 	w.there["config"] = "config"
-	err := w.run(0, "", func(ctx context.Context, i *Instance) error {
+	err := w.run(nil, func(ctx context.Context, i *Instance) error {
 		i.Mounts = func() map[string]bool { return map[string]bool{"/": true, w.path("home"): false} }
 		return i.Fetch(ctx)
 	})
 	if err == nil || !strings.Contains(err.Error(), "is not mounted") {
 		t.Errorf("below a disk that is not there: %v", err)
 	}
+}
+
+// A disk may refuse to read what was just written there, and a copy may be damaged on its way.
+func TestWhatIsFetchedAndNotWholeIsFetchedOnceMore(t *testing.T) {
+	for name, test := range map[string]struct {
+		refusals int // how often a file can't be read
+		want     string
+	}{
+		"once":       {1, ""},
+		"time again": {2, "what was fetched from the mirror can't be read again: "},
+	} {
+		w := newWorld(t)
+		w.must(backUp)
+		_ = os.RemoveAll(w.home("restic"))
+		refusals := test.refusals
+		err := w.run(nil, func(ctx context.Context, i *Instance) error {
+			i.Damaged = func(ctx context.Context, folder string, names []string, read *restic.Sum) ([]restic.Damage, error) {
+				found, err := restic.Damaged(ctx, folder, names, read)
+				if refusals--; refusals >= 0 {
+					found = append(found, restic.Damage{File: names[0], Err: syscall.EIO})
+				}
+				return found, err
+			}
+			return i.Fetch(ctx)
+		})
+		fetched := 0
+		for _, call := range w.calls.Made() {
+			if strings.HasPrefix(call, "lftp mirror back#") {
+				fetched++
+			}
+		}
+		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.HasPrefix(err.Error(), test.want) ||
+			!strings.HasSuffix(err.Error(), ": it can't be read: input/output error")) || fetched != 2 {
+			t.Errorf("%s: %v; fetched %d times", name, err, fetched)
+		}
+		if _, err := os.Stat(w.home("restic/config")); (err == nil) != (test.want == "") {
+			t.Errorf("%s: the repository: %v", name, err)
+		}
+	}
+}
+
+// The config has no name by its sum, so it is in no list of files.
+func TestAConfigThatTheDiskRefusesToReadIsRepairedToo(t *testing.T) {
+	repair := func(ctx context.Context, i *Instance) error { return i.Repair(ctx) }
+	w := newWorld(t)
+	w.must(backUp)
+	config := w.home("restic/config")
+	refuse := func() { // a folder can't be read as a file
+		_ = os.Remove(config)
+		if err := os.Mkdir(config, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refuse()
+	if err := w.run(strike.At{"restic cat config#1": strike.Fails}, backUp); err == nil || !strings.HasPrefix(err.Error(), "the config of the repository REPOSITORY can't be read: ") {
+		t.Errorf("a backup: %v", err)
+	}
+	w.there["config"] = "another"
+	if err := w.run(nil, repair); err == nil || err.Error() != "the repository's config is not whole, and the mirror's is another one" {
+		t.Errorf("where the mirror's is another one: %v", err)
+	}
+	w.there["config"] = "config"
+	for _, damage := range []func(){func() { w.write("home/restic/config", "confix") }, func() { _ = os.Remove(config) }} {
+		_ = os.RemoveAll(config)
+		damage()
+		w.must(repair)
+		if text, err := os.ReadFile(config); string(text) != "config" {
+			t.Errorf("it is %q, %v", text, err)
+		}
+	}
+	if !slices.Contains(w.said, "1 files were repaired; the repository is whole") {
+		t.Errorf("said: %q", w.said)
+	}
+	w.must(backUp)
 }
 
 func TestSizesAreSaidAsNumfmtSaysThem(t *testing.T) {
@@ -515,15 +624,15 @@ func TestAPruneReadsAllOfItAndWhatItFindsNoBackupForgets(t *testing.T) {
 			return do(ctx, i)
 		}
 	}
-	if err := w.run(0, "", forgets(backUp)); err != nil {
+	if err := w.run(nil, forgets(backUp)); err != nil {
 		t.Errorf("a backup reads what is new: %v", err)
 	}
 	for _, do := range []func(context.Context, *Instance) error{prune, backUp} {
-		if err := w.run(0, "", forgets(do)); err == nil || !strings.Contains(err.Error(), "is damaged") {
+		if err := w.run(nil, forgets(do)); err == nil || !strings.Contains(err.Error(), "is damaged") {
 			t.Errorf("%v", err)
 		}
-		if slices.Contains(w.calls, "restic forget --prune") || slices.Contains(w.calls, "lftp put") {
-			t.Errorf("it called %q", w.calls)
+		if w.called("restic forget --prune") || w.called("lftp put") {
+			t.Errorf("it called %q", w.calls.Made())
 		}
 	}
 }

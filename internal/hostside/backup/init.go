@@ -149,15 +149,20 @@ func (r *Run) fetch(ctx context.Context) error {
 	}
 	r.Say("fetching the repository from the mirror: " + Human(total))
 	begun := time.Now()
-	s := r.Showing(func() string { return "fetched " + Far(dump.Size(to), total, time.Since(begun)) })
-	err = r.Mirror.Fetch(ctx, to)
-	s.Stop()
-	if err != nil {
-		return die(
-			"once more: "+r.path("restore.sh")+" latest goes on where it ended",
-			"the repository can't be fetched from the mirror: %v",
-			err,
-		)
+	copied := func() error {
+		s := r.Showing(func() string { return "fetched " + Far(dump.Size(to), total, time.Since(begun)) })
+		defer s.Stop()
+		if err := r.Mirror.Fetch(ctx, to); err != nil {
+			return die(
+				"once more: "+r.path("restore.sh")+" latest goes on where it ended",
+				"the repository can't be fetched from the mirror: %v",
+				err,
+			)
+		}
+		return nil
+	}
+	if err := copied(); err != nil {
+		return err
 	}
 	for _, name := range append([]string{"locks"}, restic.Folders...) {
 		if err := os.MkdirAll(filepath.Join(to, name), 0o700); err != nil {
@@ -172,8 +177,35 @@ func (r *Run) fetch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// It may have been damaged on its way, or by this disk: then another copy is whole.
+	if len(found) > 0 {
+		r.Say(fmt.Sprintf("%d files are not whole here, the first is %s: once more", len(found), found[0]))
+		var names []string
+		for _, damage := range found {
+			names = append(names, damage.File)
+			if err := os.Remove(filepath.Join(to, damage.File)); err != nil {
+				return err
+			}
+		}
+		if err := copied(); err != nil {
+			return err
+		}
+		if found, err = r.damaged(ctx, to, names); err != nil {
+			return err
+		}
+	}
+	for _, damage := range found {
+		if damage.Err != nil {
+			return die("look at the disk: dmesg, smartctl; another one can be mounted at "+filepath.Dir(folder),
+				"what was fetched from the mirror can't be read again: %s", damage)
+		}
+	}
 	if len(found) > 0 {
 		return die("the first is "+found[0].String(), "what the mirror holds is damaged, and is in %s", to)
+	}
+	// It has no name by its sum.
+	if _, err := os.ReadFile(filepath.Join(to, "config")); err != nil {
+		return die("look at the disk: dmesg, smartctl", "what was fetched from the mirror can't be read again: %v", err)
 	}
 	if _, err := os.Lstat(folder); err == nil {
 		if err := durable.Rename(folder, folder+"."+time.Now().UTC().Format("20060102T150405Z")); err != nil {

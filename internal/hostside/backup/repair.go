@@ -2,6 +2,7 @@ package backup
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -29,6 +30,10 @@ func (r *Run) repair(ctx context.Context) error {
 	}
 	defer held.Close()
 	folder := r.Settings.Repository
+	config, err := r.repairConfig(ctx)
+	if err != nil {
+		return err
+	}
 	list, err := restic.List(folder)
 	if err != nil {
 		return fmt.Errorf("what is in %s can't be listed: %w", folder, err)
@@ -52,7 +57,7 @@ func (r *Run) repair(ctx context.Context) error {
 		}
 		r.Say("repaired: " + damage.File)
 	}
-	n := len(found) - len(lost)
+	n := config + len(found) - len(lost)
 	if len(lost) > 0 {
 		return die("restic find --pack NAME | grep 'in snapshot' | sort -u tells which snapshots need one; NAME is what its path ends with",
 			"%d files were repaired, and %d are not whole on the mirror either, the first is %s", n, len(lost), lost[0])
@@ -65,6 +70,31 @@ func (r *Run) repair(ctx context.Context) error {
 	}
 	r.Say(fmt.Sprintf("%d files were repaired; the repository is whole", n))
 	return nil
+}
+
+// repairConfig has the repository's config from the mirror where it can't be read here, or is
+// another one than was written down, and returns how many files that were. It has no name by its sum.
+func (r *Run) repairConfig(ctx context.Context) (int, error) {
+	k, _ := r.known()
+	sum, err := r.configSum()
+	if err == nil && (sum == k.sum || k.sum == "") {
+		return 0, nil
+	}
+	if k.sum == "" {
+		return 0, die("look at the disk: dmesg, smartctl", "which config the repository has had was not written down: %v", err)
+	}
+	content, err := r.Mirror.Config(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("the repository's config can't be read from the mirror: %w", err)
+	}
+	if fmt.Sprintf("%x", sha256.Sum256(content)) != k.sum {
+		return 0, die("", "the repository's config is not whole, and the mirror's is another one")
+	}
+	if err := durable.Write(filepath.Join(r.Settings.Repository, "config"), content, 0o600); err != nil {
+		return 0, err
+	}
+	r.Say("repaired: config")
+	return 1, nil
 }
 
 // replace takes one file from the mirror, if it is whole there.

@@ -71,6 +71,9 @@ func (r *Run) Open(ctx context.Context) error {
 	if !r.same() {
 		id, err := r.repository.ID(ctx)
 		if err != nil {
+			if err := r.configReads(); err != nil {
+				return err
+			}
 			hint := "is its disk mounted? is it reachable? if it is lost, restore.sh latest fetches it from the mirror. "
 			return die(hint+"restic says: "+SaidBy(err), "the repository %s can't be opened", r.repository.Shown())
 		}
@@ -86,6 +89,24 @@ func (r *Run) Open(ctx context.Context) error {
 		return err
 	}
 	return r.forgetUnchecked(ctx)
+}
+
+// configReads makes sure that the config of a repository in a folder can be read, if it is there.
+func (r *Run) configReads() error {
+	_, err := r.configSum()
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return die(r.path("backup.sh")+" repair takes it from the mirror; look at the disk: dmesg, smartctl",
+		"the config of the repository %s can't be read: %v", r.repository.Shown(), bare(err))
+}
+
+// bare is what the system says, without the name of the file.
+func bare(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	return err
 }
 
 // SaidBy is what restic has to say itself.

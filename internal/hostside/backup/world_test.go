@@ -18,24 +18,8 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/dump"
 	"github.com/betagouv/mrs-ops/internal/hostside/ledger"
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
+	"github.com/betagouv/mrs-ops/internal/hostside/strike"
 )
-
-// strike is what happens to a call of the world.
-type strike string
-
-const (
-	fails     strike = "fails"              // and does nothing
-	failsLate strike = "fails, having done" // what it was to do
-	ended     strike = "is told to end"     // SIGTERM
-	endedLate strike = "is told to end after it"
-	killed    strike = "is killed"
-	killLate  strike = "is killed after it"
-	hangs     strike = "hangs" // until it is told to end
-)
-
-var strikes = []strike{fails, failsLate, ended, endedLate, killed, killLate, hangs}
-
-var errStruck = errors.New("struck")
 
 // world is a server with one instance, whose repository is a folder in its home. Its other
 // parts can fail, hang or die at any call.
@@ -47,13 +31,10 @@ type world struct {
 	dump      string            // what the database holds
 	n         int               // of contents that were made
 
-	at     int // the call that is struck, counted from 1; 0: none is
-	strike strike
-	calls  []string
-	end    func(error)
-	wreck  *world // the world as it was when the run was killed
-	said   []string
-	told   []string
+	calls *strike.Calls
+	wreck *world // the world as it was when the run was killed
+	said  []string
+	told  []string
 
 	unreadable int // how many backups can't read a file
 	keeps      int // how many snapshots the policy keeps
@@ -128,31 +109,7 @@ func (w *world) copy() *world {
 
 // call is a call of something outside. do does it.
 func (w *world) call(ctx context.Context, name string, do func() error) error {
-	w.calls = append(w.calls, name)
-	if len(w.calls) != w.at {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return do()
-	}
-	switch w.strike {
-	case failsLate, endedLate, killLate:
-		if err := do(); err != nil {
-			return err
-		}
-	}
-	switch w.strike {
-	case ended, hangs:
-		w.end(&Interrupted{Reason: "interrupted", Status: 130})
-		<-ctx.Done()
-		return context.Cause(ctx)
-	case endedLate:
-		w.end(&Interrupted{Reason: "interrupted", Status: 130})
-		return nil
-	case killed, killLate:
-		w.wreck = w.copy()
-	}
-	return errStruck
+	return w.calls.Do(ctx, name, do)
 }
 
 // instance is the one of the world, as a run has it.
@@ -186,13 +143,21 @@ func (w *world) instance() *Instance {
 	}
 }
 
-// run does something with the instance, whose call at is struck.
-func (w *world) run(at int, s strike, do func(context.Context, *Instance) error) error {
+// run does something with the instance, whose calls are struck.
+func (w *world) run(strikes strike.At, do func(context.Context, *Instance) error) error {
 	ctx, end := context.WithCancelCause(w.t.Context())
 	defer end(nil)
-	w.at, w.strike, w.calls, w.end, w.said, w.told = at, s, nil, end, nil, nil
+	w.calls = &strike.Calls{
+		Strikes: strikes,
+		End:     func() { end(&Interrupted{Reason: "interrupted", Status: 130}) },
+		Kill:    func() { w.wreck = w.copy() },
+	}
+	w.said, w.told = nil, nil
 	return do(ctx, w.instance())
 }
+
+// called reports whether something was called.
+func (w *world) called(name string) bool { return slices.Contains(w.calls.Made(), name+"#1") }
 
 // repository is a restic.
 type repository struct{ *world }

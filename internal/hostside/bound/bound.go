@@ -17,6 +17,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/betagouv/mrs-ops/internal/hostside/command"
 )
 
 // Limit is when a program is ended. One of both has to be set.
@@ -34,6 +36,12 @@ type Limit struct {
 
 // Time bounds a program by its time.
 func Time(total time.Duration) Limit { return Limit{Total: total} }
+
+// Within returns a context that ends with [Exceeded] after a time: the bound of what
+// is not run by a [Runner]. The program that has it ends with the context.
+func Within(ctx context.Context, name string, total time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, total, &Exceeded{Name: name, Limit: Time(total), Total: true})
+}
 
 // Quick is a total for what is answered at once.
 const Quick = time.Minute
@@ -106,7 +114,7 @@ const grace = 30 * time.Second
 func (s *System) Run(ctx context.Context, c Command) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	cmd := exec.CommandContext(ctx, c.Argv[0], c.Argv[1:]...)
+	cmd := command.Context(ctx, c.Argv[0], c.Argv[1:]...)
 	cmd.Dir, cmd.Stdin, cmd.ExtraFiles = c.Dir, c.Stdin, s.held()
 	cmd.Env = append(os.Environ(), c.Env...)
 	said := &counter{}

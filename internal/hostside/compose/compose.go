@@ -13,13 +13,15 @@ import (
 	"io"
 	"maps"
 	"os"
-	"os/exec"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/betagouv/mrs-ops/internal/hostside/bound"
+	"github.com/betagouv/mrs-ops/internal/hostside/command"
 )
 
 // Project is one, and the folder that its relative paths are of.
@@ -34,6 +36,9 @@ type Error struct {
 
 // Error is what it said last, or how it ended.
 func (e *Error) Error() string {
+	if hit, ok := errors.AsType[*bound.Exceeded](e.Err); ok {
+		return hit.Error()
+	}
 	text := strings.TrimSpace(e.Said)
 	return fmt.Sprintf("docker compose %s: %s", e.What, cmp.Or(text[strings.LastIndex(text, "\n")+1:], e.Err.Error()))
 }
@@ -52,10 +57,35 @@ func (p Project) argv(files []string, argv ...string) []string {
 // patience is how long docker compose may take to end after SIGTERM.
 const patience = 20 * time.Second
 
+// Bounds, beside those that a command is given: an engine that hangs, or a registry, is not to hold the locks of
+// whoever waits for it.
+var (
+	reads = 2 * time.Minute  // a file
+	acts  = 15 * time.Minute // containers may take their time to end
+	pulls = time.Hour
+)
+
+func limit(command string) time.Duration {
+	switch command {
+	case "config":
+		return reads
+	case "pull":
+		return pulls
+	}
+	return acts
+}
+
 // run runs it, and returns what it prints on standard output, and all that it says.
 func (p Project) run(ctx context.Context, files []string, argv ...string) (out []byte, said string, err error) {
+	return p.within(ctx, limit(argv[0]), files, argv...)
+}
+
+// within is run with another bound.
+func (p Project) within(ctx context.Context, limit time.Duration, files []string, argv ...string) (out []byte, said string, err error) {
+	ctx, cancel := bound.Within(ctx, "docker compose "+argv[0], limit)
+	defer cancel()
 	var stdout, all bytes.Buffer
-	cmd := exec.CommandContext(ctx, "docker", p.argv(files, argv...)...)
+	cmd := command.Context(ctx, "docker", p.argv(files, argv...)...)
 	cmd.Dir = p.Folder
 	cmd.Stdout, cmd.Stderr = io.MultiWriter(&stdout, &all), &all
 	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(syscall.SIGTERM) }, patience
@@ -110,11 +140,14 @@ var notPulled = regexp.MustCompile(`(?i) (error|warning) `)
 // Pull has the images of a file brought here that a registry gives. It returns
 // what it says of the others.
 func (p Project) Pull(ctx context.Context, file string) (others []string) {
-	_, said, _ := p.run(ctx, []string{file}, "pull", "--ignore-pull-failures", "--quiet")
+	_, said, err := p.run(ctx, []string{file}, "pull", "--ignore-pull-failures", "--quiet")
 	for line := range strings.Lines(said) {
 		if notPulled.MatchString(line) {
 			others = append(others, strings.TrimSpace(line))
 		}
+	}
+	if hit, ok := errors.AsType[*bound.Exceeded](err); ok {
+		others = append(others, hit.Error())
 	}
 	return others
 }
@@ -129,7 +162,8 @@ type Up struct {
 	Scale                map[string]int // of how many containers of a service there are
 }
 
-func (u Up) argv() []string {
+// Argv is what docker compose is told.
+func (u Up) Argv() []string {
 	argv := []string{"up", "--detach"}
 	for _, option := range []struct {
 		given bool
@@ -150,7 +184,7 @@ func (u Up) argv() []string {
 
 // Up carries that out.
 func (p Project) Up(ctx context.Context, file string, up Up) error {
-	_, _, err := p.run(ctx, []string{file}, up.argv()...)
+	_, _, err := p.within(ctx, up.Wait+acts, []string{file}, up.Argv()...)
 	return err
 }
 
@@ -163,9 +197,11 @@ func (p Project) Stop(ctx context.Context, file string, services ...string) erro
 // Down removes what a project has: containers, networks and volumes. It goes by what
 // the engine knows, and not by a file, which need not be whole.
 func Down(ctx context.Context, project string, within time.Duration) error {
+	ctx, cancel := bound.Within(ctx, "docker compose down", within+acts)
+	defer cancel()
 	seconds := strconv.Itoa(int(within.Seconds()))
 	var said bytes.Buffer
-	cmd := exec.CommandContext(ctx, "docker", "compose", "--progress", "plain", "--project-name", project,
+	cmd := command.Context(ctx, "docker", "compose", "--progress", "plain", "--project-name", project,
 		"--env-file", "/dev/null", "down", "--volumes", "--remove-orphans", "--timeout", seconds)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = "/", &said, &said
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "COMPOSE_") })

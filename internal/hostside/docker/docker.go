@@ -16,11 +16,13 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/betagouv/mrs-ops/internal/hostside/bound"
+	"github.com/betagouv/mrs-ops/internal/hostside/command"
 )
 
 // Container is one, as it was when it was asked for.
@@ -260,13 +262,29 @@ func Run(ctx context.Context, argv ...string) (string, error) {
 	return string(out), err
 }
 
+// Bounds: an engine that hangs, or a registry, is not to hold the locks of whoever waits for it. Most is answered at
+// once; a container may take its time to end.
+var (
+	answers = 10 * time.Minute
+	pulls   = time.Hour
+)
+
 func run(ctx context.Context, input io.Reader, argv ...string) ([]byte, error) {
+	limit := answers
+	if argv[0] == "pull" {
+		limit = pulls
+	}
+	ctx, cancel := bound.Within(ctx, "docker "+argv[0], limit)
+	defer cancel()
 	var out, said bytes.Buffer
-	cmd := exec.CommandContext(ctx, "docker", argv...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = input, &out, &said
+	cmd := command.Context(ctx, "docker", argv...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = input, &out, &said, delay
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
+		}
+		if hit, ok := errors.AsType[*bound.Exceeded](err); ok {
+			return nil, hit
 		}
 		// What it says last is why; what it says before may be of the application.
 		text := strings.TrimSpace(said.String())
@@ -277,6 +295,9 @@ func run(ctx context.Context, input io.Reader, argv ...string) ([]byte, error) {
 	}
 	return out.Bytes(), nil
 }
+
+// delay is how long is waited for what a program that was ended has begun.
+const delay = 5 * time.Second
 
 // ErrDown is a container that does not run.
 var ErrDown = errors.New("the container does not run")

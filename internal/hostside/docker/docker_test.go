@@ -1,8 +1,15 @@
 package docker
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
+	"time"
+
+	"github.com/betagouv/mrs-ops/internal/hostside/bound"
 )
 
 func TestTheKernelsTableOfConnectionsIsRead(t *testing.T) {
@@ -51,5 +58,28 @@ func TestWhatTheEngineTellsOfAContainerIsRead(t *testing.T) {
 	if got := fmt.Sprintf("%+v", all); got != `[{ID:ab Name:mrs-1 PID:7 Running:true Restarts:2 Started:2026-11-02T08:00:00Z Image:sha256:cd Named:mrs:1 Env:map[A:b=c D:] Folders:[/home/x] Mounts:map[/data:/home/x] Addresses:[172.19.0.2 172.18.0.3] Networks:[default web] Restart: Labels:map[com.docker.compose.config-hash:ef com.docker.compose.service:django] Status:running ExitCode:0 Health:starting Checks:[no] created:20261102070000.500000000}]` ||
 		all[0].Service() != "django" || all[0].ConfigHash() != "ef" {
 		t.Error(got)
+	}
+}
+
+func TestAnEngineThatHangsIsGivenUpByABoundThatIsNamed(t *testing.T) {
+	bin := t.TempDir()
+	if err := os.WriteFile(filepath.Join(bin, "docker"), []byte("#!/bin/sh\nexec sleep 1000\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	defer func(a, p time.Duration) { answers, pulls = a, p }(answers, pulls)
+	answers, pulls = 90*time.Millisecond, 50*time.Millisecond
+	for command, limit := range map[string]time.Duration{"inspect": answers, "pull": pulls} {
+		_, err := Run(t.Context(), command, "x")
+		hit, ok := err.(*bound.Exceeded)
+		if !ok || hit.Name != "docker "+command || hit.Limit.Total != limit {
+			t.Errorf("%s: %v", command, err)
+		}
+	}
+	// The caller's own reason goes before it.
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("interrupted"))
+	if _, err := Run(ctx, "inspect", "x"); err == nil || err.Error() != "docker inspect: interrupted" {
+		t.Errorf("%v", err)
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/betagouv/mrs-ops/internal/hostside/bound"
+	"github.com/betagouv/mrs-ops/internal/hostside/command"
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
 )
 
@@ -81,7 +83,13 @@ func inside(ctx context.Context, c docker.Container, argv ...string) (string, er
 	if c.PID == 0 {
 		return "", docker.ErrDown // it has no door
 	}
-	out, err := exec.CommandContext(ctx, "nsenter", slices.Concat([]string{"--target", strconv.Itoa(c.PID), "--net", "iptables"}, argv)...).Output()
+	ctx, cancel := bound.Within(ctx, "iptables", bound.Quick)
+	defer cancel()
+	words := slices.Concat([]string{"--target", strconv.Itoa(c.PID), "--net", "iptables"}, argv)
+	out, err := command.Context(ctx, "nsenter", words...).Output()
+	if err != nil && ctx.Err() != nil {
+		return "", context.Cause(ctx)
+	}
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return "", fmt.Errorf("iptables: %w: %s", err, exit.Stderr)
 	}

@@ -152,8 +152,15 @@ func (c Container) Settings(ctx context.Context) (lines []string, err error) {
 	})
 }
 
-// patiently has nothing ended early, whatever the role or the database is set to.
-const patiently = "set statement_timeout = 0; set lock_timeout = 0; set idle_in_transaction_session_timeout = 0"
+// patiently has nothing ended early, nor rows hidden by a policy be missing rather than an error, whatever the role or
+// the database is set to. [lasting] is the part of it that not all versions have.
+const patiently = "set statement_timeout = 0; set lock_timeout = 0; set idle_in_transaction_session_timeout = 0; " +
+	"set row_security = off; " + lasting
+
+const (
+	lasting = "select set_config(name, '0', false) " + newer
+	newer   = "from pg_catalog.pg_settings where name in ('idle_session_timeout', 'transaction_timeout')"
+)
 
 // Begin implements [Server].
 func (c Container) Begin(ctx context.Context) (Transaction, error) {

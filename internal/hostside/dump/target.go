@@ -20,7 +20,9 @@ const patient = "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction
 
 // ours are the options of the server for a database that is ours alone until it is used: a commit
 // need not wait for the disk. Where it is interrupted, PostgreSQL's log would have the row it was at.
-const ours = patient + " -c synchronous_commit=off -c maintenance_work_mem=256MB -c log_error_verbosity=terse"
+//
+// In an array, NULL is one, and no text.
+const ours = patient + " -c array_nulls=on -c synchronous_commit=off -c maintenance_work_mem=256MB -c log_error_verbosity=terse"
 
 // loads bounds what loads: rows come all the time, but an index or a key of a large table may take
 // long before the first of it is written.
@@ -135,6 +137,8 @@ func (c Container) Schema(ctx context.Context, folder string, out io.Writer) err
 func (c Container) Feed(ctx context.Context, database string, sql io.Reader) error {
 	argv := append([]string{"psql"}, c.as(database, "--no-psqlrc", "--quiet",
 		"--set", "ON_ERROR_STOP=1", "--set", "VERBOSITY=terse")...)
+	// A dump by an older pg_dump does not know of all that may end it.
+	sql = io.MultiReader(strings.NewReader("do $$begin perform "+strings.TrimPrefix(lasting, "select ")+"; end$$;\n"), sql)
 	return c.program(ctx, c.loading(ctx, database), ours, sql, nil, argv...)
 }
 
@@ -159,8 +163,18 @@ func (c Container) CountIn(ctx context.Context, database string) (all []Table, e
 
 // Analyze has the queries of a database be planned as they were.
 func (c Container) Analyze(ctx context.Context, database string, jobs int) error {
+	options := patient
+	err := c.in(ctx, database, func(ctx context.Context, pg *pgx.Conn) error {
+		var more string
+		err := pg.QueryRow(ctx, "select coalesce(string_agg(' -c ' || name || '=0', ''), '') "+newer).Scan(&more)
+		options += more
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	argv := append([]string{"vacuumdb"}, c.as(database, "--analyze-only", "--jobs", strconv.Itoa(jobs), "--quiet")...)
-	return c.program(ctx, bound.Time(counts), patient, nil, nil, argv...)
+	return c.program(ctx, bound.Time(counts), options, nil, nil, argv...)
 }
 
 // SizeOf returns how large a database is, in bytes.

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/durable"
 )
 
@@ -56,7 +57,7 @@ func (e Entry) encode() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		value, err := marshal(p.Value)
+		value, err := marshal(said(p))
 		if err != nil {
 			return nil, err
 		}
@@ -66,6 +67,14 @@ func (e Entry) encode() ([]byte, error) {
 		fmt.Fprintf(&line, "%s: %s", name, value)
 	}
 	return []byte("{" + line.String() + "}"), nil
+}
+
+// said is the value of a pair, where it is a sentence as it is said.
+func said(p Pair) any {
+	if text, ok := p.Value.(string); ok && (p.Name == "reason" || p.Name == "differs") {
+		return hostapi.Said(text)
+	}
+	return p.Value
 }
 
 // marshal leaves <, > and & as they are.

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/betagouv/mrs-ops/internal/hostside/bound"
+	"github.com/betagouv/mrs-ops/internal/hostside/command"
 	"github.com/betagouv/mrs-ops/internal/hostside/disk"
 )
 
@@ -121,7 +123,7 @@ func Install(ctx context.Context, h Host, packages ...string) error {
 	if Installer(h.Has, packages...) == nil {
 		return fmt.Errorf("%s is missing, and there is no package manager that is known\nhint: install it", strings.Join(packages, ", "))
 	}
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), installs)
+	ctx, stop := bound.Within(context.WithoutCancel(ctx), "the installation of packages", installs)
 	defer stop()
 	for {
 		missing := Missing(h, packages...)
@@ -147,9 +149,12 @@ func Install(ctx context.Context, h Host, packages ...string) error {
 // install runs command lines. busy is whether it failed because somebody else is at it.
 func install(ctx context.Context, lines [][]string) (busy bool, err error) {
 	for _, argv := range lines {
-		cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+		cmd := command.Context(ctx, argv[0], argv[1:]...)
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C")
 		if out, err := cmd.CombinedOutput(); err != nil {
+			if ctx.Err() != nil {
+				return false, context.Cause(ctx)
+			}
 			text := strings.TrimSpace(string(out))
 			// apt-get waits for dpkg's lock, and not for that of its lists.
 			return strings.Contains(text, " lock"), fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, text[strings.LastIndex(text, "\n")+1:])
@@ -202,7 +207,12 @@ func (This) Has(program string) bool {
 }
 
 func said(ctx context.Context, argv ...string) (string, error) {
-	out, err := exec.CommandContext(ctx, argv[0], argv[1:]...).Output()
+	ctx, cancel := bound.Within(ctx, strings.Join(argv[:2], " "), 2*bound.Quick)
+	defer cancel()
+	out, err := command.Context(ctx, argv[0], argv[1:]...).Output()
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
 	text := strings.TrimSpace(string(out))
 	if err == nil && text == "" && argv[1] == "version" {
 		err = errors.New("it does not answer")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -95,5 +96,21 @@ esac
 	err := Install(t.Context(), This{}, "nowhere")
 	if err == nil || !strings.Contains(err.Error(), "E: Unable to locate package nowhere") {
 		t.Errorf("what there is not: %v", err)
+	}
+}
+
+// "some" was a word of the script before this, and listed what all projects run from.
+func TestAProjectOfAnyNameIsAskedAboutByThatNameAlone(t *testing.T) {
+	bin := t.TempDir()
+	docker := "#!/bin/sh\n[ \"$5\" = '--format' ] && echo \"$4\"\n"
+	if err := os.WriteFile(filepath.Join(bin, "docker"), []byte(docker), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	for _, project := range []string{"some", "all", "mrs-some", "0"} {
+		got, err := This{}.Elsewhere(t.Context(), project)
+		if want := "label=com.docker.compose.project=" + project; err != nil || len(got) != 1 || got[0] != want {
+			t.Errorf("%s: %q, %v", project, got, err)
+		}
 	}
 }

@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path"
 	"slices"
 	"strings"
@@ -21,6 +20,7 @@ import (
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
+	"github.com/betagouv/mrs-ops/internal/hostside/command"
 	"github.com/betagouv/mrs-ops/internal/hostside/place"
 	"github.com/betagouv/mrs-ops/internal/hostside/preflight"
 	"github.com/betagouv/mrs-ops/internal/hostside/systemd"
@@ -50,6 +50,7 @@ func Of(d hostapi.Deploy, program string) Needs {
 		{Path: path.Join(d.Folder, "releases"), Mode: "0700"},
 	}}
 	n.Folders = append(n.Folders, d.Folders...)
+	n.Files = append(n.Files, commandsRotation)
 	switch {
 	case d.Persistent:
 		n.Files = append(n.Files, rotation(d))
@@ -61,6 +62,21 @@ func Of(d hostapi.Deploy, program string) Needs {
 	}
 	return n
 }
+
+// commandsRotation is how the logs of what mrs-host runs are rotated, of all instances of the server: a file is opened
+// for each line, so that nobody has to be told.
+var commandsRotation = hostapi.File{Path: "/etc/logrotate.d/mrs-ops-commands", Content: `# Written by the deployment.
+` + hostapi.Logs + `/*.commands.log {
+    weekly
+    maxsize 20M
+    rotate 8
+    missingok
+    notifempty
+    compress
+    delaycompress
+    create 0600 root root
+}
+`}
 
 // rotation is how the application's log is rotated (logrotate(8)).
 func rotation(d hostapi.Deploy) hostapi.File {
@@ -252,6 +268,7 @@ func Provide(ctx context.Context, n Needs, h Host, say func(string)) (p Provided
 			err = errors.Join(err, p.Undo())
 		}
 	}()
+	n.Gone = slices.DeleteFunc(slices.Clone(n.Gone), keepsAway)
 	files := slices.Clone(n.Files)
 	for _, gone := range n.Gone { // a script that older ones call
 		files = append([]hostapi.File{{Path: gone, Mode: "0700"}}, files...)
@@ -265,6 +282,13 @@ func Provide(ctx context.Context, n Needs, h Host, say func(string)) (p Provided
 	}
 	p.Changes, err = provide(ctx, n, h, say)
 	return p, err
+}
+
+// keepsAway reports whether there is a folder in the place of a script of older versions, which package generation has
+// put there.
+func keepsAway(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.IsDir()
 }
 
 func provide(ctx context.Context, n Needs, h Host, say func(string)) (changes int, err error) {
@@ -354,7 +378,7 @@ func (t This) Install(ctx context.Context, packages ...string) error {
 // Open runs backup.sh.
 func (This) Open(ctx context.Context, folder, password string) (said string, err error) {
 	var complaints bytes.Buffer
-	cmd := exec.CommandContext(ctx, "./backup.sh", "init")
+	cmd := command.Context(ctx, "./backup.sh", "init")
 	cmd.Dir, cmd.Stdin, cmd.Stderr = folder, strings.NewReader(password), &complaints
 	// It takes back what it has begun.
 	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(syscall.SIGTERM) }, time.Minute

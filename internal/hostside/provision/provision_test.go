@@ -75,11 +75,12 @@ func TestWhatAnInstanceNeedsIsWhatItIs(t *testing.T) {
 		deploy                 hostapi.Deploy
 		programs, files, units string
 	}{
-		"backed up": {persistent(), "curl restic lftp", "mrs-ops-mrs-x .backup.env backup.sh restore.sh prune.sh drill.sh export.sh lend.sh alert.sh",
+		"backed up": {persistent(), "curl restic lftp", "mrs-ops-commands " +
+			"mrs-ops-mrs-x .backup.env backup.sh restore.sh prune.sh drill.sh export.sh lend.sh alert.sh",
 			"mrs-x-backup mrs-x-prune mrs-x-drill mrs-x-restore mrs-x-recover mrs-x-alert@"},
-		"persistent":       {unbacked, "", "mrs-ops-mrs-x", ""},
-		"a branch":         {branch, "", "", "mrs-ops-branches"},
-		"one that remains": {forever, "", "", ""},
+		"persistent":       {unbacked, "", "mrs-ops-commands mrs-ops-mrs-x", ""},
+		"a branch":         {branch, "", "mrs-ops-commands", "mrs-ops-branches"},
+		"one that remains": {forever, "", "mrs-ops-commands", ""},
 	} {
 		n := Of(c.deploy, program)
 		var files, units []string
@@ -239,5 +240,21 @@ func TestWhatTheBackupsAreSetToStaysWhereTheNewCanNotBe(t *testing.T) {
 	is("first")
 	if got, err := os.ReadFile(older); string(got) != "of an older version" {
 		t.Errorf("what older scripts call is %q, %v", got, err)
+	}
+}
+
+func TestWhatIsInTheWayOfOlderScriptsStays(t *testing.T) {
+	home := t.TempDir()
+	n := Needs{Folder: home, Gone: []string{
+		filepath.Join(home, "backup-common.sh"), filepath.Join(home, "branches.sh")}}
+	if err := os.MkdirAll(filepath.Join(n.Gone[0], "why"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f := &fake{}
+	if p, err := Provide(t.Context(), n, f, f.say); err != nil || p.Changes != 0 || p.Undo() != nil {
+		t.Errorf("%d changes, %v", p.Changes, err)
+	}
+	if _, err := os.Stat(filepath.Join(n.Gone[0], "why")); err != nil {
+		t.Error(err)
 	}
 }

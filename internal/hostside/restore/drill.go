@@ -137,7 +137,7 @@ func (r *run) fetchDrill(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return err
 		}
-		return die("", "snapshot %s can't be read", short)
+		return r.unread("snapshot "+short, err)
 	}
 	found, err := dumpIn(all, r.record.Snapshot)
 	if err != nil {

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
 	"github.com/betagouv/mrs-ops/internal/hostside/lock"
+	"github.com/betagouv/mrs-ops/internal/hostside/restic"
+	"github.com/betagouv/mrs-ops/internal/hostside/strike"
 )
 
 func drills(ctx context.Context, i *Instance) error { return i.Drill(ctx, "latest", "timer") }
@@ -37,16 +40,16 @@ func TestADrillProvesASnapshotAndLeavesNothing(t *testing.T) {
 func TestWhateverStrikesADrillNothingOfWhatRunsIsTouched(t *testing.T) {
 	w := newWorld(t)
 	w.must(drills)
-	for _, call := range slices.Clone(w.calls) {
-		for _, s := range strikes {
+	for _, call := range w.calls.Made() {
+		for _, s := range strike.All {
 			what := fmt.Sprintf("%s %s", call, s)
 			t.Run(what, func(t *testing.T) {
 				w := newWorld(t)
-				err := w.run(map[string]strike{call: s}, drills)
+				err := w.run(strike.At{call: s}, drills)
 				dead := w.wreck != nil
 				if dead {
 					w = w.wrecked()
-				} else if f, ok := errors.AsType[*backup.Failure](err); ok && (s == ended || s == hangs) &&
+				} else if f, ok := errors.AsType[*backup.Failure](err); ok && (s == strike.Ended || s == strike.Hangs) &&
 					(f.Reason != "interrupted" || f.Status != 130) {
 					t.Errorf("it ends with %+v", f)
 				}
@@ -58,6 +61,37 @@ func TestWhateverStrikesADrillNothingOfWhatRunsIsTouched(t *testing.T) {
 					t.Errorf("the next one leaves %v, and writes down %s", w.left(), last(w.ledger()))
 				}
 			})
+		}
+	}
+}
+
+// old is a restic whose snapshot the scripts before these have made: one plain dump of all databases.
+type old struct{ repository }
+
+func (r old) Restore(ctx context.Context, id string, o restic.Restore) error {
+	if err := r.repository.Restore(ctx, id, o); err != nil {
+		return err
+	}
+	dump := filepath.Join(o.Target, "home/mrs-x/postgres/dump")
+	return errors.Join(os.RemoveAll(dump), os.MkdirAll(dump, 0o700),
+		os.WriteFile(filepath.Join(dump, "data.dump"), []byte(plain), 0o600))
+}
+
+const plain = "\\connect mrs\nselect 1;\n-- PostgreSQL database dump complete\n"
+
+func TestASnapshotOfTheScriptsBeforeTheseIsRestoredAndDrilled(t *testing.T) {
+	for name, do := range map[string]func(context.Context, *Instance) error{"restore": ways[0].do, "drill": drills} {
+		w := newWorld(t)
+		w.must(func(ctx context.Context, i *Instance) error {
+			i.Repository = old{repository{w}}
+			return do(ctx, i)
+		})
+		want := before
+		if name == "restore" {
+			want = "all of it: select 1; new new -"
+		}
+		if w.has() != want || len(w.left()) > 0 || !strings.Contains(last(w.ledger()), `"outcome": "good"`) {
+			t.Errorf("%s: the application has %s; left: %v; the record is %s", name, w.has(), w.left(), last(w.ledger()))
 		}
 	}
 }

@@ -86,7 +86,7 @@ func (r *run) lend(ctx context.Context, until io.Reader) error {
 	if err := r.lendBeside(ctx); err != nil {
 		return err
 	}
-	r.Say("lent " + r.database)
+	r.answer("lent " + r.database)
 	ended := make(chan struct{})
 	go func() {
 		_, _ = io.Copy(io.Discard, until)
@@ -182,4 +182,13 @@ func (i *Instance) Return(ctx context.Context) error {
 		return backup.Explain(ctx, err)
 	}
 	return nil
+}
+
+// answer says a line that programs read.
+func (i *Instance) answer(line string) {
+	if i.Answer == nil {
+		i.Say(line)
+		return
+	}
+	i.Answer(line)
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
+	"github.com/betagouv/mrs-ops/internal/hostside/strike"
 )
 
 // asks is a person to whom a database is lent, who looks at it once and gives it back.
@@ -60,15 +61,16 @@ func TestADatabaseIsLentUntilItIsGivenBack(t *testing.T) {
 func TestWhateverStrikesWhoLendsNothingStays(t *testing.T) {
 	w := newWorld(t)
 	w.must(lends(func() {}))
-	for _, call := range slices.Clone(w.calls) {
-		for _, s := range strikes {
+	for _, call := range w.calls.Made() {
+		for _, s := range strike.All {
 			t.Run(fmt.Sprintf("%s %s", call, s), func(t *testing.T) {
 				w := newWorld(t)
-				err := w.run(map[string]strike{call: s}, lends(func() {}))
+				err := w.run(strike.At{call: s}, lends(func() {}))
 				if w.wreck != nil {
 					w = w.wrecked()
 					w.must(func(ctx context.Context, i *Instance) error { return i.Return(ctx) })
-				} else if f, ok := errors.AsType[*backup.Failure](err); ok && (s == ended || s == hangs) && f.Status != 130 {
+				} else if f, ok := errors.AsType[*backup.Failure](err); ok && (s == strike.Ended || s == strike.Hangs) &&
+					f.Status != 130 {
 					t.Errorf("it ends with %+v", f)
 				}
 				dump, _ := os.ReadDir(w.home("postgres/dump"))
@@ -129,14 +131,15 @@ func TestWhateverStrikesAnExportNothingStays(t *testing.T) {
 	var out bytes.Buffer
 	var lines []string
 	w.must(exports(&out, &lines))
-	for _, call := range slices.Clone(w.calls) {
-		for _, s := range strikes {
+	for _, call := range w.calls.Made() {
+		for _, s := range strike.All {
 			w := newWorld(t)
-			err := w.run(map[string]strike{call: s}, exports(&out, &lines))
+			err := w.run(strike.At{call: s}, exports(&out, &lines))
 			if w.wreck != nil {
 				w = w.wrecked()
 				w.must(func(ctx context.Context, i *Instance) error { return i.EndExport(ctx) })
-			} else if f, ok := errors.AsType[*backup.Failure](err); ok && (s == ended || s == hangs) && f.Status != 130 {
+			} else if f, ok := errors.AsType[*backup.Failure](err); ok && (s == strike.Ended || s == strike.Hangs) &&
+				f.Status != 130 {
 				t.Errorf("%s %s: it ends with %+v", call, s, f)
 			}
 			if w.is(".export") {

@@ -7,12 +7,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
 	"github.com/betagouv/mrs-ops/internal/hostside/dump"
 )
 
 // Listed is how the backups of an instance stand.
 type Listed struct {
+	Version    int               `json:"version"` // [hostapi.Version]
 	Instance   string            `json:"instance"`
 	Repository string            `json:"repository"` // without a password
 	Mirrored   bool              `json:"mirrored"`   // there is a mirror
@@ -41,7 +43,8 @@ const runs = 2000
 // List returns how the backups stand. It takes no lock.
 func (i *Instance) List(ctx context.Context) (Listed, error) {
 	r := i.Begin("restore", "")
-	l := Listed{Instance: i.Name, Repository: r.Repository().Shown(), Mirrored: i.Settings.Mirror != "",
+	l := Listed{Version: hostapi.Version,
+		Instance: i.Name, Repository: r.Repository().Shown(), Mirrored: i.Settings.Mirror != "",
 		Snapshots: []ListedSnapshot{}, Runs: []json.RawMessage{}}
 	if r.Repository().Here() {
 		l.Bytes = dump.Size(i.Settings.Repository)

@@ -23,6 +23,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
 	"github.com/betagouv/mrs-ops/internal/hostside/dump"
 	"github.com/betagouv/mrs-ops/internal/hostside/lock"
@@ -160,6 +161,8 @@ type Instance struct {
 	// Into is a repository of its own in a folder, to copy a snapshot into; what it caches is in
 	// another folder.
 	Into func(folder, cache string) Copy
+	// Answer says a line that programs read, as Say says those for people; nil: it is Say.
+	Answer func(line string)
 	// Calls has PostgreSQL call us by a name.
 	Calls func(name string)
 	Now   func() time.Time
@@ -362,15 +365,10 @@ func (r *run) begin(ctx context.Context) (release func(), err error) {
 	return release, nil
 }
 
-// do carries the plan out, or undoes it.
-func (r *run) do(ctx context.Context) error {
-	if err := r.Stack.Keeps(ctx); err != nil {
-		return backup.Explain(ctx, err)
-	}
-	now := r.Now().UTC()
-	r.stamp = now.Format("20060102T150405Z")
-	date := strings.ToLower(r.stamp)
-	r.beside = r.path(".restore-" + r.stamp)
+// named gives names to what is to be there, by the stamp of the restore.
+func (r *run) named(stamp string) {
+	date := strings.ToLower(stamp)
+	r.stamp, r.beside = stamp, r.path(".restore-"+stamp)
 	r.database, r.kept = r.Database+"_restore_"+date, r.Database+"_"+date
 	if r.asked.Copy != "" {
 		r.database, r.kept = r.asked.Copy, r.Database+"_before_"+date
@@ -381,6 +379,14 @@ func (r *run) do(ctx context.Context) error {
 	case "attachments":
 		r.folders = slices.DeleteFunc(slices.Clone(r.Folders), func(name string) bool { return name == "log" })
 	}
+}
+
+// do carries the plan out, or undoes it.
+func (r *run) do(ctx context.Context) error {
+	if err := r.Stack.Keeps(ctx); err != nil {
+		return backup.Explain(ctx, err)
+	}
+	r.named(r.Now().UTC().Format("20060102T150405Z"))
 	plan := r.plan()
 	for n, s := range plan {
 		err := context.Cause(ctx)
@@ -415,6 +421,9 @@ func (r *run) undo(ctx context.Context, steps []step, why *backup.Failure) error
 		done = "adopted"
 	}
 	why.Reason += fmt.Sprintf("; nothing was %s, %s is as it was before", done, r.Name)
+	if why.Status == 1 { // one that was interrupted has a status of its own
+		why.Status = hostapi.AsBefore
+	}
 	return why
 }
 
@@ -598,7 +607,7 @@ func (r *run) restoreBeside(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return err
 		}
-		return die("", "the folders can't be read from the repository")
+		return r.unread("the folders", err)
 	}
 	for _, folder := range r.folders {
 		if err := partIn(r.beside, folder, r.record.Snapshot); err != nil {
@@ -607,6 +616,12 @@ func (r *run) restoreBeside(ctx context.Context) error {
 	}
 	// What of the dump is still in memory never has to be written.
 	return os.RemoveAll(filepath.Join(r.liveDump, "restore"))
+}
+
+// unread is the failure where restic can't restore. What it says are names of people's files.
+func (i *Instance) unread(what string, err error) error {
+	return die(i.path("backup.sh")+" repair takes from the mirror what is damaged here; look at the disk: dmesg, smartctl",
+		"%s can't be read from the repository: %v", what, err)
 }
 
 // fetched says now and then how much of the snapshot is there.
@@ -640,7 +655,7 @@ func (r *run) bringBeside(ctx context.Context, name string) error {
 		if ctx.Err() != nil {
 			return err
 		}
-		return die("", "the dump can't be read from the repository")
+		return r.unread("the dump", err)
 	}
 	folder, err := dumpIn(there, r.record.Snapshot)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
+	"github.com/betagouv/mrs-ops/internal/hostside/strike"
 )
 
 // way is something that can be restored, and what there is then.
@@ -180,12 +181,12 @@ func TestWhateverStrikesARestoreAtWhateverMomentNothingIsLost(t *testing.T) {
 	for _, c := range ways {
 		w := newWorld(t)
 		w.must(c.do)
-		for _, call := range slices.Clone(w.calls) {
-			for _, s := range strikes {
+		for _, call := range w.calls.Made() {
+			for _, s := range strike.All {
 				t.Run(fmt.Sprintf("%s, %s %s", c.name, call, s), func(t *testing.T) {
 					count++
-					w := c.struck(t, map[string]strike{call: s})
-					if s != fails {
+					w := c.struck(t, strike.At{call: s})
+					if s != strike.Fails {
 						return
 					}
 					undoing := slices.Index(w, call)
@@ -193,9 +194,9 @@ func TestWhateverStrikesARestoreAtWhateverMomentNothingIsLost(t *testing.T) {
 						return
 					}
 					for _, next := range w[undoing+1:] {
-						for _, again := range []strike{fails, ended, killed, killLate} {
+						for _, again := range []strike.Strike{strike.Fails, strike.Ended, strike.Killed, strike.KilledLate} {
 							count++
-							c.struck(t, map[string]strike{call: s, next: again})
+							c.struck(t, strike.At{call: s, next: again})
 						}
 					}
 				})
@@ -206,15 +207,18 @@ func TestWhateverStrikesARestoreAtWhateverMomentNothingIsLost(t *testing.T) {
 }
 
 // struck carries it out with strikes, and has the next one get it straight. It returns what was called.
-func (c way) struck(t *testing.T, strikes map[string]strike) (calls []string) {
+func (c way) struck(t *testing.T, strikes strike.At) (calls []string) {
 	t.Helper()
 	w := newWorld(t)
 	err := w.run(strikes, c.do)
-	calls = w.calls
+	calls = w.calls.Made()
 	what := fmt.Sprint(strikes)
 	if w.wreck != nil {
 		w = w.wrecked()
 		w.lost(what)
+		if !w.is(".running.restore") && !w.is(".running.copy") && !strings.Contains(last(w.ledger()), `"outcome"`) {
+			t.Errorf("%s: nobody would hear of it", what)
+		}
 	} else {
 		c.ended(w, strikes, what, err)
 	}
@@ -223,7 +227,11 @@ func (c way) struck(t *testing.T, strikes map[string]strike) (calls []string) {
 	}
 	w.lost(what)
 	// What was killed, or could not be undone, is by whoever comes next.
+	cut := w.is(".running.restore") || w.is(".running.copy")
 	w.must(reclaim)
+	if cut != slices.ContainsFunc(w.told, func(text string) bool { return strings.Contains(text, "was cut short") }) {
+		t.Errorf("%s: it was cut short: %t; told is %q", what, cut, w.told)
+	}
 	w.lost(what + ", recovered")
 	if has := w.has(); has != before && has != c.want {
 		t.Errorf("%s: recovered, the application has %s\n%s", what, has, strings.Join(w.said, "\n"))
@@ -252,7 +260,7 @@ func (w *world) is(name string) bool {
 }
 
 // ended fails the test unless one that was struck, and not killed, has ended as it has to.
-func (c way) ended(w *world, strikes map[string]strike, what string, err error) {
+func (c way) ended(w *world, strikes strike.At, what string, err error) {
 	w.t.Helper()
 	if len(w.ledger()) != 1 {
 		w.t.Errorf("%s: the record is %q", what, w.ledger())
@@ -268,7 +276,7 @@ func (c way) ended(w *world, strikes map[string]strike, what string, err error) 
 		w.t.Fatalf("%s: %v", what, err)
 	}
 	for _, s := range strikes {
-		told := s == ended || s == hangs
+		told := s == strike.Ended || s == strike.Hangs
 		if told && len(strikes) == 1 && (!strings.HasPrefix(f.Reason, "interrupted") || f.Status != 130) {
 			w.t.Errorf("%s: it ends with %+v", what, f)
 		}
@@ -288,8 +296,49 @@ func (c way) ended(w *world, strikes map[string]strike, what string, err error) 
 	if w.has() != before {
 		w.t.Errorf("%s: it says %q, and the application has %s", what, f.Reason, w.has())
 	}
-	if w.is(swapFile) || w.is(".running.restore") || w.is(".running.copy") {
-		w.t.Errorf("%s: left: %v", what, w.left())
+	left := w.left()
+	for _, pattern := range []string{"log.*", "mrsattachments.*", "spooler.*"} {
+		found, _ := w.glob(pattern)
+		left = append(left, found...)
+	}
+	left = slices.DeleteFunc(left, func(name string) bool { // a database that can't be dropped is for the next one
+		return strings.HasPrefix(name, "mrs_restore_") && struckAt(strikes, "drop database")
+	})
+	if len(left) > 0 {
+		w.t.Errorf("%s: left: %v", what, left)
+	}
+}
+
+// struckAt reports whether one of the strikes is at a call of that name.
+func struckAt(strikes strike.At, name string) bool {
+	return slices.ContainsFunc(slices.Collect(maps.Keys(strikes)), func(call string) bool {
+		return strings.HasPrefix(call, name+"#")
+	})
+}
+
+// Also where all of it seems to be there: what has ended with an error may be a part.
+func TestARestoreThatFailsSaysWhyAndIsUndone(t *testing.T) {
+	for call, why := range map[string]string{
+		"restic restore of folders#1":  "the folders can't be read from the repository: struck",
+		"restic restore of the dump#1": "the dump can't be read from the repository: struck",
+		"pg_restore#1":                 "the database can't be restored",
+		"up trial#1":                   "the application can't be started on it",
+		"well trial#1":                 "the application does not run well on it: struck",
+		"analyze#1":                    "the database can't be analyzed",
+		"alter database rename#1":      "the databases can't be renamed: struck",
+		"up#1":                         "the stack does not start on it",
+		"well django#1":                "the application does not run well on it: struck",
+	} {
+		for _, s := range []strike.Strike{strike.Fails, strike.FailsLate} {
+			w := newWorld(t)
+			err := w.run(strike.At{call: s}, ways[0].do)
+			if err == nil || err.Error() != why+"; nothing was restored, mrs-x is as it was before" {
+				t.Errorf("%s %s: %v", call, s, err)
+			}
+			if line := last(w.ledger()); !strings.Contains(line, `"reason": "`+why) {
+				t.Errorf("%s %s: the record, which Slack is told of, is %s", call, s, line)
+			}
+		}
 	}
 }
 
@@ -324,7 +373,7 @@ func TestARestoreThatAnOldScriptBeganIsUndone(t *testing.T) {
 
 func TestWhatPeopleMayHaveUsedIsKeptWhenItIsUndone(t *testing.T) {
 	w := newWorld(t)
-	_ = w.run(map[string]strike{"up#1": killLate}, ways[0].do)
+	_ = w.run(strike.At{"up#1": strike.KilledLate}, ways[0].do)
 	w = w.wrecked()
 	w.must(reclaim)
 	undone, _ := filepath.Glob(w.home("undone.*/*.undone"))
@@ -338,19 +387,19 @@ func TestWhatPeopleMayHaveUsedIsKeptWhenItIsUndone(t *testing.T) {
 
 func TestWhatCanNotBeUndoneIsTriedAgainAndToldOnce(t *testing.T) {
 	w := newWorld(t)
-	_ = w.run(map[string]strike{"stop#1": killLate}, ways[0].do)
+	_ = w.run(strike.At{"stop#1": strike.KilledLate}, ways[0].do)
 	w = w.wrecked()
 	discards := func(ctx context.Context, i *Instance) error { return i.Discard(ctx, "20261129T100001Z") }
 	if err := w.run(nil, discards); err == nil || err.Error() != "a restore was cut short, and is to be undone first" {
 		t.Errorf("what is all that there is can be discarded: %v", err)
 	}
-	stuck := map[string]strike{"up postgres#1": fails}
-	if err := w.run(stuck, func(ctx context.Context, i *Instance) error { return i.Recover(ctx, "") }); err == nil ||
-		!strings.Contains(
-			err.Error(),
-			"NOT all could be put back, and nothing more is touched",
-		) || w.retried != 1 || len(w.told) != 1 {
-		t.Errorf("%v; it is tried again %d times, and told %q", err, w.retried, w.told)
+	stuck := strike.At{"up postgres#1": strike.Fails}
+	err := w.run(stuck, func(ctx context.Context, i *Instance) error { return i.Recover(ctx, "") })
+	f, ok := errors.AsType[*backup.Failure](err)
+	if !ok || !strings.Contains(f.Reason, "NOT all could be put back, and nothing more is touched") ||
+		!strings.Contains(f.Hint, "it is tried again every 30 s, or at once by "+w.home("restore.sh")+" recover") ||
+		w.retried != 1 || len(w.told) != 1 {
+		t.Errorf("%+v; it is tried again %d times, and told %q", f, w.retried, w.told)
 	}
 	if err := w.run(stuck, func(ctx context.Context, i *Instance) error { return i.Recover(ctx, Again) }); err == nil ||
 		w.retried != 1 || len(w.told) != 0 {

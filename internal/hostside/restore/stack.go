@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -17,6 +16,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/application"
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
+	"github.com/betagouv/mrs-ops/internal/hostside/command"
 	"github.com/betagouv/mrs-ops/internal/hostside/compose"
 	"github.com/betagouv/mrs-ops/internal/hostside/database"
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
@@ -45,10 +45,6 @@ const (
 	starts = 15 * time.Minute // the stack
 )
 
-func within(ctx context.Context, what string, limit time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, limit, &bound.Exceeded{Name: what, Limit: bound.Time(limit), Total: true})
-}
-
 func (s Running) file() string { return filepath.Join(s.Folder, "docker-compose.yml") }
 
 // Server implements [Stack].
@@ -56,7 +52,7 @@ func (s Running) Server() Server { return s.PostgreSQL() }
 
 // Engine implements [Stack].
 func (s Running) Engine(ctx context.Context) error {
-	ctx, cancel := within(ctx, "docker", comes)
+	ctx, cancel := bound.Within(ctx, "docker", comes)
 	defer cancel()
 	for {
 		if _, err := docker.Run(ctx, "version"); err == nil {
@@ -90,7 +86,7 @@ func (s Running) Try(ctx context.Context, folder, database string) (string, erro
 		return "", err
 	}
 	trial := compose.Project{Name: s.Name + "-trial", Folder: folder}
-	ctx, cancel := within(ctx, "docker compose up", starts)
+	ctx, cancel := bound.Within(ctx, "docker compose up", starts)
 	defer cancel()
 	if err := trial.Up(ctx, file, compose.Up{}); err != nil {
 		return "", all(err)
@@ -134,7 +130,7 @@ func (s Running) StartDrill(ctx context.Context, folder string) (Server, error) 
 // RunDrill implements [Stack].
 func (s Running) RunDrill(ctx context.Context, folder string) (string, error) {
 	drill, file := s.drill(folder)
-	ctx, cancel := within(ctx, "docker compose up", starts)
+	ctx, cancel := bound.Within(ctx, "docker compose up", starts)
 	defer cancel()
 	if err := drill.Up(ctx, file, compose.Up{Services: []string{"trial"}}); err != nil {
 		return "", all(err)
@@ -195,7 +191,7 @@ func (s Running) Restarts(ctx context.Context) string {
 
 // Policy implements [Stack].
 func (s Running) Policy(ctx context.Context, restarts string) error {
-	ctx, cancel := within(ctx, "docker update", ends)
+	ctx, cancel := bound.Within(ctx, "docker update", ends)
 	defer cancel()
 	containers, err := s.application(ctx)
 	for _, c := range containers {
@@ -208,7 +204,7 @@ func (s Running) Policy(ctx context.Context, restarts string) error {
 
 // Stop implements [Stack].
 func (s Running) Stop(ctx context.Context) error {
-	ctx, cancel := within(ctx, "docker compose stop", ends)
+	ctx, cancel := bound.Within(ctx, "docker compose stop", ends)
 	defer cancel()
 	containers, err := s.application(ctx)
 	deadline := time.Now().Add(quits)
@@ -236,7 +232,7 @@ func (s Running) Stop(ctx context.Context) error {
 
 // StartServer implements [Stack].
 func (s Running) StartServer(ctx context.Context) error {
-	up, cancel := within(ctx, "docker compose up", starts)
+	up, cancel := bound.Within(ctx, "docker compose up", starts)
 	defer cancel()
 	if err := s.Up(up, s.file(), compose.Up{Kept: true, Services: []string{s.Running.Server}, Wait: ends}); err != nil {
 		return err
@@ -246,7 +242,7 @@ func (s Running) StartServer(ctx context.Context) error {
 
 // Start implements [Stack].
 func (s Running) Start(ctx context.Context, wait bool) error {
-	ctx, cancel := within(ctx, "docker compose up", starts)
+	ctx, cancel := bound.Within(ctx, "docker compose up", starts)
 	defer cancel()
 	var up compose.Up
 	if wait {
@@ -343,10 +339,10 @@ var (
 
 // Log implements [Application].
 func (s Site) Log(ctx context.Context, container string) (lines []string) {
-	ctx, cancel := within(ctx, "docker logs", time.Minute)
+	ctx, cancel := bound.Within(ctx, "docker logs", time.Minute)
 	defer cancel()
-	out, _ := exec.CommandContext(ctx, "docker", "logs", "--tail", "20", container).CombinedOutput()
-	for line := range strings.Lines(string(out)) {
+	out, _ := command.Context(ctx, "docker", "logs", "--tail", "5000", container).CombinedOutput()
+	for line := range strings.Lines(application.Telling(string(out), 20)) {
 		if !details.MatchString(line) {
 			lines = append(lines, values.ReplaceAllString(strings.TrimRight(line, "\r\n"), ""))
 		}

@@ -254,6 +254,7 @@ func (i *Instance) notUndone(why *backup.Failure, s Swap) *backup.Failure {
 		why.Reason += "; "
 	}
 	why.Reason += "NOT all could be put back, and nothing more is touched"
+	why.Status = 1 // also of one that was interrupted
 	there := "database " + s.Kept
 	if len(s.Folders) > 0 {
 		var names []string

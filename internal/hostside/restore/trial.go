@@ -133,6 +133,15 @@ func (t Trial) own(services map[string]map[string]any, name string) (map[string]
 			own[key] = value
 		}
 	}
+	// Where it listens; the load balancer does not look at it.
+	labels := map[string]any{"traefik.enable": "false"}
+	given, _ := service["labels"].(map[string]any)
+	for label, value := range given {
+		if model.IsPort(label) {
+			labels[label] = value
+		}
+	}
+	own["labels"] = labels
 	volumes := []any{}
 	all, _ := service["volumes"].([]any)
 	for _, v := range all {

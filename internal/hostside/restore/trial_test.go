@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/betagouv/mrs-ops/internal/stack/model"
 )
 
 // stackOf is a stack whose folders are in a home.
@@ -13,7 +15,7 @@ func stackOf(home string) []byte {
 	return []byte(strings.ReplaceAll(`{"services": {
   "django": {"image": "mrs:1", "environment": {"DB_NAME": "mrs", "EMAIL_HOST": "smtp", "SECRET": "a$$b<"},
     "ports": ["1:1"],
-    "restart": "always", "labels": {"traefik.enable": "true"}, "volumes": [
+    "restart": "always", "labels": {"traefik.enable": "true", "traefik.http.services.mrs.loadbalancer.server.port": "8100"}, "volumes": [
       {"type": "bind", "source": "HOME/log", "target": "/app/log"},
       {"type": "bind", "source": "HOME/mrsattachments", "target": "/app/mrsattachments"},
       {"type": "bind", "source": "HOME/spooler/", "target": "/spooler"},
@@ -62,7 +64,7 @@ func TestATrialTouchesNothingOfWhatRuns(t *testing.T) {
 			t.Fatal(err)
 		}
 		for service, s := range got.Services {
-			if len(s.Ports) > 0 || s.Restart != "" || len(s.Labels) > 0 {
+			if len(s.Ports) > 0 || s.Restart != "" || s.Labels["traefik.enable"] != "false" {
 				t.Errorf("%s: %s is %+v", name, service, s)
 			}
 			for _, v := range s.Volumes {
@@ -76,6 +78,9 @@ func TestATrialTouchesNothingOfWhatRuns(t *testing.T) {
 			}
 		}
 		app := got.Services["trial"]
+		if got := model.PortOf(app.Labels); got != 8100 || len(app.Labels) != 2 {
+			t.Errorf("%s: it is asked at port %d, %v", name, got, app.Labels)
+		}
 		if len(app.Volumes) != 4 || app.Environment["EMAIL_HOST"] != "127.0.0.1" {
 			t.Errorf("%s: the application is %+v", name, app)
 		}

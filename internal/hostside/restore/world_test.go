@@ -19,24 +19,8 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/dump"
 	"github.com/betagouv/mrs-ops/internal/hostside/ledger"
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
+	"github.com/betagouv/mrs-ops/internal/hostside/strike"
 )
-
-// strike is what happens to a call of the world.
-type strike string
-
-const (
-	fails     strike = "fails"              // and does nothing
-	failsLate strike = "fails, having done" // what it was to do
-	ended     strike = "is told to end"     // SIGTERM
-	endedLate strike = "is told to end after it"
-	killed    strike = "is killed"
-	killLate  strike = "is killed after it"
-	hangs     strike = "hangs" // until it is told to end
-)
-
-var strikes = []strike{fails, failsLate, ended, endedLate, killed, killLate, hangs}
-
-var errStruck = errors.New("struck")
 
 // aCopy is a database that somebody has filled.
 const aCopy = "mrs_copy_20261120t140000z"
@@ -54,11 +38,7 @@ type world struct {
 	now       time.Time
 	discards  bool // what was kept may go
 
-	strikes map[string]strike // by the call: "NAME 1"
-	calls   []string
-	end     func(error)
-	deaf    bool
-	dead    bool
+	calls   *strike.Calls
 	wreck   *world // the world as it was when the run was killed
 	said    []string
 	told    []string
@@ -71,7 +51,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{
-		t: t, lock: new(sync.Mutex), folder: memory(t), running: true, policy: "always",
+		t: t, lock: new(sync.Mutex), calls: new(strike.Calls), folder: memory(t), running: true, policy: "always",
 		databases: map[string]string{"mrs": "old", aCopy: "copied"},
 		now:       time.Date(2026, 11, 29, 10, 0, 0, 0, time.UTC),
 	}
@@ -120,11 +100,14 @@ func (w *world) read(name string) string {
 	return string(text)
 }
 
+// glob are the files in home whose names match.
+func (w *world) glob(pattern string) ([]string, error) { return filepath.Glob(w.home(pattern)) }
+
 // copy is the world as the power would leave it now.
 func (w *world) copy() *world {
 	c := *w
-	c.folder, c.databases = memory(w.t), maps.Clone(w.databases)
-	c.strikes, c.calls, c.deaf, c.said, c.told, c.lock = nil, nil, false, nil, nil, new(sync.Mutex)
+	c.folder, c.databases, c.lock = memory(w.t), maps.Clone(w.databases), new(sync.Mutex)
+	c.calls, c.said, c.told = nil, nil, nil
 	if err := os.CopyFS(c.folder, os.DirFS(w.folder)); err != nil {
 		w.t.Fatal(err)
 	}
@@ -140,58 +123,17 @@ func (w *world) wrecked() *world {
 	if err := errors.Join(os.RemoveAll(w.folder), os.Rename(w.wreck.folder, w.folder)); err != nil {
 		w.t.Fatal(err)
 	}
-	w.wreck.folder, w.wreck.dead = w.folder, false
+	w.wreck.folder = w.folder
 	return w.wreck
 }
 
 // call is a call of something outside. do does it.
 func (w *world) call(ctx context.Context, name string, do func() error) error {
-	w.lock.Lock()
-	defer w.lock.Unlock()
-	n := 1
-	for _, call := range w.calls {
-		if before, _, _ := strings.Cut(call, "#"); before == name {
-			n++
-		}
-	}
-	id := fmt.Sprintf("%s#%d", name, n)
-	w.calls = append(w.calls, id)
-	if w.dead {
-		return errStruck
-	}
-	s := w.strikes[id]
-	if w.deaf && (s == ended || s == endedLate) {
-		s = ""
-	}
-	switch s {
-	case "":
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
+	return w.calls.Do(ctx, name, func() error {
+		w.lock.Lock()
+		defer w.lock.Unlock()
 		return do()
-	case failsLate, endedLate, killLate:
-		if err := do(); err != nil {
-			return err
-		}
-	}
-	switch s {
-	case ended, hangs:
-		if w.deaf { // somebody loses patience
-			return errStruck
-		}
-		w.end(&backup.Interrupted{Reason: "interrupted", Status: 130})
-		if ctx == context.Background() { // it heeds nobody
-			return do()
-		}
-		return context.Cause(ctx)
-	case endedLate:
-		w.end(&backup.Interrupted{Reason: "interrupted", Status: 130})
-		return nil
-	case killed, killLate:
-		w.wreck = w.copy()
-		w.dead = true
-	}
-	return errStruck
+	})
 }
 
 // instance is the one of the world, as a run has it.
@@ -228,17 +170,26 @@ func (w *world) instance() *Instance {
 		},
 		Repository: repository{w}, Stack: stack{w}, Application: mrs{w}, Files: files{w}, Systemd: systemd{w},
 		Now:    func() time.Time { w.now = w.now.Add(time.Second); return w.now },
-		Deafen: func() { w.deaf = true },
+		Deafen: w.calls.Deafen,
 		Into:   func(folder, _ string) Copy { return exported{w, folder} },
 		Leave:  func(argv ...string) error { w.leaves = append(w.leaves, strings.Join(argv, " ")); return nil },
 	}
 }
 
 // run does something with the instance, whose calls are struck.
-func (w *world) run(strikes map[string]strike, do func(context.Context, *Instance) error) error {
+func (w *world) run(strikes strike.At, do func(context.Context, *Instance) error) error {
 	ctx, end := context.WithCancelCause(w.t.Context())
 	defer end(nil)
-	w.strikes, w.calls, w.end, w.said, w.told, w.deaf = strikes, nil, end, nil, nil, false
+	w.calls = &strike.Calls{
+		Strikes: strikes,
+		End:     func() { end(&backup.Interrupted{Reason: "interrupted", Status: 130}) },
+		Kill: func() {
+			w.lock.Lock()
+			defer w.lock.Unlock()
+			w.wreck = w.copy()
+		},
+	}
+	w.said, w.told = nil, nil
 	return do(ctx, w.instance())
 }
 
@@ -376,8 +327,14 @@ func (s server) Restore(ctx context.Context, database, folder string, _ int) err
 		return err
 	})
 }
-func (s server) Schema(context.Context, string, io.Writer) error     { return nil }
-func (s server) Feed(context.Context, string, io.Reader) error       { return nil }
+func (s server) Schema(context.Context, string, io.Writer) error { return nil }
+func (s server) Feed(ctx context.Context, database string, sql io.Reader) error {
+	return s.call(ctx, "psql", func() error {
+		text, err := io.ReadAll(sql)
+		s.databases[database] = "all of it: " + strings.TrimSpace(string(text))
+		return err
+	})
+}
 func (s server) Properties(ctx context.Context) (string, error)      { return "{}", nil }
 func (s server) SizeOf(context.Context, string) (n int64, err error) { return 100, nil }
 func (s server) Analyze(ctx context.Context, _ string, _ int) error {
@@ -437,13 +394,12 @@ func (s server) Drop(ctx context.Context, database string) error {
 // drillServer is the PostgreSQL of a drill, which is struck as the others are.
 type drillServer struct {
 	server
-	of     *world
 	folder string
 }
 
 func (s drillServer) ContainerID() string { return "postgres of the drill" }
 func (s drillServer) Restore(ctx context.Context, database, folder string, _ int) error {
-	return s.of.call(ctx, "pg_restore", func() error {
+	return s.call(ctx, "pg_restore", func() error {
 		text, err := os.ReadFile(filepath.Join(s.folder, folder, "toc.dat"))
 		s.databases[database] = string(text)
 		return err
@@ -488,7 +444,8 @@ func (s stack) Drop(ctx context.Context, database string) error {
 }
 func (s stack) Try(ctx context.Context, folder, database string) (string, error) {
 	return "trial", s.call(ctx, "up trial", func() error {
-		if content := s.databases[database]; content != "new" && content != "copied" {
+		if content := s.databases[database]; content != "new" && content != "copied" &&
+			!strings.HasPrefix(content, "all of it") {
 			s.t.Errorf("it is tried on %q", content)
 		}
 		_, err := os.Stat(folder)
@@ -499,16 +456,8 @@ func (s stack) Untry(ctx context.Context) error {
 	return s.call(ctx, "rm trial", func() error { return nil })
 }
 func (s stack) StartDrill(ctx context.Context, folder string) (Server, error) {
-	own := &world{t: s.t, lock: new(sync.Mutex), folder: s.folder, databases: map[string]string{"mrs": ""}}
-	return drillServer{
-			server{own},
-			s.world,
-			folder,
-		}, s.call(
-			ctx,
-			"up postgres of the drill",
-			func() error { return nil },
-		)
+	own := &world{t: s.t, lock: s.lock, calls: s.calls, folder: s.folder, databases: map[string]string{"mrs": ""}}
+	return drillServer{server{own}, folder}, s.call(ctx, "up postgres of the drill", func() error { return nil })
 }
 func (s stack) RunDrill(ctx context.Context, _ string) (string, error) {
 	return "drill", s.call(ctx, "up application of the drill", func() error { return nil })

@@ -29,7 +29,7 @@ func TestFilesAreThereAsLongAsAReleaseReadsThem(t *testing.T) {
 		const releases = release.Keep + 3
 		for n := 1; n <= releases; n++ {
 			d.File, d.Carried = reading(n), []hostapi.Carried{brought(n)}
-			if _, err, _ := w.run(d); err != nil {
+			if _, err, _ := w.run(d, nil); err != nil {
 				t.Fatal(n, err)
 			}
 		}
@@ -44,7 +44,7 @@ func TestFilesAreThereAsLongAsAReleaseReadsThem(t *testing.T) {
 		// The oldest that is kept has what it had.
 		oldest := releases - release.Keep + 1
 		d.Release, d.File, d.Carried = fmt.Sprint(oldest), reading(99), []hostapi.Carried{brought(99)}
-		if _, err, _ := w.run(d); err != nil {
+		if _, err, _ := w.run(d, nil); err != nil {
 			t.Fatal(err)
 		}
 		path := filepath.Join(w.folder, brought(oldest).Path)
@@ -66,7 +66,7 @@ func TestAReleaseWhoseFilesAreGoneIsNotStarted(t *testing.T) {
 		w, d := way{to: reading(1)}.before(t)
 		for n := range 2 {
 			d.File, d.Carried = reading(n), []hostapi.Carried{brought(n)}
-			if _, err, _ := w.run(d); err != nil {
+			if _, err, _ := w.run(d, nil); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -75,7 +75,7 @@ func TestAReleaseWhoseFilesAreGoneIsNotStarted(t *testing.T) {
 			t.Fatal(err)
 		}
 		d.Release = "1"
-		_, err, _ := w.run(d)
+		_, err, _ := w.run(d, nil)
 		want := fmt.Sprintf("what is to run reads %s, gone from %s; nothing was changed\nhint: deploy the instance, instead of a release: that brings its files along",
 			brought(0).Path, w.folder)
 		if err == nil || err.Error() != want || w.state() != was {
@@ -89,7 +89,7 @@ func TestAFileIsMendedAndWhatIsRightLeftAlone(t *testing.T) {
 		w, d := way{to: reading(1)}.before(t)
 		d.Carried = []hostapi.Carried{brought(1)}
 		path := filepath.Join(w.folder, brought(1).Path)
-		if _, err, _ := w.run(d); err != nil {
+		if _, err, _ := w.run(d, nil); err != nil {
 			t.Fatal(err)
 		}
 		first, err := os.Stat(path)
@@ -98,7 +98,7 @@ func TestAFileIsMendedAndWhatIsRightLeftAlone(t *testing.T) {
 		}
 		again := func() os.FileInfo {
 			t.Helper()
-			if _, err, _ := w.run(d); err != nil {
+			if _, err, _ := w.run(d, nil); err != nil {
 				t.Fatal(err)
 			}
 			content, err := os.ReadFile(path)
@@ -138,7 +138,7 @@ func TestAFileIsPutNowhereElse(t *testing.T) {
 			file := brought(1)
 			file.Path = path
 			d.Carried = []hostapi.Carried{file}
-			if _, err, _ := w.run(d); err == nil || !strings.Contains(err.Error(), "the request has another form") || len(w.containers) > 0 {
+			if _, err, _ := w.run(d, nil); err == nil || !strings.Contains(err.Error(), "the request has another form") || len(w.containers) > 0 {
 				t.Errorf("%s: %v", path, err)
 			}
 		})

@@ -74,12 +74,17 @@ func (r *rollout) prepare(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("what runs can't be compared with what is to run: %w", err)
 	}
+	r.compare(all)
+	return nil
+}
+
+// compare finds out what is to change of what there is.
+func (r *rollout) compare(all []docker.Container) {
 	r.olds = map[string][]docker.Container{}
 	for _, c := range all {
 		r.olds[c.Service()] = append(r.olds[c.Service()], c)
 	}
 	r.changes, r.stale = compare(r.services, r.sums, r.ids, all, r.kept())
-	return nil
 }
 
 // kept returns the images of the newest release; what can't be read is kept anew.

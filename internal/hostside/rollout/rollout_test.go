@@ -17,6 +17,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
 	"github.com/betagouv/mrs-ops/internal/hostside/release"
+	"github.com/betagouv/mrs-ops/internal/hostside/strike"
 	"github.com/betagouv/mrs-ops/internal/stack/model"
 )
 
@@ -65,6 +66,7 @@ func foreign(web, api, migrate string, webs int, apis ...int) string {
 type way struct {
 	name, from, to string
 	fixed          bool // the application publishes a port
+	unchecked      bool // no service has a health check
 	gapless        bool // visitors are served at every moment
 	ask            func(*hostapi.Deploy)
 }
@@ -76,6 +78,7 @@ var ways = []way{
 	{name: "both change", from: stack("app:1", "pg:1"), to: stack("app:2", "pg:2")},
 	{name: "the database changes", from: stack("app:1", "pg:1"), to: stack("app:1", "pg:2")},
 	{name: "it can't run twice", from: stack("app:1", "pg:1"), to: stack("app:2", "pg:1"), fixed: true},
+	{name: "no service has a health check", from: stack("app:1", "pg:1"), to: stack("app:2", "pg:1"), unchecked: true},
 	{name: "a service goes", from: stack("app:1", "pg:1", mailed), to: stack("app:2", "pg:1"), gapless: true},
 	{name: "the name of the image means another one", from: stack("app:1", "pg:1"), to: stack("app:1", "pg:1"), gapless: true},
 	{name: "a file is brought along", from: stack("app:1", "pg:1"), to: reading(2), gapless: true, ask: func(d *hostapi.Deploy) {
@@ -97,16 +100,25 @@ var ways = []way{
 	}},
 }
 
+// file is a compose file as the way has it.
+func (w way) file(text string) string {
+	if w.fixed {
+		text = strings.Replace(text, `"image":"app`, `"ports":["80:8000"],"image":"app`, 1)
+	}
+	if w.unchecked {
+		text = strings.ReplaceAll(text, `"healthcheck":{"test":"x"}`, `"healthcheck":{"disable":true}`)
+	}
+	return text
+}
+
 // before has a world where the way begins, and what is asked for.
 func (w way) before(t *testing.T) (*world, hostapi.Deploy) {
 	t.Helper()
-	if w.fixed {
-		for _, text := range []*string{&w.from, &w.to} {
-			*text = strings.Replace(*text, `"image":"app`, `"ports":["80:8000"],"image":"app`, 1)
-		}
-	}
-	world := &world{folder: memory(t), closed: map[string]bool{}, counted: map[string]int{}, images: map[string]string{}}
-	d := hostapi.Deploy{Project: "mrs", Folder: world.folder, File: w.from, Pull: true, URL: "http://web.test", Page: "/", Timeout: 60, Drain: 10, Jobs: true, Persistent: true}
+	w.from, w.to = w.file(w.from), w.file(w.to)
+	world := &world{calls: new(strike.Calls), folder: memory(t), closed: map[string]bool{}, counted: map[string]int{}}
+	world.images, world.unchecked = map[string]string{}, w.unchecked
+	d := hostapi.Deploy{Project: "mrs", Folder: world.folder, File: w.from, Pull: true, URL: "http://web.test", Page: "/",
+		Timeout: 60, Drain: 10, Jobs: true, Persistent: true}
 	if w.from != "" {
 		if _, _, err := Run(t.Context(), d, world, quiet); err != nil {
 			t.Fatal(err)
@@ -120,7 +132,7 @@ func (w way) before(t *testing.T) (*world, hostapi.Deploy) {
 			}
 		}
 	}
-	world.calls, world.backups = nil, 0
+	world.backups = 0
 	d.File = w.to
 	if w.ask != nil {
 		w.ask(&d)
@@ -130,11 +142,11 @@ func (w way) before(t *testing.T) (*world, hostapi.Deploy) {
 
 var quiet = Talk{Say: func(string) {}, Detail: func(string) {}}
 
-// run carries it out, and reports how: dead, if it was killed.
-func (w *world) run(d hostapi.Deploy) (deployed hostapi.Deployed, err error, dead bool) {
+// run carries it out while that strikes, and reports how: dead, if it was killed.
+func (w *world) run(d hostapi.Deploy, strikes strike.At) (deployed hostapi.Deployed, err error, dead bool) {
 	ctx, cancel := context.WithCancel(context.Background())
-	w.cancel = cancel
 	defer cancel()
+	w.calls = &strike.Calls{Strikes: strikes, End: cancel, Kill: func() { panic(death{}) }, Hung: func() {}}
 	// Whoever waits for what hangs loses patience.
 	defer time.AfterFunc(24*time.Hour, cancel).Stop()
 	defer func() {
@@ -172,9 +184,7 @@ func (w *world) straight(way way) (wrong []string) {
 	if to == "" {
 		to = way.from
 	}
-	if way.fixed {
-		to = strings.Replace(to, `"image":"app`, `"ports":["80:8000"],"image":"app`, 1)
-	}
+	to = way.file(to)
 	file := filepath.Join(w.folder, current)
 	if got, _ := os.ReadFile(file); string(got) != to {
 		say("%s is %s, not %s", current, got, to)
@@ -232,7 +242,7 @@ func TestEachWayFromOneStackToAnotherIsGoneToItsEnd(t *testing.T) {
 		t.Run(way.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w, d := way.before(t)
-				if _, err, _ := w.run(d); err != nil {
+				if _, err, _ := w.run(d, nil); err != nil {
 					t.Fatal(err)
 				}
 				for _, wrong := range w.straight(way) {
@@ -251,27 +261,24 @@ func TestWhateverStrikesARolloutAtWhateverMomentNothingIsLost(t *testing.T) {
 	count := 0
 	for _, way := range ways {
 		t.Run(way.name, func(t *testing.T) {
-			calls := 0
+			var calls []string
 			synctest.Test(t, func(t *testing.T) {
 				w, d := way.before(t)
-				_, _, _ = w.run(d)
-				calls = len(w.calls)
+				_, _, _ = w.run(d, nil)
+				calls = w.calls.Made()
 			})
-			for n := range calls {
-				for _, s := range []strike{fails, failsLate, ended, endedLate, killed, killLate, hangs} {
-					synctest.Test(t, func(t *testing.T) { way.struck(t, map[int]strike{n: s}) })
+			for _, call := range calls {
+				for _, s := range strike.All {
+					var made []string
+					synctest.Test(t, func(t *testing.T) { made = way.struck(t, strike.At{call: s}) })
 					count++
-					if s != fails && s != ended {
+					if s != strike.Fails && s != strike.Ended {
 						continue
 					}
 					// What is being undone is killed, at each call of that.
-					for m := n + 1; ; m++ {
-						more := false
-						synctest.Test(t, func(t *testing.T) { more = way.struck(t, map[int]strike{n: s, m: killed}) })
+					for _, next := range made[slices.Index(made, call)+1:] {
+						synctest.Test(t, func(t *testing.T) { way.struck(t, strike.At{call: s, next: strike.Killed}) })
 						count++
-						if !more {
-							break
-						}
 					}
 				}
 			}
@@ -280,12 +287,11 @@ func TestWhateverStrikesARolloutAtWhateverMomentNothingIsLost(t *testing.T) {
 	t.Logf("%d rollouts were struck", count)
 }
 
-// struck goes a way on which that strikes, and reports whether all of it did.
-func (way way) struck(t *testing.T, strikes map[int]strike) bool {
+// struck goes a way on which that strikes, and returns what was called.
+func (way way) struck(t *testing.T, strikes strike.At) (calls []string) {
 	t.Helper()
 	w, d := way.before(t)
 	before := w.state()
-	w.strikes = strikes
 	gap := ""
 	if way.gapless {
 		fewest := map[string]int{}
@@ -300,24 +306,21 @@ func (way way) struck(t *testing.T, strikes map[int]strike) bool {
 		w.after = func(call string) {
 			for name, n := range fewest {
 				if serve := len(w.serving(name)); gap == "" && serve < n {
-					gap = fmt.Sprintf("after %s, number %d, %d of %s serve", call, len(w.calls)-1, serve, name)
+					gap = fmt.Sprintf("after %s, number %d, %d of %s serve", call, len(w.calls.Made()), serve, name)
 				}
 			}
 		}
 	}
-	deployed, err, dead := w.run(d)
+	deployed, err, dead := w.run(d, strikes)
+	calls = w.calls.Made()
 	fail := func(format string, args ...any) {
 		t.Helper()
-		t.Errorf("%v: %s\nerror: %v\n%s", strikes, fmt.Sprintf(format, args...), err, strings.Join(w.calls, " "))
+		t.Errorf("%v: %s\nerror: %v\n%s", strikes, fmt.Sprintf(format, args...), err, strings.Join(calls, " "))
 	}
 	if gap != "" {
 		fail("%s", gap)
 	}
-	all := true
-	for n := range strikes {
-		all = all && n < len(w.calls)
-	}
-	w.after, w.strikes = nil, nil
+	w.after = nil
 	switch f, _ := errors.AsType[*hostapi.Failure](err); {
 	case dead:
 	case err == nil && deployed.How == "":
@@ -326,7 +329,7 @@ func (way way) struck(t *testing.T, strikes map[int]strike) bool {
 		if d.Release == "" && len(strikes) == 1 {
 			for _, s := range strikes {
 				// Of what is struck once a release is kept, something may be left, and is said; the next rollout ends it.
-				if wrong := w.straight(way); len(wrong) > 0 && s != fails && s != failsLate && s != hangs {
+				if wrong := w.straight(way); len(wrong) > 0 && s != strike.Fails && s != strike.FailsLate && s != strike.Hangs {
 					fail("it says that it is done, but %v", wrong)
 				}
 			}
@@ -341,7 +344,7 @@ func (way way) struck(t *testing.T, strikes map[int]strike) bool {
 		fail("it says nothing of what it has changed: there was\n%s\nand is\n%s", before, w.state())
 	}
 	// Whoever comes next finds a way on.
-	if _, err, _ := w.run(d); err != nil {
+	if _, err, _ := w.run(d, nil); err != nil {
 		fail("the next one: %v", err)
 	}
 	if d.Release == "" {
@@ -349,7 +352,7 @@ func (way way) struck(t *testing.T, strikes map[int]strike) bool {
 			fail("after the next one %s", wrong)
 		}
 	}
-	return all
+	return calls
 }
 
 func TestAReleaseThatDoesNotWorkOutChangesNothing(t *testing.T) {
@@ -363,7 +366,7 @@ func TestAReleaseThatDoesNotWorkOutChangesNothing(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					w, d := way{from: stack("app:1", "pg:1"), to: stack(image, "pg:1"), fixed: fixed}.before(t)
 					was := w.state()
-					_, err, _ := w.run(d)
+					_, err, _ := w.run(d, nil)
 					f, _ := errors.AsType[*hostapi.Failure](err)
 					if f == nil || f.Outcome != hostapi.RolledBack || !fixed && f.Reason != reason {
 						t.Errorf("%v, not %s", err, reason)
@@ -381,7 +384,7 @@ func TestAOneShotThatFailsChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, d := way{from: foreign("web:1", "api:1", "web:1", 2), to: foreign("web:2", "api:2", "web:fails", 2)}.before(t)
 		was := w.state()
-		_, err, _ := w.run(d)
+		_, err, _ := w.run(d, nil)
 		if want := "migrate failed (exit status 1); what ran before answers"; err == nil || err.Error() != want {
 			t.Errorf("%v, not %s", err, want)
 		}
@@ -389,7 +392,7 @@ func TestAOneShotThatFailsChangesNothing(t *testing.T) {
 			t.Errorf("there was\n%s\nand is\n%s", was, now)
 		}
 		d.File = foreign("web:1", "api:1", "web:1", 2)
-		if deployed, err, _ := w.run(d); err != nil || deployed.Changes != 0 {
+		if deployed, err, _ := w.run(d, nil); err != nil || deployed.Changes != 0 {
 			t.Errorf("what runs is deployed once more: %+v, %v", deployed, err)
 		}
 	})
@@ -407,7 +410,7 @@ func TestAnotherVersionOfComposeRestartsNothing(t *testing.T) {
 			w.plugin = "-by-another-version"
 			before, ran := slices.Clone(w.containers), len(w.ran)
 			_, services := w.specs(filepath.Join(w.folder, current))
-			if _, err, _ := w.run(d); err != nil {
+			if _, err, _ := w.run(d, nil); err != nil {
 				t.Fatal(err)
 			}
 			for _, c := range before {
@@ -420,8 +423,7 @@ func TestAnotherVersionOfComposeRestartsNothing(t *testing.T) {
 			if len(w.ran) != ran {
 				t.Errorf("one-shots were run once more: %v", w.ran[ran:])
 			}
-			w.calls = nil
-			if deployed, err, _ := w.run(d); err != nil || deployed.Changes != 0 {
+			if deployed, err, _ := w.run(d, nil); err != nil || deployed.Changes != 0 {
 				t.Errorf("once more: %+v, %v", deployed, err)
 			}
 		})
@@ -481,7 +483,7 @@ func TestMaintenanceIsRefusedWhereItIsNotMRS(t *testing.T) {
 		}
 		was := w.state()
 		d.Release = hostapi.Current
-		if _, err, _ := w.run(d); err == nil || !strings.Contains(err.Error(), "can't be closed for maintenance") || w.state() != was {
+		if _, err, _ := w.run(d, nil); err == nil || !strings.Contains(err.Error(), "can't be closed for maintenance") || w.state() != was {
 			t.Errorf("%v\n%s", err, w.state())
 		}
 	})
@@ -490,11 +492,11 @@ func TestMaintenanceIsRefusedWhereItIsNotMRS(t *testing.T) {
 func TestOnlyMRSIsAskedWhatOnlyMRSKnows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, d := way{from: foreign("web:1", "api:1", "web:1", 2), to: foreign("web:2", "api:2", "web:2", 2)}.before(t)
-		if _, err, _ := w.run(d); err != nil {
+		if _, err, _ := w.run(d, nil); err != nil {
 			t.Fatal(err)
 		}
 		for _, call := range []string{"moment", "proves", "developers", "overlay"} {
-			if slices.Contains(w.calls, call) {
+			if slices.ContainsFunc(w.calls.Made(), func(made string) bool { return strings.HasPrefix(made, call) }) {
 				t.Errorf("%s was asked", call)
 			}
 		}
@@ -507,8 +509,30 @@ func TestARestoreThatWasCutShortIsUndoneFirst(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(w.folder, restoreSwap), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err, _ := w.run(d); err != nil || !slices.Contains(w.calls, "recover") {
-			t.Error(err, w.calls)
+		if _, err, _ := w.run(d, nil); err != nil || !slices.Contains(w.calls.Made(), "recover#1") {
+			t.Error(err, w.calls.Made())
+		}
+	})
+}
+
+func TestARollbackBringsBackTheImageWhoseNameMeansAnotherByNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, d := way{from: stack("app:1", "pg:1"), to: stack("app:1", "pg:1")}.before(t)
+		runs := func() string {
+			for _, c := range w.containers {
+				if c.Service() == hostapi.MRS {
+					return c.Image
+				}
+			}
+			return "nothing"
+		}
+		w.moved = map[string]string{"app:1": "newer-id-of-app:1"}
+		if _, err, _ := w.run(d, nil); err != nil || runs() != "newer-id-of-app:1" {
+			t.Fatalf("%s runs: %v", runs(), err)
+		}
+		d.Release = "1"
+		if _, err, _ := w.run(d, nil); err != nil || runs() != "id-of-app:1" {
+			t.Errorf("%s runs: %v", runs(), err)
 		}
 	})
 }
@@ -518,7 +542,7 @@ func TestWhatCannotBeHadIsRefusedByName(t *testing.T) {
 		w, d := ways[2].before(t)
 		d.Pull = false
 		was := w.state()
-		_, err, _ := w.run(d)
+		_, err, _ := w.run(d, nil)
 		if want := "the image of django, app:2, can't be had: no registry gives it, and it is not on this host"; err == nil || err.Error() != want {
 			t.Errorf("%v, not %s", err, want)
 		}

@@ -548,7 +548,11 @@ func (r *rollout) keep(ctx context.Context) (err error) {
 			return fmt.Errorf("this release can't be kept: %w", err)
 		}
 	}
-	n, err := r.releases.Add(hostapi.Release{Time: time.Now().UTC().Truncate(time.Second), Who: r.asked.Who, What: r.asked.What, Commit: r.commit}, content, images)
+	of, _ := strconv.Atoi(r.asked.Release)
+	about := hostapi.Release{
+		Time: time.Now().UTC().Truncate(time.Second), Who: r.asked.Who, What: r.asked.What, Commit: r.commit, Of: of,
+	}
+	n, err := r.releases.Add(about, content, images)
 	if err == nil {
 		r.release = n
 		err = r.replaceCurrent()

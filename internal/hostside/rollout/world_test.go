@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,20 +17,8 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/compose"
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
+	"github.com/betagouv/mrs-ops/internal/hostside/strike"
 	"github.com/betagouv/mrs-ops/internal/stack/model"
-)
-
-// strike is what happens to a call of the world.
-type strike string
-
-const (
-	fails     strike = "fails"              // and does nothing
-	failsLate strike = "fails, having done" // what it was to do
-	ended     strike = "is told to end"     // SIGTERM
-	endedLate strike = "is told to end after it"
-	killed    strike = "is killed"
-	killLate  strike = "is killed after it"
-	hangs     strike = "hangs" // until it is told to end
 )
 
 // world is a server that can fail, hang or die at any call. Its compose files are JSON. An image
@@ -40,11 +29,11 @@ type world struct {
 	closed     map[string]bool // containers whose door is
 	counted    map[string]int  // visits; containers that are counted have an entry
 	images     map[string]string
+	moved      map[string]string // what else than theirs names mean in the registry
 	made       int
 	backups    int
-	calls      []string
-	strikes    map[int]strike // by the number of the call
-	cancel     context.CancelFunc
+	calls      *strike.Calls
+	unchecked  bool   // no service has a health check
 	plugin     string // the version of Compose
 	site       string
 	ran        []string // one-shots, by their sums
@@ -58,35 +47,13 @@ type death struct{}
 
 // call does what a call does, or what strikes it.
 func (w *world) call(ctx context.Context, name string, do func() error) error {
-	n := len(w.calls)
-	w.calls = append(w.calls, name)
-	s := w.strikes[n]
-	switch s {
-	case fails:
-		return fmt.Errorf("%s is struck", name)
-	case ended:
-		w.cancel()
-	case killed:
-		panic(death{})
-	case hangs:
-		<-ctx.Done()
-	}
-	if err := context.Cause(ctx); err != nil {
+	return w.calls.Do(ctx, name, func() error {
+		err := do()
+		if w.after != nil {
+			w.after(name)
+		}
 		return err
-	}
-	err := do()
-	if w.after != nil {
-		w.after(name)
-	}
-	switch s {
-	case failsLate:
-		return errors.Join(err, fmt.Errorf("%s is struck", name))
-	case endedLate:
-		w.cancel()
-	case killLate:
-		panic(death{})
-	}
-	return err
+	})
 }
 
 // spec is a service of a compose file.
@@ -126,8 +93,27 @@ func (w *world) Hashes(_ context.Context, file string) (map[string]string, error
 	return hashes, nil
 }
 
-func (w *world) Overlay(ctx context.Context, file string, _ []byte) (out []byte, err error) {
-	return out, w.call(ctx, "overlay", func() error { out, err = os.ReadFile(file); return err })
+// Overlay knows the images of services alone.
+func (w *world) Overlay(ctx context.Context, file string, over []byte) (out []byte, err error) {
+	return out, w.call(ctx, "overlay", func() error {
+		if out, err = os.ReadFile(file); err != nil {
+			return err
+		}
+		var what struct {
+			Services map[string]struct{ Image string }
+		}
+		if json.Unmarshal(over, &what) != nil {
+			return nil
+		}
+		specs, _ := w.specs(file)
+		for name, s := range what.Services {
+			if s.Image != "" {
+				specs[name]["image"] = s.Image
+			}
+		}
+		out, err = json.Marshal(map[string]any{"services": specs})
+		return err
+	})
 }
 
 // Pull has the names of the registry's images mean those: an id is the name, and which pull brought it.
@@ -135,7 +121,10 @@ func (w *world) Pull(ctx context.Context, file string) []string {
 	_ = w.call(ctx, "pull", func() error {
 		_, services := w.specs(file)
 		for _, s := range services {
-			w.images[s.Image] = "id-of-" + s.Image
+			if was := w.images[s.Image]; was != "" {
+				w.images[was] = was // without a name it is known by its id
+			}
+			w.images[s.Image] = cmp.Or(w.moved[s.Image], "id-of-"+s.Image)
 		}
 		return nil
 	})
@@ -160,6 +149,8 @@ func (w *world) start(s hostapi.Service, of spec, others map[string]spec) {
 		} else {
 			w.ran = append(w.ran, c.ConfigHash())
 		}
+	case w.unchecked:
+		c.Health = ""
 	case strings.Contains(s.Image, "sick"):
 		c.Health = "unhealthy"
 	case strings.Contains(s.Image, "crash"):

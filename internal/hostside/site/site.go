@@ -21,13 +21,16 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/database"
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
 	"github.com/betagouv/mrs-ops/internal/hostside/jobs"
+	"github.com/betagouv/mrs-ops/internal/stack/model"
 )
 
 // Site is the site of an instance, and where it listens in its containers.
 type Site struct {
 	answer.Site
-	Port int
+	Port int // 0: where their labels say
 }
+
+func (s Site) port(c docker.Container) int { return cmp.Or(s.Port, model.PortOf(c.Labels)) }
 
 // Answers waits until visitors get an answer as it has to be, or with a container's
 // id, that gives one by itself. Without a time to wait, one answer counts.
@@ -35,17 +38,19 @@ func (s Site) Answers(ctx context.Context, container string, within time.Duratio
 	way := answer.Way{Dial: answer.Visitor, Every: time.Second}
 	if container != "" {
 		way = answer.Way{Behind: true, Every: 250 * time.Millisecond}
+		met := (*docker.Container)(nil)
 		way.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 			c, err := docker.Inspect(ctx, container) // one that crashes gets other networks, or none
-			switch {
-			case err != nil:
+			if err != nil {
 				return nil, err
-			case c.Restarts > 0:
-				return nil, answer.Final(errors.New("it crashes at start"))
-			case !c.Running:
-				return nil, answer.Final(errors.New("it does not run any more"))
 			}
-			return c.Loopback(s.Port)(ctx, network, address)
+			if met == nil {
+				met = &c
+			}
+			if err := lives(*met, c); err != nil {
+				return nil, answer.Final(err)
+			}
+			return c.Loopback(s.port(c))(ctx, network, address)
 		}
 	}
 	if within == 0 {
@@ -66,9 +71,25 @@ func (s Site) Answers(ctx context.Context, container string, within time.Duratio
 // Lookup is a page for which the application looks up the visitor's session.
 const Lookup = "/admin/"
 
+// lives returns an error unless a container still runs as it was met. One that runs for weeks
+// may have been restarted before, by us too, and the engine keeps the count.
+func lives(met, now docker.Container) error {
+	switch {
+	case now.Restarts > met.Restarts:
+		return errors.New("it crashes")
+	case !now.Running:
+		return errors.New("it does not run any more")
+	}
+	return nil
+}
+
 // Proves returns nil once the container has been seen using the database.
 func (s Site) Proves(ctx context.Context, container, lookup string, want database.Want) error {
-	app := database.App{Container: container, Port: s.Port, URL: s.URL, Path: cmp.Or(lookup, Lookup)}
+	c, err := docker.Inspect(ctx, container)
+	if err != nil {
+		return err
+	}
+	app := database.App{Container: container, Port: s.port(c), URL: s.URL, Path: cmp.Or(lookup, Lookup)}
 	return database.Prove(ctx, app, want)
 }
 
@@ -107,7 +128,7 @@ func (s Site) letIn(ctx context.Context, c docker.Container) error {
 	if err != nil {
 		return err
 	}
-	way := answer.Way{Dial: c.Loopback(s.Port), Behind: true}
+	way := answer.Way{Dial: c.Loopback(s.port(c)), Behind: true}
 	password := base64.StdEncoding.EncodeToString([]byte(Dev + ":" + Dev))
 	status, _, err := way.Get(ctx, page, http.Header{"Authorization": {"Basic " + password}})
 	if err == nil && status >= 400 {

@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
+	"github.com/betagouv/mrs-ops/internal/hostside/bound"
+	"github.com/betagouv/mrs-ops/internal/hostside/command"
 )
 
 // Booted reports whether systemd runs this host (sd_booted(3)).
@@ -80,9 +82,17 @@ WantedBy=timers.target
 // Control runs systemctl, and returns what it prints.
 type Control func(ctx context.Context, argv ...string) (string, error)
 
+// acts bounds it: what a unit runs may take its time to end.
+const acts = 10 * bound.Quick
+
 // Systemctl is the host's own.
 func Systemctl(ctx context.Context, argv ...string) (string, error) {
-	out, err := exec.CommandContext(ctx, "systemctl", argv...).Output()
+	ctx, cancel := bound.Within(ctx, "systemctl", acts)
+	defer cancel()
+	out, err := command.Context(ctx, "systemctl", argv...).Output()
+	if err != nil && ctx.Err() != nil {
+		return "", context.Cause(ctx)
+	}
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok && len(exit.Stderr) > 0 {
 		err = fmt.Errorf("systemctl %s: %w: %s", argv[0], err, strings.TrimSpace(string(exit.Stderr)))
 	}

@@ -31,22 +31,13 @@ import (
 // Run does what an agent is started for: "hold", "try", "send", "receive", "structure"
 // or "propose". It ends when in does.
 func Run(ctx context.Context, what string, in io.Reader, out io.Writer) error {
-	lines := bufio.NewReaderSize(in, 1<<16)
-	switch what {
-	case "hold":
-		return hold(ctx, lines, out)
-	case "try":
-		return try(ctx, lines, out)
-	case "send":
-		return send(ctx, lines, out)
-	case "receive":
-		return receive(ctx, lines, out)
-	case "structure":
-		return structure(ctx, lines)
-	case "propose":
-		return propose(ctx, lines, out)
+	do, ok := map[string]func(context.Context, *bufio.Reader, io.Writer) error{
+		"hold": hold, "try": try, "send": send, "receive": receive, "structure": structure, "propose": propose,
+	}[what]
+	if !ok {
+		return fmt.Errorf("%q is not known; hold, try, send, receive, structure or propose", what)
 	}
-	return fmt.Errorf("%q is not known; hold, try, send, receive, structure or propose", what)
+	return do(ctx, bufio.NewReaderSize(in, 1<<16), out)
 }
 
 // read reads the next line into value. The error is io.EOF where there is none;
@@ -71,10 +62,13 @@ func write(out io.Writer, value any) error { return json.NewEncoder(out).Encode(
 // pinned is what both ends of a copy have alike, whatever the role's and the
 // database's settings are: how values are written, how long things may take, and
 // that rows which a policy hides are an error rather than missing. It is what
-// pg_dump pins (setup_connection in its source).
+// pg_dump pins (setup_connection in its source), and what it leaves to chance: how
+// money is written, whether NULL is one in an array, what a name without a schema
+// is of (as by default, which rules may name types by).
 var pinned = map[string]string{
 	"client_encoding": "UTF8", "application_name": "mrs-ops copy",
 	"datestyle": "ISO", "intervalstyle": "postgres", "extra_float_digits": "3", "bytea_output": "hex", "xmloption": "content",
+	"lc_monetary": "C", "array_nulls": "on", "standard_conforming_strings": "on", "search_path": "public",
 	"statement_timeout": "0", "lock_timeout": "0", "idle_in_transaction_session_timeout": "0",
 	"row_security": "off", "synchronize_seqscans": "off", "default_transaction_read_only": "off",
 }
@@ -96,8 +90,8 @@ func connect(ctx context.Context, s wire.Server, settings ...string) (*pgconn.Pg
 	if err := become(s.UID, s.GID); err != nil {
 		return nil, err
 	}
-	// Of PostgreSQL 17; others have none of that name.
-	if err := run(ctx, conn, "select set_config(name, '0', false) from pg_settings where name = 'transaction_timeout'"); err != nil {
+	// Of PostgreSQL 14 and 17; others have none of these names.
+	if err := run(ctx, conn, "select set_config(name, '0', false) from pg_settings where name in ('idle_session_timeout', 'transaction_timeout')"); err != nil {
 		return nil, err
 	}
 	for _, setting := range settings {
@@ -147,7 +141,7 @@ func value(ctx context.Context, conn *pgconn.PgConn, sql string) ([]byte, error)
 // quote a value: of 22, "data exception", and 23, "integrity constraint
 // violation", and whatever a function of the database's own raises: P0001, or a
 // code of its choice.
-var telling = []string{"08", "0A", "25", "26", "28", "34", "3B", "3D", "3F", "40", "42", "53", "54", "55", "57", "58", "72", "F0", "XX"}
+var telling = strings.Fields("08 0A 25 26 28 34 3B 3D 3F 40 42 53 54 55 57 58 72 F0 XX")
 
 // clean takes out of PostgreSQL's error what may quote data: its detail and
 // context, and its message where that is not of a class that tells.
@@ -238,9 +232,9 @@ func propose(ctx context.Context, lines *bufio.Reader, out io.Writer) error {
 	samples := map[string][]string{}
 	for i := range there.Tables {
 		t := &there.Tables[i]
-		var names []string
-		for _, c := range t.Columns {
-			names = append(names, c.Name)
+		names := make([]string, len(t.Columns))
+		for n, c := range t.Columns {
+			names[n] = c.Name
 		}
 		values, err := sample(ctx, conn, t.Schema, t.Name, t.Rows, names)
 		if err != nil {
@@ -258,14 +252,15 @@ func propose(ctx context.Context, lines *bufio.Reader, out io.Writer) error {
 const sampleRows = 2000
 
 // sample returns values of columns from all over a table, without the NULLs.
-func sample(ctx context.Context, conn *pgconn.PgConn, schema, table string, rows int64, columns []string) ([][]string, error) {
+func sample(ctx context.Context, conn *pgconn.PgConn, schema, table string, rows int64, columns []string) (
+	[][]string, error) {
 	values := make([][]string, len(columns))
 	if len(columns) == 0 {
 		return values, nil
 	}
 	texts := make([]string, len(columns))
 	for i, name := range columns {
-		texts[i] = ident(name) + "::text"
+		texts[i] = wire.Ident(name) + "::text"
 	}
 	result := conn.ExecParams(ctx, some(schema, table, rows, strings.Join(texts, ", ")), nil, nil, nil, nil).Read()
 	if result.Err != nil {
@@ -287,19 +282,9 @@ func some(schema, table string, rows int64, columns string) string {
 	if rows > 2*sampleRows {
 		part = fmt.Sprintf(" tablesample system (%g) repeatable (1)", min(100, 2*sampleRows*100/float64(rows)))
 	}
-	return fmt.Sprintf("select %s from only %s.%s%s limit %d", columns, ident(schema), ident(table), part, sampleRows)
+	return fmt.Sprintf("select %s from only %s.%s%s limit %d",
+		columns, wire.Ident(schema), wire.Ident(table), part, sampleRows)
 }
 
 // begin is how whoever reads production begins: it can't write.
 const begin = "begin transaction isolation level repeatable read, read only"
-
-// ident quotes a name.
-func ident(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
-
-func idents(names []string) string {
-	quoted := make([]string, len(names))
-	for i, name := range names {
-		quoted[i] = ident(name)
-	}
-	return strings.Join(quoted, ", ")
-}

@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"sync"
@@ -12,7 +11,7 @@ import (
 const blockSize = 256 << 10
 
 // blocks is a pipe of large blocks, whose writer works ahead of its reader. It
-// has one of each.
+// has one of each. What is written at once is in one block.
 type blocks struct {
 	full  chan []byte
 	empty chan []byte
@@ -113,6 +112,3 @@ func (b *blocks) Read(p []byte) (int, error) {
 
 // stop ends the reading; the writer gets errStopped.
 func (b *blocks) stop() { b.once.Do(func() { close(b.gone) }) }
-
-func firstNewline(p []byte) int { return bytes.IndexByte(p, '\n') }
-func lastNewline(p []byte) int  { return bytes.LastIndexByte(p, '\n') }

@@ -65,28 +65,33 @@ func TestAWriterIsNotKeptByAReaderThatIsGone(t *testing.T) {
 }
 
 func TestRowsAreNotDivided(t *testing.T) {
-	text := []byte("one\ntwo\nthree is longer than the others\n\nfive\n")
-	for size := 1; size <= len(text); size++ {
-		var got []byte
-		w := &wholeRows{emit: func(rows []byte) error {
-			if rows[len(rows)-1] != '\n' {
-				t.Errorf("in pieces of %d: %q is divided", size, rows)
+	b := newBlocks()
+	go func() {
+		for n := range 2000 {
+			row := append(bytes.Repeat([]byte{'x'}, 7*n), '\n')
+			if n == 1000 {
+				row = append(bytes.Repeat([]byte{'x'}, 2*blockSize), '\n')
 			}
-			got = append(got, rows...)
-			return nil
-		}}
-		for rest := text; len(rest) > 0; rest = rest[min(size, len(rest)):] {
-			if err := w.write(rest[:min(size, len(rest))]); err != nil {
-				t.Fatal(err)
+			if _, err := b.Write(row); err != nil {
+				t.Error(err)
 			}
 		}
-		if err := w.flush(); err != nil || !bytes.Equal(got, text) {
-			t.Errorf("in pieces of %d: %q: %v", size, got, err)
+		b.close(nil)
+	}()
+	rows := 0
+	for {
+		block, err := b.next()
+		if err == io.EOF {
+			break
 		}
-		_ = w.write([]byte("half"))
-		if w.flush() == nil {
-			t.Error("half a row is no error")
+		if err != nil || block[len(block)-1] != '\n' {
+			t.Fatalf("a block of %d bytes ends within a row: %v", len(block), err)
 		}
+		rows += bytes.Count(block, []byte{'\n'})
+		b.free(block)
+	}
+	if rows != 2000 {
+		t.Errorf("%d rows", rows)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 
@@ -17,7 +18,7 @@ import (
 // that, what of text leaves as it is.
 func learn(ctx context.Context, conn *pgconn.PgConn, scan *anonymize.Scan, tables []anonymize.TablePlan) error {
 	text := func(c *anonymize.ColumnPlan) bool { return kept(c) && c.Text() }
-	changed := func(c *anonymize.ColumnPlan) bool { return !kept(c) }
+	scan.Fixed(tables)
 	for i := range tables {
 		t := &tables[i]
 		scan.Names(t.Name)
@@ -43,8 +44,11 @@ func kept(c *anonymize.ColumnPlan) bool {
 	return c.Rule.Kind == anonymize.Keep || c.Rule.Kind == anonymize.Public
 }
 
+func changed(c *anonymize.ColumnPlan) bool { return !kept(c) }
+
 // sampled calls use with values of those columns of a table that are wanted.
-func sampled(ctx context.Context, conn *pgconn.PgConn, t *anonymize.TablePlan, wanted func(*anonymize.ColumnPlan) bool, use func(*anonymize.ColumnPlan, []string)) error {
+func sampled(ctx context.Context, conn *pgconn.PgConn, t *anonymize.TablePlan,
+	wanted func(*anonymize.ColumnPlan) bool, use func(*anonymize.ColumnPlan, []string)) error {
 	var columns []*anonymize.ColumnPlan
 	var names []string
 	for i := range t.Columns {
@@ -62,7 +66,7 @@ func sampled(ctx context.Context, conn *pgconn.PgConn, t *anonymize.TablePlan, w
 
 // structure looks for real values in the text of a schema, as pg_dump writes it,
 // which follows a [wire.Sender] on its input.
-func structure(ctx context.Context, lines *bufio.Reader) error {
+func structure(ctx context.Context, lines *bufio.Reader, _ io.Writer) error {
 	order, conn, err := ordered(ctx, lines)
 	if err != nil {
 		return err
@@ -76,6 +80,11 @@ func structure(ctx context.Context, lines *bufio.Reader) error {
 	if err != nil {
 		return err
 	}
+	return lookAtSchema(scan, text)
+}
+
+// lookAtSchema looks at the text of a schema, entry by entry.
+func lookAtSchema(scan *anonymize.Scan, text []byte) error {
 	if len(bytes.TrimSpace(text)) == 0 {
 		return errors.New("there is no schema to look at")
 	}
@@ -84,6 +93,10 @@ func structure(ctx context.Context, lines *bufio.Reader) error {
 		// A name may be somebody's, too.
 		if err := scan.LookAt("a name in the schema", head); err != nil {
 			return err
+		}
+		if anonymize.HasPassword(part) {
+			return fmt.Errorf("an address with its password was about to leave in the schema's %s\n"+
+				"hint: put it into a user mapping (CREATE USER MAPPING), which is not copied", entry(string(head)))
 		}
 		if err := scan.LookAt("the schema's "+entry(string(head)), part); err != nil {
 			return err

@@ -52,7 +52,9 @@ func receive(ctx context.Context, lines *bufio.Reader, out io.Writer) error {
 		if err := json.Unmarshal(payload, &b); err != nil {
 			return errors.New("the beginning of a table can't be read")
 		}
-		done, err := table(ctx, conn, b, &rowsReader{frames: frames, said: time.Now(), disk: disk, say: func(d wire.Done) error { return write(out, d) }})
+		rows := &rowsReader{frames: frames, said: time.Now(), disk: disk,
+			say: func(d wire.Done) error { return write(out, d) }}
+		done, err := table(ctx, conn, b, rows)
 		if err != nil {
 			return fmt.Errorf("%s.%s: %w", b.Schema, b.Name, err)
 		}
@@ -71,10 +73,10 @@ func unexpected(kind wire.Kind, payload []byte) error {
 
 // table writes the rows of one table, up to its End, in one transaction.
 func table(ctx context.Context, conn *pgconn.PgConn, b wire.Begin, rows *rowsReader) (wire.Done, error) {
-	name := ident(b.Schema) + "." + ident(b.Name)
+	name := wire.Ident(b.Schema) + "." + wire.Ident(b.Name)
 	sql := "copy " + name
 	if len(b.Columns) > 0 { // a table without columns has rows all the same
-		sql += " (" + idents(b.Columns) + ")"
+		sql += " (" + wire.Idents(b.Columns) + ")"
 	}
 	sql += " from stdin"
 	start := "begin"
@@ -173,7 +175,8 @@ func watchDisk(r wire.Receiver) (func() error, error) {
 			return err
 		}
 		if free := int64(disk.Bavail) * disk.Bsize; free < r.Reserve {
-			return fmt.Errorf("the disk fills up: %d MiB are free below %s, and %d are to stay so", free>>20, r.Data, r.Reserve>>20)
+			return fmt.Errorf("the disk fills up: %d MiB are free below %s, and %d are to stay so",
+				free>>20, r.Data, r.Reserve>>20)
 		}
 		return nil
 	}, nil

@@ -45,7 +45,7 @@ func ordered(ctx context.Context, lines *bufio.Reader) (order wire.Sender, conn 
 	if err := read(lines, &order); err != nil {
 		return order, nil, err
 	}
-	conn, err = connect(ctx, order.Server, begin, "set transaction snapshot '"+strings.ReplaceAll(order.Snapshot, "'", "")+"'")
+	conn, err = connect(ctx, order.Server, begin, "set transaction snapshot "+literal(order.Snapshot))
 	return order, conn, err
 }
 
@@ -92,11 +92,9 @@ func sendAll(ctx context.Context, lines *bufio.Reader, out *bufio.Writer, to *wi
 
 // table sends the rows of a job.
 func (s *sender) table(ctx context.Context, t *anonymize.TablePlan, job wire.Job) error {
-	names := make([]string, len(t.Columns))
-	for i, c := range t.Columns {
-		names[i] = c.Name
-	}
-	err := s.to.WriteJSON(wire.Table, wire.Begin{Schema: t.Schema, Name: t.Name, Columns: names, Whole: job.From == 0 && job.To == 0})
+	names := columnNames(t)
+	err := s.to.WriteJSON(wire.Table, wire.Begin{Schema: t.Schema, Name: t.Name, Columns: names,
+		Whole: job.From == 0 && job.To == 0})
 	if err != nil {
 		return err
 	}
@@ -104,7 +102,7 @@ func (s *sender) table(ctx context.Context, t *anonymize.TablePlan, job wire.Job
 	if err != nil {
 		return err
 	}
-	from := ident(t.Schema) + "." + ident(t.Name)
+	from := wire.Ident(t.Schema) + "." + wire.Ident(t.Name)
 	var conditions []string
 	if job.Where != "" {
 		conditions = append(conditions, "("+job.Where+")")
@@ -122,7 +120,7 @@ func (s *sender) table(ctx context.Context, t *anonymize.TablePlan, job wire.Job
 			return err
 		}
 	}
-	sql := "copy (" + job.With + " select " + idents(names) + " from only " + from
+	sql := "copy (" + job.With + " select " + wire.Idents(names) + " from only " + from
 	if len(conditions) > 0 {
 		sql += " where " + strings.Join(conditions, " and ")
 	}
@@ -163,6 +161,14 @@ func (s *sender) table(ctx context.Context, t *anonymize.TablePlan, job wire.Job
 	return s.out.Flush()
 }
 
+func columnNames(t *anonymize.TablePlan) []string {
+	names := make([]string, len(t.Columns))
+	for i, c := range t.Columns {
+		names[i] = c.Name
+	}
+	return names
+}
+
 // firstOf returns the first error that is not the consequence of another.
 func firstOf(errs ...error) error {
 	var all error
@@ -174,70 +180,27 @@ func firstOf(errs ...error) error {
 	return all
 }
 
-// rows looks at what the filter lets through, and sends it.
+// rows looks at what the filter lets through, and sends it. Of that each block is whole
+// rows: the filter writes nothing else, and what is written at once is not divided.
 func (s *sender) rows(t *anonymize.TablePlan, in *blocks) (done wire.Done, err error) {
 	var packed []byte
-	w := &wholeRows{emit: func(rows []byte) error {
-		if err := s.scan.Look(t, rows); err != nil {
-			return err
+	for {
+		rows, err := in.next()
+		if err == io.EOF {
+			return done, nil
+		}
+		if err == nil {
+			err = s.scan.Look(t, rows)
+		}
+		if err != nil {
+			return done, err
 		}
 		packed = s2.Encode(packed[:cap(packed)], rows)
 		done.Bytes += int64(len(rows))
 		done.Sent += int64(len(packed))
-		return s.to.Write(wire.Rows, packed)
-	}}
-	for {
-		block, err := in.next()
-		if err == io.EOF {
-			return done, w.flush()
-		}
-		if err != nil {
-			return done, err
-		}
-		err = w.write(block)
-		in.free(block)
-		if err != nil {
+		in.free(rows)
+		if err := s.to.Write(wire.Rows, packed); err != nil {
 			return done, err
 		}
 	}
-}
-
-// wholeRows cuts a stream after the ends of rows.
-type wholeRows struct {
-	emit func(rows []byte) error
-	half []byte // of a row
-}
-
-func (w *wholeRows) write(p []byte) error {
-	cut := lastNewline(p) + 1
-	if cut == 0 {
-		w.half = append(w.half, p...)
-		return nil
-	}
-	if len(w.half) > 0 {
-		end := firstNewline(p) + 1
-		w.half = append(w.half, p[:end]...)
-		if err := w.emit(w.half); err != nil {
-			return err
-		}
-		w.half = w.half[:0]
-		if end == cut {
-			w.half = append(w.half, p[cut:]...)
-			return nil
-		}
-		if err := w.emit(p[end:cut]); err != nil {
-			return err
-		}
-	} else if err := w.emit(p[:cut]); err != nil {
-		return err
-	}
-	w.half = append(w.half, p[cut:]...)
-	return nil
-}
-
-func (w *wholeRows) flush() error {
-	if len(w.half) > 0 {
-		return errors.New("the last row has no end")
-	}
-	return nil
 }

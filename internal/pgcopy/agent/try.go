@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,7 +38,7 @@ func try(ctx context.Context, lines *bufio.Reader, out io.Writer) error {
 	}
 	for i := range order.Plan.Tables {
 		t := &order.Plan.Tables[i]
-		if t.Empty || !slices.ContainsFunc(t.Columns, func(c anonymize.ColumnPlan) bool { return !kept(&c) }) {
+		if t.Empty || !slices.ContainsFunc(t.Columns, func(c anonymize.ColumnPlan) bool { return changed(&c) }) {
 			continue
 		}
 		unfit, err := tryTable(ctx, conn, t, key)
@@ -69,26 +70,15 @@ type demand struct {
 
 // demandsQuery returns [demands] as JSON. What is generated, and of what, older
 // versions don't know.
-const demandsQuery = `select json_build_object(
-  'types', (select json_object_agg(attname, format_type(atttypid, atttypmod)) from pg_attribute a where attrelid = r and attnum > 0 and not attisdropped),
-  'checks', (select coalesce(json_agg(json_build_object('what', what, 'name', name, 'sql', sql, 'false', w.false) order by what, name), '[]') from (
-    select 'constraint' as what, conname::text as name, pg_get_expr(conbin, conrelid) as sql, true as false
-      from pg_constraint where conrelid = r and contype = 'c' and convalidated
-    union all
-    select 'generated column', attname, pg_get_expr(adbin, adrelid), false
-      from pg_attribute a join pg_attrdef on adrelid = attrelid and adnum = attnum where attrelid = r and coalesce(to_jsonb(a)->>'attgenerated', '') <> ''
-    union all
-    select 'index', indexrelid::regclass::text, concat_ws(', ', pg_get_expr(indexprs, indrelid), pg_get_expr(indpred, indrelid)), false
-      from pg_index where indrelid = r and (indexprs is not null or indpred is not null)
-    union all
-    select 'bounds of the partition', relname, pg_get_partition_constraintdef(oid), true
-      from pg_class where oid = r and relispartition and pg_get_partition_constraintdef(oid) is not null) w)
-) from (select %s::regclass as r) of_it`
+//
+//go:embed demands.sql
+var demandsQuery string
 
 // tryTable returns what of a table does not take its fakes.
-func tryTable(ctx context.Context, conn *pgconn.PgConn, t *anonymize.TablePlan, key anonymize.Key) ([]wire.Unfit, error) {
-	name := ident(t.Schema) + "." + ident(t.Name)
-	text, err := value(ctx, conn, fmt.Sprintf(demandsQuery, literal(name)))
+func tryTable(ctx context.Context, conn *pgconn.PgConn, t *anonymize.TablePlan, key anonymize.Key) (
+	[]wire.Unfit, error) {
+	name := literal(wire.Ident(t.Schema) + "." + wire.Ident(t.Name))
+	text, err := value(ctx, conn, strings.ReplaceAll(demandsQuery, "$1", name))
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +93,8 @@ func tryTable(ctx context.Context, conn *pgconn.PgConn, t *anonymize.TablePlan, 
 	}
 	var all []wire.Unfit
 	wrong := func(what, name string, columns []string, raised bool, rows int) {
-		all = append(all, wire.Unfit{Schema: t.Schema, Table: t.Name, Columns: columns, What: what, Name: name, Raised: raised, Rows: rows, Of: len(values[0])})
+		all = append(all, wire.Unfit{Schema: t.Schema, Table: t.Name, Columns: columns, What: what, Name: name,
+			Raised: raised, Rows: rows, Of: len(values[0])})
 	}
 	// Each column for itself, before what is about several: an error of its type is none of theirs.
 	bad := map[string]bool{}
@@ -112,7 +103,8 @@ func tryTable(ctx context.Context, conn *pgconn.PgConn, t *anonymize.TablePlan, 
 		if kept(c) {
 			continue
 		}
-		_, constraint, err := judged(ctx, conn, "select count(v::"+d.Types[c.Name]+") from unnest($1::text[]) v", values[i:i+1])
+		counted := "select count(v::" + d.Types[c.Name] + ") from unnest(" + array(1) + ") v"
+		_, constraint, err := judged(ctx, conn, counted, values[i:i+1])
 		switch {
 		case errors.Is(err, errRefused):
 			bad[c.Name] = true
@@ -143,11 +135,12 @@ func tryTable(ctx context.Context, conn *pgconn.PgConn, t *anonymize.TablePlan, 
 func checkQuery(check demand, table string, t *anonymize.TablePlan, types map[string]string) string {
 	var params, names, casts []string
 	for i, c := range t.Columns {
-		params = append(params, fmt.Sprintf("$%d::text[]", i+1))
+		params = append(params, array(i+1))
 		names = append(names, fmt.Sprintf("v%d", i+1))
-		casts = append(casts, fmt.Sprintf("v%d::%s as %s", i+1, types[c.Name], ident(c.Name)))
+		casts = append(casts, fmt.Sprintf("v%d::%s as %s", i+1, types[c.Name], wire.Ident(c.Name)))
 	}
-	rows := fmt.Sprintf("(select %s from unnest(%s) as v(%s)) %s", strings.Join(casts, ", "), strings.Join(params, ", "), strings.Join(names, ", "), ident(table))
+	rows := fmt.Sprintf("(select %s from unnest(%s) as v(%s)) %s", strings.Join(casts, ", "), strings.Join(params, ", "),
+		strings.Join(names, ", "), wire.Ident(table))
 	if check.False {
 		return "select count(*) from " + rows + " where not (" + check.SQL + ")"
 	}
@@ -161,7 +154,7 @@ func tried(t *anonymize.TablePlan, checks []demand) anonymize.TablePlan {
 	wanted := map[string]bool{}
 	for i := range t.Columns {
 		c := &t.Columns[i]
-		if !kept(c) && c.Rule.Kind != anonymize.JSON && c.Rule.Kind != anonymize.FreeText ||
+		if changed(c) && c.Rule.Kind != anonymize.JSON && c.Rule.Kind != anonymize.FreeText ||
 			slices.ContainsFunc(checks, func(d demand) bool { return mentions(d.SQL, c.Name) }) {
 			wanted[c.Name] = true
 		}
@@ -202,7 +195,7 @@ func madeOf(r *anonymize.Rule, column string) bool {
 
 // mentions reports whether a name is a word of some SQL, or stands there in quotes.
 func mentions(sql, name string) bool {
-	if strings.Contains(sql, ident(name)) {
+	if strings.Contains(sql, wire.Ident(name)) {
 		return true
 	}
 	found, err := regexp.MatchString(`(^|[^\pL\pN_])`+regexp.QuoteMeta(name)+`($|[^\pL\pN_])`, sql)
@@ -212,7 +205,7 @@ func mentions(sql, name string) bool {
 // changedIn are the columns that are changed and that a check is about.
 func changedIn(sql string, t *anonymize.TablePlan) (names []string) {
 	for i := range t.Columns {
-		if c := &t.Columns[i]; !kept(c) && mentions(sql, c.Name) {
+		if c := &t.Columns[i]; changed(c) && mentions(sql, c.Name) {
 			names = append(names, c.Name)
 		}
 	}
@@ -229,12 +222,9 @@ func fakes(ctx context.Context, conn *pgconn.PgConn, t *anonymize.TablePlan, key
 	if err != nil {
 		return nil, err
 	}
-	names := make([]string, len(t.Columns))
-	for i, c := range t.Columns {
-		names[i] = c.Name
-	}
 	var raw, clear bytes.Buffer
-	if _, err := conn.CopyTo(ctx, &raw, "copy ("+some(t.Schema, t.Name, t.Rows, idents(names))+") to stdout"); err != nil {
+	rows := some(t.Schema, t.Name, t.Rows, wire.Idents(columnNames(t)))
+	if _, err := conn.CopyTo(ctx, &raw, "copy ("+rows+") to stdout"); err != nil {
 		return nil, clean(err)
 	}
 	if _, err := filter.Copy(&clear, &raw); err != nil {
@@ -255,16 +245,19 @@ func fakes(ctx context.Context, conn *pgconn.PgConn, t *anonymize.TablePlan, key
 // errRefused is that PostgreSQL does not take a value.
 var errRefused = errors.New("a value does not fit")
 
-// judged returns the number that a query answers with, whose parameters are arrays of
-// text. The error is errRefused where a value is, with the constraint that says so, and
+// judged returns the number that a query answers with, whose parameters are arrays
+// of text. The error is errRefused where a value is, with the constraint that says so, and
 // none where the role may not ask, or the query can't be asked here.
-func judged(ctx context.Context, conn *pgconn.PgConn, sql string, arrays [][]*string) (n int, constraint string, err error) {
+func judged(ctx context.Context, conn *pgconn.PgConn, sql string, arrays [][]*string) (
+	n int, constraint string, err error) {
 	if err := run(ctx, conn, "savepoint tried"); err != nil {
 		return 0, "", err
 	}
 	params := make([][]byte, len(arrays))
 	for i, values := range arrays {
-		params[i] = arrayOf(values)
+		if params[i], err = json.Marshal(values); err != nil {
+			return 0, "", err
+		}
 	}
 	result := conn.ExecParams(ctx, sql, params, nil, nil, nil).Read()
 	pgErr, ok := errors.AsType[*pgconn.PgError](result.Err)
@@ -287,28 +280,8 @@ func judged(ctx context.Context, conn *pgconn.PgConn, sql string, arrays [][]*st
 	return 0, "", clean(pgErr)
 }
 
-// arrayOf writes values as an array of text.
-func arrayOf(values []*string) []byte {
-	out := []byte{'{'}
-	for i, v := range values {
-		if i > 0 {
-			out = append(out, ',')
-		}
-		if v == nil {
-			out = append(out, "NULL"...)
-			continue
-		}
-		out = append(out, '"')
-		for _, c := range []byte(*v) {
-			if c == '"' || c == '\\' {
-				out = append(out, '\\')
-			}
-			out = append(out, c)
-		}
-		out = append(out, '"')
-	}
-	return append(out, '}')
-}
+// array is SQL for the array of text that the parameter n is, as JSON.
+func array(n int) string { return fmt.Sprintf("array(select json_array_elements_text($%d))", n) }
 
 // literal quotes a text.
 func literal(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }

@@ -39,7 +39,8 @@ func TestACheckIsAskedOfRowsThatAreInTheQuery(t *testing.T) {
 	table := anonymize.TablePlan{Schema: "public", Name: "the t", Columns: []anonymize.ColumnPlan{
 		{Column: anonymize.Column{Name: "a"}}, {Column: anonymize.Column{Name: `B"`}}}}
 	types := map[string]string{"a": "integer", `B"`: "public.word"}
-	const rows = `from (select v1::integer as "a", v2::public.word as "B""" from unnest($1::text[], $2::text[]) as v(v1, v2)) "the t"`
+	const rows = `from (select v1::integer as "a", v2::public.word as "B""" from unnest(` +
+		`array(select json_array_elements_text($1)), array(select json_array_elements_text($2))) as v(v1, v2)) "the t"`
 	for check, want := range map[demand]string{
 		{SQL: "a > 0", False: true}:    "select count(*) " + rows + " where not (a > 0)",
 		{SQL: `lower("B"""), (a > 0)`}: `select 0 * count(row(lower("B"""), (a > 0))::text) ` + rows,
@@ -47,9 +48,5 @@ func TestACheckIsAskedOfRowsThatAreInTheQuery(t *testing.T) {
 		if got := checkQuery(check, table.Name, &table, types); got != want {
 			t.Errorf("%s\nnot\n%s", got, want)
 		}
-	}
-	text := func(s string) *string { return &s }
-	if got := string(arrayOf([]*string{text(`a"b\`), nil, text(""), text("NULL,{é}\n")})); got != `{"a\"b\\",NULL,"","NULL,{é}`+"\n"+`"}` {
-		t.Errorf("an array is %s", got)
 	}
 }

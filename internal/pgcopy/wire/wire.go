@@ -5,13 +5,14 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
-	"slices"
+	"strings"
 
 	"github.com/betagouv/mrs-ops/internal/anonymize"
 )
@@ -99,6 +100,18 @@ type Done struct {
 	Values int   `json:"values"` // real ones that were looked for in them
 }
 
+// Ident quotes a name for SQL.
+func Ident(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+
+// Idents quotes names for a list of SQL's.
+func Idents(names []string) string {
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = Ident(name)
+	}
+	return strings.Join(quoted, ", ")
+}
+
 // Kind tells what a frame holds.
 type Kind byte
 
@@ -163,7 +176,7 @@ func (w *Writer) WriteJSON(kind Kind, value any) error {
 // Reader reads frames.
 type Reader struct {
 	r   io.Reader
-	buf []byte
+	buf bytes.Buffer
 	sum uint32 // of all that was read
 }
 
@@ -190,20 +203,12 @@ func (r *Reader) Next() (Kind, []byte, error) {
 	if n > MaxFrame {
 		return 0, nil, fmt.Errorf("a frame of %d bytes: this is not what a copy sends", n)
 	}
-	r.buf = r.buf[:0]
-	for left := int(n); left > 0; { // as it comes: a size is only a promise
-		step := min(left, 1<<20)
-		r.buf = slices.Grow(r.buf, step)
-		piece := r.buf[len(r.buf) : len(r.buf)+step]
-		if _, err := io.ReadFull(r.r, piece); err != nil {
-			if err == io.EOF {
-				err = io.ErrUnexpectedEOF
-			}
-			return 0, nil, err
-		}
-		r.buf = r.buf[:len(r.buf)+step]
-		left -= step
+	r.buf.Reset()
+	if _, err := io.CopyN(&r.buf, r.r, int64(n)); err == io.EOF { // it grows as that comes: a size is only a promise
+		return 0, nil, io.ErrUnexpectedEOF
+	} else if err != nil {
+		return 0, nil, err
 	}
-	r.sum = crc32.Update(r.sum, castagnoli, r.buf)
-	return Kind(head[0]), r.buf, nil
+	r.sum = crc32.Update(r.sum, castagnoli, r.buf.Bytes())
+	return Kind(head[0]), r.buf.Bytes(), nil
 }

@@ -56,7 +56,7 @@ type service struct {
 		RestartPolicy *struct{ Condition string } `json:"restart_policy"`
 	}
 	Healthcheck *struct {
-		Disable bool
+		Disable any
 		Test    any
 	}
 }
@@ -96,8 +96,8 @@ func Parse(config []byte) ([]hostapi.Service, error) {
 		}
 		slices.Sort(m.After)
 		if check := s.Healthcheck; check != nil {
-			m.Unchecked = check.Disable || isNone(check.Test)
-			m.Checked = !m.Unchecked && check.Test != nil
+			m.Unchecked = isTrue(check.Disable) || isNone(check.Test)
+			m.Checked = !m.Unchecked && isTest(check.Test)
 		}
 		s.listens(&m)
 		m.Writes = s.writes()
@@ -309,6 +309,30 @@ func isNone(test any) bool {
 	words, ok := test.([]any)
 	return ok && len(words) > 0 && words[0] == "NONE" || test == "NONE"
 }
+
+// isTest reports whether there is a test; an empty list is as if there were no key.
+func isTest(test any) bool {
+	words, ok := test.([]any)
+	return ok && len(words) > 0 || !ok && test != nil
+}
+
+// isTrue reads a boolean, also one that is written as a text, as Compose does.
+func isTrue(value any) bool {
+	return slices.Contains([]string{"true", "yes", "on", "y", "t", "1"}, strings.ToLower(text(value)))
+}
+
+// PortOf returns where an application listens whose container has these labels.
+func PortOf(labels map[string]string) int {
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		if n, err := strconv.Atoi(labels[name]); err == nil && IsPort(name) {
+			return n
+		}
+	}
+	return mrsPort
+}
+
+// IsPort reports whether a label tells that.
+func IsPort(label string) bool { return portLabel.MatchString(label) }
 
 // labels are a map, or a list of NAME=VALUE.
 type labels map[string]string

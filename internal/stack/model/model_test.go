@@ -24,6 +24,12 @@ func TestWhatCountsOfAServiceIsReadFromAComposeFile(t *testing.T) {
 		"only its interval":                    {`{"healthcheck": {"interval": "1s"}, ` + traefik + `}}`, " fixed= port=8100 checked=false unchecked=false"},
 		"no health check: disable":             {`{"healthcheck": {"disable": true}, ` + traefik + `}}`, " fixed= port=8100 checked=false unchecked=true"},
 		"no health check: NONE":                {`{"healthcheck": {"test": ["NONE"]}, ` + traefik + `}}`, " fixed= port=8100 checked=false unchecked=true"},
+		"no health check: disable, as a text":  {`{"healthcheck": {"disable": "yes", "test": ["CMD", "x"]}, ` + traefik + `}}`, " fixed= port=8100 checked=false unchecked=true"},
+		"no health check: NONE, as a text":     {`{"healthcheck": {"test": "NONE"}, ` + traefik + `}}`, " fixed= port=8100 checked=false unchecked=true"},
+		"no health check: NONE, not disabled":  {`{"healthcheck": {"disable": false, "test": ["NONE", "x"]}, ` + traefik + `}}`, " fixed= port=8100 checked=false unchecked=true"},
+		"a health check that is not disabled":  {`{"healthcheck": {"disable": "false", "test": ["CMD", "x"]}, ` + traefik + `}}`, " fixed= port=8100 checked=true unchecked=false"},
+		"the image's: an empty test":           {`{"healthcheck": {"test": []}, ` + traefik + `}}`, " fixed= port=8100 checked=false unchecked=false"},
+		"the image's: nothing is said":         {`{"healthcheck": {}, ` + traefik + `}}`, " fixed= port=8100 checked=false unchecked=false"},
 		"no health check: disable, and a test": {`{"healthcheck": {"disable": true, "test": "x"}, ` + traefik + `}}`, " fixed= port=8100 checked=false unchecked=true"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -51,6 +57,18 @@ func TestRoutesAreTheSameForAFileAndItsContainer(t *testing.T) {
 	container["traefik.a"] = "y"
 	if all[0].Routes == Routes(container) {
 		t.Error("other routes are the same")
+	}
+}
+
+func TestAnApplicationListensWhereItsLabelsSay(t *testing.T) {
+	for labels, want := range map[string]int{
+		"": 8000, "traefik.http.services.mrs.loadbalancer.server.port=8100": 8100,
+		"traefik.http.services.mrs.loadbalancer.server.port=x": 8000, "traefik.tcp.services.mrs.loadbalancer.server.port=5432": 8000,
+	} {
+		name, value, _ := strings.Cut(labels, "=")
+		if got := PortOf(map[string]string{name: value}); got != want {
+			t.Errorf("%s: %d", labels, got)
+		}
 	}
 }
 

@@ -16,7 +16,8 @@ fi
 while read -r -a set; do
   [ "${#set[@]}" != 0 ] || continue
   for package in "${set[@]}"; do
-    [ -n "$(available "$package")" ] || continue 2
+    version=$(available "$package")
+    [ -n "$version" ] || continue 2
   done
   printf '%s\n' "${set[@]}"
   break

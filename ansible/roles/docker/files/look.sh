@@ -8,7 +8,8 @@
 #   problems  what keeps the role from its work
 set -euo pipefail
 
-python3 - "$(command -v dockerd || true)" "$(docker compose version --short 2>/dev/null || true)" "$(uname -sm)" <<'PYTHON'
+machine=$(uname -sm)
+python3 - "$(command -v dockerd || true)" "$(docker compose version --short 2>/dev/null || true)" "$machine" <<'PYTHON'
 import json, os, sys
 
 engine, compose, machine = sys.argv[1:]

@@ -4,7 +4,8 @@
 # astray.
 set -euo pipefail
 umask 077
-folder=$(getent passwd "$(id -u)" | cut -d: -f6)/.ssh
+account=$(id -u)
+folder=$(getent passwd "$account" | cut -d: -f6)/.ssh
 file=$folder/authorized_keys
 
 mkdir -p "$folder"
@@ -12,15 +13,15 @@ touch "$file"
 # Otherwise sshd does not trust them.
 chmod go-w "$folder" "$file"
 # A last line without an end would swallow the first key.
-[ ! -s "$file" ] || [ -z "$(tail -c 1 "$file")" ] || echo >>"$file"
-
-added() { awk -v key="$1 $2" 'index($0 " ", key " ") { found = 1 } END { exit !found }' "$file"; }
+last=$(tail -c 1 "$file")
+[ -z "$last" ] || echo >>"$file"
 
 while read -r type text comment || [ -n "$type" ]; do
   [ -n "$type" ] || continue
-  ! added "$type" "$text" || continue
-  ssh-keygen -l -f /dev/stdin <<<"$type $text $comment" >/dev/null
+  found=$(awk -v key="$type $text" 'index($0 " ", key " ")' "$file")
+  [ -z "$found" ] || continue
+  fingerprint=$(ssh-keygen -l -f /dev/stdin <<<"$type $text $comment")
   printf '%s\n' "$type $text${comment:+ $comment}" >>"$file"
-  echo "added $(ssh-keygen -l -f /dev/stdin <<<"$type $text $comment")"
+  echo "added $fingerprint"
 done
 ! command -v restorecon >/dev/null || restorecon -R "$folder"

@@ -29,11 +29,10 @@ loginctl disable-linger "$username" 2>/dev/null || true
 systemctl kill --signal=KILL "user-$uid.slice" 2>/dev/null || true
 crontab -r -u "$username" 2>/dev/null || true
 
-# processes: the ids of all that runs as the account.
-processes() { find /proc -maxdepth 1 -name '[0-9]*' -user "$uid" -printf '%f\n' 2>/dev/null || true; }
 # One that is about to start another may escape a single look, and those that end take a moment.
 for _ in {1..25}; do
-  mapfile -t running < <(processes)
+  processes=$(find /proc -maxdepth 1 -name '[0-9]*' -user "$uid" -printf '%f ' 2>/dev/null || true)
+  read -r -a running <<<"$processes"
   [ "${#running[@]}" != 0 ] || break
   kill -KILL "${running[@]}" 2>/dev/null || true
   sleep 0.2

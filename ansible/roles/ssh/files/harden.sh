@@ -2,6 +2,7 @@
 # Makes standard input sshd's first drop-in, tested before sshd sees it. The host takes it back after
 # $patience seconds unless keep.sh runs before. Prints a line if something changed.
 set -euo pipefail
+shopt -s inherit_errexit
 : "${patience:?}"
 umask 077
 main=/etc/ssh/sshd_config
@@ -17,25 +18,20 @@ service=ssh.service
 systemctl cat "$service" >/dev/null 2>&1 || service=sshd.service
 sshd=$(command -v sshd || echo /usr/sbin/sshd)
 
-# known KEYWORD: the kind of algorithm that `ssh -Q` calls so.
-known() {
-  case $1 in
-    KexAlgorithms) ssh -Q kex ;;
-    Ciphers) ssh -Q cipher ;;
-    MACs) ssh -Q mac ;;
-  esac
-}
-
 # filtered: standard input, without the algorithms that this OpenSSH does not know.
 filtered() {
-  local keyword value
+  local keyword value known
   while read -r keyword value; do
+    known=''
     case $keyword in
-      KexAlgorithms | Ciphers | MACs)
-        value=$(tr , '\n' <<<"$value" | grep -Fxf <(known "$keyword") | paste -sd ,) ||
-          die "this host's OpenSSH knows none of the $keyword that are wanted" "update OpenSSH"
-        ;;
+      KexAlgorithms) known=$(ssh -Q kex) ;;
+      Ciphers) known=$(ssh -Q cipher) ;;
+      MACs) known=$(ssh -Q mac) ;;
     esac
+    if [ -n "$known" ]; then
+      value=$(tr , '\n' <<<"$value" | grep -Fxe "$known" | paste -sd ,) ||
+        die "this host's OpenSSH knows none of the $keyword that are wanted" "update OpenSSH"
+    fi
     printf '%s\n' "$keyword${value:+ $value}"
   done
 }
@@ -50,7 +46,8 @@ shopt -s nocasematch
 shopt -u nocasematch
 
 # What an interrupted run has left is not proven, so it is not "as wanted".
-if [ ! -e "$undo" ] && [ "$included" = yes ] && [ -f "$file" ] && [ "$new" = "$(cat "$file")" ]; then
+old=$(cat "$file" 2>/dev/null || true)
+if [ ! -e "$undo" ] && [ "$included" = yes ] && [ -f "$file" ] && [ "$new" = "$old" ]; then
   exit 0
 fi
 [ ! -e "$undo" ] || die "another run waits for its proof" "wait $patience seconds, then do this again"

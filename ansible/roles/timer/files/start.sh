@@ -12,7 +12,8 @@ for name in ${timers:-}; do
     echo "started $name.timer"
   fi
   # A new calendar counts from now on, not from the next boot on.
-  if [ -n "${changed:-}" ] || [ "$(systemctl show --property NeedDaemonReload --value "$name.timer")" = yes ]; then
+  stale=$(systemctl show --property NeedDaemonReload --value "$name.timer")
+  if [ -n "${changed:-}" ] || [ "$stale" = yes ]; then
     systemctl daemon-reload
     systemctl restart "$name.timer"
   fi

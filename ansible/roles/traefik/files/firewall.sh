@@ -46,7 +46,9 @@ if systemctl --quiet is-active firewalld.service; then
   done
 fi
 
-if [ "$new" = "$(cat "$rules" 2>/dev/null)" ] && [ "$service" = "$(cat "$unit" 2>/dev/null)" ] &&
+old_rules=$(cat "$rules" 2>/dev/null || true)
+old_service=$(cat "$unit" 2>/dev/null || true)
+if [ "$new" = "$old_rules" ] && [ "$service" = "$old_service" ] &&
   "$nft" list table inet mrs_firewall >/dev/null 2>&1 && systemctl --quiet is-enabled mrs-firewall.service; then
   exit 0
 fi

@@ -4,71 +4,15 @@ Names are among the commonest in France. Mail addresses are below reserved
 domains (RFC 2606), so none can reach anybody.
 """
 import datetime
+import json
 import unicodedata
+from pathlib import Path
 
-WOMEN = """
-Marie Nathalie Isabelle Sylvie Catherine Françoise Martine Christine Monique Valérie Sandrine Véronique
-Nicole Stéphanie Sophie Anne Céline Chantal Patricia Brigitte Jeannine Julie Aurélie Laurence Christelle
-Dominique Émilie Jacqueline Corinne Hélène Élodie Karine Michèle Claire Virginie Mélanie Annie Caroline
-Camille Élise Léa Manon Chloé Inès Jade Zoé Maëlle Anaïs Loïse Fatima Aïcha Khadija Thi-Hoa Ghislaine
-Marie-Thérèse Marie-Hélène Anne-Marie Marie-Claude Marie-Noëlle Jeanne-d'Arc Solène Noémie Agnès Irène
-""".split()
-
-MEN = """
-Jean Philippe Michel Alain Patrick Nicolas Christophe Pierre Christian Éric Frédéric Laurent Stéphane
-David Pascal Daniel Bernard Thierry Gérard Olivier Sébastien Thomas Jacques André Julien Claude Bruno
-Marc Dominique Didier Guillaume René Jérôme Vincent Serge Antoine Kévin François Hervé Raphaël Gaël
-Loïc Joël Théo Léo Noé Benoît Grégory Cédric Rémi Mickaël Mohamed Karim Mehdi Nguyên Ibrahima Mamadou
-Jean-Pierre Jean-Claude Jean-François Jean-Luc Jean-Noël Pierre-Yves Maël Zéphyr Adrien Étienne Aurélien
-""".split()
-
-LAST = """
-Martin|Bernard|Thomas|Petit|Robert|Richard|Durand|Dubois|Moreau|Laurent|Simon|Michel|Lefebvre|Lefèvre|Leroy
-Roux|David|Bertrand|Morel|Fournier|Girard|Bonnet|Dupont|Lambert|Fontaine|Rousseau|Vincent|Muller|Müller
-Faure|André|Mercier|Blanc|Guérin|Boyer|Garnier|Chevalier|François|Legrand|Gauthier|Garcia|Perrin|Robin
-Clément|Morin|Nicolas|Henry|Roussel|Mathieu|Gautier|Masson|Marchand|Duval|Denis|Dumont|Marie|Lemaire|Noël
-Meyer|Dufour|Meunier|Brun|Blanchard|Giraud|Joly|Rivière|Lucas|Brunet|Gaillard|Barbier|Arnaud|Martinez
-Gérard|Roche|Renard|Schmitt|Roy|Leroux|Colin|Vidal|Caron|Picard|Roger|Fabre|Aubert|Lemoine|Renaud|Dumas
-Lacroix|Olivier|Philippe|Bourgeois|Pierre|Benoît|Rey|Leclerc|Payet|Rolland|Leclercq|Guillaume|Lecomte|Lopez
-Jean|Dupuy|Guillot|Hubert|Berger|Carpentier|Sanchez|Dupuis|Moulin|Louis|Deschamps|Huet|Vasseur|Perez|Boucher
-Fleury|Royer|Klein|Jacquet|Adam|Paris|Poirier|Marty|Aubry|Guyot|Carré|Charles|Renault|Charpentier|Ménard
-Nguyen|Traoré|Diallo|Benali|Hoarau|Casanova|Paoli|Le Gall|Le Goff|Le Roux|De Oliveira|Da Silva|Ferreira
-D'Angelo|L'Hermitte|D'Hondt|N'Diaye|Saint-Martin|Dupont-Moreau|Lefèvre-Garnier|Abd El Kader|Citroën|Loïk
-Héritier|Maçon|François-Xavier|Provençal|Besançon|Français|Barthélémy|Quéré|Kerviel|Kœnig|Lebœuf|Vœckler
-""".replace('\n', '|').strip('|').split('|')
-
-PROVIDERS = ['laposte.example', 'orange.example', 'free.example', 'sfr.example', 'wanadoo.example.org',
-             'mail.example.com', 'boite.example.net']
-
-STREETS = ['rue de la République', 'avenue Jean Jaurès', 'rue Victor Hugo', "place de l'Église", 'rue des Écoles',
-           'boulevard Gambetta', "chemin de l'Étang", 'impasse des Mûriers', 'rue du Général-de-Gaulle',
-           'allée des Chênes', 'quai de la Fosse', 'cours Émile-Zola', "rue de l'Hôtel-de-Ville"]
-
-# Where people live: a town, its post code, the number of its CPAM.
-TOWNS = [
-    ('Paris', '75011', '751'), ('Marseille', '13005', '131'), ('Lyon', '69003', '691'),
-    ('Toulouse', '31000', '311'), ('Nice', '06000', '061'), ('Nantes', '44000', '441'),
-    ('Strasbourg', '67000', '671'), ('Montpellier', '34000', '341'), ('Bordeaux', '33000', '331'),
-    ('Lille', '59000', '595'), ('Rennes', '35000', '351'), ('Grenoble', '38000', '381'),
-    ('Toulon', '83000', '831'), ('Nanterre', '92000', '921'), ('Bobigny', '93000', '931'),
-    ('Créteil', '94000', '941'), ('Melun', '77000', '771'), ('Quimper', '29000', '291'),
-    ('Ajaccio', '20000', '201'), ('Bastia', '20200', '202'), ('Saint-Denis', '97400', '974'),
-]
-
-# What the CPAM of TOWNS are called, with their department and INSEE's code of their region.
-CAISSES = [
-    ('061', 'CPAM des Alpes-Maritimes', '06', '93'), ('131', 'CPAM des Bouches-du-Rhône', '13', '93'),
-    ('201', 'CPAM de la Corse-du-Sud', '2A', '94'), ('202', 'CPAM de la Haute-Corse', '2B', '94'),
-    ('291', 'CPAM du Finistère', '29', '53'), ('311', 'CPAM de la Haute-Garonne', '31', '76'),
-    ('331', 'CPAM de la Gironde', '33', '75'), ('341', "CPAM de l'Hérault", '34', '76'),
-    ('351', "CPAM d'Ille-et-Vilaine", '35', '53'), ('381', "CPAM de l'Isère", '38', '84'),
-    ('441', 'CPAM de la Loire-Atlantique', '44', '52'), ('595', 'CPAM de Lille-Douai', '59', '32'),
-    ('671', 'CPAM du Bas-Rhin', '67', '44'), ('691', 'CPAM du Rhône', '69', '84'),
-    ('751', 'CPAM de Paris', '75', '11'), ('771', 'CPAM de Seine-et-Marne', '77', '11'),
-    ('831', 'CPAM du Var', '83', '93'), ('921', 'CPAM des Hauts-de-Seine', '92', '11'),
-    ('931', 'CPAM de la Seine-Saint-Denis', '93', '11'), ('941', 'CPAM du Val-de-Marne', '94', '11'),
-    ('974', 'CGSS de La Réunion', '974', '04'),
-]
+FRANCE = json.loads((Path(__file__).parent / 'france.json').read_text('utf-8'))
+WOMEN, MEN, LAST, PROVIDERS, STREETS = map(FRANCE.get, ('women', 'men', 'last', 'providers', 'streets'))
+TOWNS = FRANCE['towns']  # where people live: a town, its post code, the number of its CPAM
+CAISSES = FRANCE['caisses']  # what the CPAM of TOWNS are called, with their department and INSEE's code of their region
+REGIONS = FRANCE['regions']  # INSEE's code, name, INSEE's code of the chief town
 
 # Where people are born: the departments, the islands, and 99 for abroad.
 BIRTHPLACES = ([f'{n:02}' for n in range(1, 96) if n != 20]

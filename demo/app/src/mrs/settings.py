@@ -113,8 +113,8 @@ EMAIL_HOST_USER = os.environ.get('EMAIL_HOST_USER')
 EMAIL_HOST_PASSWORD = os.environ.get('EMAIL_HOST_PASSWORD')
 EMAIL_USE_TLS = flag('EMAIL_USE_TLS')
 EMAIL_USE_SSL = flag('EMAIL_USE_SSL')
-DEFAULT_FROM_EMAIL = os.environ.get('DEFAULT_FROM_EMAIL') or 'from@example.com'
-TEAM_EMAIL = os.environ.get('TEAM_EMAIL') or 'team@example.com'
+DEFAULT_FROM_EMAIL = os.environ.get('DEFAULT_FROM_EMAIL', 'from@example.com')
+TEAM_EMAIL = os.environ.get('TEAM_EMAIL', 'team@example.com')
 
 # The workers inherit the open files of the master.
 LOG = os.environ.get('LOG', str(BASE_DIR / 'log'))

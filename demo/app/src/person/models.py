@@ -4,7 +4,8 @@ import datetime
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 
-is_name = RegexValidator(r"^[^\W\d_]([^\W\d_]|[ '’-])*\Z", "lettres, espaces, traits d'union et apostrophes seulement")
+is_name = RegexValidator(
+    r"^[^\W\d_]([^\W\d_]|[ '’-])*\Z", "lettres, espaces, traits d'union et apostrophes seulement")
 is_nir = RegexValidator(r'^\d{5}(\d\d|2[AB])\d{6}\Z', '13 chiffres, ou 2A ou 2B en sixième et septième place')
 
 

@@ -3,7 +3,8 @@
 #   alert.sh UNIT   systemd runs it (OnFailure=)
 # By hand: journalctl --unit UNIT; tail /var/log/mrs-ops/NAME.backups.log
 set -euo pipefail
-cd "$(dirname "$(readlink -f "$0")")"
+self=$(readlink -f "$0")
+cd "${self%/*}"
 # shellcheck source=/dev/null
 . ./.backup.env
 exec "$MRS_HOST" alert "$@"

@@ -9,7 +9,8 @@
 #   docker compose exec -T -u postgres postgres pg_dumpall -U "$DB_USER" --globals-only -f /dump/globals.sql
 #   restic backup --host "$NAME" --tag "$NAME" docker-compose.yml log mrsattachments postgres/dump; restic check
 set -euo pipefail
-cd "$(dirname "$(readlink -f "$0")")"
+self=$(readlink -f "$0")
+cd "${self%/*}"
 # shellcheck source=/dev/null
 . ./.backup.env
 exec "$MRS_HOST" backup "$@"

@@ -5,7 +5,8 @@
 # By hand, as backup.sh has its settings: restic restore ID --target DIR; docker run a postgres on its dump, createdb,
 #   pg_restore -d "$DB_NAME" /dump/data; compare count(*) with tables.tsv; docker run the application on it
 set -euo pipefail
-cd "$(dirname "$(readlink -f "$0")")"
+self=$(readlink -f "$0")
+cd "${self%/*}"
 # shellcheck source=/dev/null
 . ./.backup.env
 exec "$MRS_HOST" drill "$@"

@@ -6,7 +6,8 @@
 # By hand, as backup.sh has its settings: export RESTIC_FROM_REPOSITORY=$RESTIC_REPOSITORY RESTIC_REPOSITORY=DIR
 #   RESTIC_FROM_PASSWORD_FILE=$RESTIC_PASSWORD_FILE; restic init --copy-chunker-params; restic copy ID; tar -c -C DIR .
 set -euo pipefail
-cd "$(dirname "$(readlink -f "$0")")"
+self=$(readlink -f "$0")
+cd "${self%/*}"
 # shellcheck source=/dev/null
 . ./.backup.env
 exec "$MRS_HOST" export "$@"

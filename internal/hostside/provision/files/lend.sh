@@ -6,7 +6,8 @@
 # By hand, as backup.sh has its settings: restic restore ID --target DIR; mv its dump postgres/dump; in the container
 #   createdb -T template0 MRS_lent, pg_restore -d MRS_lent /dump/data; dropdb MRS_lent
 set -euo pipefail
-cd "$(dirname "$(readlink -f "$0")")"
+self=$(readlink -f "$0")
+cd "${self%/*}"
 # shellcheck source=/dev/null
 . ./.backup.env
 exec "$MRS_HOST" lend "$@"

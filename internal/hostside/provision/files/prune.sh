@@ -7,7 +7,8 @@
 #     --keep-weekly "$KEEP_WEEKLY" --keep-monthly "$KEEP_MONTHLY" --keep-yearly "$KEEP_YEARLY" --prune
 #   restic snapshots; restic check
 set -euo pipefail
-cd "$(dirname "$(readlink -f "$0")")"
+self=$(readlink -f "$0")
+cd "${self%/*}"
 # shellcheck source=/dev/null
 . ./.backup.env
 exec "$MRS_HOST" prune "$@"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Restores a snapshot of the instance whose home this is: mrs-host does, beside what runs, and tries the site on it.
-#   restore.sh [list]                lists the snapshots; list: these, and what was done, in JSON
+# Restores a snapshot of the instance whose home this is, beside what runs: mrs-host does, and tries the site on it.
+#   restore.sh [list]                lists the snapshots; list: in JSON; restore.sh explain latest: the plan alone
 #   restore.sh [--only PART] latest  or an ID, or --at "2026-11-20 14:00"; PART: database or attachments
 #   restore.sh recover               puts back what a restore that was killed has moved
 #   restore.sh discard STAMP         removes what a restore has kept
@@ -8,7 +8,8 @@
 # By hand, as backup.sh has its settings: restic restore ID --target DIR; mv its dump postgres/dump; in the container
 #   createdb -T template0 NEW, pg_restore -d NEW /dump/data; then stop django, mv, alter database … rename to …, start
 set -euo pipefail
-cd "$(dirname "$(readlink -f "$0")")"
+self=$(readlink -f "$0")
+cd "${self%/*}"
 # shellcheck source=/dev/null
 . ./.backup.env
 exec "$MRS_HOST" restore "$@"

@@ -1,19 +1,3 @@
-from django.db import migrations, models
+from mrs.tables import initial
 
-
-class Migration(migrations.Migration):
-
-    initial = True
-
-    dependencies = [
-    ]
-
-    operations = [
-        migrations.CreateModel(
-            name='FramingAllowedFrom',
-            fields=[
-                ('id', models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('domain', models.CharField(max_length=200)),
-            ],
-        ),
-    ]
+Migration = initial('security_headers')

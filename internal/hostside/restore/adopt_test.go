@@ -1,0 +1,118 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/betagouv/mrs-ops/internal/hostside/backup"
+	"github.com/betagouv/mrs-ops/internal/hostside/strike"
+)
+
+// beside are the databases beside the live one.
+func (w *world) beside() []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(w.databases)), func(name string) bool { return name == "mrs" })
+}
+
+func adopts(name string) func(context.Context, *Instance) error {
+	return way{asked: []string{"adopt", name}}.do
+}
+
+func TestOfWhatAdoptionsKeepTheLastIsLeft(t *testing.T) {
+	w := newWorld(t)
+	w.must(adopts(aCopy))
+	first := w.beside()
+	if len(first) != 1 || w.databases[first[0]] != "old" || !strings.HasPrefix(first[0], "mrs_before_") {
+		t.Fatalf("beside it are %v", first)
+	}
+	const another = "mrs_copy_20261121t140000z"
+	w.databases[another] = "copied"
+	w.write("home/spooler/mail/2", "waits")
+	w.discards = true
+	w.must(adopts(another))
+	now := w.beside()
+	if len(now) != 1 || slices.Equal(now, first) || w.databases[now[0]] != "copied" {
+		t.Errorf("beside it were %v, and are %v", first, now)
+	}
+	if kept, _ := w.glob("spooler.*"); len(kept) != 1 {
+		t.Errorf("of the spooler are kept %v", kept)
+	}
+}
+
+func TestACopyOnWhichTheApplicationDoesNotRunIsDropped(t *testing.T) {
+	for call, why := range map[string]string{
+		"up trial#1":   "the application can't be started on it",
+		"well trial#1": "the application does not run well on it: struck",
+		"bring#1":      "struck",
+		"developers#1": "it is not open to dev with the password dev: struck",
+		"analyze#1":    "the database can't be analyzed",
+	} {
+		w := newWorld(t)
+		err := w.run(strike.At{call: strike.Fails}, adopts(aCopy))
+		if err == nil || err.Error() != why+"; nothing was adopted, mrs-x is as it was before" {
+			t.Errorf("%s: %v", call, err)
+		}
+		if w.has() != before || len(w.beside()) > 0 {
+			t.Errorf("%s: the application has %s; beside it are %v", call, w.has(), w.beside())
+		}
+		if line := last(w.ledger()); !strings.Contains(line, `"what": "copy", "outcome": "failed", "reason": "`+why) {
+			t.Errorf("%s: the record is %s", call, line)
+		}
+	}
+}
+
+func TestWhatIsNotThereIsNotAdopted(t *testing.T) {
+	w := newWorld(t)
+	const none = "mrs_copy_20261124t140000z"
+	err := w.run(nil, adopts(none))
+	if err == nil || err.Error() != "there is no database "+none+"; nothing was adopted, mrs-x is as it was before" {
+		t.Errorf("%v", err)
+	}
+}
+
+func abandons(ctx context.Context, i *Instance) error { return i.Abandon(ctx) }
+
+func TestCopiesThatNobodyAdoptsAreAbandoned(t *testing.T) {
+	w := newWorld(t)
+	w.databases["mrs_before_20261120t140000z"] = "old"
+	w.must(abandons)
+	if got := w.beside(); !slices.Equal(got, []string{"mrs_before_20261120t140000z"}) ||
+		!slices.Equal(w.said, []string{"dropped: " + aCopy}) {
+		t.Errorf("beside it are %v; it says %q", got, w.said)
+	}
+
+	// One that was being adopted when that was killed is nobody's either.
+	w = newWorld(t)
+	_ = w.run(strike.At{"up trial#1": strike.Killed}, adopts(aCopy))
+	w = w.wrecked()
+	w.must(abandons)
+	if len(w.beside()) > 0 || w.has() != before {
+		t.Errorf("beside it are %v; the application has %s", w.beside(), w.has())
+	}
+
+	// One that is being adopted is not theirs.
+	w = newWorld(t)
+	const another = "mrs_copy_20261121t140000z"
+	w.databases[another] = "copied"
+	var meanwhile error
+	w.must(func(ctx context.Context, i *Instance) error {
+		i.Say = func(line string) {
+			if strings.HasPrefix(line, "trying the application") {
+				meanwhile = i.Abandon(ctx)
+			}
+		}
+		return adopts(aCopy)(ctx, i)
+	})
+	if _, left := w.databases[another]; left || meanwhile != nil || w.databases["mrs"] != "copied" {
+		t.Errorf("%v; beside it are %v", meanwhile, w.beside())
+	}
+
+	w = newWorld(t)
+	err := w.run(strike.At{"drop database#1": strike.Fails}, abandons)
+	if _, ok := errors.AsType[*backup.Failure](err); !ok {
+		t.Errorf("one that can't be dropped: %v", err)
+	}
+}
