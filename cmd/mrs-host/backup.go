@@ -172,6 +172,7 @@ func thisInstance() (*restore.Instance, error) {
 	}
 	stack := &backup.Running{
 		Project: compose.Project{Name: settings.Name, Folder: home}, Database: settings.Database, Role: settings.Role,
+		Server: settings.Server, Users: settings.Application,
 		Runner: others, Say: say, Free: disk.Free,
 	}
 	i := &backup.Instance{
@@ -200,7 +201,9 @@ func thisInstance() (*restore.Instance, error) {
 			Runner:  system,
 		}
 	}
-	running := restore.Running{Running: stack, Patience: time.Duration(settings.Timeout) * time.Second}
+	running := restore.Running{
+		Running: stack, Patience: time.Duration(settings.Timeout) * time.Second, Folders: settings.Folders,
+	}
 	return &restore.Instance{
 		Instance: i, Repository: with(filepath.Join(home, ".restic_password")), Stack: running,
 		Application: restore.SiteOf(settings, running, say), Files: restore.Disk{},

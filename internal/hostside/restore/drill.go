@@ -153,7 +153,7 @@ func (r *run) fetchDrill(ctx context.Context) error {
 		}
 		return readable(path, entry, 0o444)
 	})
-	for _, part := range []string{"log", "mrsattachments"} {
+	for _, part := range r.Folders {
 		if err == nil {
 			err = partIn(all, part, r.record.Snapshot)
 		}

@@ -51,7 +51,7 @@ func dumpIn(folder, snapshot string) (string, error) {
 	return found[0], nil
 }
 
-// partIn moves log or mrsattachments to the top of a folder, wherever it is in the snapshot.
+// partIn moves a folder that is backed up to the top of a folder, wherever it is in the snapshot.
 func partIn(folder, name, snapshot string) error {
 	found := ""
 	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {

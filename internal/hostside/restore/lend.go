@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -120,7 +121,8 @@ func (r *run) lendBeside(ctx context.Context) error {
 	}
 	// The rest of a snapshot is not restored.
 	err = r.Repository.Files(ctx, r.record.Snapshot, func(path string, size int64) {
-		if !strings.Contains(path, "/mrsattachments/") && !strings.Contains(path, "/log/") {
+		in := func(folder string) bool { return strings.Contains(path, "/"+folder+"/") }
+		if !slices.ContainsFunc(r.Folders, in) {
 			r.bytes += size
 		}
 	})

@@ -375,9 +375,9 @@ func (r *run) named(stamp string) {
 	}
 	switch r.asked.Only {
 	case "":
-		r.folders = []string{"log", "mrsattachments"}
+		r.folders = slices.Clone(r.Folders)
 	case "attachments":
-		r.folders = []string{"mrsattachments"}
+		r.folders = slices.DeleteFunc(slices.Clone(r.Folders), func(name string) bool { return name == "log" })
 	}
 }
 
@@ -640,8 +640,15 @@ func (r *run) bringBeside(ctx context.Context, name string) error {
 		return err
 	}
 	s := r.fetched(r.beside, there)
+	var exclude []string
+	for _, folder := range r.Folders {
+		exclude = append(exclude, "/"+folder, r.path(folder))
+		if folder == "mrsattachments" { // of a home that was another one
+			exclude = append(exclude, folder)
+		}
+	}
 	err := r.Repository.Restore(ctx, r.record.Snapshot, restic.Restore{
-		Target: there, Exclude: []string{"mrsattachments", "/log", r.path("log")},
+		Target: there, Exclude: exclude,
 	})
 	s.Stop()
 	if err != nil {

@@ -7,10 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/answer"
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/application"
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
@@ -28,6 +30,11 @@ import (
 type Running struct {
 	*backup.Running
 	Patience time.Duration // that PostgreSQL may take to start
+	Folders  []string      // of the stack's, that are backed up
+}
+
+func (s Running) trial(folder string) Trial {
+	return Trial{Folder: folder, Was: s.Database, Server: s.Running.Server, Site: s.Site(), Folders: s.Folders}
 }
 
 // Bounds: an engine may hang, and what undoes a swap is not to hang with it.
@@ -65,7 +72,8 @@ func (s Running) Try(ctx context.Context, folder, database string) (string, erro
 	if err != nil {
 		return "", err
 	}
-	t := Trial{Folder: folder, Database: database}
+	t := s.trial(folder)
+	t.Database = database
 	if networks := s.PostgreSQL().Networks; len(networks) > 0 {
 		t.Network = networks[0]
 	}
@@ -96,7 +104,7 @@ func (s Running) StartDrill(ctx context.Context, folder string) (Server, error) 
 	if err != nil {
 		return nil, err
 	}
-	text, err := Trial{Folder: folder}.File(config)
+	text, err := s.trial(folder).File(config)
 	if err != nil {
 		return nil, err
 	}
@@ -104,10 +112,10 @@ func (s Running) StartDrill(ctx context.Context, folder string) (Server, error) 
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		return nil, err
 	}
-	if err := drill.Up(ctx, file, compose.Up{Services: []string{"postgres"}, Wait: s.Patience}); err != nil {
+	if err := drill.Up(ctx, file, compose.Up{Services: []string{s.Running.Server}, Wait: s.Patience}); err != nil {
 		return nil, all(err)
 	}
-	id, err := newest(ctx, drill.Name, "postgres")
+	id, err := newest(ctx, drill.Name, s.Running.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +170,7 @@ func (s Running) Untry(ctx context.Context) error { return backup.Gone(ctx, s.Na
 func (s Running) application(ctx context.Context) (found []docker.Container, err error) {
 	all, err := docker.Project(ctx, s.Name)
 	for _, c := range all {
-		if c.Service() == "django" {
+		if slices.Contains(s.Users, c.Service()) {
 			found = append(found, c)
 		}
 	}
@@ -171,13 +179,13 @@ func (s Running) application(ctx context.Context) (found []docker.Container, err
 
 // Application implements [Stack].
 func (s Running) Application(ctx context.Context) string {
-	c, _, _ := s.Container(ctx, "django")
+	c, _, _ := s.Container(ctx, s.Site())
 	return c.ID
 }
 
 // Restarts implements [Stack].
 func (s Running) Restarts(ctx context.Context) string {
-	c, _, _ := s.Container(ctx, "django")
+	c, _, _ := s.Container(ctx, s.Site())
 	return c.Restart
 }
 
@@ -206,7 +214,7 @@ func (s Running) Stop(ctx context.Context) error {
 		}
 	}
 	if err == nil {
-		err = s.Project.Stop(ctx, s.file(), "django")
+		err = s.Project.Stop(ctx, s.file(), s.Users...)
 	}
 	if err == nil {
 		return nil
@@ -226,7 +234,7 @@ func (s Running) Stop(ctx context.Context) error {
 func (s Running) StartServer(ctx context.Context) error {
 	up, cancel := bound.Within(ctx, "docker compose up", starts)
 	defer cancel()
-	if err := s.Up(up, s.file(), compose.Up{Services: []string{"postgres"}, Wait: ends}); err != nil {
+	if err := s.Up(up, s.file(), compose.Up{Kept: true, Services: []string{s.Running.Server}, Wait: ends}); err != nil {
 		return err
 	}
 	return s.Ready(ctx)
@@ -264,7 +272,7 @@ func SiteOf(s backup.Settings, stack Running, say func(string)) Site {
 				Path:        "/",
 				BasicAuth:   s.BasicAuth,
 				Maintenance: answer.Either,
-			},
+			}, Port: s.Port,
 		},
 		Page: s.Page, Timeout: time.Duration(s.Timeout) * time.Second,
 		Role: s.Role, Database: s.Database, Stack: stack, Say: say,
@@ -286,6 +294,9 @@ func (s Site) Well(ctx context.Context, container, postgres, name string) error 
 	if err := s.page().Answers(ctx, container, s.Timeout); err != nil {
 		return err
 	}
+	if s.Stack.Site() != hostapi.MRS {
+		return nil
+	}
 	if err := s.Answers(ctx, container, 0); err != nil {
 		return err
 	}
@@ -297,6 +308,9 @@ func (s Site) Visited(ctx context.Context) error { return s.page().Answers(ctx, 
 
 // Developers implements [Application].
 func (s Site) Developers(ctx context.Context, container string) error {
+	if s.Stack.Site() != hostapi.MRS {
+		return nil
+	}
 	return s.Site.Developers(ctx, container, false)
 }
 
@@ -308,6 +322,9 @@ func (s Site) Moment(ctx context.Context, container string) error {
 
 // Migrated implements [Application].
 func (s Site) Migrated(ctx context.Context, container string) error {
+	if s.Stack.Site() != hostapi.MRS {
+		return nil
+	}
 	c, err := docker.Inspect(ctx, container)
 	if err != nil {
 		return err
