@@ -196,7 +196,23 @@ func (s *server) Trail(ctx context.Context) string {
 }
 
 func (s *server) Keeps(ctx context.Context, stack []byte) error {
-	return pgversion.Keeps(ctx, bytes.NewReader(stack))
+	if err := pgversion.Keeps(ctx, bytes.NewReader(stack)); err != nil {
+		return err
+	}
+	all, err := s.Containers(ctx)
+	if err != nil {
+		return err
+	}
+	named := func(service string) (found docker.Container) {
+		for _, c := range all {
+			if c.Service() == service && c.Running {
+				found = c
+			}
+		}
+		return found
+	}
+	now := named(hostapi.MRS).Env
+	return database.Moved(ctx, named(now["DB_HOST"]), s.want, now["DB_NAME"])
 }
 
 func (s *server) CanBackUp() bool { return s.executable("backup.sh") }
