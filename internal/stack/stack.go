@@ -163,6 +163,7 @@ func Render(ctx context.Context, o Options) (*Stack, error) {
 	folders, err := foldersOf(project, sources, overrides)
 	more, made := implied(project, sources, folders, carried.dir)
 	folders = append(folders, more...)
+	keep(project, folders)
 	slices.SortFunc(folders, func(a, b Folder) int { return cmp.Compare(a.Path, b.Path) })
 	carried.mounts(folders)
 	files, wrong := carried.all()

@@ -661,7 +661,7 @@ func (r *run) bringBeside(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := giveAll(there, r.liveDump); err != nil {
+	if err := showAll(there); err != nil {
 		return err
 	}
 	inside, err := filepath.Rel(r.liveDump, folder)
