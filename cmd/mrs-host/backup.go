@@ -61,11 +61,8 @@ func backupScript(argv []string) int {
 		case "repair":
 			return 0, i.Repair(ctx)
 		default:
-			return 0, &backup.Failure{
-				Reason: "unknown cause: " + cause,
-				Hint:   "timer, deploy or hand; or init, or repair",
-				Status: 1,
-			}
+			return 0, &backup.Failure{Reason: "unknown cause: " + cause, Hint: "timer, deploy or hand; or init, or repair",
+				Status: 1}
 		}
 	})
 }
@@ -149,9 +146,7 @@ func thisInstance() (*restore.Instance, error) {
 	text, err := os.ReadFile(".backup.env")
 	if err != nil {
 		return nil, fmt.Errorf(
-			"the settings of the backups can't be read: %w\nhint: run it in the instance's home; or deploy the instance",
-			err,
-		)
+			"the settings of the backups can't be read: %w\nhint: run it in the instance's home; or deploy the instance", err)
 	}
 	settings, err := backup.ParseSettings(string(text))
 	if err != nil {
@@ -161,18 +156,11 @@ func thisInstance() (*restore.Instance, error) {
 	say := func(line string) { fmt.Println(line) }
 	host, _ := os.Hostname()
 	with := func(password string) restic.Repository {
-		return restic.Repository{
-			Location:     settings.Repository,
-			PasswordFile: password,
-			Folder:       home,
-			Env:          settings.Account,
-			Runner:       system,
-		}
+		return restic.Repository{Location: settings.Repository, PasswordFile: password, Folder: home,
+			Env: settings.Account, Runner: system}
 	}
-	stack := &backup.Running{
-		Project: compose.Project{Name: settings.Name, Folder: home}, Database: settings.Database, Role: settings.Role,
-		Runner: others, Say: say, Free: disk.Free,
-	}
+	stack := &backup.Running{Project: compose.Project{Name: settings.Name, Folder: home}, Database: settings.Database,
+		Role: settings.Role, Runner: others, Say: say, Free: disk.Free}
 	i := &backup.Instance{
 		Settings: settings, Home: home, Locks: hostapi.Locks, Every: often, Say: say, Server: host,
 		With:  func(password string) backup.Repository { return with(password) },
@@ -192,12 +180,8 @@ func thisInstance() (*restore.Instance, error) {
 		Free: disk.Free, Mounts: disk.Mounts, Damaged: restic.Damaged,
 	}
 	if settings.Mirror != "" {
-		i.Mirror = mirror.Mirror{
-			Address: settings.Mirror,
-			Plain:   settings.Plain,
-			Folder:  settings.Name + "/restic",
-			Runner:  system,
-		}
+		i.Mirror = mirror.Mirror{Address: settings.Mirror, Plain: settings.Plain, Folder: settings.Name + "/restic",
+			Runner: system}
 	}
 	running := restore.Running{Running: stack, Patience: time.Duration(settings.Timeout) * time.Second}
 	return &restore.Instance{
@@ -232,17 +216,10 @@ func leave(home string, argv ...string) error {
 // handOver has systemd run it, so that it outlives this terminal, and shows what it says;
 // handed false: systemd does not run here, or has no such unit. Of a restore or a drill that is at
 // work already, what it says is not what was asked for: that is an error.
-func handOver(
-	i *restore.Instance,
-	what string,
-	signals <-chan os.Signal,
-	argv ...string,
-) (status int, handed bool, err error) {
-	order := unit.Order{
-		Unit:    i.Name + "-" + what,
-		Request: filepath.Join(i.Home, ".request."+what), Lock: filepath.Join(i.Home, ".request.lock"),
-		Argument: "hand", Say: i.Say, Out: os.Stdout,
-	}
+func handOver(i *restore.Instance, what string, signals <-chan os.Signal,
+	argv ...string) (status int, handed bool, err error) {
+	order := unit.Order{Unit: i.Name + "-" + what, Request: filepath.Join(i.Home, ".request."+what),
+		Lock: filepath.Join(i.Home, ".request.lock"), Argument: "hand", Say: i.Say, Out: os.Stdout}
 	if len(argv) > 0 {
 		order.Argument, order.Refuses = strings.Join(argv, "\n"), true
 	}

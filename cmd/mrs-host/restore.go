@@ -120,10 +120,8 @@ func exportScript(argv []string) int {
 			return 0, err
 		}
 		if term.IsTerminal(int(os.Stdout.Fd())) {
-			return 0, &backup.Failure{
-				Reason: "a tar is nothing for a terminal",
-				Hint:   fmt.Sprintf("%s/export.sh %s >FILE", i.Home, snapshot), Status: 1,
-			}
+			return 0, &backup.Failure{Reason: "a tar is nothing for a terminal",
+				Hint: fmt.Sprintf("%s/export.sh %s >FILE", i.Home, snapshot), Status: 1}
 		}
 		announce := func(line string) { fmt.Println(line) }
 		if !lines {

@@ -164,13 +164,7 @@ type Run struct {
 
 // Begin has everything ready but the locks.
 func (i *Instance) Begin(what, cause string) *Run {
-	return &Run{
-		Instance:   i,
-		what:       what,
-		cause:      cause,
-		began:      time.Now(),
-		repository: i.With(i.path(".restic_password")),
-	}
+	return &Run{Instance: i, what: what, cause: cause, began: time.Now(), repository: i.With(i.path(".restic_password"))}
 }
 
 func (i *Instance) path(name string) string { return filepath.Join(i.Home, name) }
@@ -248,10 +242,8 @@ func (i *Instance) CutShort(ctx context.Context, what string) error {
 	if err := durable.Remove(running); err != nil {
 		return err
 	}
-	i.Announce(
-		ctx,
-		fmt.Sprintf("%s on %s: the %s that began %s was cut short (docs/runbook.md)", i.Name, i.Server, what, since),
-	)
+	i.Announce(ctx,
+		fmt.Sprintf("%s on %s: the %s that began %s was cut short (docs/runbook.md)", i.Name, i.Server, what, since))
 	return nil
 }
 
@@ -382,10 +374,7 @@ func (r *Run) source() error {
 		}
 	}
 	if r.InSwap() {
-		problems = append(
-			problems,
-			"a restore was cut short, and is to be undone first: "+r.path("restore.sh")+" recover",
-		)
+		problems = append(problems, "a restore was cut short, and is to be undone first: "+r.path("restore.sh")+" recover")
 	}
 	if len(problems) > 0 {
 		return die("restore it, or deploy", "%s", strings.Join(problems, "; "))
@@ -410,12 +399,8 @@ func (r *Run) source() error {
 	// A disk that is not mounted looks like that.
 	if attachments == 0 && before != 0 {
 		return die(
-			fmt.Sprintf(
-				"is its disk mounted? if they are meant to be gone: touch %s/.emptied",
-				r.path("mrsattachments"),
-			),
-			"mrsattachments is empty, and had %d files at the last backup",
-			before,
+			fmt.Sprintf("is its disk mounted? if they are meant to be gone: touch %s/.emptied", r.path("mrsattachments")),
+			"mrsattachments is empty, and had %d files at the last backup", before,
 		)
 	}
 	r.Fact("attachments", attachments)
@@ -518,8 +503,7 @@ func (r *Run) makeSnapshot(ctx context.Context, folder string) error {
 	wanted := restic.Backup{Host: r.Name, Tags: []string{r.Name, "commit-" + commit, r.cause}, Paths: paths}
 	r.Say(
 		"making a snapshot: " + Human(
-			dump.Size(r.path("docker-compose.yml"), r.path("log"), r.path("mrsattachments"), folder),
-		),
+			dump.Size(r.path("docker-compose.yml"), r.path("log"), r.path("mrsattachments"), folder)),
 	)
 	here := r.repository.Here()
 	var was int64
@@ -552,13 +536,8 @@ func (r *Run) makeSnapshot(ctx context.Context, folder string) error {
 	r.Fact("files", made.Files)
 	r.Fact("added", added)
 	r.Say(
-		fmt.Sprintf(
-			"snapshot %s is good: %s in %d files, %s of it new",
-			Short(r.Snapshot),
-			Human(made.Bytes),
-			made.Files,
-			Human(added),
-		),
+		fmt.Sprintf("snapshot %s is good: %s in %d files, %s of it new", Short(r.Snapshot), Human(made.Bytes), made.Files,
+			Human(added)),
 	)
 	return nil
 }
@@ -644,11 +623,8 @@ func (r *Run) verified(ctx context.Context, snapshot string) error {
 			return nil
 		}
 	}
-	return die(
-		"look: restic snapshots",
-		"restic says that it has made snapshot %s, which is not in the repository",
-		Short(snapshot),
-	)
+	return die("look: restic snapshots", "restic says that it has made snapshot %s, which is not in the repository",
+		Short(snapshot))
 }
 
 func (r *Run) hasErrors(err error) error {

@@ -81,10 +81,8 @@ func (r *Run) beginRepository(ctx context.Context, why error) (id string, err er
 	err = r.fetch(ctx)
 	if err == nil {
 		if id, err = r.repository.ID(ctx); err != nil {
-			return "", die(
-				"it is in "+r.Settings.Repository+" now",
-				"the repository that the mirror holds can't be opened with RESTIC_PASSWORD",
-			)
+			return "", die("it is in "+r.Settings.Repository+" now",
+				"the repository that the mirror holds can't be opened with RESTIC_PASSWORD")
 		}
 		r.Say(r.Name + " had backups, which the mirror held: restore.sh latest restores the last one")
 		return id, nil
@@ -153,11 +151,8 @@ func (r *Run) fetch(ctx context.Context) error {
 	err = r.Mirror.Fetch(ctx, to)
 	s.Stop()
 	if err != nil {
-		return die(
-			"once more: "+r.path("restore.sh")+" latest goes on where it ended",
-			"the repository can't be fetched from the mirror: %v",
-			err,
-		)
+		return die("once more: "+r.path("restore.sh")+" latest goes on where it ended",
+			"the repository can't be fetched from the mirror: %v", err)
 	}
 	for _, name := range append([]string{"locks"}, restic.Folders...) {
 		if err := os.MkdirAll(filepath.Join(to, name), 0o700); err != nil {

@@ -107,9 +107,7 @@ func (r *Run) forget(ctx context.Context) error {
 		return die(
 			"may it delete there? an append-only server, or a key that may not",
 			"restic says that all went well, but %d of %d snapshots that were to go are still there, the first is %s",
-			len(still),
-			len(remove),
-			Short(still[0]),
+			len(still), len(remove), Short(still[0]),
 		)
 	}
 	return nil

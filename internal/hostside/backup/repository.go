@@ -151,10 +151,8 @@ func (r *Run) forgetUnchecked(ctx context.Context) error {
 		all, err := r.Snapshots(ctx)
 		if err != nil {
 			return nil, die(
-				"",
-				"the snapshots of %s can't be listed, so that one that was never checked may be among them: %v",
-				r.repository.Shown(),
-				err,
+				"", "the snapshots of %s can't be listed, so that one that was never checked may be among them: %v",
+				r.repository.Shown(), err,
 			)
 		}
 		for _, s := range all {
@@ -170,11 +168,8 @@ func (r *Run) forgetUnchecked(ctx context.Context) error {
 	}
 	// A run makes one.
 	if len(ids) > 1 {
-		return die(
-			"look at them: restic snapshots; then rm "+r.path(".backup.unchecked"),
-			"%d snapshots count as never checked, which can't be",
-			len(ids),
-		)
+		return die("look at them: restic snapshots; then rm "+r.path(".backup.unchecked"),
+			"%d snapshots count as never checked, which can't be", len(ids))
 	}
 	if len(ids) == 1 {
 		r.Say("forgetting a snapshot that was made, but never checked")
@@ -185,11 +180,8 @@ func (r *Run) forgetUnchecked(ctx context.Context) error {
 			return err
 		}
 		if len(ids) > 0 {
-			return die(
-				"may it delete there? restic forget "+Short(ids[0]),
-				"snapshot %s, which was never checked, is still there after restic has forgotten it",
-				Short(ids[0]),
-			)
+			return die("may it delete there? restic forget "+Short(ids[0]),
+				"snapshot %s, which was never checked, is still there after restic has forgotten it", Short(ids[0]))
 		}
 	}
 	return durable.Remove(r.path(".backup.unchecked"))
@@ -238,9 +230,7 @@ func (r *Run) intact(ctx context.Context, all bool) error {
 		return die(
 			r.path("backup.sh")+" repair takes them from the mirror; look at the disk: dmesg, smartctl",
 			"the repository %s is damaged: %d of its files are not what was written, the first is %s; nothing was mirrored",
-			r.repository.Shown(),
-			len(found),
-			found[0],
+			r.repository.Shown(), len(found), found[0],
 		)
 	}
 	return durable.Write(r.path(".backup.intact"), []byte(list.String()), 0o600)
@@ -341,9 +331,7 @@ func (r *Run) isOurs(ctx context.Context) error {
 		return die(
 			fmt.Sprintf(
 				"if that is the one to go on with: move %s and %s away, then deploy; else move it away there, then run %s",
-				r.Settings.Repository,
-				r.path(".restic_id"),
-				r.script(),
+				r.Settings.Repository, r.path(".restic_id"), r.script(),
 			),
 			"the mirror holds another repository, which is left alone",
 		)

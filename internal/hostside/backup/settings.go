@@ -85,11 +85,8 @@ func ParseSettings(text string) (Settings, error) {
 	} {
 		n, err := strconv.Atoi(values[name])
 		if err != nil || n < 0 {
-			return s, fmt.Errorf(
-				".backup.env: %s=%s is no number\nhint: deploy the instance, which writes it",
-				name,
-				values[name],
-			)
+			return s, fmt.Errorf(".backup.env: %s=%s is no number\nhint: deploy the instance, which writes it", name,
+				values[name])
 		}
 		*to = n
 	}

@@ -60,9 +60,8 @@ func (s *Running) PostgreSQL() dump.Container { return s.postgres }
 // find has in postgres the container of PostgreSQL, and reports whether it answers.
 func (s *Running) find(ctx context.Context) bool {
 	c, ok, err := s.Container(ctx, "postgres")
-	s.postgres = dump.Container{
-		Container: c, Role: s.Role, Database: s.Database, Application: s.Application, Runner: s.Runner,
-	}
+	s.postgres = dump.Container{Container: c, Role: s.Role, Database: s.Database, Application: s.Application,
+		Runner: s.Runner}
 	return err == nil && ok && s.postgres.Ready(ctx)
 }
 

@@ -129,25 +129,8 @@ func Make(ctx context.Context, s Server, o Options) (Made, error) {
 	limit.Also = func() int64 { return Size(o.Folder) }
 	watched := o.watch(of)
 	err = s.Program(
-		ctx,
-		limit,
-		nil,
-		"pg_dump",
-		"--username",
-		o.Role,
-		"--no-password",
-		"--dbname",
-		o.Database,
-		"--format",
-		"directory",
-		"--snapshot",
-		t.Exported(),
-		"--jobs",
-		strconv.Itoa(o.Jobs),
-		"--compress",
-		"0",
-		"--file",
-		o.Inside+"/"+data,
+		ctx, limit, nil, "pg_dump", "--username", o.Role, "--no-password", "--dbname", o.Database, "--format", "directory",
+		"--snapshot", t.Exported(), "--jobs", strconv.Itoa(o.Jobs), "--compress", "0", "--file", o.Inside+"/"+data,
 	)
 	watched()
 	if err != nil {
@@ -172,10 +155,8 @@ func Make(ctx context.Context, s Server, o Options) (Made, error) {
 	if err := o.write("settings.sql", settings); err != nil {
 		return Made{}, err
 	}
-	late := time.AfterFunc(
-		counts,
-		func() { stop(&bound.Exceeded{Name: "the count of the rows", Limit: bound.Time(counts), Total: true}) },
-	)
+	late := time.AfterFunc(counts,
+		func() { stop(&bound.Exceeded{Name: "the count of the rows", Limit: bound.Time(counts), Total: true}) })
 	defer late.Stop()
 	found := <-rows
 	if found.err != nil {

@@ -134,8 +134,7 @@ func (l Load) takes(ctx context.Context, t Target) error {
 	}
 	defer file.Close()
 	if err := t.Takes(ctx, file); err != nil {
-		return fmt.Errorf(
-			"%w\nhint: an older snapshot; or an instance with compose_postgres_image of that version", err)
+		return fmt.Errorf("%w\nhint: an older snapshot; or an instance with compose_postgres_image of that version", err)
 	}
 	return nil
 }

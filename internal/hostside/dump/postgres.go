@@ -38,14 +38,8 @@ func (c Container) Program(ctx context.Context, limit bound.Limit, out io.Writer
 }
 
 // program runs one with more options for the server (PGOPTIONS); in may be nil.
-func (c Container) program(
-	ctx context.Context,
-	limit bound.Limit,
-	options string,
-	in io.Reader,
-	out io.Writer,
-	argv ...string,
-) error {
+func (c Container) program(ctx context.Context, limit bound.Limit, options string, in io.Reader, out io.Writer,
+	argv ...string) error {
 	exec := []string{"docker", "exec", "--user", "postgres", "--env", "PGAPPNAME=" + c.application()}
 	if options != "" {
 		exec = append(exec, "--env", "PGOPTIONS="+options)
@@ -54,10 +48,8 @@ func (c Container) program(
 		exec = append(exec, "--interactive")
 	}
 	var said bound.Tail
-	err := c.Runner.Run(ctx, bound.Command{
-		Name: argv[0], Argv: append(append(exec, c.ID), argv...),
-		Stdin: in, Stdout: out, Stderr: &said, Limit: limit,
-	})
+	err := c.Runner.Run(ctx, bound.Command{Name: argv[0], Argv: append(append(exec, c.ID), argv...), Stdin: in,
+		Stdout: out, Stderr: &said, Limit: limit})
 	if err != nil && bound.Status(err) >= 0 {
 		return fmt.Errorf("%s ended with %d: %s", argv[0], bound.Status(err), complaints(said.String()))
 	}
@@ -91,11 +83,8 @@ func (c Container) Connect(ctx context.Context, name string) (*pgx.Conn, error) 
 
 // in runs something in a session of a database, bound by time.
 func (c Container) in(ctx context.Context, name string, do func(context.Context, *pgx.Conn) error) error {
-	ctx, cancel := context.WithTimeoutCause(
-		ctx,
-		asks.Total,
-		&bound.Exceeded{Name: "PostgreSQL", Limit: asks, Total: true},
-	)
+	ctx, cancel := context.WithTimeoutCause(ctx, asks.Total,
+		&bound.Exceeded{Name: "PostgreSQL", Limit: asks, Total: true})
 	defer cancel()
 	pg, err := c.Connect(ctx, name)
 	if err == nil {
@@ -158,11 +147,8 @@ const patiently = "set statement_timeout = 0; set lock_timeout = 0; set idle_in_
 // Begin implements [Server].
 func (c Container) Begin(ctx context.Context) (Transaction, error) {
 	limit := bound.Limit{Total: asks.Total}
-	ctx, cancel := context.WithTimeoutCause(
-		ctx,
-		limit.Total,
-		&bound.Exceeded{Name: "PostgreSQL", Limit: limit, Total: true},
-	)
+	ctx, cancel := context.WithTimeoutCause(ctx, limit.Total,
+		&bound.Exceeded{Name: "PostgreSQL", Limit: limit, Total: true})
 	defer cancel()
 	pg, err := c.Connect(ctx, c.Database)
 	if err != nil {
@@ -224,19 +210,8 @@ func count(ctx context.Context, pg *pgx.Conn) (all []Table, err error) {
 // Ready reports whether the server lets the instance's role in, over TCP: while it is made,
 // it listens at its socket only.
 func (c Container) Ready(ctx context.Context) bool {
-	return c.Program(
-		ctx,
-		bound.Time(bound.Quick),
-		nil,
-		"pg_isready",
-		"--quiet",
-		"--host",
-		"127.0.0.1",
-		"--username",
-		c.Role,
-		"--dbname",
-		c.Database,
-	) == nil
+	return c.Program(ctx, bound.Time(bound.Quick), nil, "pg_isready", "--quiet", "--host", "127.0.0.1", "--username",
+		c.Role, "--dbname", c.Database) == nil
 }
 
 // EndOurs ends what a run of ours that is no more has left at work.

@@ -68,11 +68,8 @@ func (c Container) Create(ctx context.Context, database, properties string) (sai
 }
 
 // given runs something that takes the properties of a database, in a session of one.
-func (c Container) given(
-	ctx context.Context,
-	database, properties string,
-	do func(context.Context, *globals.Facts, *pgx.Conn) ([]string, error),
-) (lines []string, err error) {
+func (c Container) given(ctx context.Context, database, properties string,
+	do func(context.Context, *globals.Facts, *pgx.Conn) ([]string, error)) (lines []string, err error) {
 	facts, err := globals.Parse([]byte(properties))
 	if err != nil {
 		return nil, err

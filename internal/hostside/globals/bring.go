@@ -395,10 +395,8 @@ func (s Setting) parameter() string { return ident(strings.Split(s.Name, ".")...
 
 // lists are the settings whose value PostgreSQL keeps as a list of names, quoted
 // where they have to be (GUC_LIST_QUOTE in its sources).
-var lists = []string{
-	"local_preload_libraries", "search_path", "session_preload_libraries", "shared_preload_libraries", "temp_tablespaces",
-	"unix_socket_directories",
-}
+var lists = []string{"local_preload_libraries", "search_path", "session_preload_libraries",
+	"shared_preload_libraries", "temp_tablespaces", "unix_socket_directories"}
 
 // value is a setting's, as SET takes it.
 func (s Setting) value() string {

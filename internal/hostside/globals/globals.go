@@ -207,10 +207,8 @@ func Read(ctx context.Context, pg *pgx.Conn) (*Facts, error) {
 // one, and no statement ended early, whatever is set for the database or the role.
 // Who has a lock on what we change for longer is said, and not waited for.
 func plainly(ctx context.Context, pg *pgx.Conn) error {
-	for _, set := range []string{
-		"set role none", "set search_path = pg_catalog", "set statement_timeout = 0", "set lock_timeout = '2min'",
-		"set idle_in_transaction_session_timeout = 0",
-	} {
+	for _, set := range []string{"set role none", "set search_path = pg_catalog", "set statement_timeout = 0",
+		"set lock_timeout = '2min'", "set idle_in_transaction_session_timeout = 0"} {
 		if _, err := pg.Exec(ctx, set); err != nil {
 			return fmt.Errorf("the properties of the database can't be asked for: %w", err)
 		}

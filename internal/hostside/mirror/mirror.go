@@ -71,10 +71,8 @@ func (m Mirror) run(ctx context.Context, name string, limit bound.Limit, command
 	var said bound.Tail
 	var shown atomic.Int64
 	limit.Also = shown.Load // each line tells of a file
-	err := m.Runner.Run(ctx, bound.Command{
-		Name: name, Argv: []string{"lftp"}, Stdin: strings.NewReader(text),
-		Stdout: counting{&out, &shown}, Stderr: &said, Limit: limit,
-	})
+	err := m.Runner.Run(ctx, bound.Command{Name: name, Argv: []string{"lftp"}, Stdin: strings.NewReader(text),
+		Stdout: counting{&out, &shown}, Stderr: &said, Limit: limit})
 	if err == nil {
 		return out.Bytes(), nil
 	}
@@ -142,10 +140,8 @@ const both = "--verbose --parallel=4 --no-perms --no-umask --ignore-time --exclu
 func (m Mirror) put(repository string, files []string) []string {
 	var commands []string
 	for _, file := range files {
-		commands = append(
-			commands,
-			fmt.Sprintf("put %s -o %s", quote(filepath.Join(repository, file)), quote(m.Folder+"/"+file)),
-		)
+		commands = append(commands,
+			fmt.Sprintf("put %s -o %s", quote(filepath.Join(repository, file)), quote(m.Folder+"/"+file)))
 	}
 	return commands
 }
@@ -172,12 +168,8 @@ func (m Mirror) remove(repository string) []string {
 	for _, folder := range []string{"snapshots", "index", "data"} {
 		commands = append(
 			commands,
-			fmt.Sprintf(
-				"mirror --reverse %s --delete %s %s",
-				both,
-				quote(filepath.Join(repository, folder)),
-				quote(m.Folder+"/"+folder),
-			),
+			fmt.Sprintf("mirror --reverse %s --delete %s %s", both, quote(filepath.Join(repository, folder)),
+				quote(m.Folder+"/"+folder)),
 		)
 	}
 	return commands
@@ -208,12 +200,8 @@ func (m Mirror) Remove(ctx context.Context, repository string) error {
 
 // Get has a file of the repository from there.
 func (m Mirror) Get(ctx context.Context, file, to string) error {
-	_, err := m.run(
-		ctx,
-		"the copy from the mirror",
-		moves,
-		fmt.Sprintf("get %s -o %s", quote(m.Folder+"/"+file), quote(to)),
-	)
+	_, err := m.run(ctx, "the copy from the mirror", moves,
+		fmt.Sprintf("get %s -o %s", quote(m.Folder+"/"+file), quote(to)))
 	return err
 }
 
@@ -230,11 +218,7 @@ func (m Mirror) Size(ctx context.Context) (int64, error) {
 
 // Fetch has all of the repository from there that is not in a folder yet.
 func (m Mirror) Fetch(ctx context.Context, to string) error {
-	_, err := m.run(
-		ctx,
-		"the copy from the mirror",
-		moves,
-		fmt.Sprintf("mirror %s %s %s", both, quote(m.Folder), quote(to)),
-	)
+	_, err := m.run(ctx, "the copy from the mirror", moves,
+		fmt.Sprintf("mirror %s %s %s", both, quote(m.Folder), quote(to)))
 	return err
 }

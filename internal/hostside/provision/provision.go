@@ -106,10 +106,8 @@ func (n *Needs) backups(d hostapi.Deploy, program string) {
 	// By bash's path: SELinux lets no unit execute a script in /home.
 	run := func(line string) string { return "/bin/bash " + d.Folder + "/" + line }
 	unit := func(name, description, command, calendar string) hostapi.Unit {
-		return hostapi.Unit{
-			Name: d.Project + "-" + name, Description: fmt.Sprintf(description, d.Project), Command: run(command),
-			Calendar: calendar, OnFailure: d.Project + "-alert@%n.service",
-		}
+		return hostapi.Unit{Name: d.Project + "-" + name, Description: fmt.Sprintf(description, d.Project),
+			Command: run(command), Calendar: calendar, OnFailure: d.Project + "-alert@%n.service"}
 	}
 	restore := unit("restore", "Restore of %s, as restore.sh was asked to", "restore.sh unit", "")
 	restore.CommandAfter = run("restore.sh recover") // however it ended, also by SIGKILL
@@ -188,9 +186,8 @@ func Check(ctx context.Context, d hostapi.Deploy, h preflight.Host) error {
 	if len(reasons) == 0 {
 		return nil
 	}
-	return &hostapi.Failure{
-		Outcome: hostapi.Failed, Reason: strings.Join(reasons, "; ") + "; nothing was changed", Hint: strings.Join(hints, "; "),
-	}
+	return &hostapi.Failure{Outcome: hostapi.Failed, Reason: strings.Join(reasons, "; ") + "; nothing was changed",
+		Hint: strings.Join(hints, "; ")}
 }
 
 // Host is what is changed.

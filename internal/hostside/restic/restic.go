@@ -75,10 +75,8 @@ func (f *Failed) Unwrap() error { return f.Err }
 func (r Repository) command(limit bound.Limit, argv ...string) bound.Command {
 	return bound.Command{
 		Name: "restic " + argv[0], Argv: append([]string{"restic"}, argv...), Dir: r.Folder, Limit: limit,
-		Env: append([]string{
-			"RESTIC_REPOSITORY=" + r.Location, "RESTIC_PASSWORD_FILE=" + r.PasswordFile,
-			"RESTIC_PROGRESS_FPS=0.5", "RESTIC_CACHE_DIR=/var/cache/mrs-ops",
-		}, r.Env...),
+		Env: append([]string{"RESTIC_REPOSITORY=" + r.Location, "RESTIC_PASSWORD_FILE=" + r.PasswordFile,
+			"RESTIC_PROGRESS_FPS=0.5", "RESTIC_CACHE_DIR=/var/cache/mrs-ops"}, r.Env...),
 	}
 }
 

@@ -43,10 +43,7 @@ func (i *Instance) writeDownKilled(what, result string) error {
 		return nil
 	}
 	err := i.Ledger.Record(time.Now(), ledger.Entry{
-		{
-			Name:  "what",
-			Value: what,
-		}, {Name: "outcome", Value: ledger.Failed}, {Name: "reason", Value: "killed: " + result},
+		{Name: "what", Value: what}, {Name: "outcome", Value: ledger.Failed}, {Name: "reason", Value: "killed: " + result},
 	})
 	if err != nil {
 		return err

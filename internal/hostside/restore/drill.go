@@ -166,10 +166,8 @@ func (r *run) fetchDrill(ctx context.Context) error {
 
 // loadDrill loads the database into a PostgreSQL of the drill's own.
 func (r *run) loadDrill(ctx context.Context, server Server) (err error) {
-	load := dump.Load{
-		Folder: filepath.Join(r.drillFolder(), "dump"), Inside: "/dump", Was: r.Database, Database: r.Database,
-		Jobs: jobs(), Say: r.Say,
-	}
+	load := dump.Load{Folder: filepath.Join(r.drillFolder(), "dump"), Inside: "/dump", Was: r.Database,
+		Database: r.Database, Jobs: jobs(), Say: r.Say}
 	if r.properties, err = load.Properties(); err != nil {
 		return err
 	}

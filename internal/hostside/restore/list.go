@@ -52,10 +52,8 @@ func (i *Instance) List(ctx context.Context) (Listed, error) {
 		return l, err
 	}
 	for _, s := range all {
-		l.Snapshots = append(l.Snapshots, ListedSnapshot{
-			ID: s.ID, ShortID: backup.Short(s.ID), Time: s.Time, Epoch: float64(s.Time.UnixMicro()) / 1e6,
-			Host: s.Host, Tags: s.Tags, Paths: s.Paths, Unchecked: s.Unchecked,
-		})
+		l.Snapshots = append(l.Snapshots, ListedSnapshot{ID: s.ID, ShortID: backup.Short(s.ID), Time: s.Time,
+			Epoch: float64(s.Time.UnixMicro()) / 1e6, Host: s.Host, Tags: s.Tags, Paths: s.Paths, Unchecked: s.Unchecked})
 	}
 	lines, err := i.Ledger.Last(runs)
 	l.Runs = append(l.Runs, lines...)

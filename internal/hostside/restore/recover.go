@@ -100,14 +100,8 @@ func (i *Instance) recoverSwap(ctx context.Context, by string) error {
 	}
 	i.Say(i.Name + " is as it was before")
 	if by == Again {
-		i.Announce(
-			ctx,
-			fmt.Sprintf(
-				"%s on %s: a restore that could not be undone is undone; it is as it was before",
-				i.Name,
-				i.Server,
-			),
-		)
+		i.Announce(ctx,
+			fmt.Sprintf("%s on %s: a restore that could not be undone is undone; it is as it was before", i.Name, i.Server))
 	}
 	return nil
 }
@@ -124,12 +118,8 @@ func (i *Instance) keepUndone(ctx context.Context, s Swap) {
 		}
 	}
 	i.Say(
-		fmt.Sprintf(
-			"kept, as the site had been started on it: undone.%s, database %s; restore.sh discard %s",
-			s.Stamp,
-			undone,
-			s.Stamp,
-		),
+		fmt.Sprintf("kept, as the site had been started on it: undone.%s, database %s; restore.sh discard %s", s.Stamp,
+			undone, s.Stamp),
 	)
 }
 

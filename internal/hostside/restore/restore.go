@@ -456,12 +456,7 @@ func (r *run) choose(ctx context.Context) error {
 			if err != backup.ErrNoMirror { // there is more to say
 				why = ": " + err.Error()
 			}
-			return die(
-				"is its disk mounted?",
-				"the repository %s is gone, and no mirror has it%s",
-				repository.Shown(),
-				why,
-			)
+			return die("is its disk mounted?", "the repository %s is gone, and no mirror has it%s", repository.Shown(), why)
 		}
 		if err != nil {
 			return err
@@ -561,12 +556,7 @@ func (i *Instance) enough(need map[string]int64) error {
 func (r *run) restoreBeside(ctx context.Context) error {
 	if r.asked.Copy == "" {
 		r.Say(
-			fmt.Sprintf(
-				"restoring snapshot %s beside what runs: %s",
-				backup.Short(r.record.Snapshot),
-				backup.Human(r.bytes),
-			),
-		)
+			fmt.Sprintf("restoring snapshot %s beside what runs: %s", backup.Short(r.record.Snapshot), backup.Human(r.bytes)))
 	}
 	if err := os.Mkdir(r.beside, 0o700); err != nil {
 		return err
@@ -625,9 +615,8 @@ func (r *run) bringBeside(ctx context.Context, name string) error {
 		return err
 	}
 	s := r.fetched(r.beside, there)
-	err := r.Repository.Restore(ctx, r.record.Snapshot, restic.Restore{
-		Target: there, Exclude: []string{"mrsattachments", "/log", r.path("log")},
-	})
+	err := r.Repository.Restore(ctx, r.record.Snapshot, restic.Restore{Target: there,
+		Exclude: []string{"mrsattachments", "/log", r.path("log")}})
 	s.Stop()
 	if err != nil {
 		if ctx.Err() != nil {
@@ -647,10 +636,8 @@ func (r *run) bringBeside(ctx context.Context, name string) error {
 		return err
 	}
 	r.Say("restoring the database beside the live one")
-	load := dump.Load{
-		Folder: folder, Inside: filepath.Join("/dump", inside), Was: r.Database, Database: r.database,
-		Jobs: jobs(), Say: r.Say,
-	}
+	load := dump.Load{Folder: folder, Inside: filepath.Join("/dump", inside), Was: r.Database, Database: r.database,
+		Jobs: jobs(), Say: r.Say}
 	if r.properties, err = load.Properties(); err != nil {
 		return err
 	}

@@ -265,13 +265,8 @@ const port = 8000
 func SiteOf(s backup.Settings, stack Running, say func(string)) Site {
 	return Site{
 		Site: site.Site{
-			Site: answer.Site{
-				URL:         s.URL,
-				Names:       s.Names,
-				Path:        "/",
-				BasicAuth:   s.BasicAuth,
-				Maintenance: answer.Either,
-			}, Port: port,
+			Site: answer.Site{URL: s.URL, Names: s.Names, Path: "/", BasicAuth: s.BasicAuth,
+				Maintenance: answer.Either}, Port: port,
 		},
 		Page: s.Page, Timeout: time.Duration(s.Timeout) * time.Second,
 		Role: s.Role, Database: s.Database, Stack: stack, Say: say,

@@ -46,8 +46,7 @@ func (r *run) swap(ctx context.Context) error {
 	}
 	// Killed from here on, it is for [Instance.Recover].
 	for _, do := range []func(context.Context) error{
-		func(ctx context.Context) error { return r.Stack.Policy(ctx, "no") },
-		r.Stack.Stop,
+		func(ctx context.Context) error { return r.Stack.Policy(ctx, "no") }, r.Stack.Stop,
 		func(ctx context.Context) error { return r.moveIn(ctx, s) },
 		func(ctx context.Context) error { return r.start(ctx, s) },
 	} {
@@ -330,8 +329,7 @@ func (r *run) waiting() {
 		r.Say(
 			fmt.Sprintf(
 				"%d mails or jobs were waiting to be done: with the database that they are of they are set aside, in spooler.%s",
-				n,
-				r.stamp,
+				n, r.stamp,
 			),
 		)
 	}

@@ -18,10 +18,8 @@ type Trial struct {
 }
 
 // kept is what of a service a trial has, too.
-var kept = []string{
-	"image", "environment", "command", "entrypoint", "healthcheck", "shm_size", "sysctls", "user", "working_dir",
-	"ulimits", "tmpfs", "stop_grace_period", "init", "cap_add", "cap_drop", "security_opt", "mem_limit",
-}
+var kept = []string{"image", "environment", "command", "entrypoint", "healthcheck", "shm_size", "sysctls", "user",
+	"working_dir", "ulimits", "tmpfs", "stop_grace_period", "init", "cap_add", "cap_drop", "security_opt", "mem_limit"}
 
 // File returns a compose file of a trial that touches nothing of what runs, and makes the folders
 // that it names. config is what docker compose config --format json prints of the stack. With a
@@ -88,10 +86,8 @@ func (t Trial) own(services map[string]map[string]any, name string) (map[string]
 		if err != nil {
 			return nil, err
 		}
-		volumes = append(
-			volumes,
-			map[string]any{"type": "bind", "source": path, "target": target, "read_only": readOnly || isFile},
-		)
+		volumes = append(volumes,
+			map[string]any{"type": "bind", "source": path, "target": target, "read_only": readOnly || isFile})
 	}
 	own["volumes"] = volumes
 	return own, nil

@@ -205,10 +205,8 @@ type System struct{ Runner bound.Runner }
 
 func (s System) run(ctx context.Context, out io.Writer, argv ...string) error {
 	var said bound.Tail
-	err := s.Runner.Run(
-		context.WithoutCancel(ctx),
-		bound.Command{Name: argv[0], Argv: argv, Stdout: out, Stderr: &said, Limit: bound.Time(bound.Quick)},
-	)
+	err := s.Runner.Run(context.WithoutCancel(ctx),
+		bound.Command{Name: argv[0], Argv: argv, Stdout: out, Stderr: &said, Limit: bound.Time(bound.Quick)})
 	if text := strings.TrimSpace(said.String()); err != nil && text != "" {
 		err = fmt.Errorf("%w: %s", err, text)
 	}
