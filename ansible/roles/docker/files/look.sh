@@ -8,7 +8,8 @@
 #   problems  what keeps the role from its work
 set -euo pipefail
 
-python3 - "$(command -v dockerd || true)" "$(docker compose version --short 2>/dev/null || true)" "$(uname -sm)" <<'PYTHON'
+compose=$(docker compose version --short 2>/dev/null || true)
+python3 - "$(command -v dockerd || true)" "$compose" "$(uname -sm)" <<'PYTHON'
 import json, os, sys
 
 engine, compose, machine = sys.argv[1:]

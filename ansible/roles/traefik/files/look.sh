@@ -22,12 +22,14 @@ problems=()
 # Up to 3.6 Traefik speaks version 1.24 of the engine's API, which Docker 29 no longer knows.
 least=$(docker version --format '{{.Server.MinAPIVersion}}')
 if [ "$(printf '%s\n' "$least" 1.24 | sort -V | tail -n 1)" != 1.24 ] && [[ $image =~ :v3\.[0-5](\.|$) ]]; then
-  problems+=("$image can't talk to this host's Docker engine, whose API begins at $least; hint: traefik_image=traefik:v3.6")
+  why="can't talk to this host's Docker engine, whose API begins at $least"
+  problems+=("$image $why; hint: traefik_image=traefik:v3.6")
 fi
 # Somebody else on the ports would let the container fail with less to say.
 for port in 80 443; do
   if [ -z "$(docker ps --quiet --filter name='^traefik$')" ]; then
-    who=$(ss --no-header --listening --tcp --processes "sport = :$port" | sed -nE 's/.*users:\(\("([^"]*)".*/\1/p' | sort -u | paste -sd ' ')
+    who=$(ss --no-header --listening --tcp --processes "sport = :$port" |
+      sed -nE 's/.*users:\(\("([^"]*)".*/\1/p' | sort -u | paste -sd ' ')
     [ -z "$who" ] || problems+=("port $port is taken by $who; hint: stop it, or move it behind Traefik")
   fi
 done
