@@ -19,6 +19,7 @@
 package backup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -137,7 +138,7 @@ func (i *Instance) InSwap() bool {
 }
 
 // NoSwap is the failure where there is such a restore.
-func (i *Instance) NoSwap() error {
+func (i *Instance) NoSwap(context.Context) error {
 	if !i.InSwap() {
 		return nil
 	}
@@ -155,8 +156,9 @@ type Run struct {
 	what, cause string
 	began       time.Time
 	repository  Repository
-	counted     bool // it is one that is written down
-	dumped      bool // nothing of ours is at work in the database
+	counted     bool   // it is one that is written down
+	dumped      bool   // nothing of ours is at work in the database
+	folder      string // for dumps: that of the host which PostgreSQL has as /dump
 	Snapshot    string
 	locks       []*lock.File
 	facts       ledger.Entry
@@ -175,31 +177,39 @@ func (r *Run) Repository() Repository { return r.repository }
 // script is the name by which people know the run.
 func (r *Run) script() string { return filepath.Join(r.Home, r.what+".sh") }
 
-// takes locks the repository, and writes down that it is at work.
-func (r *Run) takes(ctx context.Context) error {
-	held, err := r.LockRepository(ctx)
-	if err != nil {
-		return err
+// Keep has a lock be the run's until [Run.Release]: of what it runs, too, so that it is not free as long as one does.
+func (r *Run) Keep(l *lock.File, err error) error {
+	if err == nil {
+		r.locks = append(r.locks, l)
+		r.Hold(l.File())
 	}
-	r.locks = append(r.locks, held)
-	return r.Counts(ctx)
+	return err
 }
 
-// release gives the locks free, the last one first.
-func (r *Run) release() {
+// TakeRepository takes the repository's lock.
+func (r *Run) TakeRepository(ctx context.Context) error {
+	return r.Keep(lock.Repository(ctx, r.Home, r.Name, r.Say))
+}
+
+// Release gives the run's locks free, the last one first.
+func (r *Run) Release() {
 	for _, l := range slices.Backward(r.locks) {
 		l.Close()
 	}
 	r.locks = nil
 }
 
-func (i *Instance) LockRepository(ctx context.Context) (*lock.File, error) {
-	held, err := lock.Repository(ctx, i.Home, i.Name, i.Say)
-	if err != nil {
-		return nil, err
+// Do does what a run consists of, up to what fails first, or the end of ctx.
+func Do(ctx context.Context, steps ...func(context.Context) error) error {
+	for _, step := range steps {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := step(ctx); err != nil {
+			return err
+		}
 	}
-	i.Hold(held.File())
-	return held, nil
+	return nil
 }
 
 // Counts writes down that the run is one that is written down. The lock must be held.
@@ -219,8 +229,7 @@ func (r *Run) running() string { return r.path(".running." + r.what) }
 
 // CutShort writes down, and tells, that the last run that did something was killed, if it was.
 func (i *Instance) CutShort(ctx context.Context, what string) error {
-	running := i.path(".running." + what)
-	text, err := os.ReadFile(running)
+	text, err := os.ReadFile(i.path(".running." + what))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -232,19 +241,21 @@ func (i *Instance) CutShort(ctx context.Context, what string) error {
 	if epoch, err := strconv.ParseInt(first, 10, 64); err == nil {
 		since = time.Unix(epoch, 0).UTC().Format("2006-01-02 15:04 UTC")
 	}
-	cut := ledger.Entry{
-		{Name: "what", Value: what},
-		{Name: "outcome", Value: ledger.Failed}, {Name: "reason", Value: "killed, or the power went"},
-	}
-	if err := i.Ledger.Record(time.Now(), cut); err != nil {
-		return err
-	}
-	if err := durable.Remove(running); err != nil {
+	if err := i.WriteKilled(what, "killed, or the power went"); err != nil {
 		return err
 	}
 	i.Announce(ctx,
 		fmt.Sprintf("%s on %s: the %s that began %s was cut short (docs/runbook.md)", i.Name, i.Server, what, since))
 	return nil
+}
+
+// WriteKilled writes down what a run that was killed could not.
+func (i *Instance) WriteKilled(what, reason string) error {
+	entry := ledger.Entry{{Name: "what", Value: what}, {Name: "outcome", Value: ledger.Failed}, {Name: "reason", Value: reason}}
+	if err := i.Ledger.Record(time.Now(), entry); err != nil {
+		return err
+	}
+	return durable.Remove(i.path(".running." + what))
 }
 
 // Announce tells in the journal, and the team.
@@ -257,7 +268,7 @@ func (i *Instance) Announce(ctx context.Context, text string) {
 
 // Ends writes down what came of the run, and returns why it is not good.
 func (r *Run) Ends(ctx context.Context, err error) error {
-	failure := Explain(ctx, err)
+	failure, _ := errors.AsType[*Failure](Explain(ctx, err))
 	outcome, reason := ledger.Good, ""
 	if failure != nil {
 		outcome, reason = ledger.Failed, failure.Reason
@@ -288,8 +299,8 @@ func (r *Run) Ends(ctx context.Context, err error) error {
 	return failure
 }
 
-// Explain has an error as people are told of it.
-func Explain(ctx context.Context, err error) *Failure {
+// Explain has an error as people are told of it, which is a *[Failure].
+func Explain(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -313,49 +324,22 @@ func Short(id string) string { return id[:min(8, len(id))] }
 // snapshot is good.
 func (i *Instance) Backup(ctx context.Context, cause string) error {
 	r := i.Begin("backup", cause)
-	defer r.release() // once it is written down: whoever waits finds that
+	defer r.Release() // once it is written down: whoever waits finds that
 	return r.Ends(ctx, r.backup(ctx))
 }
 
 func (r *Run) backup(ctx context.Context) error {
 	if r.cause != "deploy" {
-		shared, err := lock.Share(ctx, r.Locks, r.Name, r.Say)
-		if err != nil {
+		if err := r.Keep(lock.Share(ctx, r.Locks, r.Name, r.Say)); err != nil {
 			return err
 		}
-		r.locks = append(r.locks, shared)
-		r.Hold(shared.File())
 	}
-	if err := r.takes(ctx); err != nil {
-		return err
-	}
-	if err := r.source(); err != nil {
-		return err
-	}
-	if err := r.Open(ctx); err != nil {
-		return err
-	}
-	if err := r.Stack.Ready(ctx); err != nil {
-		return err
-	}
-	folder, err := r.Stack.DumpFolder(ctx)
+	err := Do(ctx, r.TakeRepository, r.Counts, r.source, r.Open, r.Stack.Ready, r.clear, r.room)
 	if err != nil {
 		return err
 	}
-	if err := r.Leftovers(ctx, folder); err != nil {
-		return err
-	}
-	if err := r.room(folder); err != nil {
-		return err
-	}
-	defer r.tidy(ctx, folder)
-	if err := r.dump(ctx, folder); err != nil {
-		return err
-	}
-	if err := r.makeSnapshot(ctx, folder); err != nil {
-		return err
-	}
-	if err := r.mirror(ctx, false); err != nil {
+	defer r.tidy(ctx)
+	if err := Do(ctx, r.dump, r.makeSnapshot, func(ctx context.Context) error { return r.mirror(ctx, false) }); err != nil {
 		return err
 	}
 	r.Say(r.Name + " is backed up")
@@ -363,7 +347,7 @@ func (r *Run) backup(ctx context.Context) error {
 }
 
 // source makes sure that what is backed up is there.
-func (r *Run) source() error {
+func (r *Run) source(context.Context) error {
 	var problems []string
 	for _, name := range []string{"docker-compose.yml", "log", "mrsattachments"} {
 		switch info, err := os.Lstat(r.path(name)); {
@@ -411,6 +395,14 @@ func (r *Run) Fact(name string, value any) {
 	r.facts = append(r.facts, ledger.Pair{Name: name, Value: value})
 }
 
+// clear finds the folder for dumps, and has nothing be left there.
+func (r *Run) clear(ctx context.Context) (err error) {
+	if r.folder, err = r.Stack.DumpFolder(ctx); err != nil {
+		return err
+	}
+	return r.Leftovers(ctx, r.folder)
+}
+
 // Leftovers ends what a run that was killed has left at work in the database, and removes what
 // it left in the folder for dumps, in home and in PostgreSQL. The locks must be held.
 func (i *Instance) Leftovers(ctx context.Context, folder string) error {
@@ -436,12 +428,12 @@ func (i *Instance) Leftovers(ctx context.Context, folder string) error {
 }
 
 // room makes sure that there is as much room for a dump as the last time, and some more.
-func (r *Run) room(folder string) error {
+func (r *Run) room(context.Context) error {
 	before, err := r.Ledger.LastKnown("dump_bytes")
 	if err != nil {
 		return err
 	}
-	return r.enough(folder, before*11/10)
+	return r.enough(r.folder, before*11/10)
 }
 
 // enough makes sure that a file system has so many bytes left.
@@ -463,22 +455,22 @@ func (i *Instance) Lacks(path string, need int64) (problem string, err error) {
 }
 
 // tidy removes the dump, however the run ends.
-func (r *Run) tidy(ctx context.Context, folder string) {
+func (r *Run) tidy(ctx context.Context) {
 	if !r.dumped {
 		// A pg_dump in a container outlives the program that has started it.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 		defer cancel()
 		_ = r.Stack.EndOurs(ctx)
 	}
-	if err := dump.Remove(folder); err != nil {
+	if err := dump.Remove(r.folder); err != nil {
 		r.Say("the dump can't be removed: " + err.Error())
 	}
 }
 
-func (r *Run) dump(ctx context.Context, folder string) error {
+func (r *Run) dump(ctx context.Context) error {
 	r.Say("dumping the database")
 	made, err := r.Stack.Dump(ctx, dump.Options{
-		Database: r.Database, Role: r.Role, Folder: folder, Inside: "/dump",
+		Database: r.Database, Role: r.Role, Folder: r.folder, Inside: "/dump",
 		Jobs: min(max(runtime.NumCPU(), 2), 4), Every: r.Every,
 		Progress: func(dumped, of int64) {
 			r.Say(fmt.Sprintf("dumped %s, of a database of %s", Human(dumped), Human(of)))
@@ -494,17 +486,12 @@ func (r *Run) dump(ctx context.Context, folder string) error {
 }
 
 // makeSnapshot makes a snapshot, and makes sure that it is whole.
-func (r *Run) makeSnapshot(ctx context.Context, folder string) error {
-	paths := []string{"docker-compose.yml", "log", "mrsattachments", folder}
-	commit := r.Stack.Commit(ctx)
-	if commit == "" {
-		commit = "unknown"
-	}
-	wanted := restic.Backup{Host: r.Name, Tags: []string{r.Name, "commit-" + commit, r.cause}, Paths: paths}
-	r.Say(
-		"making a snapshot: " + Human(
-			dump.Size(r.path("docker-compose.yml"), r.path("log"), r.path("mrsattachments"), folder)),
-	)
+func (r *Run) makeSnapshot(ctx context.Context) error {
+	commit := cmp.Or(r.Stack.Commit(ctx), "unknown")
+	wanted := restic.Backup{Host: r.Name, Tags: []string{r.Name, "commit-" + commit, r.cause},
+		Paths: []string{"docker-compose.yml", "log", "mrsattachments", r.folder}}
+	r.Say("making a snapshot: " +
+		Human(dump.Size(r.path("docker-compose.yml"), r.path("log"), r.path("mrsattachments"), r.folder)))
 	here := r.repository.Here()
 	var was int64
 	if here {
@@ -522,23 +509,18 @@ func (r *Run) makeSnapshot(ctx context.Context, folder string) error {
 	}
 	r.Snapshot = made.ID
 	added := made.Added
-	var measured ledger.Entry
 	if here {
-		total, facts, err := r.measure()
+		total, err := r.measure()
 		if err != nil {
 			return err
 		}
-		// restic tells what is new before it compresses it.
-		added, measured = total-was, facts
+		added = total - was // restic tells what is new before it compresses it
 	}
-	r.facts = append(r.facts, measured...)
 	r.Fact("bytes", made.Bytes)
 	r.Fact("files", made.Files)
 	r.Fact("added", added)
-	r.Say(
-		fmt.Sprintf("snapshot %s is good: %s in %d files, %s of it new", Short(r.Snapshot), Human(made.Bytes), made.Files,
-			Human(added)),
-	)
+	r.Say(fmt.Sprintf("snapshot %s is good: %s in %d files, %s of it new",
+		Short(r.Snapshot), Human(made.Bytes), made.Files, Human(added)))
 	return nil
 }
 
@@ -585,11 +567,7 @@ func (r *Run) unchecked(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the snapshots that there are can't be listed: %w", err)
 	}
-	var text strings.Builder
-	for _, id := range ids {
-		text.WriteString(id + "\n")
-	}
-	return durable.Write(r.path(".backup.unchecked"), []byte(text.String()), 0o600)
+	return durable.Write(r.path(".backup.unchecked"), []byte(strings.Join(append(ids, ""), "\n")), 0o600)
 }
 
 func (r *Run) ids(ctx context.Context) ([]string, error) {
@@ -611,23 +589,23 @@ func (r *Run) verified(ctx context.Context, snapshot string) error {
 		if err := r.intact(ctx, false); err != nil {
 			return err
 		}
-	} else if err := r.repository.Check(ctx, ""); err != nil {
-		return r.hasErrors(err)
+	} else if err := r.check(ctx, ""); err != nil {
+		return err
 	}
 	ids, err := r.ids(ctx)
 	if err != nil {
 		return err
 	}
-	for _, id := range ids {
-		if strings.HasPrefix(id, snapshot) && snapshot != "" {
-			return nil
-		}
+	if snapshot != "" && slices.ContainsFunc(ids, func(id string) bool { return strings.HasPrefix(id, snapshot) }) {
+		return nil
 	}
 	return die("look: restic snapshots", "restic says that it has made snapshot %s, which is not in the repository",
 		Short(snapshot))
 }
 
-func (r *Run) hasErrors(err error) error {
+// check has restic look whether the repository is whole ([restic.Repository.Check]).
+func (r *Run) check(ctx context.Context, subset string) error {
+	err := r.repository.Check(ctx, subset)
 	if f, ok := errors.AsType[*restic.Failed](err); !ok || f.Status < 0 {
 		return err
 	}

@@ -23,11 +23,10 @@ func (r *Run) repair(ctx context.Context) error {
 	if r.Mirror == nil || !r.repository.Here() {
 		return die("", "there is no mirror to repair from")
 	}
-	held, err := r.LockRepository(ctx)
-	if err != nil {
+	if err := r.TakeRepository(ctx); err != nil {
 		return err
 	}
-	defer held.Close()
+	defer r.Release()
 	folder := r.Settings.Repository
 	list, err := restic.List(folder)
 	if err != nil {
@@ -57,11 +56,8 @@ func (r *Run) repair(ctx context.Context) error {
 		return die("restic find --pack NAME | grep 'in snapshot' | sort -u tells which snapshots need one; NAME is what its path ends with",
 			"%d files were repaired, and %d are not whole on the mirror either, the first is %s", n, len(lost), lost[0])
 	}
-	if err := r.intact(ctx, true); err != nil {
+	if err := r.whole(ctx); err != nil {
 		return err
-	}
-	if err := r.repository.Check(ctx, ""); err != nil {
-		return r.hasErrors(err)
 	}
 	r.Say(fmt.Sprintf("%d files were repaired; the repository is whole", n))
 	return nil

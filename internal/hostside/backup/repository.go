@@ -15,7 +15,6 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/dump"
 	"github.com/betagouv/mrs-ops/internal/hostside/durable"
-	"github.com/betagouv/mrs-ops/internal/hostside/ledger"
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
 )
 
@@ -65,7 +64,7 @@ func (r *Run) same() bool {
 // that is not mounted is never taken for a repository without snapshots; and forgets what a run that
 // was killed has left there. The lock must be held.
 func (r *Run) Open(ctx context.Context) error {
-	if err := r.NoSwap(); err != nil {
+	if err := r.NoSwap(ctx); err != nil {
 		return err
 	}
 	if !r.same() {
@@ -236,6 +235,14 @@ func (r *Run) intact(ctx context.Context, all bool) error {
 	return durable.Write(r.path(".backup.intact"), []byte(list.String()), 0o600)
 }
 
+// whole makes sure that nothing of the repository is damaged, and that restic finds it whole.
+func (r *Run) whole(ctx context.Context) error {
+	if err := r.intact(ctx, true); err != nil {
+		return err
+	}
+	return r.check(ctx, "")
+}
+
 // damaged returns which of the files of a repository in a folder are, and says how far it is.
 func (i *Instance) damaged(ctx context.Context, folder string, names []string) ([]restic.Damage, error) {
 	var read restic.Sum
@@ -244,15 +251,14 @@ func (i *Instance) damaged(ctx context.Context, folder string, names []string) (
 	return i.Damaged(ctx, folder, names, &read)
 }
 
-// measure returns the bytes of the repository, and what it takes of its disk, for the record.
-func (r *Run) measure() (total int64, facts ledger.Entry, err error) {
+// measure returns the bytes of the repository, and has them in the record, with the room on its disk.
+func (r *Run) measure() (total int64, err error) {
 	total = dump.Size(r.Settings.Repository)
 	free, size, err := r.Free(r.Settings.Repository)
-	return total, ledger.Entry{
-		{Name: "repository_bytes", Value: total},
-		{Name: "disk_free", Value: free},
-		{Name: "disk_size", Value: size},
-	}, err
+	r.Fact("repository_bytes", total)
+	r.Fact("disk_free", free)
+	r.Fact("disk_size", size)
+	return total, err
 }
 
 // mirror copies the repository to the mirror: what is new since it last was, or, where it deletes,

@@ -39,14 +39,11 @@ func (i *Instance) Drill(ctx context.Context, snapshot, cause string) error {
 	defer held.Close()
 	r := &run{Instance: i, record: i.Begin("drill", cause), asked: Request{Wanted: snapshot}, database: i.Database}
 	r.removeDrill(ctx)
-	failure := backup.Explain(ctx, r.drill(ctx))
+	err = backup.Explain(ctx, r.drill(ctx))
 	i.Deafen()
 	ctx = context.WithoutCancel(ctx)
 	r.removeDrill(ctx)
-	if failure != nil {
-		return r.record.Ends(ctx, failure)
-	}
-	return r.record.Ends(ctx, nil)
+	return r.record.Ends(ctx, err)
 }
 
 func (r *run) drillFolder() string { return r.path(".drill") }
@@ -83,10 +80,10 @@ func (r *run) drill(ctx context.Context) error {
 		r.sayWhy(ctx, err)
 		return die("", "the application can't be started on it")
 	}
-	if err := r.well(ctx, container, server, r.Database); err != nil {
-		return err
-	}
-	if err := r.Application.Migrated(ctx, container); err != nil {
+	err = backup.Do(ctx,
+		func(ctx context.Context) error { return r.well(ctx, container, server, r.Database) },
+		func(ctx context.Context) error { return r.Application.Migrated(ctx, container) })
+	if err != nil {
 		return err
 	}
 	if ctx.Err() != nil {
@@ -101,18 +98,9 @@ func (r *run) drill(ctx context.Context) error {
 
 // fetchDrill restores all of the snapshot. Only so long the repository is needed.
 func (r *run) fetchDrill(ctx context.Context) error {
-	held, err := r.LockRepository(ctx)
+	defer r.record.Release()
+	err := backup.Do(ctx, r.record.TakeRepository, r.record.Counts, r.record.Open, r.pick)
 	if err != nil {
-		return err
-	}
-	defer held.Close()
-	if err := r.record.Counts(ctx); err != nil {
-		return err
-	}
-	if err := r.record.Open(ctx); err != nil {
-		return err
-	}
-	if err := r.pick(ctx); err != nil {
 		return err
 	}
 	if r.bytes, err = r.sizeOf(ctx, r.record.Snapshot); err != nil {
@@ -155,10 +143,7 @@ func (r *run) fetchDrill(ctx context.Context) error {
 	})
 	for _, part := range []string{"log", "mrsattachments"} {
 		if err == nil {
-			err = partIn(all, part, r.record.Snapshot)
-		}
-		if err == nil {
-			err = os.Rename(filepath.Join(all, part), filepath.Join(folder, part))
+			err = partIn(all, folder, part, r.record.Snapshot)
 		}
 	}
 	return err

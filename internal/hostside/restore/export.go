@@ -22,10 +22,7 @@ import (
 // is *[backup.Failure].
 func (i *Instance) Export(ctx context.Context, snapshot string, out io.Writer, announce func(line string)) error {
 	r := &run{Instance: i, record: i.Begin("export", ""), asked: Request{Wanted: snapshot}}
-	if err := r.export(ctx, out, announce); err != nil {
-		return backup.Explain(ctx, err)
-	}
-	return nil
+	return backup.Explain(ctx, r.export(ctx, out, announce))
 }
 
 func (r *run) exportFolder() string { return r.path(".export") }
@@ -81,15 +78,9 @@ func (r *run) export(ctx context.Context, out io.Writer, announce func(string)) 
 
 // copyOut copies the snapshot. Only so long the instance's repository is needed.
 func (r *run) copyOut(ctx context.Context, own string, into Copy, announce func(string)) error {
-	held, err := r.LockRepository(ctx)
+	defer r.record.Release()
+	err := backup.Do(ctx, r.record.TakeRepository, r.record.Open, r.pick)
 	if err != nil {
-		return err
-	}
-	defer held.Close()
-	if err := r.record.Open(ctx); err != nil {
-		return err
-	}
-	if err := r.pick(ctx); err != nil {
 		return err
 	}
 	id := r.record.Snapshot
@@ -217,13 +208,5 @@ func writeEntry(w *tar.Writer, folder, path string, entry fs.DirEntry) error {
 // EndExport removes what one that was killed has left, once nobody exports. The error is
 // *[backup.Failure].
 func (i *Instance) EndExport(ctx context.Context) error {
-	held, err := forever(ctx, i.path(".export.lock"))
-	if err == nil {
-		defer held.Close()
-		err = os.RemoveAll(i.path(".export"))
-	}
-	if err != nil {
-		return backup.Explain(ctx, err)
-	}
-	return nil
+	return i.tidy(ctx, ".export.lock", func() error { return os.RemoveAll(i.path(".export")) })
 }

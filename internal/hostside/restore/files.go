@@ -51,8 +51,8 @@ func dumpIn(folder, snapshot string) (string, error) {
 	return found[0], nil
 }
 
-// partIn moves log or mrsattachments to the top of a folder, wherever it is in the snapshot.
-func partIn(folder, name, snapshot string) error {
+// partIn moves log or mrsattachments into a folder, wherever it is in what was restored of a snapshot.
+func partIn(folder, to, name, snapshot string) error {
 	found := ""
 	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
 		switch {
@@ -74,10 +74,7 @@ func partIn(folder, name, snapshot string) error {
 	if found == "" {
 		return die("", "snapshot %s holds no %s", backup.Short(snapshot), name)
 	}
-	if to := filepath.Join(folder, name); found != to {
-		return os.Rename(found, to)
-	}
-	return nil
+	return os.Rename(found, filepath.Join(to, name))
 }
 
 // giveAll gives a folder and all in it to the owner of another, who may read and enter it.

@@ -32,16 +32,6 @@ func within10s(ctx context.Context, path string, busy error) (*lock.File, error)
 	return held, err
 }
 
-// forever takes a lock, however long that takes.
-func forever(ctx context.Context, path string) (*lock.File, error) {
-	for {
-		held, err := lock.Exclusive(ctx, path)
-		if _, is := errors.AsType[*lock.Stuck](err); !is {
-			return held, err
-		}
-	}
-}
-
 // Lend lends the database of a snapshot: restores it beside the live one, says how it is called,
 // and drops it when until ends, or ctx does. Nothing of what runs is touched, and nothing of the
 // snapshot leaves the server. The error is *[backup.Failure].
@@ -59,14 +49,11 @@ func (i *Instance) Lend(ctx context.Context, snapshot string, until io.Reader) e
 	}
 	defer held.Close()
 	r := &run{Instance: i, record: i.Begin("lend", ""), asked: Request{Wanted: snapshot}}
-	failure := backup.Explain(ctx, r.lend(ctx, until))
+	err = backup.Explain(ctx, r.lend(ctx, until))
 	i.Deafen()
 	ctx = context.WithoutCancel(ctx)
 	r.takeBack(ctx)
-	if failure != nil {
-		return r.record.Ends(ctx, failure)
-	}
-	return r.record.Ends(ctx, nil)
+	return r.record.Ends(ctx, err)
 }
 
 // takeBack removes what was lent.
@@ -101,18 +88,9 @@ func (r *run) lend(ctx context.Context, until io.Reader) error {
 
 // lendBeside restores the database. Only so long the repository is needed.
 func (r *run) lendBeside(ctx context.Context) error {
-	held, err := r.LockRepository(ctx)
+	defer r.record.Release()
+	err := backup.Do(ctx, r.record.TakeRepository, r.record.Counts, r.record.Open, r.pick)
 	if err != nil {
-		return err
-	}
-	defer held.Close()
-	if err := r.record.Counts(ctx); err != nil {
-		return err
-	}
-	if err := r.record.Open(ctx); err != nil {
-		return err
-	}
-	if err := r.pick(ctx); err != nil {
 		return err
 	}
 	if r.liveDump, err = r.returned(ctx); err != nil {
@@ -171,13 +149,23 @@ func (i *Instance) returned(ctx context.Context) (liveDump string, err error) {
 
 // Return removes what one that was killed has left, once nobody lends. The error is *[backup.Failure].
 func (i *Instance) Return(ctx context.Context) error {
-	held, err := forever(ctx, i.path(".lend.lock"))
-	if err == nil {
-		defer held.Close()
-		_, err = i.returned(ctx)
-	}
-	if err != nil {
+	return i.tidy(ctx, ".lend.lock", func() error {
+		_, err := i.returned(ctx)
+		return err
+	})
+}
+
+// tidy does something once nobody has a lock, however long that takes. The error is *[backup.Failure].
+func (i *Instance) tidy(ctx context.Context, lockFile string, do func() error) error {
+	for {
+		held, err := lock.Exclusive(ctx, i.path(lockFile))
+		if _, is := errors.AsType[*lock.Stuck](err); is {
+			continue
+		}
+		if err == nil {
+			defer held.Close()
+			err = do()
+		}
 		return backup.Explain(ctx, err)
 	}
-	return nil
 }

@@ -321,45 +321,21 @@ func (i *Instance) Restore(ctx context.Context, q Request) error {
 		what = "copy" // for the record
 	}
 	r := &run{Instance: i, record: i.Begin(what, ""), asked: q}
-	release, err := r.begin(ctx)
-	if err != nil {
-		return r.record.Ends(ctx, err)
+	defer r.record.Release() // once it is written down
+	err := backup.Explain(ctx, r.begin(ctx))
+	if err == nil {
+		err = r.do(ctx)
 	}
-	defer release()
-	if err := r.do(ctx); err != nil {
-		// Interrupted or not: it says what became of it.
-		return r.record.Ends(context.WithoutCancel(ctx), err)
-	}
-	return r.record.Ends(ctx, nil)
+	// Interrupted or not: it says what became of it.
+	return r.record.Ends(context.WithoutCancel(ctx), err)
 }
 
 // begin takes the locks, and writes down that it is at work.
-func (r *run) begin(ctx context.Context) (release func(), err error) {
-	var held []*lock.File
-	release = func() {
-		for _, l := range slices.Backward(held) {
-			l.Close()
-		}
+func (r *run) begin(ctx context.Context) error {
+	if err := r.record.Keep(lock.Alone(ctx, r.Locks, r.Name, r.Say)); err != nil {
+		return err
 	}
-	work, err := lock.Alone(ctx, r.Locks, r.Name, r.Say)
-	if err != nil {
-		return nil, err
-	}
-	held = append(held, work)
-	r.Hold(work.File())
-	repository, err := r.LockRepository(ctx)
-	if err == nil {
-		held = append(held, repository)
-		err = r.NoSwap()
-	}
-	if err == nil {
-		err = r.record.Counts(ctx)
-	}
-	if err != nil {
-		release()
-		return nil, err
-	}
-	return release, nil
+	return backup.Do(ctx, r.record.TakeRepository, r.NoSwap, r.record.Counts)
 }
 
 // do carries the plan out, or undoes it.
@@ -388,7 +364,7 @@ func (r *run) do(ctx context.Context) error {
 			err = s.do(ctx)
 		}
 		if err != nil {
-			failure := backup.Explain(ctx, err)
+			failure, _ := errors.AsType[*backup.Failure](backup.Explain(ctx, err))
 			r.Deafen()
 			return r.undo(context.WithoutCancel(ctx), plan[:n+1], failure)
 		}
@@ -555,8 +531,8 @@ func (i *Instance) enough(need map[string]int64) error {
 // while the folders still come.
 func (r *run) restoreBeside(ctx context.Context) error {
 	if r.asked.Copy == "" {
-		r.Say(
-			fmt.Sprintf("restoring snapshot %s beside what runs: %s", backup.Short(r.record.Snapshot), backup.Human(r.bytes)))
+		r.Say(fmt.Sprintf("restoring snapshot %s beside what runs: %s",
+			backup.Short(r.record.Snapshot), backup.Human(r.bytes)))
 	}
 	if err := os.Mkdir(r.beside, 0o700); err != nil {
 		return err
@@ -591,7 +567,7 @@ func (r *run) restoreBeside(ctx context.Context) error {
 		return die("", "the folders can't be read from the repository")
 	}
 	for _, folder := range r.folders {
-		if err := partIn(r.beside, folder, r.record.Snapshot); err != nil {
+		if err := partIn(r.beside, r.beside, folder, r.record.Snapshot); err != nil {
 			return err
 		}
 	}
