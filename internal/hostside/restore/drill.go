@@ -37,7 +37,8 @@ func (i *Instance) Drill(ctx context.Context, snapshot, cause string) error {
 		return backup.Explain(ctx, err)
 	}
 	defer held.Close()
-	r := &run{Instance: i, record: i.Begin("drill", cause), asked: Request{Wanted: snapshot}, database: i.Database}
+	r := &run{Instance: i, record: i.Begin("drill", cause), asked: Request{Wanted: snapshot},
+		moves: Swap{Database: i.Database}}
 	r.removeDrill(ctx)
 	err = backup.Explain(ctx, r.drill(ctx))
 	i.Deafen()
@@ -170,7 +171,7 @@ func (r *run) loadDrill(ctx context.Context, server Server) (err error) {
 
 // create makes the empty database.
 func (r *run) create(ctx context.Context, server Server) error {
-	said, err := server.Create(ctx, r.database, r.properties)
+	said, err := server.Create(ctx, r.moves.Database, r.properties)
 	for _, line := range said {
 		r.Say(line)
 	}

@@ -58,13 +58,13 @@ func (i *Instance) Lend(ctx context.Context, snapshot string, until io.Reader) e
 
 // takeBack removes what was lent.
 func (r *run) takeBack(ctx context.Context) {
-	if r.liveDump != "" {
-		if err := os.RemoveAll(filepath.Join(r.liveDump, "lend")); err != nil {
+	if r.moves.LiveDump != "" {
+		if err := os.RemoveAll(filepath.Join(r.moves.LiveDump, "lend")); err != nil {
 			r.Say("left, and removed by the next one: " + err.Error())
 		}
 	}
-	if r.database != "" {
-		_ = r.Stack.Drop(ctx, r.database)
+	if r.moves.Database != "" {
+		_ = r.Stack.Drop(ctx, r.moves.Database)
 	}
 }
 
@@ -72,7 +72,7 @@ func (r *run) lend(ctx context.Context, until io.Reader) error {
 	if err := r.lendBeside(ctx); err != nil {
 		return err
 	}
-	r.Say("lent " + r.database)
+	r.Say("lent " + r.moves.Database)
 	ended := make(chan struct{})
 	go func() {
 		_, _ = io.Copy(io.Discard, until)
@@ -93,7 +93,7 @@ func (r *run) lendBeside(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.liveDump, err = r.returned(ctx); err != nil {
+	if r.moves.LiveDump, err = r.returned(ctx); err != nil {
 		return err
 	}
 	// The rest of a snapshot is not restored.
@@ -107,19 +107,19 @@ func (r *run) lendBeside(ctx context.Context) error {
 	}
 	r.record.Fact("bytes", r.bytes)
 	// Once as it is in the snapshot, once more in a database.
-	if err := r.enough(map[string]int64{r.liveDump: r.bytes * 2}); err != nil {
+	if err := r.enough(map[string]int64{r.moves.LiveDump: r.bytes * 2}); err != nil {
 		return err
 	}
 	r.Say(fmt.Sprintf("restoring the database of snapshot %s: %s",
 		backup.Short(r.record.Snapshot), backup.Human(r.bytes)))
-	r.database = r.Database + "_lent_" + r.Now().UTC().Format("20060102t150405z")
+	r.moves.Database = r.Database + "_lent_" + r.Now().UTC().Format("20060102t150405z")
 	if err := r.bringBeside(ctx, "lend"); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(filepath.Join(r.liveDump, "lend")); err != nil {
+	if err := os.RemoveAll(filepath.Join(r.moves.LiveDump, "lend")); err != nil {
 		return err
 	}
-	return r.Stack.Server().Analyze(ctx, r.database, jobs())
+	return r.Stack.Server().Analyze(ctx, r.moves.Database, jobs())
 }
 
 // returned removes what one that was killed has left, and returns the folder for dumps. The lock

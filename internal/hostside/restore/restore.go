@@ -278,12 +278,7 @@ type run struct {
 	*Instance
 	record     *backup.Run
 	asked      Request
-	stamp      string
-	beside     string   // the folder for what comes beside
-	folders    []string // that are replaced
-	database   string   // that takes the live one's place
-	kept       string   // how that is called then
-	liveDump   string   // the folder of the host that PostgreSQL has as /dump
+	moves      Swap // what comes beside, and takes the place of what is there
 	bytes      int64
 	properties string // of the database that was dumped, where the snapshot has them
 	answers    bool   // PostgreSQL has answered
@@ -343,19 +338,18 @@ func (r *run) do(ctx context.Context) error {
 	if err := r.Stack.Keeps(ctx); err != nil {
 		return backup.Explain(ctx, err)
 	}
-	now := r.Now().UTC()
-	r.stamp = now.Format("20060102T150405Z")
-	date := strings.ToLower(r.stamp)
-	r.beside = r.path(".restore-" + r.stamp)
-	r.database, r.kept = r.Database+"_restore_"+date, r.Database+"_"+date
+	stamp := r.Now().UTC().Format("20060102T150405Z")
+	date := strings.ToLower(stamp)
+	r.moves = Swap{Stamp: stamp, Beside: r.path(".restore-" + stamp), Restarts: "always",
+		Database: r.Database + "_restore_" + date, Kept: r.Database + "_" + date}
 	if r.asked.Copy != "" {
-		r.database, r.kept = r.asked.Copy, r.Database+"_before_"+date
+		r.moves.Database, r.moves.Kept = r.asked.Copy, r.Database+"_before_"+date
 	}
 	switch r.asked.Only {
 	case "":
-		r.folders = []string{"log", "mrsattachments"}
+		r.moves.Folders = []string{"log", "mrsattachments"}
 	case "attachments":
-		r.folders = []string{"mrsattachments"}
+		r.moves.Folders = []string{"mrsattachments"}
 	}
 	plan := r.plan()
 	for n, s := range plan {
@@ -383,7 +377,7 @@ func (r *run) undo(ctx context.Context, steps []step, why *backup.Failure) error
 		}
 		if err := s.undo(ctx); err != nil {
 			r.Say("it can't be undone: " + err.Error())
-			return r.notUndone(why, r.journal())
+			return r.notUndone(why, r.moves)
 		}
 	}
 	done := "restored"
@@ -396,7 +390,7 @@ func (r *run) undo(ctx context.Context, steps []step, why *backup.Failure) error
 
 // removeBeside removes all that came beside. What can't be is for the next restore.
 func (r *run) removeBeside(ctx context.Context) error {
-	r.remove(ctx, r.journal(), r.answers)
+	r.remove(ctx, r.moves, r.answers)
 	return nil
 }
 
@@ -469,10 +463,10 @@ func (r *run) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	r.answers = true
-	if r.liveDump, err = r.Stack.DumpFolder(ctx); err != nil {
+	if r.moves.LiveDump, err = r.Stack.DumpFolder(ctx); err != nil {
 		return err
 	}
-	return r.Leftovers(ctx, r.liveDump)
+	return r.Leftovers(ctx, r.moves.LiveDump)
 }
 
 // room makes sure that what comes beside has room there.
@@ -492,7 +486,7 @@ func (r *run) room(ctx context.Context) (err error) {
 	if r.bytes, err = r.sizeOf(ctx, r.record.Snapshot); err != nil {
 		return err
 	}
-	if err := r.enough(map[string]int64{r.Home: r.bytes, r.liveDump: r.bytes}); err != nil {
+	if err := r.enough(map[string]int64{r.Home: r.bytes, r.moves.LiveDump: r.bytes}); err != nil {
 		return err
 	}
 	r.record.Fact("bytes", r.bytes)
@@ -534,7 +528,7 @@ func (r *run) restoreBeside(ctx context.Context) error {
 		r.Say(fmt.Sprintf("restoring snapshot %s beside what runs: %s",
 			backup.Short(r.record.Snapshot), backup.Human(r.bytes)))
 	}
-	if err := os.Mkdir(r.beside, 0o700); err != nil {
+	if err := os.Mkdir(r.moves.Beside, 0o700); err != nil {
 		return err
 	}
 	if r.asked.Copy != "" {
@@ -543,9 +537,9 @@ func (r *run) restoreBeside(ctx context.Context) error {
 	fetching, stop := context.WithCancel(ctx)
 	defer stop()
 	folders := make(chan error, 1)
-	if len(r.folders) > 0 {
+	if len(r.moves.Folders) > 0 {
 		go func() {
-			folders <- r.Repository.Restore(fetching, r.record.Snapshot, restic.Restore{Target: r.beside, Include: r.folders})
+			folders <- r.Repository.Restore(fetching, r.record.Snapshot, restic.Restore{Target: r.moves.Beside, Include: r.moves.Folders})
 		}()
 	} else {
 		folders <- nil
@@ -557,7 +551,7 @@ func (r *run) restoreBeside(ctx context.Context) error {
 			return err
 		}
 	}
-	s := r.fetched(r.beside, filepath.Join(r.liveDump, "restore"))
+	s := r.fetched(r.moves.Beside, filepath.Join(r.moves.LiveDump, "restore"))
 	err := <-folders
 	s.Stop()
 	if err != nil {
@@ -566,13 +560,13 @@ func (r *run) restoreBeside(ctx context.Context) error {
 		}
 		return die("", "the folders can't be read from the repository")
 	}
-	for _, folder := range r.folders {
-		if err := partIn(r.beside, r.beside, folder, r.record.Snapshot); err != nil {
+	for _, folder := range r.moves.Folders {
+		if err := partIn(r.moves.Beside, r.moves.Beside, folder, r.record.Snapshot); err != nil {
 			return err
 		}
 	}
 	// What of the dump is still in memory never has to be written.
-	return os.RemoveAll(filepath.Join(r.liveDump, "restore"))
+	return os.RemoveAll(filepath.Join(r.moves.LiveDump, "restore"))
 }
 
 // fetched says now and then how much of the snapshot is there.
@@ -586,11 +580,11 @@ func (r *run) fetched(folders ...string) *backup.Shower {
 // bringBeside makes the database beside the live one and fills it with the snapshot's, by way of a
 // folder in the one that PostgreSQL has as /dump, which the caller removes.
 func (r *run) bringBeside(ctx context.Context, name string) error {
-	there := filepath.Join(r.liveDump, name)
+	there := filepath.Join(r.moves.LiveDump, name)
 	if err := os.Mkdir(there, 0o700); err != nil {
 		return err
 	}
-	s := r.fetched(r.beside, there)
+	s := r.fetched(r.moves.Beside, there)
 	err := r.Repository.Restore(ctx, r.record.Snapshot, restic.Restore{Target: there,
 		Exclude: []string{"mrsattachments", "/log", r.path("log")}})
 	s.Stop()
@@ -604,15 +598,15 @@ func (r *run) bringBeside(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := giveAll(there, r.liveDump); err != nil {
+	if err := giveAll(there, r.moves.LiveDump); err != nil {
 		return err
 	}
-	inside, err := filepath.Rel(r.liveDump, folder)
+	inside, err := filepath.Rel(r.moves.LiveDump, folder)
 	if err != nil {
 		return err
 	}
 	r.Say("restoring the database beside the live one")
-	load := dump.Load{Folder: folder, Inside: filepath.Join("/dump", inside), Was: r.Database, Database: r.database,
+	load := dump.Load{Folder: folder, Inside: filepath.Join("/dump", inside), Was: r.Database, Database: r.moves.Database,
 		Jobs: jobs(), Say: r.Say}
 	if r.properties, err = load.Properties(); err != nil {
 		return err
@@ -641,7 +635,7 @@ func (r *run) try(ctx context.Context) error {
 	both, stop := context.WithCancel(ctx)
 	defer stop()
 	analyzed := make(chan error, 1)
-	go func() { analyzed <- stack.Server().Analyze(both, r.database, jobs()) }()
+	go func() { analyzed <- stack.Server().Analyze(both, r.moves.Database, jobs()) }()
 	if err := r.runsOn(ctx); err != nil {
 		stop()
 		<-analyzed
@@ -658,23 +652,23 @@ func (r *run) try(ctx context.Context) error {
 
 // runsOn makes sure that the application runs on it.
 func (r *run) runsOn(ctx context.Context) error {
-	trial := filepath.Join(r.beside, "trial")
+	trial := filepath.Join(r.moves.Beside, "trial")
 	if err := os.Mkdir(trial, 0o700); err != nil {
 		return err
 	}
 	// What is not restored stays as it is, and is not there to be tried.
-	for _, folder := range r.folders {
-		if err := os.Symlink(filepath.Join(r.beside, folder), filepath.Join(trial, folder)); err != nil {
+	for _, folder := range r.moves.Folders {
+		if err := os.Symlink(filepath.Join(r.moves.Beside, folder), filepath.Join(trial, folder)); err != nil {
 			return err
 		}
 	}
 	stack := r.Stack
-	container, err := stack.Try(ctx, trial, r.database)
+	container, err := stack.Try(ctx, trial, r.moves.Database)
 	if err != nil {
 		r.sayWhy(ctx, err)
 		return die("", "the application can't be started on it")
 	}
-	if err := r.well(ctx, container, stack.Server(), r.database); err != nil {
+	if err := r.well(ctx, container, stack.Server(), r.moves.Database); err != nil {
 		return err
 	}
 	if r.asked.Copy == "" {
@@ -685,7 +679,7 @@ func (r *run) runsOn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	said, err := stack.Server().Bring(ctx, r.database, properties)
+	said, err := stack.Server().Bring(ctx, r.moves.Database, properties)
 	for _, line := range said {
 		r.Say(line)
 	}
@@ -729,10 +723,10 @@ func (r *run) lead(ctx context.Context) error {
 	// What waits to be mailed names rows of the database that goes: in another one it would be
 	// somebody else's.
 	if _, err := os.Stat(r.path("spooler")); err == nil {
-		if err := sameFolders(r.path("spooler"), filepath.Join(r.beside, "spooler")); err != nil {
+		if err := sameFolders(r.path("spooler"), filepath.Join(r.moves.Beside, "spooler")); err != nil {
 			return err
 		}
-		r.folders = append(r.folders, "spooler")
+		r.moves.Folders = append(r.moves.Folders, "spooler")
 	}
 	if r.Jobs {
 		// Where that can't be known, it is not waited for.
