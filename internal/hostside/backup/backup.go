@@ -24,6 +24,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -433,25 +434,27 @@ func (r *Run) room(context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.enough(r.folder, before*11/10)
+	return r.Enough(map[string]int64{r.folder: before * 11 / 10})
 }
 
-// enough makes sure that a file system has so many bytes left.
-func (i *Instance) enough(path string, need int64) error {
-	problem, err := i.Lacks(path, need)
-	if err == nil && problem != "" {
-		err = die("df -h "+path, "%s", problem)
+// Enough makes sure that file systems have so many bytes left, and says all that have not.
+func (i *Instance) Enough(need map[string]int64) error {
+	var full, problems []string
+	for _, path := range slices.Sorted(maps.Keys(need)) {
+		free, _, err := i.Free(path)
+		if err != nil {
+			return err
+		}
+		if free < need[path] {
+			full = append(full, path)
+			problems = append(problems,
+				fmt.Sprintf("%s has %s free, and about %s are needed", path, Human(free), Human(need[path])))
+		}
 	}
-	return err
-}
-
-// Lacks returns what people are told where a file system has not so many bytes left; empty: it has.
-func (i *Instance) Lacks(path string, need int64) (problem string, err error) {
-	free, _, err := i.Free(path)
-	if err != nil || free >= need {
-		return "", err
+	if len(problems) == 0 {
+		return nil
 	}
-	return fmt.Sprintf("%s has %s free, and about %s are needed", path, Human(free), Human(need)), nil
+	return die("df -h "+strings.Join(full, " "), "%s", strings.Join(problems, "; "))
 }
 
 // tidy removes the dump, however the run ends.

@@ -142,7 +142,7 @@ func (r *Run) fetch(ctx context.Context) error {
 		return err
 	}
 	// What an earlier attempt has fetched is not fetched again.
-	if err := r.enough(to, total-dump.Size(to)); err != nil {
+	if err := r.Enough(map[string]int64{to: total - dump.Size(to)}); err != nil {
 		return err
 	}
 	r.Say("fetching the repository from the mirror: " + Human(total))

@@ -91,7 +91,8 @@ func (r *run) drill(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 	r.record.Fact("rows", dump.Rows(filepath.Join(folder, "dump")))
-	r.record.Fact("files", countFiles(filepath.Join(folder, "mrsattachments")))
+	files, _ := countFiles(filepath.Join(folder, "mrsattachments"))
+	r.record.Fact("files", files)
 	r.Say(fmt.Sprintf("snapshot %s of %s is proven: it was restored, and the application runs on it",
 		backup.Short(r.record.Snapshot), r.Name))
 	return nil
@@ -109,7 +110,7 @@ func (r *run) fetchDrill(ctx context.Context) error {
 	}
 	r.record.Fact("bytes", r.bytes)
 	// Once as it is in the snapshot, once more in a database.
-	if err := r.enough(map[string]int64{r.Home: r.bytes * 2}); err != nil {
+	if err := r.Enough(map[string]int64{r.Home: r.bytes * 2}); err != nil {
 		return err
 	}
 	short := backup.Short(r.record.Snapshot)
@@ -123,9 +124,6 @@ func (r *run) fetchDrill(ctx context.Context) error {
 	err = r.Repository.Restore(ctx, r.record.Snapshot, restic.Restore{Target: all})
 	s.Stop()
 	if err != nil {
-		if ctx.Err() != nil {
-			return err
-		}
 		return die("", "snapshot %s can't be read", short)
 	}
 	found, err := dumpIn(all, r.record.Snapshot)
@@ -193,13 +191,15 @@ func (r *run) load(ctx context.Context, server Server, load dump.Load) error {
 	return load.Run(ctx, server)
 }
 
-// countFiles is how many files there are in a folder.
-func countFiles(folder string) (n int64) {
+// countFiles is how many files there are in a folder, and how many bytes they have.
+func countFiles(folder string) (n, bytes int64) {
 	_ = filepath.WalkDir(folder, func(_ string, entry fs.DirEntry, err error) error {
 		if err == nil && entry.Type().IsRegular() {
-			n++
+			if info, err := entry.Info(); err == nil {
+				n, bytes = n+1, bytes+info.Size()
+			}
 		}
 		return nil
 	})
-	return n
+	return n, bytes
 }

@@ -25,8 +25,6 @@ func (i *Instance) Export(ctx context.Context, snapshot string, out io.Writer, a
 	return backup.Explain(ctx, r.export(ctx, out, announce))
 }
 
-func (r *run) exportFolder() string { return r.path(".export") }
-
 func (r *run) export(ctx context.Context, out io.Writer, announce func(string)) error {
 	if !r.Repository.Copies(ctx) {
 		return die("it has to be 0.14 or later: restic version", "the restic of %s can't do it", r.Server)
@@ -41,7 +39,7 @@ func (r *run) export(ctx context.Context, out io.Writer, announce func(string)) 
 	if err := r.Leave("export", "--return"); err != nil {
 		return err
 	}
-	folder := r.exportFolder()
+	folder := r.path(".export")
 	if err := os.RemoveAll(folder); err != nil {
 		return err
 	}
@@ -58,19 +56,9 @@ func (r *run) export(ctx context.Context, out io.Writer, announce func(string)) 
 	if err := r.checkCopy(ctx, own, into); err != nil {
 		return err
 	}
-	files, bytes := 0, int64(0)
-	err = eachFile(own, func(_ string, info fs.FileInfo) error {
-		files, bytes = files+1, bytes+info.Size()
-		return nil
-	})
-	if err != nil {
-		return err
-	}
+	files, bytes := countFiles(own)
 	announce(fmt.Sprintf("tar %d %d", bytes, files))
 	if err := writeTar(ctx, own, out); err != nil {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
 		return die("", "the tar was not taken as a whole")
 	}
 	return nil
@@ -90,12 +78,8 @@ func (r *run) copyOut(ctx context.Context, own string, into Copy, announce func(
 	}
 	announce(fmt.Sprintf("about %d", r.bytes))
 	// What is around the data is little.
-	problem, err := r.Lacks(r.Home, r.bytes*21/20)
-	if err != nil {
+	if err := r.Enough(map[string]int64{r.Home: r.bytes * 21 / 20}); err != nil {
 		return err
-	}
-	if problem != "" {
-		return die("df -h "+r.Home, "%s", problem)
 	}
 	r.Say(fmt.Sprintf("copying snapshot %s into a repository of its own: about %s",
 		backup.Short(id), backup.Human(r.bytes)))
@@ -131,24 +115,6 @@ func (r *run) checkCopy(ctx context.Context, own string, into Copy) error {
 		return die("", "the copy has errors: %s", backup.SaidBy(err))
 	}
 	return nil
-}
-
-// eachFile calls a function with the regular files in a folder, by their paths in it.
-func eachFile(folder string, do func(name string, info fs.FileInfo) error) error {
-	return filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.Type().IsRegular() {
-			return err
-		}
-		info, err := entry.Info()
-		if err != nil {
-			return err
-		}
-		name, err := filepath.Rel(folder, path)
-		if err != nil {
-			return err
-		}
-		return do(name, info)
-	})
 }
 
 // parts are those of a repository, in the order in which they are sent.

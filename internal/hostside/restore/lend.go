@@ -107,7 +107,7 @@ func (r *run) lendBeside(ctx context.Context) error {
 	}
 	r.record.Fact("bytes", r.bytes)
 	// Once as it is in the snapshot, once more in a database.
-	if err := r.enough(map[string]int64{r.moves.LiveDump: r.bytes * 2}); err != nil {
+	if err := r.Enough(map[string]int64{r.moves.LiveDump: r.bytes * 2}); err != nil {
 		return err
 	}
 	r.Say(fmt.Sprintf("restoring the database of snapshot %s: %s",

@@ -486,7 +486,7 @@ func (r *run) room(ctx context.Context) (err error) {
 	if r.bytes, err = r.sizeOf(ctx, r.record.Snapshot); err != nil {
 		return err
 	}
-	if err := r.enough(map[string]int64{r.Home: r.bytes, r.moves.LiveDump: r.bytes}); err != nil {
+	if err := r.Enough(map[string]int64{r.Home: r.bytes, r.moves.LiveDump: r.bytes}); err != nil {
 		return err
 	}
 	r.record.Fact("bytes", r.bytes)
@@ -500,25 +500,6 @@ func (i *Instance) sizeOf(ctx context.Context, snapshot string) (int64, error) {
 		return bytes, err
 	}
 	return i.Repository.Size(ctx, snapshot)
-}
-
-// enough makes sure that file systems have so many bytes left, and says all that have not.
-func (i *Instance) enough(need map[string]int64) error {
-	var problems []string
-	for path, bytes := range need {
-		problem, err := i.Lacks(path, bytes)
-		if err != nil {
-			return err
-		}
-		if problem != "" {
-			problems = append(problems, problem)
-		}
-	}
-	if len(problems) == 0 {
-		return nil
-	}
-	slices.Sort(problems)
-	return die("df -h", "%s", strings.Join(problems, "; "))
 }
 
 // restoreBeside restores the snapshot into new folders and a new database. The database is restored
@@ -555,9 +536,6 @@ func (r *run) restoreBeside(ctx context.Context) error {
 	err := <-folders
 	s.Stop()
 	if err != nil {
-		if ctx.Err() != nil {
-			return err
-		}
 		return die("", "the folders can't be read from the repository")
 	}
 	for _, folder := range r.moves.Folders {
@@ -589,9 +567,6 @@ func (r *run) bringBeside(ctx context.Context, name string) error {
 		Exclude: []string{"mrsattachments", "/log", r.path("log")}})
 	s.Stop()
 	if err != nil {
-		if ctx.Err() != nil {
-			return err
-		}
 		return die("", "the dump can't be read from the repository")
 	}
 	folder, err := dumpIn(there, r.record.Snapshot)

@@ -292,7 +292,7 @@ func (r *run) differing(ctx context.Context, server Server) {
 
 // waiting says what waited to be mailed, and is set aside.
 func (r *run) waiting() {
-	if n := countFiles(r.path("spooler." + r.moves.Stamp)); n > 0 {
+	if n, _ := countFiles(r.path("spooler." + r.moves.Stamp)); n > 0 {
 		r.Say(fmt.Sprintf("%d mails or jobs were waiting to be done: with the database that they are of they are set aside, "+
 			"in spooler.%s", n, r.moves.Stamp))
 	}
