@@ -38,7 +38,7 @@ const (
 
 // asked bounds a question to the engine.
 func asked(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, engine, &bound.Exceeded{Name: "docker", Limit: bound.Time(engine), Total: true})
+	return bound.Within(ctx, "docker", engine)
 }
 
 // Container returns the newest one of a service that runs, and whether there is one.

@@ -64,6 +64,11 @@ func span(d time.Duration) string {
 	return fmt.Sprintf("%d s", d/time.Second)
 }
 
+// Within returns a context that ends after a time, as of a program that hits that bound.
+func Within(ctx context.Context, name string, total time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, total, &Exceeded{Name: name, Limit: Time(total), Total: true})
+}
+
 // Command is a program to run.
 type Command struct {
 	Name  string   // for people: "restic check"

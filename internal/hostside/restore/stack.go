@@ -38,10 +38,6 @@ const (
 	starts = 15 * time.Minute // the stack
 )
 
-func within(ctx context.Context, what string, limit time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, limit, &bound.Exceeded{Name: what, Limit: bound.Time(limit), Total: true})
-}
-
 func (s Running) file() string { return filepath.Join(s.Folder, "docker-compose.yml") }
 
 // Server implements [Stack].
@@ -49,7 +45,7 @@ func (s Running) Server() Server { return s.PostgreSQL() }
 
 // Engine implements [Stack].
 func (s Running) Engine(ctx context.Context) error {
-	ctx, cancel := within(ctx, "docker", comes)
+	ctx, cancel := bound.Within(ctx, "docker", comes)
 	defer cancel()
 	for {
 		if _, err := docker.Run(ctx, "version"); err == nil {
@@ -82,7 +78,7 @@ func (s Running) Try(ctx context.Context, folder, database string) (string, erro
 		return "", err
 	}
 	trial := compose.Project{Name: s.Name + "-trial", Folder: folder}
-	ctx, cancel := within(ctx, "docker compose up", starts)
+	ctx, cancel := bound.Within(ctx, "docker compose up", starts)
 	defer cancel()
 	if err := trial.Up(ctx, file, compose.Up{}); err != nil {
 		return "", all(err)
@@ -126,7 +122,7 @@ func (s Running) StartDrill(ctx context.Context, folder string) (Server, error) 
 // RunDrill implements [Stack].
 func (s Running) RunDrill(ctx context.Context, folder string) (string, error) {
 	drill, file := s.drill(folder)
-	ctx, cancel := within(ctx, "docker compose up", starts)
+	ctx, cancel := bound.Within(ctx, "docker compose up", starts)
 	defer cancel()
 	if err := drill.Up(ctx, file, compose.Up{Services: []string{"trial"}}); err != nil {
 		return "", all(err)
@@ -187,7 +183,7 @@ func (s Running) Restarts(ctx context.Context) string {
 
 // Policy implements [Stack].
 func (s Running) Policy(ctx context.Context, restarts string) error {
-	ctx, cancel := within(ctx, "docker update", ends)
+	ctx, cancel := bound.Within(ctx, "docker update", ends)
 	defer cancel()
 	containers, err := s.application(ctx)
 	for _, c := range containers {
@@ -200,7 +196,7 @@ func (s Running) Policy(ctx context.Context, restarts string) error {
 
 // Stop implements [Stack].
 func (s Running) Stop(ctx context.Context) error {
-	ctx, cancel := within(ctx, "docker compose stop", ends)
+	ctx, cancel := bound.Within(ctx, "docker compose stop", ends)
 	defer cancel()
 	containers, err := s.application(ctx)
 	deadline := time.Now().Add(quits)
@@ -228,7 +224,7 @@ func (s Running) Stop(ctx context.Context) error {
 
 // StartServer implements [Stack].
 func (s Running) StartServer(ctx context.Context) error {
-	up, cancel := within(ctx, "docker compose up", starts)
+	up, cancel := bound.Within(ctx, "docker compose up", starts)
 	defer cancel()
 	if err := s.Up(up, s.file(), compose.Up{Services: []string{"postgres"}, Wait: ends}); err != nil {
 		return err
@@ -238,7 +234,7 @@ func (s Running) StartServer(ctx context.Context) error {
 
 // Start implements [Stack].
 func (s Running) Start(ctx context.Context, wait bool) error {
-	ctx, cancel := within(ctx, "docker compose up", starts)
+	ctx, cancel := bound.Within(ctx, "docker compose up", starts)
 	defer cancel()
 	var up compose.Up
 	if wait {
@@ -324,7 +320,7 @@ var (
 
 // Log implements [Application].
 func (s Site) Log(ctx context.Context, container string) (lines []string) {
-	ctx, cancel := within(ctx, "docker logs", time.Minute)
+	ctx, cancel := bound.Within(ctx, "docker logs", time.Minute)
 	defer cancel()
 	out, _ := exec.CommandContext(ctx, "docker", "logs", "--tail", "20", container).CombinedOutput()
 	for line := range strings.Lines(string(out)) {
