@@ -14,9 +14,8 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/branches"
 )
 
-// branchesCommand looks after the ephemeral instances. What it prints is for people,
-// but for list ([]hostapi.Branch) and extend ([hostapi.Branch]). Exit status: 75
-// where somebody works on the instance, 3 where there is none.
+// branchesCommand looks after the ephemeral instances. What it prints is for people, but for list ([]hostapi.Branch)
+// and extend ([hostapi.Branch]). Exit status: 75 where somebody works on the instance, 3 where there is none.
 func branchesCommand(ctx context.Context, command string, args []string) error {
 	f := flag.NewFlagSet("mrs-host branches "+command, flag.ExitOnError)
 	project := f.String("project", "", "the instance's")

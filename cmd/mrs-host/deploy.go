@@ -114,8 +114,7 @@ func tell(d hostapi.Deploy, before <-chan struct{}, line string, say func(string
 	return arrived
 }
 
-// carryOut checks the host, and deploys under the instance's locks, which it returns
-// where it has taken them.
+// carryOut checks the host, and deploys under the instance's locks, which it returns where it has taken them.
 func carryOut(ctx context.Context, d hostapi.Deploy, this provision.This, out *events, entry *hostapi.Entry) (
 	deployed hostapi.Deployed, held *lock.Instance, err error,
 ) {

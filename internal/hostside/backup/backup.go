@@ -99,8 +99,7 @@ type Instance struct {
 	Ledger ledger.Ledger
 	Say    func(string)
 	Tell   func(ctx context.Context, text string) error // the team
-	// Hold has all restics and lftps from now on hold a lock too, so that it is not free as
-	// long as one runs.
+	// Hold has all restics and lftps from now on hold a lock too, so that it is not free as long as one runs.
 	Hold func(*os.File)
 	// Free is how many bytes a file system has left, and how many in all.
 	Free func(path string) (free, size int64, err error)
@@ -320,9 +319,8 @@ func Explain(ctx context.Context, err error) error {
 
 func Short(id string) string { return id[:min(8, len(id))] }
 
-// Backup backs up the instance. cause is timer, deploy or hand; a deployment has the
-// instance's lock already. The error is *[Failure]; its status is [hostapi.NotMirrored] where the
-// snapshot is good.
+// Backup backs up the instance. cause is timer, deploy or hand; a deployment has the instance's lock already.
+// The error is *[Failure]; its status is [hostapi.NotMirrored] where the snapshot is good.
 func (i *Instance) Backup(ctx context.Context, cause string) error {
 	r := i.Begin("backup", cause)
 	defer r.Release() // once it is written down: whoever waits finds that
@@ -527,9 +525,8 @@ func (r *Run) makeSnapshot(ctx context.Context) error {
 	return nil
 }
 
-// backupTwice makes a snapshot. Where a file can't be read, as one that goes while it is
-// read, it tries once more: that is no reason for a night without a backup, and a second time no
-// chance.
+// backupTwice makes a snapshot. Where a file can't be read, as one that goes while it is read, it tries once
+// more: that is no reason for a night without a backup, and a second time no chance.
 func (r *Run) backupTwice(ctx context.Context, wanted restic.Backup) (restic.Made, error) {
 	for first := true; ; first = false {
 		if err := r.unchecked(ctx); err != nil {
@@ -585,8 +582,7 @@ func (r *Run) ids(ctx context.Context) ([]string, error) {
 	return ids, err
 }
 
-// verified makes sure that the snapshot is there, and that all that was written is what was
-// to be written.
+// verified makes sure that the snapshot is there, and that all that was written is what was to be written.
 func (r *Run) verified(ctx context.Context, snapshot string) error {
 	if r.repository.Here() {
 		if err := r.intact(ctx, false); err != nil {

@@ -15,9 +15,8 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
 )
 
-// Init opens the repository with a password; has it from the mirror if it is gone, or makes it if
-// there never was one; and keeps the password. Nothing is overwritten before it is known to
-// open the repository.
+// Init opens the repository with a password; has it from the mirror if it is gone, or makes it if there never
+// was one; and keeps the password. Nothing is overwritten before it is known to open the repository.
 func (i *Instance) Init(ctx context.Context, password string) error {
 	next := i.path(".restic_password.new")
 	defer os.Remove(next)
@@ -66,8 +65,7 @@ func (r *Run) init(ctx context.Context, next string, password []byte) error {
 	return nil
 }
 
-// beginRepository fetches the repository from the mirror, or makes it. why is why it can't be
-// opened.
+// beginRepository fetches the repository from the mirror, or makes it. why is why it can't be opened.
 func (r *Run) beginRepository(ctx context.Context, why error) (id string, err error) {
 	_, noID := os.Stat(r.path(".restic_id"))
 	_, noConfig := os.Stat(filepath.Join(r.Settings.Repository, "config"))

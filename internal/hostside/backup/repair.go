@@ -11,9 +11,8 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
 )
 
-// Repair takes the files of the repository that are damaged, or that the disk refuses to read,
-// from the mirror. They are good there, since nothing damaged was ever mirrored; and what comes
-// from there is known by its sum.
+// Repair takes the files of the repository that are damaged, or that the disk refuses to read, from the mirror.
+// They are good there, since nothing damaged was ever mirrored; and what comes from there is known by its sum.
 func (i *Instance) Repair(ctx context.Context) error {
 	r := i.Begin("backup", "repair")
 	return r.Ends(ctx, r.repair(ctx))

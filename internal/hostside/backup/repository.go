@@ -52,8 +52,7 @@ func (r *Run) configSum() (string, error) {
 	return fmt.Sprintf("%x", sha256.Sum256(config)), nil
 }
 
-// same reports whether the repository in a folder is the one that was opened before, and
-// not touched since.
+// same reports whether the repository in a folder is the one that was opened before, and not touched since.
 func (r *Run) same() bool {
 	k, ok := r.known()
 	sum, err := r.configSum()

@@ -8,8 +8,7 @@ import (
 	"strings"
 )
 
-// Settings are those of an instance's backups, as the deployment has written them to
-// .backup.env in its home.
+// Settings are those of an instance's backups, as the deployment has written them to .backup.env in its home.
 type Settings struct {
 	Name           string   // the Compose project
 	Repository     string   // of restic; it may hold a password
@@ -33,9 +32,8 @@ type Settings struct {
 // project is a name that units, locks and folders on the mirror are named after.
 var project = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
 
-// ParseSettings reads .backup.env: lines NAME=VALUE, of which each value is one word of a
-// POSIX shell without anything to expand, as Python's shlex.quote writes it. "export" before a
-// name is for what restic has from its environment.
+// ParseSettings reads .backup.env: lines NAME=VALUE, of which each value is one word of a POSIX shell without anything
+// to expand, as Python's shlex.quote writes it. "export" before a name is for what restic has from its environment.
 func ParseSettings(text string) (Settings, error) {
 	var s Settings
 	values := map[string]string{}

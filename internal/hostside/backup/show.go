@@ -76,8 +76,7 @@ func Human(n int64) string {
 	return fmt.Sprintf("%s%.0f%ciB", sign, value, units[unit])
 }
 
-// Far says how many bytes of how many there are, and how long the rest will take at the
-// pace so far.
+// Far says how many bytes of how many there are, and how long the rest will take at the pace so far.
 func Far(done, of int64, spent time.Duration) string {
 	left := ""
 	if done > 0 && of > done {

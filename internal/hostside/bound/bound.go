@@ -1,9 +1,8 @@
 // Package bound runs other programs, each within a bound, and says which one it hit:
 // whoever waits for a program holds locks that others wait for.
 //
-// What moves data is bound by progress: it may take as long as it takes, as long as
-// it moves. What only asks is bound by its time. It must not know what the programs
-// do.
+// What moves data is bound by progress: it may take as long as it takes, as long as it moves. What only asks is
+// bound by its time. It must not know what the programs do.
 package bound
 
 import (

@@ -2,9 +2,8 @@
 // deployments of branches: each has a folder, named as its Compose project, and in
 // that the file removeat, the Unix seconds at which it is to be removed.
 //
-// What can't be removed now is removed the next time: the folder goes last, and is
-// what says that there is something to remove. It must not know how an instance is
-// deployed.
+// What can't be removed now is removed the next time: the folder goes last, and is what says that there is
+// something to remove. It must not know how an instance is deployed.
 package branches
 
 import (
@@ -110,8 +109,7 @@ func (s *Server) path(name string, more ...string) string {
 	return filepath.Join(append([]string{s.Folder, name}, more...)...)
 }
 
-// until returns when an instance is to be removed; zero: nothing says it, or what is
-// there is no time.
+// until returns when an instance is to be removed; zero: nothing says it, or what is there is no time.
 func (s *Server) until(name string) (time.Time, error) {
 	text, err := os.ReadFile(s.path(name, removeAt))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -156,8 +154,7 @@ func (s *Server) List(ctx context.Context) ([]hostapi.Branch, error) {
 // longest is how much longer an instance may be let live at once.
 const longest = 366 * 24 * time.Hour
 
-// Extend lets an instance live longer: from now, if its time has passed. It returns
-// when it is removed now.
+// Extend lets an instance live longer: from now, if its time has passed. It returns when it is removed now.
 func (s *Server) Extend(name string, by time.Duration) (hostapi.Branch, error) {
 	b := hostapi.Branch{Project: name}
 	if by <= 0 || by > longest {
@@ -187,8 +184,7 @@ func (s *Server) Extend(name string, by time.Duration) (hostapi.Branch, error) {
 	return b, durable.Write(s.path(name, removeAt), fmt.Appendln(nil, b.Until.Unix()), 0o600)
 }
 
-// Remove removes an instance, on behalf of who. The error is a [lock.ErrBusy] where
-// somebody works on it.
+// Remove removes an instance, on behalf of who. The error is a [lock.ErrBusy] where somebody works on it.
 func (s *Server) Remove(ctx context.Context, name, who string) error {
 	if err := s.known(name); err != nil {
 		return err

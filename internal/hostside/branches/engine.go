@@ -20,8 +20,7 @@ func (Docker) Containers(ctx context.Context, project string) ([]docker.Containe
 // ends is how long an application that goes may take to end.
 const ends = 5 * time.Second
 
-// Down removes what a project has. Compose knows volumes by its containers, which an
-// earlier removal may have removed.
+// Down removes what a project has. Compose knows volumes by its containers, which an earlier removal may have removed.
 func (d Docker) Down(ctx context.Context, project string) error {
 	if err := compose.Down(ctx, project, ends); err != nil {
 		return err

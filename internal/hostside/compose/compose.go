@@ -41,8 +41,7 @@ type Service struct {
 	Checked, Unchecked bool
 }
 
-// Parse reads what docker compose config --format json prints: the services by
-// their names.
+// Parse reads what docker compose config --format json prints: the services by their names.
 func Parse(config []byte) ([]Service, error) {
 	var file struct {
 		Services map[string]struct {
@@ -193,8 +192,7 @@ func (p Project) Resolved(ctx context.Context, file string) ([]byte, error) {
 	return out, err
 }
 
-// Hashes returns Compose's sums of the services' configurations, as their
-// containers have them.
+// Hashes returns Compose's sums of the services' configurations, as their containers have them.
 func (p Project) Hashes(ctx context.Context, file string) (map[string]string, error) {
 	out, _, err := p.run(ctx, []string{file}, "config", "--hash", "*")
 	if err != nil {
@@ -226,8 +224,7 @@ func (p Project) Overlay(ctx context.Context, file string, over []byte) ([]byte,
 
 var notPulled = regexp.MustCompile(`(?i) (error|warning) `)
 
-// Pull has the images of a file brought here that a registry gives. It returns
-// what it says of the others.
+// Pull has the images of a file brought here that a registry gives. It returns what it says of the others.
 func (p Project) Pull(ctx context.Context, file string) (others []string) {
 	_, said, _ := p.run(ctx, []string{file}, "pull", "--ignore-pull-failures", "--quiet")
 	for line := range strings.Lines(said) {

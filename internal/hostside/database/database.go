@@ -1,6 +1,5 @@
-// Package database proves that an application uses the PostgreSQL that is backed
-// up: not by what its variables say, but by whom that PostgreSQL serves while the
-// application answers.
+// Package database proves that an application uses the PostgreSQL that is backed up: not by what its variables
+// say, but by whom that PostgreSQL serves while the application answers.
 //
 // It must not know what a deployment or a restore is.
 package database
@@ -53,9 +52,8 @@ type session struct {
 // patience is how long the application may take to come to its database.
 const patience = 15 * time.Second
 
-// Prove has the application look up a session, and returns nil once the
-// PostgreSQL has been seen serving it in the right database. Otherwise the error
-// says what the application uses instead.
+// Prove has the application look up a session, and returns nil once the PostgreSQL has been seen serving it in
+// the right database. Otherwise the error says what the application uses instead.
 func Prove(ctx context.Context, app App, want Want) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -134,8 +132,7 @@ func OpenAs(ctx context.Context, server docker.Container, role, database, applic
 	return pg, nil
 }
 
-// Open opens a session of a database as its superuser, whom the server's own socket
-// lets in without a password.
+// Open opens a session of a database as its superuser, whom the server's own socket lets in without a password.
 func Open(ctx context.Context, want Want) (*pgx.Conn, error) {
 	server, err := docker.Inspect(ctx, want.Server)
 	if err != nil {
@@ -144,8 +141,7 @@ func Open(ctx context.Context, want Want) (*pgx.Conn, error) {
 	return connect(ctx, server, want.Role, want.Name)
 }
 
-// Jobs returns when the application's jobs run, as its database has it: none where
-// there is no such table.
+// Jobs returns when the application's jobs run, as its database has it: none where there is no such table.
 func Jobs(ctx context.Context, want Want) (all []jobs.Job, err error) {
 	err = ask(ctx, want, "public.djcall_cron", func(ctx context.Context, pg *pgx.Conn) error {
 		rows, err := pg.Query(ctx, "select minute, hour, day, month, weekday from public.djcall_cron order by id")
@@ -175,8 +171,7 @@ func Passwords(ctx context.Context, want Want, names []string) (map[string]strin
 	})
 }
 
-// ask opens a session of the database for a question about a table, which is not
-// asked where there is no such table.
+// ask opens a session of the database for a question about a table, which is not asked where there is no such table.
 func ask(ctx context.Context, want Want, table string, question func(context.Context, *pgx.Conn) error) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

@@ -1,8 +1,6 @@
-// Package docker asks the engine of this host about containers, and reaches into
-// them: their network, their commands.
+// Package docker asks the engine of this host about containers, and reaches into them: their network, their commands.
 //
-// It knows the engine's command line and the kernel's tables of connections. It
-// must not know what a container is for.
+// It knows the engine's command line and the kernel's tables of connections. It must not know what a container is for.
 package docker
 
 import (
@@ -194,8 +192,7 @@ type Image struct {
 	Checked bool     // it has a health check of its own
 }
 
-// ImageOf returns the image that has a name, a digest or an id here; without an
-// ID where none has it.
+// ImageOf returns the image that has a name, a digest or an id here; without an ID where none has it.
 func ImageOf(ctx context.Context, name string) (Image, error) {
 	out, err := run(ctx, nil, "image", "inspect", "--", name)
 	if err != nil {
@@ -216,8 +213,7 @@ func ImageOf(ctx context.Context, name string) (Image, error) {
 	return Image{ID: all[0].ID, Digests: all[0].RepoDigests, Checked: check != nil && len(check.Test) > 0 && check.Test[0] != "NONE"}, nil
 }
 
-// Owner returns the name of the running container that has an address; empty:
-// none has it.
+// Owner returns the name of the running container that has an address; empty: none has it.
 func Owner(ctx context.Context, address netip.Addr) string {
 	out, err := run(ctx, nil, "ps", "--quiet", "--no-trunc")
 	ids := strings.Fields(string(out))
@@ -236,8 +232,7 @@ func Owner(ctx context.Context, address netip.Addr) string {
 	return ""
 }
 
-// Exec runs a command in the container, with more in its environment, and
-// returns what it prints. input may be nil.
+// Exec runs a command in the container, with more in its environment, and returns what it prints. input may be nil.
 func (c Container) Exec(ctx context.Context, env []string, input io.Reader, argv ...string) (string, error) {
 	words := []string{"exec"}
 	if input != nil {
@@ -250,8 +245,7 @@ func (c Container) Exec(ctx context.Context, env []string, input io.Reader, argv
 	return string(out), err
 }
 
-// Run runs docker with these arguments, which hold nothing secret, and returns
-// what it prints.
+// Run runs docker with these arguments, which hold nothing secret, and returns what it prints.
 func Run(ctx context.Context, argv ...string) (string, error) {
 	out, err := run(ctx, nil, argv...)
 	return string(out), err
@@ -278,8 +272,7 @@ func run(ctx context.Context, input io.Reader, argv ...string) ([]byte, error) {
 // ErrDown is a container that does not run.
 var ErrDown = errors.New("the container does not run")
 
-// Dial opens a connection from inside the container's network: its loopback is
-// 127.0.0.1.
+// Dial opens a connection from inside the container's network: its loopback is 127.0.0.1.
 func (c Container) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if c.PID == 0 {
 		return nil, ErrDown
@@ -287,8 +280,7 @@ func (c Container) Dial(ctx context.Context, network, address string) (net.Conn,
 	return dialIn(ctx, fmt.Sprintf("/proc/%d/ns/net", c.PID), network, address)
 }
 
-// Loopback returns the way to a port of the container's own loopback, whatever the
-// address says.
+// Loopback returns the way to a port of the container's own loopback, whatever the address says.
 func (c Container) Loopback(port int) func(ctx context.Context, network, address string) (net.Conn, error) {
 	return func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return c.Dial(ctx, network, net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))

@@ -1,7 +1,6 @@
-// Package dump dumps the database of an instance, as one moment: pg_dump and the count of the
-// rows look through the same snapshot of PostgreSQL. It loads such a dump into an empty database,
-// and makes sure that it has the rows that were counted; a plain pg_dumpall, which earlier scripts
-// have made, too. It works with PostgreSQL 10 to 17.
+// Package dump dumps the database of an instance, as one moment: pg_dump and the count of the rows look through the
+// same snapshot of PostgreSQL. It loads such a dump into an empty database, and makes sure that it has the rows that
+// were counted; a plain pg_dumpall, which earlier scripts have made, too. It works with PostgreSQL 10 to 17.
 //
 // A dump is, in a folder:
 //
@@ -11,8 +10,7 @@
 //	settings.sql  what is set for the database, as ALTER DATABASE … SET: of that, what older scripts read
 //	tables.tsv    SCHEMA.TABLE, a tab, how many rows it has; a line for each table
 //
-// It must not know where the dump goes from there, nor what the database that it is loaded into
-// is for.
+// It must not know where the dump goes from there, nor what the database that it is loaded into is for.
 package dump
 
 import (
@@ -223,8 +221,7 @@ func Remove(folder string) error {
 	return err
 }
 
-// Size is how many bytes files and folders have, with all that is in them. What goes
-// meanwhile is not counted.
+// Size is how many bytes files and folders have, with all that is in them. What goes meanwhile is not counted.
 func Size(paths ...string) (n int64) {
 	for _, path := range paths {
 		_ = filepath.WalkDir(path, func(_ string, entry os.DirEntry, err error) error {

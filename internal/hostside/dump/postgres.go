@@ -18,8 +18,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/globals"
 )
 
-// Application is what PostgreSQL calls us: by that, the next run finds what one that was
-// killed has left at work.
+// Application is what PostgreSQL calls us: by that, the next run finds what one that was killed has left at work.
 const Application = "mrs-backup"
 
 // Container is the PostgreSQL in a container.

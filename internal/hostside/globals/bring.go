@@ -19,8 +19,7 @@ type session struct {
 	err     error    // of a server that can't be asked
 }
 
-// begin opens a session in whose course the server's log gets no statement: some
-// hold passwords.
+// begin opens a session in whose course the server's log gets no statement: some hold passwords.
 func begin(ctx context.Context, pg *pgx.Conn) (*session, error) {
 	s := &session{pg: pg}
 	if err := plainly(ctx, pg); err != nil {
@@ -86,10 +85,9 @@ func (s *session) names(ctx context.Context, query string) ([]string, error) {
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
-// Roles makes those of a dump that the server lacks, as they were: attributes,
-// password, settings, comment, the roles that each is in and those that are in it.
-// One that is there stays as it is, and the connected superuser above all. It
-// returns what it has made and what it could not, a sentence each.
+// Roles makes those of a dump that the server lacks, as they were: attributes, password, settings, comment, the
+// roles that each is in and those that are in it. One that is there stays as it is, and the connected superuser
+// above all. It returns what it has made and what it could not, a sentence each.
 func (d *Dump) Roles(ctx context.Context, pg *pgx.Conn) (said []string, err error) {
 	s, err := begin(ctx, pg)
 	if err != nil {
@@ -161,14 +159,12 @@ func (s *session) say(ctx context.Context, what string, statements ...string) {
 	s.err = err
 }
 
-// grant grants memberships. Who grants has to have got the right to before, so the
-// order is found by trying.
+// grant grants memberships. Who grants has to have got the right to before, so the order is found by trying.
 func (s *session) grant(ctx context.Context, members []Member) {
 	s.until(ctx, len(members), func(i int, last bool) (what string, statements [][]string) {
 		m := members[i]
 		statements = [][]string{{s.membership(m)}}
-		// The superuser that initdb has made may have another name here, and others who
-		// granted may be gone.
+		// The superuser that initdb has made may have another name here, and others who granted may be gone.
 		if last {
 			m.Grantor = ""
 			statements = append(statements, []string{s.membership(m)})
@@ -236,9 +232,8 @@ func (s *session) membership(m Member) string {
 	return statement
 }
 
-// Create makes an empty database, as far as it has to be made so: its encoding and
-// how it sorts. Where the server lacks the locale, it sorts as the server's own do,
-// and that is said; with another encoding no database is made.
+// Create makes an empty database, as far as it has to be made so: its encoding and how it sorts. Where the server
+// lacks the locale, it sorts as the server's own do, and that is said; with another encoding no database is made.
 func (f *Facts) Create(ctx context.Context, pg *pgx.Conn, name string) (said []string, err error) {
 	s, err := begin(ctx, pg)
 	if err != nil {
@@ -296,10 +291,9 @@ func (d Database) locale() string {
 	return strings.TrimSpace(text)
 }
 
-// Bring gives the database that pg is connected to, whatever its name is, what it
-// has had, but for what [Facts.Create] does and the tablespace: owner, grants, limit
-// of connections, comment, settings, and the schema public's owner and grants. It
-// returns what could not be brought back, a sentence each.
+// Bring gives the database that pg is connected to, whatever its name is, what it has had, but for what
+// [Facts.Create] does and the tablespace: owner, grants, limit of connections, comment, settings, and the
+// schema public's owner and grants. It returns what could not be brought back, a sentence each.
 func (f *Facts) Bring(ctx context.Context, pg *pgx.Conn) (said []string, err error) {
 	s, err := begin(ctx, pg)
 	if err != nil {
@@ -358,8 +352,7 @@ func (s *session) settings(ctx context.Context, database string, was, is []Setti
 	}
 }
 
-// set and reset are the statements for a setting; of a role everywhere where the
-// database has no name.
+// set and reset are the statements for a setting; of a role everywhere where the database has no name.
 func (s Setting) set(database string) string {
 	return s.alter(database) + " SET " + s.parameter() + " TO " + s.value()
 }
@@ -449,10 +442,9 @@ func same(a, b []Grant) bool {
 	return len(a) == len(b) && !slices.ContainsFunc(a, func(g Grant) bool { return !slices.Contains(b, g) })
 }
 
-// Settle gives the superuser that initdb has made, who is there on every server,
-// what he has had and has not: settings, and memberships, which give him nothing
-// that he may not do anyway. To call once the database is the one that counts. It
-// returns what then differs.
+// Settle gives the superuser that initdb has made, who is there on every server, what he has had and has not:
+// settings, and memberships, which give him nothing that he may not do anyway. To call once the database is the
+// one that counts. It returns what then differs.
 func (f *Facts) Settle(ctx context.Context, pg *pgx.Conn) (differences []string, err error) {
 	s, err := begin(ctx, pg)
 	if err != nil {

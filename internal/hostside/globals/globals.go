@@ -1,14 +1,11 @@
-// Package globals has what pg_dump does not put into a database's archive: roles
-// and their memberships, and the properties of the database itself, such as who
-// may connect to it and how it sorts. It reads them as facts, brings them back, and
-// lists what differs.
+// Package globals has what pg_dump does not put into a database's archive: roles and their memberships, and the
+// properties of the database itself, such as who may connect to it and how it sorts. It reads them as facts,
+// brings them back, and lists what differs.
 //
-// Roles come from what pg_dumpall --globals-only writes, for their passwords are
-// in that alone; [Facts] hold no password, and may be shown, but for the values of
-// settings of extensions and applications.
+// Roles come from what pg_dumpall --globals-only writes, for their passwords are in that alone; [Facts] hold no
+// password, and may be shown, but for the values of settings of extensions and applications.
 //
-// It knows PostgreSQL 10 to 17. It must not know where a dump is kept, nor when it
-// is restored.
+// It knows PostgreSQL 10 to 17. It must not know where a dump is kept, nor when it is restored.
 package globals
 
 import (

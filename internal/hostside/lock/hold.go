@@ -18,15 +18,13 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 )
 
-// undoing is how long is waited for what is told to end, and undoes what it has
-// begun.
+// undoing is how long is waited for what is told to end, and undoes what it has begun.
 const undoing = 2 * time.Minute
 
-// Hold takes the operator's lock of a project in a folder for a holder, whose PID
-// and Since it knows better, and calls held with who has it: the error is [ErrBusy]
-// where that is somebody else. It holds until the input until ends, or ctx does.
-// Then it ends the process that works under the lock, which undoes what it has
-// begun. One that was left alone goes on to its own end, under the worker's lock.
+// Hold takes the operator's lock of a project in a folder for a holder, whose PID and Since it knows better,
+// and calls held with who has it: the error is [ErrBusy] where that is somebody else. It holds until the input
+// until ends, or ctx does. Then it ends the process that works under the lock, which undoes what it has begun.
+// One that was left alone goes on to its own end, under the worker's lock.
 func Hold(ctx context.Context, folder, project string, holder hostapi.Holder, until io.Reader, held func(hostapi.Holder)) error {
 	l, err := of(folder, project)
 	if err != nil {
@@ -61,8 +59,7 @@ func Hold(ctx context.Context, folder, project string, holder hostapi.Holder, un
 	return nil
 }
 
-// end ends the process that works under the operator's lock, or waits to, and waits
-// for its end.
+// end ends the process that works under the operator's lock, or waits to, and waits for its end.
 func (l *Instance) end(within time.Duration) {
 	told := l.worker()
 	if told == 0 {
@@ -75,11 +72,9 @@ func (l *Instance) end(within time.Duration) {
 	}
 }
 
-// worker is the process that works under the operator's lock, or waits to; 0: there
-// is none.
+// worker is the process that works under the operator's lock, or waits to; 0: there is none.
 func (l *Instance) worker() int {
-	// One that waits for another's end is ours; one that works is, unless it is that
-	// other.
+	// One that waits for another's end is ours; one that works is, unless it is that other.
 	if pid := l.number("waits"); pid != 0 && syscall.Kill(pid, 0) == nil {
 		return pid
 	}
@@ -104,8 +99,7 @@ func (l *Instance) number(kind string) int {
 	return pid
 }
 
-// holder reads who has the operator's lock; empty between taking the lock and
-// writing it down.
+// holder reads who has the operator's lock; empty between taking the lock and writing it down.
 func (l *Instance) holder() (h hostapi.Holder) {
 	text, _ := os.ReadFile(l.file("lock"))
 	_ = json.Unmarshal(text, &h)

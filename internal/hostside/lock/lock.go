@@ -9,9 +9,8 @@
 //     ([Share]), and then takes a third one, the repository's, in the instance's home
 //     ([Repository]).
 //
-// All are the kernel's (flock(2)): free once the holder is gone, however it went.
-// They are closed on exec, so that no child that stays behind holds them, but for
-// programs that are at work in the repository.
+// All are the kernel's (flock(2)): free once the holder is gone, however it went. They are closed on exec, so
+// that no child that stays behind holds them, but for programs that are at work in the repository.
 //
 // Beside them are PROJECT.pid, the process that works, and PROJECT.waits, the one
 // that waits to: whoever ends the operator's lock ends these ([Hold]).
@@ -46,9 +45,8 @@ type Instance struct {
 	work            *flock.Flock
 }
 
-// Take takes both locks of a project in a folder: the operator's, or where holder
-// has a token, the right to work under it; then the worker's. It says where it has
-// to wait for that.
+// Take takes both locks of a project in a folder: the operator's, or where holder has a token, the right to
+// work under it; then the worker's. It says where it has to wait for that.
 func Take(ctx context.Context, folder, project string, holder hostapi.Holder, say func(string)) (*Instance, error) {
 	l, err := of(folder, project)
 	if err != nil {
@@ -98,9 +96,8 @@ func own(folder string) error {
 // ErrBusy is the error where somebody else has what is asked for.
 var ErrBusy = errors.New("somebody works on it")
 
-// Try takes both locks of a project in a folder if both are free, and waits for
-// neither. Where one is not, the error is an [ErrBusy] that says who has it, as far
-// as that is known.
+// Try takes both locks of a project in a folder if both are free, and waits for neither. Where one is not, the
+// error is an [ErrBusy] that says who has it, as far as that is known.
 func Try(folder, project string, holder hostapi.Holder) (*Instance, error) {
 	l, err := of(folder, project)
 	if err != nil {
@@ -124,8 +121,7 @@ func Try(folder, project string, holder hostapi.Holder) (*Instance, error) {
 	return l, nil
 }
 
-// ErrGone is the error where the operator's lock is not held any more by whose token
-// was given.
+// ErrGone is the error where the operator's lock is not held any more by whose token was given.
 var ErrGone = errors.New("whoever began this is gone")
 
 func (l *Instance) takeOperator(holder hostapi.Holder) error {

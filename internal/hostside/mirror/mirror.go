@@ -33,9 +33,8 @@ type Mirror struct {
 
 // Bounds. A transfer may take as long as it takes: a first one is of hundreds of gigabytes.
 //
-// lftp tells itself, by xfer:timeout, whether a file comes further than it was: left to itself, it
-// begins a file anew, for ever, where a server takes some bytes and then no more. An lftp that does
-// not tell is ended by us.
+// lftp tells itself, by xfer:timeout, whether a file comes further than it was: left to itself, it begins a file anew,
+// for ever, where a server takes some bytes and then no more. An lftp that does not tell is ended by us.
 var (
 	asks  = bound.Time(10 * time.Minute)
 	moves = bound.Limit{Idle: 10 * time.Minute}

@@ -1,5 +1,4 @@
-// Package place makes folders and files be as they have to be, and says which were
-// not.
+// Package place makes folders and files be as they have to be, and says which were not.
 //
 // It must not know what they are for.
 package place
@@ -41,9 +40,8 @@ func Folders(all []hostapi.Folder) (made []string, err error) {
 	return made, nil
 }
 
-// Files makes files, which are the owner's of this process, root's that is. A file
-// is replaced whole, or not at all. It returns the paths of those that were not as
-// they had to be.
+// Files makes files, which are the owner's of this process, root's that is. A file is replaced whole, or not at
+// all. It returns the paths of those that were not as they had to be.
 func Files(all []hostapi.File) (made []string, err error) {
 	for _, f := range all {
 		mode, err := modeOf(f.Mode, 0o644)

@@ -21,8 +21,7 @@ import (
 // Host is what is asked about a host.
 type Host interface {
 	Root() bool
-	// Engine returns the version of the Docker engine that answers, Compose that of
-	// its plugin.
+	// Engine returns the version of the Docker engine that answers, Compose that of its plugin.
 	Engine(ctx context.Context) (string, error)
 	Compose(ctx context.Context) (string, error)
 	// Free returns how many bytes the file system of a folder has left.
@@ -78,8 +77,7 @@ func Problems(ctx context.Context, h Host, project, folder string) (all []error)
 	return all
 }
 
-// nearest is the folder, or the nearest above it that is there: what tells the file
-// system that it will be on.
+// nearest is the folder, or the nearest above it that is there: what tells the file system that it will be on.
 func nearest(folder string) string {
 	for {
 		if info, err := os.Stat(folder); err == nil && info.IsDir() || folder == filepath.Dir(folder) {

@@ -18,9 +18,8 @@ const unused = 7 * 24 * time.Hour
 // programName is how a program is called: NAME-HASH.
 var programName = regexp.MustCompile(`\b(mrs-host|pgcopy)-[0-9a-f]{16}\b`)
 
-// Forget removes the programs in the folder tools that decide for no instance any
-// more, and that no unit in the folder units runs. homes are the folders of all
-// instances that are known here.
+// Forget removes the programs in the folder tools that decide for no instance any more, and that no unit in the
+// folder units runs. homes are the folders of all instances that are known here.
 func Forget(tools, units string, homes []string, now time.Time) (gone []string, err error) {
 	named, err := filepath.Glob(filepath.Join(units, "*.service"))
 	if err != nil {
@@ -61,9 +60,8 @@ func Forget(tools, units string, homes []string, now time.Time) (gone []string, 
 // script is what a unit of ours runs: bash and a script in a home.
 var script = regexp.MustCompile(`(?m)^ExecStart=/bin/bash (/.+)/backup\.sh timer$`)
 
-// Homes returns the folders of the instances that are known here: those that
-// containers run from, those that units in the folder units back up, and those that
-// are where the cookbook has them.
+// Homes returns the folders of the instances that are known here: those that containers run from, those that
+// units in the folder units back up, and those that are where the cookbook has them.
 func Homes(running []string, units string) (homes []string) {
 	seen := map[string]bool{}
 	add := func(home string) {

@@ -1,6 +1,5 @@
-// Package provision has there what an instance needs on its server beside its
-// containers: programs, folders, the scripts of its backups with their settings, and
-// the units of systemd that run them.
+// Package provision has there what an instance needs on its server beside its containers: programs, folders,
+// the scripts of its backups with their settings, and the units of systemd that run them.
 //
 // It must not know how a deployment goes on, nor what the scripts do.
 package provision
@@ -175,8 +174,7 @@ func content(name string) string {
 	return string(text)
 }
 
-// Check returns what keeps the host from taking a deployment, all of it. Nothing is
-// changed.
+// Check returns what keeps the host from taking a deployment, all of it. Nothing is changed.
 func Check(ctx context.Context, d hostapi.Deploy, h preflight.Host) error {
 	var reasons, hints []string
 	for _, problem := range preflight.Problems(ctx, h, d.Project, d.Folder) {
@@ -195,9 +193,8 @@ type Host interface {
 	preflight.Host
 	// Install has programs there, by the names of their packages.
 	Install(ctx context.Context, packages ...string) error
-	// Open opens the repository of the backups of the instance in a folder with a
-	// password, or makes it. Where it or the password is new, said tells people so, in
-	// lines; empty: nothing is.
+	// Open opens the repository of the backups of the instance in a folder with a password, or makes it. Where
+	// it or the password is new, said tells people so, in lines; empty: nothing is.
 	Open(ctx context.Context, folder, password string) (said string, err error)
 	// Booted reports whether systemd runs the host, Systemctl runs systemctl.
 	Booted() (bool, error)
@@ -211,8 +208,7 @@ type Provided struct {
 	before []hostapi.File
 }
 
-// Undo puts the files back that were in the stack's folder before: the settings and
-// the scripts of what runs.
+// Undo puts the files back that were in the stack's folder before: the settings and the scripts of what runs.
 func (p Provided) Undo() error {
 	_, err := place.Files(p.before)
 	return err
@@ -232,8 +228,7 @@ func (p *Provided) keep(f hostapi.File) error {
 	return nil
 }
 
-// Provide has all of it there. What runs goes on as it was; where it can't be all
-// there, so do its backups.
+// Provide has all of it there. What runs goes on as it was; where it can't be all there, so do its backups.
 func Provide(ctx context.Context, n Needs, h Host, say func(string)) (p Provided, err error) {
 	defer func() {
 		if err != nil {

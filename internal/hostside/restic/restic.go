@@ -1,6 +1,5 @@
-// Package restic is the restic of this host, for one repository: its command lines,
-// what its JSON says, what its exit statuses mean (restic-backup(1)), and the files
-// that a repository in a folder consists of.
+// Package restic is the restic of this host, for one repository: its command lines, what its JSON says, what
+// its exit statuses mean (restic-backup(1)), and the files that a repository in a folder consists of.
 //
 // It works with restic 0.11 to 0.18. It must not know what is backed up, nor when.
 package restic
@@ -44,8 +43,7 @@ func (r Repository) told(text string) string {
 	return account.ReplaceAllString(strings.ReplaceAll(text, r.Location, r.Shown()), "://$1:…@")
 }
 
-// Bounds. What asks is answered at once, or after a restic that has the repository
-// locked; what moves data moves it.
+// Bounds. What asks is answered at once, or after a restic that has the repository locked; what moves data moves it.
 var (
 	asks  = bound.Time(10 * time.Minute)
 	moves = bound.Limit{Idle: 15 * time.Minute, Least: 256 << 10}
@@ -211,8 +209,7 @@ type Made struct {
 	Added int64  `json:"data_added"` // bytes that are new, before they are compressed
 }
 
-// Unreadable is how many files a backup could not read, by the reason. Their names are
-// a person's, and are not kept.
+// Unreadable is how many files a backup could not read, by the reason. Their names are a person's, and are not kept.
 type Unreadable map[string]int
 
 // Error says how many, and why.
@@ -305,8 +302,7 @@ func (s *said) read(line string) (status Status, ok bool) {
 	return Status{}, false
 }
 
-// complain reads a line of standard error. What it says of a file has its name, which
-// may be a person's.
+// complain reads a line of standard error. What it says of a file has its name, which may be a person's.
 func (s *said) complain(line string) {
 	if s.unreadable == nil {
 		s.unreadable = Unreadable{}
@@ -369,8 +365,7 @@ func (o Restore) argv(snapshot string) []string {
 	return argv
 }
 
-// Restore restores a snapshot. What restic says of it are names of people's files, and is
-// not in the error.
+// Restore restores a snapshot. What restic says of it are names of people's files, and is not in the error.
 func (r Repository) Restore(ctx context.Context, snapshot string, o Restore) error {
 	if !id.MatchString(snapshot) {
 		return fmt.Errorf("%q is no id of a snapshot", snapshot)
@@ -443,8 +438,7 @@ func (r Repository) In(folder, cache string) Repository {
 	return own
 }
 
-// InitCopy makes a repository that [Repository.In] has returned, so that chunks are as they are in
-// the other one.
+// InitCopy makes a repository that [Repository.In] has returned, so that chunks are as they are in the other one.
 func (r Repository) InitCopy(ctx context.Context) error {
 	_, err := r.run(ctx, asks, "init", "--quiet", "--copy-chunker-params")
 	return err

@@ -10,9 +10,8 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/lock"
 )
 
-// Alert tells, in the journal and the team, that a unit of the instance's has failed; result is what
-// systemd says of how (systemd.exec(5), $SERVICE_RESULT). The error is *[backup.Failure], of the
-// message that nobody took.
+// Alert tells, in the journal and the team, that a unit of the instance's has failed; result is what systemd says of
+// how (systemd.exec(5), $SERVICE_RESULT). The error is *[backup.Failure], of the message that nobody took.
 func (i *Instance) Alert(ctx context.Context, unit, result string) error {
 	what := strings.TrimPrefix(strings.TrimSuffix(unit, ".service"), i.Name+"-")
 	if err := i.writeDownKilled(what, result); err != nil {

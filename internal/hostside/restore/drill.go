@@ -23,10 +23,9 @@ func ParseID(text string) (string, error) {
 	return text, nil
 }
 
-// Drill proves a snapshot: it is restored into a stack of its own on this host, which nobody reaches
-// and which reaches nobody, the application migrates it and answers, what is in it is compared with
-// what the backup counted, and all of it is removed. cause is timer or hand. The error is
-// *[backup.Failure].
+// Drill proves a snapshot: it is restored into a stack of its own on this host, which nobody reaches and which
+// reaches nobody, the application migrates it and answers, what is in it is compared with what the backup
+// counted, and all of it is removed. cause is timer or hand. The error is *[backup.Failure].
 func (i *Instance) Drill(ctx context.Context, snapshot, cause string) error {
 	path := i.path(".drill.lock")
 	held, free, err := lock.TryFile(path)

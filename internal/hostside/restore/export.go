@@ -15,11 +15,10 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
 )
 
-// Export copies a snapshot out of the repository, still encrypted: into a restic repository of its
-// own, which holds that snapshot alone and opens with the same password. It is written to out as a
-// tar; nothing of it stays here, however this ends. Before the tar, announce is called with
-// "snapshot ID" once it is chosen, "about BYTES" once that is known, and "tar BYTES FILES". The error
-// is *[backup.Failure].
+// Export copies a snapshot out of the repository, still encrypted: into a restic repository of its own, which
+// holds that snapshot alone and opens with the same password. It is written to out as a tar; nothing of it
+// stays here, however this ends. Before the tar, announce is called with "snapshot ID" once it is chosen,
+// "about BYTES" once that is known, and "tar BYTES FILES". The error is *[backup.Failure].
 func (i *Instance) Export(ctx context.Context, snapshot string, out io.Writer, announce func(line string)) error {
 	r := &run{Instance: i, record: i.Begin("export", ""), asked: Request{Wanted: snapshot}}
 	return backup.Explain(ctx, r.export(ctx, out, announce))
@@ -171,8 +170,7 @@ func writeEntry(w *tar.Writer, folder, path string, entry fs.DirEntry) error {
 	return err
 }
 
-// EndExport removes what one that was killed has left, once nobody exports. The error is
-// *[backup.Failure].
+// EndExport removes what one that was killed has left, once nobody exports. The error is *[backup.Failure].
 func (i *Instance) EndExport(ctx context.Context) error {
 	return i.tidy(ctx, ".export.lock", func() error { return os.RemoveAll(i.path(".export")) })
 }

@@ -20,8 +20,7 @@ const Lender = "mrs-lend"
 // soon is how long another one that does the same is waited for: it may be about to end.
 const soon = 10 * time.Second
 
-// within10s takes a lock that another one may be about to give free; busy is the error where it
-// does not.
+// within10s takes a lock that another one may be about to give free; busy is the error where it does not.
 func within10s(ctx context.Context, path string, busy error) (*lock.File, error) {
 	waiting, cancel := context.WithTimeout(ctx, soon)
 	defer cancel()
@@ -122,8 +121,7 @@ func (r *run) lendBeside(ctx context.Context) error {
 	return r.Stack.Server().Analyze(ctx, r.moves.Database, jobs())
 }
 
-// returned removes what one that was killed has left, and returns the folder for dumps. The lock
-// must be held.
+// returned removes what one that was killed has left, and returns the folder for dumps. The lock must be held.
 func (i *Instance) returned(ctx context.Context) (liveDump string, err error) {
 	if err := i.Stack.Ready(ctx); err != nil {
 		return "", err

@@ -117,8 +117,7 @@ func (i *Instance) keepUndone(ctx context.Context, s Swap) {
 		s.Stamp, undone))
 }
 
-// recreate brings up what docker-compose.yml says, where the power went while containers were
-// being replaced.
+// recreate brings up what docker-compose.yml says, where the power went while containers were being replaced.
 func (i *Instance) recreate(ctx context.Context) error {
 	i.Say("the power went when the containers were being replaced: starting what docker-compose.yml says")
 	if err := i.Stack.Engine(ctx); err != nil {
@@ -215,8 +214,7 @@ func (i *Instance) discard(ctx context.Context, stamp string) error {
 	return nil
 }
 
-// Abandon drops all copies that somebody has filled, but one that is being adopted. The error is
-// *[backup.Failure].
+// Abandon drops all copies that somebody has filled, but one that is being adopted. The error is *[backup.Failure].
 func (i *Instance) Abandon(ctx context.Context) error {
 	return backup.Explain(ctx, i.abandon(ctx))
 }

@@ -101,8 +101,7 @@ type Stack interface {
 	Restarts(ctx context.Context) string
 	// Policy gives all of its containers one: "no" keeps the engine from starting it by itself.
 	Policy(ctx context.Context, restarts string) error
-	// Stop ends the application: what it serves and its spoolers' files first. An error is of one
-	// that may still run.
+	// Stop ends the application: what it serves and its spoolers' files first. An error is of one that may still run.
 	Stop(ctx context.Context) error
 	// StartServer starts PostgreSQL and waits for it.
 	StartServer(ctx context.Context) error
@@ -129,8 +128,7 @@ type Application interface {
 	Moment(ctx context.Context, container string) error
 }
 
-// Files are those of the home, whose order of change counts. Each change is on the disk when the
-// call returns.
+// Files are those of the home, whose order of change counts. Each change is on the disk when the call returns.
 type Files interface {
 	Rename(from, to string) error
 	Write(path string, content []byte) error
@@ -157,8 +155,7 @@ type Instance struct {
 	Stack       Stack
 	Application Application
 	Files       Files
-	// Into is a repository of its own in a folder, to copy a snapshot into; what it caches is in
-	// another folder.
+	// Into is a repository of its own in a folder, to copy a snapshot into; what it caches is in another folder.
 	Into func(folder, cache string) Copy
 	// Calls has PostgreSQL call us by a name.
 	Calls func(name string)
@@ -228,8 +225,7 @@ func parseTime(text string) (time.Time, bool) {
 	return t, err == nil && t.Unix() >= 0
 }
 
-// Parse reads what restore.sh was asked for: [--only PART] latest|ID, [--only PART] --at TIME, or
-// adopt DATABASE.
+// Parse reads what restore.sh was asked for: [--only PART] latest|ID, [--only PART] --at TIME, or adopt DATABASE.
 func (i *Instance) Parse(argv []string) (q Request, err error) {
 	if len(argv) > 0 && argv[0] == "adopt" {
 		if liveOne.MatchString(i.Name) {
@@ -695,8 +691,7 @@ func (r *run) lead(ctx context.Context) error {
 	if r.asked.Only == "attachments" {
 		return nil
 	}
-	// What waits to be mailed names rows of the database that goes: in another one it would be
-	// somebody else's.
+	// What waits to be mailed names rows of the database that goes: in another one it would be somebody else's.
 	if _, err := os.Stat(r.path("spooler")); err == nil {
 		if err := sameFolders(r.path("spooler"), filepath.Join(r.moves.Beside, "spooler")); err != nil {
 			return err

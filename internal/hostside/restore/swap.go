@@ -156,8 +156,7 @@ func (i *Instance) readSwap() (Swap, error) {
 	return s, nil
 }
 
-// undoSwap puts back what a swap has moved. The error is nil once all of it is back; it may be done
-// more than once.
+// undoSwap puts back what a swap has moved. The error is nil once all of it is back; it may be done more than once.
 func (i *Instance) undoSwap(ctx context.Context, s Swap) error {
 	i.Say("undoing")
 	// Nothing is moved below one that still writes, or that the engine starts after a loss of power.

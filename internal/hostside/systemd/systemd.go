@@ -1,7 +1,6 @@
 // Package systemd has an instance's units there and its timers run.
 //
-// It knows systemctl(1), systemd.timer(5) and systemd.service(5). It must not know
-// what the units do.
+// It knows systemctl(1), systemd.timer(5) and systemd.service(5). It must not know what the units do.
 package systemd
 
 import (
@@ -89,9 +88,8 @@ func Systemctl(ctx context.Context, argv ...string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
-// Start has the timers run, now and after every boot, and the services that are for
-// it start at every boot. changed is whether a file of the units is new. It returns
-// what it has changed.
+// Start has the timers run, now and after every boot, and the services that are for it start at every boot.
+// changed is whether a file of the units is new. It returns what it has changed.
 func Start(ctx context.Context, control Control, units []hostapi.Unit, changed bool) (did []string, err error) {
 	if changed {
 		if _, err := control(ctx, "daemon-reload"); err != nil {

@@ -164,8 +164,7 @@ func (o Order) begin(ctx context.Context, s Systemd) (which shown, ours bool, er
 	if err := os.WriteFile(o.Request, []byte(o.Argument+"\n"), 0o600); err != nil {
 		return shown{}, false, err
 	}
-	// From here on. Of one that ends at once, the journal knows the unit, but not always
-	// which run it was.
+	// From here on. Of one that ends at once, the journal knows the unit, but not always which run it was.
 	since := time.Now().Format("2006-01-02 15:04:05.000000")
 	if err := s.Start(ctx, o.Unit); err != nil {
 		return shown{}, false, err
