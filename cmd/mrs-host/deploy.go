@@ -203,8 +203,8 @@ func decides(folder, program string) error {
 
 // newServer is this server, as a rollout asks it.
 func newServer(d hostapi.Deploy, say func(string)) *server {
-	s := &server{say: say, Project: compose.Project{Name: d.Project, Folder: d.Folder},
+	check := strings.ToLower(rand.Text())
+	return &server{say: say, Project: compose.Project{Name: d.Project, Folder: d.Folder},
+		site: site.Site{Site: answer.Site{URL: d.URL, Names: d.Names, BasicAuth: d.BasicAuth, Check: check}},
 		want: database.Want{Name: d.Database, Role: d.Role}, drain: time.Duration(d.Drain) * time.Second}
-	s.site = site.Site{Site: answer.Site{URL: d.URL, Names: d.Names, BasicAuth: d.BasicAuth, Check: strings.ToLower(rand.Text())}}
-	return s
 }

@@ -251,8 +251,8 @@ func (i *Instance) CutShort(ctx context.Context, what string) error {
 
 // WriteKilled writes down what a run that was killed could not.
 func (i *Instance) WriteKilled(what, reason string) error {
-	entry := ledger.Entry{{Name: "what", Value: what}, {Name: "outcome", Value: ledger.Failed}, {Name: "reason", Value: reason}}
-	if err := i.Ledger.Record(time.Now(), entry); err != nil {
+	if err := i.Ledger.Record(time.Now(), ledger.Entry{{Name: "what", Value: what},
+		{Name: "outcome", Value: ledger.Failed}, {Name: "reason", Value: reason}}); err != nil {
 		return err
 	}
 	return durable.Remove(i.path(".running." + what))
@@ -338,7 +338,8 @@ func (r *Run) backup(ctx context.Context) error {
 		return err
 	}
 	defer r.tidy(ctx)
-	if err := Do(ctx, r.dump, r.makeSnapshot, func(ctx context.Context) error { return r.mirror(ctx, false) }); err != nil {
+	err = Do(ctx, r.dump, r.makeSnapshot, func(ctx context.Context) error { return r.mirror(ctx, false) })
+	if err != nil {
 		return err
 	}
 	r.Say(r.Name + " is backed up")
@@ -353,7 +354,8 @@ func (r *Run) source(context.Context) error {
 		case err != nil:
 			problems = append(problems, r.path(name)+" is gone: a snapshot without it would not be one")
 		case info.Mode()&fs.ModeSymlink != 0:
-			problems = append(problems, r.path(name)+" is a link, and a snapshot has the link alone: mount what it leads to there")
+			problems = append(problems,
+				r.path(name)+" is a link, and a snapshot has the link alone: mount what it leads to there")
 		}
 	}
 	if r.InSwap() {

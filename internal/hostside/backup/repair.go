@@ -52,7 +52,8 @@ func (r *Run) repair(ctx context.Context) error {
 	}
 	n := len(found) - len(lost)
 	if len(lost) > 0 {
-		return die("restic find --pack NAME | grep 'in snapshot' | sort -u tells which snapshots need one; NAME is what its path ends with",
+		return die("restic find --pack NAME | grep 'in snapshot' | sort -u tells which snapshots need one; "+
+			"NAME is what its path ends with",
 			"%d files were repaired, and %d are not whole on the mirror either, the first is %s", n, len(lost), lost[0])
 	}
 	if err := r.whole(ctx); err != nil {

@@ -151,7 +151,8 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // argv returns a command line, of files of which each is merged over the one before it.
 func (p Project) argv(files []string, argv ...string) []string {
-	words := []string{"compose", "--progress", "plain", "--project-name", p.Name, "--project-directory", p.Folder, "--env-file", "/dev/null"}
+	words := []string{"compose", "--progress", "plain", "--project-name", p.Name, "--project-directory", p.Folder,
+		"--env-file", "/dev/null"}
 	for _, file := range files {
 		words = append(words, "--file", file)
 	}
@@ -218,7 +219,8 @@ func (p Project) Overlay(ctx context.Context, file string, over []byte) ([]byte,
 	if err = errors.Join(err, upper.Close()); err != nil {
 		return nil, err
 	}
-	out, _, err := p.run(ctx, []string{file, upper.Name()}, "config", "--no-interpolate", "--no-path-resolution", "--no-normalize")
+	out, _, err := p.run(ctx, []string{file, upper.Name()},
+		"config", "--no-interpolate", "--no-path-resolution", "--no-normalize")
 	return out, err
 }
 

@@ -57,9 +57,9 @@ func Project(ctx context.Context, project string) ([]Container, error) {
 	var all []Container
 	// One may go between the two questions.
 	for try := 0; ; try++ {
-		out, err := run(ctx, nil, "ps", "--all", "--quiet", "--no-trunc", "--filter", "label=com.docker.compose.project="+project,
-			"--filter", "label=com.docker.compose.oneoff=False")
-		ids := strings.Fields(string(out))
+		out, err := Run(ctx, "ps", "--all", "--quiet", "--no-trunc", "--filter", "label=com.docker.compose.oneoff=False",
+			"--filter", "label=com.docker.compose.project="+project)
+		ids := strings.Fields(out)
 		if err != nil || len(ids) == 0 {
 			return nil, err
 		}
@@ -131,9 +131,11 @@ func parse(out []byte) ([]Container, error) {
 	}
 	var all []Container
 	for _, r := range raw {
-		c := Container{ID: r.ID, Name: strings.TrimPrefix(r.Name, "/"), PID: r.State.Pid, Running: r.State.Running, Restarts: r.RestartCount, Started: r.State.StartedAt, Image: r.Image, Env: variables(r.Config.Env)}
-		c.Named = r.Config.Image
-		c.Labels, c.Status, c.ExitCode, c.created = r.Config.Labels, r.State.Status, r.State.ExitCode, r.Created.UTC().Format("20060102150405.000000000")
+		c := Container{ID: r.ID, Name: strings.TrimPrefix(r.Name, "/"), PID: r.State.Pid, Running: r.State.Running,
+			Restarts: r.RestartCount, Started: r.State.StartedAt, Image: r.Image, Named: r.Config.Image,
+			Env: variables(r.Config.Env), Labels: r.Config.Labels, Status: r.State.Status, ExitCode: r.State.ExitCode,
+			Restart: r.HostConfig.RestartPolicy.Name, Mounts: map[string]string{},
+			created: r.Created.UTC().Format("20060102150405.000000000")}
 		if h := r.State.Health; h != nil {
 			c.Health = h.Status
 			for _, check := range h.Log {
@@ -142,12 +144,8 @@ func parse(out []byte) ([]Container, error) {
 		}
 		for _, m := range r.Mounts {
 			c.Folders = append(c.Folders, m.Source)
-			if c.Mounts == nil {
-				c.Mounts = map[string]string{}
-			}
 			c.Mounts[m.Destination] = m.Source
 		}
-		c.Restart = r.HostConfig.RestartPolicy.Name
 		for _, name := range slices.Sorted(maps.Keys(r.NetworkSettings.Networks)) {
 			c.Networks = append(c.Networks, name)
 			network := r.NetworkSettings.Networks[name]
@@ -210,7 +208,8 @@ func ImageOf(ctx context.Context, name string) (Image, error) {
 		return Image{}, fmt.Errorf("docker image inspect %s: %d images, %w", name, len(all), err)
 	}
 	check := all[0].Config.Healthcheck
-	return Image{ID: all[0].ID, Digests: all[0].RepoDigests, Checked: check != nil && len(check.Test) > 0 && check.Test[0] != "NONE"}, nil
+	checked := check != nil && len(check.Test) > 0 && check.Test[0] != "NONE"
+	return Image{ID: all[0].ID, Digests: all[0].RepoDigests, Checked: checked}, nil
 }
 
 // Owner returns the name of the running container that has an address; empty: none has it.

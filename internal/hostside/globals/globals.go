@@ -161,7 +161,8 @@ var facts = `select jsonb_build_object(
   'roles', (select coalesce(jsonb_agg(jsonb_build_object('name', r.rolname, 'bootstrap', r.oid = 10,
       'superuser', r.rolsuper, 'inherit', r.rolinherit, 'create_role', r.rolcreaterole, 'create_db', r.rolcreatedb,
       'login', r.rolcanlogin, 'replication', r.rolreplication, 'bypass_rls', r.rolbypassrls, 'limit', r.rolconnlimit,
-      'until', coalesce(to_char(r.rolvaliduntil at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), r.rolvaliduntil::text, ''),
+      'until',
+      coalesce(to_char(r.rolvaliduntil at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), r.rolvaliduntil::text, ''),
       'password', case when r.rolpassword is null then '' when r.rolpassword ~ '^SCRAM-SHA-256\$' then 'SCRAM-SHA-256'
         else 'md5' end,
       'comment', coalesce(shobj_description(r.oid, 'pg_authid'), ''),
@@ -174,7 +175,8 @@ var facts = `select jsonb_build_object(
       order by pg_get_userbyid(m.roleid), pg_get_userbyid(m.member), pg_get_userbyid(m.grantor)), '[]')
     from pg_auth_members m where pg_get_userbyid(m.member) !~ '^pg_'))`
 
-const parameters = `select coalesce(jsonb_agg(jsonb_build_object('name', p.parname, 'grants', %s) order by p.parname), '[]')
+const parameters = `
+select coalesce(jsonb_agg(jsonb_build_object('name', p.parname, 'grants', %s) order by p.parname), '[]')
   from pg_parameter_acl p`
 
 // Read returns the facts of the database that a superuser is connected to.

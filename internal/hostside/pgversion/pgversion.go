@@ -108,7 +108,10 @@ func Keeps(ctx context.Context, compose io.Reader) error {
 			return err
 		}
 		if version != of {
-			problems = append(problems, fmt.Errorf("%s is PostgreSQL %s, and %s is of PostgreSQL %s, which no other version can read\nhint: compose_%s_image=%s in the instance's env file keeps that version", image, version, folder, of, name, tagged(image, of)))
+			problems = append(problems, fmt.Errorf(
+				"%s is PostgreSQL %s, and %s is of PostgreSQL %s, which no other version can read\n"+
+					"hint: compose_%s_image=%s in the instance's env file keeps that version",
+				image, version, folder, of, name, tagged(image, of)))
 		}
 	}
 	return errors.Join(problems...)
@@ -132,17 +135,12 @@ func data(ctx context.Context, project, name string, s service) (folder, version
 			folders = append(folders, v.Source)
 		}
 	}
-	out, err := docker.Run(ctx, "ps", "--all", "--quiet", "--no-trunc", "--filter=label=com.docker.compose.project="+project,
-		"--filter=label=com.docker.compose.service="+name, "--filter=label=com.docker.compose.oneoff=False")
+	all, err := docker.Project(ctx, project)
 	if err != nil {
 		return "", "", err
 	}
-	if ids := strings.Fields(out); len(ids) > 0 {
-		all, err := docker.InspectAll(ctx, ids...)
-		if err != nil {
-			return "", "", err
-		}
-		for _, c := range all {
+	for _, c := range all {
+		if c.Service() == name {
 			folders = append(folders, c.Folders...)
 		}
 	}
@@ -250,7 +248,8 @@ func Takes(ctx context.Context, dump io.Reader, image string) error {
 		return err
 	}
 	if older(has, of) {
-		return fmt.Errorf("it was dumped from PostgreSQL %s, which PostgreSQL %s of %s can't read: a dump goes to the same version, or a newer one", of, has, image)
+		return fmt.Errorf("it was dumped from PostgreSQL %s, which PostgreSQL %s of %s can't read: "+
+			"a dump goes to the same version, or a newer one", of, has, image)
 	}
 	return nil
 }

@@ -117,7 +117,8 @@ var again = 2 * time.Second
 // deployment, the updates of the night. They are waited for.
 func Install(ctx context.Context, h Host, packages ...string) error {
 	if Installer(h.Has, packages...) == nil {
-		return fmt.Errorf("%s is missing, and there is no package manager that is known\nhint: install it", strings.Join(packages, ", "))
+		return fmt.Errorf("%s is missing, and there is no package manager that is known\nhint: install it",
+			strings.Join(packages, ", "))
 	}
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), installs)
 	defer stop()
@@ -150,7 +151,8 @@ func install(ctx context.Context, lines [][]string) (busy bool, err error) {
 		if out, err := cmd.CombinedOutput(); err != nil {
 			text := strings.TrimSpace(string(out))
 			// apt-get waits for dpkg's lock, and not for that of its lists.
-			return strings.Contains(text, " lock"), fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, text[strings.LastIndex(text, "\n")+1:])
+			last := text[strings.LastIndex(text, "\n")+1:]
+			return strings.Contains(text, " lock"), fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, last)
 		}
 	}
 	return false, nil

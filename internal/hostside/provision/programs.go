@@ -45,14 +45,15 @@ func Forget(tools, units string, homes []string, now time.Time) (gone []string, 
 	var all error
 	for _, entry := range there {
 		info, err := entry.Info()
-		if err != nil || kept[entry.Name()] || programName.FindString(entry.Name()) != entry.Name() || now.Sub(info.ModTime()) < unused {
+		name := entry.Name()
+		if err != nil || kept[name] || programName.FindString(name) != name || now.Sub(info.ModTime()) < unused {
 			continue
 		}
-		if err := os.Remove(filepath.Join(tools, entry.Name())); err != nil {
+		if err := os.Remove(filepath.Join(tools, name)); err != nil {
 			all = errors.Join(all, err)
 			continue
 		}
-		gone = append(gone, entry.Name())
+		gone = append(gone, name)
 	}
 	return gone, all
 }

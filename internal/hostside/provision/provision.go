@@ -62,7 +62,8 @@ func Of(d hostapi.Deploy, program string) Needs {
 
 // rotation is how the application's log is rotated (logrotate(8)).
 func rotation(d hostapi.Deploy) hostapi.File {
-	return hostapi.File{Path: "/etc/logrotate.d/mrs-ops-" + d.Project, Content: `# ` + d.Project + `: written by the deployment.
+	return hostapi.File{Path: "/etc/logrotate.d/mrs-ops-" + d.Project, Content: `# ` + d.Project +
+		`: written by the deployment.
 ` + d.Folder + `/log/*.log {
     weekly
     rotate 52
@@ -98,7 +99,8 @@ func (n *Needs) backups(d hostapi.Deploy, program string) {
 	n.Gone = append(n.Gone, path.Join(d.Folder, "backup-common.sh"))
 	// First: a power cut may leave older scripts with a newer program, with which these still undo a swap, and not newer
 	// scripts with a program that lacks what they call.
-	n.Files = append(n.Files, hostapi.File{Path: path.Join(d.Folder, ".backup.env"), Content: settings(d, program), Mode: "0400"})
+	env := hostapi.File{Path: path.Join(d.Folder, ".backup.env"), Content: settings(d, program), Mode: "0400"}
+	n.Files = append(n.Files, env)
 	for _, name := range scripts {
 		n.Files = append(n.Files, hostapi.File{Path: path.Join(d.Folder, name), Content: content(name), Mode: "0700"})
 	}

@@ -44,9 +44,10 @@ func (s Swap) String() string {
 	if s.Started {
 		started = "started=yes\n"
 	}
-	return fmt.Sprintf("stamp=%s\nbeside=%s\ndatabase=%s\nkept=%s\nlive_dump=%s\nrestarts=%s\nplaceholder=%s\nfolders=(%s)\n%s",
-		quote(s.Stamp), quote(s.Beside), quote(s.Database), quote(s.Kept), quote(s.LiveDump), quote(s.Restarts),
-		quote(placeholder), strings.Join(s.Folders, " "), started)
+	return fmt.Sprintf("stamp=%s\nbeside=%s\ndatabase=%s\nkept=%s\n",
+		quote(s.Stamp), quote(s.Beside), quote(s.Database), quote(s.Kept)) +
+		fmt.Sprintf("live_dump=%s\nrestarts=%s\nplaceholder=%s\nfolders=(%s)\n%s",
+			quote(s.LiveDump), quote(s.Restarts), quote(placeholder), strings.Join(s.Folders, " "), started)
 }
 
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./@:+-]+$`)

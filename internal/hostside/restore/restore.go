@@ -516,7 +516,8 @@ func (r *run) restoreBeside(ctx context.Context) error {
 	folders := make(chan error, 1)
 	if len(r.moves.Folders) > 0 {
 		go func() {
-			folders <- r.Repository.Restore(fetching, r.record.Snapshot, restic.Restore{Target: r.moves.Beside, Include: r.moves.Folders})
+			folders <- r.Repository.Restore(fetching, r.record.Snapshot,
+				restic.Restore{Target: r.moves.Beside, Include: r.moves.Folders})
 		}()
 	} else {
 		folders <- nil

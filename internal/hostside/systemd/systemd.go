@@ -42,7 +42,8 @@ func service(u hostapi.Unit) string {
 	var text strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&text, format+"\n", args...) }
 	line("# %s: written by mrs-ops.", u.Name)
-	line("[Unit]\nDescription=%s\nWants=docker.service network-online.target\nAfter=docker.service network-online.target", u.Description)
+	line("[Unit]\nDescription=%s", u.Description)
+	line("Wants=docker.service network-online.target\nAfter=docker.service network-online.target")
 	if u.OnFailure != "" {
 		line("OnFailure=%s", u.OnFailure)
 	}

@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -84,7 +85,8 @@ func (o Order) Give(ctx context.Context, s Systemd, signals <-chan os.Signal) (s
 	stopped, out := false, &heard{Writer: o.Out}
 	for {
 		state := s.State(ctx, o.Unit)
-		over := state != "activating" && state != "deactivating" && state != "active" && state != "reloading" && !queued(ctx, s, o.Unit)
+		over := !slices.Contains([]string{"activating", "deactivating", "active", "reloading"}, state) &&
+			!queued(ctx, s, o.Unit)
 		argv := append([]string{"--cursor-file", cursor}, which.match)
 		if _, err := os.Stat(cursor); err != nil && which.since != "" { // afterwards, it is after what was seen
 			argv = append(argv, "--since", which.since)
@@ -99,7 +101,8 @@ func (o Order) Give(ctx context.Context, s Systemd, signals <-chan os.Signal) (s
 			}
 			if ours && !out.any {
 				if now, err := s.Property(ctx, o.Unit, "InvocationID"); err != nil || now == which.before {
-					return 0, true, errors.Join(fmt.Errorf("systemd has not run %s.service\nhint: systemctl status %[1]s", o.Unit), err)
+					return 0, true, errors.Join(
+						fmt.Errorf("systemd has not run %s.service\nhint: systemctl status %[1]s", o.Unit), err)
 				}
 			}
 			return ending(ctx, s, o.Unit, state), true, nil
