@@ -195,24 +195,7 @@ func (s *Running) Leftovers(ctx context.Context, lent bool) error {
 func Gone(ctx context.Context, project string) error {
 	ctx, cancel := asked(ctx)
 	defer cancel()
-	label := "label=com.docker.compose.project=" + project
-	containers, err := docker.Run(ctx, "ps", "--all", "--quiet", "--filter", label)
-	if err != nil {
-		return err
-	}
-	if ids := strings.Fields(containers); len(ids) > 0 {
-		if _, err := docker.Run(ctx, append([]string{"rm", "--force", "--volumes"}, ids...)...); err != nil {
-			return err
-		}
-	}
-	networks, err := docker.Run(ctx, "network", "ls", "--quiet", "--filter", label)
-	if err != nil {
-		return err
-	}
-	if ids := strings.Fields(networks); len(ids) > 0 {
-		_, err = docker.Run(ctx, append([]string{"network", "rm"}, ids...)...)
-	}
-	return err
+	return compose.Down(ctx, project, 0)
 }
 
 // Drop drops a database as soon as PostgreSQL lets us: it may just have been killed, and be at

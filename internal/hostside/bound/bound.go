@@ -68,6 +68,29 @@ func Within(ctx context.Context, name string, total time.Duration) (context.Cont
 	return context.WithTimeoutCause(ctx, total, &Exceeded{Name: name, Limit: Time(total), Total: true})
 }
 
+// Every calls a function each time that much has passed, until the function that it returns has been called; never,
+// where that is not positive.
+func Every(pause time.Duration, do func()) (stop func()) {
+	if pause <= 0 {
+		return func() {}
+	}
+	over, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		ticker := time.NewTicker(pause)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-over:
+				return
+			case <-ticker.C:
+				do()
+			}
+		}
+	}()
+	return func() { close(over); <-ended }
+}
+
 // Command is a program to run.
 type Command struct {
 	Name  string   // for people: "restic check"

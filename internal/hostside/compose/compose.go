@@ -164,16 +164,20 @@ const patience = 20 * time.Second
 
 // run runs it, and returns what it prints on standard output, and all that it says.
 func (p Project) run(ctx context.Context, files []string, argv ...string) (out []byte, said string, err error) {
+	return run(ctx, p.Folder, nil, argv[0], p.argv(files, argv...))
+}
+
+func run(ctx context.Context, folder string, env []string, what string, argv []string) ([]byte, string, error) {
 	var stdout, all bytes.Buffer
-	cmd := exec.CommandContext(ctx, "docker", p.argv(files, argv...)...)
-	cmd.Dir = p.Folder
+	cmd := exec.CommandContext(ctx, "docker", argv...)
+	cmd.Dir, cmd.Env = folder, env
 	cmd.Stdout, cmd.Stderr = io.MultiWriter(&stdout, &all), &all
 	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(syscall.SIGTERM) }, patience
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return nil, all.String(), &Error{What: argv[0], Said: all.String(), Err: err}
+		return nil, all.String(), &Error{What: what, Said: all.String(), Err: err}
 	}
 	return stdout.Bytes(), all.String(), nil
 }
@@ -281,18 +285,12 @@ func (p Project) Stop(ctx context.Context, file string, services ...string) erro
 // Down removes what a project has: containers, networks and volumes. It goes by what
 // the engine knows, and not by a file, which need not be whole.
 func Down(ctx context.Context, project string, within time.Duration) error {
-	seconds := strconv.Itoa(int(within.Seconds()))
-	var said bytes.Buffer
-	cmd := exec.CommandContext(ctx, "docker", "compose", "--progress", "plain", "--project-name", project,
-		"--env-file", "/dev/null", "down", "--volumes", "--remove-orphans", "--timeout", seconds)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = "/", &said, &said
-	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "COMPOSE_") })
-	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(syscall.SIGTERM) }, patience
-	if err := cmd.Run(); err != nil {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return &Error{What: "down", Said: said.String(), Err: err}
+	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "COMPOSE_") })
+	_, _, err := run(ctx, "/", env, "down", []string{"compose", "--progress", "plain", "--project-name", project,
+		"--env-file", "/dev/null", "down", "--volumes", "--remove-orphans",
+		"--timeout", strconv.Itoa(int(within.Seconds()))})
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
-	return nil
+	return err
 }

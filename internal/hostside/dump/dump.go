@@ -66,7 +66,7 @@ type Options struct {
 	Jobs           int    // at once
 	// Progress is called with how many bytes are dumped, and how large the database is.
 	Progress func(dumped, of int64)
-	Every    time.Duration // how often
+	Every    time.Duration // how often; 0: never
 }
 
 // Made is a dump that was made.
@@ -125,7 +125,7 @@ func Make(ctx context.Context, s Server, o Options) (Made, error) {
 	data := "data." + strconv.Itoa(os.Getpid())
 	limit := dumps
 	limit.Also = func() int64 { return Size(o.Folder) }
-	watched := o.watch(of)
+	watched := bound.Every(o.Every, func() { o.Progress(Size(o.Folder), of) })
 	err = s.Program(
 		ctx, limit, nil, "pg_dump", "--username", o.Role, "--no-password", "--dbname", o.Database, "--format", "directory",
 		"--snapshot", t.Exported(), "--jobs", strconv.Itoa(o.Jobs), "--compress", "0", "--file", o.Inside+"/"+data,
@@ -185,28 +185,6 @@ func (o Options) write(name string, lines []string) error {
 		text.WriteString(line + "\n")
 	}
 	return os.WriteFile(filepath.Join(o.Folder, name), []byte(text.String()), 0o600)
-}
-
-// watch calls Progress now and then until the function that it returns is called.
-func (o Options) watch(of int64) (end func()) {
-	if o.Progress == nil || o.Every <= 0 {
-		return func() {}
-	}
-	over, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		ticker := time.NewTicker(o.Every)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-over:
-				return
-			case <-ticker.C:
-				o.Progress(Size(o.Folder), of)
-			}
-		}
-	}()
-	return func() { close(over); <-ended }
 }
 
 // Remove removes a dump, and what one that was cut short has left.

@@ -136,8 +136,7 @@ var folders = []string{"data", "keys", "index", "snapshots"}
 const both = "--verbose --parallel=4 --no-perms --no-umask --ignore-time --exclude=-tmp-"
 
 // put are the commands that copy some files of a repository.
-func (m Mirror) put(repository string, files []string) []string {
-	var commands []string
+func (m Mirror) put(repository string, files []string) (commands []string) {
 	for _, file := range files {
 		commands = append(commands,
 			fmt.Sprintf("put %s -o %s", quote(filepath.Join(repository, file)), quote(m.Folder+"/"+file)))
@@ -145,33 +144,28 @@ func (m Mirror) put(repository string, files []string) []string {
 	return commands
 }
 
+// reverse are the commands that bring folders there to what they are here.
+func (m Mirror) reverse(repository, options string, folders ...string) (commands []string) {
+	for _, folder := range folders {
+		commands = append(commands, fmt.Sprintf("mirror --reverse %s %s %s", both+options,
+			quote(filepath.Join(repository, folder)), quote(m.Folder+"/"+folder)))
+	}
+	return commands
+}
+
 // copy are the commands that copy all of a repository that is not there yet.
 func (m Mirror) copy(repository string, config bool) []string {
-	var commands []string
-	for _, folder := range folders {
-		commands = append(
-			commands,
-			fmt.Sprintf("mirror --reverse %s %s %s", both, quote(filepath.Join(repository, folder)), quote(m.Folder+"/"+folder)),
-		)
-	}
+	commands := m.reverse(repository, "", folders...)
 	if config { // the last one: now it is a repository
 		commands = append(commands, m.put(repository, []string{"config"})...)
 	}
 	return commands
 }
 
-// remove are the commands that delete there what the repository has no more: what refers to
-// others goes first. Keys stay.
+// remove are the commands that delete there what the repository has no more: what refers to others goes first. Keys
+// stay.
 func (m Mirror) remove(repository string) []string {
-	var commands []string
-	for _, folder := range []string{"snapshots", "index", "data"} {
-		commands = append(
-			commands,
-			fmt.Sprintf("mirror --reverse %s --delete %s %s", both, quote(filepath.Join(repository, folder)),
-				quote(m.Folder+"/"+folder)),
-		)
-	}
-	return commands
+	return m.reverse(repository, " --delete", "snapshots", "index", "data")
 }
 
 // Put copies some files of the repository in a folder, in this order.

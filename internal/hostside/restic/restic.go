@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"slices"
 	"strconv"
@@ -81,13 +82,19 @@ func (r Repository) command(limit bound.Limit, argv ...string) bound.Command {
 // run runs it, and returns what it prints.
 func (r Repository) run(ctx context.Context, limit bound.Limit, argv ...string) ([]byte, error) {
 	var out bytes.Buffer
+	err := r.into(ctx, limit, &out, argv...)
+	return out.Bytes(), err
+}
+
+// into runs it, and writes what it prints.
+func (r Repository) into(ctx context.Context, limit bound.Limit, out io.Writer, argv ...string) error {
 	var said bound.Tail
 	c := r.command(limit, argv...)
-	c.Stdout, c.Stderr = &out, &said
+	c.Stdout, c.Stderr = out, &said
 	if err := r.Runner.Run(ctx, c); err != nil {
-		return nil, r.failed(argv[0], err, complaint(said.String()))
+		return r.failed(argv[0], err, complaint(said.String()))
 	}
-	return out.Bytes(), nil
+	return nil
 }
 
 func (r Repository) failed(command string, err error, said string) error {
@@ -142,14 +149,12 @@ func (r Repository) ID(ctx context.Context) (string, error) {
 
 // Init makes a repository.
 func (r Repository) Init(ctx context.Context) error {
-	_, err := r.run(ctx, asks, "init", "--quiet")
-	return err
+	return r.into(ctx, asks, nil, "init", "--quiet")
 }
 
 // Unlock removes locks of runs that were killed; living ones stay.
 func (r Repository) Unlock(ctx context.Context) error {
-	_, err := r.run(ctx, asks, "unlock", "--quiet")
-	return err
+	return r.into(ctx, asks, nil, "unlock", "--quiet")
 }
 
 // Snapshot is one of the repository.
@@ -398,8 +403,7 @@ func (r Repository) stats(ctx context.Context, mode, snapshot string) (int64, er
 
 // Files calls a function with each file of a snapshot, and how many bytes it has.
 func (r Repository) Files(ctx context.Context, snapshot string, each func(path string, size int64)) error {
-	var said bound.Tail
-	lines := &bound.Lines{Each: func(line string) {
+	return r.into(ctx, moves, &bound.Lines{Each: func(line string) {
 		var node struct {
 			Type, Path string
 			Size       int64
@@ -407,13 +411,7 @@ func (r Repository) Files(ctx context.Context, snapshot string, each func(path s
 		if json.Unmarshal([]byte(line), &node) == nil && node.Type == "file" {
 			each(node.Path, node.Size)
 		}
-	}}
-	c := r.command(moves, "ls", "--json", snapshot)
-	c.Stdout, c.Stderr = lines, &said
-	if err := r.Runner.Run(ctx, c); err != nil {
-		return r.failed("ls", err, complaint(said.String()))
-	}
-	return nil
+	}}, "ls", "--json", snapshot)
 }
 
 // Stored returns how many bytes a snapshot takes in the repository.
@@ -440,14 +438,12 @@ func (r Repository) In(folder, cache string) Repository {
 
 // InitCopy makes a repository that [Repository.In] has returned, so that chunks are as they are in the other one.
 func (r Repository) InitCopy(ctx context.Context) error {
-	_, err := r.run(ctx, asks, "init", "--quiet", "--copy-chunker-params")
-	return err
+	return r.into(ctx, asks, nil, "init", "--quiet", "--copy-chunker-params")
 }
 
 // Copy copies a snapshot into a repository that [Repository.In] has returned.
 func (r Repository) Copy(ctx context.Context, snapshot string) error {
-	_, err := r.run(ctx, moves, "copy", "--quiet", snapshot)
-	return err
+	return r.into(ctx, moves, nil, "copy", "--quiet", snapshot)
 }
 
 // Check looks whether the repository is whole. subset, if not empty, is which part of
@@ -457,8 +453,7 @@ func (r Repository) Check(ctx context.Context, subset string) error {
 	if subset != "" {
 		argv = append(argv, "--read-data-subset", subset)
 	}
-	_, err := r.run(ctx, moves, argv...)
-	return err
+	return r.into(ctx, moves, nil, argv...)
 }
 
 // Forget removes snapshots by their ids.
@@ -468,8 +463,7 @@ func (r Repository) Forget(ctx context.Context, ids ...string) error {
 			return fmt.Errorf("%q is no id of a snapshot", one)
 		}
 	}
-	_, err := r.run(ctx, moves, append([]string{"forget", "--quiet"}, ids...)...)
-	return err
+	return r.into(ctx, moves, nil, append([]string{"forget", "--quiet"}, ids...)...)
 }
 
 // Policy is which snapshots are kept.
@@ -523,6 +517,5 @@ func parseRemoves(out []byte) (ids []string, err error) {
 // the others needs. What it says of its success is not to be believed: a server that only takes
 // (rest-server --append-only) has restic of before 0.17 end with 0.
 func (r Repository) Prune(ctx context.Context, p Policy) error {
-	_, err := r.run(ctx, moves, p.argv("--quiet", "--cleanup-cache", "--prune")...)
-	return err
+	return r.into(ctx, moves, nil, p.argv("--quiet", "--cleanup-cache", "--prune")...)
 }

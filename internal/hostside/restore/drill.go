@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
 	"github.com/betagouv/mrs-ops/internal/hostside/dump"
@@ -70,7 +69,7 @@ func (r *run) drill(ctx context.Context) error {
 		return die("", "PostgreSQL does not start")
 	}
 	r.Say("restoring the database")
-	if err := r.loadDrill(ctx, server); err != nil {
+	if err := r.fill(ctx, server, filepath.Join(folder, "dump"), "/dump"); err != nil {
 		return err
 	}
 	r.differing(ctx, server)
@@ -145,49 +144,6 @@ func (r *run) fetchDrill(ctx context.Context) error {
 		}
 	}
 	return err
-}
-
-// loadDrill loads the database into a PostgreSQL of the drill's own.
-func (r *run) loadDrill(ctx context.Context, server Server) (err error) {
-	load := dump.Load{Folder: filepath.Join(r.drillFolder(), "dump"), Inside: "/dump", Was: r.Database,
-		Database: r.Database, Jobs: jobs(), Say: r.Say}
-	if r.properties, err = load.Properties(); err != nil {
-		return err
-	}
-	if r.properties != "" {
-		// The empty one that the image has made sorts as the image does.
-		if err := server.Drop(ctx, r.Database); err != nil {
-			return err
-		}
-		if err := r.create(ctx, server); err != nil {
-			return err
-		}
-	}
-	return r.load(ctx, server, load)
-}
-
-// create makes the empty database.
-func (r *run) create(ctx context.Context, server Server) error {
-	said, err := server.Create(ctx, r.moves.Database, r.properties)
-	for _, line := range said {
-		r.Say(line)
-	}
-	return err
-}
-
-// load fills it, and says now and then how far that is.
-func (r *run) load(ctx context.Context, server Server, load dump.Load) error {
-	s := r.Showing(func() string {
-		asked, cancel := context.WithTimeout(ctx, 5*time.Second)
-		defer cancel()
-		n, err := server.SizeOf(asked, load.Database)
-		if err != nil {
-			return ""
-		}
-		return "restored " + backup.Human(n) + " of the database"
-	})
-	defer s.Stop()
-	return load.Run(ctx, server)
 }
 
 // countFiles is how many files there are in a folder, and how many bytes they have.

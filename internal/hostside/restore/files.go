@@ -17,15 +17,7 @@ import (
 type Disk struct{}
 
 // Rename implements [Files].
-func (Disk) Rename(from, to string) error {
-	if err := durable.Rename(from, to); err != nil {
-		return err
-	}
-	if filepath.Dir(from) == filepath.Dir(to) {
-		return nil
-	}
-	return durable.SyncFolder(filepath.Dir(from))
-}
+func (Disk) Rename(from, to string) error { return durable.Rename(from, to) }
 
 // Write implements [Files].
 func (Disk) Write(path string, content []byte) error { return durable.Write(path, content, 0o600) }

@@ -578,16 +578,46 @@ func (r *run) bringBeside(ctx context.Context, name string) error {
 		return err
 	}
 	r.Say("restoring the database beside the live one")
-	load := dump.Load{Folder: folder, Inside: filepath.Join("/dump", inside), Was: r.Database, Database: r.moves.Database,
-		Jobs: jobs(), Say: r.Say}
+	return r.fill(ctx, r.Stack.Server(), folder, filepath.Join("/dump", inside))
+}
+
+// fill makes the database and loads a dump into it, which the server has in another folder; and says now and then how
+// far that is.
+func (r *run) fill(ctx context.Context, server Server, folder, inside string) (err error) {
+	load := dump.Load{Folder: folder, Inside: inside, Was: r.Database, Database: r.moves.Database, Jobs: jobs(), Say: r.Say}
 	if r.properties, err = load.Properties(); err != nil {
 		return err
 	}
-	server := r.Stack.Server()
-	if err := r.create(ctx, server); err != nil {
-		return err
+	there := load.Database == load.Was // a drill's own: the empty one that the image has made, which sorts as that does
+	if there && r.properties != "" {
+		if err := server.Drop(ctx, load.Database); err != nil {
+			return err
+		}
 	}
-	return r.load(ctx, server, load)
+	if !there || r.properties != "" {
+		said, err := server.Create(ctx, load.Database, r.properties)
+		r.sayAll(said)
+		if err != nil {
+			return err
+		}
+	}
+	s := r.Showing(func() string {
+		asked, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		n, err := server.SizeOf(asked, load.Database)
+		if err != nil {
+			return ""
+		}
+		return "restored " + backup.Human(n) + " of the database"
+	})
+	defer s.Stop()
+	return load.Run(ctx, server)
+}
+
+func (i *Instance) sayAll(lines []string) {
+	for _, line := range lines {
+		i.Say(line)
+	}
 }
 
 // jobs is how much PostgreSQL does at once.
@@ -652,9 +682,7 @@ func (r *run) runsOn(ctx context.Context) error {
 		return err
 	}
 	said, err := stack.Server().Bring(ctx, r.moves.Database, properties)
-	for _, line := range said {
-		r.Say(line)
-	}
+	r.sayAll(said)
 	if err != nil {
 		return err
 	}
@@ -670,9 +698,7 @@ func (r *run) sayWhy(ctx context.Context, err error) {
 		return
 	}
 	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
-	for _, line := range lines[max(0, len(lines)-5):] {
-		r.Say(line)
-	}
+	r.sayAll(lines[max(0, len(lines)-5):])
 }
 
 // well makes sure that the application in a container runs well on a database.
@@ -681,9 +707,7 @@ func (r *run) well(ctx context.Context, container string, server Server, databas
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	for _, line := range r.Application.Log(ctx, container) {
-		r.Say(line)
-	}
+	r.sayAll(r.Application.Log(ctx, container))
 	return fmt.Errorf("the application does not run well on it: %w", err)
 }
 
