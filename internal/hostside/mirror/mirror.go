@@ -55,9 +55,7 @@ func (m Mirror) settings() []string {
 }
 
 // quote has lftp take a text as one word.
-func quote(text string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`
-}
+func quote(text string) string { return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"` }
 
 // run has lftp carry out commands, and returns what it prints.
 func (m Mirror) run(ctx context.Context, name string, limit bound.Limit, commands ...string) ([]byte, error) {

@@ -79,8 +79,7 @@ func (r *run) drill(ctx context.Context) error {
 		r.sayWhy(ctx, err)
 		return die("", "the application can't be started on it")
 	}
-	err = backup.Do(ctx,
-		func(ctx context.Context) error { return r.well(ctx, container, server, r.Database) },
+	err = backup.Do(ctx, func(ctx context.Context) error { return r.well(ctx, container, server, r.Database) },
 		func(ctx context.Context) error { return r.Application.Migrated(ctx, container) })
 	if err != nil {
 		return err

@@ -215,9 +215,7 @@ func (i *Instance) discard(ctx context.Context, stamp string) error {
 }
 
 // Abandon drops all copies that somebody has filled, but one that is being adopted. The error is *[backup.Failure].
-func (i *Instance) Abandon(ctx context.Context) error {
-	return backup.Explain(ctx, i.abandon(ctx))
-}
+func (i *Instance) Abandon(ctx context.Context) error { return backup.Explain(ctx, i.abandon(ctx)) }
 
 func (i *Instance) abandon(ctx context.Context) error {
 	adopted := ""

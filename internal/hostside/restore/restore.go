@@ -408,9 +408,7 @@ func (i *Instance) remove(ctx context.Context, s Swap, drop bool) {
 }
 
 // noteCopy writes down which copy it is, so that one that is killed is dropped.
-func (r *run) noteCopy(context.Context) error {
-	return r.Files.Append(r.path(".running.copy"), r.asked.Copy)
-}
+func (r *run) noteCopy(context.Context) error { return r.Files.Append(r.path(".running.copy"), r.asked.Copy) }
 
 // choose opens the repository, which it has from the mirror if it is gone, and finds the snapshot.
 func (r *run) choose(ctx context.Context) error {
