@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -31,7 +30,7 @@ func branchesCommand(ctx context.Context, command string, args []string) error {
 		Locks: hostapi.Locks, Logs: hostapi.Logs, Name: name, Now: time.Now, RemoveAll: os.RemoveAll,
 		Say: func(line string) { fmt.Println(line) },
 	}
-	return status(run(ctx, s, command, *project, *who, *by))
+	return run(ctx, s, command, *project, *who, *by)
 }
 
 func run(ctx context.Context, s *branches.Server, command, project, who string, by time.Duration) error {
@@ -54,22 +53,4 @@ func run(ctx context.Context, s *branches.Server, command, project, who string, 
 		return s.Expire(ctx)
 	}
 	return fmt.Errorf("mrs-host branches %s is not known\nhint: mrs-host says what there is", command)
-}
-
-// unknownStatus is the exit status where there is no such instance.
-const unknownStatus = 3
-
-type exit struct {
-	error
-	status int
-}
-
-func (e exit) Status() int   { return e.status }
-func (e exit) Unwrap() error { return e.error }
-
-func status(err error) error {
-	if _, unknown := errors.AsType[*branches.Unknown](err); unknown {
-		return exit{err, unknownStatus}
-	}
-	return err
 }

@@ -37,9 +37,13 @@ type server struct {
 	say   func(string)
 }
 
-func (s *server) Containers(ctx context.Context) ([]docker.Container, error) { return docker.Project(ctx, s.Name) }
+func (s *server) Containers(ctx context.Context) ([]docker.Container, error) {
+	return docker.Project(ctx, s.Name)
+}
 
-func (s *server) Image(ctx context.Context, name string) (docker.Image, error) { return docker.ImageOf(ctx, name) }
+func (s *server) Image(ctx context.Context, name string) (docker.Image, error) {
+	return docker.ImageOf(ctx, name)
+}
 
 func (s *server) Tag(ctx context.Context, id, name string) error {
 	_, err := docker.Run(ctx, "tag", id, name)
@@ -85,10 +89,18 @@ func (s *server) Log(ctx context.Context, c docker.Container) string {
 	return text.String()
 }
 
-func (s *server) Close(ctx context.Context, c docker.Container) error { return door.Close(ctx, c, s.site.Port) }
-func (s *server) Open(ctx context.Context, c docker.Container) error { return door.Open(ctx, c, s.site.Port) }
-func (s *server) Count(ctx context.Context, c docker.Container) error { return door.Count(ctx, c, s.site.Port) }
-func (s *server) Visits(ctx context.Context, c docker.Container) (int, error) { return door.Visits(ctx, c) }
+func (s *server) Close(ctx context.Context, c docker.Container) error {
+	return door.Close(ctx, c, s.site.Port)
+}
+func (s *server) Open(ctx context.Context, c docker.Container) error {
+	return door.Open(ctx, c, s.site.Port)
+}
+func (s *server) Count(ctx context.Context, c docker.Container) error {
+	return door.Count(ctx, c, s.site.Port)
+}
+func (s *server) Visits(ctx context.Context, c docker.Container) (int, error) {
+	return door.Visits(ctx, c)
+}
 
 func (s *server) Lacks() []string {
 	return slices.DeleteFunc(door.Programs(), func(program string) bool {

@@ -187,7 +187,9 @@ func (r *Run) Keep(l *lock.File, err error) error {
 }
 
 // TakeRepository takes the repository's lock.
-func (r *Run) TakeRepository(ctx context.Context) error { return r.Keep(lock.Repository(ctx, r.Home, r.Name, r.Say)) }
+func (r *Run) TakeRepository(ctx context.Context) error {
+	return r.Keep(lock.Repository(ctx, r.Home, r.Name, r.Say))
+}
 
 // Release gives the run's locks free, the last one first.
 func (r *Run) Release() {
@@ -390,7 +392,9 @@ func (r *Run) source(context.Context) error {
 	return nil
 }
 
-func (r *Run) Fact(name string, value any) { r.facts = append(r.facts, ledger.Pair{Name: name, Value: value}) }
+func (r *Run) Fact(name string, value any) {
+	r.facts = append(r.facts, ledger.Pair{Name: name, Value: value})
+}
 
 // clear finds the folder for dumps, and has nothing be left there.
 func (r *Run) clear(ctx context.Context) (err error) {

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/durable"
+	"github.com/betagouv/mrs-ops/internal/hostside/place"
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
 )
 
@@ -80,19 +80,12 @@ func (r *Run) replace(ctx context.Context, file, next string) (whole bool, err e
 	at := filepath.Join(r.Settings.Repository, file)
 	// The inode of a file that can't be read can be.
 	if info, err := os.Stat(at); err == nil {
-		if s, ok := info.Sys().(*syscall.Stat_t); ok {
-			_ = os.Chown(next, int(s.Uid), int(s.Gid))
-		}
+		_ = place.Like(next, info) // where the disk knows owners
 		if err := os.Chmod(next, info.Mode().Perm()); err != nil {
 			return false, err
 		}
 	}
-	if f, err := os.Open(next); err != nil {
-		return false, err
-	} else if err := f.Sync(); err != nil {
-		f.Close()
-		return false, err
-	} else if err := f.Close(); err != nil {
+	if err := durable.Sync(next); err != nil {
 		return false, err
 	}
 	return true, durable.Rename(next, at)

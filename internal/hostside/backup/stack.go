@@ -37,7 +37,9 @@ const (
 )
 
 // asked bounds a question to the engine.
-func asked(ctx context.Context) (context.Context, context.CancelFunc) { return bound.Within(ctx, "docker", engine) }
+func asked(ctx context.Context) (context.Context, context.CancelFunc) {
+	return bound.Within(ctx, "docker", engine)
+}
 
 // Container returns the newest one of a service that runs, and whether there is one.
 func (s *Running) Container(ctx context.Context, service string) (found docker.Container, ok bool, err error) {

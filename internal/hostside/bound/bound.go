@@ -136,8 +136,8 @@ func (s *System) Run(ctx context.Context, c Command) error {
 	cmd := exec.CommandContext(ctx, c.Argv[0], c.Argv[1:]...)
 	cmd.Dir, cmd.Stdin, cmd.ExtraFiles = c.Dir, c.Stdin, s.held()
 	cmd.Env = append(os.Environ(), c.Env...)
-	said := &counter{}
-	cmd.Stdout, cmd.Stderr = said.over(c.Stdout), said.over(c.Stderr)
+	said := &Counter{}
+	cmd.Stdout, cmd.Stderr = said.Over(c.Stdout), said.Over(c.Stderr)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(syscall.SIGTERM) }, grace
 	if err := context.Cause(ctx); err != nil {
@@ -157,7 +157,7 @@ func (s *System) Run(ctx context.Context, c Command) error {
 		if limit.Also != nil {
 			n += limit.Also()
 		}
-		return n - said.bytes()
+		return n - said.Bytes()
 	}
 	watched := make(chan struct{})
 	go func() {

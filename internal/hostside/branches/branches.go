@@ -78,6 +78,9 @@ func (u *Unknown) Error() string {
 		u.Project, cmp.Or(strings.Join(u.There, " "), "none"))
 }
 
+// Status is the exit status by which callers know it.
+func (*Unknown) Status() int { return 3 }
+
 // names returns the projects that there are.
 func (s *Server) names() ([]string, error) {
 	entries, err := os.ReadDir(s.Folder)

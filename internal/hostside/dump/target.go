@@ -45,7 +45,9 @@ func (c Container) as(database string, more ...string) []string {
 func (c Container) ContainerID() string { return c.ID }
 
 // Takes implements [Target].
-func (c Container) Takes(ctx context.Context, dump io.Reader) error { return pgversion.Takes(ctx, dump, c.Image) }
+func (c Container) Takes(ctx context.Context, dump io.Reader) error {
+	return pgversion.Takes(ctx, dump, c.Image)
+}
 
 // Create implements [Target].
 func (c Container) Create(ctx context.Context, database, properties string) (said []string, err error) {

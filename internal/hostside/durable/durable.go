@@ -38,10 +38,10 @@ func Write(path string, content []byte, mode fs.FileMode) error {
 func Rename(from, to string) error {
 	err := os.Rename(from, to)
 	if err == nil {
-		err = SyncFolder(filepath.Dir(to))
+		err = Sync(filepath.Dir(to))
 	}
 	if err == nil && filepath.Dir(from) != filepath.Dir(to) {
-		err = SyncFolder(filepath.Dir(from))
+		err = Sync(filepath.Dir(from))
 	}
 	return err
 }
@@ -69,7 +69,7 @@ func Append(path string, line []byte, mode fs.FileMode) error {
 	if err = errors.Join(err, file.Close()); err != nil {
 		return err
 	}
-	return SyncFolder(filepath.Dir(path))
+	return Sync(filepath.Dir(path))
 }
 
 func endsWithinALine(path string) (bool, error) {
@@ -90,13 +90,13 @@ func endsWithinALine(path string) (bool, error) {
 	return last[0] != '\n', err
 }
 
-// SyncFolder has the names in a folder on the disk.
-func SyncFolder(path string) error {
-	folder, err := os.Open(path)
+// Sync has a file, or the names in a folder, on the disk.
+func Sync(path string) error {
+	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	return errors.Join(folder.Sync(), folder.Close())
+	return errors.Join(file.Sync(), file.Close())
 }
 
 // Remove removes a file, which need not be there.
@@ -108,5 +108,5 @@ func Remove(path string) error {
 	if err != nil {
 		return err
 	}
-	return SyncFolder(filepath.Dir(path))
+	return Sync(filepath.Dir(path))
 }

@@ -43,7 +43,9 @@ func Differences(was, is *Facts) []string {
 
 type differences struct{ all []string }
 
-func (d *differences) say(format string, args ...any) { d.all = append(d.all, fmt.Sprintf(format, args...)) }
+func (d *differences) say(format string, args ...any) {
+	d.all = append(d.all, fmt.Sprintf(format, args...))
+}
 
 func (d *differences) text(what, was, is string) {
 	if was != is {

@@ -52,7 +52,9 @@ func fits(field string, value int) bool {
 }
 
 // String is the time of the job in the order of crontab(5).
-func (j Job) String() string { return strings.Join([]string{j.Minute, j.Hour, j.Day, j.Month, j.Weekday}, " ") }
+func (j Job) String() string {
+	return strings.Join([]string{j.Minute, j.Hour, j.Day, j.Month, j.Weekday}, " ")
+}
 
 // longest is how long is looked ahead for a moment at which no job is near.
 const longest = 2 * time.Hour

@@ -134,7 +134,9 @@ func (l Ledger) runs() (all []run, err error) {
 }
 
 // LastKnown returns the number of that name in the last run that has one; 0 if none has.
-func (l Ledger) LastKnown(name string) (int64, error) { return l.last(name, func(run) bool { return true }) }
+func (l Ledger) LastKnown(name string) (int64, error) {
+	return l.last(name, func(run) bool { return true })
+}
 
 // Bytes returns the bytes of a snapshot, named by its first 8 digits, as its backup has written them
 // down; 0 where none has.

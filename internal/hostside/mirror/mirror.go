@@ -16,7 +16,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
@@ -55,7 +54,9 @@ func (m Mirror) settings() []string {
 }
 
 // quote has lftp take a text as one word.
-func quote(text string) string { return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"` }
+func quote(text string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`
+}
 
 // run has lftp carry out commands, and returns what it prints.
 func (m Mirror) run(ctx context.Context, name string, limit bound.Limit, commands ...string) ([]byte, error) {
@@ -66,10 +67,10 @@ func (m Mirror) run(ctx context.Context, name string, limit bound.Limit, command
 	}
 	var out bytes.Buffer
 	var said bound.Tail
-	var shown atomic.Int64
-	limit.Also = shown.Load // each line tells of a file
+	var shown bound.Counter
+	limit.Also = shown.Bytes // each line tells of a file
 	err := m.Runner.Run(ctx, bound.Command{Name: name, Argv: []string{"lftp"}, Stdin: strings.NewReader(text),
-		Stdout: counting{&out, &shown}, Stderr: &said, Limit: limit})
+		Stdout: shown.Over(&out), Stderr: &said, Limit: limit})
 	if err == nil {
 		return out.Bytes(), nil
 	}
@@ -80,16 +81,6 @@ func (m Mirror) run(ctx context.Context, name string, limit bound.Limit, command
 		return nil, errors.New(why)
 	}
 	return nil, err
-}
-
-type counting struct {
-	to *bytes.Buffer
-	n  *atomic.Int64
-}
-
-func (c counting) Write(p []byte) (int, error) {
-	c.n.Add(int64(len(p)))
-	return c.to.Write(p)
 }
 
 var address = regexp.MustCompile(`[a-z]+://\S*`)

@@ -108,3 +108,12 @@ func as(info fs.FileInfo, uid, gid int, mode fs.FileMode) bool {
 func own(path string, uid, gid int, mode fs.FileMode) error {
 	return errors.Join(os.Chown(path, uid, gid), os.Chmod(path, mode))
 }
+
+// Like gives what is there the owner and the mode that something else has.
+func Like(path string, other fs.FileInfo) error {
+	stat, ok := other.Sys().(*syscall.Stat_t)
+	if !ok {
+		return fmt.Errorf("whose %s is can't be known", other.Name())
+	}
+	return own(path, int(stat.Uid), int(stat.Gid), other.Mode()&bits)
+}

@@ -88,7 +88,9 @@ func nearest(folder string) string {
 }
 
 // Missing returns which of some programs the host has not.
-func Missing(h Host, programs ...string) []string { return slices.DeleteFunc(slices.Clone(programs), h.Has) }
+func Missing(h Host, programs ...string) []string {
+	return slices.DeleteFunc(slices.Clone(programs), h.Has)
+}
 
 // Installer returns the command line that installs packages, by a package manager
 // that waits for others; nil where none is known. has tells whether a program is there.
@@ -179,7 +181,9 @@ func (This) Free(folder string) (uint64, error) {
 }
 
 // Elsewhere reads the labels of the project's containers.
-func (This) Elsewhere(ctx context.Context, project string) ([]string, error) { return folders(ctx, "="+project) }
+func (This) Elsewhere(ctx context.Context, project string) ([]string, error) {
+	return folders(ctx, "="+project)
+}
 
 // All reads those of all projects.
 func (This) All(ctx context.Context) ([]string, error) { return folders(ctx, "") }

@@ -332,7 +332,9 @@ func start(ctx context.Context, units []hostapi.Unit, h Host, say func(string)) 
 type This struct{ preflight.This }
 
 // Install asks the package manager.
-func (t This) Install(ctx context.Context, packages ...string) error { return preflight.Install(ctx, t, packages...) }
+func (t This) Install(ctx context.Context, packages ...string) error {
+	return preflight.Install(ctx, t, packages...)
+}
 
 // Open runs backup.sh.
 func (This) Open(ctx context.Context, folder, password string) (said string, err error) {
@@ -371,4 +373,6 @@ func failure(said string, err error) error {
 func (This) Booted() (bool, error) { return systemd.Booted() }
 
 // Systemctl runs the host's.
-func (This) Systemctl(ctx context.Context, argv ...string) (string, error) { return systemd.Systemctl(ctx, argv...) }
+func (This) Systemctl(ctx context.Context, argv ...string) (string, error) {
+	return systemd.Systemctl(ctx, argv...)
+}

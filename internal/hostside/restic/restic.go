@@ -151,7 +151,9 @@ func (r Repository) ID(ctx context.Context) (string, error) {
 func (r Repository) Init(ctx context.Context) error { return r.into(ctx, asks, nil, "init", "--quiet") }
 
 // Unlock removes locks of runs that were killed; living ones stay.
-func (r Repository) Unlock(ctx context.Context) error { return r.into(ctx, asks, nil, "unlock", "--quiet") }
+func (r Repository) Unlock(ctx context.Context) error {
+	return r.into(ctx, asks, nil, "unlock", "--quiet")
+}
 
 // Snapshot is one of the repository.
 type Snapshot struct {

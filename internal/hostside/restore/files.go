@@ -11,6 +11,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
 	"github.com/betagouv/mrs-ops/internal/hostside/dump"
 	"github.com/betagouv/mrs-ops/internal/hostside/durable"
+	"github.com/betagouv/mrs-ops/internal/hostside/place"
 )
 
 // Disk is that of this host ([Files]).
@@ -123,11 +124,6 @@ func sameFolders(from, to string) error {
 		if err := os.MkdirAll(made, 0o700); err != nil {
 			return err
 		}
-		if owner, ok := info.Sys().(*syscall.Stat_t); ok {
-			if err := os.Chown(made, int(owner.Uid), int(owner.Gid)); err != nil {
-				return err
-			}
-		}
-		return os.Chmod(made, info.Mode())
+		return place.Like(made, info)
 	})
 }

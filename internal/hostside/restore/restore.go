@@ -192,7 +192,6 @@ type Request struct {
 
 var (
 	anID    = regexp.MustCompile(`^(latest|[0-9a-f]{8,64})$`)
-	aTime   = regexp.MustCompile(`^(\d{4}-\d{2}-\d{2})(?:[ T](\d{2}:\d{2})(?::(\d{2}))?(Z| UTC|[+-]\d{2}:?\d{2})?)?$`)
 	aStamp  = regexp.MustCompile(`^[0-9]{8}T[0-9]{6}Z$`)
 	aDate   = regexp.MustCompile(`^[0-9]{8}t[0-9]{6}z$`)
 	liveOne = regexp.MustCompile(`^(mrs-)?production$`)
@@ -202,27 +201,15 @@ const listed = "restore.sh without argument lists them"
 
 // parseTime reads a time of the server's clock, or with a zone, as people write it for date(1).
 func parseTime(text string) (time.Time, bool) {
-	m := aTime.FindStringSubmatch(text)
-	if m == nil {
-		return time.Time{}, false
-	}
-	for n, missing := range map[int]string{2: "00:00", 3: "00"} {
-		if m[n] == "" {
-			m[n] = missing
+	text = strings.Replace(strings.Replace(text, " UTC", "Z", 1), "T", " ", 1)
+	for _, layout := range []string{"2006-01-02", "2006-01-02 15:04", "2006-01-02 15:04:05"} {
+		for _, zone := range []string{"", "Z07:00", "Z0700"} {
+			if t, err := time.ParseInLocation(layout+zone, text, time.Local); err == nil {
+				return t, t.Unix() >= 0
+			}
 		}
 	}
-	local := m[1] + " " + m[2] + ":" + m[3]
-	var t time.Time
-	var err error
-	switch zone := strings.ReplaceAll(m[4], ":", ""); zone {
-	case "":
-		t, err = time.ParseInLocation("2006-01-02 15:04:05", local, time.Local)
-	case "Z", " UTC":
-		t, err = time.ParseInLocation("2006-01-02 15:04:05", local, time.UTC)
-	default:
-		t, err = time.Parse("2006-01-02 15:04:05-0700", local+zone)
-	}
-	return t, err == nil && t.Unix() >= 0
+	return time.Time{}, false
 }
 
 // Parse reads what restore.sh was asked for: [--only PART] latest|ID, [--only PART] --at TIME, or adopt DATABASE.
@@ -408,7 +395,9 @@ func (i *Instance) remove(ctx context.Context, s Swap, drop bool) {
 }
 
 // noteCopy writes down which copy it is, so that one that is killed is dropped.
-func (r *run) noteCopy(context.Context) error { return r.Files.Append(r.path(".running.copy"), r.asked.Copy) }
+func (r *run) noteCopy(context.Context) error {
+	return r.Files.Append(r.path(".running.copy"), r.asked.Copy)
+}
 
 // choose opens the repository, which it has from the mirror if it is gone, and finds the snapshot.
 func (r *run) choose(ctx context.Context) error {

@@ -7,7 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
+
+	"github.com/betagouv/mrs-ops/internal/hostside/place"
 )
 
 // Trial is the application on data that are not in use.
@@ -118,10 +119,5 @@ func (t Trial) place(service, source, target string) (path string, isFile bool, 
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return "", false, err
 	}
-	if owner, ok := was.Sys().(*syscall.Stat_t); ok {
-		if err := os.Chown(path, int(owner.Uid), int(owner.Gid)); err != nil {
-			return "", false, err
-		}
-	}
-	return path, false, os.Chmod(path, was.Mode())
+	return path, false, place.Like(path, was)
 }
