@@ -7,29 +7,18 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
-	"github.com/betagouv/mrs-ops/internal/hostside/compose"
-	"github.com/betagouv/mrs-ops/internal/hostside/disk"
-	"github.com/betagouv/mrs-ops/internal/hostside/ledger"
-	"github.com/betagouv/mrs-ops/internal/hostside/mirror"
-	"github.com/betagouv/mrs-ops/internal/hostside/restic"
 	"github.com/betagouv/mrs-ops/internal/hostside/restore"
-	"github.com/betagouv/mrs-ops/internal/hostside/slack"
 	"github.com/betagouv/mrs-ops/internal/hostside/unit"
 )
-
-// often is how often what takes long says how far it is.
-const often = 10 * time.Second
 
 // backupScript is backup.sh: the working directory is the instance's home.
 func backupScript(argv []string) int {
@@ -143,74 +132,7 @@ func thisInstance() (*restore.Instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := os.ReadFile(".backup.env")
-	if err != nil {
-		return nil, fmt.Errorf(
-			"the settings of the backups can't be read: %w\nhint: run it in the instance's home; or deploy the instance", err)
-	}
-	settings, err := backup.ParseSettings(string(text))
-	if err != nil {
-		return nil, err
-	}
-	system, others := &bound.System{}, &bound.System{}
-	say := func(line string) { fmt.Println(line) }
-	host, _ := os.Hostname()
-	with := func(password string) restic.Repository {
-		return restic.Repository{Location: settings.Repository, PasswordFile: password, Folder: home,
-			Env: settings.Account, Runner: system}
-	}
-	stack := &backup.Running{Project: compose.Project{Name: settings.Name, Folder: home}, Database: settings.Database,
-		Role: settings.Role, Runner: others, Say: say, Free: disk.Free}
-	i := &backup.Instance{
-		Settings: settings, Home: home, Locks: hostapi.Locks, Every: often, Say: say, Server: host,
-		With:  func(password string) backup.Repository { return with(password) },
-		Stack: stack,
-		Ledger: ledger.Ledger{
-			Project: settings.Name, Mirrored: settings.Mirror != "",
-			Log:     filepath.Join(hostapi.Logs, settings.Name+".backups.log"),
-			Metrics: filepath.Join("/var/lib/mrs-ops", settings.Name+".prom"),
-		},
-		Tell: func(ctx context.Context, text string) error {
-			if settings.Slack == "" {
-				return nil
-			}
-			return slack.Post(ctx, settings.Slack, text, 6)
-		},
-		Hold: func(f *os.File) { system.Holds = append(system.Holds, f) },
-		Free: disk.Free, Mounts: disk.Mounts, Damaged: restic.Damaged,
-	}
-	if settings.Mirror != "" {
-		i.Mirror = mirror.Mirror{Address: settings.Mirror, Plain: settings.Plain, Folder: settings.Name + "/restic",
-			Runner: system}
-	}
-	running := restore.Running{Running: stack, Patience: time.Duration(settings.Timeout) * time.Second}
-	return &restore.Instance{
-		Instance: i, Repository: with(filepath.Join(home, ".restic_password")), Stack: running,
-		Application: restore.SiteOf(settings, running, say), Files: restore.Disk{},
-		Systemd: restore.System{Project: settings.Name, Home: home, Runner: others},
-		Into: func(folder, cache string) restore.Copy {
-			return with(filepath.Join(home, ".restic_password")).In(folder, cache)
-		},
-		Calls: func(name string) { stack.Application = name },
-		Now:   time.Now, Deafen: deafen, Leave: func(argv ...string) error { return leave(home, argv...) },
-	}, nil
-}
-
-// deafen has no signal end us any more, nor what we run from then on.
-func deafen() { signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE) }
-
-// leave has this program run with arguments in a home by itself, in a session of its own.
-func leave(home string, argv ...string) error {
-	program, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	cmd := exec.Command(program, argv...)
-	cmd.Dir, cmd.SysProcAttr = home, &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	return cmd.Process.Release()
+	return restore.Here(home, func(line string) { fmt.Println(line) })
 }
 
 // handOver has systemd run it, so that it outlives this terminal, and shows what it says;
