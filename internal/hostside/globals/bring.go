@@ -477,9 +477,5 @@ func (f *Facts) Settle(ctx context.Context, pg *pgx.Conn) (differences []string,
 }
 
 func (f *Facts) bootstrap() (Role, bool) {
-	i := slices.IndexFunc(f.Roles, func(r Role) bool { return r.Bootstrap })
-	if i < 0 {
-		return Role{}, false
-	}
-	return f.Roles[i], true
+	return first(f.Roles, func(r Role) bool { return r.Bootstrap })
 }

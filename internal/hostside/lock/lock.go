@@ -52,11 +52,15 @@ func Take(ctx context.Context, folder, project string, holder hostapi.Holder, sa
 	if err := l.takeOperator(holder); err != nil {
 		return nil, err
 	}
-	if err := l.takeWork(ctx, holder.Token, say); err != nil {
-		l.Release()
-		return nil, err
+	return l.working(l.takeWork(ctx, holder.Token, say))
+}
+
+// working writes down which process works, unless it could not take the lock to.
+func (l *Instance) working(err error) (*Instance, error) {
+	if err == nil {
+		err = os.WriteFile(l.file("pid"), pid(), 0o600)
 	}
-	if err := os.WriteFile(l.file("pid"), pid(), 0o600); err != nil {
+	if err != nil {
 		l.Release()
 		return nil, err
 	}
@@ -107,14 +111,7 @@ func Try(folder, project string, holder hostapi.Holder) (*Instance, error) {
 	if l.work, free, err = TryFile(l.file("work")); err == nil && !free {
 		err = busy(project + " is being backed up or restored, or an earlier deployment undone")
 	}
-	if err == nil {
-		err = os.WriteFile(l.file("pid"), pid(), 0o600)
-	}
-	if err != nil {
-		l.Release()
-		return nil, err
-	}
-	return l, nil
+	return l.working(err)
 }
 
 // ErrGone is the error where the operator's lock is not held any more by whose token was given.

@@ -92,17 +92,22 @@ func Systemctl(ctx context.Context, argv ...string) (string, error) {
 // Start has the timers run, now and after every boot, and the services that are for it start at every boot.
 // changed is whether a file of the units is new. It returns what it has changed.
 func Start(ctx context.Context, control Control, units []hostapi.Unit, changed bool) (did []string, err error) {
-	if changed {
-		if _, err := control(ctx, "daemon-reload"); err != nil {
-			return nil, err
+	run := func(argv ...string) (out string) { // nothing more, once one has failed
+		if err == nil {
+			out, err = control(ctx, argv...)
 		}
+		return out
+	}
+	if changed {
+		run("daemon-reload")
 	}
 	is := func(what, unit string) bool { _, err := control(ctx, "--quiet", what, unit); return err == nil }
 	for _, u := range units {
+		if err != nil {
+			return did, err
+		}
 		if name := u.Name + ".service"; u.AtBoot && !is("is-enabled", name) {
-			if _, err := control(ctx, "--quiet", "enable", name); err != nil {
-				return did, err
-			}
+			run("--quiet", "enable", name)
 			did = append(did, "enabled "+name)
 		}
 		if u.Calendar == "" {
@@ -110,25 +115,14 @@ func Start(ctx context.Context, control Control, units []hostapi.Unit, changed b
 		}
 		name := u.Name + ".timer"
 		if !is("is-enabled", name) || !is("is-active", name) {
-			if _, err := control(ctx, "--quiet", "enable", "--now", name); err != nil {
-				return did, err
-			}
+			run("--quiet", "enable", "--now", name)
 			did = append(did, "started "+name)
 		}
 		// A new calendar counts from now on, not from the next boot on.
-		stale, err := control(ctx, "show", "--property", "NeedDaemonReload", "--value", name)
-		if err != nil {
-			return did, err
-		}
-		if !changed && stale != "yes" {
-			continue
-		}
-		if _, err := control(ctx, "daemon-reload"); err != nil {
-			return did, err
-		}
-		if _, err := control(ctx, "restart", name); err != nil {
-			return did, err
+		if stale := run("show", "--property", "NeedDaemonReload", "--value", name); changed || stale == "yes" {
+			run("daemon-reload")
+			run("restart", name)
 		}
 	}
-	return did, nil
+	return did, err
 }
