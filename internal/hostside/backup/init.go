@@ -41,19 +41,14 @@ func (r *Run) init(ctx context.Context, next string, password []byte) error {
 		}
 	}
 	k, ok := r.known()
-	switch {
-	case ok && k.id != id:
-		return die("if it is to be from now on: rm "+r.path(".restic_id")+", then deploy",
-			"%s is not the repository that the backups of %s are in", r.repository.Shown(), r.Name)
-	case !ok:
-		if err := r.remember(id); err != nil {
-			return err
-		}
+	if ok && k.id != id {
+		return r.notOurs()
+	}
+	if err := r.remember(id); err != nil {
+		return err
+	}
+	if !ok {
 		r.Say(fmt.Sprintf("the backups of %s are in repository %s", r.Name, id))
-	default:
-		if err := r.remember(id); err != nil {
-			return err
-		}
 	}
 	if bytes.Equal(kept, password) {
 		return nil

@@ -27,9 +27,9 @@ func (r *Run) repair(ctx context.Context) error {
 	}
 	defer r.Release()
 	folder := r.Settings.Repository
-	list, err := restic.List(folder)
+	list, err := r.list()
 	if err != nil {
-		return fmt.Errorf("what is in %s can't be listed: %w", folder, err)
+		return err
 	}
 	found, err := r.damaged(ctx, folder, list.Names())
 	if err != nil {

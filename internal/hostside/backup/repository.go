@@ -73,8 +73,7 @@ func (r *Run) Open(ctx context.Context) error {
 			return die(hint+"restic says: "+SaidBy(err), "the repository %s can't be opened", r.repository.Shown())
 		}
 		if k, _ := r.known(); id != k.id {
-			return die("if it is to be from now on: rm "+r.path(".restic_id")+", then deploy",
-				"%s is not the repository that the backups of %s are in", r.repository.Shown(), r.Name)
+			return r.notOurs()
 		}
 		if err := r.remember(id); err != nil {
 			return err
@@ -84,6 +83,12 @@ func (r *Run) Open(ctx context.Context) error {
 		return err
 	}
 	return r.forgetUnchecked(ctx)
+}
+
+// notOurs is the failure where a repository is another one than the instance's.
+func (r *Run) notOurs() error {
+	return die("if it is to be from now on: rm "+r.path(".restic_id")+", then deploy",
+		"%s is not the repository that the backups of %s are in", r.repository.Shown(), r.Name)
 }
 
 // SaidBy is what restic has to say itself.
@@ -201,10 +206,9 @@ func (r *Run) intact(ctx context.Context, all bool) error {
 	if !r.repository.Here() {
 		return nil
 	}
-	folder := r.Settings.Repository
-	list, err := restic.List(folder)
+	list, err := r.list()
 	if err != nil {
-		return fmt.Errorf("what is in %s can't be listed: %w", folder, err)
+		return err
 	}
 	suspects := list
 	if all {
@@ -217,7 +221,7 @@ func (r *Run) intact(ctx context.Context, all bool) error {
 	} else if ok {
 		suspects = list.Without(whole)
 	}
-	found, err := r.damaged(ctx, folder, suspects.Names())
+	found, err := r.damaged(ctx, r.Settings.Repository, suspects.Names())
 	if err != nil {
 		return err
 	}
@@ -232,6 +236,15 @@ func (r *Run) intact(ctx context.Context, all bool) error {
 		)
 	}
 	return durable.Write(r.path(".backup.intact"), []byte(list.String()), 0o600)
+}
+
+// list lists the files of a repository in a folder.
+func (r *Run) list() (restic.Files, error) {
+	list, err := restic.List(r.Settings.Repository)
+	if err != nil {
+		err = fmt.Errorf("what is in %s can't be listed: %w", r.Settings.Repository, err)
+	}
+	return list, err
 }
 
 // whole makes sure that nothing of the repository is damaged, and that restic finds it whole.
@@ -298,9 +311,9 @@ func (r *Run) mirrored(ctx context.Context, deletes bool) error {
 			return err
 		}
 	}
-	list, err := restic.List(folder)
+	list, err := r.list()
 	if err != nil {
-		return fmt.Errorf("what is in %s can't be listed: %w", folder, err)
+		return err
 	}
 	before, ok, err := restic.ReadFiles(r.path(".mirrored"))
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,28 +65,24 @@ var script = regexp.MustCompile(`(?m)^ExecStart=/bin/bash (/.+)/backup\.sh timer
 // Homes returns the folders of the instances that are known here: those that containers run from, those that
 // units in the folder units back up, and those that are where the cookbook has them.
 func Homes(running []string, units string) (homes []string) {
-	seen := map[string]bool{}
-	add := func(home string) {
-		if home != "" && !seen[home] {
-			seen[home] = true
-			homes = append(homes, home)
-		}
-	}
-	for _, home := range running {
-		add(home)
-	}
+	homes = slices.Clone(running)
 	files, _ := filepath.Glob(filepath.Join(units, "*-backup.service"))
 	for _, file := range files {
 		text, _ := os.ReadFile(file)
 		if m := script.FindStringSubmatch(string(text)); m != nil {
-			add(m[1])
+			homes = append(homes, m[1])
 		}
 	}
 	for _, pattern := range []string{"/home/*/.program", hostapi.Ephemerals + "/*/.program"} {
 		found, _ := filepath.Glob(pattern)
 		for _, file := range found {
-			add(strings.TrimSuffix(file, "/.program"))
+			homes = append(homes, strings.TrimSuffix(file, "/.program"))
 		}
 	}
-	return homes
+	seen := map[string]bool{"": true}
+	return slices.DeleteFunc(homes, func(home string) bool {
+		before := seen[home]
+		seen[home] = true
+		return before
+	})
 }

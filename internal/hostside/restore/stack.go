@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,29 +59,47 @@ func (s thisStack) Engine(ctx context.Context) error {
 }
 
 func (s thisStack) Try(ctx context.Context, folder, database string) (string, error) {
-	config, err := s.Resolved(ctx, s.file())
-	if err != nil {
-		return "", err
-	}
 	t := Trial{Folder: folder, Database: database}
 	if networks := s.PostgreSQL().Networks; len(networks) > 0 {
 		t.Network = networks[0]
 	}
+	file := filepath.Join(s.Folder, ".trial.json")
+	if err := s.write(ctx, t, file); err != nil {
+		return "", err
+	}
+	return start(ctx, compose.Project{Name: s.Name + "-trial", Folder: folder}, file, "trial", 0)
+}
+
+// write writes the compose file of a trial of the stack.
+func (s thisStack) write(ctx context.Context, t Trial, file string) error {
+	config, err := s.Resolved(ctx, s.file())
+	if err != nil {
+		return err
+	}
 	text, err := t.File(config)
 	if err != nil {
-		return "", err
+		return err
 	}
-	file := filepath.Join(s.Folder, ".trial.json")
-	if err := os.WriteFile(file, text, 0o600); err != nil {
-		return "", err
-	}
-	trial := compose.Project{Name: s.Name + "-trial", Folder: folder}
-	ctx, cancel := bound.Within(ctx, "docker compose up", starts)
+	return os.WriteFile(file, text, 0o600)
+}
+
+// start starts a service of a trial, waits for it if it is to, and returns its container.
+func start(ctx context.Context, p compose.Project, file, service string, wait time.Duration) (id string, err error) {
+	up, cancel := bound.Within(ctx, "docker compose up", starts)
 	defer cancel()
-	if err := trial.Up(ctx, file, compose.Up{}); err != nil {
+	if err := p.Up(up, file, compose.Up{Services: []string{service}, Wait: wait}); err != nil {
 		return "", all(err)
 	}
-	return newest(ctx, trial.Name, "trial")
+	containers, err := docker.Project(ctx, p.Name)
+	for _, c := range containers { // the oldest first
+		if c.Service() == service {
+			id = c.ID
+		}
+	}
+	if err == nil && id == "" {
+		err = fmt.Errorf("there is no container of %s", service)
+	}
+	return id, err
 }
 
 func (s thisStack) drill(folder string) (drill compose.Project, file string) {
@@ -88,22 +107,11 @@ func (s thisStack) drill(folder string) (drill compose.Project, file string) {
 }
 
 func (s thisStack) StartDrill(ctx context.Context, folder string) (Server, error) {
-	config, err := s.Resolved(ctx, s.file())
-	if err != nil {
-		return nil, err
-	}
-	text, err := Trial{Folder: folder}.File(config)
-	if err != nil {
-		return nil, err
-	}
 	drill, file := s.drill(folder)
-	if err := os.WriteFile(file, text, 0o600); err != nil {
+	if err := s.write(ctx, Trial{Folder: folder}, file); err != nil {
 		return nil, err
 	}
-	if err := drill.Up(ctx, file, compose.Up{Services: []string{"postgres"}, Wait: s.Patience}); err != nil {
-		return nil, all(err)
-	}
-	id, err := newest(ctx, drill.Name, "postgres")
+	id, err := start(ctx, drill, file, "postgres", s.Patience)
 	if err != nil {
 		return nil, err
 	}
@@ -117,29 +125,10 @@ func (s thisStack) StartDrill(ctx context.Context, folder string) (Server, error
 
 func (s thisStack) RunDrill(ctx context.Context, folder string) (string, error) {
 	drill, file := s.drill(folder)
-	ctx, cancel := bound.Within(ctx, "docker compose up", starts)
-	defer cancel()
-	if err := drill.Up(ctx, file, compose.Up{Services: []string{"trial"}}); err != nil {
-		return "", all(err)
-	}
-	return newest(ctx, drill.Name, "trial")
+	return start(ctx, drill, file, "trial", 0)
 }
 
 func (s thisStack) EndDrill(ctx context.Context) error { return backup.Gone(ctx, s.Name+"-drill") }
-
-// newest is the newest container of a service of a project.
-func newest(ctx context.Context, project, service string) (id string, err error) {
-	containers, err := docker.Project(ctx, project)
-	for _, c := range containers { // the oldest first
-		if c.Service() == service {
-			id = c.ID
-		}
-	}
-	if err == nil && id == "" {
-		err = fmt.Errorf("there is no container of %s", service)
-	}
-	return id, err
-}
 
 // all is all that docker compose has said, not its last line alone.
 func all(err error) error {
@@ -200,12 +189,8 @@ func (s thisStack) Stop(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	if containers, e := s.application(ctx); e == nil {
-		for _, c := range containers {
-			if c.Running {
-				return err
-			}
-		}
+	containers, e := s.application(ctx)
+	if e == nil && !slices.ContainsFunc(containers, func(c docker.Container) bool { return c.Running }) {
 		return nil
 	}
 	return err
