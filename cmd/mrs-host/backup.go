@@ -56,7 +56,6 @@ func backupScript(argv []string) int {
 	})
 }
 
-// pruneScript is prune.sh.
 func pruneScript(argv []string) int {
 	return script("prune", func(ctx context.Context, i *restore.Instance, signals <-chan os.Signal) (int, error) {
 		if len(argv) > 0 && argv[0] == "timer" {

@@ -82,7 +82,6 @@ func deploy(ctx context.Context, _ options) error {
 // host is what visitors know the site by.
 func host(d hostapi.Deploy) string { return d.URL[strings.LastIndexByte(d.URL, '/')+1:] }
 
-// failure is what err came to.
 func failure(ctx context.Context, err error) *hostapi.Failure {
 	if f, ok := errors.AsType[*hostapi.Failure](err); ok {
 		return f
@@ -201,7 +200,6 @@ func decides(folder, program string) error {
 	return durable.Write(path, []byte(program+"\n"), 0o600)
 }
 
-// newServer is this server, as a rollout asks it.
 func newServer(d hostapi.Deploy, say func(string)) *server {
 	check := strings.ToLower(rand.Text())
 	return &server{say: say, Project: compose.Project{Name: d.Project, Folder: d.Folder},

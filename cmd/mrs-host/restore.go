@@ -63,7 +63,6 @@ func list(ctx context.Context, i *restore.Instance, all bool) error {
 	return nil
 }
 
-// drillScript is drill.sh.
 func drillScript(argv []string) int {
 	wanted, cause := slices.Concat(argv, []string{"latest"})[0], "hand"
 	return script("drill", func(ctx context.Context, i *restore.Instance, signals <-chan os.Signal) (int, error) {
@@ -87,7 +86,6 @@ func drillScript(argv []string) int {
 	})
 }
 
-// lendScript is lend.sh.
 func lendScript(argv []string) int {
 	wanted := slices.Concat(argv, []string{""})[0]
 	return script("lend", func(ctx context.Context, i *restore.Instance, _ <-chan os.Signal) (int, error) {

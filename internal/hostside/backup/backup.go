@@ -145,7 +145,6 @@ func (i *Instance) NoSwap(context.Context) error {
 	return die(i.path("restore.sh")+" recover", "a restore was cut short, and is to be undone first")
 }
 
-// die is a failure with a hint.
 func die(hint, format string, args ...any) error {
 	return &Failure{Reason: fmt.Sprintf(format, args...), Hint: hint, Status: 1}
 }
@@ -613,7 +612,6 @@ func (r *Run) check(ctx context.Context, subset string) error {
 	return die("restic check tells which", "the repository %s has errors: %v", r.repository.Shown(), err)
 }
 
-// progressed says how far a snapshot is.
 func progressed(s restic.Status) string {
 	if s.TotalFiles == 0 {
 		return ""
@@ -626,7 +624,6 @@ func progressed(s restic.Status) string {
 		float64(s.Bytes)/1e6, float64(s.TotalBytes)/1e6, left)
 }
 
-// bounded reports whether an error is of a bound that was hit.
 func bounded(err error) bool {
 	_, ok := errors.AsType[*bound.Exceeded](err)
 	return ok

@@ -29,7 +29,6 @@ func (r *Run) prune(ctx context.Context) error {
 	return nil
 }
 
-// remains checks what remains.
 func (r *Run) remains(ctx context.Context) error {
 	r.Say("checking what remains")
 	subset := ""

@@ -238,7 +238,6 @@ func (r *Run) intact(ctx context.Context, all bool) error {
 	return durable.Write(r.path(".backup.intact"), []byte(list.String()), 0o600)
 }
 
-// list lists the files of a repository in a folder.
 func (r *Run) list() (restic.Files, error) {
 	list, err := restic.List(r.Settings.Repository)
 	if err != nil {

@@ -33,7 +33,6 @@ func (w counted) Write(p []byte) (int, error) {
 // Tail keeps the last bytes of what is written to it, for what a program complains of last.
 type Tail struct{ text []byte }
 
-// kept is how many.
 const kept = 64 << 10
 
 // Write keeps them.

@@ -81,7 +81,6 @@ func (u *Unknown) Error() string {
 // Status is the exit status by which callers know it.
 func (*Unknown) Status() int { return 3 }
 
-// names returns the projects that there are.
 func (s *Server) names() ([]string, error) {
 	entries, err := os.ReadDir(s.Folder)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -159,7 +159,6 @@ func (p Project) argv(files []string, argv ...string) []string {
 	return append(words, argv...)
 }
 
-// patience is how long docker compose may take to end after SIGTERM.
 const patience = 20 * time.Second
 
 // run runs it, and returns what it prints on standard output, and all that it says.

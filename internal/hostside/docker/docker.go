@@ -96,7 +96,6 @@ func InspectAll(ctx context.Context, ids ...string) ([]Container, error) {
 	return all, err
 }
 
-// parse reads what docker inspect prints.
 func parse(out []byte) ([]Container, error) {
 	var raw []struct {
 		ID           string `json:"Id"`

@@ -279,7 +279,6 @@ const (
 	notSupported     = "0A000"
 )
 
-// locale says how it sorts.
 func (d Database) locale() string {
 	text := map[string]string{"i": "ICU ", "b": "builtin "}[d.Provider] + d.Locale
 	if d.Provider == "c" {

@@ -227,7 +227,6 @@ func Parse(text []byte) (*Facts, error) {
 	return &f, nil
 }
 
-// ident is a name in SQL.
 func ident(name ...string) string { return pgx.Identifier(name).Sanitize() }
 
 // literal is a text in SQL, however strings are read there.

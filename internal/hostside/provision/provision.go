@@ -167,7 +167,6 @@ func settings(d hostapi.Deploy, program string) string {
 // quote returns a word that bash reads as the text, whatever is in it.
 func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
-// content is that of an embedded file.
 func content(name string) string {
 	text, err := files.ReadFile("files/" + name)
 	if err != nil {

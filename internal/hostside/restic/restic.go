@@ -79,14 +79,12 @@ func (r Repository) command(limit bound.Limit, argv ...string) bound.Command {
 	}
 }
 
-// run runs it, and returns what it prints.
 func (r Repository) run(ctx context.Context, limit bound.Limit, argv ...string) ([]byte, error) {
 	var out bytes.Buffer
 	err := r.into(ctx, limit, &out, argv...)
 	return out.Bytes(), err
 }
 
-// into runs it, and writes what it prints.
 func (r Repository) into(ctx context.Context, limit bound.Limit, out io.Writer, argv ...string) error {
 	var said bound.Tail
 	c := r.command(limit, argv...)
@@ -279,14 +277,12 @@ func (r Repository) Backup(ctx context.Context, b Backup, progress func(Status))
 	return s.made, nil
 }
 
-// said is what a backup says.
 type said struct {
 	made       Made
 	unreadable Unreadable
 	last       string // that is no message about a file
 }
 
-// read reads a line of standard output.
 func (s *said) read(line string) (status Status, ok bool) {
 	var m struct {
 		Type string `json:"message_type"`

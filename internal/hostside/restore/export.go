@@ -96,7 +96,6 @@ func (r *run) copyOut(ctx context.Context, own string, into Copy, announce func(
 	return nil
 }
 
-// checkCopy makes sure that the copy is whole.
 func (r *run) checkCopy(ctx context.Context, own string, into Copy) error {
 	list, err := restic.List(own)
 	if err != nil {

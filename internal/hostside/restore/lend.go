@@ -55,7 +55,6 @@ func (i *Instance) Lend(ctx context.Context, snapshot string, until io.Reader) e
 	return r.record.Ends(ctx, err)
 }
 
-// takeBack removes what was lent.
 func (r *run) takeBack(ctx context.Context) {
 	if r.moves.LiveDump != "" {
 		if err := os.RemoveAll(filepath.Join(r.moves.LiveDump, "lend")); err != nil {

@@ -174,7 +174,6 @@ func (i *Instance) is(name string) bool {
 	return err == nil
 }
 
-// die is a failure with a hint.
 func die(hint, format string, args ...any) error {
 	return &backup.Failure{Reason: fmt.Sprintf(format, args...), Hint: hint, Status: 1}
 }
@@ -421,7 +420,6 @@ func (r *run) choose(ctx context.Context) error {
 	return r.pick(ctx)
 }
 
-// pick finds the snapshot that is asked for.
 func (r *run) pick(ctx context.Context) error {
 	all, err := r.record.Snapshots(ctx)
 	if err != nil {

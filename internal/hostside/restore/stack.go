@@ -70,7 +70,6 @@ func (s thisStack) Try(ctx context.Context, folder, database string) (string, er
 	return start(ctx, compose.Project{Name: s.Name + "-trial", Folder: folder}, file, "trial", 0)
 }
 
-// write writes the compose file of a trial of the stack.
 func (s thisStack) write(ctx context.Context, t Trial, file string) error {
 	config, err := s.Resolved(ctx, s.file())
 	if err != nil {

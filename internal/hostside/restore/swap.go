@@ -52,7 +52,6 @@ func (r *run) writeDown() error {
 	return r.Files.Rename(next, r.path(swapFile))
 }
 
-// moveIn moves what is there aside, and what came beside into its place.
 func (r *run) moveIn(ctx context.Context) error {
 	if r.asked.Only != "attachments" {
 		err := r.Stack.Server().Rename(ctx, dump.Rename{From: r.Database, To: r.moves.Kept},
@@ -210,7 +209,6 @@ func (i *Instance) undoSwap(ctx context.Context, s Swap) error {
 	return i.endSwap()
 }
 
-// endSwap removes the journal.
 func (i *Instance) endSwap() error {
 	err := i.Files.Remove(i.path(swapFile))
 	if err != nil && i.InSwap() {

@@ -132,7 +132,6 @@ func queued(ctx context.Context, s Systemd, unit string) bool {
 	return err == nil && job != "" && job != "0"
 }
 
-// heard remembers whether anything was said.
 type heard struct {
 	io.Writer
 	any bool
@@ -146,7 +145,6 @@ func (h *heard) Write(p []byte) (int, error) {
 // shown is what of the journal is the run's; before is the run before it.
 type shown struct{ match, since, before string }
 
-// begin starts the unit, unless it is at work already.
 func (o Order) begin(ctx context.Context, s Systemd) (which shown, ours bool, err error) {
 	one, err := lock.Exclusive(ctx, o.Lock)
 	if err != nil {
@@ -185,7 +183,6 @@ func (o Order) begin(ctx context.Context, s Systemd) (which shown, ours bool, er
 	return shown{match: "_SYSTEMD_UNIT=" + o.Unit + ".service", since: since, before: before}, true, nil
 }
 
-// ending is the exit status of a unit that has ended.
 func ending(ctx context.Context, s Systemd, unit, state string) int {
 	if state != "failed" { // of one that ended well, systemd may know nothing any more
 		return 0
