@@ -195,7 +195,7 @@ func (s *Running) Leftovers(ctx context.Context, lent bool) error {
 func Gone(ctx context.Context, project string) error {
 	ctx, cancel := asked(ctx)
 	defer cancel()
-	return compose.Down(ctx, project, 0)
+	return docker.Clear(ctx, project, "container", "network")
 }
 
 // Drop drops a database as soon as PostgreSQL lets us: it may just have been killed, and be at

@@ -267,6 +267,34 @@ func run(ctx context.Context, input io.Reader, argv ...string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
+// Left lists what a Compose project has of a kind: container, volume or network.
+func Left(ctx context.Context, kind, project string) ([]string, error) {
+	argv := []string{kind, "ls", "--quiet", "--filter", "label=com.docker.compose.project=" + project}
+	if kind == "container" {
+		argv = append(argv, "--all")
+	}
+	out, err := Run(ctx, argv...)
+	return strings.Fields(out), err
+}
+
+// Clear removes what a Compose project has of some kinds, at once and in their order.
+func Clear(ctx context.Context, project string, kinds ...string) error {
+	for _, kind := range kinds {
+		left, err := Left(ctx, kind, project)
+		argv := []string{kind, "rm"}
+		if kind == "container" {
+			argv = append(argv, "--force", "--volumes")
+		}
+		if err == nil && len(left) > 0 {
+			_, err = Run(ctx, append(argv, left...)...)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // ErrDown is a container that does not run.
 var ErrDown = errors.New("the container does not run")
 

@@ -104,21 +104,18 @@ func Make(ctx context.Context, s Server, o Options) (Made, error) {
 		return Made{}, fmt.Errorf("PostgreSQL does not say how large the database is: %w", err)
 	}
 
-	type counted struct {
-		tables []Table
-		err    error
-	}
+	var tables []Table
 	counting, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	rows := make(chan counted, 1)
+	rows := make(chan error, 1)
 	over = make(chan struct{})
 	go func() {
 		defer close(over)
-		tables, err := t.Count(counting)
-		if err != nil && counting.Err() != nil {
+		var err error
+		if tables, err = t.Count(counting); err != nil && counting.Err() != nil {
 			err = context.Cause(counting)
 		}
-		rows <- counted{tables, err}
+		rows <- err
 	}()
 
 	// It has its name once it is whole.
@@ -156,13 +153,12 @@ func Make(ctx context.Context, s Server, o Options) (Made, error) {
 	late := time.AfterFunc(counts,
 		func() { stop(&bound.Exceeded{Name: "the count of the rows", Limit: bound.Time(counts), Total: true}) })
 	defer late.Stop()
-	found := <-rows
-	if found.err != nil {
-		return Made{}, fmt.Errorf("the rows can't be counted: %w", found.err)
+	if err := <-rows; err != nil {
+		return Made{}, fmt.Errorf("the rows can't be counted: %w", err)
 	}
 	var made Made
 	var lines []string
-	for _, table := range found.tables {
+	for _, table := range tables {
 		made.Rows += table.Rows
 		lines = append(lines, fmt.Sprintf("%s\t%d", table.Name, table.Rows))
 	}
