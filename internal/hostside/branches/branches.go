@@ -224,21 +224,21 @@ func (s *Server) Expire(ctx context.Context) error {
 }
 
 func (s *Server) expire(ctx context.Context, name string) error {
-	if stays, err := s.stays(name, true); stays || err != nil {
+	if why, _, err := s.stays(name); why != "" || err != nil {
+		if err == nil {
+			s.Say(name + " " + why)
+		}
 		return err
 	}
 	who := "the timer of " + s.Name
 	var at time.Time
-	stays := false
+	why := ""
 	err := s.locked(name, who, func() (err error) {
 		// Somebody else may have had it until now, and have removed it, or deployed it anew.
 		if err := s.known(name); err != nil {
 			return err
 		}
-		if stays, err = s.stays(name, false); stays || err != nil {
-			return err
-		}
-		if at, err = s.until(name); err != nil {
+		if why, at, err = s.stays(name); why != "" || err != nil {
 			return err
 		}
 		return s.remove(ctx, name)
@@ -250,7 +250,7 @@ func (s *Server) expire(ctx context.Context, name string) error {
 	case errors.Is(err, lock.ErrBusy):
 		s.Say(name + " is being worked on: later")
 		return nil
-	case stays && err == nil:
+	case why != "" && err == nil:
 		s.Say(name + " stays: it was deployed at this moment")
 		return nil
 	case err != nil:
@@ -260,25 +260,17 @@ func (s *Server) expire(ctx context.Context, name string) error {
 	return s.audit(name, hostapi.Entry{Who: who, What: "removed: its time had passed", Outcome: hostapi.OK})
 }
 
-// stays reports whether an instance is not to be removed now, and says why.
-func (s *Server) stays(name string, say bool) (bool, error) {
-	at, err := s.until(name)
-	if err != nil {
-		return false, err
-	}
-	why := ""
+// stays says why an instance is not to be removed now; empty: it is, since its time.
+func (s *Server) stays(name string) (why string, at time.Time, err error) {
+	at, err = s.until(name)
 	switch left := at.Sub(s.Now()); {
+	case err != nil:
 	case at.IsZero():
 		why = "stays: no time is set for it"
 	case left > 0:
 		why = fmt.Sprintf("stays for %d h", int(left.Hours()))
-	default:
-		return false, nil
 	}
-	if say {
-		s.Say(name + " " + why)
-	}
-	return true, nil
+	return why, at, err
 }
 
 func (s *Server) audit(name string, e hostapi.Entry) error {

@@ -28,16 +28,12 @@ func (r *run) export(ctx context.Context, out io.Writer, announce func(string)) 
 	if !r.Repository.Copies(ctx) {
 		return die("it has to be 0.14 or later: restic version", "the restic of %s can't do it", r.Server)
 	}
-	path := r.path(".export.lock")
-	held, err := within10s(ctx, path, die("see who: fuser -v "+path, "another export of %s is at work", r.Name))
+	held, err := r.once(ctx, "export", die("see who: fuser -v "+r.path(".export.lock"),
+		"another export of %s is at work", r.Name))
 	if err != nil {
 		return err
 	}
 	defer held.Close()
-	// When we are killed it is for another to tidy up, who waits for our lock until then.
-	if err := r.Leave("export", "--return"); err != nil {
-		return err
-	}
 	folder := r.path(".export")
 	if err := os.RemoveAll(folder); err != nil {
 		return err

@@ -20,13 +20,17 @@ const Lender = "mrs-lend"
 // soon is how long another one that does the same is waited for: it may be about to end.
 const soon = 10 * time.Second
 
-// within10s takes a lock that another one may be about to give free; busy is the error where it does not.
-func within10s(ctx context.Context, path string, busy error) (*lock.File, error) {
+// once takes the lock of what is done for one at a time, for which another one that is about to end is waited; busy is
+// the error where that does not. When we are killed, it is for another to tidy up, who waits for the lock until then.
+func (i *Instance) once(ctx context.Context, what string, busy error) (*lock.File, error) {
 	waiting, cancel := context.WithTimeout(ctx, soon)
 	defer cancel()
-	held, err := lock.Exclusive(waiting, path)
+	held, err := lock.Exclusive(waiting, i.path("."+what+".lock"))
 	if err != nil && waiting.Err() != nil && ctx.Err() == nil {
-		err = busy
+		return nil, busy
+	}
+	if err == nil {
+		err = i.Leave(what, "--return")
 	}
 	return held, err
 }
@@ -35,14 +39,8 @@ func within10s(ctx context.Context, path string, busy error) (*lock.File, error)
 // and drops it when until ends, or ctx does. Nothing of what runs is touched, and nothing of the
 // snapshot leaves the server. The error is *[backup.Failure].
 func (i *Instance) Lend(ctx context.Context, snapshot string, until io.Reader) error {
-	path := i.path(".lend.lock")
-	held, err := within10s(ctx, path,
-		die("see to whom: fuser -v "+path, "a snapshot of %s is lent to somebody already", i.Name))
-	// Dropping waits for the disk, and a caller that is lost waits for nothing: when we are killed, it
-	// is for another to tidy up, who waits for our lock until then.
-	if err == nil {
-		err = i.Leave("lend", "--return")
-	}
+	held, err := i.once(ctx, "lend", die("see to whom: fuser -v "+i.path(".lend.lock"),
+		"a snapshot of %s is lent to somebody already", i.Name))
 	if err != nil {
 		return backup.Explain(ctx, err)
 	}
