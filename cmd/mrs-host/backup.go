@@ -34,10 +34,7 @@ func backupScript(argv []string) int {
 		case "deploy":
 			return 0, i.Backup(ctx, cause)
 		case "hand":
-			if status, handed, err := handOver(i, "backup", signals); handed || err != nil {
-				return status, err
-			}
-			return 0, i.Backup(ctx, cause)
+			return handOver(i, "backup", signals, func() error { return i.Backup(ctx, cause) })
 		case "init":
 			password, err := bufio.NewReader(os.Stdin).ReadString('\n')
 			if err != nil && !errors.Is(err, io.EOF) {
@@ -61,10 +58,7 @@ func pruneScript(argv []string) int {
 		if len(argv) > 0 && argv[0] == "timer" {
 			return 0, i.Prune(ctx, requested(i, "prune", "timer"))
 		}
-		if status, handed, err := handOver(i, "prune", signals); handed || err != nil {
-			return status, err
-		}
-		return 0, i.Prune(ctx, "hand")
+		return handOver(i, "prune", signals, func() error { return i.Prune(ctx, "hand") })
 	})
 }
 
@@ -134,17 +128,20 @@ func thisInstance() (*restore.Instance, error) {
 	return restore.Here(home, func(line string) { fmt.Println(line) })
 }
 
-// handOver has systemd run it, so that it outlives this terminal, and shows what it says;
-// handed false: systemd does not run here, or has no such unit. Of a restore or a drill that is at
-// work already, what it says is not what was asked for: that is an error.
-func handOver(i *restore.Instance, what string, signals <-chan os.Signal,
-	argv ...string) (status int, handed bool, err error) {
+// handOver has systemd do it, so that it outlives this terminal, and shows what it says; where systemd does not run, or
+// has no such unit, it is done here. Of a restore or a drill that is at work already, what it says is not what was asked
+// for: that is an error.
+func handOver(i *restore.Instance, what string, signals <-chan os.Signal, do func() error, argv ...string) (int, error) {
 	order := unit.Order{Unit: i.Name + "-" + what, Request: filepath.Join(i.Home, ".request."+what),
 		Lock: filepath.Join(i.Home, ".request.lock"), Argument: "hand", Say: i.Say, Out: os.Stdout}
 	if len(argv) > 0 {
 		order.Argument, order.Refuses = strings.Join(argv, "\n"), true
 	}
-	return order.Give(context.Background(), unit.System{Runner: &bound.System{}}, signals)
+	status, handed, err := order.Give(context.Background(), unit.System{Runner: &bound.System{}}, signals)
+	if handed || err != nil {
+		return status, err
+	}
+	return 0, do()
 }
 
 // request is what was handed over to this run, a word a line; none, if it is the clock that began it.

@@ -37,12 +37,11 @@ func restoreScript(argv []string) int {
 		if err != nil {
 			return 0, err
 		}
-		if words[0] != "unit" {
-			if status, handed, err := handOver(i, "restore", signals, argv...); handed || err != nil {
-				return status, err
-			}
+		restores := func() error { return i.Restore(ctx, asked) }
+		if words[0] == "unit" {
+			return 0, restores()
 		}
-		return 0, i.Restore(ctx, asked)
+		return handOver(i, "restore", signals, restores, argv...)
 	})
 }
 
@@ -77,12 +76,11 @@ func drillScript(argv []string) int {
 		if err != nil {
 			return 0, err
 		}
-		if !byUnit {
-			if status, handed, err := handOver(i, "drill", signals, snapshot); handed || err != nil {
-				return status, err
-			}
+		drills := func() error { return i.Drill(ctx, snapshot, cause) }
+		if byUnit {
+			return 0, drills()
 		}
-		return 0, i.Drill(ctx, snapshot, cause)
+		return handOver(i, "drill", signals, drills, snapshot)
 	})
 }
 

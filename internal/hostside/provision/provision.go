@@ -259,14 +259,11 @@ func provide(ctx context.Context, n Needs, h Host, say func(string)) (changes in
 		}
 		changes += len(missing)
 	}
-	made, err := place.Folders(n.Folders)
-	changes += len(made)
-	if err != nil {
-		return changes, err
+	did := func(made []string, e error) bool {
+		changes, err = changes+len(made), e
+		return e == nil
 	}
-	made, err = place.Files(n.Files)
-	changes += len(made)
-	if err != nil {
+	if !did(place.Folders(n.Folders)) || !did(place.Files(n.Files)) {
 		return changes, err
 	}
 	if n.Password != "" {
