@@ -7,9 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/compose"
+	"github.com/betagouv/mrs-ops/internal/hostside/place"
 )
 
 // Trial is the application on data that are not in use.
@@ -20,10 +20,8 @@ type Trial struct {
 }
 
 // kept is what of a service a trial has, too.
-var kept = []string{
-	"image", "environment", "command", "entrypoint", "healthcheck", "shm_size", "sysctls", "user", "working_dir",
-	"ulimits", "tmpfs", "stop_grace_period", "init", "cap_add", "cap_drop", "security_opt", "mem_limit",
-}
+var kept = []string{"image", "environment", "command", "entrypoint", "healthcheck", "shm_size", "sysctls", "user",
+	"working_dir", "ulimits", "tmpfs", "stop_grace_period", "init", "cap_add", "cap_drop", "security_opt", "mem_limit"}
 
 // File returns a compose file of a trial that touches nothing of what runs, and makes the folders
 // that it names. config is what docker compose config --format json prints of the stack. With a
@@ -99,10 +97,8 @@ func (t Trial) own(services map[string]map[string]any, name string) (map[string]
 		if err != nil {
 			return nil, err
 		}
-		volumes = append(
-			volumes,
-			map[string]any{"type": "bind", "source": path, "target": target, "read_only": readOnly || isFile},
-		)
+		volumes = append(volumes,
+			map[string]any{"type": "bind", "source": path, "target": target, "read_only": readOnly || isFile})
 	}
 	own["volumes"] = volumes
 	return own, nil
@@ -133,10 +129,5 @@ func (t Trial) place(service, source, target string) (path string, isFile bool, 
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return "", false, err
 	}
-	if owner, ok := was.Sys().(*syscall.Stat_t); ok {
-		if err := os.Chown(path, int(owner.Uid), int(owner.Gid)); err != nil {
-			return "", false, err
-		}
-	}
-	return path, false, os.Chmod(path, was.Mode())
+	return path, false, place.Like(path, was)
 }
