@@ -99,7 +99,8 @@ func (s *server) Log(ctx context.Context, c docker.Container) string {
 		fmt.Fprintf(&text, "\n%s", strings.TrimSpace(said))
 	}
 	log := logs(ctx, "--tail", "5000", c.ID)
-	fmt.Fprintf(&text, "\n== the first exception and the last lines of its log, without requests\n%s", application.Telling(string(log), 50))
+	fmt.Fprintf(&text, "\n== the first exception and the last lines of its log, without requests\n%s",
+		application.Telling(string(log), 50))
 	return text.String()
 }
 
@@ -139,7 +140,8 @@ func (s *server) Listens(all []hostapi.Service, site string) {
 	s.site.Port = s.ports[site]
 }
 
-func (s *server) Answers(ctx context.Context, container, path string, m answer.Maintenance, within time.Duration) error {
+func (s *server) Answers(ctx context.Context, container, path string, m answer.Maintenance,
+	within time.Duration) error {
 	asked := s.site
 	asked.Path, asked.Maintenance = path, m
 	return asked.Answers(ctx, container, within)
@@ -192,7 +194,8 @@ func (s *server) Trail(ctx context.Context) string {
 	if len(lines) == 0 {
 		lines = []string{"(nothing)"}
 	}
-	return "== the load balancer about health check " + s.site.Check + "\n" + strings.Join(lines[max(0, len(lines)-trail):], "\n")
+	lines = lines[max(0, len(lines)-trail):]
+	return "== the load balancer about health check " + s.site.Check + "\n" + strings.Join(lines, "\n")
 }
 
 func (s *server) Keeps(ctx context.Context, stack []byte) error {
@@ -273,11 +276,13 @@ func (s *server) script(ctx context.Context, say func(string), name string, argv
 
 // reason is the last line that is no hint.
 func reason(said string) string {
-	lines := slices.DeleteFunc(strings.Split(strings.TrimSpace(said), "\n"), func(line string) bool { return strings.HasPrefix(line, "hint:") })
-	if len(lines) == 0 {
-		return ""
+	last := ""
+	for line := range strings.SplitSeq(strings.TrimSpace(said), "\n") {
+		if !strings.HasPrefix(line, "hint:") {
+			last = line
+		}
 	}
-	return lines[len(lines)-1]
+	return last
 }
 
 func (s *server) Queue(ctx context.Context, length string) error {

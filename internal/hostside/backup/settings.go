@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -10,8 +11,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 )
 
-// Settings are those of an instance's backups, as the deployment has written them to
-// .backup.env in its home.
+// Settings are those of an instance's backups, as the deployment has written them to .backup.env in its home.
 type Settings struct {
 	Name           string   // the Compose project
 	Repository     string   // of restic; it may hold a password
@@ -42,9 +42,8 @@ type Settings struct {
 // project is a name that units, locks and folders on the mirror are named after.
 var project = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
 
-// ParseSettings reads .backup.env: lines NAME=VALUE, of which each value is one word of a
-// POSIX shell without anything to expand, as Python's shlex.quote writes it. "export" before a
-// name is for what restic has from its environment.
+// ParseSettings reads .backup.env: lines NAME=VALUE, of which each value is one word of a POSIX shell without anything
+// to expand, as Python's shlex.quote writes it. "export" before a name is for what restic has from its environment.
 func ParseSettings(text string) (Settings, error) {
 	var s Settings
 	values := map[string]string{}
@@ -108,11 +107,8 @@ func ParseSettings(text string) (Settings, error) {
 	} {
 		n, err := strconv.Atoi(values[name])
 		if err != nil || n < 0 {
-			return s, fmt.Errorf(
-				".backup.env: %s=%s is no number\nhint: deploy the instance, which writes it",
-				name,
-				values[name],
-			)
+			return s, fmt.Errorf(".backup.env: %s=%s is no number\nhint: deploy the instance, which writes it", name,
+				values[name])
 		}
 		*to = n
 	}
@@ -121,50 +117,54 @@ func ParseSettings(text string) (Settings, error) {
 
 var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
+// forms are those that a part of a shell's word has, and what it then is (bash(1), QUOTING): as it is; between single
+// quotes; behind a backslash; between double quotes; between $' and '.
+var forms = []struct {
+	is   *regexp.Regexp
+	read func(string) (string, error)
+}{
+	{regexp.MustCompile("^([^'\"\\\\$` \\t\\n;&|<>()*?\\[~]+)"), asItIs},
+	{regexp.MustCompile(`^'([^']*)'`), asItIs},
+	{regexp.MustCompile(`^\\(?s:(.))`), asItIs},
+	{regexp.MustCompile("^\"((?:[^\"\\\\$`]|\\\\(?s:.))*)\""), func(text string) (string, error) {
+		return inDouble.ReplaceAllString(text, "$1"), nil
+	}},
+	{regexp.MustCompile(`^\$'((?:[^'\\]|\\.)*)'`), func(text string) (string, error) {
+		return strconv.Unquote(`"` + likeGo.Replace(text) + `"`)
+	}},
+}
+
+func asItIs(text string) (string, error) { return text, nil }
+
+var (
+	inDouble = regexp.MustCompile("\\\\([\"\\\\$`])")
+	likeGo   = strings.NewReplacer(`\\`, `\\`, `\'`, `'`, `"`, `\"`, `\e`, `\033`, `\E`, `\033`)
+)
+
 // word reads a word of a shell up to the end of the line.
 func word(text string) (value, rest string, err error) {
-	var w strings.Builder
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; c {
-		case '\n':
-			return w.String(), text[i+1:], nil
-		case '\'':
-			end := strings.IndexByte(text[i+1:], '\'')
-			if end < 0 {
-				return "", "", fmt.Errorf("a quote is not closed")
-			}
-			w.WriteString(text[i+1 : i+1+end])
-			i += 1 + end
-		case '"':
-			closed := false
-			for i++; i < len(text) && !closed; i++ {
-				switch c := text[i]; {
-				case c == '"':
-					closed = true
-					i--
-				case c == '\\' && i+1 < len(text) && strings.IndexByte("\"\\$`", text[i+1]) >= 0:
-					i++
-					w.WriteByte(text[i])
-				case c == '$' || c == '`':
-					return "", "", fmt.Errorf("nothing is expanded here, but there is a %c", c)
-				default:
-					w.WriteByte(c)
-				}
-			}
-			if !closed {
-				return "", "", fmt.Errorf("a quote is not closed")
-			}
-		case '\\':
-			if i+1 == len(text) {
-				return "", "", fmt.Errorf("it ends with a backslash")
-			}
-			i++
-			w.WriteByte(text[i])
-		case '$', '`', ' ', '\t', ';', '&', '|', '<', '>', '(', ')', '*', '?', '[', '~':
-			return "", "", fmt.Errorf("%q is not between quotes", c)
-		default:
-			w.WriteByte(c)
+	for rest = text; rest != ""; {
+		if after, ended := strings.CutPrefix(rest, "\n"); ended {
+			return value, after, nil
 		}
+		part, found := "", false
+		for _, form := range forms {
+			if m := form.is.FindStringSubmatch(rest); m != nil {
+				part, err = form.read(m[1])
+				rest, found = rest[len(m[0]):], true
+				break
+			}
+		}
+		if !found || err != nil {
+			return "", "", errors.New("a quote is not closed, or something is to be expanded, which nothing is here")
+		}
+		value += part
 	}
-	return w.String(), "", nil
+	return value, "", nil
+}
+
+// Word reads a text that is one word of a shell.
+func Word(text string) (string, error) {
+	value, _, err := word(text)
+	return value, err
 }

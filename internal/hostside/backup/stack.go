@@ -64,9 +64,8 @@ func (s *Running) PostgreSQL() dump.Container { return s.postgres }
 // find has in postgres the container of PostgreSQL, and reports whether it answers.
 func (s *Running) find(ctx context.Context) bool {
 	c, ok, err := s.Container(ctx, s.Server)
-	s.postgres = dump.Container{
-		Container: c, Role: s.Role, Database: s.Database, Application: s.Application, Runner: s.Runner,
-	}
+	s.postgres = dump.Container{Container: c, Role: s.Role, Database: s.Database, Application: s.Application,
+		Runner: s.Runner}
 	return err == nil && ok && s.postgres.Ready(ctx)
 }
 
@@ -207,24 +206,7 @@ func (s *Running) Leftovers(ctx context.Context, lent bool) error {
 func Gone(ctx context.Context, project string) error {
 	ctx, cancel := asked(ctx)
 	defer cancel()
-	label := "label=com.docker.compose.project=" + project
-	containers, err := docker.Run(ctx, "ps", "--all", "--quiet", "--filter", label)
-	if err != nil {
-		return err
-	}
-	if ids := strings.Fields(containers); len(ids) > 0 {
-		if _, err := docker.Run(ctx, append([]string{"rm", "--force", "--volumes"}, ids...)...); err != nil {
-			return err
-		}
-	}
-	networks, err := docker.Run(ctx, "network", "ls", "--quiet", "--filter", label)
-	if err != nil {
-		return err
-	}
-	if ids := strings.Fields(networks); len(ids) > 0 {
-		_, err = docker.Run(ctx, append([]string{"network", "rm"}, ids...)...)
-	}
-	return err
+	return docker.Clear(ctx, project, "container", "network")
 }
 
 // Drop drops a database as soon as PostgreSQL lets us: it may just have been killed, and be at

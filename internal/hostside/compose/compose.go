@@ -47,14 +47,14 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // argv returns a command line, of files of which each is merged over the one before it.
 func (p Project) argv(files []string, argv ...string) []string {
-	words := []string{"compose", "--progress", "plain", "--project-name", p.Name, "--project-directory", p.Folder, "--env-file", "/dev/null"}
+	words := []string{"compose", "--progress", "plain", "--project-name", p.Name, "--project-directory", p.Folder,
+		"--env-file", "/dev/null"}
 	for _, file := range files {
 		words = append(words, "--file", file)
 	}
 	return append(words, argv...)
 }
 
-// patience is how long docker compose may take to end after SIGTERM.
 const patience = 20 * time.Second
 
 // Bounds, beside those that a command is given: an engine that hangs, or a registry, is not to hold the locks of
@@ -81,19 +81,27 @@ func (p Project) run(ctx context.Context, files []string, argv ...string) (out [
 }
 
 // within is run with another bound.
-func (p Project) within(ctx context.Context, limit time.Duration, files []string, argv ...string) (out []byte, said string, err error) {
-	ctx, cancel := bound.Within(ctx, "docker compose "+argv[0], limit)
+func (p Project) within(
+	ctx context.Context, limit time.Duration, files []string, argv ...string,
+) (out []byte, said string, err error) {
+	return run(ctx, limit, p.Folder, nil, argv[0], p.argv(files, argv...))
+}
+
+func run(
+	ctx context.Context, limit time.Duration, folder string, env []string, what string, argv []string,
+) (out []byte, said string, err error) {
+	ctx, cancel := bound.Within(ctx, "docker compose "+what, limit)
 	defer cancel()
 	var stdout, all bytes.Buffer
-	cmd := command.Context(ctx, "docker", p.argv(files, argv...)...)
-	cmd.Dir = p.Folder
+	cmd := command.Context(ctx, "docker", argv...)
+	cmd.Dir, cmd.Env = folder, env
 	cmd.Stdout, cmd.Stderr = io.MultiWriter(&stdout, &all), &all
 	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(syscall.SIGTERM) }, patience
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return nil, all.String(), &Error{What: argv[0], Said: all.String(), Err: err}
+		return nil, all.String(), &Error{What: what, Said: all.String(), Err: err}
 	}
 	return stdout.Bytes(), all.String(), nil
 }
@@ -104,8 +112,7 @@ func (p Project) Resolved(ctx context.Context, file string) ([]byte, error) {
 	return out, err
 }
 
-// Hashes returns Compose's sums of the services' configurations, as their
-// containers have them.
+// Hashes returns Compose's sums of the services' configurations, as their containers have them.
 func (p Project) Hashes(ctx context.Context, file string) (map[string]string, error) {
 	out, _, err := p.run(ctx, []string{file}, "config", "--hash", "*")
 	if err != nil {
@@ -131,14 +138,14 @@ func (p Project) Overlay(ctx context.Context, file string, over []byte) ([]byte,
 	if err = errors.Join(err, upper.Close()); err != nil {
 		return nil, err
 	}
-	out, _, err := p.run(ctx, []string{file, upper.Name()}, "config", "--no-interpolate", "--no-path-resolution", "--no-normalize")
+	out, _, err := p.run(ctx, []string{file, upper.Name()},
+		"config", "--no-interpolate", "--no-path-resolution", "--no-normalize")
 	return out, err
 }
 
 var notPulled = regexp.MustCompile(`(?i) (error|warning) `)
 
-// Pull has the images of a file brought here that a registry gives. It returns
-// what it says of the others.
+// Pull has the images of a file brought here that a registry gives. It returns what it says of the others.
 func (p Project) Pull(ctx context.Context, file string) (others []string) {
 	_, said, err := p.run(ctx, []string{file}, "pull", "--ignore-pull-failures", "--quiet")
 	for line := range strings.Lines(said) {
@@ -197,20 +204,12 @@ func (p Project) Stop(ctx context.Context, file string, services ...string) erro
 // Down removes what a project has: containers, networks and volumes. It goes by what
 // the engine knows, and not by a file, which need not be whole.
 func Down(ctx context.Context, project string, within time.Duration) error {
-	ctx, cancel := bound.Within(ctx, "docker compose down", within+acts)
-	defer cancel()
-	seconds := strconv.Itoa(int(within.Seconds()))
-	var said bytes.Buffer
-	cmd := command.Context(ctx, "docker", "compose", "--progress", "plain", "--project-name", project,
-		"--env-file", "/dev/null", "down", "--volumes", "--remove-orphans", "--timeout", seconds)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = "/", &said, &said
-	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "COMPOSE_") })
-	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(syscall.SIGTERM) }, patience
-	if err := cmd.Run(); err != nil {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return &Error{What: "down", Said: said.String(), Err: err}
+	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "COMPOSE_") })
+	_, _, err := run(ctx, within+acts, "/", env, "down", []string{"compose", "--progress", "plain",
+		"--project-name", project, "--env-file", "/dev/null", "down", "--volumes", "--remove-orphans",
+		"--timeout", strconv.Itoa(int(within.Seconds()))})
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
-	return nil
+	return err
 }

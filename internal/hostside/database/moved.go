@@ -32,7 +32,7 @@ func moved(was, is string, tables func(name string) (int, error)) error {
 
 // tables returns how many tables of people's a database has.
 func tables(ctx context.Context, server docker.Container, role, name string) (n int, err error) {
-	pg, err := connect(ctx, server, role, name)
+	pg, err := OpenAs(ctx, server, role, name, "")
 	if err != nil {
 		return 0, err
 	}

@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
+	"github.com/betagouv/mrs-ops/internal/hostside/place"
 	"github.com/betagouv/mrs-ops/internal/stack/model"
 )
 
@@ -27,10 +27,8 @@ type Trial struct {
 }
 
 // kept is what of a service a trial has, too.
-var kept = []string{
-	"image", "environment", "command", "entrypoint", "healthcheck", "shm_size", "sysctls", "user", "working_dir",
-	"ulimits", "tmpfs", "stop_grace_period", "init", "cap_add", "cap_drop", "security_opt", "mem_limit",
-}
+var kept = []string{"image", "environment", "command", "entrypoint", "healthcheck", "shm_size", "sysctls", "user",
+	"working_dir", "ulimits", "tmpfs", "stop_grace_period", "init", "cap_add", "cap_drop", "security_opt", "mem_limit"}
 
 // File returns a compose file of a trial that touches nothing of what runs, and makes the folders
 // that it names. config is what docker compose config --format json prints of the stack. With a
@@ -156,10 +154,8 @@ func (t Trial) own(services map[string]map[string]any, name string) (map[string]
 		if err != nil {
 			return nil, err
 		}
-		volumes = append(
-			volumes,
-			map[string]any{"type": "bind", "source": path, "target": target, "read_only": readOnly || isFile},
-		)
+		volumes = append(volumes,
+			map[string]any{"type": "bind", "source": path, "target": target, "read_only": readOnly || isFile})
 	}
 	own["volumes"] = volumes
 	return own, nil
@@ -190,10 +186,5 @@ func (t Trial) place(service, source, target string) (path string, isFile bool, 
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return "", false, err
 	}
-	if owner, ok := was.Sys().(*syscall.Stat_t); ok {
-		if err := os.Chown(path, int(owner.Uid), int(owner.Gid)); err != nil {
-			return "", false, err
-		}
-	}
-	return path, false, os.Chmod(path, was.Mode())
+	return path, false, place.Like(path, was)
 }

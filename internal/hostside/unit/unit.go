@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -84,7 +85,8 @@ func (o Order) Give(ctx context.Context, s Systemd, signals <-chan os.Signal) (s
 	stopped, out := false, &heard{Writer: o.Out}
 	for {
 		state := s.State(ctx, o.Unit)
-		over := state != "activating" && state != "deactivating" && state != "active" && state != "reloading" && !queued(ctx, s, o.Unit)
+		over := !slices.Contains([]string{"activating", "deactivating", "active", "reloading"}, state) &&
+			!queued(ctx, s, o.Unit)
 		argv := append([]string{"--cursor-file", cursor}, which.match)
 		if _, err := os.Stat(cursor); err != nil && which.since != "" { // afterwards, it is after what was seen
 			argv = append(argv, "--since", which.since)
@@ -99,7 +101,8 @@ func (o Order) Give(ctx context.Context, s Systemd, signals <-chan os.Signal) (s
 			}
 			if ours && !out.any {
 				if now, err := s.Property(ctx, o.Unit, "InvocationID"); err != nil || now == which.before {
-					return 0, true, errors.Join(fmt.Errorf("systemd has not run %s.service\nhint: systemctl status %[1]s", o.Unit), err)
+					return 0, true, errors.Join(
+						fmt.Errorf("systemd has not run %s.service\nhint: systemctl status %[1]s", o.Unit), err)
 				}
 			}
 			return ending(ctx, s, o.Unit, state), true, nil
@@ -129,7 +132,6 @@ func queued(ctx context.Context, s Systemd, unit string) bool {
 	return err == nil && job != "" && job != "0"
 }
 
-// heard remembers whether anything was said.
 type heard struct {
 	io.Writer
 	any bool
@@ -143,7 +145,6 @@ func (h *heard) Write(p []byte) (int, error) {
 // shown is what of the journal is the run's; before is the run before it.
 type shown struct{ match, since, before string }
 
-// begin starts the unit, unless it is at work already.
 func (o Order) begin(ctx context.Context, s Systemd) (which shown, ours bool, err error) {
 	one, err := lock.Exclusive(ctx, o.Lock)
 	if err != nil {
@@ -164,8 +165,7 @@ func (o Order) begin(ctx context.Context, s Systemd) (which shown, ours bool, er
 	if err := os.WriteFile(o.Request, []byte(o.Argument+"\n"), 0o600); err != nil {
 		return shown{}, false, err
 	}
-	// From here on. Of one that ends at once, the journal knows the unit, but not always
-	// which run it was.
+	// From here on. Of one that ends at once, the journal knows the unit, but not always which run it was.
 	since := time.Now().Format("2006-01-02 15:04:05.000000")
 	if err := s.Start(ctx, o.Unit); err != nil {
 		return shown{}, false, err
@@ -183,7 +183,6 @@ func (o Order) begin(ctx context.Context, s Systemd) (which shown, ours bool, er
 	return shown{match: "_SYSTEMD_UNIT=" + o.Unit + ".service", since: since, before: before}, true, nil
 }
 
-// ending is the exit status of a unit that has ended.
 func ending(ctx context.Context, s Systemd, unit, state string) int {
 	if state != "failed" { // of one that ended well, systemd may know nothing any more
 		return 0
@@ -205,10 +204,8 @@ type System struct{ Runner bound.Runner }
 
 func (s System) run(ctx context.Context, out io.Writer, argv ...string) error {
 	var said bound.Tail
-	err := s.Runner.Run(
-		context.WithoutCancel(ctx),
-		bound.Command{Name: argv[0], Argv: argv, Stdout: out, Stderr: &said, Limit: bound.Time(bound.Quick)},
-	)
+	err := s.Runner.Run(context.WithoutCancel(ctx),
+		bound.Command{Name: argv[0], Argv: argv, Stdout: out, Stderr: &said, Limit: bound.Time(bound.Quick)})
 	if text := strings.TrimSpace(said.String()); err != nil && text != "" {
 		err = fmt.Errorf("%w: %s", err, text)
 	}
