@@ -12,24 +12,13 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
-	"github.com/betagouv/mrs-ops/internal/hostside/command"
-	"github.com/betagouv/mrs-ops/internal/hostside/compose"
-	"github.com/betagouv/mrs-ops/internal/hostside/disk"
-	"github.com/betagouv/mrs-ops/internal/hostside/ledger"
-	"github.com/betagouv/mrs-ops/internal/hostside/mirror"
-	"github.com/betagouv/mrs-ops/internal/hostside/restic"
 	"github.com/betagouv/mrs-ops/internal/hostside/restore"
-	"github.com/betagouv/mrs-ops/internal/hostside/slack"
 	"github.com/betagouv/mrs-ops/internal/hostside/unit"
 )
-
-// often is how often what takes long says how far it is.
-const often = 10 * time.Second
 
 // backupScript is backup.sh: the working directory is the instance's home.
 func backupScript(argv []string) int {
@@ -45,10 +34,7 @@ func backupScript(argv []string) int {
 		case "deploy":
 			return 0, i.Backup(ctx, cause)
 		case "hand":
-			if status, handed, err := handOver(i, "backup", signals); handed || err != nil {
-				return status, err
-			}
-			return 0, i.Backup(ctx, cause)
+			return handOver(i, "backup", signals, func() error { return i.Backup(ctx, cause) })
 		case "init":
 			password, err := bufio.NewReader(os.Stdin).ReadString('\n')
 			if err != nil && !errors.Is(err, io.EOF) {
@@ -61,25 +47,18 @@ func backupScript(argv []string) int {
 		case "repair":
 			return 0, i.Repair(ctx)
 		default:
-			return 0, &backup.Failure{
-				Reason: "unknown cause: " + cause,
-				Hint:   "timer, deploy or hand; or init, or repair",
-				Status: 1,
-			}
+			return 0, &backup.Failure{Reason: "unknown cause: " + cause, Hint: "timer, deploy or hand; or init, or repair",
+				Status: 1}
 		}
 	})
 }
 
-// pruneScript is prune.sh.
 func pruneScript(argv []string) int {
 	return script("prune", func(ctx context.Context, i *restore.Instance, signals <-chan os.Signal) (int, error) {
 		if len(argv) > 0 && argv[0] == "timer" {
 			return 0, i.Prune(ctx, requested(i, "prune", "timer"))
 		}
-		if status, handed, err := handOver(i, "prune", signals); handed || err != nil {
-			return status, err
-		}
-		return 0, i.Prune(ctx, "hand")
+		return handOver(i, "prune", signals, func() error { return i.Prune(ctx, "hand") })
 	})
 }
 
@@ -146,105 +125,25 @@ func thisInstance() (*restore.Instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := os.ReadFile(".backup.env")
-	if err != nil {
-		return nil, fmt.Errorf(
-			"the settings of the backups can't be read: %w\nhint: run it in the instance's home; or deploy the instance",
-			err,
-		)
-	}
-	settings, err := backup.ParseSettings(string(text))
-	if err != nil {
-		return nil, err
-	}
-	command.Keep(hostapi.Logs, settings.Name)
-	system, others := &bound.System{}, &bound.System{}
-	say := func(line string) { fmt.Println(hostapi.Said(line)) }
-	host, _ := os.Hostname()
-	with := func(password string) restic.Repository {
-		return restic.Repository{
-			Location:     settings.Repository,
-			PasswordFile: password,
-			Folder:       home,
-			Env:          settings.Account,
-			Runner:       system,
-		}
-	}
-	stack := &backup.Running{
-		Project: compose.Project{Name: settings.Name, Folder: home}, Database: settings.Database, Role: settings.Role,
-		Runner: others, Say: say, Free: disk.Free,
-	}
-	i := &backup.Instance{
-		Settings: settings, Home: home, Locks: hostapi.Locks, Every: often, Say: say, Server: host,
-		With:  func(password string) backup.Repository { return with(password) },
-		Stack: stack,
-		Ledger: ledger.Ledger{
-			Project: settings.Name, Mirrored: settings.Mirror != "",
-			Log:     filepath.Join(hostapi.Logs, settings.Name+".backups.log"),
-			Metrics: filepath.Join("/var/lib/mrs-ops", settings.Name+".prom"),
-		},
-		Tell: func(ctx context.Context, text string) error {
-			if settings.Slack == "" {
-				return nil
-			}
-			return slack.Post(ctx, settings.Slack, text, 6)
-		},
-		Hold: func(f *os.File) { system.Holds = append(system.Holds, f) },
-		Free: disk.Free, Mounts: disk.Mounts, Damaged: restic.Damaged,
-	}
-	if settings.Mirror != "" {
-		i.Mirror = mirror.Mirror{
-			Address: settings.Mirror,
-			Plain:   settings.Plain,
-			Folder:  settings.Name + "/restic",
-			Runner:  system,
-		}
-	}
-	running := restore.Running{Running: stack, Patience: time.Duration(settings.Timeout) * time.Second}
-	return &restore.Instance{
-		Instance: i, Repository: with(filepath.Join(home, ".restic_password")), Stack: running,
-		Application: restore.SiteOf(settings, running, say), Files: restore.Disk{},
-		Systemd: restore.System{Project: settings.Name, Home: home, Runner: others},
-		Into: func(folder, cache string) restore.Copy {
-			return with(filepath.Join(home, ".restic_password")).In(folder, cache)
-		},
-		Calls: func(name string) { stack.Application = name },
-		Now:   time.Now, Deafen: deafen, Leave: func(argv ...string) error { return leave(home, argv...) },
-	}, nil
+	return restore.Here(home, func(line string) { fmt.Println(hostapi.Said(line)) })
 }
 
-// deafen has no signal end us any more, nor what we run from then on.
-func deafen() { signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE) }
-
-// leave has this program run with arguments in a home by itself, in a session of its own.
-func leave(home string, argv ...string) error {
-	program, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	cmd := command.Context(context.Background(), program, argv...)
-	cmd.Dir, cmd.SysProcAttr = home, &syscall.SysProcAttr{Setsid: true}
-	return cmd.Leave()
-}
-
-// handOver has systemd run it, so that it outlives this terminal, and shows what it says;
-// handed false: systemd does not run here, or has no such unit. Of a restore or a drill that is at
-// work already, what it says is not what was asked for: that is an error.
+// handOver has systemd do it, so that it outlives this terminal, and shows what it says; where systemd does not run,
+// or has no such unit, it is done here. Of a restore or a drill that is at work already, what it says is not what was
+// asked for: that is an error.
 func handOver(
-	i *restore.Instance,
-	what string,
-	signals <-chan os.Signal,
-	argv ...string,
-) (status int, handed bool, err error) {
-	order := unit.Order{
-		Unit:    i.Name + "-" + what,
-		Request: filepath.Join(i.Home, ".request."+what), Lock: filepath.Join(i.Home, ".request.lock"),
-		Argument: "hand", Say: i.Say, Out: os.Stdout,
-	}
+	i *restore.Instance, what string, signals <-chan os.Signal, do func() error, argv ...string,
+) (int, error) {
+	order := unit.Order{Unit: i.Name + "-" + what, Request: filepath.Join(i.Home, ".request."+what),
+		Lock: filepath.Join(i.Home, ".request.lock"), Argument: "hand", Say: i.Say, Out: os.Stdout}
 	if len(argv) > 0 {
 		order.Argument, order.Refuses = strings.Join(argv, "\n"), true
 	}
-	return order.Give(context.Background(), unit.System{Runner: &bound.System{}}, signals)
+	status, handed, err := order.Give(context.Background(), unit.System{Runner: &bound.System{}}, signals)
+	if handed || err != nil {
+		return status, err
+	}
+	return 0, do()
 }
 
 // request is what was handed over to this run, a word a line; none, if it is the clock that began it.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -17,9 +16,8 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/generation"
 )
 
-// branchesCommand looks after the ephemeral instances. What it prints is for people,
-// but for list ([]hostapi.Branch) and extend ([hostapi.Branch]). Exit status: 75
-// where somebody works on the instance, 3 where there is none.
+// branchesCommand looks after the ephemeral instances. What it prints is for people, but for list ([]hostapi.Branch)
+// and extend ([hostapi.Branch]). Exit status: 75 where somebody works on the instance, 3 where there is none.
 func branchesCommand(ctx context.Context, verb string, args []string) error {
 	f := flag.NewFlagSet("mrs-host branches "+verb, flag.ExitOnError)
 	project := f.String("project", "", "the instance's")
@@ -41,7 +39,7 @@ func branchesCommand(ctx context.Context, verb string, args []string) error {
 		Locks: hostapi.Locks, Logs: hostapi.Logs, Name: name, Now: time.Now, RemoveAll: os.RemoveAll,
 		Say: func(line string) { fmt.Println(hostapi.Said(line)) },
 	}
-	return status(run(ctx, s, verb, *project, *who, *by))
+	return run(ctx, s, verb, *project, *who, *by)
 }
 
 func run(ctx context.Context, s *branches.Server, command, project, who string, by time.Duration) error {
@@ -64,22 +62,4 @@ func run(ctx context.Context, s *branches.Server, command, project, who string, 
 		return s.Expire(ctx)
 	}
 	return fmt.Errorf("mrs-host branches %s is not known\nhint: mrs-host says what there is", command)
-}
-
-// unknownStatus is the exit status where there is no such instance.
-const unknownStatus = 3
-
-type exit struct {
-	error
-	status int
-}
-
-func (e exit) Status() int   { return e.status }
-func (e exit) Unwrap() error { return e.error }
-
-func status(err error) error {
-	if _, unknown := errors.AsType[*branches.Unknown](err); unknown {
-		return exit{err, unknownStatus}
-	}
-	return err
 }

@@ -97,7 +97,6 @@ func current(d hostapi.Deploy) error {
 // host is what visitors know the site by.
 func host(d hostapi.Deploy) string { return d.URL[strings.LastIndexByte(d.URL, '/')+1:] }
 
-// failure is what err came to.
 func failure(ctx context.Context, err error) *hostapi.Failure {
 	if f, ok := errors.AsType[*hostapi.Failure](err); ok {
 		return f
@@ -129,8 +128,7 @@ func tell(d hostapi.Deploy, before <-chan struct{}, line string, say func(string
 	return arrived
 }
 
-// carryOut checks the host, and deploys under the instance's locks, which it returns
-// where it has taken them.
+// carryOut checks the host, and deploys under the instance's locks, which it returns where it has taken them.
 func carryOut(ctx context.Context, d hostapi.Deploy, this provision.This, out *events, entry *hostapi.Entry) (
 	deployed hostapi.Deployed, held *lock.Instance, err error,
 ) {
@@ -235,14 +233,9 @@ func decides(folder, program string) error {
 	return durable.Write(path, []byte(program+"\n"), 0o600)
 }
 
-// newServer is this server, as a rollout asks it.
 func newServer(d hostapi.Deploy, say func(string)) *server {
-	s := &server{
-		say:     say,
-		Project: compose.Project{Name: d.Project, Folder: d.Folder},
-		want:    database.Want{Name: d.Database, Role: d.Role},
-		drain:   time.Duration(d.Drain) * time.Second,
-	}
-	s.site = site.Site{Site: answer.Site{URL: d.URL, Names: d.Names, BasicAuth: d.BasicAuth, Check: strings.ToLower(rand.Text())}}
-	return s
+	check := strings.ToLower(rand.Text())
+	return &server{say: say, Project: compose.Project{Name: d.Project, Folder: d.Folder},
+		site: site.Site{Site: answer.Site{URL: d.URL, Names: d.Names, BasicAuth: d.BasicAuth, Check: check}},
+		want: database.Want{Name: d.Database, Role: d.Role}, drain: time.Duration(d.Drain) * time.Second}
 }

@@ -1,6 +1,5 @@
-// Command mrs-host is what decides on a server: the scripts there call it. Each
-// of its commands ends with 0 where all is as it has to be; otherwise the reason
-// is on standard error.
+// Command mrs-host is what decides on a server: the scripts there call it. Each of its commands ends with 0
+// where all is as it has to be; otherwise the reason is on standard error.
 package main
 
 import (

@@ -40,12 +40,11 @@ func restoreScript(argv []string) int {
 		if err != nil {
 			return 0, err
 		}
-		if words[0] != "unit" {
-			if status, handed, err := handOver(i, "restore", signals, argv...); handed || err != nil {
-				return status, err
-			}
+		restores := func() error { return i.Restore(ctx, asked) }
+		if words[0] == "unit" {
+			return 0, restores()
 		}
-		return 0, i.Restore(ctx, asked)
+		return handOver(i, "restore", signals, restores, argv...)
 	})
 }
 
@@ -66,7 +65,6 @@ func list(ctx context.Context, i *restore.Instance, all bool) error {
 	return nil
 }
 
-// drillScript is drill.sh.
 func drillScript(argv []string) int {
 	wanted, cause := slices.Concat(argv, []string{"latest"})[0], "hand"
 	return script("drill", func(ctx context.Context, i *restore.Instance, signals <-chan os.Signal) (int, error) {
@@ -81,16 +79,14 @@ func drillScript(argv []string) int {
 		if err != nil {
 			return 0, err
 		}
-		if !byUnit {
-			if status, handed, err := handOver(i, "drill", signals, snapshot); handed || err != nil {
-				return status, err
-			}
+		drills := func() error { return i.Drill(ctx, snapshot, cause) }
+		if byUnit {
+			return 0, drills()
 		}
-		return 0, i.Drill(ctx, snapshot, cause)
+		return handOver(i, "drill", signals, drills, snapshot)
 	})
 }
 
-// lendScript is lend.sh.
 func lendScript(argv []string) int {
 	wanted := slices.Concat(argv, []string{""})[0]
 	return script("lend", func(ctx context.Context, i *restore.Instance, _ <-chan os.Signal) (int, error) {
@@ -124,10 +120,8 @@ func exportScript(argv []string) int {
 			return 0, err
 		}
 		if term.IsTerminal(int(os.Stdout.Fd())) {
-			return 0, &backup.Failure{
-				Reason: "a tar is nothing for a terminal",
-				Hint:   fmt.Sprintf("%s/export.sh %s >FILE", i.Home, snapshot), Status: 1,
-			}
+			return 0, &backup.Failure{Reason: "a tar is nothing for a terminal",
+				Hint: fmt.Sprintf("%s/export.sh %s >FILE", i.Home, snapshot), Status: 1}
 		}
 		announce := func(line string) { fmt.Println(line) }
 		if !lines {

@@ -19,6 +19,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/program"
 	"github.com/betagouv/mrs-ops/internal/stack"
+	"github.com/betagouv/mrs-ops/internal/stack/model"
 	"github.com/betagouv/mrs-ops/internal/target"
 )
 
@@ -59,12 +60,13 @@ func NewPlan(ctx context.Context, name string, environ []string) (*Plan, error) 
 }
 
 func request(inst *instance.Instance, rendered *stack.Stack) (d hostapi.Deploy, err error) {
+	mrs := model.Named(rendered.Services, hostapi.MRS).Name != ""
 	d = hostapi.Deploy{
 		Version: hostapi.Version,
 		Name:    inst.Name, Project: inst.Project(), Folder: target.Folder(inst),
-		File: string(rendered.YAML), Pull: true, Networks: rendered.Networks,
+		File: string(rendered.YAML), Services: rendered.Services, Pull: true, Networks: rendered.Networks,
 		URL: inst.URL(), Names: []string{inst.Alias()}, Page: inst.Get("healthcheck_path"),
-		BasicAuth: inst.Get("BASICAUTH_DISABLE") == "", Jobs: inst.Get("wait_for_jobs") != "",
+		BasicAuth: inst.Get("BASICAUTH_DISABLE") == "", Jobs: inst.Get("wait_for_jobs") != "" && mrs,
 		Database: inst.Get("DB_NAME"), Role: inst.Get("DB_USER"), MaxConn: inst.Get("MAXCONN"),
 		Persistent: inst.Persistent(), Who: target.Operator(),
 	}
@@ -80,7 +82,8 @@ func request(inst *instance.Instance, rendered *stack.Stack) (d hostapi.Deploy, 
 	if token := inst.Get("SLACK_TOKEN"); token != "" {
 		d.Slack = inst.Get("SLACK_URL") + "/" + token
 	}
-	if password := inst.Get("RESTIC_PASSWORD"); password != "" && d.Persistent {
+	database := model.Of(d.Services, hostapi.Database).Name
+	if password := inst.Get("RESTIC_PASSWORD"); password != "" && d.Persistent && database != "" {
 		d.Backup = &hostapi.Backup{
 			Password: password, Repository: inst.Get("RESTIC_REPOSITORY"),
 			S3: hostapi.S3{KeyID: inst.Get("S3_ACCESS_KEY_ID"), Secret: inst.Get("S3_SECRET_ACCESS_KEY"),

@@ -25,7 +25,7 @@ type Release struct {
 	Who     string    `json:"who"`
 	What    string    `json:"what"`
 	Commit  string    `json:"commit"` // of the application
-	Image   string    `json:"image"`  // of django
+	Image   string    `json:"image"`  // of the site
 	Of      int       `json:"of,omitempty"`
 }
 
@@ -35,7 +35,7 @@ func Releases(s *target.Target) ([]Release, error) {
 set -euo pipefail
 cd "$1/releases" 2>/dev/null || exit 0
 for n in $(find . -mindepth 1 -maxdepth 1 -regex './[0-9]+' -printf '%f\n' | sort -n); do
-  printf '%s\t%s\n' "$(awk '$1 == "django" { print $2 }' "$n/images")" "$(cat "$n/release.json")"
+  printf '%s\t%s\n' "$(awk '$1 == "django" || $6 == "site" { print $2; exit }' "$n/images")" "$(cat "$n/release.json")"
 done`, s.Folder).String()
 	if err != nil {
 		return nil, err

@@ -20,6 +20,8 @@ type Variable struct {
 	// Required variables must have a value in every instance; what is
 	// needed by some instances only is in [Instance.check].
 	Required bool
+	// MRS variables are required where MRS is in the stack.
+	MRS bool
 	// check says what is wrong with a value that is not empty, "" if nothing;
 	// it must not repeat the value of a secret.
 	check func(value string) string
@@ -46,8 +48,8 @@ var Variables = []Variable{
 	{Name: "HOST_SLUG", check: matches(slugPattern, "lower-case letters, digits and dashes")},
 	{Name: "canonical", check: oneOf("www", "bare")},
 	{Name: "PROTO", Default: "http", Required: true, check: oneOf("http", "https")},
-	{Name: "ALLOWED_HOSTS", Required: true, check: each(allowedPattern, "a host name")},
-	{Name: "SECRET_KEY", Secret: true, Required: true, check: printable},
+	{Name: "ALLOWED_HOSTS", Required: true, MRS: true, check: each(allowedPattern, "a host name")},
+	{Name: "SECRET_KEY", Secret: true, Required: true, MRS: true, check: printable},
 	{Name: "BASICAUTH_DISABLE", check: flag},
 	{Name: "MAINTENANCE_ENABLE", check: flag},
 	{Name: "DEBUG", check: flag},
@@ -220,6 +222,7 @@ func (i *Instance) check() []Problem {
 	for _, variable := range Variables {
 		value := i.values[variable.Name]
 		switch {
+		case value.Value == "" && variable.MRS && !i.mrs():
 		case value.Value == "" && variable.Required:
 			problems = append(problems, i.missing(variable.Name, ""))
 		case value.Value != "" && variable.check != nil:
@@ -229,6 +232,14 @@ func (i *Instance) check() []Problem {
 		}
 	}
 	return append(problems, i.checkTogether()...)
+}
+
+// mrs reports whether MRS is in the stack: its file is the one that others are merged over.
+func (i *Instance) mrs() bool {
+	files := i.ComposeFiles()
+	return len(files) == 0 || slices.ContainsFunc(files, func(file string) bool {
+		return filepath.Base(file) == "docker-compose.yml"
+	})
 }
 
 // checkTogether returns what is wrong with values that are right by themselves.

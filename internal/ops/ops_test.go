@@ -56,6 +56,37 @@ func standing(t *testing.T, text string, pairs ...string) Row {
 	return r
 }
 
+func TestAReplicaThatIsDownIsAProblemUnlessItIsBeingReplaced(t *testing.T) {
+	const down = `"containers": [{"service": "django", "state": "exited", "exit_code": 3, "image": "registry:5000/betagouv/mrs:master"},`
+	for want, pairs := range map[string][]string{
+		"django exited (3)": {`"containers": [`, down},
+		"":                  {`"containers": [`, down, `"lock": null`, `"lock": {"who": "me", "what": "deploy", "since": 1}`},
+	} {
+		if r := standing(t, healthy, pairs...); strings.Join(r.Problems, " ") != want {
+			t.Errorf("its problems are %q, not %q", r.Problems, want)
+		}
+	}
+	other := strings.Replace(down, "mrs:master", "mrs:other", 1)
+	if r := standing(t, healthy, `"containers": [`, other); r.State != Well {
+		t.Errorf("what a deployment that was killed has left: %q", r.Problems)
+	}
+}
+
+func TestAOneShotThatHasEndedIsNoProblem(t *testing.T) {
+	const shop = `"services": ["django", "postgres", "migrate", "idle"], "site": ["django"], "one_shots": ["migrate", "idle"]`
+	const ended = `"containers": [{"service": "migrate", "state": "exited", "exit_code": 0},`
+	for _, pairs := range [][]string{{}, {`"containers": [`, ended}} {
+		r := standing(t, healthy, append(pairs, `"services": ["django", "postgres"]`, shop)...)
+		if r.State != Well {
+			t.Errorf("%v: it is %s: %q", pairs, r.State, r.Problems)
+		}
+	}
+	r := standing(t, healthy, `"services": ["django", "postgres"]`, shop, `"containers": [`, strings.Replace(ended, `"exit_code": 0`, `"exit_code": 1`, 1))
+	if r.State != NotWell || strings.Join(r.Problems, " ") != "migrate exited (1)" {
+		t.Errorf("one that failed: %s: %q", r.State, r.Problems)
+	}
+}
+
 func TestAnInstanceIsWellWhereNothingIsWrong(t *testing.T) {
 	r := standing(t, healthy)
 	if r.State != Well || r.Problems != nil {

@@ -167,6 +167,8 @@ var stateScript string
 type report struct {
 	Deployed bool     `json:"deployed"`
 	Services []string `json:"services"`
+	Site     []string `json:"site"`      // the service that visitors come to
+	OneShots []string `json:"one_shots"` // services that have ended, or of which none is to run
 	Backup   *struct {
 		SetUp     bool   `json:"set_up"`
 		Since     moment `json:"since"`
@@ -209,7 +211,7 @@ func (r *Row) read(out []byte) error {
 	if !a.Deployed {
 		r.Problems = append(r.Problems, "its docker-compose.yml is gone")
 	}
-	r.readContainers(a.Services)
+	r.readContainers(&a)
 	if r.HTTP != nil {
 		r.HTTP.From = "server"
 	}
@@ -219,20 +221,24 @@ func (r *Row) read(out []byte) error {
 	return nil
 }
 
-func (r *Row) readContainers(services []string) {
+func (r *Row) readContainers(a *report) {
 	if r.Containers == nil {
 		r.Problems = append(r.Problems, "the Docker engine does not answer")
 		return
 	}
 	engine, told := "", false
+	r.Containers = slices.DeleteFunc(r.Containers, func(c Container) bool { // it has done its work
+		return slices.Contains(a.OneShots, c.Service) && c.State == "exited" && c.ExitCode == 0
+	})
 	for i, c := range r.Containers {
 		if c.Service == application && c.State == "running" && c.Engine != nil {
 			engine, told = *c.Engine, true
 		}
 		r.Containers[i].Engine = nil
 	}
-	for _, service := range services {
-		if !slices.ContainsFunc(r.Containers, func(c Container) bool { return c.Service == service }) {
+	for _, service := range a.Services {
+		there := slices.ContainsFunc(r.Containers, func(c Container) bool { return c.Service == service })
+		if !there && !slices.Contains(a.OneShots, service) {
 			r.Containers = append(r.Containers, Container{Service: service, State: "absent"})
 		}
 	}
@@ -244,14 +250,18 @@ func (r *Row) readContainers(services []string) {
 			b.Started.Compare(a.Started.Time))
 	})
 	// It runs happily on an empty file in its container (docs/mrs.md).
-	if told && slices.Contains(services, "postgres") && !strings.Contains(engine, "postg") {
+	if told && slices.Contains(a.Services, "postgres") && !strings.Contains(engine, "postg") {
 		r.Problems = append(r.Problems, fmt.Sprintf("uses no PostgreSQL: its DB_ENGINE is %q", engine))
 	}
 	for _, c := range bestOf(r.Containers) {
-		if !c.well() {
-			r.Problems = append(r.Problems, c.problem())
+		for _, replica := range r.Containers {
+			// While something is deployed, and after one that was killed, others are of another image.
+			same := replica == c || replica.Service == c.Service && replica.Image == c.Image && r.Lock == nil
+			if same && !replica.well() {
+				r.Problems = append(r.Problems, replica.problem())
+			}
 		}
-		if c.Service == application {
+		if c.Service == application || slices.Contains(a.Site, c.Service) {
 			r.Image, r.Commit = c.Image, c.Commit
 			if c.State == "running" {
 				r.UpSince = c.Started

@@ -49,6 +49,13 @@ services() {
     config --services | sed 's/.*/"&"/' | array
 }
 
+# role ROLES: the services that have one of these roles in the newest release; | is between them.
+role() {
+  local newest
+  newest=$(find "$folder/releases" -mindepth 1 -maxdepth 1 -regex '.*/[0-9]+' -printf '%f\n' | sort -n | tail -n 1)
+  awk -v role="$1" '$6 ~ "^(" role ")$" { printf "\"%s\"\n", $1 }' "$folder/releases/$newest/images" | array
+}
+
 # http: what this very machine answers under the instance's name, whatever the DNS says.
 http() {
   local said status seconds verify sends
@@ -89,11 +96,11 @@ backup() {
 
 # known: who gets in with a password that everybody knows.
 known() {
-  local server said MRS_HOST='' DB_NAME='' DB_USER=''
+  local server said MRS_HOST='' DB_SERVICE='' DB_NAME='' DB_USER=''
   # shellcheck source=/dev/null
   [ ! -e "$folder/.backup.env" ] || . "$folder/.backup.env"
   [ -x "$MRS_HOST" ] || return
-  server=$(ids --filter label=com.docker.compose.service=postgres)
+  server=$(ids --filter label=com.docker.compose.service="${DB_SERVICE:-postgres}")
   said=$(timeout "$limit" "$MRS_HOST" known -server="$server" -database="$DB_NAME" -role="$DB_USER") || return
   sed '/./!d; s/.*/"&"/' <<<"$said" | array
 }
@@ -155,6 +162,9 @@ removeat=$(head -c 20 "$folder/removeat")
 printf '{"deployed": %s, "maintenance": %s, "remove_at": %s' \
   "$(yes [ -e "$folder/docker-compose.yml" ])" "$(yes [ -e "$folder/.maintenance" ])" "$removeat"
 # shellcheck disable=SC2154 # exec makes them
-printf ', "containers": %s, "services": %s, "http": %s, "backup": %s, "timers": %s' \
-  "$(take "$containers")" "$(take "$services")" "$(take "$http")" "$(take "$backup")" "$(take "$timers")"
-printf ', "disks": %s, "lock": %s, "known_passwords": %s}\n' "$(take "$disks")" "$(take "$lock")" "$(take "$known")"
+printf ', "containers": %s, "services": %s, "http": %s, "backup": %s, "timers": %s, "disks": %s, "lock": %s' \
+  "$(take "$containers")" "$(take "$services")" "$(take "$http")" "$(take "$backup")" "$(take "$timers")" \
+  "$(take "$disks")" "$(take "$lock")"
+# shellcheck disable=SC2154
+printf ', "known_passwords": %s, "site": %s, "one_shots": %s}\n' "$(take "$known")" "$(role site)" \
+  "$(role 'one-shot|idle')"

@@ -19,10 +19,12 @@
 package backup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -97,8 +99,7 @@ type Instance struct {
 	Ledger ledger.Ledger
 	Say    func(string)
 	Tell   func(ctx context.Context, text string) error // the team
-	// Hold has all restics and lftps from now on hold a lock too, so that it is not free as
-	// long as one runs.
+	// Hold has all restics and lftps from now on hold a lock too, so that it is not free as long as one runs.
 	Hold func(*os.File)
 	// Free is how many bytes a file system has left, and how many in all.
 	Free func(path string) (free, size int64, err error)
@@ -137,14 +138,13 @@ func (i *Instance) InSwap() bool {
 }
 
 // NoSwap is the failure where there is such a restore.
-func (i *Instance) NoSwap() error {
+func (i *Instance) NoSwap(context.Context) error {
 	if !i.InSwap() {
 		return nil
 	}
 	return die(i.path("restore.sh")+" recover", "a restore was cut short, and is to be undone first")
 }
 
-// die is a failure with a hint.
 func die(hint, format string, args ...any) error {
 	return &Failure{Reason: fmt.Sprintf(format, args...), Hint: hint, Status: 1}
 }
@@ -155,8 +155,9 @@ type Run struct {
 	what, cause string
 	began       time.Time
 	repository  Repository
-	counted     bool // it is one that is written down
-	dumped      bool // nothing of ours is at work in the database
+	counted     bool   // it is one that is written down
+	dumped      bool   // nothing of ours is at work in the database
+	folder      string // for dumps: that of the host which PostgreSQL has as /dump
 	Snapshot    string
 	locks       []*lock.File
 	facts       ledger.Entry
@@ -164,13 +165,7 @@ type Run struct {
 
 // Begin has everything ready but the locks.
 func (i *Instance) Begin(what, cause string) *Run {
-	return &Run{
-		Instance:   i,
-		what:       what,
-		cause:      cause,
-		began:      time.Now(),
-		repository: i.With(i.path(".restic_password")),
-	}
+	return &Run{Instance: i, what: what, cause: cause, began: time.Now(), repository: i.With(i.path(".restic_password"))}
 }
 
 func (i *Instance) path(name string) string { return filepath.Join(i.Home, name) }
@@ -181,31 +176,39 @@ func (r *Run) Repository() Repository { return r.repository }
 // script is the name by which people know the run.
 func (r *Run) script() string { return filepath.Join(r.Home, r.what+".sh") }
 
-// takes locks the repository, and writes down that it is at work.
-func (r *Run) takes(ctx context.Context) error {
-	held, err := r.LockRepository(ctx)
-	if err != nil {
-		return err
+// Keep has a lock be the run's until [Run.Release]: of what it runs, too, so that it is not free as long as one does.
+func (r *Run) Keep(l *lock.File, err error) error {
+	if err == nil {
+		r.locks = append(r.locks, l)
+		r.Hold(l.File())
 	}
-	r.locks = append(r.locks, held)
-	return r.Counts(ctx)
+	return err
 }
 
-// release gives the locks free, the last one first.
-func (r *Run) release() {
+// TakeRepository takes the repository's lock.
+func (r *Run) TakeRepository(ctx context.Context) error {
+	return r.Keep(lock.Repository(ctx, r.Home, r.Name, r.Say))
+}
+
+// Release gives the run's locks free, the last one first.
+func (r *Run) Release() {
 	for _, l := range slices.Backward(r.locks) {
 		l.Close()
 	}
 	r.locks = nil
 }
 
-func (i *Instance) LockRepository(ctx context.Context) (*lock.File, error) {
-	held, err := lock.Repository(ctx, i.Home, i.Name, i.Say)
-	if err != nil {
-		return nil, err
+// Do does what a run consists of, up to what fails first, or the end of ctx.
+func Do(ctx context.Context, steps ...func(context.Context) error) error {
+	for _, step := range steps {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := step(ctx); err != nil {
+			return err
+		}
 	}
-	i.Hold(held.File())
-	return held, nil
+	return nil
 }
 
 // Counts writes down that the run is one that is written down. The lock must be held.
@@ -225,8 +228,7 @@ func (r *Run) running() string { return r.path(".running." + r.what) }
 
 // CutShort writes down, and tells, that the last run that did something was killed, if it was.
 func (i *Instance) CutShort(ctx context.Context, what string) error {
-	running := i.path(".running." + what)
-	text, err := os.ReadFile(running)
+	text, err := os.ReadFile(i.path(".running." + what))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -238,21 +240,21 @@ func (i *Instance) CutShort(ctx context.Context, what string) error {
 	if epoch, err := strconv.ParseInt(first, 10, 64); err == nil {
 		since = time.Unix(epoch, 0).UTC().Format("2006-01-02 15:04 UTC")
 	}
-	cut := ledger.Entry{
-		{Name: "what", Value: what},
-		{Name: "outcome", Value: ledger.Failed}, {Name: "reason", Value: "killed, or the power went"},
-	}
-	if err := i.Ledger.Record(time.Now(), cut); err != nil {
+	if err := i.WriteKilled(what, "killed, or the power went"); err != nil {
 		return err
 	}
-	if err := durable.Remove(running); err != nil {
-		return err
-	}
-	i.Announce(
-		ctx,
-		fmt.Sprintf("%s on %s: the %s that began %s was cut short (docs/runbook.md)", i.Name, i.Server, what, since),
-	)
+	i.Announce(ctx,
+		fmt.Sprintf("%s on %s: the %s that began %s was cut short (docs/runbook.md)", i.Name, i.Server, what, since))
 	return nil
+}
+
+// WriteKilled writes down what a run that was killed could not.
+func (i *Instance) WriteKilled(what, reason string) error {
+	if err := i.Ledger.Record(time.Now(), ledger.Entry{{Name: "what", Value: what},
+		{Name: "outcome", Value: ledger.Failed}, {Name: "reason", Value: reason}}); err != nil {
+		return err
+	}
+	return durable.Remove(i.path(".running." + what))
 }
 
 // Announce tells in the journal, and the team.
@@ -265,7 +267,7 @@ func (i *Instance) Announce(ctx context.Context, text string) {
 
 // Ends writes down what came of the run, and returns why it is not good.
 func (r *Run) Ends(ctx context.Context, err error) error {
-	failure := Explain(ctx, err)
+	failure, _ := errors.AsType[*Failure](Explain(ctx, err))
 	outcome, reason := ledger.Good, ""
 	if failure != nil {
 		outcome, reason = ledger.Failed, failure.Reason
@@ -296,8 +298,8 @@ func (r *Run) Ends(ctx context.Context, err error) error {
 	return failure
 }
 
-// Explain has an error as people are told of it.
-func Explain(ctx context.Context, err error) *Failure {
+// Explain has an error as people are told of it, which is a *[Failure].
+func Explain(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -316,79 +318,56 @@ func Explain(ctx context.Context, err error) *Failure {
 
 func Short(id string) string { return id[:min(8, len(id))] }
 
-// Backup backs up the instance. cause is timer, deploy or hand; a deployment has the
-// instance's lock already. The error is *[Failure]; its status is [hostapi.NotMirrored] where the
-// snapshot is good.
+// Backup backs up the instance. cause is timer, deploy or hand; a deployment has the instance's lock already.
+// The error is *[Failure]; its status is [hostapi.NotMirrored] where the snapshot is good.
 func (i *Instance) Backup(ctx context.Context, cause string) error {
 	r := i.Begin("backup", cause)
-	defer r.release() // once it is written down: whoever waits finds that
+	defer r.Release() // once it is written down: whoever waits finds that
 	return r.Ends(ctx, r.backup(ctx))
 }
 
 func (r *Run) backup(ctx context.Context) error {
 	if r.cause != "deploy" {
-		shared, err := lock.Share(ctx, r.Locks, r.Name, r.Say)
-		if err != nil {
+		if err := r.Keep(lock.Share(ctx, r.Locks, r.Name, r.Say)); err != nil {
 			return err
 		}
-		r.locks = append(r.locks, shared)
-		r.Hold(shared.File())
 	}
-	if err := r.takes(ctx); err != nil {
-		return err
-	}
-	if err := r.source(); err != nil {
-		return err
-	}
-	if err := r.Open(ctx); err != nil {
-		return err
-	}
-	if err := r.Stack.Ready(ctx); err != nil {
-		return err
-	}
-	folder, err := r.Stack.DumpFolder(ctx)
+	err := Do(ctx, r.TakeRepository, r.Counts, r.source, r.Open, r.Stack.Ready, r.clear, r.room)
 	if err != nil {
 		return err
 	}
-	if err := r.Leftovers(ctx, folder); err != nil {
-		return err
-	}
-	if err := r.room(folder); err != nil {
-		return err
-	}
-	defer r.tidy(ctx, folder)
-	if err := r.dump(ctx, folder); err != nil {
-		return err
-	}
-	if err := r.makeSnapshot(ctx, folder); err != nil {
-		return err
-	}
-	if err := r.mirror(ctx, false); err != nil {
+	defer r.tidy(ctx)
+	err = Do(ctx, r.dump, r.makeSnapshot, func(ctx context.Context) error { return r.mirror(ctx, false) })
+	if err != nil {
 		return err
 	}
 	r.Say(r.Name + " is backed up")
 	return nil
 }
 
+// kept are what of home is in a snapshot beside the dump.
+func (r *Run) kept() []string { return append([]string{"docker-compose.yml"}, r.Folders...) }
+
 // source makes sure that what is backed up is there.
-func (r *Run) source() error {
+func (r *Run) source(context.Context) error {
 	var problems []string
-	for _, name := range []string{"docker-compose.yml", "log", "mrsattachments"} {
+	for _, name := range r.kept() {
 		switch info, err := os.Lstat(r.path(name)); {
 		case err != nil:
 			problems = append(problems, r.path(name)+" is gone: a snapshot without it would not be one")
 		case info.Mode()&fs.ModeSymlink != 0:
-			problems = append(problems, r.path(name)+" is a link, and a snapshot has the link alone: mount what it leads to there")
+			problems = append(problems,
+				r.path(name)+" is a link, and a snapshot has the link alone: mount what it leads to there")
 		}
 	}
 	if r.InSwap() {
-		problems = append(
-			problems,
-			"a restore was cut short, and is to be undone first: "+r.path("restore.sh")+" recover",
-		)
+		problems = append(problems, "a restore was cut short, and is to be undone first: "+r.path("restore.sh")+" recover")
 	}
 	if len(problems) > 0 {
 		return die("restore it, or deploy", "%s", strings.Join(problems, "; "))
+	}
+	if !slices.Contains(r.Folders, "mrsattachments") {
+		return nil
 	}
 	var attachments int64
 	err := filepath.WalkDir(r.path("mrsattachments"), func(_ string, entry fs.DirEntry, err error) error {
@@ -410,12 +389,8 @@ func (r *Run) source() error {
 	// A disk that is not mounted looks like that.
 	if attachments == 0 && before != 0 {
 		return die(
-			fmt.Sprintf(
-				"is its disk mounted? if they are meant to be gone: touch %s/.emptied",
-				r.path("mrsattachments"),
-			),
-			"mrsattachments is empty, and had %d files at the last backup",
-			before,
+			fmt.Sprintf("is its disk mounted? if they are meant to be gone: touch %s/.emptied", r.path("mrsattachments")),
+			"mrsattachments is empty, and had %d files at the last backup", before,
 		)
 	}
 	r.Fact("attachments", attachments)
@@ -424,6 +399,14 @@ func (r *Run) source() error {
 
 func (r *Run) Fact(name string, value any) {
 	r.facts = append(r.facts, ledger.Pair{Name: name, Value: value})
+}
+
+// clear finds the folder for dumps, and has nothing be left there.
+func (r *Run) clear(ctx context.Context) (err error) {
+	if r.folder, err = r.Stack.DumpFolder(ctx); err != nil {
+		return err
+	}
+	return r.Leftovers(ctx, r.folder)
 }
 
 // Leftovers ends what a run that was killed has left at work in the database, and removes what
@@ -451,56 +434,58 @@ func (i *Instance) Leftovers(ctx context.Context, folder string) error {
 }
 
 // room makes sure that there is as much room for a dump as the last time, and some more.
-func (r *Run) room(folder string) error {
+func (r *Run) room(context.Context) error {
 	before, err := r.Ledger.LastKnown("dump_bytes")
 	if err != nil {
 		return err
 	}
-	return r.enough(folder, before*11/10)
+	return r.Enough(map[string]int64{r.folder: before * 11 / 10})
 }
 
-// enough makes sure that a file system has so many bytes left.
-func (i *Instance) enough(path string, need int64) error {
-	problem, err := i.Lacks(path, need)
-	if err == nil && problem != "" {
-		err = die("df -h "+path, "%s", problem)
+// Enough makes sure that file systems have so many bytes left, and says all that have not.
+func (i *Instance) Enough(need map[string]int64) error {
+	var full, problems []string
+	for _, path := range slices.Sorted(maps.Keys(need)) {
+		free, _, err := i.Free(path)
+		if err != nil {
+			return err
+		}
+		if free < need[path] {
+			full = append(full, path)
+			problems = append(problems,
+				fmt.Sprintf("%s has %s free, and about %s are needed", path, Human(free), Human(need[path])))
+		}
 	}
-	return err
-}
-
-// Lacks returns what people are told where a file system has not so many bytes left; empty: it has.
-func (i *Instance) Lacks(path string, need int64) (problem string, err error) {
-	free, _, err := i.Free(path)
-	if err != nil || free >= need {
-		return "", err
+	if len(problems) == 0 {
+		return nil
 	}
-	return fmt.Sprintf("%s has %s free, and about %s are needed", path, Human(free), Human(need)), nil
+	return die("df -h "+strings.Join(full, " "), "%s", strings.Join(problems, "; "))
 }
 
 // tidy removes the dump, however the run ends.
-func (r *Run) tidy(ctx context.Context, folder string) {
+func (r *Run) tidy(ctx context.Context) {
 	if !r.dumped {
 		// A pg_dump in a container outlives the program that has started it.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 		defer cancel()
 		_ = r.Stack.EndOurs(ctx)
 	}
-	if err := dump.Remove(folder); err != nil {
+	if err := dump.Remove(r.folder); err != nil {
 		r.Say("the dump can't be removed: " + err.Error())
 	}
 }
 
-func (r *Run) dump(ctx context.Context, folder string) error {
+func (r *Run) dump(ctx context.Context) error {
 	r.Say("dumping the database")
 	made, err := r.Stack.Dump(ctx, dump.Options{
-		Database: r.Database, Role: r.Role, Folder: folder, Inside: "/dump",
+		Database: r.Database, Role: r.Role, Folder: r.folder, Inside: "/dump",
 		Jobs: min(max(runtime.NumCPU(), 2), 4), Every: r.Every,
 		Progress: func(dumped, of int64) {
 			r.Say(fmt.Sprintf("dumped %s, of a database of %s", Human(dumped), Human(of)))
 		},
 	})
 	if err != nil {
-		return die("docker compose --file "+r.path("docker-compose.yml")+" logs postgres", "%v", err)
+		return die("docker compose --file "+r.path("docker-compose.yml")+" logs "+r.Server, "%v", err)
 	}
 	r.dumped = true
 	r.Fact("dump_bytes", made.Bytes)
@@ -508,19 +493,23 @@ func (r *Run) dump(ctx context.Context, folder string) error {
 	return nil
 }
 
-// makeSnapshot makes a snapshot, and makes sure that it is whole.
-func (r *Run) makeSnapshot(ctx context.Context, folder string) error {
-	paths := []string{"docker-compose.yml", "log", "mrsattachments", folder}
-	commit := r.Stack.Commit(ctx)
-	if commit == "" {
-		commit = "unknown"
+// paths are names in home, and absolute paths.
+func (r *Run) paths(names []string) (all []string) {
+	for _, name := range names {
+		if !filepath.IsAbs(name) {
+			name = r.path(name)
+		}
+		all = append(all, name)
 	}
+	return all
+}
+
+// makeSnapshot makes a snapshot, and makes sure that it is whole.
+func (r *Run) makeSnapshot(ctx context.Context) error {
+	commit := cmp.Or(r.Stack.Commit(ctx), "unknown")
+	paths := append(r.kept(), r.folder)
 	wanted := restic.Backup{Host: r.Name, Tags: []string{r.Name, "commit-" + commit, r.cause}, Paths: paths}
-	r.Say(
-		"making a snapshot: " + Human(
-			dump.Size(r.path("docker-compose.yml"), r.path("log"), r.path("mrsattachments"), folder),
-		),
-	)
+	r.Say("making a snapshot: " + Human(dump.Size(r.paths(paths)...)))
 	here := r.repository.Here()
 	var was int64
 	if here {
@@ -538,34 +527,23 @@ func (r *Run) makeSnapshot(ctx context.Context, folder string) error {
 	}
 	r.Snapshot = made.ID
 	added := made.Added
-	var measured ledger.Entry
 	if here {
-		total, facts, err := r.measure()
+		total, err := r.measure()
 		if err != nil {
 			return err
 		}
-		// restic tells what is new before it compresses it.
-		added, measured = total-was, facts
+		added = total - was // restic tells what is new before it compresses it
 	}
-	r.facts = append(r.facts, measured...)
 	r.Fact("bytes", made.Bytes)
 	r.Fact("files", made.Files)
 	r.Fact("added", added)
-	r.Say(
-		fmt.Sprintf(
-			"snapshot %s is good: %s in %d files, %s of it new",
-			Short(r.Snapshot),
-			Human(made.Bytes),
-			made.Files,
-			Human(added),
-		),
-	)
+	r.Say(fmt.Sprintf("snapshot %s is good: %s in %d files, %s of it new",
+		Short(r.Snapshot), Human(made.Bytes), made.Files, Human(added)))
 	return nil
 }
 
-// backupTwice makes a snapshot. Where a file can't be read, as one that goes while it is
-// read, it tries once more: that is no reason for a night without a backup, and a second time no
-// chance.
+// backupTwice makes a snapshot. Where a file can't be read, as one that goes while it is read, it tries once
+// more: that is no reason for a night without a backup, and a second time no chance.
 func (r *Run) backupTwice(ctx context.Context, wanted restic.Backup) (restic.Made, error) {
 	for first := true; ; first = false {
 		if err := r.unchecked(ctx); err != nil {
@@ -606,11 +584,7 @@ func (r *Run) unchecked(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the snapshots that there are can't be listed: %w", err)
 	}
-	var text strings.Builder
-	for _, id := range ids {
-		text.WriteString(id + "\n")
-	}
-	return durable.Write(r.path(".backup.unchecked"), []byte(text.String()), 0o600)
+	return durable.Write(r.path(".backup.unchecked"), []byte(strings.Join(append(ids, ""), "\n")), 0o600)
 }
 
 func (r *Run) ids(ctx context.Context) ([]string, error) {
@@ -625,40 +599,35 @@ func (r *Run) ids(ctx context.Context) ([]string, error) {
 	return ids, err
 }
 
-// verified makes sure that the snapshot is there, and that all that was written is what was
-// to be written.
+// verified makes sure that the snapshot is there, and that all that was written is what was to be written.
 func (r *Run) verified(ctx context.Context, snapshot string) error {
 	if r.repository.Here() {
 		if err := r.intact(ctx, false); err != nil {
 			return err
 		}
-	} else if err := r.repository.Check(ctx, ""); err != nil {
-		return r.hasErrors(err)
+	} else if err := r.check(ctx, ""); err != nil {
+		return err
 	}
 	ids, err := r.ids(ctx)
 	if err != nil {
 		return err
 	}
-	for _, id := range ids {
-		if strings.HasPrefix(id, snapshot) && snapshot != "" {
-			return nil
-		}
+	if snapshot != "" && slices.ContainsFunc(ids, func(id string) bool { return strings.HasPrefix(id, snapshot) }) {
+		return nil
 	}
-	return die(
-		"look: restic snapshots",
-		"restic says that it has made snapshot %s, which is not in the repository",
-		Short(snapshot),
-	)
+	return die("look: restic snapshots", "restic says that it has made snapshot %s, which is not in the repository",
+		Short(snapshot))
 }
 
-func (r *Run) hasErrors(err error) error {
+// check has restic look whether the repository is whole ([restic.Repository.Check]).
+func (r *Run) check(ctx context.Context, subset string) error {
+	err := r.repository.Check(ctx, subset)
 	if f, ok := errors.AsType[*restic.Failed](err); !ok || f.Status < 0 {
 		return err
 	}
 	return die("restic check tells which", "the repository %s has errors: %v", r.repository.Shown(), err)
 }
 
-// progressed says how far a snapshot is.
 func progressed(s restic.Status) string {
 	if s.TotalFiles == 0 {
 		return ""
@@ -671,7 +640,6 @@ func progressed(s restic.Status) string {
 		float64(s.Bytes)/1e6, float64(s.TotalBytes)/1e6, left)
 }
 
-// bounded reports whether an error is of a bound that was hit.
 func bounded(err error) bool {
 	_, ok := errors.AsType[*bound.Exceeded](err)
 	return ok

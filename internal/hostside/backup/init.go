@@ -15,9 +15,8 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
 )
 
-// Init opens the repository with a password; has it from the mirror if it is gone, or makes it if
-// there never was one; and keeps the password. Nothing is overwritten before it is known to
-// open the repository.
+// Init opens the repository with a password; has it from the mirror if it is gone, or makes it if there never
+// was one; and keeps the password. Nothing is overwritten before it is known to open the repository.
 func (i *Instance) Init(ctx context.Context, password string) error {
 	next := i.path(".restic_password.new")
 	defer os.Remove(next)
@@ -42,19 +41,14 @@ func (r *Run) init(ctx context.Context, next string, password []byte) error {
 		}
 	}
 	k, ok := r.known()
-	switch {
-	case ok && k.id != id:
-		return die("if it is to be from now on: rm "+r.path(".restic_id")+", then deploy",
-			"%s is not the repository that the backups of %s are in", r.repository.Shown(), r.Name)
-	case !ok:
-		if err := r.remember(id); err != nil {
-			return err
-		}
+	if ok && k.id != id {
+		return r.notOurs()
+	}
+	if err := r.remember(id); err != nil {
+		return err
+	}
+	if !ok {
 		r.Say(fmt.Sprintf("the backups of %s are in repository %s", r.Name, id))
-	default:
-		if err := r.remember(id); err != nil {
-			return err
-		}
 	}
 	if bytes.Equal(kept, password) {
 		return nil
@@ -66,8 +60,7 @@ func (r *Run) init(ctx context.Context, next string, password []byte) error {
 	return nil
 }
 
-// beginRepository fetches the repository from the mirror, or makes it. why is why it can't be
-// opened.
+// beginRepository fetches the repository from the mirror, or makes it. why is why it can't be opened.
 func (r *Run) beginRepository(ctx context.Context, why error) (id string, err error) {
 	_, noID := os.Stat(r.path(".restic_id"))
 	_, noConfig := os.Stat(filepath.Join(r.Settings.Repository, "config"))
@@ -81,10 +74,8 @@ func (r *Run) beginRepository(ctx context.Context, why error) (id string, err er
 	err = r.fetch(ctx)
 	if err == nil {
 		if id, err = r.repository.ID(ctx); err != nil {
-			return "", die(
-				"it is in "+r.Settings.Repository+" now",
-				"the repository that the mirror holds can't be opened with RESTIC_PASSWORD",
-			)
+			return "", die("it is in "+r.Settings.Repository+" now",
+				"the repository that the mirror holds can't be opened with RESTIC_PASSWORD")
 		}
 		r.Say(r.Name + " had backups, which the mirror held: restore.sh latest restores the last one")
 		return id, nil
@@ -144,7 +135,7 @@ func (r *Run) fetch(ctx context.Context) error {
 		return err
 	}
 	// What an earlier attempt has fetched is not fetched again.
-	if err := r.enough(to, total-dump.Size(to)); err != nil {
+	if err := r.Enough(map[string]int64{to: total - dump.Size(to)}); err != nil {
 		return err
 	}
 	r.Say("fetching the repository from the mirror: " + Human(total))
@@ -153,11 +144,8 @@ func (r *Run) fetch(ctx context.Context) error {
 		s := r.Showing(func() string { return "fetched " + Far(dump.Size(to), total, time.Since(begun)) })
 		defer s.Stop()
 		if err := r.Mirror.Fetch(ctx, to); err != nil {
-			return die(
-				"once more: "+r.path("restore.sh")+" latest goes on where it ended",
-				"the repository can't be fetched from the mirror: %v",
-				err,
-			)
+			return die("once more: "+r.path("restore.sh")+" latest goes on where it ended",
+				"the repository can't be fetched from the mirror: %v", err)
 		}
 		return nil
 	}

@@ -6,15 +6,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/durable"
+	"github.com/betagouv/mrs-ops/internal/hostside/place"
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
 )
 
-// Repair takes the files of the repository that are damaged, or that the disk refuses to read,
-// from the mirror. They are good there, since nothing damaged was ever mirrored; and what comes
-// from there is known by its sum.
+// Repair takes the files of the repository that are damaged, or that the disk refuses to read, from the mirror.
+// They are good there, since nothing damaged was ever mirrored; and what comes from there is known by its sum.
 func (i *Instance) Repair(ctx context.Context) error {
 	r := i.Begin("backup", "repair")
 	return r.Ends(ctx, r.repair(ctx))
@@ -24,19 +23,18 @@ func (r *Run) repair(ctx context.Context) error {
 	if r.Mirror == nil || !r.repository.Here() {
 		return die("", "there is no mirror to repair from")
 	}
-	held, err := r.LockRepository(ctx)
-	if err != nil {
+	if err := r.TakeRepository(ctx); err != nil {
 		return err
 	}
-	defer held.Close()
+	defer r.Release()
 	folder := r.Settings.Repository
 	config, err := r.repairConfig(ctx)
 	if err != nil {
 		return err
 	}
-	list, err := restic.List(folder)
+	list, err := r.list()
 	if err != nil {
-		return fmt.Errorf("what is in %s can't be listed: %w", folder, err)
+		return err
 	}
 	found, err := r.damaged(ctx, folder, list.Names())
 	if err != nil {
@@ -59,14 +57,12 @@ func (r *Run) repair(ctx context.Context) error {
 	}
 	n := config + len(found) - len(lost)
 	if len(lost) > 0 {
-		return die("restic find --pack NAME | grep 'in snapshot' | sort -u tells which snapshots need one; NAME is what its path ends with",
+		return die("restic find --pack NAME | grep 'in snapshot' | sort -u tells which snapshots need one; "+
+			"NAME is what its path ends with",
 			"%d files were repaired, and %d are not whole on the mirror either, the first is %s", n, len(lost), lost[0])
 	}
-	if err := r.intact(ctx, true); err != nil {
+	if err := r.whole(ctx); err != nil {
 		return err
-	}
-	if err := r.repository.Check(ctx, ""); err != nil {
-		return r.hasErrors(err)
 	}
 	r.Say(fmt.Sprintf("%d files were repaired; the repository is whole", n))
 	return nil
@@ -114,19 +110,12 @@ func (r *Run) replace(ctx context.Context, file, next string) (whole bool, err e
 	at := filepath.Join(r.Settings.Repository, file)
 	// The inode of a file that can't be read can be.
 	if info, err := os.Stat(at); err == nil {
-		if s, ok := info.Sys().(*syscall.Stat_t); ok {
-			_ = os.Chown(next, int(s.Uid), int(s.Gid))
-		}
+		_ = place.Like(next, info) // where the disk knows owners
 		if err := os.Chmod(next, info.Mode().Perm()); err != nil {
 			return false, err
 		}
 	}
-	if f, err := os.Open(next); err != nil {
-		return false, err
-	} else if err := f.Sync(); err != nil {
-		f.Close()
-		return false, err
-	} else if err := f.Close(); err != nil {
+	if err := durable.Sync(next); err != nil {
 		return false, err
 	}
 	return true, durable.Rename(next, at)

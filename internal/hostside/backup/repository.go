@@ -15,7 +15,6 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/dump"
 	"github.com/betagouv/mrs-ops/internal/hostside/durable"
-	"github.com/betagouv/mrs-ops/internal/hostside/ledger"
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
 )
 
@@ -53,8 +52,7 @@ func (r *Run) configSum() (string, error) {
 	return fmt.Sprintf("%x", sha256.Sum256(config)), nil
 }
 
-// same reports whether the repository in a folder is the one that was opened before, and
-// not touched since.
+// same reports whether the repository in a folder is the one that was opened before, and not touched since.
 func (r *Run) same() bool {
 	k, ok := r.known()
 	sum, err := r.configSum()
@@ -65,7 +63,7 @@ func (r *Run) same() bool {
 // that is not mounted is never taken for a repository without snapshots; and forgets what a run that
 // was killed has left there. The lock must be held.
 func (r *Run) Open(ctx context.Context) error {
-	if err := r.NoSwap(); err != nil {
+	if err := r.NoSwap(ctx); err != nil {
 		return err
 	}
 	if !r.same() {
@@ -78,8 +76,7 @@ func (r *Run) Open(ctx context.Context) error {
 			return die(hint+"restic says: "+SaidBy(err), "the repository %s can't be opened", r.repository.Shown())
 		}
 		if k, _ := r.known(); id != k.id {
-			return die("if it is to be from now on: rm "+r.path(".restic_id")+", then deploy",
-				"%s is not the repository that the backups of %s are in", r.repository.Shown(), r.Name)
+			return r.notOurs()
 		}
 		if err := r.remember(id); err != nil {
 			return err
@@ -107,6 +104,12 @@ func bare(err error) error {
 		return e.Err
 	}
 	return err
+}
+
+// notOurs is the failure where a repository is another one than the instance's.
+func (r *Run) notOurs() error {
+	return die("if it is to be from now on: rm "+r.path(".restic_id")+", then deploy",
+		"%s is not the repository that the backups of %s are in", r.repository.Shown(), r.Name)
 }
 
 // SaidBy is what restic has to say itself.
@@ -172,10 +175,8 @@ func (r *Run) forgetUnchecked(ctx context.Context) error {
 		all, err := r.Snapshots(ctx)
 		if err != nil {
 			return nil, die(
-				"",
-				"the snapshots of %s can't be listed, so that one that was never checked may be among them: %v",
-				r.repository.Shown(),
-				err,
+				"", "the snapshots of %s can't be listed, so that one that was never checked may be among them: %v",
+				r.repository.Shown(), err,
 			)
 		}
 		for _, s := range all {
@@ -191,11 +192,8 @@ func (r *Run) forgetUnchecked(ctx context.Context) error {
 	}
 	// A run makes one.
 	if len(ids) > 1 {
-		return die(
-			"look at them: restic snapshots; then rm "+r.path(".backup.unchecked"),
-			"%d snapshots count as never checked, which can't be",
-			len(ids),
-		)
+		return die("look at them: restic snapshots; then rm "+r.path(".backup.unchecked"),
+			"%d snapshots count as never checked, which can't be", len(ids))
 	}
 	if len(ids) == 1 {
 		r.Say("forgetting a snapshot that was made, but never checked")
@@ -206,11 +204,8 @@ func (r *Run) forgetUnchecked(ctx context.Context) error {
 			return err
 		}
 		if len(ids) > 0 {
-			return die(
-				"may it delete there? restic forget "+Short(ids[0]),
-				"snapshot %s, which was never checked, is still there after restic has forgotten it",
-				Short(ids[0]),
-			)
+			return die("may it delete there? restic forget "+Short(ids[0]),
+				"snapshot %s, which was never checked, is still there after restic has forgotten it", Short(ids[0]))
 		}
 	}
 	return durable.Remove(r.path(".backup.unchecked"))
@@ -232,10 +227,9 @@ func (r *Run) intact(ctx context.Context, all bool) error {
 	if !r.repository.Here() {
 		return nil
 	}
-	folder := r.Settings.Repository
-	list, err := restic.List(folder)
+	list, err := r.list()
 	if err != nil {
-		return fmt.Errorf("what is in %s can't be listed: %w", folder, err)
+		return err
 	}
 	suspects := list
 	if all {
@@ -248,7 +242,7 @@ func (r *Run) intact(ctx context.Context, all bool) error {
 	} else if ok {
 		suspects = list.Without(whole)
 	}
-	found, err := r.damaged(ctx, folder, suspects.Names())
+	found, err := r.damaged(ctx, r.Settings.Repository, suspects.Names())
 	if err != nil {
 		return err
 	}
@@ -259,12 +253,26 @@ func (r *Run) intact(ctx context.Context, all bool) error {
 		return die(
 			r.path("backup.sh")+" repair takes them from the mirror; look at the disk: dmesg, smartctl",
 			"the repository %s is damaged: %d of its files are not what was written, the first is %s; nothing was mirrored",
-			r.repository.Shown(),
-			len(found),
-			found[0],
+			r.repository.Shown(), len(found), found[0],
 		)
 	}
 	return durable.Write(r.path(".backup.intact"), []byte(list.String()), 0o600)
+}
+
+func (r *Run) list() (restic.Files, error) {
+	list, err := restic.List(r.Settings.Repository)
+	if err != nil {
+		err = fmt.Errorf("what is in %s can't be listed: %w", r.Settings.Repository, err)
+	}
+	return list, err
+}
+
+// whole makes sure that nothing of the repository is damaged, and that restic finds it whole.
+func (r *Run) whole(ctx context.Context) error {
+	if err := r.intact(ctx, true); err != nil {
+		return err
+	}
+	return r.check(ctx, "")
 }
 
 // damaged returns which of the files of a repository in a folder are, and says how far it is.
@@ -275,15 +283,14 @@ func (i *Instance) damaged(ctx context.Context, folder string, names []string) (
 	return i.Damaged(ctx, folder, names, &read)
 }
 
-// measure returns the bytes of the repository, and what it takes of its disk, for the record.
-func (r *Run) measure() (total int64, facts ledger.Entry, err error) {
+// measure returns the bytes of the repository, and has them in the record, with the room on its disk.
+func (r *Run) measure() (total int64, err error) {
 	total = dump.Size(r.Settings.Repository)
 	free, size, err := r.Free(r.Settings.Repository)
-	return total, ledger.Entry{
-		{Name: "repository_bytes", Value: total},
-		{Name: "disk_free", Value: free},
-		{Name: "disk_size", Value: size},
-	}, err
+	r.Fact("repository_bytes", total)
+	r.Fact("disk_free", free)
+	r.Fact("disk_size", size)
+	return total, err
 }
 
 // mirror copies the repository to the mirror: what is new since it last was, or, where it deletes,
@@ -324,9 +331,9 @@ func (r *Run) mirrored(ctx context.Context, deletes bool) error {
 			return err
 		}
 	}
-	list, err := restic.List(folder)
+	list, err := r.list()
 	if err != nil {
-		return fmt.Errorf("what is in %s can't be listed: %w", folder, err)
+		return err
 	}
 	before, ok, err := restic.ReadFiles(r.path(".mirrored"))
 	if err != nil {
@@ -362,9 +369,7 @@ func (r *Run) isOurs(ctx context.Context) error {
 		return die(
 			fmt.Sprintf(
 				"if that is the one to go on with: move %s and %s away, then deploy; else move it away there, then run %s",
-				r.Settings.Repository,
-				r.path(".restic_id"),
-				r.script(),
+				r.Settings.Repository, r.path(".restic_id"), r.script(),
 			),
 			"the mirror holds another repository, which is left alone",
 		)

@@ -1,14 +1,17 @@
 package backup
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 )
 
-// Settings are those of an instance's backups, as the deployment has written them to
-// .backup.env in its home.
+// Settings are those of an instance's backups, as the deployment has written them to .backup.env in its home.
 type Settings struct {
 	Name           string   // the Compose project
 	Repository     string   // of restic; it may hold a password
@@ -17,6 +20,13 @@ type Settings struct {
 	Plain          bool     // the mirror has no TLS
 	Database, Role string
 	Slack          string // the webhook, a secret; empty: there is none
+
+	// Server is the service of the database; Application are those that use it, that of the site
+	// first; Port is where that listens; Folders are backed up with the database, and may be none.
+	Server      string
+	Application []string
+	Port        int
+	Folders     []string
 
 	// How the site is asked whether it works on what was restored.
 	URL       string   // where visitors come: PROTO://NAME
@@ -39,9 +49,8 @@ var (
 // project is a name that units, locks and folders on the mirror are named after.
 var project = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
 
-// ParseSettings reads .backup.env: lines NAME=VALUE, of which each value is one word of a
-// POSIX shell without anything to expand, as Python's shlex.quote writes it. "export" before a
-// name is for what restic has from its environment.
+// ParseSettings reads .backup.env: lines NAME=VALUE, of which each value is one word of a POSIX shell without anything
+// to expand, as Python's shlex.quote writes it. "export" before a name is for what restic has from its environment.
 func ParseSettings(text string) (Settings, error) {
 	var s Settings
 	values := map[string]string{}
@@ -70,6 +79,17 @@ func ParseSettings(text string) (Settings, error) {
 			s.Account = append(s.Account, name+"="+value)
 		}
 	}
+	for name, mrs := range map[string]string{ // what older deployments have not written
+		"DB_SERVICE": "postgres", "APPLICATION": hostapi.MRS, "PORT": "8000", "FOLDERS": "log,mrsattachments",
+	} {
+		if _, there := values[name]; !there {
+			values[name] = mrs
+		}
+	}
+	list := func(name string) []string {
+		return strings.FieldsFunc(values[name], func(r rune) bool { return r == ',' })
+	}
+	s.Server, s.Application, s.Folders = values["DB_SERVICE"], list("APPLICATION"), list("FOLDERS")
 	s.Name, s.Repository = values["NAME"], values["RESTIC_REPOSITORY"]
 	s.Mirror, s.Plain = values["LFTP_DSN"], values["LFTP_PLAIN"] != ""
 	s.Database, s.Role, s.Slack = values["DB_NAME"], values["DB_USER"], values["SLACK"]
@@ -83,8 +103,10 @@ func ParseSettings(text string) (Settings, error) {
 			return s, fmt.Errorf(".backup.env has no %s\nhint: deploy the instance, which writes it", name)
 		}
 	}
-	if !project.MatchString(s.Name) {
-		return s, fmt.Errorf(".backup.env: %q is no name of an instance", s.Name)
+	for _, name := range slices.Concat([]string{s.Name, s.Server}, s.Application, s.Folders) {
+		if !project.MatchString(name) {
+			return s, fmt.Errorf(".backup.env: %q is no name of an instance, a service or a folder", name)
+		}
 	}
 	if !database.MatchString(s.Database) || !role.MatchString(s.Role) {
 		return s, fmt.Errorf(".backup.env: DB_NAME=%q, DB_USER=%q: not identifiers of at most 38 and 63 characters\n"+
@@ -92,15 +114,12 @@ func ParseSettings(text string) (Settings, error) {
 	}
 	for name, to := range map[string]*int{
 		"KEEP_LAST": &s.KeepLast, "KEEP_DAILY": &s.KeepDaily, "KEEP_WEEKLY": &s.KeepWeekly,
-		"KEEP_MONTHLY": &s.KeepMonthly, "KEEP_YEARLY": &s.KeepYearly, "TIMEOUT": &s.Timeout,
+		"KEEP_MONTHLY": &s.KeepMonthly, "KEEP_YEARLY": &s.KeepYearly, "TIMEOUT": &s.Timeout, "PORT": &s.Port,
 	} {
 		n, err := strconv.Atoi(values[name])
 		if err != nil || n < 0 {
-			return s, fmt.Errorf(
-				".backup.env: %s=%s is no number\nhint: deploy the instance, which writes it",
-				name,
-				values[name],
-			)
+			return s, fmt.Errorf(".backup.env: %s=%s is no number\nhint: deploy the instance, which writes it", name,
+				values[name])
 		}
 		*to = n
 	}
@@ -109,50 +128,54 @@ func ParseSettings(text string) (Settings, error) {
 
 var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
+// forms are those that a part of a shell's word has, and what it then is (bash(1), QUOTING): as it is; between single
+// quotes; behind a backslash; between double quotes; between $' and '.
+var forms = []struct {
+	is   *regexp.Regexp
+	read func(string) (string, error)
+}{
+	{regexp.MustCompile("^([^'\"\\\\$` \\t\\n;&|<>()*?\\[~]+)"), asItIs},
+	{regexp.MustCompile(`^'([^']*)'`), asItIs},
+	{regexp.MustCompile(`^\\(?s:(.))`), asItIs},
+	{regexp.MustCompile("^\"((?:[^\"\\\\$`]|\\\\(?s:.))*)\""), func(text string) (string, error) {
+		return inDouble.ReplaceAllString(text, "$1"), nil
+	}},
+	{regexp.MustCompile(`^\$'((?:[^'\\]|\\.)*)'`), func(text string) (string, error) {
+		return strconv.Unquote(`"` + likeGo.Replace(text) + `"`)
+	}},
+}
+
+func asItIs(text string) (string, error) { return text, nil }
+
+var (
+	inDouble = regexp.MustCompile("\\\\([\"\\\\$`])")
+	likeGo   = strings.NewReplacer(`\\`, `\\`, `\'`, `'`, `"`, `\"`, `\e`, `\033`, `\E`, `\033`)
+)
+
 // word reads a word of a shell up to the end of the line.
 func word(text string) (value, rest string, err error) {
-	var w strings.Builder
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; c {
-		case '\n':
-			return w.String(), text[i+1:], nil
-		case '\'':
-			end := strings.IndexByte(text[i+1:], '\'')
-			if end < 0 {
-				return "", "", fmt.Errorf("a quote is not closed")
-			}
-			w.WriteString(text[i+1 : i+1+end])
-			i += 1 + end
-		case '"':
-			closed := false
-			for i++; i < len(text) && !closed; i++ {
-				switch c := text[i]; {
-				case c == '"':
-					closed = true
-					i--
-				case c == '\\' && i+1 < len(text) && strings.IndexByte("\"\\$`", text[i+1]) >= 0:
-					i++
-					w.WriteByte(text[i])
-				case c == '$' || c == '`':
-					return "", "", fmt.Errorf("nothing is expanded here, but there is a %c", c)
-				default:
-					w.WriteByte(c)
-				}
-			}
-			if !closed {
-				return "", "", fmt.Errorf("a quote is not closed")
-			}
-		case '\\':
-			if i+1 == len(text) {
-				return "", "", fmt.Errorf("it ends with a backslash")
-			}
-			i++
-			w.WriteByte(text[i])
-		case '$', '`', ' ', '\t', ';', '&', '|', '<', '>', '(', ')', '*', '?', '[', '~':
-			return "", "", fmt.Errorf("%q is not between quotes", c)
-		default:
-			w.WriteByte(c)
+	for rest = text; rest != ""; {
+		if after, ended := strings.CutPrefix(rest, "\n"); ended {
+			return value, after, nil
 		}
+		part, found := "", false
+		for _, form := range forms {
+			if m := form.is.FindStringSubmatch(rest); m != nil {
+				part, err = form.read(m[1])
+				rest, found = rest[len(m[0]):], true
+				break
+			}
+		}
+		if !found || err != nil {
+			return "", "", errors.New("a quote is not closed, or something is to be expanded, which nothing is here")
+		}
+		value += part
 	}
-	return w.String(), "", nil
+	return value, "", nil
+}
+
+// Word reads a text that is one word of a shell.
+func Word(text string) (string, error) {
+	value, _, err := word(text)
+	return value, err
 }

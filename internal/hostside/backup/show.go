@@ -6,38 +6,27 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/betagouv/mrs-ops/internal/hostside/bound"
 )
 
 // Shower says now and then how far something is.
 type Shower struct {
-	lock        sync.Mutex
-	over, ended chan struct{}
+	lock sync.Mutex
+	Stop func() // to call once
 }
 
 // Showing says what text returns, unless that is empty, until it is stopped.
 func (i *Instance) Showing(text func() string) *Shower {
-	s := &Shower{over: make(chan struct{}), ended: make(chan struct{})}
-	go func() {
-		defer close(s.ended)
-		if i.Every <= 0 {
-			return
+	s := &Shower{}
+	s.Stop = bound.Every(i.Every, func() {
+		s.lock.Lock()
+		line := text()
+		s.lock.Unlock()
+		if line != "" {
+			i.Say(line)
 		}
-		ticker := time.NewTicker(i.Every)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-s.over:
-				return
-			case <-ticker.C:
-				s.lock.Lock()
-				line := text()
-				s.lock.Unlock()
-				if line != "" {
-					i.Say(line)
-				}
-			}
-		}
-	}()
+	})
 	return s
 }
 
@@ -46,11 +35,6 @@ func (s *Shower) Update(do func()) {
 	s.lock.Lock()
 	defer s.lock.Unlock()
 	do()
-}
-
-func (s *Shower) Stop() {
-	close(s.over)
-	<-s.ended
 }
 
 // Human is a number of bytes as numfmt --to=iec-i --suffix=B writes it: rounded up.
@@ -76,8 +60,7 @@ func Human(n int64) string {
 	return fmt.Sprintf("%s%.0f%ciB", sign, value, units[unit])
 }
 
-// Far says how many bytes of how many there are, and how long the rest will take at the
-// pace so far.
+// Far says how many bytes of how many there are, and how long the rest will take at the pace so far.
 func Far(done, of int64, spent time.Duration) string {
 	left := ""
 	if done > 0 && of > done {

@@ -1,9 +1,8 @@
 // Package bound runs other programs, each within a bound, and says which one it hit:
 // whoever waits for a program holds locks that others wait for.
 //
-// What moves data is bound by progress: it may take as long as it takes, as long as
-// it moves. What only asks is bound by its time. It must not know what the programs
-// do.
+// What moves data is bound by progress: it may take as long as it takes, as long as it moves. What only asks is
+// bound by its time. It must not know what the programs do.
 package bound
 
 import (
@@ -72,6 +71,29 @@ func span(d time.Duration) string {
 	return fmt.Sprintf("%d s", d/time.Second)
 }
 
+// Every calls a function each time that much has passed, until the function that it returns has been called; never,
+// where that is not positive.
+func Every(pause time.Duration, do func()) (stop func()) {
+	if pause <= 0 {
+		return func() {}
+	}
+	over, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		ticker := time.NewTicker(pause)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-over:
+				return
+			case <-ticker.C:
+				do()
+			}
+		}
+	}()
+	return func() { close(over); <-ended }
+}
+
 // Command is a program to run.
 type Command struct {
 	Name  string   // for people: "restic check"
@@ -117,8 +139,8 @@ func (s *System) Run(ctx context.Context, c Command) error {
 	cmd := command.Context(ctx, c.Argv[0], c.Argv[1:]...)
 	cmd.Dir, cmd.Stdin, cmd.ExtraFiles = c.Dir, c.Stdin, s.held()
 	cmd.Env = append(os.Environ(), c.Env...)
-	said := &counter{}
-	cmd.Stdout, cmd.Stderr = said.over(c.Stdout), said.over(c.Stderr)
+	said := &Counter{}
+	cmd.Stdout, cmd.Stderr = said.Over(c.Stdout), said.Over(c.Stderr)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(syscall.SIGTERM) }, grace
 	if err := context.Cause(ctx); err != nil {
@@ -138,7 +160,7 @@ func (s *System) Run(ctx context.Context, c Command) error {
 		if limit.Also != nil {
 			n += limit.Also()
 		}
-		return n - said.bytes()
+		return n - said.Bytes()
 	}
 	watched := make(chan struct{})
 	go func() {

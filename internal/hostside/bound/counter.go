@@ -5,25 +5,26 @@ import (
 	"sync/atomic"
 )
 
-// counter counts what is written to several writers.
-type counter struct{ n atomic.Int64 }
+// Counter counts what is written to several writers.
+type Counter struct{ n atomic.Int64 }
 
-func (c *counter) bytes() int64 { return c.n.Load() }
+// Bytes is how many bytes that is, so far.
+func (c *Counter) Bytes() int64 { return c.n.Load() }
 
-// over returns a writer that counts what it hands on; nil for nil.
-func (c *counter) over(w io.Writer) io.Writer {
+// Over returns a writer that counts what it hands on; nil for nil.
+func (c *Counter) Over(w io.Writer) io.Writer {
 	if w == nil {
 		return nil
 	}
-	return writer{c, w}
+	return counted{c, w}
 }
 
-type writer struct {
-	counter *counter
+type counted struct {
+	counter *Counter
 	to      io.Writer
 }
 
-func (w writer) Write(p []byte) (int, error) {
+func (w counted) Write(p []byte) (int, error) {
 	n, err := w.to.Write(p)
 	w.counter.n.Add(int64(n))
 	return n, err
@@ -32,7 +33,6 @@ func (w writer) Write(p []byte) (int, error) {
 // Tail keeps the last bytes of what is written to it, for what a program complains of last.
 type Tail struct{ text []byte }
 
-// kept is how many.
 const kept = 64 << 10
 
 // Write keeps them.

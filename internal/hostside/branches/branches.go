@@ -2,9 +2,8 @@
 // deployments of branches: each has a folder, named as its Compose project, and in
 // that the file removeat, the Unix seconds at which it is to be removed.
 //
-// What can't be removed now is removed the next time: the folder goes last, and is
-// what says that there is something to remove. It must not know how an instance is
-// deployed.
+// What can't be removed now is removed the next time: the folder goes last, and is what says that there is
+// something to remove. It must not know how an instance is deployed.
 package branches
 
 import (
@@ -36,8 +35,8 @@ const removeAt = "removeat"
 // removed: no project's name begins with a dot.
 const removed = ".removed-"
 
-// application is the service that answers.
-const application = "django"
+// application is the service that answers, where no release says which does.
+const application = hostapi.MRS
 
 var project = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
 
@@ -79,7 +78,9 @@ func (u *Unknown) Error() string {
 		u.Project, cmp.Or(strings.Join(u.There, " "), "none"))
 }
 
-// names returns the projects that there are.
+// Status is the exit status by which callers know it.
+func (*Unknown) Status() int { return 3 }
+
 func (s *Server) names() ([]string, error) {
 	entries, err := os.ReadDir(s.Folder)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -110,8 +111,7 @@ func (s *Server) path(name string, more ...string) string {
 	return filepath.Join(append([]string{s.Folder, name}, more...)...)
 }
 
-// until returns when an instance is to be removed; zero: nothing says it, or what is
-// there is no time.
+// until returns when an instance is to be removed; zero: nothing says it, or what is there is no time.
 func (s *Server) until(name string) (time.Time, error) {
 	text, err := os.ReadFile(s.path(name, removeAt))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -143,8 +143,15 @@ func (s *Server) List(ctx context.Context) ([]hostapi.Branch, error) {
 		if err != nil {
 			return nil, err
 		}
+		site, folder := application, release.Of(s.path(name))
+		if n, _ := folder.Newest(); n > 0 {
+			images, _ := folder.Images(n)
+			if i := slices.IndexFunc(images, func(i release.Image) bool { return i.Role == release.Site }); i >= 0 {
+				site = images[i].Service
+			}
+		}
 		for _, c := range containers { // the newest counts
-			if c.Service() == application {
+			if c.Service() == site {
 				b.Host, b.Commit, b.Image, b.State = c.Env["HOST"], c.Env["GIT_COMMIT"], c.Named, cmp.Or(c.Health, c.Status)
 			}
 		}
@@ -156,8 +163,7 @@ func (s *Server) List(ctx context.Context) ([]hostapi.Branch, error) {
 // longest is how much longer an instance may be let live at once.
 const longest = 366 * 24 * time.Hour
 
-// Extend lets an instance live longer: from now, if its time has passed. It returns
-// when it is removed now.
+// Extend lets an instance live longer: from now, if its time has passed. It returns when it is removed now.
 func (s *Server) Extend(name string, by time.Duration) (hostapi.Branch, error) {
 	b := hostapi.Branch{Project: name}
 	if by <= 0 || by > longest {
@@ -187,8 +193,7 @@ func (s *Server) Extend(name string, by time.Duration) (hostapi.Branch, error) {
 	return b, durable.Write(s.path(name, removeAt), fmt.Appendln(nil, b.Until.Unix()), 0o600)
 }
 
-// Remove removes an instance, on behalf of who. The error is a [lock.ErrBusy] where
-// somebody works on it.
+// Remove removes an instance, on behalf of who. The error is a [lock.ErrBusy] where somebody works on it.
 func (s *Server) Remove(ctx context.Context, name, who string) error {
 	if err := s.known(name); err != nil {
 		return err
@@ -226,21 +231,21 @@ func (s *Server) Expire(ctx context.Context) error {
 }
 
 func (s *Server) expire(ctx context.Context, name string) error {
-	if stays, err := s.stays(name, true); stays || err != nil {
+	if why, _, err := s.stays(name); why != "" || err != nil {
+		if err == nil {
+			s.Say(name + " " + why)
+		}
 		return err
 	}
 	who := "the timer of " + s.Name
 	var at time.Time
-	stays := false
+	why := ""
 	err := s.locked(name, who, func() (err error) {
 		// Somebody else may have had it until now, and have removed it, or deployed it anew.
 		if err := s.known(name); err != nil {
 			return err
 		}
-		if stays, err = s.stays(name, false); stays || err != nil {
-			return err
-		}
-		if at, err = s.until(name); err != nil {
+		if why, at, err = s.stays(name); why != "" || err != nil {
 			return err
 		}
 		return s.remove(ctx, name)
@@ -252,7 +257,7 @@ func (s *Server) expire(ctx context.Context, name string) error {
 	case errors.Is(err, lock.ErrBusy):
 		s.Say(name + " is being worked on: later")
 		return nil
-	case stays && err == nil:
+	case why != "" && err == nil:
 		s.Say(name + " stays: it was deployed at this moment")
 		return nil
 	case err != nil:
@@ -262,25 +267,17 @@ func (s *Server) expire(ctx context.Context, name string) error {
 	return s.audit(name, hostapi.Entry{Who: who, What: "removed: its time had passed", Outcome: hostapi.OK})
 }
 
-// stays reports whether an instance is not to be removed now, and says why.
-func (s *Server) stays(name string, say bool) (bool, error) {
-	at, err := s.until(name)
-	if err != nil {
-		return false, err
-	}
-	why := ""
+// stays says why an instance is not to be removed now; empty: it is, since its time.
+func (s *Server) stays(name string) (why string, at time.Time, err error) {
+	at, err = s.until(name)
 	switch left := at.Sub(s.Now()); {
+	case err != nil:
 	case at.IsZero():
 		why = "stays: no time is set for it"
 	case left > 0:
 		why = fmt.Sprintf("stays for %d h", int(left.Hours()))
-	default:
-		return false, nil
 	}
-	if say {
-		s.Say(name + " " + why)
-	}
-	return true, nil
+	return why, at, err
 }
 
 func (s *Server) audit(name string, e hostapi.Entry) error {

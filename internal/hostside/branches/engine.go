@@ -20,28 +20,18 @@ func (Docker) Containers(ctx context.Context, project string) ([]docker.Containe
 // ends is how long an application that goes may take to end.
 const ends = 5 * time.Second
 
-// Down removes what a project has. Compose knows volumes by its containers, which an
-// earlier removal may have removed.
-func (d Docker) Down(ctx context.Context, project string) error {
+// Down removes what a project has. Compose knows volumes by its containers, which an earlier removal may have removed.
+func (Docker) Down(ctx context.Context, project string) error {
 	if err := compose.Down(ctx, project, ends); err != nil {
 		return err
 	}
-	for _, kind := range []string{"volume", "network"} {
-		left, err := d.list(ctx, kind, project)
-		if err == nil && len(left) > 0 {
-			_, err = docker.Run(ctx, append([]string{kind, "rm"}, left...)...)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return docker.Clear(ctx, project, "volume", "network")
 }
 
 // Left names what a project still has.
-func (d Docker) Left(ctx context.Context, project string) (all []string, err error) {
+func (Docker) Left(ctx context.Context, project string) (all []string, err error) {
 	for _, kind := range []string{"container", "volume", "network"} {
-		left, err := d.list(ctx, kind, project)
+		left, err := docker.Left(ctx, kind, project)
 		if err != nil {
 			return nil, err
 		}
@@ -50,15 +40,6 @@ func (d Docker) Left(ctx context.Context, project string) (all []string, err err
 		}
 	}
 	return all, nil
-}
-
-func (Docker) list(ctx context.Context, kind, project string) ([]string, error) {
-	argv := []string{kind, "ls", "--quiet", "--filter", "label=com.docker.compose.project=" + project}
-	if kind == "container" {
-		argv = append(argv, "--all")
-	}
-	out, err := docker.Run(ctx, argv...)
-	return strings.Fields(out), err
 }
 
 // Used reports whether any container is made of an image.

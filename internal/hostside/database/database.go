@@ -1,6 +1,5 @@
-// Package database proves that an application uses the PostgreSQL that is backed
-// up: not by what its variables say, but by whom that PostgreSQL serves while the
-// application answers.
+// Package database proves that an application uses the PostgreSQL that is backed up: not by what its variables
+// say, but by whom that PostgreSQL serves while the application answers.
 //
 // It must not know what a deployment or a restore is.
 package database
@@ -53,9 +52,8 @@ type session struct {
 // patience is how long the application may take to come to its database.
 const patience = 15 * time.Second
 
-// Prove has the application look up a session, and returns nil once the
-// PostgreSQL has been seen serving it in the right database. Otherwise the error
-// says what the application uses instead.
+// Prove has the application look up a session, and returns nil once the PostgreSQL has been seen serving it in
+// the right database. Otherwise the error says what the application uses instead.
 func Prove(ctx context.Context, app App, want Want) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -64,7 +62,7 @@ func Prove(ctx context.Context, app App, want Want) error {
 		return err
 	}
 	container, server := both[0], both[1]
-	pg, err := connect(ctx, server, want.Role, "postgres")
+	pg, err := OpenAs(ctx, server, want.Role, "postgres", "")
 	if err != nil {
 		return err
 	}
@@ -103,10 +101,6 @@ func Prove(ctx context.Context, app App, want Want) error {
 	return errors.New(instead(ctx, container, server, want, seen))
 }
 
-func connect(ctx context.Context, server docker.Container, role, database string) (*pgx.Conn, error) {
-	return OpenAs(ctx, server, role, database, "")
-}
-
 // OpenAs opens a session of the server by its own socket, as root of the host.
 // application is what PostgreSQL calls it; empty: nothing.
 func OpenAs(ctx context.Context, server docker.Container, role, database, application string) (*pgx.Conn, error) {
@@ -134,18 +128,16 @@ func OpenAs(ctx context.Context, server docker.Container, role, database, applic
 	return pg, nil
 }
 
-// Open opens a session of a database as its superuser, whom the server's own socket
-// lets in without a password.
+// Open opens a session of a database as its superuser, whom the server's own socket lets in without a password.
 func Open(ctx context.Context, want Want) (*pgx.Conn, error) {
 	server, err := docker.Inspect(ctx, want.Server)
 	if err != nil {
 		return nil, err
 	}
-	return connect(ctx, server, want.Role, want.Name)
+	return OpenAs(ctx, server, want.Role, want.Name, "")
 }
 
-// Jobs returns when the application's jobs run, as its database has it: none where
-// there is no such table.
+// Jobs returns when the application's jobs run, as its database has it: none where there is no such table.
 func Jobs(ctx context.Context, want Want) (all []jobs.Job, err error) {
 	err = ask(ctx, want, "public.djcall_cron", func(ctx context.Context, pg *pgx.Conn) error {
 		rows, err := pg.Query(ctx, "select minute, hour, day, month, weekday from public.djcall_cron order by id")
@@ -162,7 +154,8 @@ func Jobs(ctx context.Context, want Want) (all []jobs.Job, err error) {
 func Passwords(ctx context.Context, want Want, names []string) (map[string]string, error) {
 	hashes := map[string]string{}
 	return hashes, ask(ctx, want, "public.auth_user", func(ctx context.Context, pg *pgx.Conn) error {
-		rows, err := pg.Query(ctx, "select username, password from public.auth_user where is_active and username = any($1)", names)
+		rows, err := pg.Query(ctx,
+			"select username, password from public.auth_user where is_active and username = any($1)", names)
 		if err != nil {
 			return err
 		}
@@ -175,8 +168,7 @@ func Passwords(ctx context.Context, want Want, names []string) (map[string]strin
 	})
 }
 
-// ask opens a session of the database for a question about a table, which is not
-// asked where there is no such table.
+// ask opens a session of the database for a question about a table, which is not asked where there is no such table.
 func ask(ctx context.Context, want Want, table string, question func(context.Context, *pgx.Conn) error) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -193,7 +185,8 @@ func ask(ctx context.Context, want Want, table string, question func(context.Con
 }
 
 func served(ctx context.Context, pg *pgx.Conn) ([]session, error) {
-	rows, err := pg.Query(ctx, "select coalesce(datname, ''), host(client_addr) from pg_stat_activity where client_addr is not null")
+	rows, err := pg.Query(ctx,
+		"select coalesce(datname, ''), host(client_addr) from pg_stat_activity where client_addr is not null")
 	if err != nil {
 		return nil, err
 	}
@@ -241,12 +234,14 @@ func instead(ctx context.Context, container, server docker.Container, want Want,
 	if err != nil {
 		what = "what it uses could not be found out: " + err.Error()
 	}
-	return fmt.Sprintf("the application does not use the database %s of %s, which is what is backed up: %s", want.Name, server.Name, what)
+	return fmt.Sprintf("the application does not use the database %s of %s, which is what is backed up: %s",
+		want.Name, server.Name, what)
 }
 
 // other says what an application uses that was seen in other databases of the
 // server, and has these connections. owner names the container with an address.
-func other(connections []docker.Connection, container, server docker.Container, seen map[string]bool, owner func(netip.Addr) string) string {
+func other(connections []docker.Connection, container, server docker.Container, seen map[string]bool,
+	owner func(netip.Addr) string) string {
 	if len(seen) > 0 {
 		return "it uses the database " + strings.Join(slices.Sorted(maps.Keys(seen)), ", ") + " there (see DB_NAME)"
 	}
@@ -260,5 +255,6 @@ func other(connections []docker.Connection, container, server docker.Container, 
 		}
 		return "it is connected to the PostgreSQL of " + where + " (see DB_HOST)"
 	}
-	return fmt.Sprintf("it is connected to no PostgreSQL; its DB_ENGINE is %q (see the compose file)", container.Env["DB_ENGINE"])
+	return fmt.Sprintf("it is connected to no PostgreSQL; its DB_ENGINE is %q (see the compose file)",
+		container.Env["DB_ENGINE"])
 }

@@ -2,8 +2,7 @@ package disk
 
 import "golang.org/x/sys/unix"
 
-// Free returns how many bytes the file system of a path has left, and how many in all, as
-// df(1) tells it.
+// Free returns how many bytes the file system of a path has left, and how many in all, as df(1) tells it.
 func Free(path string) (free, size int64, err error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(path, &s); err != nil {

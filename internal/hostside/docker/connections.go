@@ -9,8 +9,7 @@ import (
 	"strings"
 )
 
-// TCPState is the state of a connection, by the kernel's number
-// (include/net/tcp_states.h).
+// TCPState is the state of a connection, by the kernel's number (include/net/tcp_states.h).
 type TCPState int
 
 // Those that matter here.
@@ -64,9 +63,8 @@ func ParseConnections(text string) ([]Connection, error) {
 	return all, nil
 }
 
-// endpoint reads ADDRESS:PORT in hexadecimal. Of the address, each group of four
-// bytes is in the order of the machine, which is the little end first on all that
-// this is built for.
+// endpoint reads ADDRESS:PORT in hexadecimal. Of the address, each group of four bytes is in the order of the
+// machine, which is the little end first on all that this is built for.
 func endpoint(text string) (netip.AddrPort, error) {
 	address, port, _ := strings.Cut(text, ":")
 	raw, err := hex.DecodeString(address)

@@ -1,8 +1,6 @@
-// Package docker asks the engine of this host about containers, and reaches into
-// them: their network, their commands.
+// Package docker asks the engine of this host about containers, and reaches into them: their network, their commands.
 //
-// It knows the engine's command line and the kernel's tables of connections. It
-// must not know what a container is for.
+// It knows the engine's command line and the kernel's tables of connections. It must not know what a container is for.
 package docker
 
 import (
@@ -52,8 +50,11 @@ type Container struct {
 // Service is what Compose calls what the container is of.
 func (c Container) Service() string { return c.Labels["com.docker.compose.service"] }
 
-// ConfigHash is Compose's sum of the configuration that the container was made of.
-func (c Container) ConfigHash() string { return c.Labels["com.docker.compose.config-hash"] }
+// Hash is the label in which Compose keeps a sum of the configuration that a container was made of.
+const Hash = "com.docker.compose.config-hash"
+
+// ConfigHash is that sum.
+func (c Container) ConfigHash() string { return c.Labels[Hash] }
 
 // Project returns the containers of a Compose project, also those that do not run,
 // the oldest first. Those of docker compose run are none of them.
@@ -61,9 +62,9 @@ func Project(ctx context.Context, project string) ([]Container, error) {
 	var all []Container
 	// One may go between the two questions.
 	for try := 0; ; try++ {
-		out, err := run(ctx, nil, "ps", "--all", "--quiet", "--no-trunc", "--filter", "label=com.docker.compose.project="+project,
-			"--filter", "label=com.docker.compose.oneoff=False")
-		ids := strings.Fields(string(out))
+		out, err := Run(ctx, "ps", "--all", "--quiet", "--no-trunc", "--filter", "label=com.docker.compose.oneoff=False",
+			"--filter", "label=com.docker.compose.project="+project)
+		ids := strings.Fields(out)
 		if err != nil || len(ids) == 0 {
 			return nil, err
 		}
@@ -100,7 +101,6 @@ func InspectAll(ctx context.Context, ids ...string) ([]Container, error) {
 	return all, err
 }
 
-// parse reads what docker inspect prints.
 func parse(out []byte) ([]Container, error) {
 	var raw []struct {
 		ID           string `json:"Id"`
@@ -135,9 +135,11 @@ func parse(out []byte) ([]Container, error) {
 	}
 	var all []Container
 	for _, r := range raw {
-		c := Container{ID: r.ID, Name: strings.TrimPrefix(r.Name, "/"), PID: r.State.Pid, Running: r.State.Running, Restarts: r.RestartCount, Started: r.State.StartedAt, Image: r.Image, Env: variables(r.Config.Env)}
-		c.Named = r.Config.Image
-		c.Labels, c.Status, c.ExitCode, c.created = r.Config.Labels, r.State.Status, r.State.ExitCode, r.Created.UTC().Format("20060102150405.000000000")
+		c := Container{ID: r.ID, Name: strings.TrimPrefix(r.Name, "/"), PID: r.State.Pid, Running: r.State.Running,
+			Restarts: r.RestartCount, Started: r.State.StartedAt, Image: r.Image, Named: r.Config.Image,
+			Env: variables(r.Config.Env), Labels: r.Config.Labels, Status: r.State.Status, ExitCode: r.State.ExitCode,
+			Restart: r.HostConfig.RestartPolicy.Name, Mounts: map[string]string{},
+			created: r.Created.UTC().Format("20060102150405.000000000")}
 		if h := r.State.Health; h != nil {
 			c.Health = h.Status
 			for _, check := range h.Log {
@@ -146,12 +148,8 @@ func parse(out []byte) ([]Container, error) {
 		}
 		for _, m := range r.Mounts {
 			c.Folders = append(c.Folders, m.Source)
-			if c.Mounts == nil {
-				c.Mounts = map[string]string{}
-			}
 			c.Mounts[m.Destination] = m.Source
 		}
-		c.Restart = r.HostConfig.RestartPolicy.Name
 		for _, name := range slices.Sorted(maps.Keys(r.NetworkSettings.Networks)) {
 			c.Networks = append(c.Networks, name)
 			network := r.NetworkSettings.Networks[name]
@@ -196,8 +194,7 @@ type Image struct {
 	Checked bool     // it has a health check of its own
 }
 
-// ImageOf returns the image that has a name, a digest or an id here; without an
-// ID where none has it.
+// ImageOf returns the image that has a name, a digest or an id here; without an ID where none has it.
 func ImageOf(ctx context.Context, name string) (Image, error) {
 	out, err := run(ctx, nil, "image", "inspect", "--", name)
 	if err != nil {
@@ -215,11 +212,11 @@ func ImageOf(ctx context.Context, name string) (Image, error) {
 		return Image{}, fmt.Errorf("docker image inspect %s: %d images, %w", name, len(all), err)
 	}
 	check := all[0].Config.Healthcheck
-	return Image{ID: all[0].ID, Digests: all[0].RepoDigests, Checked: check != nil && len(check.Test) > 0 && check.Test[0] != "NONE"}, nil
+	checked := check != nil && len(check.Test) > 0 && check.Test[0] != "NONE"
+	return Image{ID: all[0].ID, Digests: all[0].RepoDigests, Checked: checked}, nil
 }
 
-// Owner returns the name of the running container that has an address; empty:
-// none has it.
+// Owner returns the name of the running container that has an address; empty: none has it.
 func Owner(ctx context.Context, address netip.Addr) string {
 	out, err := run(ctx, nil, "ps", "--quiet", "--no-trunc")
 	ids := strings.Fields(string(out))
@@ -238,8 +235,7 @@ func Owner(ctx context.Context, address netip.Addr) string {
 	return ""
 }
 
-// Exec runs a command in the container, with more in its environment, and
-// returns what it prints. input may be nil.
+// Exec runs a command in the container, with more in its environment, and returns what it prints. input may be nil.
 func (c Container) Exec(ctx context.Context, env []string, input io.Reader, argv ...string) (string, error) {
 	words := []string{"exec"}
 	if input != nil {
@@ -252,8 +248,7 @@ func (c Container) Exec(ctx context.Context, env []string, input io.Reader, argv
 	return string(out), err
 }
 
-// Run runs docker with these arguments, which hold nothing secret, and returns
-// what it prints.
+// Run runs docker with these arguments, which hold nothing secret, and returns what it prints.
 func Run(ctx context.Context, argv ...string) (string, error) {
 	out, err := run(ctx, nil, argv...)
 	return string(out), err
@@ -296,11 +291,38 @@ func run(ctx context.Context, input io.Reader, argv ...string) ([]byte, error) {
 // delay is how long is waited for what a program that was ended has begun.
 const delay = 5 * time.Second
 
+// Left lists what a Compose project has of a kind: container, volume or network.
+func Left(ctx context.Context, kind, project string) ([]string, error) {
+	argv := []string{kind, "ls", "--quiet", "--filter", "label=com.docker.compose.project=" + project}
+	if kind == "container" {
+		argv = append(argv, "--all")
+	}
+	out, err := Run(ctx, argv...)
+	return strings.Fields(out), err
+}
+
+// Clear removes what a Compose project has of some kinds, at once and in their order.
+func Clear(ctx context.Context, project string, kinds ...string) error {
+	for _, kind := range kinds {
+		left, err := Left(ctx, kind, project)
+		argv := []string{kind, "rm"}
+		if kind == "container" {
+			argv = append(argv, "--force", "--volumes")
+		}
+		if err == nil && len(left) > 0 {
+			_, err = Run(ctx, append(argv, left...)...)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // ErrDown is a container that does not run.
 var ErrDown = errors.New("the container does not run")
 
-// Dial opens a connection from inside the container's network: its loopback is
-// 127.0.0.1.
+// Dial opens a connection from inside the container's network: its loopback is 127.0.0.1.
 func (c Container) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if c.PID == 0 {
 		return nil, ErrDown
@@ -308,8 +330,7 @@ func (c Container) Dial(ctx context.Context, network, address string) (net.Conn,
 	return dialIn(ctx, fmt.Sprintf("/proc/%d/ns/net", c.PID), network, address)
 }
 
-// Loopback returns the way to a port of the container's own loopback, whatever the
-// address says.
+// Loopback returns the way to a port of the container's own loopback, whatever the address says.
 func (c Container) Loopback(port int) func(ctx context.Context, network, address string) (net.Conn, error) {
 	return func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return c.Dial(ctx, network, net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))

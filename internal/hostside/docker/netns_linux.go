@@ -9,9 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dialIn opens a connection in another network namespace. The socket is made by
-// a thread that is there, and stays there; the thread ends with it, so that
-// nothing else ever runs on it.
+// dialIn opens a connection in another network namespace. The socket is made by a thread that is there, and
+// stays there; the thread ends with it, so that nothing else ever runs on it.
 func dialIn(ctx context.Context, namespace, network, address string) (net.Conn, error) {
 	file, err := os.Open(namespace)
 	if err != nil {

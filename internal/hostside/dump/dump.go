@@ -1,7 +1,6 @@
-// Package dump dumps the database of an instance, as one moment: pg_dump and the count of the
-// rows look through the same snapshot of PostgreSQL. It loads such a dump into an empty database,
-// and makes sure that it has the rows that were counted; a plain pg_dumpall, which earlier scripts
-// have made, too. It works with PostgreSQL 10 to 17.
+// Package dump dumps the database of an instance, as one moment: pg_dump and the count of the rows look through the
+// same snapshot of PostgreSQL. It loads such a dump into an empty database, and makes sure that it has the rows that
+// were counted; a plain pg_dumpall, which earlier scripts have made, too. It works with PostgreSQL 10 to 17.
 //
 // A dump is, in a folder:
 //
@@ -11,8 +10,7 @@
 //	settings.sql  what is set for the database, as ALTER DATABASE … SET: of that, what older scripts read
 //	tables.tsv    SCHEMA.TABLE, a tab, how many rows it has; a line for each table
 //
-// It must not know where the dump goes from there, nor what the database that it is loaded into
-// is for.
+// It must not know where the dump goes from there, nor what the database that it is loaded into is for.
 package dump
 
 import (
@@ -79,7 +77,7 @@ type Options struct {
 	Jobs           int    // at once
 	// Progress is called with how many bytes are dumped, and how large the database is.
 	Progress func(dumped, of int64)
-	Every    time.Duration // how often
+	Every    time.Duration // how often; 0: never
 }
 
 // Made is a dump that was made.
@@ -117,48 +115,28 @@ func Make(ctx context.Context, s Server, o Options) (Made, error) {
 		return Made{}, fmt.Errorf("PostgreSQL does not say how large the database is: %w", err)
 	}
 
-	type counted struct {
-		tables []Table
-		err    error
-	}
+	var tables []Table
 	counting, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	rows := make(chan counted, 1)
+	rows := make(chan error, 1)
 	over = make(chan struct{})
 	go func() {
 		defer close(over)
-		tables, err := t.Count(counting)
-		if err != nil && counting.Err() != nil {
+		var err error
+		if tables, err = t.Count(counting); err != nil && counting.Err() != nil {
 			err = context.Cause(counting)
 		}
-		rows <- counted{tables, err}
+		rows <- err
 	}()
 
 	// It has its name once it is whole.
 	data := "data." + strconv.Itoa(os.Getpid())
 	limit := dumps
 	limit.Also = func() int64 { return Size(o.Folder) }
-	watched := o.watch(of)
+	watched := bound.Every(o.Every, func() { o.Progress(Size(o.Folder), of) })
 	err = s.Program(
-		ctx,
-		limit,
-		nil,
-		"pg_dump",
-		"--username",
-		o.Role,
-		"--no-password",
-		"--dbname",
-		o.Database,
-		"--format",
-		"directory",
-		"--snapshot",
-		t.Exported(),
-		"--jobs",
-		strconv.Itoa(o.Jobs),
-		"--compress",
-		"0",
-		"--file",
-		o.Inside+"/"+data,
+		ctx, limit, nil, "pg_dump", "--username", o.Role, "--no-password", "--dbname", o.Database, "--format", "directory",
+		"--snapshot", t.Exported(), "--jobs", strconv.Itoa(o.Jobs), "--compress", "0", "--file", o.Inside+"/"+data,
 	)
 	watched()
 	if err != nil {
@@ -183,18 +161,15 @@ func Make(ctx context.Context, s Server, o Options) (Made, error) {
 	if err := o.write("settings.sql", settings); err != nil {
 		return Made{}, err
 	}
-	late := time.AfterFunc(
-		counts,
-		func() { stop(&bound.Exceeded{Name: "the count of the rows", Limit: bound.Time(counts), Total: true}) },
-	)
+	late := time.AfterFunc(counts,
+		func() { stop(&bound.Exceeded{Name: "the count of the rows", Limit: bound.Time(counts), Total: true}) })
 	defer late.Stop()
-	found := <-rows
-	if found.err != nil {
-		return Made{}, fmt.Errorf("the rows can't be counted: %w", found.err)
+	if err := <-rows; err != nil {
+		return Made{}, fmt.Errorf("the rows can't be counted: %w", err)
 	}
 	var made Made
 	var lines []string
-	for _, table := range found.tables {
+	for _, table := range tables {
 		made.Rows += table.Rows
 		lines = append(lines, table.line())
 	}
@@ -220,28 +195,6 @@ func (o Options) write(name string, lines []string) error {
 	return durable.Write(filepath.Join(o.Folder, name), []byte(text.String()), 0o600)
 }
 
-// watch calls Progress now and then until the function that it returns is called.
-func (o Options) watch(of int64) (end func()) {
-	if o.Progress == nil || o.Every <= 0 {
-		return func() {}
-	}
-	over, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		ticker := time.NewTicker(o.Every)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-over:
-				return
-			case <-ticker.C:
-				o.Progress(Size(o.Folder), of)
-			}
-		}
-	}()
-	return func() { close(over); <-ended }
-}
-
 // Remove removes a dump, and what one that was cut short has left.
 func Remove(folder string) (err error) {
 	for _, pattern := range []string{
@@ -256,8 +209,7 @@ func Remove(folder string) (err error) {
 	return err
 }
 
-// Size is how many bytes files and folders have, with all that is in them. What goes
-// meanwhile is not counted.
+// Size is how many bytes files and folders have, with all that is in them. What goes meanwhile is not counted.
 func Size(paths ...string) (n int64) {
 	for _, path := range paths {
 		_ = filepath.WalkDir(path, func(_ string, entry os.DirEntry, err error) error {

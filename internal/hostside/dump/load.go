@@ -111,9 +111,8 @@ func (l Load) Properties() (string, error) {
 	return string(text), err
 }
 
-// Run fills the database, which is empty, with the dump, and makes sure that it has the rows that
-// were counted when it was made. Of what PostgreSQL complains, nothing is said that may be
-// somebody's data.
+// Run fills the database, which is empty, with the dump, and makes sure that it has the rows that were counted
+// when it was made. Of what PostgreSQL complains, nothing is said that may be somebody's data.
 func (l Load) Run(ctx context.Context, t Target) error {
 	properties, err := l.Properties()
 	if err != nil {
@@ -158,8 +157,7 @@ func (l Load) takes(ctx context.Context, t Target) error {
 	}
 	defer file.Close()
 	if err := t.Takes(ctx, file); err != nil {
-		return fmt.Errorf(
-			"%w\nhint: an older snapshot; or an instance with compose_postgres_image of that version", err)
+		return fmt.Errorf("%w\nhint: an older snapshot; or an instance with compose_postgres_image of that version", err)
 	}
 	return nil
 }
@@ -187,9 +185,8 @@ func (l Load) sayAll(lines []string) {
 	}
 }
 
-// bring brings back what the database had beside its data: of snapshots without globals.json,
-// what was set for it, which is in settings.sql or, of older ones and but for PostgreSQL 10's, in
-// the archive.
+// bring brings back what the database had beside its data: of snapshots without globals.json, what was set for
+// it, which is in settings.sql or, of older ones and but for PostgreSQL 10's, in the archive.
 func (l Load) bring(ctx context.Context, t Target, properties string) error {
 	if properties != "" {
 		said, err := t.Bring(ctx, l.Database, properties)
@@ -263,8 +260,7 @@ var rowsFollow = regexp.MustCompile(`^COPY .* FROM stdin;$`)
 // errCut is a plain dump that ends before its end, which must not look like one that ended.
 var errCut = errors.New("the dump of the database is not whole")
 
-// section writes, of a plain pg_dumpall, the part that is in the database was; what is set for
-// that is set for is.
+// section writes, of a plain pg_dumpall, the part that is in the database was; what is set for that is set for is.
 func section(from io.Reader, to io.Writer, was, is string) error {
 	named := regexp.MustCompile(` DATABASE "?` + regexp.QuoteMeta(was) + `"? `)
 	in, out := bufio.NewReaderSize(from, 1<<20), bufio.NewWriterSize(to, 1<<20)

@@ -18,8 +18,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/globals"
 )
 
-// Application is what PostgreSQL calls us: by that, the next run finds what one that was
-// killed has left at work.
+// Application is what PostgreSQL calls us: by that, the next run finds what one that was killed has left at work.
 const Application = "mrs-backup"
 
 // Container is the PostgreSQL in a container.
@@ -38,14 +37,8 @@ func (c Container) Program(ctx context.Context, limit bound.Limit, out io.Writer
 }
 
 // program runs one with more options for the server (PGOPTIONS); in may be nil.
-func (c Container) program(
-	ctx context.Context,
-	limit bound.Limit,
-	options string,
-	in io.Reader,
-	out io.Writer,
-	argv ...string,
-) error {
+func (c Container) program(ctx context.Context, limit bound.Limit, options string, in io.Reader, out io.Writer,
+	argv ...string) error {
 	exec := []string{"docker", "exec", "--user", "postgres", "--env", "PGAPPNAME=" + c.application()}
 	if options != "" {
 		exec = append(exec, "--env", "PGOPTIONS="+options)
@@ -54,10 +47,8 @@ func (c Container) program(
 		exec = append(exec, "--interactive")
 	}
 	var said bound.Tail
-	err := c.Runner.Run(ctx, bound.Command{
-		Name: argv[0], Argv: append(append(exec, c.ID), argv...),
-		Stdin: in, Stdout: out, Stderr: &said, Limit: limit,
-	})
+	err := c.Runner.Run(ctx, bound.Command{Name: argv[0], Argv: append(append(exec, c.ID), argv...), Stdin: in,
+		Stdout: out, Stderr: &said, Limit: limit})
 	if err != nil && bound.Status(err) >= 0 {
 		return fmt.Errorf("%s ended with %d: %s", argv[0], bound.Status(err), complaints(said.String()))
 	}
@@ -66,7 +57,7 @@ func (c Container) program(
 
 var (
 	details = regexp.MustCompile(`^(DETAIL|CONTEXT|COPY|LINE|STATEMENT|Command was|  )`)
-	values  = regexp.MustCompile(`(CONTEXT|DETAIL|Key \(|: ").*`)
+	data    = regexp.MustCompile(`(CONTEXT|DETAIL|Key \(|: ").*`)
 )
 
 // complaints of PostgreSQL's programs, without what may be somebody's data.
@@ -75,7 +66,7 @@ func complaints(text string) string {
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\n")
 		if line != "" && !details.MatchString(line) && len(lines) < 5 {
-			lines = append(lines, values.ReplaceAllString(line, ""))
+			lines = append(lines, data.ReplaceAllString(line, ""))
 		}
 	}
 	if len(lines) == 0 {
@@ -90,14 +81,14 @@ func (c Container) Connect(ctx context.Context, name string) (*pgx.Conn, error) 
 }
 
 // in runs something in a session of a database, bound by time.
-func (c Container) in(ctx context.Context, name string, do func(context.Context, *pgx.Conn) error) error {
-	ctx, cancel := context.WithTimeoutCause(
-		ctx,
-		asks.Total,
-		&bound.Exceeded{Name: "PostgreSQL", Limit: asks, Total: true},
-	)
+func (c Container) in(ctx context.Context, database string, do func(context.Context, *pgx.Conn) error) error {
+	ctx, cancel := bound.Within(ctx, "PostgreSQL", asks.Total)
 	defer cancel()
-	pg, err := c.Connect(ctx, name)
+	return c.session(ctx, database, do)
+}
+
+func (c Container) session(ctx context.Context, database string, do func(context.Context, *pgx.Conn) error) error {
+	pg, err := c.Connect(ctx, database)
 	if err == nil {
 		err = do(ctx, pg)
 		_ = pg.Close(context.WithoutCancel(ctx))
@@ -108,12 +99,36 @@ func (c Container) in(ctx context.Context, name string, do func(context.Context,
 	return err
 }
 
-// Size implements [Server].
-func (c Container) Size(ctx context.Context) (n int64, err error) {
-	return n, c.in(ctx, c.Database, func(ctx context.Context, pg *pgx.Conn) error {
-		return pg.QueryRow(ctx, "select pg_database_size(current_database())").Scan(&n)
+// exec runs a statement in a database.
+func (c Container) exec(ctx context.Context, database, sql string, args ...any) error {
+	return c.in(ctx, database, func(ctx context.Context, pg *pgx.Conn) error {
+		_, err := pg.Exec(ctx, sql, args...)
+		return err
 	})
 }
+
+// values asks a database for the values of a column.
+func values[T any](ctx context.Context, c Container, database, sql string, args ...any) (all []T, err error) {
+	return all, c.in(ctx, database, func(ctx context.Context, pg *pgx.Conn) error {
+		rows, err := pg.Query(ctx, sql, args...)
+		if err == nil {
+			all, err = pgx.CollectRows(rows, pgx.RowTo[T])
+		}
+		return err
+	})
+}
+
+// value asks a database for one.
+func value[T any](ctx context.Context, c Container, database, sql string, args ...any) (one T, err error) {
+	all, err := values[T](ctx, c, database, sql, args...)
+	if err == nil && len(all) == 1 {
+		one = all[0]
+	}
+	return one, err
+}
+
+// Size implements [Server].
+func (c Container) Size(ctx context.Context) (int64, error) { return c.SizeOf(ctx, c.Database) }
 
 // Properties implements [Server].
 func (c Container) Properties(ctx context.Context) (text string, err error) {
@@ -142,14 +157,8 @@ from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase left join 
 where d.datname = $1 order by s.setrole, n`
 
 // Settings implements [Server]: pg_dump --create has them too, but since PostgreSQL 11 only.
-func (c Container) Settings(ctx context.Context) (lines []string, err error) {
-	return lines, c.in(ctx, "postgres", func(ctx context.Context, pg *pgx.Conn) error {
-		rows, err := pg.Query(ctx, settings, c.Database)
-		if err == nil {
-			lines, err = pgx.CollectRows(rows, pgx.RowTo[string])
-		}
-		return err
-	})
+func (c Container) Settings(ctx context.Context) ([]string, error) {
+	return values[string](ctx, c, "postgres", settings, c.Database)
 }
 
 // patiently has nothing ended early, nor rows hidden by a policy be missing rather than an error, whatever the role or
@@ -164,24 +173,17 @@ const (
 
 // Begin implements [Server].
 func (c Container) Begin(ctx context.Context) (Transaction, error) {
-	limit := bound.Limit{Total: asks.Total}
-	ctx, cancel := context.WithTimeoutCause(
-		ctx,
-		limit.Total,
-		&bound.Exceeded{Name: "PostgreSQL", Limit: limit, Total: true},
-	)
+	ctx, cancel := bound.Within(ctx, "PostgreSQL", asks.Total)
 	defer cancel()
 	pg, err := c.Connect(ctx, c.Database)
 	if err != nil {
 		return nil, err
 	}
 	t := &transaction{pg: pg}
-	_, err = pg.Exec(ctx, patiently)
-	if err != nil {
-		t.End()
-		return nil, err
+	if _, err = pg.Exec(ctx, patiently); err == nil {
+		_, err = pg.Exec(ctx, "begin isolation level repeatable read read only")
 	}
-	if _, err = pg.Exec(ctx, "begin isolation level repeatable read read only"); err == nil {
+	if err == nil {
 		err = pg.QueryRow(ctx, "select pg_export_snapshot()").Scan(&t.exported)
 	}
 	if err != nil {
@@ -231,44 +233,21 @@ func count(ctx context.Context, pg *pgx.Conn) (all []Table, err error) {
 // Ready reports whether the server lets the instance's role in, over TCP: while it is made,
 // it listens at its socket only.
 func (c Container) Ready(ctx context.Context) bool {
-	return c.Program(
-		ctx,
-		bound.Time(bound.Quick),
-		nil,
-		"pg_isready",
-		"--quiet",
-		"--host",
-		"127.0.0.1",
-		"--username",
-		c.Role,
-		"--dbname",
-		c.Database,
-	) == nil
+	return c.Program(ctx, bound.Time(bound.Quick), nil, "pg_isready", "--quiet", "--host", "127.0.0.1", "--username",
+		c.Role, "--dbname", c.Database) == nil
 }
 
 // EndOurs ends what a run of ours that is no more has left at work.
 func (c Container) EndOurs(ctx context.Context) error {
-	return c.in(ctx, "postgres", func(ctx context.Context, pg *pgx.Conn) error {
-		_, err := pg.Exec(
-			ctx,
-			"select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1 and pid <> pg_backend_pid()",
-			c.application(),
-		)
-		return err
-	})
+	return c.exec(ctx, "postgres", "select pg_terminate_backend(pid) from pg_stat_activity "+
+		"where application_name = $1 and pid <> pg_backend_pid()", c.application())
 }
 
 // Beside returns the databases beside the live one that have a kind and a date in their names:
 // MRS_restore_20261120t140000z.
-func (c Container) Beside(ctx context.Context, kind string) (names []string, err error) {
+func (c Container) Beside(ctx context.Context, kind string) ([]string, error) {
 	pattern := fmt.Sprintf("^%s_%s_[0-9]{8}t[0-9]{6}z$", regexp.QuoteMeta(c.Database), kind)
-	return names, c.in(ctx, "postgres", func(ctx context.Context, pg *pgx.Conn) error {
-		rows, err := pg.Query(ctx, "select datname from pg_database where datname ~ $1 order by 1", pattern)
-		if err == nil {
-			names, err = pgx.CollectRows(rows, pgx.RowTo[string])
-		}
-		return err
-	})
+	return values[string](ctx, c, "postgres", "select datname from pg_database where datname ~ $1 order by 1", pattern)
 }
 
 // fits makes sure that PostgreSQL does not cut names (NAMEDATALEN): what is left of one may be that of the live database.

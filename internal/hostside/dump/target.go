@@ -57,60 +57,36 @@ func (c Container) Create(ctx context.Context, database, properties string) (sai
 		return nil, err
 	}
 	if properties == "" {
-		return nil, c.in(ctx, "postgres", func(ctx context.Context, pg *pgx.Conn) error {
-			_, err := pg.Exec(ctx, "create database "+pgx.Identifier{database}.Sanitize()+" template template0")
-			return err
-		})
+		return nil, c.exec(ctx, "postgres", "create database "+pgx.Identifier{database}.Sanitize()+" template template0")
 	}
-	return c.given(
-		ctx,
-		"postgres",
-		properties,
-		func(ctx context.Context, f *globals.Facts, pg *pgx.Conn) ([]string, error) {
+	return c.given(ctx, "postgres", properties,
+		func(f *globals.Facts, ctx context.Context, pg *pgx.Conn) ([]string, error) {
 			return f.Create(ctx, pg, database)
-		},
-	)
+		})
 }
 
 // given runs something that takes the properties of a database, in a session of one.
-func (c Container) given(
-	ctx context.Context,
-	database, properties string,
-	do func(context.Context, *globals.Facts, *pgx.Conn) ([]string, error),
-) (lines []string, err error) {
+func (c Container) given(ctx context.Context, database, properties string,
+	do func(*globals.Facts, context.Context, *pgx.Conn) ([]string, error)) (lines []string, err error) {
 	facts, err := globals.Parse([]byte(properties))
 	if err != nil {
 		return nil, err
 	}
 	return lines, c.in(ctx, database, func(ctx context.Context, pg *pgx.Conn) (err error) {
-		lines, err = do(ctx, facts, pg)
+		lines, err = do(facts, ctx, pg)
 		return err
 	})
 }
 
 // Bring implements [Target].
 func (c Container) Bring(ctx context.Context, database, properties string) ([]string, error) {
-	return c.given(
-		ctx,
-		database,
-		properties,
-		func(ctx context.Context, f *globals.Facts, pg *pgx.Conn) ([]string, error) {
-			return f.Bring(ctx, pg)
-		},
-	)
+	return c.given(ctx, database, properties, (*globals.Facts).Bring)
 }
 
 // Settle gives the server's superuser what he had, once a database is the one that counts, and
 // returns what then differs from the properties, a sentence each.
 func (c Container) Settle(ctx context.Context, database, properties string) ([]string, error) {
-	return c.given(
-		ctx,
-		database,
-		properties,
-		func(ctx context.Context, f *globals.Facts, pg *pgx.Conn) ([]string, error) {
-			return f.Settle(ctx, pg)
-		},
-	)
+	return c.given(ctx, database, properties, (*globals.Facts).Settle)
 }
 
 // Roles implements [Target].
@@ -147,21 +123,14 @@ func (c Container) Feed(ctx context.Context, database string, sql io.Reader) err
 
 // CountIn implements [Target].
 func (c Container) CountIn(ctx context.Context, database string) (all []Table, err error) {
-	limit := bound.Time(counts)
-	ctx, cancel := context.WithTimeoutCause(
-		ctx, counts, &bound.Exceeded{Name: "the count of the rows", Limit: limit, Total: true})
+	ctx, cancel := bound.Within(ctx, "the count of the rows", counts)
 	defer cancel()
-	pg, err := c.Connect(ctx, database)
-	if err == nil {
+	return all, c.session(ctx, database, func(ctx context.Context, pg *pgx.Conn) (err error) {
 		if _, err = pg.Exec(ctx, patiently); err == nil {
 			all, err = count(ctx, pg)
 		}
-		_ = pg.Close(context.WithoutCancel(ctx))
-	}
-	if err != nil && ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	return all, err
+		return err
+	})
 }
 
 // Analyze has the queries of a database be planned as they were.
@@ -181,17 +150,13 @@ func (c Container) Analyze(ctx context.Context, database string, jobs int) error
 }
 
 // SizeOf returns how large a database is, in bytes.
-func (c Container) SizeOf(ctx context.Context, database string) (n int64, err error) {
-	return n, c.in(ctx, "postgres", func(ctx context.Context, pg *pgx.Conn) error {
-		return pg.QueryRow(ctx, "select pg_database_size($1::name)", database).Scan(&n)
-	})
+func (c Container) SizeOf(ctx context.Context, database string) (int64, error) {
+	return value[int64](ctx, c, "postgres", "select pg_database_size($1::name)", database)
 }
 
 // Has reports whether there is a database.
-func (c Container) Has(ctx context.Context, database string) (is bool, err error) {
-	return is, c.in(ctx, "postgres", func(ctx context.Context, pg *pgx.Conn) error {
-		return pg.QueryRow(ctx, "select exists (select from pg_database where datname = $1)", database).Scan(&is)
-	})
+func (c Container) Has(ctx context.Context, database string) (bool, error) {
+	return value[bool](ctx, c, "postgres", "select exists (select from pg_database where datname = $1)", database)
 }
 
 // Rename is the new name of a database.

@@ -34,12 +34,16 @@ func Write(path string, content []byte, mode fs.FileMode) error {
 	return nil
 }
 
-// Rename gives a file or a folder that is on the disk another name.
+// Rename gives a file or a folder that is on the disk another name, or another place.
 func Rename(from, to string) error {
-	if err := os.Rename(from, to); err != nil {
-		return err
+	err := os.Rename(from, to)
+	if err == nil {
+		err = Sync(filepath.Dir(to))
 	}
-	return SyncFolder(filepath.Dir(to))
+	if err == nil && filepath.Dir(from) != filepath.Dir(to) {
+		err = Sync(filepath.Dir(from))
+	}
+	return err
 }
 
 // Append adds a line to a log, which it makes where it is not there yet. After a
@@ -54,10 +58,18 @@ func Append(path string, line []byte, mode fs.FileMode) error {
 	} else if cut {
 		line = append([]byte{'\n'}, line...)
 	}
-	if err := write(path, line, mode, os.O_APPEND); err != nil {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, mode)
+	if err != nil {
 		return err
 	}
-	return SyncFolder(filepath.Dir(path))
+	_, err = file.Write(line)
+	if err == nil {
+		err = file.Sync()
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	return Sync(filepath.Dir(path))
 }
 
 func endsWithinALine(path string) (bool, error) {
@@ -78,23 +90,23 @@ func endsWithinALine(path string) (bool, error) {
 	return last[0] != '\n', err
 }
 
-func write(path string, content []byte, mode fs.FileMode, how int) error {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|how, mode)
+// Sync has a file, or the names in a folder, on the disk.
+func Sync(path string) error {
+	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	_, err = file.Write(content)
-	if err == nil {
-		err = file.Sync()
-	}
-	return errors.Join(err, file.Close())
+	return errors.Join(file.Sync(), file.Close())
 }
 
-// SyncFolder has the names in a folder on the disk.
-func SyncFolder(path string) error {
-	folder, err := os.Open(path)
+// Remove removes a file, which need not be there.
+func Remove(path string) error {
+	err := os.Remove(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	return errors.Join(folder.Sync(), folder.Close())
+	return Sync(filepath.Dir(path))
 }

@@ -11,14 +11,15 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// session is a superuser's connection.
+// session is a superuser's connection. Once it has an error, nothing more is tried.
 type session struct {
 	pg      *pgx.Conn
 	version int
+	said    []string // what was made, and what could not be, a sentence each
+	err     error    // of a server that can't be asked
 }
 
-// begin opens a session in whose course the server's log gets no statement: some
-// hold passwords.
+// begin opens a session in whose course the server's log gets no statement: some hold passwords.
 func begin(ctx context.Context, pg *pgx.Conn) (*session, error) {
 	s := &session{pg: pg}
 	if err := plainly(ctx, pg); err != nil {
@@ -84,10 +85,9 @@ func (s *session) names(ctx context.Context, query string) ([]string, error) {
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
-// Roles makes those of a dump that the server lacks, as they were: attributes,
-// password, settings, comment, the roles that each is in and those that are in it.
-// One that is there stays as it is, and the connected superuser above all. It
-// returns what it has made and what it could not, a sentence each.
+// Roles makes those of a dump that the server lacks, as they were: attributes, password, settings, comment, the
+// roles that each is in and those that are in it. One that is there stays as it is, and the connected superuser
+// above all. It returns what it has made and what it could not, a sentence each.
 func (d *Dump) Roles(ctx context.Context, pg *pgx.Conn) (said []string, err error) {
 	s, err := begin(ctx, pg)
 	if err != nil {
@@ -105,42 +105,38 @@ func (d *Dump) Roles(ctx context.Context, pg *pgx.Conn) (said []string, err erro
 				continue
 			}
 			if strings.HasPrefix(role.name, "pg_") {
-				said = append(said, fmt.Sprintf("PostgreSQL has no role %s here", role.name))
+				s.said = append(s.said, fmt.Sprintf("PostgreSQL has no role %s here", role.name))
 				continue
 			}
 			if err := s.run(ctx, role.statements[0]); err != nil {
 				return fmt.Errorf("the role %s can't be made: %w", role.name, plain(err))
 			}
 			made = append(made, role.name)
-			said = append(said, fmt.Sprintf("made the role %s, which the snapshot has", role.name))
+			s.said = append(s.said, fmt.Sprintf("made the role %s, which the snapshot has", role.name))
 			for _, statement := range role.statements[1:] {
 				why, err := s.try(ctx, statement)
 				if err != nil {
 					return fmt.Errorf("the role %s can't be made: %w", role.name, err)
 				}
 				if why != "" {
-					said = append(said, fmt.Sprintf("the role %s is not all that it was: %s", role.name, why))
+					s.said = append(s.said, fmt.Sprintf("the role %s is not all that it was: %s", role.name, why))
 				}
 			}
 		}
 		for _, p := range d.parameters {
 			if slices.Contains(made, p.role) {
-				if err := s.say(ctx, &said, "what "+p.role+" may set", p.statement); err != nil {
-					return err
-				}
+				s.say(ctx, "what "+p.role+" may set", p.statement)
 			}
 		}
-		mine := slices.DeleteFunc(slices.Clone(d.members), func(m Member) bool {
+		s.grant(ctx, slices.DeleteFunc(slices.Clone(d.members), func(m Member) bool {
 			return !slices.Contains(made, m.Role) && !slices.Contains(made, m.Member)
-		})
-		not, err := s.grant(ctx, mine)
-		said = append(said, not...)
-		return err
+		}))
+		return s.err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return said, nil
+	return s.said, nil
 }
 
 // plain is an error of PostgreSQL's without its details, which may be data.
@@ -151,23 +147,24 @@ func plain(err error) error {
 	return err
 }
 
-// say tries statements, and adds to said what did not come back where they are refused.
-func (s *session) say(ctx context.Context, said *[]string, what string, statements ...string) error {
+// say tries statements, and says what did not come back where they are refused.
+func (s *session) say(ctx context.Context, what string, statements ...string) {
+	if s.err != nil {
+		return
+	}
 	why, err := s.try(ctx, statements...)
 	if why != "" {
-		*said = append(*said, fmt.Sprintf("%s is not restored: %s", what, why))
+		s.said = append(s.said, fmt.Sprintf("%s is not restored: %s", what, why))
 	}
-	return err
+	s.err = err
 }
 
-// grant grants memberships. Who grants has to have got the right to before, so the
-// order is found by trying.
-func (s *session) grant(ctx context.Context, members []Member) (not []string, err error) {
-	return s.until(ctx, len(members), func(i int, last bool) (what string, statements [][]string) {
+// grant grants memberships. Who grants has to have got the right to before, so the order is found by trying.
+func (s *session) grant(ctx context.Context, members []Member) {
+	s.until(ctx, len(members), func(i int, last bool) (what string, statements [][]string) {
 		m := members[i]
 		statements = [][]string{{s.membership(m)}}
-		// The superuser that initdb has made may have another name here, and others who
-		// granted may be gone.
+		// The superuser that initdb has made may have another name here, and others who granted may be gone.
 		if last {
 			m.Grantor = ""
 			statements = append(statements, []string{s.membership(m)})
@@ -180,22 +177,23 @@ func (s *session) grant(ctx context.Context, members []Member) (not []string, er
 // it is given up there may be more of them.
 type ways func(i int, last bool) (what string, statements [][]string)
 
-// until tries n things as often as one of them comes to pass; what does not at last
-// is what it returns. Each is a list of ways, of which one is enough.
-func (s *session) until(ctx context.Context, n int, ways ways) (not []string, err error) {
+// until tries n things as often as one of them comes to pass, and says what does not at
+// last. Each is a list of ways, of which one is enough.
+func (s *session) until(ctx context.Context, n int, ways ways) {
 	left := make([]int, n)
 	for i := range left {
 		left[i] = i
 	}
-	for last := false; len(left) > 0; {
+	for last := false; len(left) > 0 && s.err == nil; {
 		var again []int
-		not = nil
+		var not []string
 		for _, i := range left {
 			what, all := ways(i, last)
 			var why string
 			for _, way := range all {
-				if why, err = s.try(ctx, way...); err != nil {
-					return nil, fmt.Errorf("%s can't be restored: %w", what, err)
+				if why, s.err = s.try(ctx, way...); s.err != nil {
+					s.err = fmt.Errorf("%s can't be restored: %w", what, s.err)
+					return
 				}
 				if why == "" {
 					break
@@ -208,13 +206,13 @@ func (s *session) until(ctx context.Context, n int, ways ways) (not []string, er
 		}
 		if len(again) == len(left) {
 			if last {
-				return not, nil
+				s.said = append(s.said, not...)
+				return
 			}
 			last = true
 		}
 		left = again
 	}
-	return nil, nil
 }
 
 // membership is the statement for one, as far as the server has its options.
@@ -234,9 +232,8 @@ func (s *session) membership(m Member) string {
 	return statement
 }
 
-// Create makes an empty database, as far as it has to be made so: its encoding and
-// how it sorts. Where the server lacks the locale, it sorts as the server's own do,
-// and that is said; with another encoding no database is made.
+// Create makes an empty database, as far as it has to be made so: its encoding and how it sorts. Where the server
+// lacks the locale, it sorts as the server's own do, and that is said; with another encoding no database is made.
 func (f *Facts) Create(ctx context.Context, pg *pgx.Conn, name string) (said []string, err error) {
 	s, err := begin(ctx, pg)
 	if err != nil {
@@ -261,8 +258,8 @@ func (f *Facts) Create(ctx context.Context, pg *pgx.Conn, name string) (said []s
 	err = s.run(ctx, base+locale)
 	refused, ok := errors.AsType[*pgconn.PgError](err)
 	if ok && slices.Contains([]string{wrongObjectType, invalidParameter, notSupported}, refused.Code) {
-		said = append(said, fmt.Sprintf("the locale of the database, %s, is not on this server (%s): it sorts as the server does",
-			d.locale(), refused.Message))
+		said = append(said, fmt.Sprintf("the locale of the database, %s, is not on this server (%s): "+
+			"it sorts as the server does", d.locale(), refused.Message))
 		// That the server's own locale is of another encoding is no reason to lose text.
 		if err = s.run(ctx, base); err != nil {
 			err = s.run(ctx, base+" LC_COLLATE 'C' LC_CTYPE 'C'")
@@ -282,7 +279,6 @@ const (
 	notSupported     = "0A000"
 )
 
-// locale says how it sorts.
 func (d Database) locale() string {
 	text := map[string]string{"i": "ICU ", "b": "builtin "}[d.Provider] + d.Locale
 	if d.Provider == "c" {
@@ -294,10 +290,9 @@ func (d Database) locale() string {
 	return strings.TrimSpace(text)
 }
 
-// Bring gives the database that pg is connected to, whatever its name is, what it
-// has had, but for what [Facts.Create] does and the tablespace: owner, grants, limit
-// of connections, comment, settings, and the schema public's owner and grants. It
-// returns what could not be brought back, a sentence each.
+// Bring gives the database that pg is connected to, whatever its name is, what it has had, but for what
+// [Facts.Create] does and the tablespace: owner, grants, limit of connections, comment, settings, and the
+// schema public's owner and grants. It returns what could not be brought back, a sentence each.
 func (f *Facts) Bring(ctx context.Context, pg *pgx.Conn) (said []string, err error) {
 	s, err := begin(ctx, pg)
 	if err != nil {
@@ -307,75 +302,56 @@ func (f *Facts) Bring(ctx context.Context, pg *pgx.Conn) (said []string, err err
 	if err != nil {
 		return nil, err
 	}
-	err = s.within(ctx, func() error {
+	err = s.within(ctx, func() (err error) {
 		was, database := f.Database, "DATABASE "+ident(is.Database.Name)
 		if was.Owner != is.Database.Owner {
-			if err := s.say(ctx, &said, "the owner "+was.Owner, "ALTER "+database+" OWNER TO "+ident(was.Owner)); err != nil {
-				return err
-			}
+			s.say(ctx, "the owner "+was.Owner, "ALTER "+database+" OWNER TO "+ident(was.Owner))
 		}
 		if f.Public != nil && is.Public != nil && f.Public.Owner != is.Public.Owner {
-			owned := "ALTER SCHEMA public OWNER TO " + ident(f.Public.Owner)
-			if err := s.say(ctx, &said, "the owner of the schema public", owned); err != nil {
-				return err
-			}
+			s.say(ctx, "the owner of the schema public", "ALTER SCHEMA public OWNER TO "+ident(f.Public.Owner))
 		}
-		limited := fmt.Sprintf("ALTER %s CONNECTION LIMIT %d", database, was.Limit)
-		if err := s.say(ctx, &said, "the limit of connections", limited); err != nil {
-			return err
-		}
+		s.say(ctx, "the limit of connections", fmt.Sprintf("ALTER %s CONNECTION LIMIT %d", database, was.Limit))
 		if was.Comment != is.Database.Comment {
 			comment := "NULL"
 			if was.Comment != "" {
 				comment = literal(was.Comment)
 			}
-			if err := s.say(ctx, &said, "the comment", "COMMENT ON "+database+" IS "+comment); err != nil {
-				return err
-			}
+			s.say(ctx, "the comment", "COMMENT ON "+database+" IS "+comment)
 		}
-		if err := s.settings(ctx, &said, is.Database.Name, was.Settings, is.Database.Settings); err != nil {
-			return err
+		s.settings(ctx, is.Database.Name, was.Settings, is.Database.Settings)
+		if s.err != nil {
+			return s.err
 		}
 		// A new owner has the grants of the one before.
 		if is, err = Read(ctx, pg); err != nil {
 			return err
 		}
-		not, err := s.acl(ctx, database, was.Grants, is.Database.Grants)
-		if said = append(said, not...); err != nil {
-			return err
-		}
+		s.acl(ctx, database, was.Grants, is.Database.Grants)
 		if f.Public != nil && is.Public != nil {
-			not, err = s.acl(ctx, "SCHEMA public", f.Public.Grants, is.Public.Grants)
-			said = append(said, not...)
+			s.acl(ctx, "SCHEMA public", f.Public.Grants, is.Public.Grants)
 		}
-		return err
+		return s.err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("what the database had beside its data can't be restored: %w", plain(err))
 	}
-	return said, nil
+	return s.said, nil
 }
 
 // settings sets what was set for a database, and nothing else.
-func (s *session) settings(ctx context.Context, said *[]string, database string, was, is []Setting) error {
+func (s *session) settings(ctx context.Context, database string, was, is []Setting) {
 	if slices.Equal(was, is) {
-		return nil
+		return
 	}
 	for _, set := range is {
-		if err := s.say(ctx, said, "the setting "+set.Name, set.reset(database)); err != nil {
-			return err
-		}
+		s.say(ctx, "the setting "+set.Name, set.reset(database))
 	}
 	for _, set := range was {
-		if err := s.say(ctx, said, "the setting "+set.Name, set.set(database)); err != nil {
-			return err
-		}
+		s.say(ctx, "the setting "+set.Name, set.set(database))
 	}
-	return nil
 }
 
-// set and reset are the statements for a setting; of a role everywhere where the
-// database has no name.
+// set and reset are the statements for a setting; of a role everywhere where the database has no name.
 func (s Setting) set(database string) string {
 	return s.alter(database) + " SET " + s.parameter() + " TO " + s.value()
 }
@@ -395,10 +371,8 @@ func (s Setting) parameter() string { return ident(strings.Split(s.Name, ".")...
 
 // lists are the settings whose value PostgreSQL keeps as a list of names, quoted
 // where they have to be (GUC_LIST_QUOTE in its sources).
-var lists = []string{
-	"local_preload_libraries", "search_path", "session_preload_libraries", "shared_preload_libraries", "temp_tablespaces",
-	"unix_socket_directories",
-}
+var lists = []string{"local_preload_libraries", "search_path", "session_preload_libraries",
+	"shared_preload_libraries", "temp_tablespaces", "unix_socket_directories"}
 
 // value is a setting's, as SET takes it.
 func (s Setting) value() string {
@@ -422,20 +396,22 @@ func (s Setting) value() string {
 }
 
 // acl gives an object the grants that it had, and no others.
-func (s *session) acl(ctx context.Context, object string, was, is []Grant) (not []string, err error) {
-	if same(was, is) {
-		return nil, nil
+func (s *session) acl(ctx context.Context, object string, was, is []Grant) {
+	if same(was, is) || s.err != nil {
+		return
 	}
 	var revoke []string
 	for _, g := range is {
-		if statement := fmt.Sprintf("REVOKE ALL ON %s FROM %s CASCADE", object, g.to()); !slices.Contains(revoke, statement) {
-			revoke = append(revoke, statement)
-		}
+		revoke = append(revoke, fmt.Sprintf("REVOKE ALL ON %s FROM %s CASCADE", object, g.to()))
 	}
-	if why, err := s.try(ctx, revoke...); why != "" || err != nil {
-		return []string{"what may be done with the " + strings.ToLower(object) + " is not restored: " + why}, err
+	slices.Sort(revoke)
+	why, err := s.try(ctx, slices.Compact(revoke)...)
+	if why != "" || err != nil {
+		s.said = append(s.said, "what may be done with the "+strings.ToLower(object)+" is not restored: "+why)
+		s.err = err
+		return
 	}
-	return s.until(ctx, len(was), func(i int, _ bool) (string, [][]string) {
+	s.until(ctx, len(was), func(i int, _ bool) (string, [][]string) {
 		g := was[i]
 		grant := fmt.Sprintf("GRANT %s ON %s TO %s", g.Privilege, object, g.to())
 		if g.Grantable {
@@ -465,10 +441,9 @@ func same(a, b []Grant) bool {
 	return len(a) == len(b) && !slices.ContainsFunc(a, func(g Grant) bool { return !slices.Contains(b, g) })
 }
 
-// Settle gives the superuser that initdb has made, who is there on every server,
-// what he has had and has not: settings, and memberships, which give him nothing
-// that he may not do anyway. To call once the database is the one that counts. It
-// returns what then differs.
+// Settle gives the superuser that initdb has made, who is there on every server, what he has had and has not:
+// settings, and memberships, which give him nothing that he may not do anyway. To call once the database is the
+// one that counts. It returns what then differs.
 func (f *Facts) Settle(ctx context.Context, pg *pgx.Conn) (differences []string, err error) {
 	s, err := begin(ctx, pg)
 	if err != nil {
@@ -481,20 +456,17 @@ func (f *Facts) Settle(ctx context.Context, pg *pgx.Conn) (differences []string,
 	was, ok := f.bootstrap()
 	now, there := is.bootstrap()
 	if ok && there && was.Name == now.Name {
-		var said []string
 		for _, set := range was.Settings {
 			if !slices.ContainsFunc(now.Settings, func(n Setting) bool { return n.Name == set.Name }) {
-				if err := s.say(ctx, &said, "the setting "+set.Name, set.set("")); err != nil {
-					return nil, err
-				}
+				s.say(ctx, "the setting "+set.Name, set.set(""))
 			}
 		}
-		mine := slices.DeleteFunc(slices.Clone(f.Members), func(m Member) bool {
+		s.grant(ctx, slices.DeleteFunc(slices.Clone(f.Members), func(m Member) bool {
 			return m.Member != was.Name ||
 				slices.ContainsFunc(is.Members, func(n Member) bool { return n.Role == m.Role && n.Member == m.Member })
-		})
-		if _, err := s.grant(ctx, mine); err != nil {
-			return nil, err
+		}))
+		if s.err != nil {
+			return nil, s.err
 		}
 	}
 	if is, err = Read(ctx, pg); err != nil {
@@ -504,9 +476,5 @@ func (f *Facts) Settle(ctx context.Context, pg *pgx.Conn) (differences []string,
 }
 
 func (f *Facts) bootstrap() (Role, bool) {
-	i := slices.IndexFunc(f.Roles, func(r Role) bool { return r.Bootstrap })
-	if i < 0 {
-		return Role{}, false
-	}
-	return f.Roles[i], true
+	return first(f.Roles, func(r Role) bool { return r.Bootstrap })
 }

@@ -47,6 +47,14 @@ func (d *differences) say(format string, args ...any) {
 	d.all = append(d.all, fmt.Sprintf(format, args...))
 }
 
+// first returns the first of which something is true, and whether there is one.
+func first[T any](all []T, is func(T) bool) (one T, there bool) {
+	if i := slices.IndexFunc(all, is); i >= 0 {
+		return all[i], true
+	}
+	return one, false
+}
+
 func (d *differences) text(what, was, is string) {
 	if was != is {
 		d.say("%s is %s, and was %s", what, shown(is), shown(was))
@@ -89,11 +97,7 @@ func (d *differences) settings(of string, was, is []Setting) {
 		return text
 	}
 	find := func(all []Setting, like Setting) (Setting, bool) {
-		i := slices.IndexFunc(all, func(s Setting) bool { return s.Role == like.Role && s.Name == like.Name })
-		if i < 0 {
-			return Setting{}, false
-		}
-		return all[i], true
+		return first(all, func(s Setting) bool { return s.Role == like.Role && s.Name == like.Name })
 	}
 	for _, s := range was {
 		now, found := find(is, s)
@@ -137,13 +141,10 @@ func (d *differences) grants(on string, was, is []Grant) {
 // defaults compares what is granted on objects that are yet to be made.
 func (d *differences) defaults(was, is *Facts) {
 	find := func(all []Default, like Default) []Grant {
-		i := slices.IndexFunc(all, func(f Default) bool {
+		of, _ := first(all, func(f Default) bool {
 			return f.Role == like.Role && f.Schema == like.Schema && f.Type == like.Type
 		})
-		if i < 0 {
-			return nil
-		}
-		return slices.DeleteFunc(slices.Clone(all[i].Grants), func(g Grant) bool {
+		return slices.DeleteFunc(slices.Clone(of.Grants), func(g Grant) bool {
 			// PostgreSQL 17 has made it of what older ones call all.
 			return g.Privilege == "MAINTAIN" && (was.Version < 170000) != (is.Version < 170000)
 		})
@@ -164,12 +165,11 @@ func (d *differences) defaults(was, is *Facts) {
 
 func (d *differences) roles(was, is *Facts) {
 	for _, a := range was.Roles {
-		i := slices.IndexFunc(is.Roles, func(r Role) bool { return r.Name == a.Name })
-		if i < 0 {
+		b, there := first(is.Roles, func(r Role) bool { return r.Name == a.Name })
+		if !there {
 			d.say("the role %s is not there", a.Name)
 			continue
 		}
-		b := is.Roles[i]
 		of := "the role " + a.Name + ": "
 		for _, attribute := range []struct {
 			name    string
@@ -264,14 +264,8 @@ func (d *differences) parameters(was, is *Facts) {
 	if was.Version < 150000 || is.Version < 150000 {
 		return
 	}
-	find := func(all []Parameter, name string) []Grant {
-		i := slices.IndexFunc(all, func(p Parameter) bool { return p.Name == name })
-		if i < 0 {
-			return nil
-		}
-		return all[i].Grants
-	}
 	for _, p := range was.Parameters {
-		d.grants("the parameter "+p.Name, p.Grants, find(is.Parameters, p.Name))
+		now, _ := first(is.Parameters, func(q Parameter) bool { return q.Name == p.Name })
+		d.grants("the parameter "+p.Name, p.Grants, now.Grants)
 	}
 }

@@ -33,8 +33,7 @@ func (d *Dump) role(name string) *dumped {
 	return nil
 }
 
-// ReadDump reads what pg_dumpall has written, up to the first database: what is in
-// that may look like anything.
+// ReadDump reads what pg_dumpall has written, up to the first database: what is in that may look like anything.
 func ReadDump(r io.Reader) (*Dump, error) {
 	d := &Dump{}
 	lines := bufio.NewReader(r)
@@ -161,8 +160,7 @@ func isLetter(c byte) bool {
 	return c == '_' || c == '$' || c >= 0x80 || '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
 }
 
-// quoted returns what is between the quote at a place and the one that ends it, and
-// where it has ended.
+// quoted returns what is between the quote at a place and the one that ends it, and where it has ended.
 func quoted(text string, at int, escapes bool) (inside string, end int) {
 	var b strings.Builder
 	quote := text[at]

@@ -1,14 +1,11 @@
-// Package globals has what pg_dump does not put into a database's archive: roles
-// and their memberships, and the properties of the database itself, such as who
-// may connect to it and how it sorts. It reads them as facts, brings them back, and
-// lists what differs.
+// Package globals has what pg_dump does not put into a database's archive: roles and their memberships, and the
+// properties of the database itself, such as who may connect to it and how it sorts. It reads them as facts,
+// brings them back, and lists what differs.
 //
-// Roles come from what pg_dumpall --globals-only writes, for their passwords are
-// in that alone; [Facts] hold no password, and may be shown, but for the values of
-// settings of extensions and applications.
+// Roles come from what pg_dumpall --globals-only writes, for their passwords are in that alone; [Facts] hold no
+// password, and may be shown, but for the values of settings of extensions and applications.
 //
-// It knows PostgreSQL 10 to 17. It must not know where a dump is kept, nor when it
-// is restored.
+// It knows PostgreSQL 10 to 17. It must not know where a dump is kept, nor when it is restored.
 package globals
 
 import (
@@ -164,7 +161,8 @@ var facts = `select jsonb_build_object(
   'roles', (select coalesce(jsonb_agg(jsonb_build_object('name', r.rolname, 'bootstrap', r.oid = 10,
       'superuser', r.rolsuper, 'inherit', r.rolinherit, 'create_role', r.rolcreaterole, 'create_db', r.rolcreatedb,
       'login', r.rolcanlogin, 'replication', r.rolreplication, 'bypass_rls', r.rolbypassrls, 'limit', r.rolconnlimit,
-      'until', coalesce(to_char(r.rolvaliduntil at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), r.rolvaliduntil::text, ''),
+      'until',
+      coalesce(to_char(r.rolvaliduntil at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), r.rolvaliduntil::text, ''),
       'password', case when r.rolpassword is null then '' when r.rolpassword ~ '^SCRAM-SHA-256\$' then 'SCRAM-SHA-256'
         else 'md5' end,
       'comment', coalesce(shobj_description(r.oid, 'pg_authid'), ''),
@@ -177,7 +175,8 @@ var facts = `select jsonb_build_object(
       order by pg_get_userbyid(m.roleid), pg_get_userbyid(m.member), pg_get_userbyid(m.grantor)), '[]')
     from pg_auth_members m where pg_get_userbyid(m.member) !~ '^pg_'))`
 
-const parameters = `select coalesce(jsonb_agg(jsonb_build_object('name', p.parname, 'grants', %s) order by p.parname), '[]')
+const parameters = `
+select coalesce(jsonb_agg(jsonb_build_object('name', p.parname, 'grants', %s) order by p.parname), '[]')
   from pg_parameter_acl p`
 
 // Read returns the facts of the database that a superuser is connected to.
@@ -207,10 +206,8 @@ func Read(ctx context.Context, pg *pgx.Conn) (*Facts, error) {
 // one, and no statement ended early, whatever is set for the database or the role.
 // Who has a lock on what we change for longer is said, and not waited for.
 func plainly(ctx context.Context, pg *pgx.Conn) error {
-	for _, set := range []string{
-		"set role none", "set search_path = pg_catalog", "set statement_timeout = 0", "set lock_timeout = '2min'",
-		"set idle_in_transaction_session_timeout = 0",
-	} {
+	for _, set := range []string{"set role none", "set search_path = pg_catalog", "set statement_timeout = 0",
+		"set lock_timeout = '2min'", "set idle_in_transaction_session_timeout = 0"} {
 		if _, err := pg.Exec(ctx, set); err != nil {
 			return fmt.Errorf("the properties of the database can't be asked for: %w", err)
 		}
@@ -230,7 +227,6 @@ func Parse(text []byte) (*Facts, error) {
 	return &f, nil
 }
 
-// ident is a name in SQL.
 func ident(name ...string) string { return pgx.Identifier(name).Sanitize() }
 
 // literal is a text in SQL, however strings are read there.

@@ -1,6 +1,5 @@
-// Package jobs knows when the application's own jobs run, and so when none of its
-// containers may start or serve beside another: uWSGI's cron knows no past, and
-// runs a job in every container that is there in its minute (docs/mrs.md).
+// Package jobs knows when the application's own jobs run, and so when none of its containers may start or serve beside
+// another: uWSGI's cron knows no past, and runs a job in every container that is there in its minute (docs/mrs.md).
 //
 // It must not know what the jobs do.
 package jobs
@@ -30,8 +29,7 @@ func (j Job) Fires(t time.Time) bool {
 	return day && weekday
 }
 
-// fits reports whether a field is true of a value. One that can't be read is:
-// it may be.
+// fits reports whether a field is true of a value. One that can't be read is: it may be.
 func fits(field string, value int) bool {
 	field = strings.TrimSpace(field)
 	if field == "*" || field == "-1" {
@@ -61,9 +59,8 @@ func (j Job) String() string {
 // longest is how long is looked ahead for a moment at which no job is near.
 const longest = 2 * time.Hour
 
-// Wait returns how long to wait until no job runs within lead. Those that run so
-// often that there is no such moment are returned as ceaseless, and not waited
-// for. Which jobs are waited for is in near.
+// Wait returns how long to wait until no job runs within lead. Those that run so often that there is no such
+// moment are returned as ceaseless, and not waited for. Which jobs are waited for is in near.
 func Wait(all []Job, now time.Time, lead time.Duration) (wait time.Duration, near, ceaseless []Job) {
 	var rare []Job
 	for _, j := range all {

@@ -13,56 +13,43 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/gofrs/flock"
-
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 )
 
-// undoing is how long is waited for what is told to end, and undoes what it has
-// begun.
+// undoing is how long is waited for what is told to end, and undoes what it has begun.
 const undoing = 2 * time.Minute
 
-// Hold takes the operator's lock of a project in a folder for a holder, whose PID
-// and Since it knows better, and calls held with who has it: the error is [ErrBusy]
-// where that is somebody else. It holds until the input until ends, or ctx does.
-// Then it ends the process that works under the lock, which undoes what it has
-// begun. One that was left alone goes on to its own end, under the worker's lock.
-func Hold(ctx context.Context, folder, project string, holder hostapi.Holder, until io.Reader, held func(hostapi.Holder)) error {
+// Hold takes the operator's lock of a project in a folder for a holder, whose PID and Since it knows better,
+// and calls held with who has it: the error is [ErrBusy] where that is somebody else. It holds until the input
+// until ends, or ctx does. Then it ends the process that works under the lock, which undoes what it has begun.
+// One that was left alone goes on to its own end, under the worker's lock.
+func Hold(ctx context.Context, folder, project string, holder hostapi.Holder, until io.Reader,
+	held func(hostapi.Holder)) error {
 	l, err := of(folder, project)
 	if err != nil {
 		return err
 	}
-	l.operator = flock.New(l.file("lock"), flock.SetPermissions(0o600))
-	free, err := l.operator.TryLock()
+	operator, free, err := TryFile(l.file("lock"))
 	if err != nil {
 		return err
 	}
 	if !free {
 		held(l.holder())
-		return errors.Join(ErrBusy, l.operator.Close())
+		return ErrBusy
 	}
-	defer l.operator.Close()
+	defer operator.Close()
 	if holder, err = l.names(holder); err != nil {
 		return err
 	}
 	defer os.Truncate(l.file("lock"), 0)
 	_ = os.Remove(l.file("waits")) // of one that was killed
 	held(holder)
-	ended := make(chan struct{})
-	go func() {
-		_, _ = io.Copy(io.Discard, until)
-		close(ended)
-	}()
-	select {
-	case <-ended:
-	case <-ctx.Done():
-	}
+	<-whileOpen(ctx, until).Done()
 	l.end(undoing)
 	return nil
 }
 
-// end ends the process that works under the operator's lock, or waits to, and waits
-// for its end.
+// end ends the process that works under the operator's lock, or waits to, and waits for its end.
 func (l *Instance) end(within time.Duration) {
 	told := l.worker()
 	if told == 0 {
@@ -75,11 +62,9 @@ func (l *Instance) end(within time.Duration) {
 	}
 }
 
-// worker is the process that works under the operator's lock, or waits to; 0: there
-// is none.
+// worker is the process that works under the operator's lock, or waits to; 0: there is none.
 func (l *Instance) worker() int {
-	// One that waits for another's end is ours; one that works is, unless it is that
-	// other.
+	// One that waits for another's end is ours; one that works is, unless it is that other.
 	if pid := l.number("waits"); pid != 0 && syscall.Kill(pid, 0) == nil {
 		return pid
 	}
@@ -104,8 +89,7 @@ func (l *Instance) number(kind string) int {
 	return pid
 }
 
-// holder reads who has the operator's lock; empty between taking the lock and
-// writing it down.
+// holder reads who has the operator's lock; empty between taking the lock and writing it down.
 func (l *Instance) holder() (h hostapi.Holder) {
 	text, _ := os.ReadFile(l.file("lock"))
 	_ = json.Unmarshal(text, &h)
@@ -122,15 +106,15 @@ func HeldBy(folder, project string) (holder hostapi.Holder, held bool, err error
 		}
 		return holder, false, err
 	}
-	operator := flock.New(l.file("lock"), flock.SetFlag(os.O_RDWR))
-	free, err := operator.TryLock()
+	operator, free, err := TryFile(l.file("lock"))
 	if err != nil {
 		return holder, false, err
 	}
 	if free {
-		return holder, false, operator.Close()
+		operator.Close()
+		return holder, false, nil
 	}
-	return l.holder(), true, operator.Close()
+	return l.holder(), true, nil
 }
 
 // ErrStays is the error where whoever is told to end does not.
@@ -172,21 +156,28 @@ func HoldWork(ctx context.Context, folder, project string, patience time.Duratio
 	if err != nil {
 		return err
 	}
-	ended, end := context.WithCancelCause(ctx)
-	go func() {
-		_, _ = io.Copy(io.Discard, until)
-		end(errors.New("nobody waits for it any more"))
-	}()
+	ended := whileOpen(ctx, until)
 	waiting, cancel := context.WithTimeoutCause(ended, patience, ErrBusy)
 	defer cancel()
-	if _, err := l.work.TryLockContext(waiting, 100*time.Millisecond); err != nil {
-		if waiting.Err() != nil {
-			err = context.Cause(waiting)
-		}
+	work, err := wait(waiting, l.file("work"), syscall.LOCK_EX, func() {}, "")
+	if err != nil {
 		return err
 	}
-	defer l.work.Close()
+	defer work.Close()
 	held()
 	<-ended.Done()
 	return nil
+}
+
+// errEnded is why a context ends whose input has ended.
+var errEnded = errors.New("nobody waits for it any more")
+
+// whileOpen returns a context that ends with an input, or with ctx.
+func whileOpen(ctx context.Context, until io.Reader) context.Context {
+	ctx, end := context.WithCancelCause(ctx)
+	go func() {
+		_, _ = io.Copy(io.Discard, until)
+		end(errEnded)
+	}()
+	return ctx
 }

@@ -9,9 +9,8 @@
 //     ([Share]), and then takes a third one, the repository's, in the instance's home
 //     ([Repository]).
 //
-// All are the kernel's (flock(2)): free once the holder is gone, however it went.
-// They are closed on exec, so that no child that stays behind holds them, but for
-// programs that are at work in the repository.
+// All are the kernel's (flock(2)): free once the holder is gone, however it went. They are closed on exec, so
+// that no child that stays behind holds them, but for programs that are at work in the repository.
 //
 // Beside them are PROJECT.pid, the process that works, and PROJECT.waits, the one
 // that waits to: whoever ends the operator's lock ends these ([Hold]).
@@ -31,8 +30,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/gofrs/flock"
-
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 )
 
@@ -42,13 +39,11 @@ const Patience = 2 * time.Hour
 // Instance is both locks of an instance.
 type Instance struct {
 	folder, project string
-	operator        *flock.Flock // nil: somebody holds it for us
-	work            *flock.Flock
+	operator, work  *File // nil: we have it not; of the operator's, somebody may hold it for us
 }
 
-// Take takes both locks of a project in a folder: the operator's, or where holder
-// has a token, the right to work under it; then the worker's. It says where it has
-// to wait for that.
+// Take takes both locks of a project in a folder: the operator's, or where holder has a token, the right to
+// work under it; then the worker's. It says where it has to wait for that.
 func Take(ctx context.Context, folder, project string, holder hostapi.Holder, say func(string)) (*Instance, error) {
 	l, err := of(folder, project)
 	if err != nil {
@@ -57,11 +52,15 @@ func Take(ctx context.Context, folder, project string, holder hostapi.Holder, sa
 	if err := l.takeOperator(holder); err != nil {
 		return nil, err
 	}
-	if err := l.takeWork(ctx, holder.Token, say); err != nil {
-		l.Release()
-		return nil, err
+	return l.working(l.takeWork(ctx, holder.Token, say))
+}
+
+// working writes down which process works, unless it could not take the lock to.
+func (l *Instance) working(err error) (*Instance, error) {
+	if err == nil {
+		err = os.WriteFile(l.file("pid"), pid(), 0o600)
 	}
-	if err := os.WriteFile(l.file("pid"), pid(), 0o600); err != nil {
+	if err != nil {
 		l.Release()
 		return nil, err
 	}
@@ -73,9 +72,7 @@ func of(folder, project string) (*Instance, error) {
 	if err := own(folder); err != nil {
 		return nil, err
 	}
-	l := &Instance{folder: folder, project: project}
-	l.work = flock.New(l.file("work"), flock.SetPermissions(0o600))
-	return l, nil
+	return &Instance{folder: folder, project: project}, nil
 }
 
 // own makes the folder of the locks, which has to be ours alone: /run/lock is
@@ -90,7 +87,8 @@ func own(folder string) error {
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !info.IsDir() || !ok || int(stat.Uid) != os.Geteuid() || info.Mode().Perm()&0o022 != 0 {
-		return fmt.Errorf("%s is not a folder of root's alone, so it can't have locks\nhint: see who made it: ls -ld %[1]s; then rm -r %[1]s", folder)
+		return fmt.Errorf("%s is not a folder of root's alone, so it can't have locks\n"+
+			"hint: see who made it: ls -ld %[1]s; then rm -r %[1]s", folder)
 	}
 	return nil
 }
@@ -98,9 +96,8 @@ func own(folder string) error {
 // ErrBusy is the error where somebody else has what is asked for.
 var ErrBusy = errors.New("somebody works on it")
 
-// Try takes both locks of a project in a folder if both are free, and waits for
-// neither. Where one is not, the error is an [ErrBusy] that says who has it, as far
-// as that is known.
+// Try takes both locks of a project in a folder if both are free, and waits for neither. Where one is not, the
+// error is an [ErrBusy] that says who has it, as far as that is known.
 func Try(folder, project string, holder hostapi.Holder) (*Instance, error) {
 	l, err := of(folder, project)
 	if err != nil {
@@ -110,38 +107,30 @@ func Try(folder, project string, holder hostapi.Holder) (*Instance, error) {
 	if err := l.takeOperator(holder); err != nil {
 		return nil, err
 	}
-	free, err := l.work.TryLock()
-	if err == nil && !free {
+	free := false
+	if l.work, free, err = TryFile(l.file("work")); err == nil && !free {
 		err = busy(project + " is being backed up or restored, or an earlier deployment undone")
 	}
-	if err == nil {
-		err = os.WriteFile(l.file("pid"), pid(), 0o600)
-	}
-	if err != nil {
-		l.Release()
-		return nil, err
-	}
-	return l, nil
+	return l.working(err)
 }
 
-// ErrGone is the error where the operator's lock is not held any more by whose token
-// was given.
+// ErrGone is the error where the operator's lock is not held any more by whose token was given.
 var ErrGone = errors.New("whoever began this is gone")
 
 func (l *Instance) takeOperator(holder hostapi.Holder) error {
-	operator := flock.New(l.file("lock"), flock.SetPermissions(0o600))
-	free, err := operator.TryLock()
+	operator, free, err := TryFile(l.file("lock"))
 	switch {
 	case err != nil:
 		return err
 	case holder.Token != "":
-		operator.Close()
+		if free {
+			operator.Close()
+		}
 		if free || !l.held(holder.Token) {
 			return ErrGone
 		}
 		return nil
 	case !free:
-		operator.Close()
 		return busy(fmt.Sprintf("%s is locked by somebody else: %s", l.project, l.holder()))
 	}
 	l.operator = operator
@@ -181,21 +170,16 @@ func (l *Instance) takeWork(ctx context.Context, token string, say func(string))
 			return err
 		}
 	}
-	free, err := l.work.TryLock()
+	work, err := wait(ctx, l.file("work"), syscall.LOCK_EX, func() {
+		say(l.project + " is being backed up or restored, or an earlier deployment undone: waiting for the end of that")
+	}, "")
+	if _, stuck := errors.AsType[*Stuck](err); stuck {
+		return fmt.Errorf("a backup, a restore or an earlier deployment does not end; see: fuser -v %s", l.file("work"))
+	}
 	if err != nil {
 		return err
 	}
-	if !free {
-		say(l.project + " is being backed up or restored, or an earlier deployment undone: waiting for the end of that")
-		ctx, cancel := context.WithTimeoutCause(ctx, Patience, errors.New("it takes too long"))
-		defer cancel()
-		if _, err := l.work.TryLockContext(ctx, 100*time.Millisecond); err != nil {
-			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				return fmt.Errorf("a backup, a restore or an earlier deployment does not end; see: fuser -v %s", l.file("work"))
-			}
-			return context.Cause(ctx)
-		}
-	}
+	l.work = work
 	if token != "" {
 		l.waitsNoMore()
 		if !l.held(token) {
@@ -208,14 +192,16 @@ func (l *Instance) takeWork(ctx context.Context, token string, say func(string))
 // Release gives the instance free.
 func (l *Instance) Release() {
 	// Whoever holds the operator's lock waits for as long as these are there.
-	if l.work.Locked() {
+	if l.work != nil {
 		_ = os.Remove(l.file("pid"))
 	}
 	l.waitsNoMore()
-	_ = l.work.Close()
+	if l.work != nil {
+		l.work.Close()
+	}
 	if l.operator != nil {
 		_ = os.Truncate(l.file("lock"), 0)
-		_ = l.operator.Close()
+		l.operator.Close()
 	}
 }
 

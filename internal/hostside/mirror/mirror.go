@@ -16,7 +16,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
@@ -33,9 +32,8 @@ type Mirror struct {
 
 // Bounds. A transfer may take as long as it takes: a first one is of hundreds of gigabytes.
 //
-// lftp tells itself, by xfer:timeout, whether a file comes further than it was: left to itself, it
-// begins a file anew, for ever, where a server takes some bytes and then no more. An lftp that does
-// not tell is ended by us.
+// lftp tells itself, by xfer:timeout, whether a file comes further than it was: left to itself, it begins a file anew,
+// for ever, where a server takes some bytes and then no more. An lftp that does not tell is ended by us.
 var (
 	asks  = bound.Time(10 * time.Minute)
 	moves = bound.Limit{Idle: 10 * time.Minute}
@@ -69,12 +67,10 @@ func (m Mirror) run(ctx context.Context, name string, limit bound.Limit, command
 	}
 	var out bytes.Buffer
 	var said bound.Tail
-	var shown atomic.Int64
-	limit.Also = shown.Load // each line tells of a file
-	err := m.Runner.Run(ctx, bound.Command{
-		Name: name, Argv: []string{"lftp"}, Stdin: strings.NewReader(text),
-		Stdout: counting{&out, &shown}, Stderr: &said, Limit: limit,
-	})
+	var shown bound.Counter
+	limit.Also = shown.Bytes // each line tells of a file
+	err := m.Runner.Run(ctx, bound.Command{Name: name, Argv: []string{"lftp"}, Stdin: strings.NewReader(text),
+		Stdout: shown.Over(&out), Stderr: &said, Limit: limit})
 	if err == nil {
 		return out.Bytes(), nil
 	}
@@ -85,16 +81,6 @@ func (m Mirror) run(ctx context.Context, name string, limit bound.Limit, command
 		return nil, errors.New(why)
 	}
 	return nil, err
-}
-
-type counting struct {
-	to *bytes.Buffer
-	n  *atomic.Int64
-}
-
-func (c counting) Write(p []byte) (int, error) {
-	c.n.Add(int64(len(p)))
-	return c.to.Write(p)
 }
 
 var address = regexp.MustCompile(`[a-z]+://\S*`)
@@ -139,48 +125,36 @@ var folders = []string{"data", "keys", "index", "snapshots"}
 const both = "--verbose --parallel=4 --no-perms --no-umask --ignore-time --exclude=-tmp-"
 
 // put are the commands that copy some files of a repository.
-func (m Mirror) put(repository string, files []string) []string {
-	var commands []string
+func (m Mirror) put(repository string, files []string) (commands []string) {
 	for _, file := range files {
-		commands = append(
-			commands,
-			fmt.Sprintf("put %s -o %s", quote(filepath.Join(repository, file)), quote(m.Folder+"/"+file)),
-		)
+		commands = append(commands,
+			fmt.Sprintf("put %s -o %s", quote(filepath.Join(repository, file)), quote(m.Folder+"/"+file)))
+	}
+	return commands
+}
+
+// reverse are the commands that bring folders there to what they are here.
+func (m Mirror) reverse(repository, options string, folders ...string) (commands []string) {
+	for _, folder := range folders {
+		commands = append(commands, fmt.Sprintf("mirror --reverse %s %s %s", both+options,
+			quote(filepath.Join(repository, folder)), quote(m.Folder+"/"+folder)))
 	}
 	return commands
 }
 
 // copy are the commands that copy all of a repository that is not there yet.
 func (m Mirror) copy(repository string, config bool) []string {
-	var commands []string
-	for _, folder := range folders {
-		commands = append(
-			commands,
-			fmt.Sprintf("mirror --reverse %s %s %s", both, quote(filepath.Join(repository, folder)), quote(m.Folder+"/"+folder)),
-		)
-	}
+	commands := m.reverse(repository, "", folders...)
 	if config { // the last one: now it is a repository
 		commands = append(commands, m.put(repository, []string{"config"})...)
 	}
 	return commands
 }
 
-// remove are the commands that delete there what the repository has no more: what refers to
-// others goes first. Keys stay.
+// remove are the commands that delete there what the repository has no more: what refers to others goes first. Keys
+// stay.
 func (m Mirror) remove(repository string) []string {
-	var commands []string
-	for _, folder := range []string{"snapshots", "index", "data"} {
-		commands = append(
-			commands,
-			fmt.Sprintf(
-				"mirror --reverse %s --delete %s %s",
-				both,
-				quote(filepath.Join(repository, folder)),
-				quote(m.Folder+"/"+folder),
-			),
-		)
-	}
-	return commands
+	return m.reverse(repository, " --delete", "snapshots", "index", "data")
 }
 
 // Put copies some files of the repository in a folder, in this order.
@@ -208,12 +182,8 @@ func (m Mirror) Remove(ctx context.Context, repository string) error {
 
 // Get has a file of the repository from there.
 func (m Mirror) Get(ctx context.Context, file, to string) error {
-	_, err := m.run(
-		ctx,
-		"the copy from the mirror",
-		moves,
-		fmt.Sprintf("get %s -o %s", quote(m.Folder+"/"+file), quote(to)),
-	)
+	_, err := m.run(ctx, "the copy from the mirror", moves,
+		fmt.Sprintf("get %s -o %s", quote(m.Folder+"/"+file), quote(to)))
 	return err
 }
 
@@ -230,11 +200,7 @@ func (m Mirror) Size(ctx context.Context) (int64, error) {
 
 // Fetch has all of the repository from there that is not in a folder yet.
 func (m Mirror) Fetch(ctx context.Context, to string) error {
-	_, err := m.run(
-		ctx,
-		"the copy from the mirror",
-		moves,
-		fmt.Sprintf("mirror %s %s %s", both, quote(m.Folder), quote(to)),
-	)
+	_, err := m.run(ctx, "the copy from the mirror", moves,
+		fmt.Sprintf("mirror %s %s %s", both, quote(m.Folder), quote(to)))
 	return err
 }

@@ -1,7 +1,6 @@
-// Package pgversion knows which major version of PostgreSQL an image brings, a
-// data folder needs and a dump is of: no server reads the folder of another
-// (PostgreSQL documentation, "Upgrading a PostgreSQL Cluster"), and none
-// restores the dump of a newer one (pg_dump(1), notes).
+// Package pgversion knows which major version of PostgreSQL an image brings, a data folder needs and a dump is
+// of: no server reads the folder of another (PostgreSQL documentation, "Upgrading a PostgreSQL Cluster"), and
+// none restores the dump of a newer one (pg_dump(1), notes).
 //
 // It must not know what a deployment or a restore is.
 package pgversion
@@ -27,8 +26,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
 )
 
-// Folder returns the version that a data folder is of: "15", or "9.6". It is
-// empty where there is no cluster.
+// Folder returns the version that a data folder is of: "15", or "9.6". It is empty where there is no cluster.
 func Folder(path string) (string, error) {
 	text, err := os.ReadFile(filepath.Join(path, "PG_VERSION"))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) { // a file may be mounted, too
@@ -40,8 +38,7 @@ func Folder(path string) (string, error) {
 // told is how PostgreSQL's programs say which they are: postgres (PostgreSQL) 15.8.
 var told = regexp.MustCompile(`\(PostgreSQL\) (\d+(?:\.\d+)?)`)
 
-// Image returns the version of the PostgreSQL in an image, which says so by itself
-// or by its program.
+// Image returns the version of the PostgreSQL in an image, which says so by itself or by its program.
 func Image(ctx context.Context, image string) (string, error) {
 	env, err := docker.ImageEnv(ctx, image)
 	if err != nil {
@@ -61,8 +58,7 @@ func Image(ctx context.Context, image string) (string, error) {
 	return major(version[1]), nil
 }
 
-// major of "15.8" is "15", and of "9.6.24" "9.6": since 10 it is one number
-// (PostgreSQL's versioning policy).
+// major of "15.8" is "15", and of "9.6.24" "9.6": since 10 it is one number (PostgreSQL's versioning policy).
 func major(version string) string {
 	first, rest, _ := strings.Cut(version, ".")
 	if n, err := strconv.Atoi(first); err == nil && n < 10 {
@@ -79,8 +75,7 @@ func older(a, b string) bool {
 	return errX == nil && errY == nil && x < y
 }
 
-// stack is what `docker compose config --format json` prints, as far as it counts
-// here.
+// stack is what `docker compose config --format json` prints, as far as it counts here.
 type stack struct {
 	Name     string
 	Services map[string]service
@@ -91,9 +86,8 @@ type service struct {
 	Volumes []struct{ Type, Source, Target string }
 }
 
-// Keeps returns an error for each service of a stack whose image has another
-// version of PostgreSQL than the data folder that it is to have. compose is what
-// `docker compose config --format json` prints.
+// Keeps returns an error for each service of a stack whose image has another version of PostgreSQL than the
+// data folder that it is to have. compose is what `docker compose config --format json` prints.
 func Keeps(ctx context.Context, compose io.Reader) error {
 	var s stack
 	if err := json.NewDecoder(compose).Decode(&s); err != nil {
@@ -114,7 +108,10 @@ func Keeps(ctx context.Context, compose io.Reader) error {
 			return err
 		}
 		if version != of {
-			problems = append(problems, fmt.Errorf("%s is PostgreSQL %s, and %s is of PostgreSQL %s, which no other version can read\nhint: compose_%s_image=%s in the instance's env file keeps that version", image, version, folder, of, name, tagged(image, of)))
+			problems = append(problems, fmt.Errorf(
+				"%s is PostgreSQL %s, and %s is of PostgreSQL %s, which no other version can read\n"+
+					"hint: compose_%s_image=%s in the instance's env file keeps that version",
+				image, version, folder, of, name, tagged(image, of)))
 		}
 	}
 	return errors.Join(problems...)
@@ -138,17 +135,12 @@ func data(ctx context.Context, project, name string, s service) (folder, version
 			folders = append(folders, v.Source)
 		}
 	}
-	out, err := docker.Run(ctx, "ps", "--all", "--quiet", "--no-trunc", "--filter=label=com.docker.compose.project="+project,
-		"--filter=label=com.docker.compose.service="+name, "--filter=label=com.docker.compose.oneoff=False")
+	all, err := docker.Project(ctx, project)
 	if err != nil {
 		return "", "", err
 	}
-	if ids := strings.Fields(out); len(ids) > 0 {
-		all, err := docker.InspectAll(ctx, ids...)
-		if err != nil {
-			return "", "", err
-		}
-		for _, c := range all {
+	for _, c := range all {
+		if c.Service() == name {
 			folders = append(folders, c.Folders...)
 		}
 	}
@@ -185,9 +177,8 @@ func Dump(dump io.Reader) (string, error) {
 	return major(version), nil
 }
 
-// archive reads the version of the server from the header of an archive (ReadHead
-// in PostgreSQL's pg_backup_archiver.c): formats 1.12 to 1.16, of pg_dump 9.0 to 17
-// and later as long as it stays so.
+// archive reads the version of the server from the header of an archive (ReadHead in PostgreSQL's
+// pg_backup_archiver.c): formats 1.12 to 1.16, of pg_dump 9.0 to 17 and later as long as it stays so.
 func archive(r *bufio.Reader) (version string, err error) {
 	fixed := make([]byte, len("PGDMP")+6) // three of the format's version, sizes of an integer and an offset, format
 	if _, err := io.ReadFull(r, fixed); err != nil {
@@ -246,8 +237,7 @@ func read(r io.Reader, n int) ([]byte, error) {
 	return raw, err
 }
 
-// Takes returns an error where a dump is of a newer PostgreSQL than the one in an
-// image: that can't restore it.
+// Takes returns an error where a dump is of a newer PostgreSQL than the one in an image: that can't restore it.
 func Takes(ctx context.Context, dump io.Reader, image string) error {
 	of, err := Dump(dump)
 	if err != nil || of == "" {
@@ -258,7 +248,8 @@ func Takes(ctx context.Context, dump io.Reader, image string) error {
 		return err
 	}
 	if older(has, of) {
-		return fmt.Errorf("it was dumped from PostgreSQL %s, which PostgreSQL %s of %s can't read: a dump goes to the same version, or a newer one", of, has, image)
+		return fmt.Errorf("it was dumped from PostgreSQL %s, which PostgreSQL %s of %s can't read: "+
+			"a dump goes to the same version, or a newer one", of, has, image)
 	}
 	return nil
 }

@@ -1,5 +1,4 @@
-// Package place makes folders and files be as they have to be, and says which were
-// not.
+// Package place makes folders and files be as they have to be, and says which were not.
 //
 // It must not know what they are for.
 package place
@@ -41,9 +40,8 @@ func Folders(all []hostapi.Folder) (made []string, err error) {
 	return made, nil
 }
 
-// Files makes files, which are the owner's of this process, root's that is. A file
-// is replaced whole, or not at all. It returns the paths of those that were not as
-// they had to be.
+// Files makes files, which are the owner's of this process, root's that is. A file is replaced whole, or not at
+// all. It returns the paths of those that were not as they had to be.
 func Files(all []hostapi.File) (made []string, err error) {
 	for _, f := range all {
 		mode, err := modeOf(f.Mode, 0o644)
@@ -109,4 +107,13 @@ func as(info fs.FileInfo, uid, gid int, mode fs.FileMode) bool {
 // own gives what is there the owner and the mode; chown may take bits away, so it is first.
 func own(path string, uid, gid int, mode fs.FileMode) error {
 	return errors.Join(os.Chown(path, uid, gid), os.Chmod(path, mode))
+}
+
+// Like gives what is there the owner and the mode that something else has.
+func Like(path string, other fs.FileInfo) error {
+	stat, ok := other.Sys().(*syscall.Stat_t)
+	if !ok {
+		return fmt.Errorf("whose %s is can't be known", other.Name())
+	}
+	return own(path, int(stat.Uid), int(stat.Gid), other.Mode()&bits)
 }

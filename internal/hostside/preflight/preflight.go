@@ -23,8 +23,7 @@ import (
 // Host is what is asked about a host.
 type Host interface {
 	Root() bool
-	// Engine returns the version of the Docker engine that answers, Compose that of
-	// its plugin.
+	// Engine returns the version of the Docker engine that answers, Compose that of its plugin.
 	Engine(ctx context.Context) (string, error)
 	Compose(ctx context.Context) (string, error)
 	// Free returns how many bytes the file system of a folder has left.
@@ -80,8 +79,7 @@ func Problems(ctx context.Context, h Host, project, folder string) (all []error)
 	return all
 }
 
-// nearest is the folder, or the nearest above it that is there: what tells the file
-// system that it will be on.
+// nearest is the folder, or the nearest above it that is there: what tells the file system that it will be on.
 func nearest(folder string) string {
 	for {
 		if info, err := os.Stat(folder); err == nil && info.IsDir() || folder == filepath.Dir(folder) {
@@ -121,7 +119,8 @@ var again = 2 * time.Second
 // deployment, the updates of the night. They are waited for.
 func Install(ctx context.Context, h Host, packages ...string) error {
 	if Installer(h.Has, packages...) == nil {
-		return fmt.Errorf("%s is missing, and there is no package manager that is known\nhint: install it", strings.Join(packages, ", "))
+		return fmt.Errorf("%s is missing, and there is no package manager that is known\nhint: install it",
+			strings.Join(packages, ", "))
 	}
 	ctx, stop := bound.Within(context.WithoutCancel(ctx), "the installation of packages", installs)
 	defer stop()
@@ -157,7 +156,8 @@ func install(ctx context.Context, lines [][]string) (busy bool, err error) {
 			}
 			text := strings.TrimSpace(string(out))
 			// apt-get waits for dpkg's lock, and not for that of its lists.
-			return strings.Contains(text, " lock"), fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, text[strings.LastIndex(text, "\n")+1:])
+			last := text[strings.LastIndex(text, "\n")+1:]
+			return strings.Contains(text, " lock"), fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, last)
 		}
 	}
 	return false, nil

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,9 +19,8 @@ const unused = 7 * 24 * time.Hour
 // programName is how a program is called: NAME-HASH.
 var programName = regexp.MustCompile(`\b(mrs-host|pgcopy)-[0-9a-f]{16}\b`)
 
-// Forget removes the programs in the folder tools that decide for no instance any
-// more, and that no unit in the folder units runs. homes are the folders of all
-// instances that are known here.
+// Forget removes the programs in the folder tools that decide for no instance any more, and that no unit in the
+// folder units runs. homes are the folders of all instances that are known here.
 func Forget(tools, units string, homes []string, now time.Time) (gone []string, err error) {
 	named, err := filepath.Glob(filepath.Join(units, "*.service"))
 	if err != nil {
@@ -46,14 +46,15 @@ func Forget(tools, units string, homes []string, now time.Time) (gone []string, 
 	var all error
 	for _, entry := range there {
 		info, err := entry.Info()
-		if err != nil || kept[entry.Name()] || programName.FindString(entry.Name()) != entry.Name() || now.Sub(info.ModTime()) < unused {
+		name := entry.Name()
+		if err != nil || kept[name] || programName.FindString(name) != name || now.Sub(info.ModTime()) < unused {
 			continue
 		}
-		if err := os.Remove(filepath.Join(tools, entry.Name())); err != nil {
+		if err := os.Remove(filepath.Join(tools, name)); err != nil {
 			all = errors.Join(all, err)
 			continue
 		}
-		gone = append(gone, entry.Name())
+		gone = append(gone, name)
 	}
 	return gone, all
 }
@@ -61,32 +62,27 @@ func Forget(tools, units string, homes []string, now time.Time) (gone []string, 
 // script is what a unit of ours runs: bash and a script in a home.
 var script = regexp.MustCompile(`(?m)^ExecStart=/bin/bash (/.+)/backup\.sh timer$`)
 
-// Homes returns the folders of the instances that are known here: those that
-// containers run from, those that units in the folder units back up, and those that
-// are where the cookbook has them.
+// Homes returns the folders of the instances that are known here: those that containers run from, those that
+// units in the folder units back up, and those that are where the cookbook has them.
 func Homes(running []string, units string) (homes []string) {
-	seen := map[string]bool{}
-	add := func(home string) {
-		if home != "" && !seen[home] {
-			seen[home] = true
-			homes = append(homes, home)
-		}
-	}
-	for _, home := range running {
-		add(home)
-	}
+	homes = slices.Clone(running)
 	files, _ := filepath.Glob(filepath.Join(units, "*-backup.service"))
 	for _, file := range files {
 		text, _ := os.ReadFile(file)
 		if m := script.FindStringSubmatch(string(text)); m != nil {
-			add(m[1])
+			homes = append(homes, m[1])
 		}
 	}
 	for _, pattern := range []string{"/home/*/.program", hostapi.Ephemerals + "/*/.program"} {
 		found, _ := filepath.Glob(pattern)
 		for _, file := range found {
-			add(strings.TrimSuffix(file, "/.program"))
+			homes = append(homes, strings.TrimSuffix(file, "/.program"))
 		}
 	}
-	return homes
+	seen := map[string]bool{"": true}
+	return slices.DeleteFunc(homes, func(home string) bool {
+		before := seen[home]
+		seen[home] = true
+		return before
+	})
 }

@@ -1,6 +1,5 @@
-// Package provision has there what an instance needs on its server beside its
-// containers: programs, folders, the scripts of its backups with their settings, and
-// the units of systemd that run them.
+// Package provision has there what an instance needs on its server beside its containers: programs, folders,
+// the scripts of its backups with their settings, and the units of systemd that run them.
 //
 // It must not know how a deployment goes on, nor what the scripts do.
 package provision
@@ -24,6 +23,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/place"
 	"github.com/betagouv/mrs-ops/internal/hostside/preflight"
 	"github.com/betagouv/mrs-ops/internal/hostside/systemd"
+	"github.com/betagouv/mrs-ops/internal/stack/model"
 )
 
 //go:embed files
@@ -79,7 +79,8 @@ var commandsRotation = hostapi.File{Path: "/etc/logrotate.d/mrs-ops-commands", C
 
 // rotation is how the application's log is rotated (logrotate(8)).
 func rotation(d hostapi.Deploy) hostapi.File {
-	return hostapi.File{Path: "/etc/logrotate.d/mrs-ops-" + d.Project, Content: `# ` + d.Project + `: written by the deployment.
+	return hostapi.File{Path: "/etc/logrotate.d/mrs-ops-" + d.Project, Content: `# ` + d.Project +
+		`: written by the deployment.
 ` + d.Folder + `/log/*.log {
     weekly
     rotate 52
@@ -115,17 +116,16 @@ func (n *Needs) backups(d hostapi.Deploy, program string) {
 	n.Gone = append(n.Gone, path.Join(d.Folder, "backup-common.sh"))
 	// First: a power cut may leave older scripts with a newer program, with which these still undo a swap, and not newer
 	// scripts with a program that lacks what they call.
-	n.Files = append(n.Files, hostapi.File{Path: path.Join(d.Folder, ".backup.env"), Content: settings(d, program), Mode: "0400"})
+	env := hostapi.File{Path: path.Join(d.Folder, ".backup.env"), Content: settings(d, program), Mode: "0400"}
+	n.Files = append(n.Files, env)
 	for _, name := range scripts {
 		n.Files = append(n.Files, hostapi.File{Path: path.Join(d.Folder, name), Content: content(name), Mode: "0700"})
 	}
 	// By bash's path: SELinux lets no unit execute a script in /home.
 	run := func(line string) string { return "/bin/bash " + d.Folder + "/" + line }
 	unit := func(name, description, command, calendar string) hostapi.Unit {
-		return hostapi.Unit{
-			Name: d.Project + "-" + name, Description: fmt.Sprintf(description, d.Project), Command: run(command),
-			Calendar: calendar, OnFailure: d.Project + "-alert@%n.service",
-		}
+		return hostapi.Unit{Name: d.Project + "-" + name, Description: fmt.Sprintf(description, d.Project),
+			Command: run(command), Calendar: calendar, OnFailure: d.Project + "-alert@%n.service"}
 	}
 	restore := unit("restore", "Restore of %s, as restore.sh was asked to", "restore.sh unit", "")
 	restore.CommandAfter = run("restore.sh recover") // however it ended, also by SIGKILL
@@ -168,6 +168,14 @@ func settings(d hostapi.Deploy, program string) string {
 	flag("LFTP_PLAIN", b.MirrorPlain)
 	line("DB_NAME", d.Database)
 	line("DB_USER", d.Role)
+	if len(d.Services) > 0 {
+		site := model.Site(d.Services, d.URL, d.Page)
+		folders, _ := model.Folders(d.Services)
+		line("DB_SERVICE", model.Of(d.Services, hostapi.Database).Name)
+		line("APPLICATION", strings.Join(model.Uses(d.Services, site.Name), ","))
+		fmt.Fprintf(&text, "PORT=%d\n", site.Port)
+		line("FOLDERS", strings.Join(folders, ","))
+	}
 	// How many snapshots stay (restic forget --keep-…).
 	text.WriteString("KEEP_LAST=7\nKEEP_DAILY=7\nKEEP_WEEKLY=5\nKEEP_MONTHLY=12\nKEEP_YEARLY=75\n")
 	line("MRS_HOST", program)
@@ -184,7 +192,6 @@ func settings(d hostapi.Deploy, program string) string {
 // quote returns a word that bash reads as the text, whatever is in it.
 func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
-// content is that of an embedded file.
 func content(name string) string {
 	text, err := files.ReadFile("files/" + name)
 	if err != nil {
@@ -193,8 +200,7 @@ func content(name string) string {
 	return string(text)
 }
 
-// Check returns what keeps the host from taking a deployment, all of it. Nothing is
-// changed.
+// Check returns what keeps the host from taking a deployment, all of it. Nothing is changed.
 func Check(ctx context.Context, d hostapi.Deploy, h preflight.Host) error {
 	var reasons, hints []string
 	for _, problem := range preflight.Problems(ctx, h, d.Project, d.Folder) {
@@ -204,9 +210,8 @@ func Check(ctx context.Context, d hostapi.Deploy, h preflight.Host) error {
 	if len(reasons) == 0 {
 		return nil
 	}
-	return &hostapi.Failure{
-		Outcome: hostapi.Failed, Reason: strings.Join(reasons, "; ") + "; nothing was changed", Hint: strings.Join(hints, "; "),
-	}
+	return &hostapi.Failure{Outcome: hostapi.Failed, Reason: strings.Join(reasons, "; ") + "; nothing was changed",
+		Hint: strings.Join(hints, "; ")}
 }
 
 // Host is what is changed.
@@ -214,9 +219,8 @@ type Host interface {
 	preflight.Host
 	// Install has programs there, by the names of their packages.
 	Install(ctx context.Context, packages ...string) error
-	// Open opens the repository of the backups of the instance in a folder with a
-	// password, or makes it. Where it or the password is new, said tells people so, in
-	// lines; empty: nothing is.
+	// Open opens the repository of the backups of the instance in a folder with a password, or makes it. Where
+	// it or the password is new, said tells people so, in lines; empty: nothing is.
 	Open(ctx context.Context, folder, password string) (said string, err error)
 	// Booted reports whether systemd runs the host, Systemctl runs systemctl.
 	Booted() (bool, error)
@@ -230,8 +234,7 @@ type Provided struct {
 	before []hostapi.File
 }
 
-// Undo puts the files back that were in the stack's folder before: the settings and
-// the scripts of what runs.
+// Undo puts the files back that were in the stack's folder before: the settings and the scripts of what runs.
 func (p Provided) Undo() error {
 	_, err := place.Files(p.before)
 	return err
@@ -251,8 +254,7 @@ func (p *Provided) keep(f hostapi.File) error {
 	return nil
 }
 
-// Provide has all of it there. What runs goes on as it was; where it can't be all
-// there, so do its backups.
+// Provide has all of it there. What runs goes on as it was; where it can't be all there, so do its backups.
 func Provide(ctx context.Context, n Needs, h Host, say func(string)) (p Provided, err error) {
 	defer func() {
 		if err != nil {
@@ -290,14 +292,11 @@ func provide(ctx context.Context, n Needs, h Host, say func(string)) (changes in
 		}
 		changes += len(missing)
 	}
-	made, err := place.Folders(n.Folders)
-	changes += len(made)
-	if err != nil {
-		return changes, err
+	did := func(made []string, e error) bool {
+		changes, err = changes+len(made), e
+		return e == nil
 	}
-	made, err = place.Files(n.Files)
-	changes += len(made)
-	if err != nil {
+	if !did(place.Folders(n.Folders)) || !did(place.Files(n.Files)) {
 		return changes, err
 	}
 	if n.Password != "" {

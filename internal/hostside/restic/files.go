@@ -72,8 +72,7 @@ func walk(folder string, do func(name string, info fs.FileInfo) error) error {
 	return nil
 }
 
-// RemovePartial removes what runs that were killed have not finished writing. Nobody may
-// be at work in the repository.
+// RemovePartial removes what runs that were killed have not finished writing. Nobody may be at work in the repository.
 func RemovePartial(folder string) error {
 	return walk(folder, func(name string, _ fs.FileInfo) error {
 		if !partial(path.Base(name)) {

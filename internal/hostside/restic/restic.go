@@ -1,6 +1,5 @@
-// Package restic is the restic of this host, for one repository: its command lines,
-// what its JSON says, what its exit statuses mean (restic-backup(1)), and the files
-// that a repository in a folder consists of.
+// Package restic is the restic of this host, for one repository: its command lines, what its JSON says, what
+// its exit statuses mean (restic-backup(1)), and the files that a repository in a folder consists of.
 //
 // It works with restic 0.11 to 0.18. It must not know what is backed up, nor when.
 package restic
@@ -11,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"slices"
 	"strconv"
@@ -44,8 +44,7 @@ func (r Repository) told(text string) string {
 	return account.ReplaceAllString(strings.ReplaceAll(text, r.Location, r.Shown()), "://$1:…@")
 }
 
-// Bounds. What asks is answered at once, or after a restic that has the repository
-// locked; what moves data moves it.
+// Bounds. What asks is answered at once, or after a restic that has the repository locked; what moves data moves it.
 var (
 	asks  = bound.Time(10 * time.Minute)
 	moves = bound.Limit{Idle: 15 * time.Minute, Least: 256 << 10}
@@ -75,23 +74,25 @@ func (f *Failed) Unwrap() error { return f.Err }
 func (r Repository) command(limit bound.Limit, argv ...string) bound.Command {
 	return bound.Command{
 		Name: "restic " + argv[0], Argv: append([]string{"restic"}, argv...), Dir: r.Folder, Limit: limit,
-		Env: append([]string{
-			"RESTIC_REPOSITORY=" + r.Location, "RESTIC_PASSWORD_FILE=" + r.PasswordFile,
-			"RESTIC_PROGRESS_FPS=0.5", "RESTIC_CACHE_DIR=/var/cache/mrs-ops",
-		}, r.Env...),
+		Env: append([]string{"RESTIC_REPOSITORY=" + r.Location, "RESTIC_PASSWORD_FILE=" + r.PasswordFile,
+			"RESTIC_PROGRESS_FPS=0.5", "RESTIC_CACHE_DIR=/var/cache/mrs-ops"}, r.Env...),
 	}
 }
 
-// run runs it, and returns what it prints.
 func (r Repository) run(ctx context.Context, limit bound.Limit, argv ...string) ([]byte, error) {
 	var out bytes.Buffer
+	err := r.into(ctx, limit, &out, argv...)
+	return out.Bytes(), err
+}
+
+func (r Repository) into(ctx context.Context, limit bound.Limit, out io.Writer, argv ...string) error {
 	var said bound.Tail
 	c := r.command(limit, argv...)
-	c.Stdout, c.Stderr = &out, &said
+	c.Stdout, c.Stderr = out, &said
 	if err := r.Runner.Run(ctx, c); err != nil {
-		return nil, r.failed(argv[0], err, complaint(said.String()))
+		return r.failed(argv[0], err, complaint(said.String()))
 	}
-	return out.Bytes(), nil
+	return nil
 }
 
 func (r Repository) failed(command string, err error, said string) error {
@@ -145,15 +146,11 @@ func (r Repository) ID(ctx context.Context) (string, error) {
 }
 
 // Init makes a repository.
-func (r Repository) Init(ctx context.Context) error {
-	_, err := r.run(ctx, asks, "init", "--quiet")
-	return err
-}
+func (r Repository) Init(ctx context.Context) error { return r.into(ctx, asks, nil, "init", "--quiet") }
 
 // Unlock removes locks of runs that were killed; living ones stay.
 func (r Repository) Unlock(ctx context.Context) error {
-	_, err := r.run(ctx, asks, "unlock", "--quiet")
-	return err
+	return r.into(ctx, asks, nil, "unlock", "--quiet")
 }
 
 // Snapshot is one of the repository.
@@ -213,8 +210,7 @@ type Made struct {
 	Added int64  `json:"data_added"` // bytes that are new, before they are compressed
 }
 
-// Unreadable is how many files a backup could not read, by the reason. Their names are
-// a person's, and are not kept.
+// Unreadable is how many files a backup could not read, by the reason. Their names are a person's, and are not kept.
 type Unreadable map[string]int
 
 // Error says how many, and why.
@@ -281,14 +277,12 @@ func (r Repository) Backup(ctx context.Context, b Backup, progress func(Status))
 	return s.made, nil
 }
 
-// said is what a backup says.
 type said struct {
 	made       Made
 	unreadable Unreadable
 	last       string // that is no message about a file
 }
 
-// read reads a line of standard output.
 func (s *said) read(line string) (status Status, ok bool) {
 	var m struct {
 		Type string `json:"message_type"`
@@ -307,8 +301,7 @@ func (s *said) read(line string) (status Status, ok bool) {
 	return Status{}, false
 }
 
-// complain reads a line of standard error. What it says of a file has its name, which
-// may be a person's.
+// complain reads a line of standard error. What it says of a file has its name, which may be a person's.
 func (s *said) complain(line string) {
 	if s.unreadable == nil {
 		s.unreadable = Unreadable{}
@@ -371,8 +364,7 @@ func (o Restore) argv(snapshot string) []string {
 	return argv
 }
 
-// Restore restores a snapshot. What restic says of it are names of people's files, and is
-// not in the error.
+// Restore restores a snapshot. What restic says of it are names of people's files, and is not in the error.
 func (r Repository) Restore(ctx context.Context, snapshot string, o Restore) error {
 	if !id.MatchString(snapshot) {
 		return fmt.Errorf("%q is no id of a snapshot", snapshot)
@@ -405,8 +397,7 @@ func (r Repository) stats(ctx context.Context, mode, snapshot string) (int64, er
 
 // Files calls a function with each file of a snapshot, and how many bytes it has.
 func (r Repository) Files(ctx context.Context, snapshot string, each func(path string, size int64)) error {
-	var said bound.Tail
-	lines := &bound.Lines{Each: func(line string) {
+	return r.into(ctx, moves, &bound.Lines{Each: func(line string) {
 		var node struct {
 			Type, Path string
 			Size       int64
@@ -414,13 +405,7 @@ func (r Repository) Files(ctx context.Context, snapshot string, each func(path s
 		if json.Unmarshal([]byte(line), &node) == nil && node.Type == "file" {
 			each(node.Path, node.Size)
 		}
-	}}
-	c := r.command(moves, "ls", "--json", snapshot)
-	c.Stdout, c.Stderr = lines, &said
-	if err := r.Runner.Run(ctx, c); err != nil {
-		return r.failed("ls", err, complaint(said.String()))
-	}
-	return nil
+	}}, "ls", "--json", snapshot)
 }
 
 // Stored returns how many bytes a snapshot takes in the repository.
@@ -445,17 +430,14 @@ func (r Repository) In(folder, cache string) Repository {
 	return own
 }
 
-// InitCopy makes a repository that [Repository.In] has returned, so that chunks are as they are in
-// the other one.
+// InitCopy makes a repository that [Repository.In] has returned, so that chunks are as they are in the other one.
 func (r Repository) InitCopy(ctx context.Context) error {
-	_, err := r.run(ctx, asks, "init", "--quiet", "--copy-chunker-params")
-	return err
+	return r.into(ctx, asks, nil, "init", "--quiet", "--copy-chunker-params")
 }
 
 // Copy copies a snapshot into a repository that [Repository.In] has returned.
 func (r Repository) Copy(ctx context.Context, snapshot string) error {
-	_, err := r.run(ctx, moves, "copy", "--quiet", snapshot)
-	return err
+	return r.into(ctx, moves, nil, "copy", "--quiet", snapshot)
 }
 
 // Check looks whether the repository is whole. subset, if not empty, is which part of
@@ -465,8 +447,7 @@ func (r Repository) Check(ctx context.Context, subset string) error {
 	if subset != "" {
 		argv = append(argv, "--read-data-subset", subset)
 	}
-	_, err := r.run(ctx, moves, argv...)
-	return err
+	return r.into(ctx, moves, nil, argv...)
 }
 
 // Forget removes snapshots by their ids.
@@ -476,8 +457,7 @@ func (r Repository) Forget(ctx context.Context, ids ...string) error {
 			return fmt.Errorf("%q is no id of a snapshot", one)
 		}
 	}
-	_, err := r.run(ctx, moves, append([]string{"forget", "--quiet"}, ids...)...)
-	return err
+	return r.into(ctx, moves, nil, append([]string{"forget", "--quiet"}, ids...)...)
 }
 
 // Policy is which snapshots are kept.
@@ -531,6 +511,5 @@ func parseRemoves(out []byte) (ids []string, err error) {
 // the others needs. What it says of its success is not to be believed: a server that only takes
 // (rest-server --append-only) has restic of before 0.17 end with 0.
 func (r Repository) Prune(ctx context.Context, p Policy) error {
-	_, err := r.run(ctx, moves, p.argv("--quiet", "--cleanup-cache", "--prune")...)
-	return err
+	return r.into(ctx, moves, nil, p.argv("--quiet", "--cleanup-cache", "--prune")...)
 }

@@ -1,20 +1,17 @@
 package restore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
-	"github.com/betagouv/mrs-ops/internal/hostside/durable"
-	"github.com/betagouv/mrs-ops/internal/hostside/ledger"
 	"github.com/betagouv/mrs-ops/internal/hostside/lock"
 )
 
-// Alert tells, in the journal and the team, that a unit of the instance's has failed; result is what
-// systemd says of how (systemd.exec(5), $SERVICE_RESULT). The error is *[backup.Failure], of the
-// message that nobody took.
+// Alert tells, in the journal and the team, that a unit of the instance's has failed; result is what systemd says of
+// how (systemd.exec(5), $SERVICE_RESULT). The error is *[backup.Failure], of the message that nobody took.
 func (i *Instance) Alert(ctx context.Context, unit, result string) error {
 	what := strings.TrimPrefix(strings.TrimSuffix(unit, ".service"), i.Name+"-")
 	if err := i.writeDownKilled(what, result); err != nil {
@@ -42,16 +39,7 @@ func (i *Instance) writeDownKilled(what, result string) error {
 	if !i.is(".running."+what) || !lock.Free(i.path(held)) {
 		return nil
 	}
-	err := i.Ledger.Record(time.Now(), ledger.Entry{
-		{
-			Name:  "what",
-			Value: what,
-		}, {Name: "outcome", Value: ledger.Failed}, {Name: "reason", Value: "killed: " + result},
-	})
-	if err != nil {
-		return err
-	}
-	return durable.Remove(i.path(".running." + what))
+	return i.WriteKilled(what, "killed: "+result)
 }
 
 // whyFailed is why the last run of a kind failed, and of when the last good backup is.
@@ -68,14 +56,6 @@ func (i *Instance) whyFailed(what string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if last != "" {
-		what = last
-	}
-	if reason == "" {
-		reason = "no reason is known"
-	}
-	if good == "" {
-		good = "no time at all"
-	}
-	return fmt.Sprintf("the %s failed: %s. The last good backup is of %s", what, reason, good), nil
+	return fmt.Sprintf("the %s failed: %s. The last good backup is of %s",
+		cmp.Or(last, what), cmp.Or(reason, "no reason is known"), cmp.Or(good, "no time at all")), nil
 }

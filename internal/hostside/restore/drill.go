@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
 	"github.com/betagouv/mrs-ops/internal/hostside/dump"
@@ -23,10 +22,9 @@ func ParseID(text string) (string, error) {
 	return text, nil
 }
 
-// Drill proves a snapshot: it is restored into a stack of its own on this host, which nobody reaches
-// and which reaches nobody, the application migrates it and answers, what is in it is compared with
-// what the backup counted, and all of it is removed. cause is timer or hand. The error is
-// *[backup.Failure].
+// Drill proves a snapshot: it is restored into a stack of its own on this host, which nobody reaches and which
+// reaches nobody, the application migrates it and answers, what is in it is compared with what the backup
+// counted, and all of it is removed. cause is timer or hand. The error is *[backup.Failure].
 func (i *Instance) Drill(ctx context.Context, snapshot, cause string) error {
 	path := i.path(".drill.lock")
 	held, free, err := lock.TryFile(path)
@@ -37,16 +35,14 @@ func (i *Instance) Drill(ctx context.Context, snapshot, cause string) error {
 		return backup.Explain(ctx, err)
 	}
 	defer held.Close()
-	r := &run{Instance: i, record: i.Begin("drill", cause), asked: Request{Wanted: snapshot}, database: i.Database}
+	r := &run{Instance: i, record: i.Begin("drill", cause), asked: Request{Wanted: snapshot},
+		moves: Swap{Database: i.Database}}
 	r.removeDrill(ctx)
-	failure := backup.Explain(ctx, r.drill(ctx))
+	err = backup.Explain(ctx, r.drill(ctx))
 	i.Deafen()
 	ctx = context.WithoutCancel(ctx)
 	r.removeDrill(ctx)
-	if failure != nil {
-		return r.record.Ends(ctx, failure)
-	}
-	return r.record.Ends(ctx, nil)
+	return r.record.Ends(ctx, err)
 }
 
 func (r *run) drillFolder() string { return r.path(".drill") }
@@ -73,7 +69,7 @@ func (r *run) drill(ctx context.Context) error {
 		return die("", "PostgreSQL does not start")
 	}
 	r.Say("restoring the database")
-	if err := r.loadDrill(ctx, server); err != nil {
+	if err := r.fill(ctx, server, filepath.Join(folder, "dump"), "/dump"); err != nil {
 		return err
 	}
 	r.differing(ctx, server)
@@ -83,17 +79,17 @@ func (r *run) drill(ctx context.Context) error {
 		r.sayWhy(ctx, err)
 		return die("", "the application can't be started on it")
 	}
-	if err := r.well(ctx, container, server, r.Database); err != nil {
-		return err
-	}
-	if err := r.Application.Migrated(ctx, container); err != nil {
+	err = backup.Do(ctx, func(ctx context.Context) error { return r.well(ctx, container, server, r.Database) },
+		func(ctx context.Context) error { return r.Application.Migrated(ctx, container) })
+	if err != nil {
 		return err
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	r.record.Fact("rows", dump.Rows(filepath.Join(folder, "dump")))
-	r.record.Fact("files", countFiles(filepath.Join(folder, "mrsattachments")))
+	files, _ := countFiles(filepath.Join(folder, "mrsattachments"))
+	r.record.Fact("files", files)
 	r.Say(fmt.Sprintf("snapshot %s of %s is proven: it was restored, and the application runs on it",
 		backup.Short(r.record.Snapshot), r.Name))
 	return nil
@@ -101,18 +97,9 @@ func (r *run) drill(ctx context.Context) error {
 
 // fetchDrill restores all of the snapshot. Only so long the repository is needed.
 func (r *run) fetchDrill(ctx context.Context) error {
-	held, err := r.LockRepository(ctx)
+	defer r.record.Release()
+	err := backup.Do(ctx, r.record.TakeRepository, r.record.Counts, r.record.Open, r.pick)
 	if err != nil {
-		return err
-	}
-	defer held.Close()
-	if err := r.record.Counts(ctx); err != nil {
-		return err
-	}
-	if err := r.record.Open(ctx); err != nil {
-		return err
-	}
-	if err := r.pick(ctx); err != nil {
 		return err
 	}
 	if r.bytes, err = r.sizeOf(ctx, r.record.Snapshot); err != nil {
@@ -120,7 +107,7 @@ func (r *run) fetchDrill(ctx context.Context) error {
 	}
 	r.record.Fact("bytes", r.bytes)
 	// Once as it is in the snapshot, once more in a database.
-	if err := r.enough(map[string]int64{r.Home: r.bytes * 2}); err != nil {
+	if err := r.Enough(map[string]int64{r.Home: r.bytes * 2}); err != nil {
 		return err
 	}
 	short := backup.Short(r.record.Snapshot)
@@ -134,9 +121,6 @@ func (r *run) fetchDrill(ctx context.Context) error {
 	err = r.Repository.Restore(ctx, r.record.Snapshot, restic.Restore{Target: all})
 	s.Stop()
 	if err != nil {
-		if ctx.Err() != nil {
-			return err
-		}
 		return r.unread("snapshot "+short, err)
 	}
 	found, err := dumpIn(all, r.record.Snapshot)
@@ -153,69 +137,23 @@ func (r *run) fetchDrill(ctx context.Context) error {
 		}
 		return readable(path, entry, 0o444)
 	})
-	for _, part := range []string{"log", "mrsattachments"} {
+	for _, part := range r.Folders {
 		if err == nil {
-			err = partIn(all, part, r.record.Snapshot)
-		}
-		if err == nil {
-			err = os.Rename(filepath.Join(all, part), filepath.Join(folder, part))
+			err = partIn(all, folder, part, r.record.Snapshot)
 		}
 	}
 	return err
 }
 
-// loadDrill loads the database into a PostgreSQL of the drill's own.
-func (r *run) loadDrill(ctx context.Context, server Server) (err error) {
-	load := dump.Load{
-		Folder: filepath.Join(r.drillFolder(), "dump"), Inside: "/dump", Was: r.Database, Database: r.Database,
-		Jobs: jobs(), Say: r.Say,
-	}
-	if r.properties, err = load.Properties(); err != nil {
-		return err
-	}
-	if r.properties != "" {
-		// The empty one that the image has made sorts as the image does.
-		if err := server.Drop(ctx, r.Database); err != nil {
-			return err
-		}
-		if err := r.create(ctx, server); err != nil {
-			return err
-		}
-	}
-	return r.load(ctx, server, load)
-}
-
-// create makes the empty database.
-func (r *run) create(ctx context.Context, server Server) error {
-	said, err := server.Create(ctx, r.database, r.properties)
-	for _, line := range said {
-		r.Say(line)
-	}
-	return err
-}
-
-// load fills it, and says now and then how far that is.
-func (r *run) load(ctx context.Context, server Server, load dump.Load) error {
-	s := r.Showing(func() string {
-		asked, cancel := context.WithTimeout(ctx, 5*time.Second)
-		defer cancel()
-		n, err := server.SizeOf(asked, load.Database)
-		if err != nil {
-			return ""
-		}
-		return "restored " + backup.Human(n) + " of the database"
-	})
-	defer s.Stop()
-	return load.Run(ctx, server)
-}
-
-// countFiles is how many files there are in a folder.
-func countFiles(folder string) (n int64) {
+// countFiles is how many files there are in a folder, and how many bytes they have.
+func countFiles(folder string) (n, bytes int64) {
 	_ = filepath.WalkDir(folder, func(_ string, entry fs.DirEntry, err error) error {
 		if err == nil && entry.Type().IsRegular() {
-			n++
+			if info, err := entry.Info(); err == nil {
+				n, bytes = n+1, bytes+info.Size()
+			}
 		}
 		return nil
 	})
-	return n
+	return n, bytes
 }

@@ -19,7 +19,7 @@ const environment = "set -a; . ./.backup.env; " +
 func (i *Instance) Explain(ctx context.Context, q Request) ([]string, error) {
 	r := &run{Instance: i, record: i.Begin("restore", ""), asked: q}
 	r.named("STAMP")
-	r.liveDump = "DUMP"
+	r.moves.LiveDump = "DUMP"
 	what := "adopting " + q.Copy
 	if q.Copy == "" {
 		if err := r.pick(ctx); err != nil {
@@ -44,7 +44,7 @@ func (i *Instance) Explain(ctx context.Context, q Request) ([]string, error) {
 		steps = append(steps, told)
 	}
 	steps = append(steps, hostapi.Step{Name: "keep what was there until somebody says that it may go", Runs: []string{
-		hostapi.Quote(r.path("restore.sh"), "discard", r.stamp)}})
+		hostapi.Quote(r.path("restore.sh"), "discard", r.moves.Stamp)}})
 	return append(lines, hostapi.Explain(steps)...), nil
 }
 
@@ -61,27 +61,27 @@ func (r *run) commands() map[string][]string {
 		return hostapi.Quote(append(words, argv...)...)
 	}
 	live := func(argv ...string) string { return compose(r.Name, r.path("docker-compose.yml"), argv...) }
-	database, folders := r.asked.Only != "attachments", r.folders
+	database, folders := r.asked.Only != "attachments", r.moves.Folders
 
-	fetch, try, lead := []string{hostapi.Quote("mkdir", r.beside)}, []string(nil), []string(nil)
+	fetch, try, lead := []string{hostapi.Quote("mkdir", r.moves.Beside)}, []string(nil), []string(nil)
 	if len(folders) > 0 {
-		argv := []string{"restic", "restore", id, "--quiet", "--target", r.beside}
+		argv := []string{"restic", "restore", id, "--quiet", "--target", r.moves.Beside}
 		for _, folder := range folders {
 			argv = append(argv, "--include="+folder)
 		}
 		fetch = append(fetch, hostapi.Quote(argv...))
 	}
 	if database && r.asked.Copy == "" {
-		there := filepath.Join(r.liveDump, "restore")
+		there := filepath.Join(r.moves.LiveDump, "restore")
 		fetch = append(
 			fetch,
 			hostapi.Quote("restic", "restore", id, "--quiet", "--target", there,
 				"--exclude=mrsattachments", "--exclude=/log", "--exclude="+r.path("log")),
-			sql(fmt.Sprintf(`create database "%s" template template0`, r.database)),
+			sql(fmt.Sprintf(`create database "%s" template template0`, r.moves.Database)),
 			in(
 				append(
 					[]string{"pg_restore"},
-					append(role, "--dbname", r.database, "--jobs", fmt.Sprint(jobs()), "--exit-on-error",
+					append(role, "--dbname", r.moves.Database, "--jobs", fmt.Sprint(jobs()), "--exit-on-error",
 						"/dump/restore/…/data")...)...),
 			"# and the rows of each table are counted: they are as many as the backup has counted (tables.tsv)",
 		)
@@ -89,12 +89,12 @@ func (r *run) commands() map[string][]string {
 	if database {
 		try = []string{
 			compose(r.Name+"-trial", r.path(".trial.json"), "up", "--detach"),
-			in(append([]string{"vacuumdb"}, append(role, "--dbname", r.database, "--analyze-only")...)...),
+			in(append([]string{"vacuumdb"}, append(role, "--dbname", r.moves.Database, "--analyze-only")...)...),
 			"# and it is asked for its pages, and seen to use that database",
 			compose(r.Name+"-trial", r.path(".trial.json"), "down", "--volumes"),
 		}
 		lead = []string{
-			"# where there is a spooler: " + hostapi.Quote("mkdir", "-p", filepath.Join(r.beside, "spooler")),
+			"# where there is a spooler: " + hostapi.Quote("mkdir", "-p", filepath.Join(r.moves.Beside, "spooler")),
 		}
 		folders = append(folders[:len(folders):len(folders)], "spooler")
 	}
@@ -106,12 +106,12 @@ func (r *run) commands() map[string][]string {
 		swap = append(
 			swap,
 			sql(fmt.Sprintf(`begin; alter database "%s" rename to "%s"; alter database "%s" rename to "%s"; commit`,
-				r.Database, r.kept, r.database, r.Database)),
+				r.Database, r.moves.Kept, r.moves.Database, r.Database)),
 		)
 	}
 	for _, folder := range folders {
-		swap = append(swap, hostapi.Quote("mv", r.path(folder), r.path(folder+"."+r.stamp)),
-			hostapi.Quote("mv", filepath.Join(r.beside, folder), r.path(folder)))
+		swap = append(swap, hostapi.Quote("mv", r.path(folder), r.path(folder+"."+r.moves.Stamp)),
+			hostapi.Quote("mv", filepath.Join(r.moves.Beside, folder), r.path(folder)))
 	}
 	swap = append(swap, hostapi.Quote("docker", "update", "--restart", "always", "DJANGO"), live("up", "--detach"),
 		hostapi.Quote("rm", r.path(swapFile)))
@@ -120,7 +120,7 @@ func (r *run) commands() map[string][]string {
 		"write down which copy it is": {"echo " + r.asked.Copy + " >>" + r.path(".running.copy")},
 		"see that there is room": {
 			hostapi.Quote("restic", "stats", "--mode", "restore-size", id),
-			hostapi.Quote("df", r.Home, r.liveDump),
+			hostapi.Quote("df", r.Home, r.moves.LiveDump),
 		},
 		"restore it beside what runs": fetch,
 		"try the application on it":   try,
@@ -136,10 +136,10 @@ func (r *run) commands() map[string][]string {
 
 // undoes tells what takes back the steps of the plan that have something to be taken back, by their names.
 func (r *run) undoes() map[string]string {
-	beside := fmt.Sprintf("%s and the database %s are removed; what runs was not touched", r.beside, r.database)
+	beside := fmt.Sprintf("%s and the database %s are removed; what runs was not touched", r.moves.Beside, r.moves.Database)
 	moved := "the databases have their names again"
-	if len(r.folders) > 0 {
-		moved += ", " + strings.Join(r.folders, " and ") + " are where they were"
+	if len(r.moves.Folders) > 0 {
+		moved += ", " + strings.Join(r.moves.Folders, " and ") + " are where they were"
 	}
 	return map[string]string{
 		"find the snapshot":           beside,

@@ -15,36 +15,26 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
 )
 
-// Export copies a snapshot out of the repository, still encrypted: into a restic repository of its
-// own, which holds that snapshot alone and opens with the same password. It is written to out as a
-// tar; nothing of it stays here, however this ends. Before the tar, announce is called with
-// "snapshot ID" once it is chosen, "about BYTES" once that is known, and "tar BYTES FILES". The error
-// is *[backup.Failure].
+// Export copies a snapshot out of the repository, still encrypted: into a restic repository of its own, which
+// holds that snapshot alone and opens with the same password. It is written to out as a tar; nothing of it
+// stays here, however this ends. Before the tar, announce is called with "snapshot ID" once it is chosen,
+// "about BYTES" once that is known, and "tar BYTES FILES". The error is *[backup.Failure].
 func (i *Instance) Export(ctx context.Context, snapshot string, out io.Writer, announce func(line string)) error {
 	r := &run{Instance: i, record: i.Begin("export", ""), asked: Request{Wanted: snapshot}}
-	if err := r.export(ctx, out, announce); err != nil {
-		return backup.Explain(ctx, err)
-	}
-	return nil
+	return backup.Explain(ctx, r.export(ctx, out, announce))
 }
-
-func (r *run) exportFolder() string { return r.path(".export") }
 
 func (r *run) export(ctx context.Context, out io.Writer, announce func(string)) error {
 	if !r.Repository.Copies(ctx) {
 		return die("it has to be 0.14 or later: restic version", "the restic of %s can't do it", r.Server)
 	}
-	path := r.path(".export.lock")
-	held, err := within10s(ctx, path, die("see who: fuser -v "+path, "another export of %s is at work", r.Name))
+	held, err := r.once(ctx, "export", die("see who: fuser -v "+r.path(".export.lock"),
+		"another export of %s is at work", r.Name))
 	if err != nil {
 		return err
 	}
 	defer held.Close()
-	// When we are killed it is for another to tidy up, who waits for our lock until then.
-	if err := r.Leave("export", "--return"); err != nil {
-		return err
-	}
-	folder := r.exportFolder()
+	folder := r.path(".export")
 	if err := os.RemoveAll(folder); err != nil {
 		return err
 	}
@@ -61,19 +51,9 @@ func (r *run) export(ctx context.Context, out io.Writer, announce func(string)) 
 	if err := r.checkCopy(ctx, own, into); err != nil {
 		return err
 	}
-	files, bytes := 0, int64(0)
-	err = eachFile(own, func(_ string, info fs.FileInfo) error {
-		files, bytes = files+1, bytes+info.Size()
-		return nil
-	})
-	if err != nil {
-		return err
-	}
+	files, bytes := countFiles(own)
 	announce(fmt.Sprintf("tar %d %d", bytes, files))
 	if err := writeTar(ctx, own, out); err != nil {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
 		return die("", "the tar was not taken as a whole")
 	}
 	return nil
@@ -81,15 +61,9 @@ func (r *run) export(ctx context.Context, out io.Writer, announce func(string)) 
 
 // copyOut copies the snapshot. Only so long the instance's repository is needed.
 func (r *run) copyOut(ctx context.Context, own string, into Copy, announce func(string)) error {
-	held, err := r.LockRepository(ctx)
+	defer r.record.Release()
+	err := backup.Do(ctx, r.record.TakeRepository, r.record.Open, r.pick)
 	if err != nil {
-		return err
-	}
-	defer held.Close()
-	if err := r.record.Open(ctx); err != nil {
-		return err
-	}
-	if err := r.pick(ctx); err != nil {
 		return err
 	}
 	id := r.record.Snapshot
@@ -99,12 +73,8 @@ func (r *run) copyOut(ctx context.Context, own string, into Copy, announce func(
 	}
 	announce(fmt.Sprintf("about %d", r.bytes))
 	// What is around the data is little.
-	problem, err := r.Lacks(r.Home, r.bytes*21/20)
-	if err != nil {
+	if err := r.Enough(map[string]int64{r.Home: r.bytes * 21 / 20}); err != nil {
 		return err
-	}
-	if problem != "" {
-		return die("df -h "+r.Home, "%s", problem)
 	}
 	r.Say(fmt.Sprintf("copying snapshot %s into a repository of its own: about %s",
 		backup.Short(id), backup.Human(r.bytes)))
@@ -122,7 +92,6 @@ func (r *run) copyOut(ctx context.Context, own string, into Copy, announce func(
 	return nil
 }
 
-// checkCopy makes sure that the copy is whole.
 func (r *run) checkCopy(ctx context.Context, own string, into Copy) error {
 	list, err := restic.List(own)
 	if err != nil {
@@ -140,24 +109,6 @@ func (r *run) checkCopy(ctx context.Context, own string, into Copy) error {
 		return die("", "the copy has errors: %s", backup.SaidBy(err))
 	}
 	return nil
-}
-
-// eachFile calls a function with the regular files in a folder, by their paths in it.
-func eachFile(folder string, do func(name string, info fs.FileInfo) error) error {
-	return filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.Type().IsRegular() {
-			return err
-		}
-		info, err := entry.Info()
-		if err != nil {
-			return err
-		}
-		name, err := filepath.Rel(folder, path)
-		if err != nil {
-			return err
-		}
-		return do(name, info)
-	})
 }
 
 // parts are those of a repository, in the order in which they are sent.
@@ -214,16 +165,7 @@ func writeEntry(w *tar.Writer, folder, path string, entry fs.DirEntry) error {
 	return err
 }
 
-// EndExport removes what one that was killed has left, once nobody exports. The error is
-// *[backup.Failure].
+// EndExport removes what one that was killed has left, once nobody exports. The error is *[backup.Failure].
 func (i *Instance) EndExport(ctx context.Context) error {
-	held, err := forever(ctx, i.path(".export.lock"))
-	if err == nil {
-		defer held.Close()
-		err = os.RemoveAll(i.path(".export"))
-	}
-	if err != nil {
-		return backup.Explain(ctx, err)
-	}
-	return nil
+	return i.tidy(ctx, ".export.lock", func() error { return os.RemoveAll(i.path(".export")) })
 }

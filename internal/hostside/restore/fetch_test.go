@@ -14,20 +14,20 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/strike"
 )
 
-// mirror holds the repository, where it has a config.
-type mirror struct {
+// fakeMirror holds the repository, where it has a config.
+type fakeMirror struct {
 	backup.Mirror // what a restore does not ask
 	*world
 	config string
 }
 
-func (m mirror) HasRepository(ctx context.Context) (bool, error) {
+func (m fakeMirror) HasRepository(ctx context.Context) (bool, error) {
 	return m.config != "", m.call(ctx, "lftp cls", func() error { return nil })
 }
-func (m mirror) Size(ctx context.Context) (int64, error) {
+func (m fakeMirror) Size(ctx context.Context) (int64, error) {
 	return 100, m.call(ctx, "lftp du", func() error { return nil })
 }
-func (m mirror) Fetch(ctx context.Context, to string) error {
+func (m fakeMirror) Fetch(ctx context.Context, to string) error {
 	return m.call(ctx, "lftp mirror back", func() error {
 		return os.WriteFile(filepath.Join(to, "config"), []byte(m.config), 0o600)
 	})
@@ -36,7 +36,7 @@ func (m mirror) Fetch(ctx context.Context, to string) error {
 func TestARepositoryThatIsGoneIsFetchedByTheRestore(t *testing.T) {
 	fetches := func(w *world, config string) func(context.Context, *Instance) error {
 		return func(ctx context.Context, i *Instance) error {
-			i.Mirror = mirror{world: w, config: config}
+			i.Mirror = fakeMirror{world: w, config: config}
 			return ways[0].do(ctx, i)
 		}
 	}

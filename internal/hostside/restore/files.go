@@ -5,26 +5,18 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
 	"github.com/betagouv/mrs-ops/internal/hostside/dump"
 	"github.com/betagouv/mrs-ops/internal/hostside/durable"
+	"github.com/betagouv/mrs-ops/internal/hostside/place"
 )
 
 // Disk is that of this host ([Files]).
 type Disk struct{}
 
 // Rename implements [Files].
-func (Disk) Rename(from, to string) error {
-	if err := durable.Rename(from, to); err != nil {
-		return err
-	}
-	if filepath.Dir(from) == filepath.Dir(to) {
-		return nil
-	}
-	return durable.SyncFolder(filepath.Dir(from))
-}
+func (Disk) Rename(from, to string) error { return durable.Rename(from, to) }
 
 // Write implements [Files].
 func (Disk) Write(path string, content []byte) error { return durable.Write(path, content, 0o600) }
@@ -50,8 +42,8 @@ func dumpIn(folder, snapshot string) (string, error) {
 	return found[0], nil
 }
 
-// partIn moves log or mrsattachments to the top of a folder, wherever it is in the snapshot.
-func partIn(folder, name, snapshot string) error {
+// partIn moves a folder that is backed up into a folder, wherever it is in what was restored of a snapshot.
+func partIn(folder, to, name, snapshot string) error {
 	found := ""
 	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
 		switch {
@@ -73,10 +65,7 @@ func partIn(folder, name, snapshot string) error {
 	if found == "" {
 		return die("", "snapshot %s holds no %s", backup.Short(snapshot), name)
 	}
-	if to := filepath.Join(folder, name); found != to {
-		return os.Rename(found, to)
-	}
-	return nil
+	return os.Rename(found, filepath.Join(to, name))
 }
 
 // showAll has PostgreSQL read a folder and all in it. It stays root's, and so does what restic has given to others:
@@ -130,11 +119,6 @@ func sameFolders(from, to string) error {
 		if err := os.MkdirAll(made, 0o700); err != nil {
 			return err
 		}
-		if owner, ok := info.Sys().(*syscall.Stat_t); ok {
-			if err := os.Chown(made, int(owner.Uid), int(owner.Gid)); err != nil {
-				return err
-			}
-		}
-		return os.Chmod(made, info.Mode())
+		return place.Like(made, info)
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,64 +21,47 @@ const Lender = "mrs-lend"
 // soon is how long another one that does the same is waited for: it may be about to end.
 const soon = 10 * time.Second
 
-// within10s takes a lock that another one may be about to give free; busy is the error where it
-// does not.
-func within10s(ctx context.Context, path string, busy error) (*lock.File, error) {
+// once takes the lock of what is done for one at a time, for which another one that is about to end is waited; busy is
+// the error where that does not. When we are killed, it is for another to tidy up, who waits for the lock until then.
+func (i *Instance) once(ctx context.Context, what string, busy error) (*lock.File, error) {
 	waiting, cancel := context.WithTimeout(ctx, soon)
 	defer cancel()
-	held, err := lock.Exclusive(waiting, path)
+	held, err := lock.Exclusive(waiting, i.path("."+what+".lock"))
 	if err != nil && waiting.Err() != nil && ctx.Err() == nil {
-		err = busy
+		return nil, busy
+	}
+	if err == nil {
+		err = i.Leave(what, "--return")
 	}
 	return held, err
-}
-
-// forever takes a lock, however long that takes.
-func forever(ctx context.Context, path string) (*lock.File, error) {
-	for {
-		held, err := lock.Exclusive(ctx, path)
-		if _, is := errors.AsType[*lock.Stuck](err); !is {
-			return held, err
-		}
-	}
 }
 
 // Lend lends the database of a snapshot: restores it beside the live one, says how it is called,
 // and drops it when until ends, or ctx does. Nothing of what runs is touched, and nothing of the
 // snapshot leaves the server. The error is *[backup.Failure].
 func (i *Instance) Lend(ctx context.Context, snapshot string, until io.Reader) error {
-	path := i.path(".lend.lock")
-	held, err := within10s(ctx, path,
-		die("see to whom: fuser -v "+path, "a snapshot of %s is lent to somebody already", i.Name))
-	// Dropping waits for the disk, and a caller that is lost waits for nothing: when we are killed, it
-	// is for another to tidy up, who waits for our lock until then.
-	if err == nil {
-		err = i.Leave("lend", "--return")
-	}
+	held, err := i.once(ctx, "lend", die("see to whom: fuser -v "+i.path(".lend.lock"),
+		"a snapshot of %s is lent to somebody already", i.Name))
 	if err != nil {
 		return backup.Explain(ctx, err)
 	}
 	defer held.Close()
 	r := &run{Instance: i, record: i.Begin("lend", ""), asked: Request{Wanted: snapshot}}
-	failure := backup.Explain(ctx, r.lend(ctx, until))
+	err = backup.Explain(ctx, r.lend(ctx, until))
 	i.Deafen()
 	ctx = context.WithoutCancel(ctx)
 	r.takeBack(ctx)
-	if failure != nil {
-		return r.record.Ends(ctx, failure)
-	}
-	return r.record.Ends(ctx, nil)
+	return r.record.Ends(ctx, err)
 }
 
-// takeBack removes what was lent.
 func (r *run) takeBack(ctx context.Context) {
-	if r.liveDump != "" {
-		if err := os.RemoveAll(filepath.Join(r.liveDump, "lend")); err != nil {
+	if r.moves.LiveDump != "" {
+		if err := os.RemoveAll(filepath.Join(r.moves.LiveDump, "lend")); err != nil {
 			r.Say("left, and removed by the next one: " + err.Error())
 		}
 	}
-	if r.database != "" {
-		_ = r.Stack.Drop(ctx, r.database)
+	if r.moves.Database != "" {
+		_ = r.Stack.Drop(ctx, r.moves.Database)
 	}
 }
 
@@ -85,7 +69,7 @@ func (r *run) lend(ctx context.Context, until io.Reader) error {
 	if err := r.lendBeside(ctx); err != nil {
 		return err
 	}
-	r.answer("lent " + r.database)
+	r.answer("lent " + r.moves.Database)
 	ended := make(chan struct{})
 	go func() {
 		_, _ = io.Copy(io.Discard, until)
@@ -101,26 +85,18 @@ func (r *run) lend(ctx context.Context, until io.Reader) error {
 
 // lendBeside restores the database. Only so long the repository is needed.
 func (r *run) lendBeside(ctx context.Context) error {
-	held, err := r.LockRepository(ctx)
+	defer r.record.Release()
+	err := backup.Do(ctx, r.record.TakeRepository, r.record.Counts, r.record.Open, r.pick)
 	if err != nil {
 		return err
 	}
-	defer held.Close()
-	if err := r.record.Counts(ctx); err != nil {
-		return err
-	}
-	if err := r.record.Open(ctx); err != nil {
-		return err
-	}
-	if err := r.pick(ctx); err != nil {
-		return err
-	}
-	if r.liveDump, err = r.returned(ctx); err != nil {
+	if r.moves.LiveDump, err = r.returned(ctx); err != nil {
 		return err
 	}
 	// The rest of a snapshot is not restored.
 	err = r.Repository.Files(ctx, r.record.Snapshot, func(path string, size int64) {
-		if !strings.Contains(path, "/mrsattachments/") && !strings.Contains(path, "/log/") {
+		in := func(folder string) bool { return strings.Contains(path, "/"+folder+"/") }
+		if !slices.ContainsFunc(r.Folders, in) {
 			r.bytes += size
 		}
 	})
@@ -129,23 +105,22 @@ func (r *run) lendBeside(ctx context.Context) error {
 	}
 	r.record.Fact("bytes", r.bytes)
 	// Once as it is in the snapshot, once more in a database.
-	if err := r.enough(map[string]int64{r.liveDump: r.bytes * 2}); err != nil {
+	if err := r.Enough(map[string]int64{r.moves.LiveDump: r.bytes * 2}); err != nil {
 		return err
 	}
 	r.Say(fmt.Sprintf("restoring the database of snapshot %s: %s",
 		backup.Short(r.record.Snapshot), backup.Human(r.bytes)))
-	r.database = r.Database + "_lent_" + r.Now().UTC().Format("20060102t150405z")
+	r.moves.Database = r.Database + "_lent_" + r.Now().UTC().Format("20060102t150405z")
 	if err := r.bringBeside(ctx, "lend"); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(filepath.Join(r.liveDump, "lend")); err != nil {
+	if err := os.RemoveAll(filepath.Join(r.moves.LiveDump, "lend")); err != nil {
 		return err
 	}
-	return r.Stack.Server().Analyze(ctx, r.database, jobs())
+	return r.Stack.Server().Analyze(ctx, r.moves.Database, jobs())
 }
 
-// returned removes what one that was killed has left, and returns the folder for dumps. The lock
-// must be held.
+// returned removes what one that was killed has left, and returns the folder for dumps. The lock must be held.
 func (i *Instance) returned(ctx context.Context) (liveDump string, err error) {
 	if err := i.Stack.Ready(ctx); err != nil {
 		return "", err
@@ -171,15 +146,25 @@ func (i *Instance) returned(ctx context.Context) (liveDump string, err error) {
 
 // Return removes what one that was killed has left, once nobody lends. The error is *[backup.Failure].
 func (i *Instance) Return(ctx context.Context) error {
-	held, err := forever(ctx, i.path(".lend.lock"))
-	if err == nil {
-		defer held.Close()
-		_, err = i.returned(ctx)
-	}
-	if err != nil {
+	return i.tidy(ctx, ".lend.lock", func() error {
+		_, err := i.returned(ctx)
+		return err
+	})
+}
+
+// tidy does something once nobody has a lock, however long that takes. The error is *[backup.Failure].
+func (i *Instance) tidy(ctx context.Context, lockFile string, do func() error) error {
+	for {
+		held, err := lock.Exclusive(ctx, i.path(lockFile))
+		if _, is := errors.AsType[*lock.Stuck](err); is {
+			continue
+		}
+		if err == nil {
+			defer held.Close()
+			err = do()
+		}
 		return backup.Explain(ctx, err)
 	}
-	return nil
 }
 
 // answer says a line that programs read.

@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
 	"github.com/betagouv/mrs-ops/internal/hostside/dump"
+	"github.com/betagouv/mrs-ops/internal/hostside/restic"
 )
 
 // Listed is how the backups of an instance stand.
@@ -27,14 +27,10 @@ type Listed struct {
 
 // ListedSnapshot is a snapshot of the instance.
 type ListedSnapshot struct {
-	ID        string    `json:"id"`
-	ShortID   string    `json:"short_id"` // its first 8 digits
-	Time      time.Time `json:"time"`
-	Epoch     float64   `json:"epoch"` // the same, in Unix seconds
-	Host      string    `json:"hostname"`
-	Tags      []string  `json:"tags"`
-	Paths     []string  `json:"paths"`
-	Unchecked bool      `json:"unchecked"` // made by a run that ended before it was checked
+	restic.Snapshot
+	ShortID   string  `json:"short_id"`  // its first 8 digits
+	Epoch     float64 `json:"epoch"`     // its time, in Unix seconds
+	Unchecked bool    `json:"unchecked"` // made by a run that ended before it was checked
 }
 
 // runs is how many lines of the ledger are listed.
@@ -55,10 +51,8 @@ func (i *Instance) List(ctx context.Context) (Listed, error) {
 		return l, err
 	}
 	for _, s := range all {
-		l.Snapshots = append(l.Snapshots, ListedSnapshot{
-			ID: s.ID, ShortID: backup.Short(s.ID), Time: s.Time, Epoch: float64(s.Time.UnixMicro()) / 1e6,
-			Host: s.Host, Tags: s.Tags, Paths: s.Paths, Unchecked: s.Unchecked,
-		})
+		l.Snapshots = append(l.Snapshots, ListedSnapshot{Snapshot: s.Snapshot, ShortID: backup.Short(s.ID),
+			Epoch: float64(s.Time.UnixMicro()) / 1e6, Unchecked: s.Unchecked})
 	}
 	lines, err := i.Ledger.Last(runs)
 	l.Runs = append(l.Runs, lines...)

@@ -30,11 +30,7 @@ const undoing = 10 * time.Minute
 func (i *Instance) Recover(ctx context.Context, by string) error {
 	i.Deafen() // half undone is worse
 	ctx = context.WithoutCancel(ctx)
-	err := i.recover(ctx, by)
-	if err == nil {
-		return nil
-	}
-	return backup.Explain(ctx, err)
+	return backup.Explain(ctx, i.recover(ctx, by))
 }
 
 func (i *Instance) recover(ctx context.Context, by string) error {
@@ -100,14 +96,8 @@ func (i *Instance) recoverSwap(ctx context.Context, by string) error {
 	}
 	i.Say(i.Name + " is as it was before")
 	if by == Again {
-		i.Announce(
-			ctx,
-			fmt.Sprintf(
-				"%s on %s: a restore that could not be undone is undone; it is as it was before",
-				i.Name,
-				i.Server,
-			),
-		)
+		i.Announce(ctx, fmt.Sprintf("%s on %s: a restore that could not be undone is undone; it is as it was before",
+			i.Name, i.Server))
 	}
 	return nil
 }
@@ -123,18 +113,11 @@ func (i *Instance) keepUndone(ctx context.Context, s Swap) {
 			i.Say(err.Error())
 		}
 	}
-	i.Say(
-		fmt.Sprintf(
-			"kept, as the site had been started on it: undone.%s, database %s; restore.sh discard %s",
-			s.Stamp,
-			undone,
-			s.Stamp,
-		),
-	)
+	i.Say(fmt.Sprintf("kept, as the site had been started on it: undone.%s, database %s; restore.sh discard %[1]s",
+		s.Stamp, undone))
 }
 
-// recreate brings up what docker-compose.yml says, where the power went while containers were
-// being replaced.
+// recreate brings up what docker-compose.yml says, where the power went while containers were being replaced.
 func (i *Instance) recreate(ctx context.Context) error {
 	i.Say("the power went when the containers were being replaced: starting what docker-compose.yml says")
 	if err := i.Stack.Engine(ctx); err != nil {
@@ -193,11 +176,7 @@ var dated = regexp.MustCompile(`\.[0-9]+T[0-9]+Z$`)
 
 // Discard removes what a restore, or an adoption, has kept under a stamp. The error is *[backup.Failure].
 func (i *Instance) Discard(ctx context.Context, stamp string) error {
-	err := i.discard(ctx, stamp)
-	if err == nil {
-		return nil
-	}
-	return backup.Explain(ctx, err)
+	return backup.Explain(ctx, i.discard(ctx, stamp))
 }
 
 func (i *Instance) discard(ctx context.Context, stamp string) error {
@@ -211,16 +190,10 @@ func (i *Instance) discard(ctx context.Context, stamp string) error {
 		}
 		return refused("restore.sh discard STAMP; there are: "+there, "which one?")
 	}
-	held, err := i.LockRepository(ctx)
-	if err != nil {
-		return err
-	}
-	defer held.Close()
+	r := i.Begin("discard", "")
+	defer r.Release()
 	// What a restore that was cut short has moved is not kept: it is all that there is.
-	if err := i.NoSwap(); err != nil {
-		return err
-	}
-	if err := i.Stack.Ready(ctx); err != nil {
+	if err := backup.Do(ctx, r.TakeRepository, r.NoSwap, i.Stack.Ready); err != nil {
 		return err
 	}
 	kept, err := filepath.Glob(i.path("*." + stamp))
@@ -241,15 +214,8 @@ func (i *Instance) discard(ctx context.Context, stamp string) error {
 	return nil
 }
 
-// Abandon drops all copies that somebody has filled, but one that is being adopted. The error is
-// *[backup.Failure].
-func (i *Instance) Abandon(ctx context.Context) error {
-	err := i.abandon(ctx)
-	if err == nil {
-		return nil
-	}
-	return backup.Explain(ctx, err)
-}
+// Abandon drops all copies that somebody has filled, but one that is being adopted. The error is *[backup.Failure].
+func (i *Instance) Abandon(ctx context.Context) error { return backup.Explain(ctx, i.abandon(ctx)) }
 
 func (i *Instance) abandon(ctx context.Context) error {
 	adopted := ""

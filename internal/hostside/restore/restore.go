@@ -102,8 +102,7 @@ type Stack interface {
 	Restarts(ctx context.Context) string
 	// Policy gives all of its containers one: "no" keeps the engine from starting it by itself.
 	Policy(ctx context.Context, restarts string) error
-	// Stop ends the application: what it serves and its spoolers' files first. An error is of one
-	// that may still run.
+	// Stop ends the application: what it serves and its spoolers' files first. An error is of one that may still run.
 	Stop(ctx context.Context) error
 	// StartServer starts PostgreSQL and waits for it.
 	StartServer(ctx context.Context) error
@@ -130,8 +129,7 @@ type Application interface {
 	Moment(ctx context.Context, container string) error
 }
 
-// Files are those of the home, whose order of change counts. Each change is on the disk when the
-// call returns.
+// Files are those of the home, whose order of change counts. Each change is on the disk when the call returns.
 type Files interface {
 	Rename(from, to string) error
 	Write(path string, content []byte) error
@@ -158,8 +156,7 @@ type Instance struct {
 	Stack       Stack
 	Application Application
 	Files       Files
-	// Into is a repository of its own in a folder, to copy a snapshot into; what it caches is in
-	// another folder.
+	// Into is a repository of its own in a folder, to copy a snapshot into; what it caches is in another folder.
 	Into func(folder, cache string) Copy
 	// Answer says a line that programs read, as Say says those for people; nil: it is Say.
 	Answer func(line string)
@@ -180,7 +177,6 @@ func (i *Instance) is(name string) bool {
 	return err == nil
 }
 
-// die is a failure with a hint.
 func die(hint, format string, args ...any) error {
 	return &backup.Failure{Reason: fmt.Sprintf(format, args...), Hint: hint, Status: 1}
 }
@@ -198,7 +194,6 @@ type Request struct {
 
 var (
 	anID    = regexp.MustCompile(`^(latest|[0-9a-f]{8,64})$`)
-	aTime   = regexp.MustCompile(`^(\d{4}-\d{2}-\d{2})(?:[ T](\d{2}:\d{2})(?::(\d{2}))?(Z| UTC|[+-]\d{2}:?\d{2})?)?$`)
 	aStamp  = regexp.MustCompile(`^[0-9]{8}T[0-9]{6}Z$`)
 	aDate   = regexp.MustCompile(`^[0-9]{8}t[0-9]{6}z$`)
 	liveOne = regexp.MustCompile(`^(mrs-)?production$`)
@@ -208,31 +203,18 @@ const listed = "restore.sh without argument lists them"
 
 // parseTime reads a time of the server's clock, or with a zone, as people write it for date(1).
 func parseTime(text string) (time.Time, bool) {
-	m := aTime.FindStringSubmatch(text)
-	if m == nil {
-		return time.Time{}, false
-	}
-	for n, missing := range map[int]string{2: "00:00", 3: "00"} {
-		if m[n] == "" {
-			m[n] = missing
+	text = strings.Replace(strings.Replace(text, " UTC", "Z", 1), "T", " ", 1)
+	for _, layout := range []string{"2006-01-02", "2006-01-02 15:04", "2006-01-02 15:04:05"} {
+		for _, zone := range []string{"", "Z07:00", "Z0700"} {
+			if t, err := time.ParseInLocation(layout+zone, text, time.Local); err == nil {
+				return t, t.Unix() >= 0
+			}
 		}
 	}
-	local := m[1] + " " + m[2] + ":" + m[3]
-	var t time.Time
-	var err error
-	switch zone := strings.ReplaceAll(m[4], ":", ""); zone {
-	case "":
-		t, err = time.ParseInLocation("2006-01-02 15:04:05", local, time.Local)
-	case "Z", " UTC":
-		t, err = time.ParseInLocation("2006-01-02 15:04:05", local, time.UTC)
-	default:
-		t, err = time.Parse("2006-01-02 15:04:05-0700", local+zone)
-	}
-	return t, err == nil && t.Unix() >= 0
+	return time.Time{}, false
 }
 
-// Parse reads what restore.sh was asked for: [--only PART] latest|ID, [--only PART] --at TIME, or
-// adopt DATABASE.
+// Parse reads what restore.sh was asked for: [--only PART] latest|ID, [--only PART] --at TIME, or adopt DATABASE.
 func (i *Instance) Parse(argv []string) (q Request, err error) {
 	if len(argv) > 0 && argv[0] == "adopt" {
 		if liveOne.MatchString(i.Name) {
@@ -281,12 +263,7 @@ type run struct {
 	*Instance
 	record     *backup.Run
 	asked      Request
-	stamp      string
-	beside     string   // the folder for what comes beside
-	folders    []string // that are replaced
-	database   string   // that takes the live one's place
-	kept       string   // how that is called then
-	liveDump   string   // the folder of the host that PostgreSQL has as /dump
+	moves      Swap // what comes beside, and takes the place of what is there
 	bytes      int64
 	properties string // of the database that was dumped, where the snapshot has them
 	answers    bool   // PostgreSQL has answered
@@ -324,60 +301,36 @@ func (i *Instance) Restore(ctx context.Context, q Request) error {
 		what = "copy" // for the record
 	}
 	r := &run{Instance: i, record: i.Begin(what, ""), asked: q}
-	release, err := r.begin(ctx)
-	if err != nil {
-		return r.record.Ends(ctx, err)
+	defer r.record.Release() // once it is written down
+	err := backup.Explain(ctx, r.begin(ctx))
+	if err == nil {
+		err = r.do(ctx)
 	}
-	defer release()
-	if err := r.do(ctx); err != nil {
-		// Interrupted or not: it says what became of it.
-		return r.record.Ends(context.WithoutCancel(ctx), err)
-	}
-	return r.record.Ends(ctx, nil)
+	// Interrupted or not: it says what became of it.
+	return r.record.Ends(context.WithoutCancel(ctx), err)
 }
 
 // begin takes the locks, and writes down that it is at work.
-func (r *run) begin(ctx context.Context) (release func(), err error) {
-	var held []*lock.File
-	release = func() {
-		for _, l := range slices.Backward(held) {
-			l.Close()
-		}
+func (r *run) begin(ctx context.Context) error {
+	if err := r.record.Keep(lock.Alone(ctx, r.Locks, r.Name, r.Say)); err != nil {
+		return err
 	}
-	work, err := lock.Alone(ctx, r.Locks, r.Name, r.Say)
-	if err != nil {
-		return nil, err
-	}
-	held = append(held, work)
-	r.Hold(work.File())
-	repository, err := r.LockRepository(ctx)
-	if err == nil {
-		held = append(held, repository)
-		err = r.NoSwap()
-	}
-	if err == nil {
-		err = r.record.Counts(ctx)
-	}
-	if err != nil {
-		release()
-		return nil, err
-	}
-	return release, nil
+	return backup.Do(ctx, r.record.TakeRepository, r.NoSwap, r.record.Counts)
 }
 
 // named gives names to what is to be there, by the stamp of the restore.
 func (r *run) named(stamp string) {
 	date := strings.ToLower(stamp)
-	r.stamp, r.beside = stamp, r.path(".restore-"+stamp)
-	r.database, r.kept = r.Database+"_restore_"+date, r.Database+"_"+date
+	r.moves = Swap{Stamp: stamp, Beside: r.path(".restore-" + stamp), Restarts: "always",
+		Database: r.Database + "_restore_" + date, Kept: r.Database + "_" + date}
 	if r.asked.Copy != "" {
-		r.database, r.kept = r.asked.Copy, r.Database+"_before_"+date
+		r.moves.Database, r.moves.Kept = r.asked.Copy, r.Database+"_before_"+date
 	}
 	switch r.asked.Only {
 	case "":
-		r.folders = []string{"log", "mrsattachments"}
+		r.moves.Folders = slices.Clone(r.Folders)
 	case "attachments":
-		r.folders = []string{"mrsattachments"}
+		r.moves.Folders = slices.DeleteFunc(slices.Clone(r.Folders), func(name string) bool { return name == "log" })
 	}
 }
 
@@ -394,7 +347,7 @@ func (r *run) do(ctx context.Context) error {
 			err = s.do(ctx)
 		}
 		if err != nil {
-			failure := backup.Explain(ctx, err)
+			failure, _ := errors.AsType[*backup.Failure](backup.Explain(ctx, err))
 			r.Deafen()
 			return r.undo(context.WithoutCancel(ctx), plan[:n+1], failure)
 		}
@@ -413,7 +366,7 @@ func (r *run) undo(ctx context.Context, steps []step, why *backup.Failure) error
 		}
 		if err := s.undo(ctx); err != nil {
 			r.Say("it can't be undone: " + err.Error())
-			return r.notUndone(why, r.journal())
+			return r.notUndone(why, r.moves)
 		}
 	}
 	done := "restored"
@@ -429,7 +382,7 @@ func (r *run) undo(ctx context.Context, steps []step, why *backup.Failure) error
 
 // removeBeside removes all that came beside. What can't be is for the next restore.
 func (r *run) removeBeside(ctx context.Context) error {
-	r.remove(ctx, r.journal(), r.answers)
+	r.remove(ctx, r.moves, r.answers)
 	return nil
 }
 
@@ -465,12 +418,7 @@ func (r *run) choose(ctx context.Context) error {
 			if err != backup.ErrNoMirror { // there is more to say
 				why = ": " + err.Error()
 			}
-			return die(
-				"is its disk mounted?",
-				"the repository %s is gone, and no mirror has it%s",
-				repository.Shown(),
-				why,
-			)
+			return die("is its disk mounted?", "the repository %s is gone, and no mirror has it%s", repository.Shown(), why)
 		}
 		if err != nil {
 			return err
@@ -482,7 +430,6 @@ func (r *run) choose(ctx context.Context) error {
 	return r.pick(ctx)
 }
 
-// pick finds the snapshot that is asked for.
 func (r *run) pick(ctx context.Context) error {
 	all, err := r.record.Snapshots(ctx)
 	if err != nil {
@@ -507,10 +454,10 @@ func (r *run) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	r.answers = true
-	if r.liveDump, err = r.Stack.DumpFolder(ctx); err != nil {
+	if r.moves.LiveDump, err = r.Stack.DumpFolder(ctx); err != nil {
 		return err
 	}
-	return r.Leftovers(ctx, r.liveDump)
+	return r.Leftovers(ctx, r.moves.LiveDump)
 }
 
 // room makes sure that what comes beside has room there.
@@ -530,7 +477,7 @@ func (r *run) room(ctx context.Context) (err error) {
 	if r.bytes, err = r.sizeOf(ctx, r.record.Snapshot); err != nil {
 		return err
 	}
-	if err := r.enough(map[string]int64{r.Home: r.bytes, r.liveDump: r.bytes}); err != nil {
+	if err := r.Enough(map[string]int64{r.Home: r.bytes, r.moves.LiveDump: r.bytes}); err != nil {
 		return err
 	}
 	r.record.Fact("bytes", r.bytes)
@@ -546,38 +493,14 @@ func (i *Instance) sizeOf(ctx context.Context, snapshot string) (int64, error) {
 	return i.Repository.Size(ctx, snapshot)
 }
 
-// enough makes sure that file systems have so many bytes left, and says all that have not.
-func (i *Instance) enough(need map[string]int64) error {
-	var problems []string
-	for path, bytes := range need {
-		problem, err := i.Lacks(path, bytes)
-		if err != nil {
-			return err
-		}
-		if problem != "" {
-			problems = append(problems, problem)
-		}
-	}
-	if len(problems) == 0 {
-		return nil
-	}
-	slices.Sort(problems)
-	return die("df -h", "%s", strings.Join(problems, "; "))
-}
-
 // restoreBeside restores the snapshot into new folders and a new database. The database is restored
 // while the folders still come.
 func (r *run) restoreBeside(ctx context.Context) error {
 	if r.asked.Copy == "" {
-		r.Say(
-			fmt.Sprintf(
-				"restoring snapshot %s beside what runs: %s",
-				backup.Short(r.record.Snapshot),
-				backup.Human(r.bytes),
-			),
-		)
+		r.Say(fmt.Sprintf("restoring snapshot %s beside what runs: %s",
+			backup.Short(r.record.Snapshot), backup.Human(r.bytes)))
 	}
-	if err := os.Mkdir(r.beside, 0o700); err != nil {
+	if err := os.Mkdir(r.moves.Beside, 0o700); err != nil {
 		return err
 	}
 	if r.asked.Copy != "" {
@@ -586,9 +509,10 @@ func (r *run) restoreBeside(ctx context.Context) error {
 	fetching, stop := context.WithCancel(ctx)
 	defer stop()
 	folders := make(chan error, 1)
-	if len(r.folders) > 0 {
+	if len(r.moves.Folders) > 0 {
 		go func() {
-			folders <- r.Repository.Restore(fetching, r.record.Snapshot, restic.Restore{Target: r.beside, Include: r.folders})
+			folders <- r.Repository.Restore(fetching, r.record.Snapshot,
+				restic.Restore{Target: r.moves.Beside, Include: r.moves.Folders})
 		}()
 	} else {
 		folders <- nil
@@ -600,22 +524,19 @@ func (r *run) restoreBeside(ctx context.Context) error {
 			return err
 		}
 	}
-	s := r.fetched(r.beside, filepath.Join(r.liveDump, "restore"))
+	s := r.fetched(r.moves.Beside, filepath.Join(r.moves.LiveDump, "restore"))
 	err := <-folders
 	s.Stop()
 	if err != nil {
-		if ctx.Err() != nil {
-			return err
-		}
 		return r.unread("the folders", err)
 	}
-	for _, folder := range r.folders {
-		if err := partIn(r.beside, folder, r.record.Snapshot); err != nil {
+	for _, folder := range r.moves.Folders {
+		if err := partIn(r.moves.Beside, r.moves.Beside, folder, r.record.Snapshot); err != nil {
 			return err
 		}
 	}
 	// What of the dump is still in memory never has to be written.
-	return os.RemoveAll(filepath.Join(r.liveDump, "restore"))
+	return os.RemoveAll(filepath.Join(r.moves.LiveDump, "restore"))
 }
 
 // unread is the failure where restic can't restore. What it says are names of people's files.
@@ -635,19 +556,21 @@ func (r *run) fetched(folders ...string) *backup.Shower {
 // bringBeside makes the database beside the live one and fills it with the snapshot's, by way of a
 // folder in the one that PostgreSQL has as /dump, which the caller removes.
 func (r *run) bringBeside(ctx context.Context, name string) error {
-	there := filepath.Join(r.liveDump, name)
+	there := filepath.Join(r.moves.LiveDump, name)
 	if err := os.Mkdir(there, 0o700); err != nil {
 		return err
 	}
-	s := r.fetched(r.beside, there)
-	err := r.Repository.Restore(ctx, r.record.Snapshot, restic.Restore{
-		Target: there, Exclude: []string{"mrsattachments", "/log", r.path("log")},
-	})
+	s := r.fetched(r.moves.Beside, there)
+	var exclude []string
+	for _, folder := range r.Folders {
+		exclude = append(exclude, "/"+folder, r.path(folder))
+		if folder == "mrsattachments" { // of a home that was another one
+			exclude = append(exclude, folder)
+		}
+	}
+	err := r.Repository.Restore(ctx, r.record.Snapshot, restic.Restore{Target: there, Exclude: exclude})
 	s.Stop()
 	if err != nil {
-		if ctx.Err() != nil {
-			return err
-		}
 		return r.unread("the dump", err)
 	}
 	folder, err := dumpIn(there, r.record.Snapshot)
@@ -657,23 +580,51 @@ func (r *run) bringBeside(ctx context.Context, name string) error {
 	if err := showAll(there); err != nil {
 		return err
 	}
-	inside, err := filepath.Rel(r.liveDump, folder)
+	inside, err := filepath.Rel(r.moves.LiveDump, folder)
 	if err != nil {
 		return err
 	}
 	r.Say("restoring the database beside the live one")
-	load := dump.Load{
-		Folder: folder, Inside: filepath.Join("/dump", inside), Was: r.Database, Database: r.database,
-		Jobs: jobs(), Say: r.Say,
-	}
+	return r.fill(ctx, r.Stack.Server(), folder, filepath.Join("/dump", inside))
+}
+
+// fill makes the database and loads a dump into it, which the server has in another folder; and says now and then how
+// far that is.
+func (r *run) fill(ctx context.Context, server Server, folder, inside string) (err error) {
+	load := dump.Load{Folder: folder, Inside: inside, Was: r.Database, Database: r.moves.Database, Jobs: jobs(), Say: r.Say}
 	if r.properties, err = load.Properties(); err != nil {
 		return err
 	}
-	server := r.Stack.Server()
-	if err := r.create(ctx, server); err != nil {
-		return err
+	there := load.Database == load.Was // a drill's own: the empty one that the image has made, which sorts as that does
+	if there && r.properties != "" {
+		if err := server.Drop(ctx, load.Database); err != nil {
+			return err
+		}
 	}
-	return r.load(ctx, server, load)
+	if !there || r.properties != "" {
+		said, err := server.Create(ctx, load.Database, r.properties)
+		r.sayAll(said)
+		if err != nil {
+			return err
+		}
+	}
+	s := r.Showing(func() string {
+		asked, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		n, err := server.SizeOf(asked, load.Database)
+		if err != nil {
+			return ""
+		}
+		return "restored " + backup.Human(n) + " of the database"
+	})
+	defer s.Stop()
+	return load.Run(ctx, server)
+}
+
+func (i *Instance) sayAll(lines []string) {
+	for _, line := range lines {
+		i.Say(line)
+	}
 }
 
 // jobs is how much PostgreSQL does at once.
@@ -693,7 +644,7 @@ func (r *run) try(ctx context.Context) error {
 	both, stop := context.WithCancel(ctx)
 	defer stop()
 	analyzed := make(chan error, 1)
-	go func() { analyzed <- stack.Server().Analyze(both, r.database, jobs()) }()
+	go func() { analyzed <- stack.Server().Analyze(both, r.moves.Database, jobs()) }()
 	if err := r.runsOn(ctx); err != nil {
 		stop()
 		<-analyzed
@@ -710,23 +661,23 @@ func (r *run) try(ctx context.Context) error {
 
 // runsOn makes sure that the application runs on it.
 func (r *run) runsOn(ctx context.Context) error {
-	trial := filepath.Join(r.beside, "trial")
+	trial := filepath.Join(r.moves.Beside, "trial")
 	if err := os.Mkdir(trial, 0o700); err != nil {
 		return err
 	}
 	// What is not restored stays as it is, and is not there to be tried.
-	for _, folder := range r.folders {
-		if err := os.Symlink(filepath.Join(r.beside, folder), filepath.Join(trial, folder)); err != nil {
+	for _, folder := range r.moves.Folders {
+		if err := os.Symlink(filepath.Join(r.moves.Beside, folder), filepath.Join(trial, folder)); err != nil {
 			return err
 		}
 	}
 	stack := r.Stack
-	container, err := stack.Try(ctx, trial, r.database)
+	container, err := stack.Try(ctx, trial, r.moves.Database)
 	if err != nil {
 		r.sayWhy(ctx, err)
 		return die("", "the application can't be started on it")
 	}
-	if err := r.well(ctx, container, stack.Server(), r.database); err != nil {
+	if err := r.well(ctx, container, stack.Server(), r.moves.Database); err != nil {
 		return err
 	}
 	if r.asked.Copy == "" {
@@ -737,10 +688,8 @@ func (r *run) runsOn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	said, err := stack.Server().Bring(ctx, r.database, properties)
-	for _, line := range said {
-		r.Say(line)
-	}
+	said, err := stack.Server().Bring(ctx, r.moves.Database, properties)
+	r.sayAll(said)
 	if err != nil {
 		return err
 	}
@@ -756,9 +705,7 @@ func (r *run) sayWhy(ctx context.Context, err error) {
 		return
 	}
 	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
-	for _, line := range lines[max(0, len(lines)-5):] {
-		r.Say(line)
-	}
+	r.sayAll(lines[max(0, len(lines)-5):])
 }
 
 // well makes sure that the application in a container runs well on a database.
@@ -767,9 +714,7 @@ func (r *run) well(ctx context.Context, container string, server Server, databas
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	for _, line := range r.Application.Log(ctx, container) {
-		r.Say(line)
-	}
+	r.sayAll(r.Application.Log(ctx, container))
 	return fmt.Errorf("the application does not run well on it: %w", err)
 }
 
@@ -778,13 +723,12 @@ func (r *run) lead(ctx context.Context) error {
 	if r.asked.Only == "attachments" {
 		return nil
 	}
-	// What waits to be mailed names rows of the database that goes: in another one it would be
-	// somebody else's.
+	// What waits to be mailed names rows of the database that goes: in another one it would be somebody else's.
 	if _, err := os.Stat(r.path("spooler")); err == nil {
-		if err := sameFolders(r.path("spooler"), filepath.Join(r.beside, "spooler")); err != nil {
+		if err := sameFolders(r.path("spooler"), filepath.Join(r.moves.Beside, "spooler")); err != nil {
 			return err
 		}
-		r.folders = append(r.folders, "spooler")
+		r.moves.Folders = append(r.moves.Folders, "spooler")
 	}
 	if r.Jobs {
 		// Where that can't be known, it is not waited for.

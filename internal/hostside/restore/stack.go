@@ -7,10 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/answer"
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/application"
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
@@ -24,10 +26,15 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/unit"
 )
 
-// Running is a stack on this host ([Stack]).
-type Running struct {
+// thisStack is one on this host ([Stack]).
+type thisStack struct {
 	*backup.Running
 	Patience time.Duration // that PostgreSQL may take to start
+	Folders  []string      // of the stack's, that are backed up
+}
+
+func (s thisStack) trial(folder string) Trial {
+	return Trial{Folder: folder, Was: s.Database, Server: s.Running.Server, Site: s.Site(), Folders: s.Folders}
 }
 
 // Bounds: an engine may hang, and what undoes a swap is not to hang with it.
@@ -38,13 +45,11 @@ const (
 	starts = 15 * time.Minute // the stack
 )
 
-func (s Running) file() string { return filepath.Join(s.Folder, "docker-compose.yml") }
+func (s thisStack) file() string { return filepath.Join(s.Folder, "docker-compose.yml") }
 
-// Server implements [Stack].
-func (s Running) Server() Server { return s.PostgreSQL() }
+func (s thisStack) Server() Server { return s.PostgreSQL() }
 
-// Engine implements [Stack].
-func (s Running) Engine(ctx context.Context) error {
+func (s thisStack) Engine(ctx context.Context) error {
 	ctx, cancel := bound.Within(ctx, "docker", comes)
 	defer cancel()
 	for {
@@ -59,83 +64,39 @@ func (s Running) Engine(ctx context.Context) error {
 	}
 }
 
-// Try implements [Stack].
-func (s Running) Try(ctx context.Context, folder, database string) (string, error) {
-	config, err := s.Resolved(ctx, s.file())
-	if err != nil {
-		return "", err
-	}
-	t := Trial{Folder: folder, Database: database}
+func (s thisStack) Try(ctx context.Context, folder, database string) (string, error) {
+	t := s.trial(folder)
+	t.Database = database
 	if networks := s.PostgreSQL().Networks; len(networks) > 0 {
 		t.Network = networks[0]
 	}
-	text, err := t.File(config)
-	if err != nil {
-		return "", err
-	}
 	file := filepath.Join(s.Folder, ".trial.json")
-	if err := os.WriteFile(file, text, 0o600); err != nil {
+	if err := s.write(ctx, t, file); err != nil {
 		return "", err
 	}
-	trial := compose.Project{Name: s.Name + "-trial", Folder: folder}
-	ctx, cancel := bound.Within(ctx, "docker compose up", starts)
-	defer cancel()
-	if err := trial.Up(ctx, file, compose.Up{}); err != nil {
-		return "", all(err)
-	}
-	return newest(ctx, trial.Name, "trial")
+	return start(ctx, compose.Project{Name: s.Name + "-trial", Folder: folder}, file, "trial", 0)
 }
 
-func (s Running) drill(folder string) (drill compose.Project, file string) {
-	return compose.Project{Name: s.Name + "-drill", Folder: folder}, filepath.Join(folder, "compose.json")
-}
-
-// StartDrill implements [Stack].
-func (s Running) StartDrill(ctx context.Context, folder string) (Server, error) {
+func (s thisStack) write(ctx context.Context, t Trial, file string) error {
 	config, err := s.Resolved(ctx, s.file())
 	if err != nil {
-		return nil, err
+		return err
 	}
-	text, err := Trial{Folder: folder}.File(config)
+	text, err := t.File(config)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	drill, file := s.drill(folder)
-	if err := os.WriteFile(file, text, 0o600); err != nil {
-		return nil, err
-	}
-	if err := drill.Up(ctx, file, compose.Up{Services: []string{"postgres"}, Wait: s.Patience}); err != nil {
-		return nil, all(err)
-	}
-	id, err := newest(ctx, drill.Name, "postgres")
-	if err != nil {
-		return nil, err
-	}
-	c, err := docker.Inspect(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	// None of its databases is the live one.
-	return dump.Container{Container: c, Role: s.Role, Application: s.Running.Application, Runner: s.Runner}, nil
+	return os.WriteFile(file, text, 0o600)
 }
 
-// RunDrill implements [Stack].
-func (s Running) RunDrill(ctx context.Context, folder string) (string, error) {
-	drill, file := s.drill(folder)
-	ctx, cancel := bound.Within(ctx, "docker compose up", starts)
+// start starts a service of a trial, waits for it if it is to, and returns its container.
+func start(ctx context.Context, p compose.Project, file, service string, wait time.Duration) (id string, err error) {
+	up, cancel := bound.Within(ctx, "docker compose up", starts)
 	defer cancel()
-	if err := drill.Up(ctx, file, compose.Up{Services: []string{"trial"}}); err != nil {
+	if err := p.Up(up, file, compose.Up{Services: []string{service}, Wait: wait}); err != nil {
 		return "", all(err)
 	}
-	return newest(ctx, drill.Name, "trial")
-}
-
-// EndDrill implements [Stack].
-func (s Running) EndDrill(ctx context.Context) error { return backup.Gone(ctx, s.Name+"-drill") }
-
-// newest is the newest container of a service of a project.
-func newest(ctx context.Context, project, service string) (id string, err error) {
-	containers, err := docker.Project(ctx, project)
+	containers, err := docker.Project(ctx, p.Name)
 	for _, c := range containers { // the oldest first
 		if c.Service() == service {
 			id = c.ID
@@ -147,6 +108,34 @@ func newest(ctx context.Context, project, service string) (id string, err error)
 	return id, err
 }
 
+func (s thisStack) drill(folder string) (drill compose.Project, file string) {
+	return compose.Project{Name: s.Name + "-drill", Folder: folder}, filepath.Join(folder, "compose.json")
+}
+
+func (s thisStack) StartDrill(ctx context.Context, folder string) (Server, error) {
+	drill, file := s.drill(folder)
+	if err := s.write(ctx, s.trial(folder), file); err != nil {
+		return nil, err
+	}
+	id, err := start(ctx, drill, file, s.Running.Server, s.Patience)
+	if err != nil {
+		return nil, err
+	}
+	c, err := docker.Inspect(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	// None of its databases is the live one.
+	return dump.Container{Container: c, Role: s.Role, Application: s.Running.Application, Runner: s.Runner}, nil
+}
+
+func (s thisStack) RunDrill(ctx context.Context, folder string) (string, error) {
+	drill, file := s.drill(folder)
+	return start(ctx, drill, file, "trial", 0)
+}
+
+func (s thisStack) EndDrill(ctx context.Context) error { return backup.Gone(ctx, s.Name+"-drill") }
+
 // all is all that docker compose has said, not its last line alone.
 func all(err error) error {
 	if e, ok := errors.AsType[*compose.Error](err); ok && strings.TrimSpace(e.Said) != "" {
@@ -155,34 +144,30 @@ func all(err error) error {
 	return err
 }
 
-// Untry implements [Stack].
-func (s Running) Untry(ctx context.Context) error { return backup.Gone(ctx, s.Name+"-trial") }
+func (s thisStack) Untry(ctx context.Context) error { return backup.Gone(ctx, s.Name+"-trial") }
 
 // application returns the containers of it, also those that do not run.
-func (s Running) application(ctx context.Context) (found []docker.Container, err error) {
+func (s thisStack) application(ctx context.Context) (found []docker.Container, err error) {
 	all, err := docker.Project(ctx, s.Name)
 	for _, c := range all {
-		if c.Service() == "django" {
+		if slices.Contains(s.Users, c.Service()) {
 			found = append(found, c)
 		}
 	}
 	return found, err
 }
 
-// Application implements [Stack].
-func (s Running) Application(ctx context.Context) string {
-	c, _, _ := s.Container(ctx, "django")
+func (s thisStack) Application(ctx context.Context) string {
+	c, _, _ := s.Container(ctx, s.Site())
 	return c.ID
 }
 
-// Restarts implements [Stack].
-func (s Running) Restarts(ctx context.Context) string {
-	c, _, _ := s.Container(ctx, "django")
+func (s thisStack) Restarts(ctx context.Context) string {
+	c, _, _ := s.Container(ctx, s.Site())
 	return c.Restart
 }
 
-// Policy implements [Stack].
-func (s Running) Policy(ctx context.Context, restarts string) error {
+func (s thisStack) Policy(ctx context.Context, restarts string) error {
 	ctx, cancel := bound.Within(ctx, "docker update", ends)
 	defer cancel()
 	containers, err := s.application(ctx)
@@ -194,8 +179,7 @@ func (s Running) Policy(ctx context.Context, restarts string) error {
 	return err
 }
 
-// Stop implements [Stack].
-func (s Running) Stop(ctx context.Context) error {
+func (s thisStack) Stop(ctx context.Context) error {
 	ctx, cancel := bound.Within(ctx, "docker compose stop", ends)
 	defer cancel()
 	containers, err := s.application(ctx)
@@ -206,34 +190,28 @@ func (s Running) Stop(ctx context.Context) error {
 		}
 	}
 	if err == nil {
-		err = s.Project.Stop(ctx, s.file(), "django")
+		err = s.Project.Stop(ctx, s.file(), s.Users...)
 	}
 	if err == nil {
 		return nil
 	}
-	if containers, e := s.application(ctx); e == nil {
-		for _, c := range containers {
-			if c.Running {
-				return err
-			}
-		}
+	containers, e := s.application(ctx)
+	if e == nil && !slices.ContainsFunc(containers, func(c docker.Container) bool { return c.Running }) {
 		return nil
 	}
 	return err
 }
 
-// StartServer implements [Stack].
-func (s Running) StartServer(ctx context.Context) error {
+func (s thisStack) StartServer(ctx context.Context) error {
 	up, cancel := bound.Within(ctx, "docker compose up", starts)
 	defer cancel()
-	if err := s.Up(up, s.file(), compose.Up{Services: []string{"postgres"}, Wait: ends}); err != nil {
+	if err := s.Up(up, s.file(), compose.Up{Kept: true, Services: []string{s.Running.Server}, Wait: ends}); err != nil {
 		return err
 	}
 	return s.Ready(ctx)
 }
 
-// Start implements [Stack].
-func (s Running) Start(ctx context.Context, wait bool) error {
+func (s thisStack) Start(ctx context.Context, wait bool) error {
 	ctx, cancel := bound.Within(ctx, "docker compose up", starts)
 	defer cancel()
 	var up compose.Up
@@ -243,28 +221,23 @@ func (s Running) Start(ctx context.Context, wait bool) error {
 	return all(s.Up(ctx, s.file(), up))
 }
 
-// Site is the application as the host asks it ([Application]).
-type Site struct {
+// thisSite is the application as the host asks it ([Application]).
+type thisSite struct {
 	site.Site
 	Page     string        // that visitors come to
 	Timeout  time.Duration // that it may take to start
 	Role     string
 	Database string // the live one
-	Stack    Running
+	Stack    thisStack
 	Say      func(string)
 }
 
-// SiteOf is that of an instance.
-func SiteOf(s backup.Settings, stack Running, say func(string)) Site {
-	return Site{
+// siteOf is that of an instance.
+func siteOf(s backup.Settings, stack thisStack, say func(string)) thisSite {
+	return thisSite{
 		Site: site.Site{
-			Site: answer.Site{
-				URL:         s.URL,
-				Names:       s.Names,
-				Path:        "/",
-				BasicAuth:   s.BasicAuth,
-				Maintenance: answer.Either,
-			},
+			Site: answer.Site{URL: s.URL, Names: s.Names, Path: "/", BasicAuth: s.BasicAuth,
+				Maintenance: answer.Either}, Port: s.Port,
 		},
 		Page: s.Page, Timeout: time.Duration(s.Timeout) * time.Second,
 		Role: s.Role, Database: s.Database, Stack: stack, Say: say,
@@ -272,19 +245,21 @@ func SiteOf(s backup.Settings, stack Running, say func(string)) Site {
 }
 
 // page is the site, asked for the page that visitors come to.
-func (s Site) page() site.Site {
+func (s thisSite) page() site.Site {
 	asked := s.Site
 	asked.Path = s.Page
 	return asked
 }
 
-// Well implements [Application].
-func (s Site) Well(ctx context.Context, container, postgres, name string) error {
+func (s thisSite) Well(ctx context.Context, container, postgres, name string) error {
 	if container == "" {
 		return errors.New("it does not run")
 	}
 	if err := s.page().Answers(ctx, container, s.Timeout); err != nil {
 		return err
+	}
+	if s.Stack.Site() != hostapi.MRS {
+		return nil
 	}
 	if err := s.Answers(ctx, container, 0); err != nil {
 		return err
@@ -292,22 +267,24 @@ func (s Site) Well(ctx context.Context, container, postgres, name string) error 
 	return s.Proves(ctx, container, "", database.Want{Server: postgres, Name: name, Role: s.Role})
 }
 
-// Visited implements [Application].
-func (s Site) Visited(ctx context.Context) error { return s.page().Answers(ctx, "", time.Minute) }
+func (s thisSite) Visited(ctx context.Context) error { return s.page().Answers(ctx, "", time.Minute) }
 
-// Developers implements [Application].
-func (s Site) Developers(ctx context.Context, container string) error {
+func (s thisSite) Developers(ctx context.Context, container string) error {
+	if s.Stack.Site() != hostapi.MRS {
+		return nil
+	}
 	return s.Site.Developers(ctx, container, false)
 }
 
-// Moment implements [Application].
-func (s Site) Moment(ctx context.Context, container string) error {
+func (s thisSite) Moment(ctx context.Context, container string) error {
 	want := database.Want{Server: s.Stack.PostgreSQL().ID, Name: s.Database, Role: s.Role}
 	return site.Moment(ctx, container, want, time.Minute, s.Say)
 }
 
-// Migrated implements [Application].
-func (s Site) Migrated(ctx context.Context, container string) error {
+func (s thisSite) Migrated(ctx context.Context, container string) error {
+	if s.Stack.Site() != hostapi.MRS {
+		return nil
+	}
 	c, err := docker.Inspect(ctx, container)
 	if err != nil {
 		return err
@@ -320,8 +297,7 @@ var (
 	values  = regexp.MustCompile(`(Key \(|: ").*`)
 )
 
-// Log implements [Application].
-func (s Site) Log(ctx context.Context, container string) (lines []string) {
+func (s thisSite) Log(ctx context.Context, container string) (lines []string) {
 	ctx, cancel := bound.Within(ctx, "docker logs", time.Minute)
 	defer cancel()
 	out, _ := command.Context(ctx, "docker", "logs", "--tail", "5000", container).CombinedOutput()
@@ -333,20 +309,19 @@ func (s Site) Log(ctx context.Context, container string) (lines []string) {
 	return lines
 }
 
-// System is the systemd of this host ([Systemd]).
-type System struct {
+// thisSystemd is that of this host ([Systemd]).
+type thisSystemd struct {
 	Project, Home string
 	Runner        bound.Runner
 }
 
-// Booted implements [Systemd].
-func (s System) Booted() bool {
+func (s thisSystemd) Booted() bool {
 	_, err := os.Stat("/run/systemd/system")
 	return err == nil
 }
 
-// Retry implements [Systemd]. The next boot has a unit of its own.
-func (s System) Retry(ctx context.Context) error {
+// The next boot has a unit of its own.
+func (s thisSystemd) Retry(ctx context.Context) error {
 	name := s.Project + "-undo"
 	switch (unit.System{Runner: s.Runner}).State(ctx, name) {
 	case "activating", "active":
@@ -361,7 +336,6 @@ func (s System) Retry(ctx context.Context) error {
 	})
 }
 
-// Start implements [Systemd].
-func (s System) Start(ctx context.Context, name string) error {
+func (s thisSystemd) Start(ctx context.Context, name string) error {
 	return unit.System{Runner: s.Runner}.Start(ctx, name)
 }

@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -24,73 +25,46 @@ const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QD
 
 const picture = "mrsattachments/1x1.png"
 
-// journal is how the swap is undone.
-func (r *run) journal() Swap {
-	return Swap{Stamp: r.stamp, Beside: r.beside, Database: r.database, Kept: r.kept, LiveDump: r.liveDump,
-		Restarts: "always", Folders: r.folders}
-}
-
 // swap puts what came beside in the place of what is there, in an order that can be undone at
 // every moment: what was there has its dated name if and only if it was moved.
 func (r *run) swap(ctx context.Context) error {
 	r.Say("swapping")
-	s := r.journal()
-	if r.asked.Copy != "" && !r.is(picture) {
-		s.Placeholder = true
-	}
-	if policy := r.Stack.Restarts(ctx); policy != "" {
-		s.Restarts = policy
-	}
-	if err := r.writeDown(s); err != nil {
+	r.moves.Placeholder = r.asked.Copy != "" && !r.is(picture)
+	r.moves.Restarts = cmp.Or(r.Stack.Restarts(ctx), r.moves.Restarts)
+	if err := r.writeDown(); err != nil {
 		return err
 	}
 	// Killed from here on, it is for [Instance.Recover].
-	for _, do := range []func(context.Context) error{
-		func(ctx context.Context) error { return r.Stack.Policy(ctx, "no") },
-		r.Stack.Stop,
-		func(ctx context.Context) error { return r.moveIn(ctx, s) },
-		func(ctx context.Context) error { return r.start(ctx, s) },
-	} {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if err := do(ctx); err != nil {
-			return err
-		}
-	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return r.commit()
+	return backup.Do(ctx, func(ctx context.Context) error { return r.Stack.Policy(ctx, "no") },
+		r.Stack.Stop, r.moveIn, r.start, r.commit)
 }
 
 // writeDown has the journal on the disk. It has its name once it is whole, and so is all that is
 // to be moved; until then it goes with all that is beside.
-func (r *run) writeDown(s Swap) error {
-	next := filepath.Join(r.beside, "swap")
-	if err := r.Files.Write(next, []byte(s.String())); err != nil {
+func (r *run) writeDown() error {
+	next := filepath.Join(r.moves.Beside, "swap")
+	if err := r.Files.Write(next, []byte(r.moves.String())); err != nil {
 		return err
 	}
-	if err := r.Files.Sync(r.beside); err != nil {
+	if err := r.Files.Sync(r.moves.Beside); err != nil {
 		return err
 	}
 	return r.Files.Rename(next, r.path(swapFile))
 }
 
-// moveIn moves what is there aside, and what came beside into its place.
-func (r *run) moveIn(ctx context.Context, s Swap) error {
+func (r *run) moveIn(ctx context.Context) error {
 	if r.asked.Only != "attachments" {
-		err := r.Stack.Server().
-			Rename(ctx, dump.Rename{From: r.Database, To: s.Kept}, dump.Rename{From: s.Database, To: r.Database})
+		err := r.Stack.Server().Rename(ctx, dump.Rename{From: r.Database, To: r.moves.Kept},
+			dump.Rename{From: r.moves.Database, To: r.Database})
 		if err != nil {
 			return fmt.Errorf("the databases can't be renamed: %w", err)
 		}
 	}
-	for _, folder := range s.Folders {
-		if err := r.Files.Rename(r.path(folder), r.path(folder+"."+s.Stamp)); err != nil {
+	for _, folder := range r.moves.Folders {
+		if err := r.Files.Rename(r.path(folder), r.path(folder+"."+r.moves.Stamp)); err != nil {
 			return err
 		}
-		if err := r.Files.Rename(filepath.Join(s.Beside, folder), r.path(folder)); err != nil {
+		if err := r.Files.Rename(filepath.Join(r.moves.Beside, folder), r.path(folder)); err != nil {
 			return err
 		}
 	}
@@ -98,11 +72,11 @@ func (r *run) moveIn(ctx context.Context, s Swap) error {
 }
 
 // start starts the application on it, and makes sure that it runs well.
-func (r *run) start(ctx context.Context, s Swap) error {
+func (r *run) start(ctx context.Context) error {
 	if err := r.Files.Append(r.path(swapFile), "started=yes"); err != nil {
 		return err
 	}
-	if err := r.Stack.Policy(ctx, s.Restarts); err != nil {
+	if err := r.Stack.Policy(ctx, r.moves.Restarts); err != nil {
 		return err
 	}
 	if err := r.Stack.Start(ctx, false); err != nil {
@@ -116,7 +90,7 @@ func (r *run) start(ctx context.Context, s Swap) error {
 	if err := r.Application.Visited(ctx); err != nil && ctx.Err() == nil {
 		r.Say("visitors do not get there yet: " + err.Error())
 	}
-	if !s.Placeholder {
+	if !r.moves.Placeholder {
 		return nil
 	}
 	return r.putPixel()
@@ -146,7 +120,7 @@ func (r *run) putPixel() error {
 }
 
 // commit ends the swap: from here on it is done.
-func (r *run) commit() error {
+func (r *run) commit(context.Context) error {
 	if err := r.endSwap(); err != nil {
 		return err
 	}
@@ -171,7 +145,7 @@ func (i *Instance) readSwap() (Swap, error) {
 	if err != nil {
 		return Swap{}, err
 	}
-	s, err := parseSwap(string(text))
+	s, err := parseSwap(string(text), i.Folders...)
 	if err == nil && filepath.Dir(s.Beside) != i.Home {
 		err = fmt.Errorf("%s is not in %s", s.Beside, i.Home)
 	}
@@ -181,8 +155,7 @@ func (i *Instance) readSwap() (Swap, error) {
 	return s, nil
 }
 
-// undoSwap puts back what a swap has moved. The error is nil once all of it is back; it may be done
-// more than once.
+// undoSwap puts back what a swap has moved. The error is nil once all of it is back; it may be done more than once.
 func (i *Instance) undoSwap(ctx context.Context, s Swap) error {
 	i.Say("undoing")
 	// Nothing is moved below one that still writes, or that the engine starts after a loss of power.
@@ -221,8 +194,8 @@ func (i *Instance) undoSwap(ctx context.Context, s Swap) error {
 		return err
 	}
 	if moved {
-		err := i.Stack.Server().
-			Rename(ctx, dump.Rename{From: i.Database, To: s.Database}, dump.Rename{From: s.Kept, To: i.Database})
+		err := i.Stack.Server().Rename(ctx, dump.Rename{From: i.Database, To: s.Database},
+			dump.Rename{From: s.Kept, To: i.Database})
 		if err != nil {
 			return err
 		}
@@ -236,7 +209,6 @@ func (i *Instance) undoSwap(ctx context.Context, s Swap) error {
 	return i.endSwap()
 }
 
-// endSwap removes the journal.
 func (i *Instance) endSwap() error {
 	err := i.Files.Remove(i.path(swapFile))
 	if err != nil && i.InSwap() {
@@ -257,11 +229,7 @@ func (i *Instance) notUndone(why *backup.Failure, s Swap) *backup.Failure {
 	why.Status = 1 // also of one that was interrupted
 	there := "database " + s.Kept
 	if len(s.Folders) > 0 {
-		var names []string
-		for _, folder := range s.Folders {
-			names = append(names, folder+"."+s.Stamp)
-		}
-		there += " and " + strings.Join(names, " ")
+		there += " and " + s.aside()
 	}
 	again := ""
 	if i.Systemd.Booted() {
@@ -274,23 +242,19 @@ func (i *Instance) notUndone(why *backup.Failure, s Swap) *backup.Failure {
 
 // settle says what became of it. Nothing of it is an error: the data are there.
 func (r *run) settle(ctx context.Context) {
-	r.remove(ctx, r.journal(), true)
+	r.remove(ctx, r.moves, true)
 	r.differing(ctx, r.Stack.Server())
 	r.waiting()
 	if r.asked.Copy != "" {
 		r.forgetEarlier(ctx)
 	}
 	if r.asked.Only != "attachments" {
-		r.Say("kept as it was: database " + r.kept)
+		r.Say("kept as it was: database " + r.moves.Kept)
 	}
-	if len(r.folders) > 0 {
-		var names []string
-		for _, folder := range r.folders {
-			names = append(names, folder+"."+r.stamp)
-		}
-		r.Say("kept as it was: " + strings.Join(names, " "))
+	if len(r.moves.Folders) > 0 {
+		r.Say("kept as it was: " + r.moves.aside())
 	}
-	r.Say(fmt.Sprintf("once all is well: %s discard %s", r.path("restore.sh"), r.stamp))
+	r.Say(fmt.Sprintf("once all is well: %s discard %s", r.path("restore.sh"), r.moves.Stamp))
 	if r.asked.Copy != "" {
 		r.Say(fmt.Sprintf("%s has adopted %s", r.Name, r.asked.Copy))
 		return
@@ -326,15 +290,9 @@ func (r *run) differing(ctx context.Context, server Server) {
 
 // waiting says what waited to be mailed, and is set aside.
 func (r *run) waiting() {
-	n := countFiles(r.path("spooler." + r.stamp))
-	if n > 0 {
-		r.Say(
-			fmt.Sprintf(
-				"%d mails or jobs were waiting to be done: with the database that they are of they are set aside, in spooler.%s",
-				n,
-				r.stamp,
-			),
-		)
+	if n, _ := countFiles(r.path("spooler." + r.moves.Stamp)); n > 0 {
+		r.Say(fmt.Sprintf("%d mails or jobs were waiting to be done: with the database that they are of they are set aside, "+
+			"in spooler.%s", n, r.moves.Stamp))
 	}
 }
 
@@ -342,7 +300,7 @@ func (r *run) waiting() {
 func (r *run) forgetEarlier(ctx context.Context) {
 	spoolers, _ := filepath.Glob(r.path("spooler.*"))
 	for _, earlier := range spoolers {
-		if filepath.Base(earlier) != "spooler."+r.stamp {
+		if filepath.Base(earlier) != "spooler."+r.moves.Stamp {
 			if err := os.RemoveAll(earlier); err != nil {
 				r.Say("left: " + err.Error())
 			}
@@ -352,7 +310,7 @@ func (r *run) forgetEarlier(ctx context.Context) {
 	if err != nil {
 		r.Say("what earlier copies have kept can't be found: " + err.Error())
 	}
-	for _, earlier := range slices.DeleteFunc(databases, func(name string) bool { return name == r.kept }) {
+	for _, earlier := range slices.DeleteFunc(databases, func(name string) bool { return name == r.moves.Kept }) {
 		_ = r.Stack.Drop(ctx, earlier)
 	}
 }

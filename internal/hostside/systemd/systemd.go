@@ -1,7 +1,6 @@
 // Package systemd has an instance's units there and its timers run.
 //
-// It knows systemctl(1), systemd.timer(5) and systemd.service(5). It must not know
-// what the units do.
+// It knows systemctl(1), systemd.timer(5) and systemd.service(5). It must not know what the units do.
 package systemd
 
 import (
@@ -45,7 +44,8 @@ func service(u hostapi.Unit) string {
 	var text strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&text, format+"\n", args...) }
 	line("# %s: written by mrs-ops.", u.Name)
-	line("[Unit]\nDescription=%s\nWants=docker.service network-online.target\nAfter=docker.service network-online.target", u.Description)
+	line("[Unit]\nDescription=%s", u.Description)
+	line("Wants=docker.service network-online.target\nAfter=docker.service network-online.target")
 	if u.OnFailure != "" {
 		line("OnFailure=%s", u.OnFailure)
 	}
@@ -99,21 +99,25 @@ func Systemctl(ctx context.Context, argv ...string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
-// Start has the timers run, now and after every boot, and the services that are for
-// it start at every boot. changed is whether a file of the units is new. It returns
-// what it has changed.
+// Start has the timers run, now and after every boot, and the services that are for it start at every boot.
+// changed is whether a file of the units is new. It returns what it has changed.
 func Start(ctx context.Context, control Control, units []hostapi.Unit, changed bool) (did []string, err error) {
-	if changed {
-		if _, err := control(ctx, "daemon-reload"); err != nil {
-			return nil, err
+	run := func(argv ...string) (out string) { // nothing more, once one has failed
+		if err == nil {
+			out, err = control(ctx, argv...)
 		}
+		return out
+	}
+	if changed {
+		run("daemon-reload")
 	}
 	is := func(what, unit string) bool { _, err := control(ctx, "--quiet", what, unit); return err == nil }
 	for _, u := range units {
+		if err != nil {
+			return did, err
+		}
 		if name := u.Name + ".service"; u.AtBoot && !is("is-enabled", name) {
-			if _, err := control(ctx, "--quiet", "enable", name); err != nil {
-				return did, err
-			}
+			run("--quiet", "enable", name)
 			did = append(did, "enabled "+name)
 		}
 		if u.Calendar == "" {
@@ -121,25 +125,14 @@ func Start(ctx context.Context, control Control, units []hostapi.Unit, changed b
 		}
 		name := u.Name + ".timer"
 		if !is("is-enabled", name) || !is("is-active", name) {
-			if _, err := control(ctx, "--quiet", "enable", "--now", name); err != nil {
-				return did, err
-			}
+			run("--quiet", "enable", "--now", name)
 			did = append(did, "started "+name)
 		}
 		// A new calendar counts from now on, not from the next boot on.
-		stale, err := control(ctx, "show", "--property", "NeedDaemonReload", "--value", name)
-		if err != nil {
-			return did, err
-		}
-		if !changed && stale != "yes" {
-			continue
-		}
-		if _, err := control(ctx, "daemon-reload"); err != nil {
-			return did, err
-		}
-		if _, err := control(ctx, "restart", name); err != nil {
-			return did, err
+		if stale := run("show", "--property", "NeedDaemonReload", "--value", name); changed || stale == "yes" {
+			run("daemon-reload")
+			run("restart", name)
 		}
 	}
-	return did, nil
+	return did, err
 }

@@ -100,7 +100,8 @@ func (o Order) Give(ctx context.Context, s Systemd, signals <-chan os.Signal) (s
 			if ours && !out.any {
 				if now, err := s.Property(ctx, o.Unit, "InvocationID"); err != nil || now == which.before {
 					_ = os.Remove(o.Request) // the timer's run would read it
-					return 0, true, errors.Join(fmt.Errorf("systemd has not run %s.service\nhint: systemctl status %[1]s", o.Unit), err)
+					return 0, true, errors.Join(
+						fmt.Errorf("systemd has not run %s.service\nhint: systemctl status %[1]s", o.Unit), err)
 				}
 			}
 			return ending(ctx, s, o.Unit, state), true, nil
@@ -130,7 +131,6 @@ func queued(ctx context.Context, s Systemd, unit string) bool {
 	return err != nil || job != "" && job != "0"
 }
 
-// heard remembers whether anything was said.
 type heard struct {
 	io.Writer
 	any bool
@@ -144,7 +144,6 @@ func (h *heard) Write(p []byte) (int, error) {
 // shown is what of the journal is the run's; before is the run before it.
 type shown struct{ match, since, before string }
 
-// begin starts the unit, unless it is at work already.
 func (o Order) begin(ctx context.Context, s Systemd) (which shown, ours bool, err error) {
 	one, err := lock.Exclusive(ctx, o.Lock)
 	if err != nil {
@@ -191,7 +190,6 @@ func (o Order) begin(ctx context.Context, s Systemd) (which shown, ours bool, er
 	return which, true, nil
 }
 
-// ending is the exit status of a unit that has ended.
 func ending(ctx context.Context, s Systemd, unit, state string) int {
 	if state != "failed" { // of one that ended well, systemd may know nothing any more
 		return 0
@@ -213,10 +211,8 @@ type System struct{ Runner bound.Runner }
 
 func (s System) run(ctx context.Context, out io.Writer, argv ...string) error {
 	var said bound.Tail
-	err := s.Runner.Run(
-		context.WithoutCancel(ctx),
-		bound.Command{Name: argv[0], Argv: argv, Stdout: out, Stderr: &said, Limit: bound.Time(bound.Quick)},
-	)
+	err := s.Runner.Run(context.WithoutCancel(ctx),
+		bound.Command{Name: argv[0], Argv: argv, Stdout: out, Stderr: &said, Limit: bound.Time(bound.Quick)})
 	if text := strings.TrimSpace(said.String()); err != nil && text != "" {
 		err = fmt.Errorf("%w: %s", err, text)
 	}
