@@ -94,12 +94,12 @@ func (o Order) Give(ctx context.Context, s Systemd, signals <-chan os.Signal) (s
 		}
 		_ = s.Journal(ctx, out, append([]string{"--quiet", "--no-pager", "--output", "cat"}, argv...)...)
 		if over {
-			if stopped {
-				return interrupted, true, nil
-			}
 			if ours && !out.any {
 				if now, err := s.Property(ctx, o.Unit, "InvocationID"); err != nil || now == which.before {
 					_ = os.Remove(o.Request) // the timer's run would read it
+					if stopped {
+						return interrupted, true, nil
+					}
 					return 0, true, errors.Join(
 						fmt.Errorf("systemd has not run %s.service\nhint: systemctl status %[1]s", o.Unit), err)
 				}
@@ -113,7 +113,10 @@ func (o Order) Give(ctx context.Context, s Systemd, signals <-chan os.Signal) (s
 			case signal != os.Interrupt:
 				return ended, true, nil
 			case !ours:
-				return interrupted, true, nil
+				return 0, true, fmt.Errorf(
+					"somebody else has begun %[1]s.service, and it goes on\nhint: systemctl stop %[1]s.service", o.Unit)
+			case stopped:
+				continue
 			}
 			stopped = true
 			o.Say("ending it")

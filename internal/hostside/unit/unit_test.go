@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 )
 
 // fake is a systemd with one unit.
@@ -88,6 +89,12 @@ func (f *fake) Journal(_ context.Context, out io.Writer, argv ...string) error {
 
 func give(t *testing.T, f *fake, signals ...os.Signal) (status int, handed bool, said string, err error) {
 	t.Helper()
+	synctest.Test(t, func(t *testing.T) { status, handed, said, err = giveNow(t, f, signals...) })
+	return status, handed, said, err
+}
+
+func giveNow(t *testing.T, f *fake, signals ...os.Signal) (status int, handed bool, said string, err error) {
+	t.Helper()
 	folder := t.TempDir()
 	var out bytes.Buffer
 	var lines []string
@@ -139,9 +146,12 @@ func TestAUnitIsBegunShownAndItsEndIsOurs(t *testing.T) {
 		{name: "Ctrl-C ends it", fake: fake{states: []string{"activating", "deactivating", "failed"}, status: "130",
 			code: "1"}, signals: []os.Signal{os.Interrupt},
 			status: 130, stopped: 1, said: "ending it"},
-		{name: "Ctrl-C ends nobody else's", fake: fake{working: true, states: []string{"activating"}},
-			signals: []os.Signal{os.Interrupt}, status: 130,
-			said: "it is at work already: this is what it says"},
+		{name: "Ctrl-C comes too late", fake: fake{states: []string{"activating", "deactivating", "inactive"}},
+			signals: []os.Signal{os.Interrupt}, stopped: 1, said: "ending it"},
+		{name: "Ctrl-C twice", fake: fake{states: []string{"activating", "deactivating", "deactivating", "failed"}, status: "1",
+			code: "1"}, signals: []os.Signal{os.Interrupt, os.Interrupt}, status: 1, stopped: 1, said: "ending it"},
+		{name: "Ctrl-C before it runs", fake: fake{mute: true, jobs: []string{"7"}, states: []string{"inactive"}},
+			signals: []os.Signal{os.Interrupt}, status: 130, stopped: 1, said: "ending it"},
 		{name: "who goes away does not end it", fake: fake{states: []string{"activating"}},
 			signals: []os.Signal{syscall.SIGHUP}, status: 143},
 	} {
@@ -153,10 +163,19 @@ func TestAUnitIsBegunShownAndItsEndIsOurs(t *testing.T) {
 			if c.match != "" && !slices.ContainsFunc(c.fake.asked, func(s string) bool { return strings.Contains(s, c.match) }) {
 				t.Errorf("the journal was asked for %q", c.fake.asked)
 			}
-			if want := map[bool]string{true: "", false: "hand\n"}[c.fake.working]; c.fake.request != want {
+			if want := map[bool]string{true: "", false: "hand\n"}[c.fake.working || c.fake.mute]; c.fake.request != want {
 				t.Errorf("it was asked for %q, want %q", c.fake.request, want)
 			}
 		})
+	}
+}
+
+func TestCtrlCEndsNobodyElsesUnit(t *testing.T) {
+	f := &fake{working: true, states: []string{"activating"}}
+	_, handed, _, err := give(t, f, os.Interrupt)
+	if !handed || f.stopped > 0 || err == nil || err.Error() !=
+		"somebody else has begun mrs-x-backup.service, and it goes on\nhint: systemctl stop mrs-x-backup.service" {
+		t.Errorf("%v, %v, stopped %d times", handed, err, f.stopped)
 	}
 }
 
