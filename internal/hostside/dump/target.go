@@ -54,6 +54,9 @@ func (c Container) Takes(ctx context.Context, dump io.Reader) error {
 
 // Create implements [Target].
 func (c Container) Create(ctx context.Context, database, properties string) (said []string, err error) {
+	if err := fits(database); err != nil {
+		return nil, err
+	}
 	if properties == "" {
 		return nil, c.exec(ctx, "postgres", "create database "+pgx.Identifier{database}.Sanitize()+" template template0")
 	}
@@ -162,6 +165,11 @@ type Rename struct{ From, To string }
 
 // Rename gives databases new names, all of them or none, in that order, whoever is connected.
 func (c Container) Rename(ctx context.Context, all ...Rename) error {
+	for _, r := range all {
+		if err := fits(r.From, r.To); err != nil {
+			return err
+		}
+	}
 	return c.in(ctx, "postgres", func(ctx context.Context, pg *pgx.Conn) error {
 		var names []string
 		statements := []string{"begin"}

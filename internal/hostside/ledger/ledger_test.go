@@ -136,7 +136,7 @@ func TestWhatTheRunsWereIsKnown(t *testing.T) {
 	if n, err := l.Bytes("0123abcd"); n != 7 || err != nil {
 		t.Errorf("the snapshot has %d bytes, %v", n, err)
 	}
-	if what, reason, err := l.Latest("backup", "prune"); what != "backup" || reason != "full" || err != nil {
+	if what, reason, err := l.Latest(time.Time{}, "backup", "prune"); what != "backup" || reason != "full" || err != nil {
 		t.Errorf("the last one was %s: %s, %v", what, reason, err)
 	}
 	if at, err := l.LastGood("backup"); at != "T1" || err != nil {
