@@ -22,7 +22,8 @@ const patient = "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction
 // need not wait for the disk. Where it is interrupted, PostgreSQL's log would have the row it was at.
 //
 // In an array, NULL is one, and no text.
-const ours = patient + " -c array_nulls=on -c synchronous_commit=off -c maintenance_work_mem=256MB -c log_error_verbosity=terse"
+const ours = patient + " -c array_nulls=on -c synchronous_commit=off" +
+	" -c maintenance_work_mem=256MB -c log_error_verbosity=terse"
 
 // loads bounds what loads: rows come all the time, but an index or a key of a large table may take
 // long before the first of it is written.
