@@ -193,38 +193,22 @@ func (i *Instance) discard(ctx context.Context, stamp string) error {
 	r := i.Begin("discard", "")
 	defer r.Release()
 	// What a restore that was cut short has moved is not kept: it is all that there is.
-	if err := backup.Do(ctx, r.TakeRepository, r.NoSwap); err != nil {
+	if err := backup.Do(ctx, r.TakeRepository, r.NoSwap, i.Stack.Ready); err != nil {
 		return err
 	}
-	there := false
 	kept, err := filepath.Glob(i.path("*." + stamp))
 	for _, path := range kept {
 		if !strings.HasPrefix(filepath.Base(path), ".") {
-			there, err = true, errors.Join(err, os.RemoveAll(path))
+			err = errors.Join(err, os.RemoveAll(path))
 		}
 	}
 	if err != nil {
 		return err
 	}
-	// PostgreSQL comes after the folders: a full disk may have ended it.
-	if err := i.Stack.Ready(ctx); err != nil {
-		if there {
-			i.Say(fmt.Sprintf("what was kept at %s is removed, but for its database", stamp))
-		}
-		return err
-	}
 	for _, kind := range []string{"", "before_", "undone_"} {
-		name := i.Database + "_" + kind + strings.ToLower(stamp)
-		is, err := i.Stack.Server().Has(ctx, name)
-		if err == nil && is {
-			there, err = true, i.Stack.Drop(ctx, name)
-		}
-		if err != nil {
+		if err := i.Stack.Drop(ctx, i.Database+"_"+kind+strings.ToLower(stamp)); err != nil {
 			return err
 		}
-	}
-	if !there {
-		return die(i.path("restore.sh")+" discard tells what there is", "nothing was kept at %s", stamp)
 	}
 	i.Say("what was kept at " + stamp + " is removed")
 	return nil
