@@ -140,7 +140,8 @@ func alone(t *testing.T, name string, f func(t *testing.T)) {
 
 // result is how a command ended.
 type result struct {
-	stdout, output string // output has both streams as they came
+	stdout, stderr string
+	output         string // both streams, as they came: what is written to each at once in any order
 	status         int
 }
 
@@ -152,15 +153,15 @@ func run(t *testing.T, env []string, argv ...string) result {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), env...)
-	var stdout bytes.Buffer
+	var stdout, stderr bytes.Buffer
 	var output lockedBuffer
 	cmd.Stdout = io.MultiWriter(&stdout, &output)
-	cmd.Stderr = &output
+	cmd.Stderr = io.MultiWriter(&stderr, &output)
 	err := cmd.Run()
 	if err != nil && cmd.ProcessState == nil {
 		t.Fatalf("%v: %v", argv, err)
 	}
-	return result{stdout.String(), output.String(), cmd.ProcessState.ExitCode()}
+	return result{stdout.String(), stderr.String(), output.String(), cmd.ProcessState.ExitCode()}
 }
 
 // lockedBuffer takes what two streams write at the same time.

@@ -180,7 +180,7 @@ func TestAServerBecomesWhatTheCookbookSays(t *testing.T) {
 				t.Errorf("%+v, want SSH and sudo %v", s, want)
 			}
 		}
-		if r := c.run(t, mage, "host:check", "default", config); lastLine(r.output) != "all hosts can be operated: 1" {
+		if r := c.run(t, mage, "host:check", "default", config); lastLine(r.stderr) != "all hosts can be operated: 1" {
 			t.Errorf("the last line is %q", lastLine(r.output))
 		}
 	})

@@ -317,13 +317,13 @@ func TestTheLabIsWhereTheInstancesRunThatMRSEnvAimsAt(t *testing.T) {
 	step(t, "lab:up mends what is broken: a dead registry, forgotten names", func(t *testing.T) {
 		must(t, "kill", "-KILL", strconv.Itoa(c.mustRegistry(t)))
 		c.must(t, "ssh", "-F", ".vagrant-ssh", "production", "sudo sh -c 'grep -v lab /etc/hosts >/tmp/hosts; cat /tmp/hosts >/etc/hosts'")
-		if out := c.run(t, mage, "lab:status").output; lastLine(out) != "the lab is not complete: production, staging; mage lab:up mends it" {
+		if out := c.run(t, mage, "lab:status").stderr; lastLine(out) != "the lab is not complete: production, staging; mage lab:up mends it" {
 			t.Errorf("the last line is %q", lastLine(out))
 		}
 		if out := c.must(t, mage, "lab:up"); !strings.Contains(out, "ansible/lab.yml: done, changed=1 on 2 hosts") {
 			t.Errorf("it does more than mend:\n%s", out)
 		}
-		if out := c.run(t, mage, "lab:status").output; lastLine(out) != "the lab is up; MRS_ENV=lab aims at it" {
+		if out := c.run(t, mage, "lab:status").stderr; lastLine(out) != "the lab is up; MRS_ENV=lab aims at it" {
 			t.Errorf("the last line is %q", lastLine(out))
 		}
 		if registry := c.lab(t)["staging"].Registry; registry != lab["staging"].Registry {
