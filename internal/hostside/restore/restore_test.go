@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
 	"github.com/betagouv/mrs-ops/internal/hostside/strike"
 )
@@ -382,6 +383,36 @@ func TestWhatPeopleMayHaveUsedIsKeptWhenItIsUndone(t *testing.T) {
 			return strings.HasPrefix(name, "mrs_undone_")
 		}) {
 		t.Errorf("the application has %s; kept are %v, %v", w.has(), undone, w.databases)
+	}
+}
+
+// Somebody restores because what runs is broken: it was not healthy before, and is not to be afterwards.
+func TestAnUndoDoesNotDependOnTheHealthOfWhatWasThere(t *testing.T) {
+	ill := strike.At{"well django#1": strike.Fails, "up until healthy#1": strike.Fails}
+	w := newWorld(t)
+	err := w.run(ill, ways[0].do)
+	if f, ok := errors.AsType[*backup.Failure](err); !ok || f.Status != hostapi.AsBefore || w.has() != before ||
+		w.is(swapFile) || !slices.Contains(w.said, "not all that runs is healthy, as it was not before, maybe: struck") {
+		t.Errorf("%v; it has %s, and says %q", err, w.has(), w.said)
+	}
+	w.must(ways[0].do) // another snapshot may heal it
+	if w.has() != ways[0].want {
+		t.Errorf("the next one leaves it with %s", w.has())
+	}
+
+	// Nor on that of its neighbours, which Compose waits for.
+	w = newWorld(t)
+	if err := w.run(strike.At{"well django#1": strike.Fails, "up#2": strike.FailsLate}, ways[0].do); w.has() != before ||
+		w.is(swapFile) || !slices.Contains(w.said, "not all of it starts: struck") {
+		t.Errorf("%v; it has %s, and says %q", err, w.has(), w.said)
+	}
+
+	w = newWorld(t)
+	_ = w.run(strike.At{"well django#1": strike.Killed}, ways[0].do)
+	w = w.wrecked()
+	if err := w.run(strike.At{"up until healthy#1": strike.Fails}, reclaim); err != nil || w.has() != before ||
+		w.is(swapFile) || w.retried > 0 {
+		t.Errorf("after a kill: %v; it has %s", err, w.has())
 	}
 }
 

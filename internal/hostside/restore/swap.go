@@ -155,7 +155,8 @@ func (i *Instance) readSwap() (Swap, error) {
 	return s, nil
 }
 
-// undoSwap puts back what a swap has moved. The error is nil once all of it is back; it may be done more than once.
+// undoSwap puts back what a swap has moved, and starts it. The error is nil once all of it is back, be it healthy or
+// not; it may be done more than once.
 func (i *Instance) undoSwap(ctx context.Context, s Swap) error {
 	i.Say("undoing")
 	// Nothing is moved below one that still writes, or that the engine starts after a loss of power.
@@ -203,10 +204,26 @@ func (i *Instance) undoSwap(ctx context.Context, s Swap) error {
 	if err := i.Stack.Policy(ctx, s.Restarts); err != nil {
 		return err
 	}
-	if err := i.Stack.Start(ctx, true); err != nil {
+	if err := i.startAgain(ctx); err != nil {
 		return err
 	}
-	return i.endSwap()
+	if err := i.endSwap(); err != nil {
+		return err
+	}
+	if err := i.Stack.Start(ctx, true); err != nil {
+		i.Say("not all that runs is healthy, as it was not before, maybe: " + err.Error())
+	}
+	return nil
+}
+
+// startAgain starts what was there before. Whether that is well is not asked: it may be why somebody restores.
+func (i *Instance) startAgain(ctx context.Context) error {
+	err := i.Stack.Start(ctx, false)
+	if err != nil && i.Stack.Application(ctx) != "" {
+		i.Say("not all of it starts: " + err.Error())
+		return nil
+	}
+	return err
 }
 
 func (i *Instance) endSwap() error {

@@ -474,10 +474,19 @@ func (s stack) Stop(ctx context.Context) error {
 func (s stack) StartServer(ctx context.Context) error {
 	return s.call(ctx, "up postgres", func() error { return nil })
 }
-func (s stack) Start(ctx context.Context, _ bool) error {
-	return s.call(ctx, "up", func() error { s.running = true; return nil })
+func (s stack) Start(ctx context.Context, wait bool) error {
+	name := "up"
+	if wait {
+		name = "up until healthy"
+	}
+	return s.call(ctx, name, func() error { s.running = true; return nil })
 }
-func (s stack) Application(context.Context) string { return "django" }
+func (s stack) Application(context.Context) string {
+	if !s.running {
+		return ""
+	}
+	return "django"
+}
 
 // mrs is the application.
 type mrs struct{ *world }
