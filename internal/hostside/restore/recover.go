@@ -7,12 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
-	"github.com/betagouv/mrs-ops/internal/hostside/dump"
 	"github.com/betagouv/mrs-ops/internal/hostside/lock"
 )
 
@@ -89,32 +87,13 @@ func (i *Instance) recoverSwap(ctx context.Context, by string) error {
 		i.Announce(ctx, fmt.Sprintf("%s on %s: %s (docs/runbook.md)", i.Name, i.Server, f.Reason))
 		return f
 	}
-	if s.Started && slices.ContainsFunc(s.Folders, func(folder string) bool { return folder != "spooler" }) {
-		i.keepUndone(ctx, s)
-	} else {
-		i.remove(ctx, s, true)
-	}
+	i.remove(ctx, s, true)
 	i.Say(i.Name + " is as it was before")
 	if by == Again {
 		i.Announce(ctx, fmt.Sprintf("%s on %s: a restore that could not be undone is undone; it is as it was before",
 			i.Name, i.Server))
 	}
 	return nil
-}
-
-// keepUndone keeps what people may have used: it goes only when somebody says so.
-func (i *Instance) keepUndone(ctx context.Context, s Swap) {
-	undone := fmt.Sprintf("%s_undone_%s", i.Database, strings.ToLower(s.Stamp))
-	if err := i.Files.Rename(s.Beside, i.path("undone."+s.Stamp)); err != nil {
-		i.Say(err.Error())
-	}
-	if is, err := i.Stack.Server().Has(ctx, s.Database); err == nil && is {
-		if err := i.Stack.Server().Rename(ctx, dump.Rename{From: s.Database, To: undone}); err != nil {
-			i.Say(err.Error())
-		}
-	}
-	i.Say(fmt.Sprintf("kept, as the site had been started on it: undone.%s, database %s; restore.sh discard %[1]s",
-		s.Stamp, undone))
 }
 
 // recreate brings up what docker-compose.yml says, where the power went while containers were being replaced.

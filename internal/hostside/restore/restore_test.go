@@ -372,17 +372,74 @@ func TestARestoreThatAnOldScriptBeganIsUndone(t *testing.T) {
 	}
 }
 
+// From the moment on that the site is started on it, visitors may have entered what is nowhere else.
 func TestWhatPeopleMayHaveUsedIsKeptWhenItIsUndone(t *testing.T) {
-	w := newWorld(t)
-	_ = w.run(strike.At{"up#1": strike.KilledLate}, ways[0].do)
-	w = w.wrecked()
+	kept := func(w *world) string {
+		var all []string
+		for name, content := range w.databases {
+			if strings.HasPrefix(name, "mrs_undone_") {
+				all = append(all, "database "+content)
+			}
+		}
+		for _, file := range []string{"log.undone/mrs.log", "mrsattachments.undone/1.pdf"} {
+			if found, _ := w.glob("undone.*/" + file); len(found) == 1 {
+				all = append(all, file)
+			}
+		}
+		return strings.Join(all, ", ")
+	}
+	want := []string{"database new, log.undone/mrs.log, mrsattachments.undone/1.pdf", "database new",
+		"mrsattachments.undone/1.pdf", ""} // a copy is somebody else's
+	for n, c := range ways {
+		for _, strikes := range []strike.At{
+			{"up#1": strike.KilledLate}, {"visited#1": strike.KilledLate}, {"rm .restore.swap#1": strike.Killed},
+			{"visited#1": strike.Ended}, {"visited#1": strike.EndedLate}, {"well django#1": strike.Fails},
+			{"rm .restore.swap#1": strike.Fails}, {"up#1": strike.FailsLate},
+		} {
+			w := newWorld(t)
+			err := w.run(strikes, c.do)
+			if w.wreck != nil {
+				w = w.wrecked()
+				w.must(reclaim)
+			}
+			if w.has() != before || kept(w) != want[n] || w.is(swapFile) {
+				t.Errorf("%s, %v: %v; the application has %s; kept is %q", c.name, strikes, err, w.has(), kept(w))
+			}
+			w.must(ways[2].do) // which removes what it takes for left over
+			if kept(w) != want[n] {
+				t.Errorf("%s, %v: after the next one, kept is %q", c.name, strikes, kept(w))
+			}
+			if told := slices.ContainsFunc(w.said, func(line string) bool {
+				return strings.HasPrefix(line, "kept, as the site had been started on it: ")
+			}); told {
+				t.Errorf("%s, %v: the next one says it", c.name, strikes)
+			}
+		}
+	}
+}
+
+func TestWhatPeopleMayHaveUsedIsKeptThoughTheUndoIsKilledToo(t *testing.T) {
+	killed := func() *world {
+		w := newWorld(t)
+		_ = w.run(strike.At{"up#1": strike.KilledLate}, ways[0].do)
+		return w.wrecked()
+	}
+	w := killed()
 	w.must(reclaim)
-	undone, _ := filepath.Glob(w.home("undone.*/*.undone"))
-	if w.has() != before || len(undone) == 0 ||
-		!slices.ContainsFunc(slices.Collect(maps.Keys(w.databases)), func(name string) bool {
-			return strings.HasPrefix(name, "mrs_undone_")
-		}) {
-		t.Errorf("the application has %s; kept are %v, %v", w.has(), undone, w.databases)
+	for _, call := range w.calls.Made() {
+		for _, s := range []strike.Strike{strike.Fails, strike.FailsLate, strike.Killed, strike.KilledLate} {
+			w := killed()
+			_ = w.run(strike.At{call: s}, reclaim)
+			if w.wreck != nil {
+				w = w.wrecked()
+			}
+			_ = w.run(nil, reclaim)
+			w.must(ways[2].do)
+			undone, _ := w.glob("undone.*/*.undone/*")
+			if !slices.Contains(slices.Collect(maps.Values(w.databases)), "new") || len(undone) != 3 {
+				t.Errorf("%s %s: kept are %v, %v", call, s, undone, w.databases)
+			}
+		}
 	}
 }
 

@@ -171,14 +171,14 @@ func (i *Instance) undoSwap(ctx context.Context, s Swap) error {
 			return err
 		}
 	}
-	if err := os.MkdirAll(s.Beside, 0o700); err != nil {
-		return err
-	}
 	for _, folder := range s.Folders {
 		if !i.is(folder + "." + s.Stamp) {
 			continue
 		}
 		if i.is(folder) {
+			if err := os.MkdirAll(s.Beside, 0o700); err != nil {
+				return err
+			}
 			if err := i.Files.Rename(i.path(folder), filepath.Join(s.Beside, folder+".undone")); err != nil {
 				return err
 			}
@@ -207,11 +207,46 @@ func (i *Instance) undoSwap(ctx context.Context, s Swap) error {
 	if err := i.startAgain(ctx); err != nil {
 		return err
 	}
+	// As long as it is written down, the next one does what of this is not done.
+	if err := i.keepUndone(ctx, s); err != nil {
+		return err
+	}
 	if err := i.endSwap(); err != nil {
 		return err
 	}
 	if err := i.Stack.Start(ctx, true); err != nil {
 		i.Say("not all that runs is healthy, as it was not before, maybe: " + err.Error())
+	}
+	return nil
+}
+
+// keepUndone puts away what people may have used, once it is moved back: it goes only when somebody says so. What was
+// adopted is somebody else's, and is not kept. It may be done more than once.
+func (i *Instance) keepUndone(ctx context.Context, s Swap) error {
+	if !s.Started || i.isCopy(s.Database) {
+		return nil
+	}
+	var kept []string
+	if folder := "undone." + s.Stamp; i.is(filepath.Base(s.Beside)) {
+		if err := i.Files.Rename(s.Beside, i.path(folder)); err != nil {
+			return err
+		}
+		kept = append(kept, folder)
+	}
+	is, err := i.Stack.Server().Has(ctx, s.Database)
+	if err != nil {
+		return err
+	}
+	if is {
+		undone := fmt.Sprintf("%s_undone_%s", i.Database, strings.ToLower(s.Stamp))
+		if err := i.Stack.Server().Rename(ctx, dump.Rename{From: s.Database, To: undone}); err != nil {
+			return err
+		}
+		kept = append(kept, "database "+undone)
+	}
+	if len(kept) > 0 {
+		i.Say(fmt.Sprintf("kept, as the site had been started on it: %s; restore.sh discard %s",
+			strings.Join(kept, ", "), s.Stamp))
 	}
 	return nil
 }
