@@ -105,6 +105,8 @@ type Instance struct {
 	Free func(path string) (free, size int64, err error)
 	// Mounts are the folders that are to be disks of their own (fstab(5)), and whether each is.
 	Mounts func() map[string]bool
+	// MountPoint reports whether a folder is where something is mounted: it can't be renamed.
+	MountPoint func(path string) bool
 	// Damaged is [restic.Damaged].
 	Damaged func(ctx context.Context, folder string, names []string, read *restic.Sum) ([]restic.Damage, error)
 	// Server is the name of this host.
@@ -354,7 +356,7 @@ func (r *Run) source(context.Context) error {
 			problems = append(problems, r.path(name)+" is gone: a snapshot without it would not be one")
 		case info.Mode()&fs.ModeSymlink != 0:
 			problems = append(problems,
-				r.path(name)+" is a link, and a snapshot has the link alone: mount what it leads to there")
+				r.path(name)+" is a link, and a snapshot has the link alone: move what it leads to there")
 		}
 	}
 	if r.InSwap() {

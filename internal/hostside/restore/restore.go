@@ -284,6 +284,7 @@ func (r *run) plan() []step {
 		find = step{"write down which copy it is", r.noteCopy, r.removeBeside}
 	}
 	return []step{
+		{"see that what is replaced can be moved", r.movable, nil},
 		find,
 		{"see that PostgreSQL answers, and remove what earlier runs have left", r.prepare, nil},
 		{"see that there is room", r.room, nil},
@@ -401,6 +402,25 @@ func (i *Instance) remove(ctx context.Context, s Swap, drop bool) {
 	if drop {
 		_ = i.Stack.Drop(ctx, s.Database)
 	}
+}
+
+// movable makes sure that what takes the place of a folder can be renamed to it.
+func (r *run) movable(context.Context) error {
+	folders := r.moves.Folders
+	if r.asked.Only != "attachments" {
+		folders = append(slices.Clone(folders), "spooler")
+	}
+	var disks []string
+	for _, folder := range folders {
+		if r.MountPoint(r.path(folder)) {
+			disks = append(disks, r.path(folder))
+		}
+	}
+	if len(disks) == 0 {
+		return nil
+	}
+	return die("unmount it, and have its files in the folder; all of "+r.Home+" may be on a disk of its own",
+		"%s is a disk of its own, which no restore can put another in the place of", strings.Join(disks, ", "))
 }
 
 // noteCopy writes down which copy it is, so that one that is killed is dropped.

@@ -499,6 +499,33 @@ func TestWhatCanNotBeUndoneIsTriedAgainAndToldOnce(t *testing.T) {
 	}
 }
 
+// A disk can't be moved aside: rename(2) says EBUSY, hours later, with the site down.
+func TestAFolderThatIsADiskIsRefusedBeforeAnythingIsDone(t *testing.T) {
+	for _, disk := range movable {
+		for _, c := range ways {
+			w := newWorld(t)
+			w.disks = []string{disk}
+			err := w.run(nil, c.do)
+			if !slices.Contains(c.moves, disk) {
+				if err != nil || w.has() != c.want {
+					t.Errorf("%s, and %s is a disk: %v", c.name, disk, err)
+				}
+				continue
+			}
+			f, ok := errors.AsType[*backup.Failure](err)
+			if !ok || f.Status != hostapi.AsBefore || !strings.HasPrefix(f.Reason, w.home(disk)+" is a disk of its own") ||
+				w.has() != before {
+				t.Errorf("%s, and %s is a disk: %+v", c.name, disk, err)
+			}
+			for _, call := range w.calls.Made() {
+				if call != "keeps#1" && !strings.HasPrefix(call, "append to .running") && !strings.HasPrefix(call, "rm trial#") {
+					t.Errorf("%s, and %s is a disk: %s was called", c.name, disk, call)
+				}
+			}
+		}
+	}
+}
+
 func TestWhatIsAskedForIsUnderstoodOrRefused(t *testing.T) {
 	i := newWorld(t).instance()
 	for words, want := range map[string]string{

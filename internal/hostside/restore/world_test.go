@@ -36,7 +36,8 @@ type world struct {
 	running   bool              // the application
 	policy    string            // its restart policy
 	now       time.Time
-	discards  bool // what was kept may go
+	discards  bool     // what was kept may go
+	disks     []string // folders in home that are disks of their own
 
 	calls   *strike.Calls
 	wreck   *world // the world as it was when the run was killed
@@ -163,6 +164,9 @@ func (w *world) instance() *Instance {
 			Hold:   func(*os.File) {},
 			Free:   func(string) (free, size int64, err error) { return 1 << 40, 1 << 41, nil },
 			Mounts: func() map[string]bool { return map[string]bool{"/": true} },
+			MountPoint: func(path string) bool {
+				return slices.ContainsFunc(w.disks, func(disk string) bool { return path == w.home(disk) })
+			},
 			Damaged: func(context.Context, string, []string, *restic.Sum) ([]restic.Damage, error) {
 				return w.damage, nil
 			},
