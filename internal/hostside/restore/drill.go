@@ -102,12 +102,13 @@ func (r *run) fetchDrill(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.bytes, err = r.sizeOf(ctx, r.record.Snapshot); err != nil {
+	w, err := r.weigh(ctx)
+	if err != nil {
 		return err
 	}
+	r.bytes = w.all()
 	r.record.Fact("bytes", r.bytes)
-	// Once as it is in the snapshot, once more in a database.
-	if err := r.Enough(map[string]int64{r.Home: r.bytes * 2}); err != nil {
+	if err := r.Enough(map[string]int64{r.Home: r.bytes + loaded(w.dump)}); err != nil {
 		return err
 	}
 	short := backup.Short(r.record.Snapshot)

@@ -124,8 +124,8 @@ func (r *run) commands() map[string][]string {
 		"find the snapshot":                      {"restic snapshots --json --no-lock"},
 		"write down which copy it is":            {"echo " + r.asked.Copy + " >>" + r.path(".running.copy")},
 		"see that there is room": {
-			hostapi.Quote("restic", "stats", "--mode", "restore-size", id),
-			hostapi.Quote("df", r.Home, r.moves.LiveDump),
+			hostapi.Quote("restic", "ls", "--json", id),
+			hostapi.Quote("df", r.Home, r.moves.LiveDump, r.path("postgres/data")),
 		},
 		"restore it beside what runs": fetch,
 		"try the application on it":   try,

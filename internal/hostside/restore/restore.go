@@ -33,8 +33,7 @@ import (
 // Repository is what a snapshot is read from ([restic.Repository]).
 type Repository interface {
 	Restore(ctx context.Context, snapshot string, o restic.Restore) error
-	// Size is how many bytes a snapshot restores to, Stored how many it takes in the repository.
-	Size(ctx context.Context, snapshot string) (int64, error)
+	// Stored is how many bytes a snapshot takes in the repository.
 	Stored(ctx context.Context, snapshot string) (int64, error)
 	// Files calls a function with each file of a snapshot, and its bytes.
 	Files(ctx context.Context, snapshot string, each func(path string, size int64)) error
@@ -494,23 +493,59 @@ func (r *run) room(ctx context.Context) (err error) {
 		r.record.Fact("bytes", r.bytes)
 		return err
 	}
-	if r.bytes, err = r.sizeOf(ctx, r.record.Snapshot); err != nil {
+	w, err := r.weigh(ctx)
+	if err != nil {
 		return err
 	}
-	if err := r.Enough(map[string]int64{r.Home: r.bytes, r.moves.LiveDump: r.bytes}); err != nil {
+	switch r.asked.Only {
+	case "database":
+		w.log, w.attachments = 0, 0
+	case "attachments":
+		w.log, w.dump = 0, 0
+	}
+	if err := r.Enough(r.besides(w)); err != nil {
 		return err
 	}
+	r.bytes = w.all()
 	r.record.Fact("bytes", r.bytes)
 	return nil
 }
 
-// sizeOf is how many bytes are in a snapshot, as was written down when it was made, or as restic finds.
-func (i *Instance) sizeOf(ctx context.Context, snapshot string) (int64, error) {
-	bytes, err := i.Ledger.Bytes(backup.Short(snapshot))
-	if err != nil || bytes > 0 {
-		return bytes, err
+// weight is what is in a snapshot, or of one that is restored, in bytes.
+type weight struct{ dump, log, attachments int64 }
+
+func (w weight) all() int64 { return w.dump + w.log + w.attachments }
+
+// weigh asks restic for the files of the snapshot.
+func (r *run) weigh(ctx context.Context) (w weight, err error) {
+	err = r.Repository.Files(ctx, r.record.Snapshot, func(path string, size int64) {
+		switch {
+		case strings.Contains(path, "/mrsattachments/"):
+			w.attachments += size
+		case strings.Contains(path, "/log/"):
+			w.log += size
+		default: // and a few small files
+			w.dump += size
+		}
+	})
+	return w, err
+}
+
+// loaded is about what a database takes whose dump, uncompressed, has so many bytes: the rows and their indexes, and
+// the log of writing them (WAL, of which there is about 1 GiB at a time). PostgreSQL ends where its disk is full, the
+// live one too.
+func loaded(dump int64) int64 { return 2*dump + min(dump, 1<<30) }
+
+// besides is the room that what comes beside takes, by the folders that it comes into.
+func (r *run) besides(w weight) map[string]int64 {
+	data := r.path("postgres/data")
+	if _, err := os.Stat(data); err != nil {
+		data = r.Home
 	}
-	return i.Repository.Size(ctx, snapshot)
+	need := map[string]int64{data: loaded(w.dump)}
+	need[r.moves.LiveDump] += w.dump
+	need[r.Home] += w.log + w.attachments
+	return need
 }
 
 // restoreBeside restores the snapshot into new folders and a new database. The database is restored

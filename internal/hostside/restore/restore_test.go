@@ -526,6 +526,48 @@ func TestAFolderThatIsADiskIsRefusedBeforeAnythingIsDone(t *testing.T) {
 	}
 }
 
+// The snapshot has a dump of 40 bytes, attachments of 1000 and a log of 10: the live PostgreSQL ends where its disk is
+// full.
+func TestThereHasToBeRoomForAllThatIsMadeOnEachDisk(t *testing.T) {
+	drill := func(ctx context.Context, i *Instance) error { return i.Drill(ctx, "latest", "hand") }
+	lend := func(ctx context.Context, i *Instance) error { return i.Lend(ctx, "latest", strings.NewReader("")) }
+	for _, c := range []struct {
+		name  string
+		do    func(context.Context, *Instance) error
+		disks []string
+		full  string // the folder that has too little
+		needs int64
+	}{
+		{"all on one disk", ways[0].do, nil, "", 1010 + 40 + 120},
+		{"the dumps have one of their own", ways[0].do, []string{"postgres/dump"}, "", 1010 + 120},
+		{"the data have one of their own", ways[0].do, []string{"postgres/data"}, "", 1010 + 40},
+		{"the database", ways[1].do, nil, "postgres/data", 40 + 120},
+		{"the attachments", ways[2].do, nil, "", 1000},
+		{"a copy, which is there", ways[3].do, nil, "", 0},
+		{"a drill", drill, nil, "", 1010 + 40 + 120},
+		{"one that is lent", lend, []string{"postgres/dump"}, "postgres/data", 120},
+	} {
+		w := newWorld(t)
+		if err := os.MkdirAll(w.home("postgres/data"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		w.disks, w.free = c.disks, c.needs
+		if err := w.run(nil, c.do); err != nil {
+			t.Errorf("%s, and there is as much as it needs: %v", c.name, err)
+		}
+		w.free = c.needs - 1
+		err := w.run(nil, c.do)
+		if c.needs == 0 {
+			continue
+		}
+		want := fmt.Sprintf("%s has %s free, and about %s are needed", filepath.Join(w.home(""), c.full),
+			backup.Human(w.free), backup.Human(c.needs))
+		if err == nil || !strings.HasPrefix(err.Error(), want) || slices.Contains(w.calls.Made(), "pg_restore#1") {
+			t.Errorf("%s, and a byte is missing: %v, want %s", c.name, err, want)
+		}
+	}
+}
+
 func TestWhatIsAskedForIsUnderstoodOrRefused(t *testing.T) {
 	i := newWorld(t).instance()
 	for words, want := range map[string]string{
