@@ -783,29 +783,3 @@ func TestAKeyThatOnlyTheAgentHasGetsInAndIsLent(t *testing.T) {
 		t.Error("the agent is lent unasked")
 	}
 }
-
-func TestASocketOfTheHostIsReached(t *testing.T) {
-	brief(t)
-	s := startSSHD(t)
-	h := s.dial(t, remote.Options{})
-	l, err := net.Listen("unix", s.path("socket"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	go func() {
-		if conn, err := l.Accept(); err == nil {
-			io.WriteString(conn, "hello")
-			conn.Close()
-		}
-	}()
-	conn, err := h.Dial(t.Context(), "unix", s.path("socket"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, err := io.ReadAll(conn); string(got) != "hello" || err != nil {
-		t.Errorf("%q, %v", got, err)
-	}
-	_, err = h.Dial(t.Context(), "unix", s.path("no-socket"))
-	wants(t, err, "connecting to "+s.path("no-socket"), "the host refuses")
-}

@@ -14,30 +14,22 @@ import (
 type Bench mg.Namespace
 
 // Startup measures how long it takes to list the targets, as ratios to `bash -c true`.
-func (Bench) Startup(ctx context.Context) error {
-	return bench.Startup(ctx)
-}
+func (Bench) Startup(ctx context.Context) error { return bench.Startup(ctx) }
 
 // Deploy measures deployments in the lab, without a change and of a new image, next to docker compose alone.
 //
 // The lab must be up (lab:up); its instance staging is deployed a dozen times. It prints what of a
 // deployment takes longest.
-func (Bench) Deploy(ctx context.Context) error {
-	return bench.Deploy(ctx)
-}
+func (Bench) Deploy(ctx context.Context) error { return bench.Deploy(ctx) }
 
 // Backup measures backups and restores of a database of 1 GB next to pg_dump, restic and psql in a pipe.
 //
 // It deploys a local instance of its own in /tmp/mrs-bench, and removes it. It takes about 10 minutes
 // and 6 GB of disk.
-func (Bench) Backup(ctx context.Context) error {
-	return bench.Backup(ctx)
-}
+func (Bench) Backup(ctx context.Context) error { return bench.Backup(ctx) }
 
 // Copy measures ops:copyProdToStaging in the lab next to pg_dump | psql, pgcopydb and UPDATE, and its filter.
 //
 // The lab must be up (lab:up), with production and staging deployed; production is filled up to 600,000
 // people. It takes about 20 minutes and 6 GB of disk.
-func (Bench) Copy(ctx context.Context) error {
-	return bench.Copy(ctx)
-}
+func (Bench) Copy(ctx context.Context) error { return bench.Copy(ctx) }

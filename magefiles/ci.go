@@ -37,10 +37,12 @@ func (CI) Test(ctx context.Context) error {
 //
 // The Dockerfile is in the project's folder, or in that which -context= names; it gets the commit as
 // GIT_COMMIT, and the shared memory that compose/docker-compose.yml says. -file= names another Dockerfile,
-// -buildArg="NAME=VALUE NAME=VALUE" gives it more, nothing secret. DOCKER_USER and DOCKER_PASS log in, for this alone. A branch whose name can't be a tag
-// gets one of what can be of it, with a hash. Pull requests and tags have no image.
+// -buildArg="NAME=VALUE NAME=VALUE" gives it more, nothing secret. DOCKER_USER and DOCKER_PASS log in, for
+// this alone. A branch whose name can't be a tag gets one of what can be of it, with a hash. Pull requests
+// and tags have no image.
 func (CI) Image(ctx context.Context, context, file, buildArg *string) error {
-	return ci.Image(ctx, ci.Source{Dir: cmp.Or(value(context), "."), File: value(file), Args: strings.Fields(value(buildArg))})
+	source := ci.Source{Dir: cmp.Or(value(context), "."), File: value(file), Args: strings.Fields(value(buildArg))}
+	return ci.Image(ctx, source)
 }
 
 // Deploy does what the pipeline means, with the image of its commit.
@@ -52,6 +54,4 @@ func (CI) Image(ctx context.Context, context, file, buildArg *string) error {
 // PRODUCTION_ENV, STAGING_ENV, ECOLE_ENV and BRANCH_ENV, the one with the secrets of what is deployed:
 // NAME=value a line, as in an env file. All that is missing or can't be read is said at once, before anything
 // is touched.
-func (CI) Deploy(ctx context.Context) error {
-	return ci.Deploy(ctx)
-}
+func (CI) Deploy(ctx context.Context) error { return ci.Deploy(ctx) }

@@ -17,6 +17,4 @@ type Env mg.Namespace
 // printf %s 'NAME=VALUE' | sha256sum | cut -c 1-4
 //
 // What is missing or malformed is said below them. -json prints the same for scripts.
-func (Env) Show(instance string, json *bool) error {
-	return deploy.Show(instance, value(json))
-}
+func (Env) Show(instance string, json *bool) error { return deploy.Show(instance, value(json)) }

@@ -12,7 +12,11 @@ import (
 
 // Paths are given from the project's root, wherever the targets are called.
 func init() {
-	if err := project.Chdir(); err != nil {
+	root, err := project.Root()
+	if err == nil {
+		err = os.Chdir(root)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "Error:", err)
 		os.Exit(1)
 	}

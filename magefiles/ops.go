@@ -33,7 +33,8 @@ func (Ops) Status(ctx context.Context, instance *string, json *bool) error {
 // -service=django shows one, -since=90m or -since=2026-11-24T08:00:00, -tail=N another number of
 // lines (-1: all), -follow goes on until Ctrl-C.
 func (Ops) Logs(ctx context.Context, instance string, service *string, follow *bool, since *string, tail *int) error {
-	return ops.Logs(ctx, instance, ops.LogOptions{Service: value(service), Follow: value(follow), Since: value(since), Tail: value(tail)})
+	return ops.Logs(ctx, instance, ops.LogOptions{
+		Service: value(service), Follow: value(follow), Since: value(since), Tail: value(tail)})
 }
 
 // Exec runs a command in an instance's django container, or in that of -service=.
@@ -81,8 +82,8 @@ func (Ops) Audit(ctx context.Context, instance string, json *bool) error {
 
 // Maintenance closes an instance's site (on) or opens it again (off); the release stays the same.
 //
-// Visitors are sent to the maintenance page until it is opened, whatever is deployed meanwhile. -yes asks nothing before
-// production.
+// Visitors are sent to the maintenance page until it is opened, whatever is deployed meanwhile. -yes asks
+// nothing before production.
 func (Ops) Maintenance(ctx context.Context, instance, onOrOff string, yes *bool) error {
 	return deploy.Maintenance(ctx, instance, onOrOff, deploy.Options{Yes: value(yes)})
 }
@@ -90,9 +91,7 @@ func (Ops) Maintenance(ctx context.Context, instance, onOrOff string, yes *bool)
 // Backup backs up an instance now, by the unit that its timer starts at night.
 //
 // It goes on where the connection is lost; Ctrl-C ends it.
-func (Ops) Backup(ctx context.Context, instance string) error {
-	return backup.Make(ctx, instance)
-}
+func (Ops) Backup(ctx context.Context, instance string) error { return backup.Make(ctx, instance) }
 
 // Snapshots prints the backups of an instance, the newest first, and which have passed a drill.
 //
@@ -123,9 +122,7 @@ func (Ops) Drill(ctx context.Context, instance string, snapshot *string) error {
 }
 
 // Prune applies the retention policy to the backups of an instance, and checks what remains.
-func (Ops) Prune(ctx context.Context, instance string) error {
-	return backup.Prune(ctx, instance)
-}
+func (Ops) Prune(ctx context.Context, instance string) error { return backup.Prune(ctx, instance) }
 
 // Report writes a page about the backups of all instances: snapshots, sizes, durations, drills, disks.
 //
@@ -153,9 +150,12 @@ func (Ops) FetchBackup(ctx context.Context, instance string, snapshot, to *strin
 // -sample=0.1 one row in ten and what refers to it, -key=FILE has a text that makes the same fakes each
 // time, -direct sends the rows from host to host by the SSH agent, -yes asks nothing. Afterwards dev,
 // password dev, may do everything there.
-func (Ops) CopyProdToStaging(ctx context.Context, from, to *string, dryRun *bool, tables *string, sample *float64, key *string, direct, yes *bool) error {
-	return pgcopy.Copy(ctx, pgcopy.Options{From: cmp.Or(value(from), instance.Production), To: cmp.Or(value(to), "staging"),
-		DryRun: value(dryRun), Tables: value(tables), Sample: value(sample), KeyFile: value(key), Direct: value(direct), Yes: value(yes)})
+func (Ops) CopyProdToStaging(ctx context.Context, from, to *string, dryRun *bool, tables *string, sample *float64,
+	key *string, direct, yes *bool) error {
+	return pgcopy.Copy(ctx, pgcopy.Options{
+		From: cmp.Or(value(from), instance.Production), To: cmp.Or(value(to), "staging"),
+		DryRun: value(dryRun), Direct: value(direct), Yes: value(yes),
+		Tables: value(tables), Sample: value(sample), KeyFile: value(key)})
 }
 
 // SeedLocal fills deploy:local with the data of an instance's last snapshot, anonymised on its server.
@@ -163,7 +163,8 @@ func (Ops) CopyProdToStaging(ctx context.Context, from, to *string, dryRun *bool
 // The snapshot's database is restored there beside the live one, copied to this machine as
 // ops:copyProdToStaging copies, and dropped. -snapshot=ID takes another one, -tables=, -sample=, -key=
 // and -yes are as there. Afterwards dev, password dev, may do everything at http://localhost:8000.
-func (Ops) SeedLocal(ctx context.Context, instance string, snapshot, tables *string, sample *float64, key *string, yes *bool) error {
+func (Ops) SeedLocal(ctx context.Context, instance string, snapshot, tables *string, sample *float64, key *string,
+	yes *bool) error {
 	return pgcopy.Copy(ctx, pgcopy.Options{From: instance, To: "local", Snapshot: cmp.Or(value(snapshot), "latest"),
 		Tables: value(tables), Sample: value(sample), KeyFile: value(key), Yes: value(yes)})
 }

@@ -22,8 +22,13 @@ type Vagrant mg.Namespace
 // It needs Vagrant, and Docker where VirtualBox is absent, and installs what is missing. The server
 // is the machine default of the Vagrantfile; -machine=production,staging names others.
 func (Vagrant) Up(ctx context.Context, machine *string) error {
-	start, machines := time.Now(), vagrant.Names(value(machine))
-	if err := vagrant.Up(ctx, machines...); err != nil {
+	return booted(ctx, machine, vagrant.Up)
+}
+
+// booted boots machines, and says how they are reached.
+func booted(ctx context.Context, list *string, boot func(context.Context, ...string) error) error {
+	start, machines := time.Now(), vagrant.Names(value(list))
+	if err := boot(ctx, machines...); err != nil {
 		return err
 	}
 	vagrant.Report(ctx, start, machines)
@@ -34,12 +39,7 @@ func (Vagrant) Up(ctx context.Context, machine *string) error {
 //
 // -machine=production,staging names others than default.
 func (Vagrant) Apply(ctx context.Context, machine *string) error {
-	start, machines := time.Now(), vagrant.Names(value(machine))
-	if err := vagrant.Apply(ctx, machines...); err != nil {
-		return err
-	}
-	vagrant.Report(ctx, start, machines)
-	return nil
+	return booted(ctx, machine, vagrant.Apply)
 }
 
 // Bigsudo is bigsudo on the server, booted if need be: "ROLE|PLAYBOOK [@MACHINE …] [NAME=VALUE …] [TASKS …] [OPTIONS]".
@@ -78,6 +78,4 @@ func (Vagrant) Destroy(ctx context.Context, machine *string) error {
 // Status prints the machines of the Vagrantfile, their states and addresses.
 //
 // -json prints the same for scripts.
-func (Vagrant) Status(ctx context.Context, json *bool) error {
-	return vagrant.Show(ctx, value(json))
-}
+func (Vagrant) Status(ctx context.Context, json *bool) error { return vagrant.Show(ctx, value(json)) }

@@ -30,32 +30,20 @@ func main() {
 }
 
 func run(ctx context.Context, words []string) error {
-	root, err := root()
+	// The working directory stays what it is: the words' paths are given from there.
+	root, err := project.Root()
 	if err != nil {
+		return err
+	}
+	here, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	if root, err = filepath.Rel(here, root); err != nil {
 		return err
 	}
 	if err := setup.Need(ctx, console.Say, "ansible", "git"); err != nil {
 		return err
 	}
 	return bigsudo.Run(ctx, root, words...)
-}
-
-// root returns the project's root from the working directory, which stays what
-// it is: the words' paths are given from there.
-func root() (string, error) {
-	here, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	if err := project.Chdir(); err != nil {
-		return "", err
-	}
-	root, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	if err := os.Chdir(here); err != nil {
-		return "", err
-	}
-	return filepath.Rel(here, root)
 }

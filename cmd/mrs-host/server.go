@@ -3,10 +3,12 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,6 +36,7 @@ import (
 type server struct {
 	compose.Project
 	site  site.Site
+	ports map[string]int // of the services
 	want  database.Want
 	drain time.Duration
 	say   func(string)
@@ -68,13 +71,23 @@ func (s *server) Network(ctx context.Context, name string) (made bool, err error
 // endsWithin is how long the application may take to end by itself, once it is idle.
 const endsWithin = 30 * time.Second
 
-func (s *server) Drain(ctx context.Context, ids ...string) error {
-	cut, err := drain.Drain(ctx, drain.Docker{}, s.site.Port, drain.Limits{Requests: s.drain, Quit: endsWithin}, ids...)
+func (s *server) Drain(ctx context.Context, all ...docker.Container) (err error) {
+	cut, byPort := 0, map[int][]string{}
+	for _, c := range all {
+		byPort[s.port(c)] = append(byPort[s.port(c)], c.ID)
+	}
+	for port, ids := range byPort {
+		n, e := drain.Drain(ctx, drain.Docker{}, port, drain.Limits{Requests: s.drain, Quit: endsWithin}, ids...)
+		cut, err = cut+n, errors.Join(err, e)
+	}
 	if cut > 0 {
 		err = errors.Join(fmt.Errorf("%d connections were still open after %v, and were cut", cut, s.drain), err)
 	}
 	return err
 }
+
+// port is where a container listens; one of a service that is no more, where the site does.
+func (s *server) port(c docker.Container) int { return cmp.Or(s.ports[c.Service()], s.site.Port) }
 
 func (s *server) Log(ctx context.Context, c docker.Container) string {
 	var text strings.Builder
@@ -100,13 +113,13 @@ func logs(ctx context.Context, argv ...string) []byte {
 }
 
 func (s *server) Close(ctx context.Context, c docker.Container) error {
-	return door.Close(ctx, c, s.site.Port)
+	return door.Close(ctx, c, s.port(c))
 }
 func (s *server) Open(ctx context.Context, c docker.Container) error {
-	return door.Open(ctx, c, s.site.Port)
+	return door.Open(ctx, c, s.port(c))
 }
 func (s *server) Count(ctx context.Context, c docker.Container) error {
-	return door.Count(ctx, c, s.site.Port)
+	return door.Count(ctx, c, s.port(c))
 }
 func (s *server) Visits(ctx context.Context, c docker.Container) (int, error) {
 	return door.Visits(ctx, c)
@@ -119,13 +132,24 @@ func (s *server) Lacks() []string {
 	})
 }
 
-func (s *server) Listens(port int) { s.site.Port = port }
+func (s *server) Listens(all []hostapi.Service, site string) {
+	s.ports = map[string]int{}
+	for _, service := range all {
+		s.ports[service.Name] = service.Port
+	}
+	s.site.Port = s.ports[site]
+}
 
 func (s *server) Answers(ctx context.Context, container, path string, m answer.Maintenance,
 	within time.Duration) error {
 	asked := s.site
 	asked.Path, asked.Maintenance = path, m
 	return asked.Answers(ctx, container, within)
+}
+
+func (s *server) Visit(ctx context.Context, host, path string) {
+	scheme, _, _ := strings.Cut(s.site.URL, "://")
+	_, _, _ = answer.Way{Dial: answer.Visitor}.Get(ctx, &url.URL{Scheme: scheme, Host: host, Path: path}, nil)
 }
 
 func (s *server) Proves(ctx context.Context, container, postgres string) error {
@@ -175,7 +199,23 @@ func (s *server) Trail(ctx context.Context) string {
 }
 
 func (s *server) Keeps(ctx context.Context, stack []byte) error {
-	return pgversion.Keeps(ctx, bytes.NewReader(stack))
+	if err := pgversion.Keeps(ctx, bytes.NewReader(stack)); err != nil {
+		return err
+	}
+	all, err := s.Containers(ctx)
+	if err != nil {
+		return err
+	}
+	named := func(service string) (found docker.Container) {
+		for _, c := range all {
+			if c.Service() == service && c.Running {
+				found = c
+			}
+		}
+		return found
+	}
+	now := named(hostapi.MRS).Env
+	return database.Moved(ctx, named(now["DB_HOST"]), s.want, now["DB_NAME"])
 }
 
 func (s *server) CanBackUp() bool { return s.executable("backup.sh") }

@@ -29,32 +29,32 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/local"
-	"github.com/betagouv/mrs-ops/internal/server"
+	"github.com/betagouv/mrs-ops/internal/target"
 )
 
-// open connects to the server of a persistent instance that has backups. The
-// connection outlives ctx, so that what was interrupted can still be undone.
-func open(ctx context.Context, name string) (*server.Server, error) {
-	inst, _, err := instance.Lookup(name)
-	if err := instance.Findable(err); err != nil {
+// open connects to the server of a persistent instance that has backups
+// ([target.Reach]).
+func open(ctx context.Context, name string) (*target.Target, error) {
+	inst, err := instance.Locate(name)
+	if err != nil {
 		return nil, err
 	}
 	if !inst.Persistent() {
 		return nil, fmt.Errorf("%s is a branch, which has no backups", inst.Name)
 	}
-	s, err := server.Open(context.WithoutCancel(ctx), inst)
+	s, err := target.Reach(ctx, inst)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.Output("test", "-x", s.Folder+"/drill.sh"); err != nil {
+	if err := s.Has("drill.sh", "has no backups", setUp); err != nil {
 		s.Close()
-		if local.ExitCode(err) == 1 {
-			err = fmt.Errorf("%s has no backups: there is no %s/drill.sh on %s\nhint: put RESTIC_PASSWORD=… in its secrets, then deploy it", inst.Name, s.Folder, s)
-		}
 		return nil, err
 	}
 	return s, nil
 }
+
+// setUp is how an instance comes to its backups.
+const setUp = "put RESTIC_PASSWORD=… in its secrets, then deploy it"
 
 // job is a script of an instance's that runs for long.
 type job struct {
@@ -67,16 +67,20 @@ type job struct {
 // no systemd runs it, it is a child of ours, and the terminal has told it.
 const end = `unit=$1.service; [ ! -d /run/systemd/system ] || systemctl stop "$unit"`
 
+// oneStream runs a command. What it complains of comes in order with what it says.
+const oneStream = `exec 2>&1; exec "$@"`
+
 // run runs a job, shows what it says as it says it, and writes down what came of
 // it.
-func run(ctx context.Context, s *server.Server, j job) error {
+func run(ctx context.Context, s *target.Target, j job) error {
 	ctx, stop := console.Interruptible(ctx)
 	defer stop()
 	start := time.Now()
-	err := s.Audited(server.Operator(), j.what, func() error { return work(ctx, s, j) })
+	err := s.Audited(target.Operator(), j.what, func() error { return work(ctx, s, j) })
 	switch {
 	case errors.Is(err, context.Canceled):
-		return fmt.Errorf("%s: %s was interrupted, and undone\nhint: mage ops:audit %s tells what was done before", s.Name, j.what, s.Name)
+		return fmt.Errorf("%s: %s was interrupted, and undone\n"+
+			"hint: mage ops:audit %s tells what was done before", s.Name, j.what, s.Name)
 	case local.ExitCode(err) == hostapi.NotMirrored:
 		return fmt.Errorf("%s: %s is done, but: %w", s.Name, j.what, err)
 	case err != nil:
@@ -94,7 +98,7 @@ func run(ctx context.Context, s *server.Server, j job) error {
 // systemd that runs it, so it goes on where the connection is lost; when ctx ends
 // it is told to end, and its own end is waited for. The error is then
 // context.Canceled, if it has undone what it began.
-func work(ctx context.Context, s *server.Server, j job) error {
+func work(ctx context.Context, s *target.Target, j job) error {
 	over := make(chan struct{})
 	defer close(over)
 	stop := context.AfterFunc(ctx, func() {
@@ -109,8 +113,7 @@ func work(ctx context.Context, s *server.Server, j job) error {
 		}
 	})
 	defer stop()
-	// What it complains of comes in order with what it says.
-	why, err := show(s.Name, s.Script(`exec 2>&1; exec "$@"`, append([]string{s.Folder + "/" + j.name + ".sh"}, j.args...)...))
+	why, err := show(s.Name, s.Script(oneStream, append([]string{s.Folder + "/" + j.name + ".sh"}, j.args...)...))
 	return j.came(ctx, why, err, func() bool {
 		// The scripts of older versions say of one that could not be undone, too, that it was interrupted.
 		_, err := s.Output("test", "!", "-e", s.Folder+"/.restore.swap")
@@ -167,34 +170,17 @@ func explains(line string, why *string) bool {
 	return true
 }
 
-// narrator says what an instance's server says, a line at a time, and gives a
-// sign of life where there is none for long.
-type narrator struct {
-	name  string // the instance's
-	still func()
-}
-
-func narrate(name string) *narrator {
-	return &narrator{name, console.Pulse(20*time.Second, console.Say, name)}
-}
-
-func (n *narrator) say(line string) {
-	n.still()
-	console.Say("%s: %s", n.name, line)
-	n.still = console.Pulse(20*time.Second, console.Say, n.name+": "+line)
-}
-
-func (n *narrator) end() { n.still() }
+func narrate(name string) *console.Narrator { return console.Narrate(name, 20*time.Second) }
 
 // show shows the lines of out. It returns why it failed, with the hint that
 // follows.
 func show(name string, out *script.Pipe) (why string, err error) {
 	aloud := narrate(name)
-	defer aloud.end()
+	defer aloud.End()
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		if line := lines.Text(); !explains(line, &why) {
-			aloud.say(line)
+			aloud.Say(line)
 		}
 	}
 	return why, errors.Join(lines.Err(), out.Error())
@@ -203,13 +189,13 @@ func show(name string, out *script.Pipe) (why string, err error) {
 // Make makes a backup of an instance now. It is the unit that the timer starts
 // at night.
 func Make(ctx context.Context, name string) error {
-	return with(ctx, name, func(s *server.Server) error { return run(ctx, s, job{"backup", "backup", []string{"hand"}}) })
+	return runOn(ctx, name, job{"backup", "backup", []string{"hand"}})
 }
 
 // Prune applies the retention policy to the backups of an instance, and checks
 // what remains.
 func Prune(ctx context.Context, name string) error {
-	return with(ctx, name, func(s *server.Server) error { return run(ctx, s, job{"prune", "prune", nil}) })
+	return runOn(ctx, name, job{"prune", "prune", nil})
 }
 
 // Drill proves a snapshot of an instance, an id of [Snapshots] or "latest": it
@@ -218,12 +204,14 @@ func Drill(ctx context.Context, name, snapshot string) error {
 	if err := checkID(name, snapshot); err != nil {
 		return err
 	}
-	return with(ctx, name, func(s *server.Server) error {
-		return run(ctx, s, job{"drill " + snapshot, "drill", []string{snapshot}})
-	})
+	return runOn(ctx, name, job{"drill " + snapshot, "drill", []string{snapshot}})
 }
 
-func with(ctx context.Context, name string, do func(*server.Server) error) error {
+func runOn(ctx context.Context, name string, j job) error {
+	return with(ctx, name, func(s *target.Target) error { return run(ctx, s, j) })
+}
+
+func with(ctx context.Context, name string, do func(*target.Target) error) error {
 	s, err := open(ctx, name)
 	if err != nil {
 		return err
@@ -233,17 +221,16 @@ func with(ctx context.Context, name string, do func(*server.Server) error) error
 }
 
 // Look asks an instance's server how its backups stand.
-func Look(ctx context.Context, name string) (*State, error) {
-	s, err := open(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	defer s.Close()
-	out, err := s.Output(s.Folder+"/restore.sh", "list")
-	if err != nil {
-		return nil, fmt.Errorf("%s: its backups can't be listed: %w", name, err)
-	}
-	return parse(out)
+func Look(ctx context.Context, name string) (state *State, err error) {
+	err = with(ctx, name, func(s *target.Target) error {
+		out, err := s.Output(s.Folder+"/restore.sh", "list")
+		if err != nil {
+			return fmt.Errorf("%s: its backups can't be listed: %w", name, err)
+		}
+		state, err = parse(out)
+		return err
+	})
+	return state, err
 }
 
 // Snapshots prints the backups of an instance, the newest first.
@@ -271,21 +258,23 @@ func Snapshots(ctx context.Context, name string, asJSON bool) error {
 		if n.Time.After(now) { // a clock went back
 			age = "in " + age
 		}
-		rows = append(rows, []string{n.ID, n.Time.Local().Format("2006-01-02 15:04:05"), age, n.Cause, n.Commit[:min(8, len(n.Commit))],
-			knownBytes(n.Bytes), knownBytes(n.Added), verdict})
+		rows = append(rows, []string{n.ID, n.Time.Local().Format("2006-01-02 15:04:05"), age, n.Cause,
+			n.Commit[:min(8, len(n.Commit))], knownBytes(n.Bytes), knownBytes(n.Added), verdict})
 	}
 	if len(rows) > 1 {
 		if err := console.Table(rows...); err != nil {
 			return err
 		}
 	}
-	console.Summary("%s: %d snapshots in %s, %d of them unproven; mage ops:restore %s SNAPSHOT restores one, ops:drill proves one", name, len(state.Snapshots), state.Repository, unproven, name)
+	console.Summary("%s: %d snapshots in %s, %d of them unproven; "+
+		"mage ops:restore %[1]s SNAPSHOT restores one, ops:drill proves one",
+		name, len(state.Snapshots), state.Repository, unproven)
 	return nil
 }
 
-var (
-	idPattern   = regexp.MustCompile(`^(latest|[0-9a-f]{8,64})$`)                                                // restore.sh
-	timePattern = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2})?(Z| UTC|[+-]\d{2}:?\d{2})?)?$`) // restore.sh
+var ( // restore.sh
+	idPattern   = regexp.MustCompile(`^(latest|[0-9a-f]{8,64})$`)
+	timePattern = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2})?(Z| UTC|[+-]\d{2}:?\d{2})?)?$`)
 )
 
 func checkID(name, snapshot string) error {
@@ -334,7 +323,7 @@ func Restore(ctx context.Context, name, snapshot string, o RestoreOptions) error
 		args = append(args, "--at", o.At)
 		what += " of " + o.At
 	}
-	return with(ctx, name, func(s *server.Server) error {
+	return with(ctx, name, func(s *target.Target) error {
 		if o.DryRun {
 			return explain(s, what, args)
 		}
@@ -349,7 +338,7 @@ func Restore(ctx context.Context, name, snapshot string, o RestoreOptions) error
 		if err != nil {
 			return err
 		}
-		lock, err := s.Lock(server.Operator(), what)
+		lock, err := s.Lock(target.Operator(), what)
 		if err != nil {
 			return err
 		}
@@ -359,7 +348,7 @@ func Restore(ctx context.Context, name, snapshot string, o RestoreOptions) error
 }
 
 // explain prints what a restore would do.
-func explain(s *server.Server, what string, args []string) error {
+func explain(s *target.Target, what string, args []string) error {
 	out, err := s.Output(append([]string{s.Folder + "/restore.sh", "explain"}, args...)...)
 	if err != nil {
 		return fmt.Errorf("%s: %s can't be explained: %w", s.Name, what, err)
@@ -381,7 +370,7 @@ func pages(ctx context.Context) ([]Page, error) {
 		switch {
 		case inst == nil:
 			all = append(all, Page{Name: name, Err: err})
-		case inst.Persistent() && inst.Get("server") != server.Here:
+		case inst.Persistent() && inst.Get("server") != instance.Here:
 			all = append(all, Page{Name: name, Server: inst.Get("server")})
 		}
 	}
@@ -426,7 +415,7 @@ func Report(ctx context.Context, to string) error {
 // [Restore] does: the application is tried on it first. The caller holds the
 // instance's lock, and writes down what came of it. If it fails, the database is
 // removed; the error is context.Canceled if ctx has ended and all is as it was.
-func Adopt(ctx context.Context, s *server.Server, database string) error {
+func Adopt(ctx context.Context, s *target.Target, database string) error {
 	return work(ctx, s, job{"", "restore", []string{"adopt", database}})
 }
 
@@ -440,21 +429,18 @@ type Lent struct {
 // Lend restores the database of a snapshot, an id of [Snapshots] or "latest",
 // beside the instance's own, on the instance's server. It is dropped by
 // [Lent.Return], when ctx ends, and when the connection is lost.
-func Lend(ctx context.Context, s *server.Server, snapshot string) (*Lent, error) {
+func Lend(ctx context.Context, s *target.Target, snapshot string) (*Lent, error) {
 	if err := checkID(s.Name, snapshot); err != nil {
 		return nil, err
 	}
-	if _, err := s.Output("test", "-x", s.Folder+"/lend.sh"); err != nil {
-		if local.ExitCode(err) == 1 {
-			err = fmt.Errorf("%s lends no snapshots: there is no %s/lend.sh on %s\nhint: put RESTIC_PASSWORD=… in its secrets, then deploy it", s.Name, s.Folder, s)
-		}
+	if err := s.Has("lend.sh", "lends no snapshots", setUp); err != nil {
 		return nil, err
 	}
 	input, w := io.Pipe()
-	out := s.WithContext(ctx).ScriptFrom(script.NewPipe().WithReader(input), `exec 2>&1; exec "$@"`, s.Folder+"/lend.sh", snapshot)
+	out := s.WithContext(ctx).ScriptFrom(script.NewPipe().WithReader(input), oneStream, s.Folder+"/lend.sh", snapshot)
 	l := &Lent{input: w, said: bufio.NewScanner(out)}
 	aloud := narrate(s.Name)
-	defer aloud.end()
+	defer aloud.End()
 	var why string
 	for l.said.Scan() {
 		line := l.said.Text()
@@ -463,7 +449,7 @@ func Lend(ctx context.Context, s *server.Server, snapshot string) (*Lent, error)
 			return l, nil
 		}
 		if !explains(line, &why) {
-			aloud.say(line)
+			aloud.Say(line)
 		}
 	}
 	l.Return()

@@ -3,6 +3,7 @@ package backup
 import (
 	"archive/tar"
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -23,7 +24,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/local"
-	"github.com/betagouv/mrs-ops/internal/server"
+	"github.com/betagouv/mrs-ops/internal/target"
 )
 
 // Fetch copies a snapshot of an instance, an id of [Snapshots] or "latest", to
@@ -34,9 +35,8 @@ import (
 // The folder is there once all of it is, checked and on the disk; until then it
 // is TO.part, which goes if anything fails.
 func Fetch(ctx context.Context, name, snapshot, to string) error {
-	problems := []error{checkID(name, snapshot)}
-	inst, _, err := instance.Lookup(name)
-	problems = append(problems, instance.Findable(err))
+	inst, err := instance.Locate(name)
+	problems := []error{checkID(name, snapshot), err}
 	if to == "" && inst != nil && snapshot != "latest" && problems[0] == nil {
 		to = place(inst.Name, snapshot)
 	}
@@ -46,11 +46,8 @@ func Fetch(ctx context.Context, name, snapshot, to string) error {
 	if err := errors.Join(problems...); err != nil {
 		return err
 	}
-	return with(ctx, name, func(s *server.Server) error {
-		if _, err := s.Output("test", "-x", s.Folder+"/export.sh"); err != nil {
-			if local.ExitCode(err) == 1 {
-				err = fmt.Errorf("%s was deployed before its snapshots could be fetched: there is no %s/export.sh on %s\nhint: deploy it", s.Name, s.Folder, s)
-			}
+	return with(ctx, name, func(s *target.Target) error {
+		if err := s.Has("export.sh", "can't export its snapshots", "deploy it"); err != nil {
 			return err
 		}
 		ctx, stop := console.Interruptible(ctx)
@@ -61,23 +58,15 @@ func Fetch(ctx context.Context, name, snapshot, to string) error {
 		defer context.AfterFunc(ctx, func() { out.Close() })()
 		f := &fetch{name: s.Name, to: to, in: bufio.NewReaderSize(out, 1<<16), start: time.Now()}
 		err := f.chosen()
-		what := "fetchBackup " + snapshot
-		if f.snapshot != "" {
-			what = "fetchBackup " + f.snapshot
-		}
-		err = s.Audited(server.Operator(), what, func() error {
+		what := "fetchBackup " + cmp.Or(f.snapshot, snapshot)
+		err = s.Audited(target.Operator(), what, func() error {
 			if err == nil {
 				err = f.run()
 			}
-			switch {
-			case err == nil:
-				return nil
-			case ctx.Err() != nil:
-				err = context.Canceled
-			default:
-				err = told(err)
+			if err != nil && ctx.Err() != nil {
+				return context.Canceled
 			}
-			return err
+			return told(err)
 		})
 		switch {
 		case f.done && err != nil:
@@ -91,20 +80,22 @@ func Fetch(ctx context.Context, name, snapshot, to string) error {
 		if inst.Get("RESTIC_PASSWORD") == "" {
 			password = name + "'s secrets"
 		}
+		took := time.Since(f.start).Round(100 * time.Millisecond)
 		console.Done("%s: snapshot %s is in %s, still encrypted (%s, %s); with the RESTIC_PASSWORD of %s it opens: %s",
-			s.Name, f.snapshot, f.to, human(f.bytes), time.Since(f.start).Round(100*time.Millisecond), password, local.Quote("restic", "--repo", f.to, "snapshots"))
+			s.Name, f.snapshot, f.to, human(f.bytes), took, password, local.Quote("restic", "--repo", f.to, "snapshots"))
 		return nil
 	})
 }
 
 // place returns where a snapshot of an instance is put, unless it is said.
-func place(name, snapshot string) string {
-	return filepath.Join("backups", name+"-"+snapshot[:8])
-}
+func place(name, snapshot string) string { return filepath.Join("backups", name+"-"+snapshot[:8]) }
 
 // told returns err as the script on the server itself says why it failed, if it
 // does.
 func told(err error) error {
+	if err == nil {
+		return nil
+	}
 	var why string
 	for line := range strings.Lines(err.Error()) {
 		explains(strings.TrimSuffix(line, "\n"), &why)
@@ -144,7 +135,7 @@ var (
 // have.
 func (f *fetch) until(wanted *regexp.Regexp) ([]string, error) {
 	aloud := narrate(f.name)
-	defer aloud.end()
+	defer aloud.End()
 	for {
 		text, err := f.in.ReadSlice('\n')
 		line := strings.TrimSuffix(string(text), "\n")
@@ -157,7 +148,7 @@ func (f *fetch) until(wanted *regexp.Regexp) ([]string, error) {
 		if found := wanted.FindStringSubmatch(line); found != nil {
 			return found[1:], nil
 		}
-		aloud.say(line)
+		aloud.Say(line)
 	}
 }
 
@@ -165,11 +156,10 @@ func (f *fetch) until(wanted *regexp.Regexp) ([]string, error) {
 func (f *fetch) chosen() error {
 	f.left = "nothing has come"
 	found, err := f.until(chosenLine)
-	if err != nil {
-		return err
+	if err == nil {
+		f.snapshot = found[0][:8]
 	}
-	f.snapshot = found[0][:8]
-	return nil
+	return err
 }
 
 // run has the rest, and puts it where it belongs.
@@ -252,9 +242,11 @@ func progress(name string, came *atomic.Int64, bytes int64) (stop func()) {
 	began, last := time.Now(), int64(0)
 	say := func(string, ...any) {
 		now := came.Load()
-		line := fmt.Sprintf("%s: %s of %s (%d %%), %s/s", name, human(now), human(bytes), 100*now/max(bytes, 1), console.Bytes(float64(now-last)/interval.Seconds()))
-		if spent := time.Since(began); now > 0 {
-			line += ", done at about " + began.Add(time.Duration(float64(spent)*float64(bytes)/float64(now))).Format("15:04:05")
+		line := fmt.Sprintf("%s: %s of %s (%d %%), %s/s", name, human(now), human(bytes), 100*now/max(bytes, 1),
+			console.Bytes(float64(now-last)/interval.Seconds()))
+		if now > 0 {
+			all := time.Duration(float64(time.Since(began)) * float64(bytes) / float64(now))
+			line += ", done at about " + began.Add(all).Format("15:04:05")
 		}
 		console.Say("%s", line)
 		last = now
@@ -308,7 +300,8 @@ func room(folder string, bytes int64) error {
 		return fmt.Errorf("%s: its disk can't be looked at: %w", folder, err)
 	}
 	if free := int64(stat.Bavail) * int64(stat.Bsize); free < bytes {
-		return fmt.Errorf("the disk of %s has %s free, and %s are needed\nhint: -to=FOLDER says where else", folder, human(free), human(bytes))
+		return fmt.Errorf("the disk of %s has %s free, and %s are needed\n"+
+			"hint: -to=FOLDER says where else", folder, human(free), human(bytes))
 	}
 	return nil
 }
@@ -338,7 +331,8 @@ func claim(part string) (claimed *os.File, err error) {
 	// All of it is ours, or none is touched.
 	for _, entry := range entries {
 		if !slices.Contains(layout, entry.Name()) {
-			return nil, fmt.Errorf("%s is there already, and holds %s, which no fetch leaves\nhint: move it away", part, entry.Name())
+			return nil, fmt.Errorf("%s is there already, and holds %s, which no fetch leaves\n"+
+				"hint: move it away", part, entry.Name())
 		}
 	}
 	if len(entries) > 0 {
@@ -411,7 +405,7 @@ func unpack(in io.Reader, root *os.Root, bytes int64, files int, came *atomic.In
 	switch {
 	case files != 0 || bytes != 0:
 		return fmt.Errorf("%d files, %s, did not come", files, human(bytes))
-	case kinds["config"] == 0 || kinds["keys"] == 0 || kinds["index"] == 0 || kinds["data"] == 0 || kinds["snapshots"] != 1:
+	case slices.Contains([]int{kinds["config"], kinds["keys"], kinds["index"], kinds["data"]}, 0), kinds["snapshots"] != 1:
 		return fmt.Errorf("what came is no repository of one snapshot: %v", kinds)
 	}
 	for folder := range folders {
@@ -457,21 +451,14 @@ func write(root *os.Root, name string, in io.Reader, came *atomic.Int64) error {
 	}
 	defer file.Close()
 	sum := sha256.New()
-	if _, err := io.Copy(io.MultiWriter(file, sum, counter{came}), in); err != nil {
+	n, err := io.Copy(io.MultiWriter(file, sum), in)
+	if came.Add(n); err != nil {
 		return cut(err)
 	}
 	if is := hex.EncodeToString(sum.Sum(nil)); name != "config" && filepath.Base(name) != is {
 		return fmt.Errorf("%s was damaged on its way: its SHA-256 is %s", name, is)
 	}
 	return errors.Join(file.Sync(), file.Close())
-}
-
-// counter counts what is written to it.
-type counter struct{ n *atomic.Int64 }
-
-func (c counter) Write(p []byte) (int, error) {
-	c.n.Add(int64(len(p)))
-	return len(p), nil
 }
 
 // flush has the disk keep which files are in a folder.

@@ -89,7 +89,7 @@ func summaryOf(counts map[level]int, all int) string {
 		return fmt.Sprintf("All %d instances are well.", all)
 	}
 	var parts []string
-	for l, words := range []string{well: "well", attention: "to look at", notWell: "not well", unreachable: "out of reach"} {
+	for l, words := range []string{"well", "to look at", "not well", "out of reach"} {
 		if n := counts[level(l)]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, words))
 		}
@@ -107,14 +107,11 @@ const (
 	unreachable
 )
 
-func (l level) String() string {
-	return [...]string{"Well", "Attention", "Not well", "Unreachable"}[l]
-}
+func (l level) String() string { return [...]string{"Well", "Attention", "Not well", "Unreachable"}[l] }
 
 // Class is the level's name in the page's style and among its symbols.
 func (l level) Class() string { return [...]string{"well", "attention", "bad", "unreachable"}[l] }
 
-// verdict is how an instance's backups stand.
 type verdict struct {
 	Level    level
 	Headline string
@@ -177,18 +174,19 @@ func judge(p Page, now time.Time) verdict {
 	}
 
 	last := map[string]Run{}
-	var veryLast Run
+	var end Run
 	for _, r := range inOrder(s.Runs) {
-		last[r.What], veryLast = r, r
+		last[r.What], end = r, r
 	}
 	judged := []string{"backup", "drill", "prune"}
 	for _, what := range judged {
 		if r, ran := last[what]; ran && !r.Good() {
-			add(notWell, what+" failed", fmt.Sprintf("The last %s failed %s", what, ago(now.Sub(r.Time))), r.Reason)
+			add(notWell, what+" failed", "The last "+what+" failed "+ago(now.Sub(r.Time)), r.Reason)
 		}
 	}
-	if what := legible(veryLast.What, wordSeen); len(s.Runs) > 0 && !veryLast.Good() && !slices.Contains(judged, veryLast.What) {
-		add(notWell, what+" failed", fmt.Sprintf("The last run, a %s, failed %s", what, ago(now.Sub(veryLast.Time))), veryLast.Reason)
+	if len(s.Runs) > 0 && !end.Good() && !slices.Contains(judged, end.What) {
+		what := legible(end.What, wordSeen)
+		add(notWell, what+" failed", "The last run, a "+what+", failed "+ago(now.Sub(end.Time)), end.Reason)
 	}
 
 	if r := last["backup"]; r.Outcome == "not mirrored" {
@@ -205,7 +203,7 @@ func judge(p Page, now time.Time) verdict {
 		case proven == nil:
 			add(attention, "unproven", "No snapshot that is left has passed a drill", "")
 		case latest.Time.Sub(proven.Time) > unproven:
-			add(attention, "unproven", fmt.Sprintf("The last snapshot that has passed a drill is of %s", ago(now.Sub(proven.Time))), "")
+			add(attention, "unproven", "The last snapshot that has passed a drill is of "+ago(now.Sub(proven.Time)), "")
 		}
 	}
 	return v
@@ -229,7 +227,6 @@ func inOrder(runs []Run) []Run {
 	return slices.SortedStableFunc(slices.Values(runs), func(a, b Run) int { return a.Time.Compare(b.Time) })
 }
 
-// instanceView is an instance as the page shows it.
 type instanceView struct {
 	ID, Name, Server string
 	Verdict          verdict
@@ -253,7 +250,8 @@ type instanceView struct {
 type fact struct{ Label, Value, Note string }
 
 func viewOf(p Page, now time.Time, id string) instanceView {
-	v := instanceView{ID: id, Name: legible(p.Name, nameSeen), Server: legible(p.Server, nameSeen), Verdict: judge(p, now), Last: "?", Proven: "?", Repository: "?"}
+	v := instanceView{ID: id, Name: legible(p.Name, nameSeen), Server: legible(p.Server, nameSeen),
+		Verdict: judge(p, now), Last: "?", Proven: "?", Repository: "?"}
 	if p.State == nil {
 		return v
 	}
@@ -264,7 +262,8 @@ func viewOf(p Page, now time.Time, id string) instanceView {
 	v.Drills = drillsOf(runs, at)
 
 	dated := slices.DeleteFunc(slices.Clone(runs), func(r Run) bool { return r.Time.IsZero() })
-	snapshots := slices.SortedStableFunc(slices.Values(s.Snapshots), func(a, b Snapshot) int { return b.Time.Compare(a.Time) })
+	newestFirst := func(a, b Snapshot) int { return b.Time.Compare(a.Time) }
+	snapshots := slices.SortedStableFunc(slices.Values(s.Snapshots), newestFirst)
 	datedSnapshots := slices.DeleteFunc(slices.Clone(snapshots), func(n Snapshot) bool { return n.Time.IsZero() })
 	v.Nights = nightsOf(dated, now)
 	v.Disk = diskOf(s, dated, now, id)
@@ -289,24 +288,21 @@ func viewOf(p Page, now time.Time, id string) instanceView {
 	if n := len(datedSnapshots); n > 0 {
 		kept.Note = "the oldest is of " + ago(now.Sub(datedSnapshots[n-1].Time))
 	}
-	mirrored := "no mirror"
-	if s.Mirrored {
-		mirrored = "mirrored"
-	}
-	v.Facts = []fact{latest, proof, kept, {"Repository", v.Repository, strings.Trim(legible(s.Repository, nameSeen)+", "+mirrored, ", ")}, v.Disk.fact()}
+	where := legible(s.Repository, nameSeen) + map[bool]string{true: ", mirrored", false: ", no mirror"}[s.Mirrored]
+	v.Facts = []fact{latest, proof, kept, {"Repository", v.Repository, strings.Trim(where, ", ")}, v.Disk.fact()}
 
 	for _, r := range slices.Backward(runs[max(0, len(runs)-runsSeen):]) {
 		v.Runs = append(v.Runs, runViewOf(r, at))
 	}
 	v.MoreRuns = len(runs) - len(v.Runs)
 	for _, n := range snapshots {
-		v.Snapshots = append(v.Snapshots, snapshotView{at(n.Time), legible(n.ID, wordSeen), legible(n.Cause, wordSeen), legible(n.Commit[:min(len(n.Commit), commitSeen)], commitSeen),
-			knownBytes(n.Bytes), knownBytes(n.Added), proofOf(n)})
+		commit := legible(n.Commit[:min(len(n.Commit), commitSeen)], commitSeen)
+		v.Snapshots = append(v.Snapshots, snapshotView{at(n.Time), legible(n.ID, wordSeen), legible(n.Cause, wordSeen),
+			commit, knownBytes(n.Bytes), knownBytes(n.Added), proofOf(n)})
 	}
 	return v
 }
 
-// snapshotView is a row of the table of snapshots.
 type snapshotView struct {
 	When                                   moment
 	ID, Cause, Commit, Bytes, Added, Proof string
@@ -323,7 +319,6 @@ func proofOf(n Snapshot) string {
 	return "not drilled"
 }
 
-// runView is a row of the table of runs.
 type runView struct {
 	When                         moment
 	Level                        level
@@ -333,12 +328,11 @@ type runView struct {
 }
 
 func runViewOf(r Run, at func(time.Time) moment) runView {
-	return runView{at(r.Time), levelOf(r), legible(r.What, wordSeen), legible(r.Cause, wordSeen), legible(r.Outcome, wordSeen),
-		legible(r.Reason, reasonSeen), legible(r.Snapshot, wordSeen),
-		humanSeconds(r.Seconds), knownBytes(r.Bytes), knownBytes(r.Added)}
+	word := func(text string) string { return legible(text, wordSeen) }
+	return runView{at(r.Time), levelOf(r), word(r.What), word(r.Cause), word(r.Outcome), legible(r.Reason, reasonSeen),
+		word(r.Snapshot), humanSeconds(r.Seconds), knownBytes(r.Bytes), knownBytes(r.Added)}
 }
 
-// levelOf returns how well a run went.
 func levelOf(r Run) level {
 	switch {
 	case r.Outcome == "good":
@@ -349,7 +343,6 @@ func levelOf(r Run) level {
 	return notWell
 }
 
-// drillsView is what drills have proven.
 type drillsView struct {
 	Lead  string
 	Marks []runView // the oldest first
@@ -379,14 +372,8 @@ func drillsOf(runs []Run, at func(time.Time) moment) drillsView {
 		v.Lead = fmt.Sprintf("%d of %d have passed.", passed, n)
 	}
 	v.Marks = v.Marks[max(0, len(v.Marks)-nightsSeen):]
-	v.Last = v.Marks[max(0, len(v.Marks)-drillsSeen):]
-	v.Last = slices.Collect(func(yield func(runView) bool) {
-		for _, r := range slices.Backward(v.Last) {
-			if !yield(r) {
-				return
-			}
-		}
-	})
+	v.Last = slices.Clone(v.Marks[max(0, len(v.Marks)-drillsSeen):])
+	slices.Reverse(v.Last)
 	return v
 }
 
@@ -443,7 +430,7 @@ func nightsOf(runs []Run, now time.Time) nightsView {
 		case "before":
 			y, h, words = height-4, 4, "no backup was due yet"
 		}
-		v.Boxes = append(v.Boxes, box{X: float64(i * width), Y: y, W: width - 2.5, H: h, Class: kind, Title: from.Format("2 Jan 2006") + ": " + words})
+		v.Boxes = append(v.Boxes, box{float64(i * width), y, width - 2.5, h, kind, from.Format("2 Jan 2006") + ": " + words})
 	}
 	v.Desc = fmt.Sprintf("Last %d days: %d with a good backup, %d not mirrored, %d failed, %d without",
 		nightsSeen, counts["well"], counts["attention"], counts["bad"], counts["none"])
@@ -486,6 +473,10 @@ type path struct{ D, Class string }
 type mark struct {
 	X, Y                float64
 	Symbol, Class, Name string
+}
+
+func (d *drawing) mark(x, y float64, symbol, class, name string) {
+	d.Marks = append(d.Marks, mark{rounded(x), rounded(y), symbol, class, name})
 }
 
 type label struct {
@@ -534,7 +525,7 @@ func (d *drawing) timeAxis(ticks []tick, top, base float64) {
 
 // valueAxis draws multiples of step up to top, and their names left of the
 // drawing.
-func (d *drawing) valueAxis(y func(float64) float64, top, step float64, name func(float64) string) {
+func (d *drawing) valueAxis(y atValue, top, step float64, name func(float64) string) {
 	for n := 0; float64(n)*step <= top*headroom && n < 10; n++ {
 		v := float64(n) * step
 		text := "0"
@@ -547,7 +538,7 @@ func (d *drawing) valueAxis(y func(float64) float64, top, step float64, name fun
 }
 
 // outline returns the path through points.
-func outline(points []point, x func(time.Time) float64, y func(float64) float64) string {
+func outline(points []point, x atTime, y atValue) string {
 	var b strings.Builder
 	for i, p := range points {
 		b.WriteByte("ML"[min(i, 1)])
@@ -558,9 +549,9 @@ func outline(points []point, x func(time.Time) float64, y func(float64) float64)
 
 // curve draws a line through points over an area down to base; a point alone is
 // a mark.
-func (d *drawing) curve(points []point, x func(time.Time) float64, y func(float64) float64, base float64, class string) {
+func (d *drawing) curve(points []point, x atTime, y atValue, base float64, class string) {
 	if len(points) == 1 {
-		d.Marks = append(d.Marks, mark{rounded(x(points[0].At)), rounded(y(points[0].Value)), "dot", class, ""})
+		d.mark(x(points[0].At), y(points[0].Value), "dot", class, "")
 	}
 	if len(points) < 2 {
 		return
@@ -622,17 +613,18 @@ func timelineOf(snapshots []Snapshot, runs []Run, now time.Time, id string) draw
 		if n.Bytes > 0 {
 			name = append(name, console.Bytes(float64(n.Bytes)))
 		}
-		d.Marks = append(d.Marks, mark{rounded(x(now.Sub(n.Time))), y[lane], symbol, lane, strings.Join(name, ", ")})
+		d.mark(x(now.Sub(n.Time)), y[lane], symbol, lane, strings.Join(name, ", "))
 	}
 	for _, r := range runs {
 		if !r.Good() && now.Sub(r.Time) <= seen {
-			d.Marks = append(d.Marks, mark{rounded(x(now.Sub(r.Time))), y["failed"], "cross", "failed", legible(r.What, wordSeen) + " failed, " + stamp(r.Time)})
+			d.mark(x(now.Sub(r.Time)), y["failed"], "cross", "failed", legible(r.What, wordSeen)+" failed, "+stamp(r.Time))
 		}
 	}
 
-	d.Lead = fmt.Sprintf("%s, %d proven.", plural(len(snapshots), "snapshot"), counts["proven"])
+	all := plural(len(snapshots), "snapshot")
+	d.Lead = fmt.Sprintf("%s, %d proven.", all, counts["proven"])
 	d.Desc = fmt.Sprintf("%s: %d proven by a drill, %d not drilled, %d unchecked. %s.",
-		plural(len(snapshots), "snapshot"), counts["proven"], counts["not drilled"], counts["unchecked"], plural(lanes["failed"], "failed run"))
+		all, counts["proven"], counts["not drilled"], counts["unchecked"], plural(lanes["failed"], "failed run"))
 	for _, k := range []struct {
 		n int
 		key
@@ -697,8 +689,9 @@ func sizesOf(runs []Run, now time.Time, id string) drawing {
 		if p.Value > 0 {
 			height = max(height, 1)
 		}
-		d.Boxes = append(d.Boxes, box{rounded(x(p.At) - width/2), rounded(base - height), rounded(width), rounded(height), "bar",
-			fmt.Sprintf("%s: %s, added %s", stamp(p.At), console.Bytes(size[i].Value), console.Bytes(p.Value))})
+		title := fmt.Sprintf("%s: %s, added %s", stamp(p.At), console.Bytes(size[i].Value), console.Bytes(p.Value))
+		d.Boxes = append(d.Boxes, box{rounded(x(p.At) - width/2), rounded(base - height), rounded(width), rounded(height),
+			"bar", title})
 	}
 	d.beyond(added, x, y, addedTop, console.Bytes)
 	d.timeAxis(timeTicks(from, to, x), top, base)
@@ -715,11 +708,11 @@ func sizesOf(runs []Run, now time.Time, id string) drawing {
 
 // beyond marks the points that are over the top of a scale, and names the
 // highest.
-func (d *drawing) beyond(points []point, x func(time.Time) float64, y func(float64) float64, top float64, name func(float64) string) {
+func (d *drawing) beyond(points []point, x atTime, y atValue, top float64, name func(float64) string) {
 	var highest point
 	for _, p := range points {
 		if p.Value > top*headroom {
-			d.Marks = append(d.Marks, mark{rounded(x(p.At)), rounded(y(p.Value)), "beyond", "", stamp(p.At) + ": " + name(p.Value)})
+			d.mark(x(p.At), y(p.Value), "beyond", "", stamp(p.At)+": "+name(p.Value))
 			if p.Value > highest.Value {
 				highest = p
 			}
@@ -731,7 +724,6 @@ func (d *drawing) beyond(points []point, x func(time.Time) float64, y func(float
 	}
 }
 
-// durationsOf draws how long backups and drills took.
 func durationsOf(runs []Run, now time.Time, id string) drawing {
 	d := drawing{ID: id + "-durations", Title: "Duration", Empty: "No backup or drill has run yet."}
 	var all, backups, drills []point
@@ -783,8 +775,8 @@ func durationsOf(runs []Run, now time.Time, id string) drawing {
 		case r.What == "drill":
 			symbol, class = "diamond", "drill"
 		}
-		d.Marks = append(d.Marks, mark{rounded(at), rounded(y(seconds)), symbol, class,
-			fmt.Sprintf("%s, %s: %s, %s", r.What, stamp(r.Time), humanSeconds(seconds), legible(r.Outcome, wordSeen))})
+		d.mark(at, y(seconds), symbol, class,
+			fmt.Sprintf("%s, %s: %s, %s", r.What, stamp(r.Time), humanSeconds(seconds), legible(r.Outcome, wordSeen)))
 	}
 	d.beyond(slices.Concat(backups, drills), x, y, high, humanSeconds)
 	if cutBackups || cutDrills {
@@ -808,7 +800,8 @@ func durationsOf(runs []Run, now time.Time, id string) drawing {
 	if len(lead) > 0 {
 		d.Lead = "Median: " + strings.Join(lead, ", ") + "."
 	}
-	d.Desc = fmt.Sprintf("%s, %s, %d failed. %s", plural(len(backups), "good backup"), plural(len(drills), "drill")+" passed", failed, d.Lead)
+	d.Desc = fmt.Sprintf("%s, %s passed, %d failed. %s",
+		plural(len(backups), "good backup"), plural(len(drills), "drill"), failed, d.Lead)
 	return d
 }
 
@@ -847,7 +840,8 @@ func diskOf(s *State, runs []Run, now time.Time, id string) diskView {
 	if v.Known {
 		free, used := min(free, size), min(used, size-min(free, size))
 		other := size - free - used
-		v.Free, v.Size, v.Repository, v.Other = console.Bytes(free), console.Bytes(size), console.Bytes(used), console.Bytes(other)
+		v.Free, v.Size = console.Bytes(free), console.Bytes(size)
+		v.Repository, v.Other = console.Bytes(used), console.Bytes(other)
 		x := 0.0
 		for _, part := range []box{{W: used, Class: "repository"}, {W: other, Class: "others"}, {W: free, Class: "free"}} {
 			part.X, part.W = rounded(x), rounded(100*part.W/size)
@@ -870,7 +864,8 @@ func diskOf(s *State, runs []Run, now time.Time, id string) diskView {
 		v.Forecast = pace + ": there is room for more than ten years."
 	default:
 		v.When = "full " + inTime(full.Sub(now))
-		v.Forecast = fmt.Sprintf("%s: if nothing else on it does, its disk is full %s, about %s.", pace, inTime(full.Sub(now)), roughly(full, now))
+		v.Forecast = fmt.Sprintf("%s: if nothing else on it does, its disk is %s, about %s.",
+			pace, v.When, roughly(full, now))
 		switch left := full.Sub(now); {
 		case left < 7*day:
 			v.Level = notWell
@@ -878,11 +873,10 @@ func diskOf(s *State, runs []Run, now time.Time, id string) diskView {
 			v.Level = attention
 		}
 	}
-	if v.Known {
-		v.Drawing = forecastOf(totals, point{now, used}, free, perDay, enough, id)
-	} else {
-		v.Drawing = forecastOf(totals, point{now, used}, math.Inf(1), perDay, enough, id)
+	if !v.Known {
+		free = math.Inf(1)
 	}
+	v.Drawing = forecastOf(totals, point{now, used}, free, perDay, enough, id)
 	v.Drawing.Lead, v.Drawing.Desc, v.Drawing.Level = v.Forecast, v.Forecast, v.Level
 	return v
 }
@@ -933,22 +927,28 @@ func forecastOf(totals []point, here point, free, perDay float64, enough bool, i
 		at := x(here.At)
 		d.Bands = append(d.Bands, box{X: rounded(at), Y: top - 12, W: rounded(100 - at), H: base - top + 12, Class: "future"})
 		d.Paths = append(d.Paths, path{outline([]point{here, end}, x, y), "curve repository dashed"})
-		d.Marks = append(d.Marks, mark{rounded(at), rounded(y(here.Value)), "dot", "repository", "now: " + console.Bytes(here.Value)})
+		d.mark(at, y(here.Value), "dot", "repository", "now: "+console.Bytes(here.Value))
 	}
 	switch {
 	case limited:
 		d.Lines = append(d.Lines, line{0, rounded(y(limit)), 100, rounded(y(limit)), "limit"})
 		d.Texts = append(d.Texts, label{"0", y(limit) - 6, "start", "limit", "disk full at " + console.Bytes(limit)})
 		if enough && end.Value >= limit {
-			d.Marks = append(d.Marks, mark{rounded(x(end.At)), rounded(y(limit)), "cross", "failed", "full about " + roughly(end.At, here.At)})
+			d.mark(x(end.At), y(limit), "cross", "failed", "full about "+roughly(end.At, here.At))
 		}
 	case !math.IsInf(free, 1):
-		d.Texts = append(d.Texts, label{"0", top - 12, "start", "panel", "↑ disk full at " + console.Bytes(limit) + ", far above"})
+		text := "↑ disk full at " + console.Bytes(limit) + ", far above"
+		d.Texts = append(d.Texts, label{"0", top - 12, "start", "panel", text})
 	}
 	return d
 }
 
-// point is a value at a time.
+// atTime and atValue are where on a drawing something is.
+type (
+	atTime  func(time.Time) float64
+	atValue func(float64) float64
+)
+
 type point struct {
 	At    time.Time
 	Value float64
@@ -1016,23 +1016,21 @@ func ceiling(values []float64) (top float64, cut bool) {
 	}
 }
 
-func median(values []float64) float64 {
-	return slices.Sorted(slices.Values(values))[(len(values)-1)/2]
-}
+func median(values []float64) float64 { return slices.Sorted(slices.Values(values))[(len(values)-1)/2] }
 
 // headroom is how much higher a scale goes than its top.
 const headroom = 1.06
 
 // valueScale returns the y of values from 0, at base, up to a little over top,
 // at high. What is beyond is there too.
-func valueScale(top, high, base float64) func(float64) float64 {
+func valueScale(top, high, base float64) atValue {
 	return func(v float64) float64 {
 		return rounded(base - (base-high)*min(max(v/(top*headroom), 0), 1))
 	}
 }
 
 // timeScale returns the x of times, in percent, with a margin for marks.
-func timeScale(from, to time.Time) func(time.Time) float64 {
+func timeScale(from, to time.Time) atTime {
 	return func(t time.Time) float64 {
 		return inPercent(float64(t.Sub(from)) / float64(max(to.Sub(from), 1)))
 	}
@@ -1095,7 +1093,7 @@ func ageTicks(oldest time.Duration, x func(time.Duration) float64) []tick {
 }
 
 // timeTicks returns the round times between two, six at most.
-func timeTicks(from, to time.Time, x func(time.Time) float64) []tick {
+func timeTicks(from, to time.Time, x atTime) []tick {
 	steps := []struct {
 		months int
 		exact  time.Duration
@@ -1148,7 +1146,8 @@ func byteStep(top float64, most int) float64 {
 // secondStep returns the round duration, in seconds, of which no more than most
 // make up top.
 func secondStep(top float64, most int) float64 {
-	for _, s := range []float64{0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200} {
+	for _, s := range []float64{0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800,
+		3600, 7200, 10800, 21600, 43200} {
 		if top <= s*float64(most) {
 			return s
 		}

@@ -40,7 +40,7 @@ type Run struct {
 	Time     time.Time `json:"time"` // when it ended
 	What     string    `json:"what"` // backup, prune, drill, restore
 	Cause    string    `json:"cause,omitempty"`
-	Outcome  string    `json:"outcome"`           // good, failed, or: not mirrored, which is a good backup that is only here
+	Outcome  string    `json:"outcome"`           // good, failed, or: not mirrored, which is good, but only here
 	Reason   string    `json:"reason,omitempty"`  // why it is not good
 	Differs  string    `json:"differs,omitempty"` // what of a restored database is not as it was backed up
 	Snapshot string    `json:"snapshot,omitempty"`

@@ -1,13 +1,11 @@
 package bench
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -61,10 +59,8 @@ type backups struct {
 	name, user  string // of the database
 	server      string // the container of PostgreSQL
 	ours, plain backupWork
-	usage       string // where the kernel counts what that uses of the processors; empty where it does not
 }
 
-// backupWork is a way to back up.
 type backupWork struct {
 	argv, env  []string
 	repository string
@@ -74,9 +70,8 @@ type backupWork struct {
 // left of it.
 func newBackups(ctx context.Context) (*backups, error) {
 	// Backups that are nobody's, and that nobody is told of.
-	for _, variable := range []string{"RESTIC_PASSWORD=bench", "RESTIC_REPOSITORY=", "POSTGRES_BACKUP=", "LFTP_DSN=", "SLACK_TOKEN="} {
-		name, value, _ := strings.Cut(variable, "=")
-		if err := os.Setenv(name, value); err != nil {
+	for _, name := range []string{"RESTIC_PASSWORD", "RESTIC_REPOSITORY", "POSTGRES_BACKUP", "LFTP_DSN", "SLACK_TOKEN"} {
+		if err := os.Setenv(name, map[string]string{"RESTIC_PASSWORD": "bench"}[name]); err != nil {
 			return nil, err
 		}
 	}
@@ -103,7 +98,8 @@ func (b *backups) begin(ctx context.Context) error {
 		return err
 	}
 	console.Say("deploying %s", backupHome)
-	if _, _, err := runLines(ctx, backupWork{argv: []string{b.binary, "deploy:local", "-home=" + backupHome, fmt.Sprintf("-port=%d", port)}}); err != nil {
+	deploy := []string{b.binary, "deploy:local", "-home=" + backupHome, fmt.Sprintf("-port=%d", port)}
+	if _, err := runLines(ctx, nil, deploy...); err != nil {
 		return err
 	}
 	if b.server, err = b.container(ctx, "postgres"); err != nil {
@@ -114,12 +110,9 @@ func (b *backups) begin(ctx context.Context) error {
 		return err
 	}
 	stop := console.Pulse(20*time.Second, console.Say, fmt.Sprintf("adding %d people", backupPeople))
-	_, _, err = runLines(ctx, backupWork{argv: engine.Docker("exec", django, "mrs", "seed", strconv.Itoa(backupPeople))})
+	_, err = runLines(ctx, nil, engine.Docker("exec", django, "mrs", "seed", strconv.Itoa(backupPeople))...)
 	stop()
 	if err != nil {
-		return err
-	}
-	if err := b.counter(ctx); err != nil {
 		return err
 	}
 	if err := b.alternative(ctx); err != nil {
@@ -156,7 +149,7 @@ func (b *backups) alternative(ctx context.Context) error {
 	}
 	// The password is in the environment of this process.
 	b.plain.env = []string{"RESTIC_REPOSITORY=" + b.plain.repository, "RESTIC_CACHE_DIR=" + filepath.Join(dir, "cache")}
-	_, _, err = runLines(ctx, backupWork{argv: []string{"restic", "init", "--quiet"}, env: b.plain.env})
+	_, err = runLines(ctx, b.plain.env, "restic", "init", "--quiet")
 	return err
 }
 
@@ -176,7 +169,7 @@ func (b *backups) inServer(reads bool, program string, args ...string) []string 
 
 // sql has the database do statements, each on its own, and returns what it answers.
 func (b *backups) sql(ctx context.Context, statements ...string) (string, error) {
-	args := []string{"--dbname", b.name, "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set", "ON_ERROR_STOP=1"}
+	args := []string{"--dbname", b.name, "-XqtA", "--set", "ON_ERROR_STOP=1"}
 	for _, s := range statements {
 		args = append(args, "--command", s)
 	}
@@ -204,10 +197,9 @@ func (b *backups) remove(ctx context.Context) error {
 	var errs []error
 	_, err = local.Combined(ctx, b.binary, "local:destroy", "-home="+backupHome, "-yes")
 	errs = append(errs, err)
-	left := []string{"rm", "-rf", "--", "/var/log/mrs-ops/" + name + ".log"}
-	for _, lock := range []string{"lock", "progress", "work"} {
-		left = append(left, "/run/lock/mrs-ops/"+name+"."+lock)
-	}
+	locks := "/run/lock/mrs-ops/" + name
+	left := []string{"rm", "-rf", "--", "/var/log/mrs-ops/" + name + ".log",
+		locks + ".lock", locks + ".pid", locks + ".work"}
 	if cached {
 		left = append(left, "/var/cache/mrs-ops/"+id)
 	}
@@ -221,153 +213,36 @@ func (b *backups) remove(ctx context.Context) error {
 
 // --- what it costs
 
-// counter finds where the kernel counts what the container of PostgreSQL uses.
-func (b *backups) counter(ctx context.Context) error {
-	pid, err := engine.Output(ctx, "inspect", "--format", "{{.State.Pid}}", b.server)
-	if err != nil {
-		return err
-	}
-	groups, err := os.ReadFile(filepath.Join("/proc", pid, "cgroup"))
-	if err != nil {
-		return nil // an engine in another machine
-	}
-	for line := range strings.Lines(string(groups)) {
-		_, rest, _ := strings.Cut(strings.TrimSpace(line), ":")
-		controllers, path, _ := strings.Cut(rest, ":")
-		switch {
-		case strings.Contains(","+controllers+",", ",cpuacct,"):
-			b.usage = filepath.Join("/sys/fs/cgroup/cpuacct", path, "cpuacct.usage")
-		case controllers == "" && b.usage == "":
-			b.usage = filepath.Join("/sys/fs/cgroup", path, "cpu.stat")
-		}
-	}
-	if _, err := b.used(); err != nil {
-		b.usage = ""
-	}
-	return nil
-}
-
-// used is what the container of PostgreSQL has used of the processors.
-func (b *backups) used() (time.Duration, error) {
-	if b.usage == "" {
-		return 0, nil
-	}
-	read, err := os.ReadFile(b.usage)
-	if err != nil {
-		return 0, err
-	}
-	text, unit := strings.TrimSpace(string(read)), time.Nanosecond
-	if _, after, ok := strings.Cut(text, "usage_usec "); ok {
-		text, _, _ = strings.Cut(after, "\n")
-		unit = time.Microsecond
-	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	return time.Duration(n) * unit, err
-}
-
-// counted says what is in the column CPU.
-func (b *backups) counted() string {
-	what := "CPU is of the programs"
-	if b.usage != "" {
-		what += " and of the container of PostgreSQL"
-	}
-	what += "; neither the Docker engine, which passes on what is piped, nor the application that a restore tries is in it"
-	if handedOver() {
-		what += "; ours is run by systemd, so its programs are not in it either"
-	}
-	return what
-}
-
-// handedOver reports whether our scripts have systemd run them.
-func handedOver() bool {
-	_, err := os.Stat("/run/systemd/system")
-	return err == nil
-}
-
 // backupCost is what something has cost.
 type backupCost struct {
-	wall, cpu time.Duration
-	added     int64 // bytes, to the repository
+	wall, cpu time.Duration // cpu: of the whole machine
+	added     int64         // bytes, to the repository
 }
 
-// backupLine is a line that a command has printed.
-type backupLine struct {
-	at   time.Time
-	text string
-}
-
-// measure runs a command and returns what it cost and what it printed.
-func (b *backups) measure(ctx context.Context, name string, w backupWork) (backupCost, []backupLine, error) {
-	var c backupCost
+func (b *backups) measure(ctx context.Context, name string, w backupWork) (c backupCost, lines []printed, err error) {
 	before, err := b.size(ctx, w.repository)
 	if err != nil {
 		return c, nil, err
 	}
 	syscall.Sync()
-	used, err := b.used()
+	busy, err := busyTime()
 	if err != nil {
 		return c, nil, err
 	}
 	start := time.Now()
-	state, lines, err := runLines(ctx, w)
+	lines, err = runLines(ctx, w.env, w.argv...)
 	c.wall = time.Since(start)
 	if err != nil {
 		return c, lines, fmt.Errorf("%s: %w", name, err)
 	}
-	after, err := b.used()
-	if err != nil {
-		return c, lines, err
-	}
-	c.cpu = state.UserTime() + state.SystemTime() + after - used
-	size, err := b.size(ctx, w.repository)
+	after, err := busyTime()
+	c.cpu = after - busy
+	size, sizeErr := b.size(ctx, w.repository)
 	c.added = size - before
 	console.Say("%s: %s", name, seconds(c.wall))
-	return c, lines, err
+	return c, lines, errors.Join(err, sizeErr)
 }
 
-// runLines runs a command in a process group of its own, which is asked to end
-// as a whole, and has the time to, when ctx does.
-func runLines(ctx context.Context, w backupWork) (*os.ProcessState, []backupLine, error) {
-	cmd := exec.CommandContext(ctx, w.argv[0], w.argv[1:]...)
-	cmd.Env = append(os.Environ(), w.env...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error {
-		_, err := local.Output(context.WithoutCancel(ctx), local.Root("kill", "-TERM", "--", fmt.Sprintf("-%d", cmd.Process.Pid))...)
-		return err
-	}
-	cmd.WaitDelay = time.Minute
-	r, out, err := os.Pipe()
-	if err != nil {
-		return nil, nil, err
-	}
-	defer r.Close()
-	cmd.Stdout, cmd.Stderr = out, out
-	err = cmd.Start()
-	out.Close()
-	if err != nil {
-		return nil, nil, err
-	}
-	var lines []backupLine
-	read := make(chan struct{})
-	go func() {
-		defer close(read)
-		for scanner := bufio.NewScanner(r); scanner.Scan(); {
-			lines = append(lines, backupLine{time.Now(), scanner.Text()})
-		}
-	}()
-	err = cmd.Wait()
-	<-read
-	if err != nil {
-		var text []string
-		for _, line := range lines[max(0, len(lines)-20):] {
-			text = append(text, line.text)
-		}
-		err = fmt.Errorf("%s: %w\n%s", local.Quote(w.argv...), err, strings.Join(text, "\n"))
-	}
-	return cmd.ProcessState, lines, err
-}
-
-// size is how many bytes a repository has.
 func (b *backups) size(ctx context.Context, folder string) (int64, error) {
 	if folder == "" {
 		return 0, nil
@@ -382,17 +257,15 @@ func (b *backups) size(ctx context.Context, folder string) (int64, error) {
 
 // --- backups
 
-// backupFigures is what was found.
 type backupFigures struct {
-	database int64 // bytes of the database
-	counted  string
+	database int64         // bytes of the database
 	steps    []*backupStep // backups
-	restores []*backupStep
+	restore  *backupStep
 	// Of each restore of ours: until the database is there, which is what the
 	// alternative does, and what of that is not reading the repository.
 	untilTried, databaseOnly []time.Duration
 	// By pg_restore, of a folder that is there.
-	folder []backupCost
+	folder backupCost
 }
 
 // backupStep is something that both have done, as often.
@@ -418,7 +291,8 @@ func (s *backupStep) ratio() float64 {
 // The columns that a change touches, by table.
 var backupChanges = []struct{ table, order, set string }{
 	{"person_person", "id", "email = 'bench-%d-' || id || '@example.org'"},
-	{"mrsrequest_mrsrequest", "display_id", "status = 1000, status_datetime = now(), data = data || jsonb_build_object('comment', 'bench %d ' || display_id)"},
+	{"mrsrequest_mrsrequest", "display_id",
+		"status = 1000, status_datetime = now(), data = data || jsonb_build_object('comment', 'bench %d ' || display_id)"},
 	{"mrsattachment_mrsattachment", "id", "filename = 'bench %d ' || filename"},
 }
 
@@ -428,7 +302,8 @@ func (b *backups) change(ctx context.Context, newest bool, round int) error {
 	for _, c := range backupChanges {
 		where := "random() < 0.01"
 		if newest {
-			where = fmt.Sprintf("%s in (select %[1]s from %s order by 1 desc limit (select count(*) / 100 from %[2]s))", c.order, c.table)
+			where = fmt.Sprintf("%s in (select %[1]s from %s order by 1 desc limit (select count(*) / 100 from %[2]s))",
+				c.order, c.table)
 		}
 		statements = append(statements, fmt.Sprintf("update %s set "+c.set+" where %s", c.table, round, where))
 	}
@@ -446,7 +321,6 @@ func (b *backups) backups(ctx context.Context, f *backupFigures) error {
 	if f.database, err = strconv.ParseInt(size, 10, 64); err != nil {
 		return err
 	}
-	f.counted = b.counted()
 	const plain = "pg_dump | restic backup --stdin"
 	for _, s := range []struct {
 		name   string
@@ -504,7 +378,7 @@ func inTurns(round int, one, two func() error) error {
 // restores measures the restores of what was backed up last.
 func (b *backups) restores(ctx context.Context, f *backupFigures) error {
 	step := &backupStep{name: "restore, tried and swapped in", plainName: "restic dump | psql"}
-	f.restores = append(f.restores, step)
+	f.restore = step
 	for round := range backupRounds {
 		err := inTurns(round,
 			func() error { return b.restoreOurs(ctx, f, step) },
@@ -524,13 +398,15 @@ func (b *backups) restores(ctx context.Context, f *backupFigures) error {
 		}
 	}
 	const folder = "/dump/bench"
-	if _, err := local.Output(ctx, b.inServer(false, "pg_dump", "--dbname", b.name, "--format", "directory", "--compress", "0", "--jobs", "2", "--file", folder)...); err != nil {
+	dump := b.inServer(false, "pg_dump", "--dbname", b.name, "--format", "directory", "--compress", "0", "--jobs", "2",
+		"--file", folder)
+	if _, err := local.Output(ctx, dump...); err != nil {
 		return err
 	}
 	c, err := b.restoreInto(ctx, "pg_restore of a folder", func(database string) backupWork {
 		return backupWork{argv: b.inServer(false, "pg_restore", "--dbname", database, "--jobs", "2", folder)}
 	})
-	f.folder = append(f.folder, c)
+	f.folder = c
 	return err
 }
 
@@ -570,7 +446,7 @@ func (b *backups) restoreOurs(ctx context.Context, f *backupFigures, step *backu
 }
 
 // restoreInto measures a restore into a new database, which it then drops.
-func (b *backups) restoreInto(ctx context.Context, name string, into func(database string) backupWork) (backupCost, error) {
+func (b *backups) restoreInto(ctx context.Context, name string, into func(string) backupWork) (backupCost, error) {
 	const database = "bench"
 	if _, err := b.sql(ctx, "create database "+database+" template template0"); err != nil {
 		return backupCost{}, err
@@ -587,37 +463,36 @@ func (b *backups) restoreInto(ctx context.Context, name string, into func(databa
 
 func (f *backupFigures) print() error {
 	rows := [][]string{{fmt.Sprintf("DATABASE OF %s", megabytes(f.database)), "WALL", "CPU", "ADDED", "RATIO"}}
-	row := func(name string, c backupCost, base time.Duration, ours bool) {
-		cpu, added := seconds(c.cpu), ""
-		if ours && handedOver() {
-			cpu = ""
-		}
+	row := func(name string, c backupCost, base time.Duration) {
+		added := ""
 		if c.added != 0 {
 			added = megabytes(c.added)
 		}
-		rows = append(rows, []string{name, seconds(c.wall), cpu, added, fmt.Sprintf("%.2f", float64(c.wall)/float64(base))})
+		ratio := fmt.Sprintf("%.2f", float64(c.wall)/float64(base))
+		rows = append(rows, []string{name, seconds(c.wall), seconds(c.cpu), added, ratio})
 	}
 	for _, s := range f.steps {
 		ours, plain := costOf(s.ours), costOf(s.plain)
-		row(s.name, ours, plain.wall, true)
-		row(s.name+", "+s.plainName, plain, plain.wall, false)
+		row(s.name, ours, plain.wall)
+		row(s.name+", "+s.plainName, plain, plain.wall)
 	}
-	restore := f.restores[0]
+	restore := f.restore
 	base := costOf(restore.plain).wall
-	row(restore.name, costOf(restore.ours), base, true)
+	row(restore.name, costOf(restore.ours), base)
 	tried := median(f.untilTried)
 	for _, part := range []struct {
 		name string
 		took time.Duration
 	}{{"restore, of it until it is tried", tried}, {"restore, of it the database only", median(f.databaseOnly)}} {
-		rows = append(rows, []string{part.name, seconds(part.took), "", "", fmt.Sprintf("%.2f", float64(part.took)/float64(base))})
+		ratio := fmt.Sprintf("%.2f", float64(part.took)/float64(base))
+		rows = append(rows, []string{part.name, seconds(part.took), "", "", ratio})
 	}
-	row("restore, "+restore.plainName, costOf(restore.plain), base, false)
-	row("restore, pg_restore of a folder that is there", costOf(f.folder), base, false)
+	row("restore, "+restore.plainName, costOf(restore.plain), base)
+	row("restore, pg_restore of a folder that is there", f.folder, base)
 	if err := console.Table(rows...); err != nil {
 		return err
 	}
-	fmt.Println(f.counted)
+	fmt.Println("CPU is of the whole machine")
 
 	first, newest, random := f.steps[0], f.steps[2], f.steps[3]
 	share := func(s *backupStep) float64 {
@@ -634,9 +509,11 @@ func (f *backupFigures) print() error {
 		}
 		return "NOT met"
 	}
-	console.Done("aims: a second backup adds less than 3 %% of the first: %.1f %% for the newest rows, %s, %.1f %% for rows at random, %s;"+
-		" a backup takes at most 1.1 times as long: %.2f at worst, %s; a restore is 1.5 times as fast as psql: %.2f until it is tried, %s, %.2f as a whole, %s",
-		share(newest), met(share(newest) < 3), share(random), met(share(random) < 3), slowest, met(slowest <= 1.1), faster, met(faster >= 1.5), whole, met(whole >= 1.5))
+	console.Done("aims: a second backup adds less than 3 %% of the first: %.1f %% for the newest rows, %s, "+
+		"%.1f %% for rows at random, %s; a backup takes at most 1.1 times as long: %.2f at worst, %s; "+
+		"a restore is 1.5 times as fast as psql: %.2f until it is tried, %s, %.2f as a whole, %s",
+		share(newest), met(share(newest) < 3), share(random), met(share(random) < 3), slowest, met(slowest <= 1.1),
+		faster, met(faster >= 1.5), whole, met(whole >= 1.5))
 	return nil
 }
 

@@ -20,10 +20,9 @@ import (
 
 	"github.com/betagouv/mrs-ops/internal/anonymize"
 	"github.com/betagouv/mrs-ops/internal/console"
-	"github.com/betagouv/mrs-ops/internal/engine"
 	"github.com/betagouv/mrs-ops/internal/local"
 	"github.com/betagouv/mrs-ops/internal/pgcopy"
-	"github.com/betagouv/mrs-ops/internal/server"
+	"github.com/betagouv/mrs-ops/internal/target"
 )
 
 const (
@@ -80,10 +79,9 @@ type copyWay struct {
 	cpu      []time.Duration // of the whole machine
 }
 
-// copies is what is measured.
 type copies struct {
 	binary     string
-	production *server.Server
+	production *target.Target
 	image      string // with pgcopydb
 	loading    time.Duration
 	memory     int64 // that the largest agent had, in bytes
@@ -94,12 +92,14 @@ func newCopies(ctx context.Context) (*copies, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, _, err := server.Load(ctx, "production", os.Environ())
+	s, _, err := target.Find(ctx, "production")
 	if err != nil {
 		return nil, fmt.Errorf("%w\nhint: mage lab:up makes the lab; MRS_ENV=lab mage deploy:production, deploy:staging", err)
 	}
 	c := &copies{binary: binary, production: s}
-	if err := errors.Join(s.Runs(), c.seed(ctx), c.build(ctx)); err != nil {
+	c.image, err = pushed(ctx, binary, "mrs-ops/bench:pgcopydb", "FROM postgres:15\nRUN apt-get update && "+
+		"apt-get install --yes --no-install-recommends pgcopydb && rm -rf /var/lib/apt/lists/*\n")
+	if err := errors.Join(s.Runs(), c.seed(ctx), err); err != nil {
 		s.Close()
 		return nil, err
 	}
@@ -121,29 +121,17 @@ func (c *copies) seed(ctx context.Context) error {
 	return err
 }
 
-// build makes an image with pgcopydb, and gives it to the lab.
-func (c *copies) build(ctx context.Context) error {
-	const name = "mrs-ops/bench:pgcopydb"
-	const dockerfile = "FROM postgres:15\nRUN apt-get update && apt-get install --yes --no-install-recommends pgcopydb && rm -rf /var/lib/apt/lists/*\n"
-	if _, err := local.Input(ctx, dockerfile, engine.Docker("build", "--quiet", "--tag", name, "-")...); err != nil {
-		return err
-	}
-	pushed, err := local.Output(ctx, c.binary, "lab:push", name)
-	c.image = pushed[strings.LastIndexByte(pushed, '\n')+1:]
-	return err
-}
-
 // inPostgres returns a command of production's PostgreSQL.
 func (c *copies) inPostgres(argv ...string) []string {
 	return append([]string{"docker", "exec", "-i", "mrs-production-postgres-1"}, argv...)
 }
 
 func (c *copies) sql(ctx context.Context, database, text string) (string, error) {
-	out, err := c.production.WithContext(ctx).ExecFrom(script.Echo(text), c.inPostgres("psql", "-XqtA", "-U", "django", "-v", "ON_ERROR_STOP=1", "-d", database)...).String()
+	psql := c.inPostgres("psql", "-XqtA", "-U", "django", "-v", "ON_ERROR_STOP=1", "-d", database)
+	out, err := c.production.WithContext(ctx).ExecFrom(script.Echo(text), psql...).String()
 	return strings.TrimSpace(out), err
 }
 
-// measure does it once.
 func (c *copies) measure(ctx context.Context, w *copyWay) error {
 	if _, err := c.sql(ctx, "postgres", "drop database if exists bench_copy"); err != nil {
 		return err
@@ -162,35 +150,6 @@ func (c *copies) measure(ctx context.Context, w *copyWay) error {
 	w.cpu = append(w.cpu, after-busy)
 	_, dropErr := c.sql(context.WithoutCancel(ctx), "postgres", "drop database if exists bench_copy")
 	return errors.Join(err, busyErr, dropErr)
-}
-
-// busyTime is how long this machine's processors have worked, of which the lab is
-// a part (proc(5), /proc/stat).
-func busyTime() (time.Duration, error) {
-	text, err := os.ReadFile("/proc/stat")
-	if err != nil {
-		return 0, err
-	}
-	return parseBusy(string(text))
-}
-
-func parseBusy(text string) (time.Duration, error) {
-	line, _, _ := strings.Cut(text, "\n")
-	fields := strings.Fields(line)
-	if len(fields) < 8 || fields[0] != "cpu" {
-		return 0, errors.New("/proc/stat does not begin with cpu")
-	}
-	var ticks int64
-	for i, f := range fields[1:8] {
-		n, err := strconv.ParseInt(f, 10, 64)
-		if err != nil {
-			return 0, err
-		}
-		if i != 3 && i != 4 { // idle, and waiting for disks
-			ticks += n
-		}
-	}
-	return time.Duration(ticks) * (time.Second / 100), nil // USER_HZ
 }
 
 // loadingLine is what the target says of its rows.
@@ -234,22 +193,25 @@ func (c *copies) watch(ctx context.Context) {
 }
 
 func (c *copies) piped(ctx context.Context) error {
-	_, err := c.production.WithContext(ctx).Exec(c.inPostgres("bash", "-c", "set -o pipefail; pg_dump -U django mrs | psql -XqU django -v ON_ERROR_STOP=1 bench_copy >/dev/null")...).String()
+	const pipe = "set -o pipefail; pg_dump -U django mrs | psql -XqU django -v ON_ERROR_STOP=1 bench_copy >/dev/null"
+	_, err := c.production.WithContext(ctx).Exec(c.inPostgres("bash", "-c", pipe)...).String()
 	return err
 }
 
 func (c *copies) pgcopydb(ctx context.Context) error {
-	_, err := c.production.WithContext(ctx).Exec("docker", "run", "--rm", "--network=none", "--user=postgres", "--entrypoint=pgcopydb",
-		"--volume="+c.production.Folder+"/postgres/run:/var/run/postgresql", c.image,
-		"clone", "--dir=/tmp/bench", "--table-jobs=2", "--index-jobs=2", "--source=postgres:///mrs?user=django", "--target=postgres:///bench_copy?user=django").String()
+	_, err := c.production.WithContext(ctx).Exec("docker", "run", "--rm", "--network=none", "--user=postgres",
+		"--volume="+c.production.Folder+"/postgres/run:/var/run/postgresql", "--entrypoint=pgcopydb", c.image,
+		"clone", "--dir=/tmp/bench", "--table-jobs=2", "--index-jobs=2",
+		"--source=postgres:///mrs?user=django", "--target=postgres:///bench_copy?user=django").String()
 	return err
 }
 
 // updates anonymise in place, by hashes, what the rules name in the tables of
 // people.
 const updates = `
-update person_person set first_name = md5(first_name), last_name = md5(last_name), birth_date = birth_date - (random() * 180)::int,
-  email = md5(email) || '@example.org', nir = left(nir, 1) || right(abs(hashtextextended(nir, 1))::text, 12);
+update person_person set first_name = md5(first_name), last_name = md5(last_name),
+  birth_date = birth_date - (random() * 180)::int, email = md5(email) || '@example.org',
+  nir = left(nir, 1) || right(abs(hashtextextended(nir, 1))::text, 12);
 update mrsrequest_mrsrequest set token = gen_random_uuid(), adeli = null, pel = left(md5(pel), 14),
   data = data || jsonb_build_object('first_name', md5(data ->> 'first_name'), 'last_name', md5(data ->> 'last_name'),
     'nir', md5(data ->> 'nir'), 'email', md5(data ->> 'email'));
@@ -274,7 +236,8 @@ func (c *copies) print(ways []*copyWay) error {
 		if len(w.cpu) > 0 {
 			cpu = seconds(median(w.cpu))
 		}
-		rows = append(rows, []string{w.name, seconds(median(w.wall)), cpu, fmt.Sprintf("%.2f", float64(median(w.wall))/float64(least))})
+		wall := median(w.wall)
+		rows = append(rows, []string{w.name, seconds(wall), cpu, fmt.Sprintf("%.2f", float64(wall)/float64(least))})
 	}
 	if err := console.Table(rows...); err != nil {
 		return err
@@ -317,14 +280,15 @@ func (c *copies) filter(ctx context.Context) error {
 	}
 	defer os.RemoveAll(dir)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	rows := [][]string{{"ON ONE CORE", "TEXT", "FILTER", "CAT", "LOOP OVER LINES"}}
+	table := [][]string{{"ON ONE CORE", "TEXT", "FILTER", "CAT", "LOOP OVER LINES"}}
 	for i := range plan.Tables {
 		t := &plan.Tables[i]
 		if t.Rows < 100_000 {
 			continue
 		}
 		file := filepath.Join(dir, t.Name)
-		if _, err := c.production.WithContext(ctx).Exec(c.inPostgres("psql", "-XqU", "django", "-d", "mrs", "-c", `copy (select * from "`+t.Name+`") to stdout`)...).WriteFile(file); err != nil {
+		rows := c.inPostgres("psql", "-XqU", "django", "-d", "mrs", "-c", `copy (select * from "`+t.Name+`") to stdout`)
+		if _, err := c.production.WithContext(ctx).Exec(rows...).WriteFile(file); err != nil {
 			return err
 		}
 		filter, err := t.Filter(key)
@@ -335,14 +299,8 @@ func (c *copies) filter(ctx context.Context) error {
 		for _, do := range []func(in *os.File) error{
 			func(in *os.File) error { _, err := filter.Copy(io.Discard, in); return err },
 			func(in *os.File) error {
-				cat := exec.CommandContext(ctx, "cat")
+				cat := exec.CommandContext(ctx, "cat") // without Stdout, to the null device
 				cat.Stdin = in
-				null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
-				if err != nil {
-					return err
-				}
-				defer null.Close()
-				cat.Stdout = null
 				return cat.Run()
 			},
 			loopOverLines,
@@ -354,9 +312,9 @@ func (c *copies) filter(ctx context.Context) error {
 			row[1] = console.Bytes(float64(size))
 			row = append(row, fmt.Sprintf("%.0f MB/s", speed/1e6))
 		}
-		rows = append(rows, row)
+		table = append(table, row)
 	}
-	return console.Table(rows...)
+	return console.Table(table...)
 }
 
 // best returns the best of three speeds, in bytes a second.

@@ -1,11 +1,9 @@
 package bench
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,9 +12,7 @@ import (
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/console"
-	"github.com/betagouv/mrs-ops/internal/engine"
 	"github.com/betagouv/mrs-ops/internal/instance"
-	"github.com/betagouv/mrs-ops/internal/local"
 )
 
 // Deploy measures deployments of the instance staging in the lab, which must be
@@ -36,7 +32,7 @@ func Deploy(ctx context.Context) error {
 		return err
 	}
 	// So that the first one that counts has something to change.
-	if _, err := b.deploy(ctx, "a"); err != nil {
+	if _, _, err := b.deploy(ctx, "a"); err != nil {
 		return err
 	}
 	const rounds = 3
@@ -47,11 +43,11 @@ func Deploy(ctx context.Context) error {
 			tag  string
 			wall *[]time.Duration
 		}{{"b", &other}, {"b", &same}, {"a", &other}} {
-			r, err := b.deploy(ctx, m.tag)
+			wall, said, err := b.deploy(ctx, m.tag)
 			if err != nil {
 				return err
 			}
-			*m.wall, steps = append(*m.wall, r.wall), r.steps
+			*m.wall, steps = append(*m.wall, wall), said
 		}
 		for _, m := range []struct {
 			tag  string
@@ -64,7 +60,7 @@ func Deploy(ctx context.Context) error {
 			*m.wall = append(*m.wall, took)
 		}
 		// docker-compose.yml is ours again.
-		if _, err := b.deploy(ctx, "a"); err != nil {
+		if _, _, err := b.deploy(ctx, "a"); err != nil {
 			return err
 		}
 	}
@@ -89,9 +85,6 @@ func Deploy(ctx context.Context) error {
 	return console.Table(said...)
 }
 
-func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
-
-// deployments are what is measured.
 type deployments struct {
 	binary string
 	inst   *instance.Instance
@@ -106,24 +99,13 @@ func newDeployments(ctx context.Context, inst *instance.Instance) (deployments, 
 	}
 	b := deployments{binary: binary, inst: inst}
 	for _, tag := range []string{"a", "b"} {
-		name := "mrs-ops/bench:" + tag
-		dockerfile := "FROM betagouv/mrs:master\nENV GIT_COMMIT=bench-" + tag + "\n"
-		if _, err := local.Input(ctx, dockerfile, engine.Docker("build", "--quiet", "--tag", name, "-")...); err != nil {
-			return b, err
-		}
-		pushed, err := local.Output(ctx, binary, "lab:push", name)
+		image, err := pushed(ctx, binary, "mrs-ops/bench:"+tag, "FROM betagouv/mrs:master\nENV GIT_COMMIT=bench-"+tag+"\n")
 		if err != nil {
 			return b, err
 		}
-		b.image, _, _ = strings.Cut(pushed[strings.LastIndexByte(pushed, '\n')+1:], ":"+tag)
+		b.image = strings.TrimSuffix(image, ":"+tag)
 	}
 	return b, nil
-}
-
-// deployed is how one deployment went.
-type deployed struct {
-	wall  time.Duration
-	steps []step
 }
 
 // step is what was done after a line was said.
@@ -133,38 +115,26 @@ type step struct {
 }
 
 // deploy deploys an image as an operator does.
-func (b deployments) deploy(ctx context.Context, tag string) (r deployed, err error) {
+func (b deployments) deploy(ctx context.Context, tag string) (wall time.Duration, steps []step, err error) {
 	console.Say("deploying %s:%s", b.image, tag)
-	cmd := exec.CommandContext(ctx, b.binary, "deploy:staging", "-yes", "-image="+b.image+":"+tag)
-	read, write := io.Pipe()
-	cmd.Stdout, cmd.Stderr = write, write
 	start := time.Now()
-	if err := cmd.Start(); err != nil {
-		return r, err
+	lines, err := runLines(ctx, nil, b.binary, "deploy:staging", "-yes", "-image="+b.image+":"+tag)
+	wall = time.Since(start)
+	said, at := "(before it says anything)", start
+	for _, line := range lines {
+		steps = append(steps, step{said, line.at.Sub(at)})
+		said, at = line.text, line.at
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait(); write.Close() }()
-	var all strings.Builder
-	last, at := "(before it says anything)", start
-	for lines := bufio.NewScanner(read); lines.Scan(); {
-		now := time.Now()
-		r.steps = append(r.steps, step{last, now.Sub(at)})
-		last, at = lines.Text(), now
-		all.WriteString(last + "\n")
-	}
-	r.wall = time.Since(start)
-	if err := <-ended; err != nil {
-		return r, fmt.Errorf("%w\n%s", err, all.String())
-	}
-	return r, nil
+	return wall, steps, err
 }
 
 // compose brings the image up by docker compose alone.
 func (b deployments) compose(ctx context.Context, tag string) (time.Duration, error) {
 	console.Say("docker compose alone: %s:%s", b.image, tag)
 	file := filepath.Join(b.inst.Get("home"), "docker-compose.yml")
-	script := fmt.Sprintf("sudo sed -i 's|image: %s:.*|image: %s:%s|' %s && sudo docker compose --project-name %s --file %s pull --quiet && sudo docker compose --project-name %s --file %s up --detach --wait",
-		b.image, b.image, tag, file, b.inst.Project(), file, b.inst.Project(), file)
+	compose := fmt.Sprintf("sudo docker compose --project-name %s --file %s", b.inst.Project(), file)
+	script := fmt.Sprintf("sudo sed -i 's|image: %s:.*|image: %[1]s:%s|' %s && ", b.image, tag, file) +
+		compose + " pull --quiet && " + compose + " up --detach --wait"
 	start := time.Now()
 	_, host, _ := strings.Cut(b.inst.Get("server"), "@")
 	cmd := exec.CommandContext(ctx, "ssh", "-F", b.inst.Get("ssh_config"), host, script)

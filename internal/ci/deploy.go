@@ -15,7 +15,6 @@ import (
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/deploy"
 	"github.com/betagouv/mrs-ops/internal/instance"
-	"github.com/betagouv/mrs-ops/internal/server"
 )
 
 // job is all that a deployment from CI needs.
@@ -29,7 +28,8 @@ type job struct {
 
 // handed are the variables that hold secrets as CI systems hand them over, those
 // of ci:image included. Nothing that we run needs them.
-var handed = []string{"SSH_KEY", "SSH_CERT", "SSH_FINGERPRINTS", "DOCKER_PASS", "PRODUCTION_ENV", "STAGING_ENV", "ECOLE_ENV", "BRANCH_ENV"}
+var handed = []string{"SSH_KEY", "SSH_CERT", "SSH_FINGERPRINTS", "DOCKER_PASS",
+	"PRODUCTION_ENV", "STAGING_ENV", "ECOLE_ENV", "BRANCH_ENV"}
 
 // user is whom pipelines log in as where nothing names somebody else.
 const user = "deploy"
@@ -48,7 +48,8 @@ func newJob(root string, r Run, target Target, environ []string) (job, error) {
 	repo, problems := parseRepo(r.System, process["REPO"])
 	j := job{target: target, env: map[string]string{"MRS_OPERATOR": r.Operator()}}
 	if repo != nil {
-		j.options = deploy.Options{Image: imageOf(process["REPO"], r.Commit), Yes: true, Commit: r.Commit, Author: r.Author, Link: r.Link}
+		j.options = deploy.Options{Image: process["REPO"] + ":" + r.Commit, Yes: true,
+			Commit: r.Commit, Author: r.Author, Link: r.Link}
 	}
 	var more []instance.Problem
 	j.access, more = newAccess(r.System, secret)
@@ -63,7 +64,8 @@ func newJob(root string, r Run, target Target, environ []string) (job, error) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		if v, known := instance.Find(name); !known || v.Secret || (instance.Value{Value: values[name]}).Masked() != values[name] {
+		v, known := instance.Find(name)
+		if masked := (instance.Value{Value: values[name]}).Masked(); !known || v.Secret || masked != values[name] {
 			j.masks = append(j.masks, values[name])
 		}
 	}
@@ -73,12 +75,14 @@ func newJob(root string, r Run, target Target, environ []string) (job, error) {
 	}
 	problems = append(problems, more...)
 	// A runner has no name of its own there, unless the configuration gives it one.
-	if host := inst.Get("server"); host != "" && host != server.Here && !strings.Contains(host, "@") && inst.Get("ssh_config") == "" {
+	host, config := inst.Get("server"), inst.Get("ssh_config")
+	if host != "" && host != instance.Here && !strings.Contains(host, "@") && config == "" {
 		j.env["server"] = user + "@" + host
 	}
-	if config := inst.Get("ssh_config"); config != "" {
+	if config != "" {
 		if j.access.include, err = include(root, config); err != nil {
-			problems = append(problems, instance.Problem{Name: "ssh_config", Reason: "names a file that can't be read", Mend: "correct it where `mage env:show " + target.Instance + "` says that it is from"})
+			problems = append(problems, instance.Problem{Name: "ssh_config", Reason: "names a file that can't be read",
+				Mend: "correct it where `mage env:show " + target.Instance + "` says that it is from"})
 		}
 	}
 	if problems != nil {
@@ -103,9 +107,11 @@ func secretOf(system console.CI, value string) string {
 // in the old form. Nothing in it is expanded: a secret is what is written.
 func parseEnv(system console.CI, target Target, text string) (map[string]string, []instance.Problem) {
 	name := target.secret()
+	problem := func(reason, mend string) instance.Problem {
+		return instance.Problem{Name: name, Reason: reason, Mend: settings(system, name) + ": " + mend}
+	}
 	if strings.TrimSpace(text) == "" {
-		mend := settings(system, name) + ": a line NAME=value for each of the instance's secrets"
-		return nil, []instance.Problem{{Name: name, Reason: "is missing", Mend: mend}}
+		return nil, []instance.Problem{problem("is missing", "a line NAME=value for each of the instance's secrets")}
 	}
 	if words, ok := oldForm(text); ok {
 		return words, nil
@@ -113,9 +119,7 @@ func parseEnv(system console.CI, target Target, text string) (map[string]string,
 	values, faults := instance.Parse(text)
 	var problems []instance.Problem
 	for _, f := range faults {
-		reason := fmt.Sprintf("can't be read: line %d %s", f.Line, f.Reason)
-		mend := settings(system, name) + ": " + f.Hint
-		problems = append(problems, instance.Problem{Name: name, Reason: reason, Mend: mend})
+		problems = append(problems, problem(fmt.Sprintf("can't be read: line %d %s", f.Line, f.Reason), f.Hint))
 	}
 	return values, problems
 }
@@ -151,18 +155,16 @@ var quoted = regexp.MustCompile(`"(\\.|[^"\\])*"`)
 
 // load loads the target's instance with env in the process environment. The
 // problems tell where this CI system has the variable.
-func load(root string, target Target, env map[string]string, environ []string) (*instance.Instance, []instance.Problem, error) {
+func load(root string, target Target, env map[string]string, environ []string) (
+	*instance.Instance, []instance.Problem, error,
+) {
 	var all []string
 	for name, value := range env {
 		all = append(all, name+"="+value)
 	}
 	all = append(all, environ...)
 	if target.Branch != "" { // as deploy.Branch has it
-		slug, err := instance.Slug(target.Branch)
-		if err != nil {
-			return nil, nil, err
-		}
-		more, err := instance.OfBranch(root, slug, all)
+		more, err := instance.OfBranch(root, target.Branch, all)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -215,9 +217,7 @@ type deployer struct {
 
 // Deploy does what the run of a CI system means ([Run.Target]), with the image
 // REPO:COMMIT, in the project that is the working directory.
-func Deploy(ctx context.Context) error {
-	return deployer{deploy.To, deploy.Branch}.deploy(ctx)
-}
+func Deploy(ctx context.Context) error { return deployer{deploy.To, deploy.Branch}.deploy(ctx) }
 
 func (d deployer) deploy(ctx context.Context) error {
 	r, err := Read(os.Getenv)

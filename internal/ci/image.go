@@ -35,16 +35,11 @@ var (
 // of it and a hash. Two branches never have the same tag, and none has that of
 // a commit.
 func Tag(branch string) string {
-	tag := notInTag.ReplaceAllString(branch, "-")
-	for tag != "" && (tag[0] == '-' || tag[0] == '.') {
-		tag = tag[1:]
-	}
+	tag := strings.TrimLeft(notInTag.ReplaceAllString(branch, "-"), "-.")
 	if tag == branch && tag != "" && len(tag) <= 128 && !hashed.MatchString(tag) && !commitPattern.MatchString(tag) {
 		return tag
 	}
-	if tag == "" {
-		tag = "branch"
-	}
+	tag = cmp.Or(tag, "branch")
 	sum := sha256.Sum256([]byte(branch))
 	return fmt.Sprintf("%s-%x", tag[:min(len(tag), 119)], sum[:4])
 }
@@ -52,29 +47,25 @@ func Tag(branch string) string {
 // parseRepo returns REPO as what Docker takes it for, or what is wrong with it.
 func parseRepo(system console.CI, repo string) (reference.Named, []instance.Problem) {
 	if repo == "" {
-		return nil, []instance.Problem{{Name: "REPO", Reason: "is missing: the repository of the image, as betagouv/mrs", Mend: settings(system, "REPO")}}
+		const reason = "is missing: the repository of the image, as betagouv/mrs"
+		return nil, []instance.Problem{{Name: "REPO", Reason: reason, Mend: settings(system, "REPO")}}
 	}
 	named, err := reference.ParseNormalizedNamed(repo)
 	if err != nil || !reference.IsNameOnly(named) {
-		return nil, []instance.Problem{{Name: "REPO", Reason: fmt.Sprintf("is %q, which is no repository of images", repo), Mend: "write it as NAME/NAME, with the registry's HOST[:PORT]/ before it where it has one, and no tag"}}
+		const mend = "write it as NAME/NAME, with the registry's HOST[:PORT]/ before it where it has one, and no tag"
+		reason := fmt.Sprintf("is %q, which is no repository of images", repo)
+		return nil, []instance.Problem{{Name: "REPO", Reason: reason, Mend: mend}}
 	}
 	return named, nil
 }
 
-// imageOf returns the image of a commit.
-func imageOf(repo, tag string) string { return repo + ":" + tag }
-
-// build is what [Image] is to do.
 type build struct {
-	dir          string
-	commit       string
-	images       []string
-	user, pass   string
-	registry     string // to log in at; empty for Docker's own
-	authenticate bool
-	file         string   // the Dockerfile; empty: that in dir
-	args         []string // more build arguments, NAME=VALUE
-	shm          string   // the size of /dev/shm; empty: Docker's own
+	Source
+	commit     string
+	images     []string
+	user, pass string // none: there is no login
+	registry   string // to log in at; empty for Docker's own
+	shm        string // the size of /dev/shm; empty: Docker's own
 }
 
 // Source is what an image is built from.
@@ -112,42 +103,40 @@ func shmSize() (string, error) {
 	return stack.Services["django"].Build.Shm, nil
 }
 
-// newBuild plans the build of the application for a run.
 func newBuild(r Run, s Source, getenv func(string) string) (build, error) {
-	b := build{dir: s.Dir, file: s.File, args: s.Args, commit: r.Commit, user: getenv("DOCKER_USER"), pass: getenv("DOCKER_PASS")}
-	named, problems := parseRepo(r.System, getenv("REPO"))
+	b := build{Source: s, commit: r.Commit, user: getenv("DOCKER_USER"), pass: getenv("DOCKER_PASS")}
+	repo := getenv("REPO")
+	named, problems := parseRepo(r.System, repo)
+	problem := func(name, reason, mend string) {
+		problems = append(problems, instance.Problem{Name: name, Reason: reason, Mend: mend})
+	}
 	if named != nil {
-		repo := getenv("REPO")
-		b.images = []string{imageOf(repo, r.Commit), imageOf(repo, Tag(r.Branch))}
+		b.images = []string{repo + ":" + r.Commit, repo + ":" + Tag(r.Branch)}
 		if domain := reference.Domain(named); strings.HasPrefix(repo, domain+"/") { // else it is the default
 			b.registry = domain
 		}
 	}
-	b.authenticate = b.user != ""
-	if b.authenticate && b.pass == "" {
-		problems = append(problems, instance.Problem{Name: "DOCKER_PASS", Reason: "is missing: the password of DOCKER_USER", Mend: settings(r.System, "DOCKER_PASS")})
+	if b.user != "" && b.pass == "" {
+		problem("DOCKER_PASS", "is missing: the password of DOCKER_USER", settings(r.System, "DOCKER_PASS"))
 	}
-	if file := cmp.Or(s.File, filepath.Join(s.Dir, "Dockerfile")); !isFile(file) {
-		problems = append(problems, instance.Problem{Name: "Dockerfile", Reason: fmt.Sprintf("is missing: there is no %q", file), Mend: "-context=FOLDER names the application's folder, -file=FILE another Dockerfile"})
+	file := cmp.Or(s.File, filepath.Join(s.Dir, "Dockerfile"))
+	if info, err := os.Stat(file); err != nil || info.IsDir() {
+		problem("Dockerfile", fmt.Sprintf("is missing: there is no %q", file),
+			"-context=FOLDER names the application's folder, -file=FILE another Dockerfile")
 	}
 	for _, arg := range s.Args {
 		if !argPattern.MatchString(arg) {
-			problems = append(problems, instance.Problem{Name: "-buildArg", Reason: fmt.Sprintf("is %q, not NAME=VALUE", arg), Mend: "-buildArg=\"NAME=VALUE NAME=VALUE\""})
+			problem("-buildArg", fmt.Sprintf("is %q, not NAME=VALUE", arg), "-buildArg=\"NAME=VALUE NAME=VALUE\"")
 		}
 	}
 	var err error
 	if b.shm, err = shmSize(); err != nil {
-		problems = append(problems, instance.Problem{Name: stackFile, Reason: "can't be read: " + err.Error(), Mend: "mage compose:render local tells where"})
+		problem(stackFile, "can't be read: "+err.Error(), "mage compose:render local tells where")
 	}
 	if problems != nil {
 		return b, &Refused{What: "ci:image", Problems: problems}
 	}
 	return b, nil
-}
-
-func isFile(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && !info.IsDir()
 }
 
 // Image builds the application at the run's commit, and pushes it as
@@ -173,14 +162,15 @@ func Image(ctx context.Context, s Source) error {
 	if err := b.run(ctx); err != nil {
 		return err
 	}
-	console.Done("%s: built and pushed, also as %s (%s)", b.images[0], b.images[1], time.Since(start).Round(100*time.Millisecond))
+	took := time.Since(start).Round(100 * time.Millisecond)
+	console.Done("%s: built and pushed, also as %s (%s)", b.images[0], b.images[1], took)
 	return nil
 }
 
 // run builds and pushes. A login is one in a folder of our own, which is gone
 // afterwards: a runner is not ours alone.
 func (b build) run(ctx context.Context) error {
-	if !b.authenticate {
+	if b.user == "" {
 		return b.push(ctx, nil)
 	}
 	return withFolder(ctx, func(ctx context.Context, dir string) error {
@@ -210,19 +200,20 @@ func (b build) push(ctx context.Context, options []string) error {
 		return nil
 	}
 	args := []string{"build", "--build-arg", "GIT_COMMIT=" + b.commit}
-	for _, arg := range b.args {
+	for _, arg := range b.Args {
 		args = append(args, "--build-arg", arg)
 	}
 	if b.shm != "" {
 		args = append(args, "--shm-size", b.shm)
 	}
-	if b.file != "" {
-		args = append(args, "--file", b.file)
+	if b.File != "" {
+		args = append(args, "--file", b.File)
 	}
 	for _, image := range b.images {
 		args = append(args, "--tag", image)
 	}
-	if err := console.Group("build "+b.images[0], func() error { return docker(append(args, "--", b.dir)...) }); err != nil {
+	args = append(args, "--", b.Dir)
+	if err := console.Group("build "+b.images[0], func() error { return docker(args...) }); err != nil {
 		return err
 	}
 	for _, image := range b.images {

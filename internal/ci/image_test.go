@@ -104,7 +104,7 @@ func TestAnImageHasTheNamesOfItsCommitAndItsBranch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if b.images[0] != repo+":"+commit || b.images[1] != repo+":"+Tag(hostile) || b.registry != registry || !b.authenticate {
+		if b.images[0] != repo+":"+commit || b.images[1] != repo+":"+Tag(hostile) || b.registry != registry || b.user == "" {
 			t.Errorf("%s: got %q at %q", repo, b.images, b.registry)
 		}
 	}

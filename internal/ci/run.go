@@ -58,10 +58,13 @@ func Read(getenv func(name string) string) (Run, error) {
 	systems := console.CIs(getenv)
 	switch len(systems) {
 	case 0:
-		return Run{}, errors.New("this is no run of Drone, GitLab CI or GitHub Actions: none of DRONE, GITLAB_CI, GITHUB_ACTIONS is true\nhint: elsewhere, mage deploy:to INSTANCE and deploy:branch NAME deploy")
+		return Run{}, errors.New("this is no run of Drone, GitLab CI or GitHub Actions: " +
+			"none of DRONE, GITLAB_CI, GITHUB_ACTIONS is true\n" +
+			"hint: elsewhere, mage deploy:to INSTANCE and deploy:branch NAME deploy")
 	case 1:
 	default:
-		return Run{}, fmt.Errorf("this looks like a run of %s and of %s at once\nhint: unset %s or %s", systems[0], systems[1], string(systems[0]), string(systems[1]))
+		return Run{}, fmt.Errorf("this looks like a run of %s and of %s at once\nhint: unset %s or %s",
+			systems[0], systems[1], string(systems[0]), string(systems[1]))
 	}
 	read := map[console.CI]func(func(string) string) (Run, error){
 		console.Drone: readDrone, console.GitLab: readGitLab, console.GitHub: readGitHub,
@@ -93,7 +96,8 @@ func (r Run) check() error {
 
 // Operator returns who does what is done, for locks and audit logs.
 func (r Run) Operator() string {
-	name := map[console.CI]string{console.Drone: "drone", console.GitLab: "gitlab-ci", console.GitHub: "github-actions"}[r.System]
+	names := map[console.CI]string{console.Drone: "drone", console.GitLab: "gitlab-ci", console.GitHub: "github-actions"}
+	name := names[r.System]
 	if r.Number != "" {
 		name += " #" + r.Number
 	}
@@ -111,18 +115,8 @@ func plain(text string) string {
 		}
 		return r
 	}, text)
-	return strings.TrimSpace(text[:len(text)-len(tooMuch(text))])
-}
-
-// tooMuch returns what of text is beyond 200 characters.
-func tooMuch(text string) string {
-	n := 0
-	for i := range text {
-		if n++; n > 200 {
-			return text[i:]
-		}
-	}
-	return ""
+	runes := []rune(text)
+	return strings.TrimSpace(string(runes[:min(len(runes), 200)]))
 }
 
 // readDrone reads what Drone tells ("Environment, Reference" of its manual).
@@ -140,32 +134,33 @@ func readDrone(getenv func(string) string) (Run, error) {
 	if r.Who = getenv("DRONE_BUILD_TRIGGER"); r.Who == "" || strings.HasPrefix(r.Who, "@") {
 		r.Who = getenv("DRONE_COMMIT_AUTHOR")
 	}
-	switch event {
-	case "promote", "rollback":
-		r.Event = Request
-		r.Environment = getenv("DRONE_DEPLOY_TO")
-		r.Asked = true
-	case "push", "custom":
-		r.Event = Push
-		var err error
-		if r.Environment, err = named(getenv("DRONE_STEP_NAME"), getenv("DRONE_STAGE_NAME")); err != nil {
-			return r, err
-		}
-	case "pull_request":
-		r.Event = PullRequest
-	case "tag":
-		r.Event = Tagged
-	default:
-		r.Event = Other
+	r.Event = eventOf(event, map[string]Event{
+		"promote": Request, "rollback": Request, "push": Push, "custom": Push, "pull_request": PullRequest, "tag": Tagged,
+	})
+	var err error
+	switch r.Event {
+	case Request:
+		r.Environment, r.Asked = getenv("DRONE_DEPLOY_TO"), true
+	case Push:
+		r.Environment, err = named(getenv("DRONE_STEP_NAME"), getenv("DRONE_STAGE_NAME"))
 	}
 	// What is promoted is a build, of whatever it was.
 	switch {
-	case strings.HasPrefix(ref, "refs/pull/"), strings.HasPrefix(ref, "refs/merge-requests/"), getenv("DRONE_PULL_REQUEST") != "":
+	case strings.HasPrefix(ref, "refs/pull/"), strings.HasPrefix(ref, "refs/merge-requests/"),
+		getenv("DRONE_PULL_REQUEST") != "":
 		r.Event = PullRequest
 	case strings.HasPrefix(ref, "refs/tags/"), getenv("DRONE_TAG") != "":
 		r.Event = Tagged
 	}
-	return r, nil
+	return r, err
+}
+
+// eventOf returns what an event is that a system has a word for.
+func eventOf(said string, events map[string]Event) Event {
+	if event, known := events[said]; known {
+		return event
+	}
+	return Other
 }
 
 // readGitLab reads what GitLab tells ("Predefined CI/CD variables reference").
@@ -210,8 +205,8 @@ func readGitHub(getenv func(string) string) (Run, error) {
 	if err != nil {
 		return Run{}, err
 	}
-	branch, _ := strings.CutPrefix(ref, "refs/heads/")
-	if branch == ref { // a tag, a pull request, or nothing
+	branch, isBranch := strings.CutPrefix(ref, "refs/heads/")
+	if !isBranch { // a tag, a pull request, or nothing
 		branch = ""
 	}
 	r := Run{
@@ -222,26 +217,24 @@ func readGitHub(getenv func(string) string) (Run, error) {
 		Who:    cmp.Or(getenv("GITHUB_TRIGGERING_ACTOR"), getenv("GITHUB_ACTOR")),
 		Number: getenv("GITHUB_RUN_NUMBER"),
 	}
-	if server, repository, id := getenv("GITHUB_SERVER_URL"), getenv("GITHUB_REPOSITORY"), getenv("GITHUB_RUN_ID"); server != "" && repository != "" && id != "" {
+	server, repository, id := getenv("GITHUB_SERVER_URL"), getenv("GITHUB_REPOSITORY"), getenv("GITHUB_RUN_ID")
+	if server != "" && repository != "" && id != "" {
 		r.Link = server + "/" + repository + "/actions/runs/" + id
 	}
+	r.Event = eventOf(event, map[string]Event{
+		"push": Push, "workflow_dispatch": Push, "deployment": Request, "merge_group": PullRequest,
+		"pull_request": PullRequest, "pull_request_target": PullRequest,
+		"pull_request_review": PullRequest, "pull_request_review_comment": PullRequest,
+	})
 	switch event {
 	case "push":
-		r.Event = Push
-		if r.Environment, err = named(getenv("GITHUB_JOB")); err != nil {
-			return r, err
-		}
+		r.Environment, err = named(getenv("GITHUB_JOB"))
 	case "workflow_dispatch":
-		r.Event, r.Environment = Push, payload.Inputs.Environment
-		if r.Environment != "" {
+		if r.Environment = payload.Inputs.Environment; r.Environment != "" {
 			r.Event, r.Asked = Request, true
 		}
 	case "deployment":
-		r.Event, r.Environment, r.Asked = Request, payload.Deployment.Environment, true
-	case "pull_request", "pull_request_target", "pull_request_review", "pull_request_review_comment", "merge_group":
-		r.Event = PullRequest
-	default:
-		r.Event = Other
+		r.Environment, r.Asked = payload.Deployment.Environment, true
 	}
 	switch {
 	case strings.HasPrefix(ref, "refs/pull/"):
@@ -249,7 +242,7 @@ func readGitHub(getenv func(string) string) (Run, error) {
 	case strings.HasPrefix(ref, "refs/tags/"), getenv("GITHUB_REF_TYPE") == "tag":
 		r.Event = Tagged
 	}
-	return r, nil
+	return r, err
 }
 
 // payload is what of GitHub's event is in no variable.
@@ -289,7 +282,8 @@ func named(names ...string) (string, error) {
 			}
 		}
 		if len(found) > 1 {
-			return "", fmt.Errorf("the name %q is of %s at once\nhint: make a step or job of each", name, strings.Join(found, " and "))
+			return "", fmt.Errorf("the name %q is of %s at once\nhint: make a step or job of each",
+				name, strings.Join(found, " and "))
 		}
 		if len(found) == 1 {
 			return found[0], nil

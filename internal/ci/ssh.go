@@ -47,7 +47,8 @@ func newAccess(system console.CI, secret func(name string) string) (a access, pr
 	}
 	known, why := parseKnownHosts(secret("SSH_FINGERPRINTS"))
 	if why != "" {
-		problem("SSH_FINGERPRINTS", why, "what ssh-keyscan SERVER prints, or ssh-keyscan -p PORT SERVER, once you have checked it")
+		problem("SSH_FINGERPRINTS", why,
+			"what ssh-keyscan SERVER prints, or ssh-keyscan -p PORT SERVER, once you have checked it")
 	}
 	return access{key: key, certificate: certificate, knownHosts: known}, problems
 }
@@ -67,8 +68,10 @@ const (
 // keyMends say what to do about a text that is no private key for us, where there
 // is more to say than what to give instead.
 var keyMends = map[string]string{
-	isEncrypted:   "a private key without passphrase: ssh-keygen -p -N '' -f COPY takes it from a copy of the key, or make one for CI alone",
-	isPuTTYs:      "what `puttygen KEY.ppk -O private-openssh -o KEY` writes, or PuTTYgen's Conversions, Export OpenSSH key",
+	isEncrypted: "a private key without passphrase: ssh-keygen -p -N '' -f COPY takes it from a copy of the key, " +
+		"or make one for CI alone",
+	isPuTTYs: "what `puttygen KEY.ppk -O private-openssh -o KEY` writes, " +
+		"or PuTTYgen's Conversions, Export OpenSSH key",
 	isPublic:      "the private key, whose file has the same name without .pub",
 	isCertificate: "the private key, whose file has the same name without -cert.pub; the certificate goes into SSH_CERT",
 	isToken:       "a private key that is whole: ssh-keygen -t ed25519 -N '' -f KEY makes one for CI alone",
@@ -93,13 +96,14 @@ func parseKey(text string) (key, why string) {
 			return isPuTTYs
 		case err == nil:
 			return isNoKey
-		case encrypted, strings.HasPrefix(key, "-----BEGIN ENCRYPTED PRIVATE KEY-----"), strings.Contains(key, "Proc-Type: 4,ENCRYPTED"):
+		case encrypted, strings.HasPrefix(key, "-----BEGIN ENCRYPTED PRIVATE KEY-----"),
+			strings.Contains(key, "Proc-Type: 4,ENCRYPTED"):
 			return isEncrypted
 		case certified:
 			return isCertificate
 		case noPublic == nil, publicPEM.MatchString(key):
 			return isPublic
-		case block != nil && (bytes.Contains(block.Bytes, []byte("sk-ssh-")) || bytes.Contains(block.Bytes, []byte("sk-ecdsa-"))):
+		case block != nil && tokenKind.Match(block.Bytes):
 			return isToken
 		case strings.HasPrefix(key, "-----BEGIN ") && !strings.Contains(key, "-----END "):
 			return isCut
@@ -112,6 +116,7 @@ func parseKey(text string) (key, why string) {
 
 var (
 	publicPEM = regexp.MustCompile(`^-{4,5} ?BEGIN ([A-Z0-9]+ )*PUBLIC KEY ?-{4,5}`)
+	tokenKind = regexp.MustCompile(`sk-(ssh|ecdsa)-`)
 	keyPath   = regexp.MustCompile(`^(~|\.{1,2}|[A-Z]:)?[/\\][^\n]*\n$`)
 )
 
@@ -131,10 +136,12 @@ func parseCertificate(text, key string, now time.Time) (certificate, why string)
 		if why := remote.Unfit(cert, now); why != "" {
 			return why
 		}
-		if signer, err := ssh.ParsePrivateKey([]byte(key)); err == nil && !bytes.Equal(signer.PublicKey().Marshal(), cert.Key.Marshal()) {
-			return fmt.Sprintf("is for another key than SSH_KEY: for %s, not %s", ssh.FingerprintSHA256(cert.Key), ssh.FingerprintSHA256(signer.PublicKey()))
+		signer, err := ssh.ParsePrivateKey([]byte(key))
+		if err != nil || bytes.Equal(signer.PublicKey().Marshal(), cert.Key.Marshal()) {
+			return ""
 		}
-		return ""
+		return fmt.Sprintf("is for another key than SSH_KEY: for %s, not %s",
+			ssh.FingerprintSHA256(cert.Key), ssh.FingerprintSHA256(signer.PublicKey()))
 	})
 }
 
@@ -191,7 +198,8 @@ func forms(text string) (all []string) {
 	add(lineEnd.ReplaceAllString(invisible.Replace(all[0]), "\n"))
 	add(strings.Trim(strings.TrimSpace(all[len(all)-1]), `"'`))
 	for range 2 {
-		decoded, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(strings.Join(strings.Fields(all[len(all)-1]), ""), "="))
+		folded := strings.Join(strings.Fields(all[len(all)-1]), "")
+		decoded, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(folded, "="))
 		if err != nil {
 			break
 		}
@@ -253,7 +261,8 @@ var quotable = regexp.MustCompile(`^[A-Za-z0-9._/+-]+$`)
 // it.
 func (a access) write(dir string) (config string, err error) {
 	if !quotable.MatchString(dir) {
-		return "", fmt.Errorf("the folder for temporary files, %q, can't be named in an SSH configuration\nhint: let TMPDIR be a path of letters, digits and . _ + -", filepath.Dir(dir))
+		return "", fmt.Errorf("the folder for temporary files, %q, can't be named in an SSH configuration\n"+
+			"hint: let TMPDIR be a path of letters, digits and . _ + -", filepath.Dir(dir))
 	}
 	config = filepath.Join(dir, "config")
 	key, known := filepath.Join(dir, "key"), filepath.Join(dir, "known_hosts")

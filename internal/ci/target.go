@@ -56,18 +56,22 @@ func (t Target) secret() string { return strings.ToUpper(t.Instance) + "_ENV" }
 func (r Run) Target() (Target, error) {
 	switch r.Event {
 	case PullRequest:
-		return r.nothing("a pull request deploys nothing", "anybody can make one; a push of its branch to this repository deploys it as an instance of its own")
+		return r.nothing("a pull request deploys nothing",
+			"anybody can make one; a push of its branch to this repository deploys it as an instance of its own")
 	case Tagged:
-		return r.nothing("a tag deploys nothing", "the branch that has the commit was deployed by its push; "+r.promotion()+" deploys production")
+		return r.nothing("a tag deploys nothing",
+			"the branch that has the commit was deployed by its push; "+r.promotion()+" deploys production")
 	case Request:
 		if !slices.Contains(persistent, r.Environment) {
-			return Target{}, fmt.Errorf("%s asks for %q, and there is no such instance for it\nhint: there are %s", r.System, r.Environment, strings.Join(persistent, ", "))
+			return Target{}, fmt.Errorf("%s asks for %q, and there is no such instance for it\nhint: there are %s",
+				r.System, r.Environment, strings.Join(persistent, ", "))
 		}
 		return Target{Instance: r.Environment}, nil
 	case Push:
 		return r.pushed()
 	}
-	return r.nothing(fmt.Sprintf("%q deploys nothing", r.Said), "a push deploys its branch; "+r.promotion()+" deploys production")
+	return r.nothing(fmt.Sprintf("%q deploys nothing", r.Said),
+		"a push deploys its branch; "+r.promotion()+" deploys production")
 }
 
 // nothing is the target of a run that deploys nothing; where somebody waits for
@@ -97,13 +101,16 @@ func (r Run) pushed() (Target, error) {
 	case r.Environment == "production":
 		return Target{}, fmt.Errorf("the job is for production, but it runs by itself\nhint: %s deploys it", r.promotion())
 	case allowed == nil && slices.Contains(persistent, r.Environment):
-		return Target{}, fmt.Errorf("the job is for %s, but %q is not its branch\nhint: let the job run for %s only", r.Environment, r.Branch, strings.Join(branchesOf(r.Environment), " and "))
+		return Target{}, fmt.Errorf("the job is for %s, but %q is not its branch\nhint: let the job run for %s only",
+			r.Environment, r.Branch, strings.Join(branchesOf(r.Environment), " and "))
 	case allowed == nil:
 		return Target{Instance: instance.Branches, Branch: r.Branch}, nil
 	case r.Environment == "":
 		return Target{Instance: allowed[0]}, nil
 	case !slices.Contains(allowed, r.Environment):
-		return Target{}, fmt.Errorf("the job is for %q, but %s goes to %s\nhint: let the job's environment be %s, or not run for %s", r.Environment, r.Branch, strings.Join(allowed, " or "), allowed[0], r.Branch)
+		return Target{}, fmt.Errorf("the job is for %q, but %s goes to %s\n"+
+			"hint: let the job's environment be %s, or not run for %[2]s",
+			r.Environment, r.Branch, strings.Join(allowed, " or "), allowed[0])
 	}
 	return Target{Instance: r.Environment}, nil
 }

@@ -71,9 +71,7 @@ func Summary(format string, args ...any) {
 }
 
 // Table prints rows on standard output in columns; the first row is the heading.
-func Table(rows ...[]string) error {
-	return WriteTable(os.Stdout, rows...)
-}
+func Table(rows ...[]string) error { return WriteTable(os.Stdout, rows...) }
 
 // WriteTable is [Table] to w.
 func WriteTable(w io.Writer, rows ...[]string) error {

@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/betagouv/mrs-ops/internal/local"
 )
 
 // Ensure makes the engine have each image. One that its registry hands out is
@@ -24,7 +26,7 @@ import (
 // The images that can't be had are reported together, each with the reason and
 // a hint. The others are there nevertheless.
 func Ensure(ctx context.Context, root string, images []string, say func(format string, args ...any)) error {
-	return ensureAll(ctx, newEngine(root, say), images, say)
+	return ensureAll(ctx, &dockerEngine{root, say}, images, say)
 }
 
 // machine is what Ensure asks of the world; tests have one without an engine.
@@ -76,7 +78,8 @@ func (e *ensurer) once(ctx context.Context, image string) error {
 // ensure makes the engine have the image, and says how.
 func (e *ensurer) ensure(ctx context.Context, image string) error {
 	if !reference.MatchString(image) {
-		return fmt.Errorf("%q is not the name of an image\nhint: write it as NAME:TAG, with the registry's host before it where it has one", image)
+		return fmt.Errorf("%q is not the name of an image\n"+
+			"hint: write it as NAME:TAG, with the registry's host before it where it has one", image)
 	}
 	here, err := e.inspect(ctx, image)
 	if err != nil {
@@ -101,23 +104,22 @@ func (e *ensurer) ensure(ctx context.Context, image string) error {
 	case build:
 		return e.standIn(ctx, s, inputs, pulled)
 	case refuse:
-		return fmt.Errorf("%s: not on this machine, and the pull failed: %s\nhint: check the name, log in with `docker login`, or load the image with `docker load`", image, lastLine(pulled))
+		return fmt.Errorf("%s: not on this machine, and the pull failed: %s\nhint: check the name, "+
+			"log in with `docker login`, or load the image with `docker load`", image, local.LastLines(pulled.Error(), 1))
 	}
 	return nil
 }
 
 // standIn builds what stands in for an image, after what that is based on.
 func (e *ensurer) standIn(ctx context.Context, s standIn, inputs string, pulled error) error {
-	if s.base != "" {
-		if e.once(ctx, s.base) != nil {
-			return fmt.Errorf("%s: can't be built without its base %s", s.image, s.base)
-		}
+	if s.base != "" && e.once(ctx, s.base) != nil {
+		return fmt.Errorf("%s: can't be built without its base %s", s.image, s.base)
 	}
-	e.say("%s: building a stand-in from %s, %s", s.image, s.source, s.takes)
+	e.say("%s: building a stand-in from %s, %s", s.image, s.from(), s.takes)
 	if err := e.build(ctx, s, inputs); err != nil {
-		return fmt.Errorf("%s: the build from %s failed: %w", s.image, s.source, err)
+		return fmt.Errorf("%s: the build from %s failed: %w", s.image, s.from(), err)
 	}
-	e.say("%s: built from %s (%s)", s.image, s.source, why(pulled))
+	e.say("%s: built from %s (%s)", s.image, s.from(), why(pulled))
 	return nil
 }
 

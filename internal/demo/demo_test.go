@@ -374,7 +374,7 @@ echo "$@" >"$SAID"; cat "$context"/* >>"$SAID"; exit "$BUILD"`)
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("PACK", test.pack)
 			t.Setenv("BUILD", test.build)
-			err := newEngine(root, t.Logf).build(t.Context(), s, "hash")
+			err := (&dockerEngine{root, t.Logf}).build(t.Context(), s, "hash")
 			if (err != nil) != (test.error != "") || !strings.Contains(fmt.Sprint(err), test.error) {
 				t.Errorf("error %v, want %q", err, test.error)
 			}
@@ -399,7 +399,7 @@ echo "$@" >"$SAID"; cat "$context"/* >>"$SAID"; exit "$BUILD"`)
 }
 
 func TestWhatTheDockerfileIsToldIsAmongTheInputs(t *testing.T) {
-	d := newEngine("../..", t.Logf)
+	d := &dockerEngine{"../..", t.Logf}
 	seen := map[string]string{}
 	for image, s := range standIns {
 		inputs, err := d.inputs(s)
@@ -415,13 +415,5 @@ func TestWhatTheDockerfileIsToldIsAmongTheInputs(t *testing.T) {
 	changed.npm += "1"
 	if inputs, err := d.inputs(changed); err != nil || seen[inputs] != "" {
 		t.Errorf("inputs %q with another package: %v", inputs, err)
-	}
-}
-
-func TestTailKeepsTheLastLines(t *testing.T) {
-	for text, want := range map[string]string{"1\n2\n3\n\n": "\n2\n3", "1\n": "\n1", " \n": "", "": ""} {
-		if got := tail(text, 2); got != want {
-			t.Errorf("tail(%q) = %q, want %q", text, got, want)
-		}
 	}
 }

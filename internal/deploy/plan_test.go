@@ -144,3 +144,31 @@ func TestFilesBesideTheComposeFileGoWithTheRequestAndAreNotShown(t *testing.T) {
 		}
 	}
 }
+
+func TestAnotherApplicationNeedsNothingOfMRSAndIsNotBackedUpWithoutADatabase(t *testing.T) {
+	root := t.TempDir()
+	web := "services:\n  web: {image: w, ports: [\"80:80\"]}\n"
+	for path, content := range map[string]string{
+		"env/shop.env":          "home=/home/shop\nHOST=shop.example.org\ncompose=shop.yml\nRESTIC_PASSWORD=hush\n",
+		"compose/shop.yml":      web + "  db: {image: p, labels: [mrs-ops.database=true]}\n",
+		"compose/stateless.yml": web,
+	} {
+		path = filepath.Join(root, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(root)
+	for compose, backed := range map[string]bool{"shop.yml": true, "stateless.yml": false} {
+		plan, err := NewPlan(t.Context(), "shop", []string{"compose=" + compose})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := plan.Request; (d.Backup != nil) != backed || d.Jobs || len(d.Services) == 0 {
+			t.Errorf("%s: backups %+v, jobs %t, services %+v", compose, d.Backup, d.Jobs, d.Services)
+		}
+	}
+}

@@ -15,7 +15,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/instance"
-	"github.com/betagouv/mrs-ops/internal/server"
+	"github.com/betagouv/mrs-ops/internal/target"
 )
 
 // Release is a stack that ran and passed its health check.
@@ -25,17 +25,17 @@ type Release struct {
 	Who     string    `json:"who"`
 	What    string    `json:"what"`
 	Commit  string    `json:"commit"` // of the application
-	Image   string    `json:"image"`  // of django
+	Image   string    `json:"image"`  // of the site
 	Of      int       `json:"of,omitempty"`
 }
 
 // Releases returns what ran, the oldest first: the last one runs.
-func Releases(s *server.Server) ([]Release, error) {
+func Releases(s *target.Target) ([]Release, error) {
 	out, err := s.Script(`
 set -euo pipefail
 cd "$1/releases" 2>/dev/null || exit 0
 for n in $(find . -mindepth 1 -maxdepth 1 -regex './[0-9]+' -printf '%f\n' | sort -n); do
-  printf '%s\t%s\n' "$(awk '$1 == "django" { print $2 }' "$n/images")" "$(cat "$n/release.json")"
+  printf '%s\t%s\n' "$(awk '$1 == "django" || $6 == "site" { print $2; exit }' "$n/images")" "$(cat "$n/release.json")"
 done`, s.Folder).String()
 	if err != nil {
 		return nil, err
@@ -49,7 +49,8 @@ func parseReleases(out string) ([]Release, error) {
 		image, rest, _ := strings.Cut(line, "\t")
 		r := Release{Image: image}
 		if err := json.Unmarshal([]byte(rest), &r); err != nil {
-			return nil, fmt.Errorf("a release can't be read: %w\nhint: the releases are in the folder releases beside docker-compose.yml", err)
+			return nil, fmt.Errorf("a release can't be read: %w\n"+
+				"hint: the releases are in the folder releases beside docker-compose.yml", err)
 		}
 		releases = append(releases, r)
 	}
@@ -58,7 +59,7 @@ func parseReleases(out string) ([]Release, error) {
 
 // History prints the releases of an instance or a branch, the newest first.
 func History(ctx context.Context, name string, asJSON bool) error {
-	s, _, err := open(ctx, name)
+	s, _, err := target.Find(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -78,7 +79,8 @@ func History(ctx context.Context, name string, asJSON bool) error {
 		return err
 	}
 	now := releases[len(releases)-1]
-	console.Summary("%s: release %d runs%s; mage deploy:rollback %s goes back to another", s.Name, now.Release, brackets(short(now.Commit)), s.Name)
+	console.Summary("%s: release %d runs%s; mage deploy:rollback %[1]s goes back to another",
+		s.Name, now.Release, brackets(short(now.Commit)))
 	return nil
 }
 
@@ -92,7 +94,8 @@ func table(releases []Release, now time.Time) [][]string {
 		if i == len(releases)-1 {
 			n += " runs"
 		}
-		rows = append(rows, []string{n, console.Span(now.Sub(r.Time)), short(r.Commit), digest.ReplaceAllString(r.Image, "$1"), r.What, r.Who})
+		image := digest.ReplaceAllString(r.Image, "$1")
+		rows = append(rows, []string{n, console.Span(now.Sub(r.Time)), short(r.Commit), image, r.What, r.Who})
 	}
 	return rows
 }
@@ -108,26 +111,26 @@ func before(releases []Release) (Release, bool) {
 	if len(releases) == 0 {
 		return Release{}, false
 	}
-	at := releases[len(releases)-1]
-	for {
-		n := at.Of
-		if m := rolledBack.FindStringSubmatch(at.What); n == 0 && m != nil {
+	at := len(releases) - 1
+	// back is the release that the one at hand went back to; 0: none.
+	back := func() int {
+		n := releases[at].Of
+		if m := rolledBack.FindStringSubmatch(releases[at].What); n == 0 && m != nil {
 			n, _ = strconv.Atoi(m[1])
 		}
-		if n == 0 {
-			break
-		}
-		i := slices.IndexFunc(releases, func(r Release) bool { return r.Release == n && n < at.Release })
-		if i < 0 {
+		return n
+	}
+	for n := back(); n != 0; n = back() {
+		to := slices.IndexFunc(releases[:at], func(r Release) bool { return r.Release == n })
+		if to < 0 {
 			return Release{}, false // what it went back to is not kept any more
 		}
-		at = releases[i]
+		at = to
 	}
-	i := slices.IndexFunc(releases, func(r Release) bool { return r.Release == at.Release })
-	if i < 1 {
+	if at == 0 {
 		return Release{}, false
 	}
-	return releases[i-1], true
+	return releases[at-1], true
 }
 
 // Rollback goes back to a release of an instance or a branch, with the images
@@ -138,7 +141,7 @@ func Rollback(ctx context.Context, name string, to int, o Options) error {
 	if err != nil {
 		return err
 	}
-	s, inst, err := open(ctx, name)
+	s, inst, err := target.Find(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -169,7 +172,8 @@ func Rollback(ctx context.Context, name string, to int, o Options) error {
 	d.what = fmt.Sprintf("rollback to %d", target.Release)
 	d.release = strconv.Itoa(target.Release)
 	if !o.Yes && !o.DryRun && os.Getenv("CI") == "" {
-		question := fmt.Sprintf("%s on %s: go back to release %d, %s old%s?", inst.Name, inst.Get("server"), target.Release, console.Span(time.Since(target.Time)), brackets(short(target.Commit)))
+		question := fmt.Sprintf("%s on %s: go back to release %d, %s old%s?", inst.Name, inst.Get("server"), target.Release,
+			console.Span(time.Since(target.Time)), brackets(short(target.Commit)))
 		if err := console.Sure(question); err != nil {
 			return err
 		}
@@ -194,7 +198,7 @@ func Maintenance(ctx context.Context, name, state string, o Options) error {
 	d := newDeployment(as, more, o)
 	d.release = hostapi.Current
 	var was bool
-	mark := func(s *server.Server, on bool) error {
+	mark := func(s *target.Target, on bool) error {
 		verb := "rm -f"
 		if on {
 			verb = "touch"
@@ -203,7 +207,7 @@ func Maintenance(ctx context.Context, name, state string, o Options) error {
 		_, err := s.Script("set -e; "+verb+` -- "$1/.maintenance"; sync -- "$1"`, s.Folder).String()
 		return err
 	}
-	d.prepare = func(s *server.Server) error {
+	d.prepare = func(s *target.Target) error {
 		if err := s.Runs(); err != nil {
 			return err
 		}
@@ -211,7 +215,7 @@ func Maintenance(ctx context.Context, name, state string, o Options) error {
 		was = err == nil
 		return mark(s, on)
 	}
-	d.undo = func(s *server.Server) error { return mark(s, was) }
+	d.undo = func(s *target.Target) error { return mark(s, was) }
 	d.what = "maintenance " + state
 	return d.run(ctx)
 }

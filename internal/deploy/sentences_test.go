@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bitfield/script"
 
+	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/hostapi"
-	"github.com/betagouv/mrs-ops/internal/server"
 )
 
 // x has every sentence of an event be another one: nothing of what is decided may follow from them.
@@ -66,7 +67,7 @@ func TestWhatADeploymentCameToFollowsFromNoSentence(t *testing.T) {
 			}
 			fmt.Fprintf(&lines, "%s\n", line)
 		}
-		deployed, began, err := listen(script.Echo(lines.String()), progress{name: "x"})
+		deployed, began, err := listen(script.Echo(lines.String()), console.Narrate("x", time.Hour))
 		outcome := "unknown"
 		if f, ok := errors.AsType[*hostapi.Failure](err); ok {
 			outcome = string(f.Outcome)
@@ -95,12 +96,12 @@ func TestWhatTheAuditLogSaysOfADeploymentFollowsFromNoSentence(t *testing.T) {
 		hostapi.OK:         "it was done all the same",
 		hostapi.RolledBack: "rolled back: x", hostapi.Failed: "failed: x", hostapi.Interrupted: "interrupted: x",
 	} {
-		if got := endedWith([]server.Entry{{}, {Outcome: outcome, Reason: "x"}}, nil, 1, true); got != want {
+		if got := endedWith([]hostapi.Entry{{}, {Outcome: outcome, Reason: "x"}}, nil, 1, true); got != want {
 			t.Errorf("%s: %q", outcome, got)
 		}
 	}
 	for began, want := range map[bool]string{true: "it was killed there", false: "nothing was changed"} {
-		if got := endedWith([]server.Entry{{}}, nil, 1, began); !strings.HasPrefix(got, want) {
+		if got := endedWith([]hostapi.Entry{{}}, nil, 1, began); !strings.HasPrefix(got, want) {
 			t.Errorf("%v: %q", began, got)
 		}
 	}

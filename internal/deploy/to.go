@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -19,8 +20,8 @@ import (
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/instance"
-	"github.com/betagouv/mrs-ops/internal/server"
 	"github.com/betagouv/mrs-ops/internal/setup"
+	"github.com/betagouv/mrs-ops/internal/target"
 )
 
 // playbook is what the cookbook's command line deploys with.
@@ -53,18 +54,13 @@ func To(ctx context.Context, name string, o Options) error {
 // the branch's, and says which. Without an image in o it gets that of the env
 // file.
 func Branch(ctx context.Context, branch string, o Options) error {
-	slug, err := instance.Slug(branch)
-	if err != nil {
-		return err
-	}
-	more, err := instance.OfBranch(".", slug, os.Environ())
+	more, err := instance.OfBranch(".", branch, os.Environ())
 	if err != nil {
 		return err
 	}
 	return newDeployment(instance.Branches, more, o).run(ctx)
 }
 
-// deployment is one of one instance.
 type deployment struct {
 	name    string   // of the env file
 	env     []string // what the process environment has beside its own
@@ -74,7 +70,7 @@ type deployment struct {
 	here    bool     // the images are on the server already
 	// prepare and undo change the server before the deployment, once the lock is
 	// held, and take that back if it fails.
-	prepare, undo func(s *server.Server) error
+	prepare, undo func(s *target.Target) error
 }
 
 func newDeployment(name string, env []string, o Options) deployment {
@@ -101,18 +97,15 @@ func (d deployment) run(ctx context.Context) error {
 	if err != nil || d.options.DryRun {
 		return err
 	}
-	console.Done("%s: %s answers (%s in %s)", plan.Name, plan.Request.URL, came(deployed), time.Since(start).Round(100*time.Millisecond))
+	took := time.Since(start).Round(100 * time.Millisecond)
+	console.Done("%s: %s answers (%s in %s)", plan.Name, plan.Request.URL, came(deployed), took)
 	return nil
 }
 
 // apply has the plan carried out on the instance's server, or, in a dry run,
 // tells what that would change.
 func (d deployment) apply(ctx context.Context, plan *Plan) (deployed hostapi.Deployed, err error) {
-	inst, err := instance.Load(".", d.name, append(os.Environ(), d.env...))
-	if err != nil {
-		return deployed, err
-	}
-	inst.Name = plan.Name
+	inst := plan.inst
 	if !d.options.DryRun {
 		if err := d.ask(inst); err != nil {
 			return deployed, err
@@ -122,7 +115,7 @@ func (d deployment) apply(ctx context.Context, plan *Plan) (deployed hostapi.Dep
 	defer stop()
 	// The connection outlives the interruption, so that the end of what was begun
 	// can be waited for.
-	s, err := server.Open(context.WithoutCancel(ctx), inst)
+	s, err := target.Open(context.WithoutCancel(ctx), inst)
 	if err != nil {
 		return deployed, fmt.Errorf("%s: nothing was changed: %w", inst.Name, err)
 	}
@@ -130,14 +123,14 @@ func (d deployment) apply(ctx context.Context, plan *Plan) (deployed hostapi.Dep
 	if d.options.DryRun {
 		return deployed, d.dryRun(s, plan, inst)
 	}
-	mrsHost, err := s.Program()
+	_, err = s.Program()
 	if err == nil && ctx.Err() != nil {
 		err = errors.New("interrupted")
 	}
 	if err != nil {
 		return deployed, fmt.Errorf("%s: nothing was changed: %w", inst.Name, err)
 	}
-	return d.locked(ctx, s, plan, mrsHost)
+	return d.locked(ctx, s, plan)
 }
 
 // ask asks whether production is meant, of who can be asked.
@@ -149,7 +142,7 @@ func (d deployment) ask(inst *instance.Instance) error {
 }
 
 // locked deploys under the instance's lock.
-func (d deployment) locked(ctx context.Context, s *server.Server, plan *Plan, mrsHost string) (deployed hostapi.Deployed, err error) {
+func (d deployment) locked(ctx context.Context, s *target.Target, plan *Plan) (deployed hostapi.Deployed, err error) {
 	lock, err := s.Lock(plan.Request.Who, d.what)
 	if err != nil {
 		return deployed, err
@@ -170,7 +163,7 @@ func (d deployment) locked(ctx context.Context, s *server.Server, plan *Plan, mr
 		request := plan.Request
 		request.Release, request.Pull, request.Token = d.release, !d.here, lock.Token
 		request.What, request.Change = d.what, d.options.change()
-		deployed, began, err = carryOut(s, mrsHost, request)
+		deployed, began, err = carryOut(s, request)
 	}
 	released := release()
 	if err != nil && d.undo != nil {
@@ -187,7 +180,8 @@ func (d deployment) locked(ctx context.Context, s *server.Server, plan *Plan, mr
 		} else if err == nil {
 			err = errors.New("it was done all the same")
 		}
-		return deployed, fmt.Errorf("%s: interrupted: %w\nhint: mage ops:audit %s tells what came of it; deploying again goes on from there", plan.Name, err, plan.Name)
+		return deployed, fmt.Errorf("%s: interrupted: %w\n"+
+			"hint: mage ops:audit %[1]s tells what came of it; deploying again goes on from there", plan.Name, err)
 	case err != nil:
 		return deployed, fmt.Errorf("%s: %s was not done: %w", plan.Name, d.what, err)
 	}
@@ -196,13 +190,13 @@ func (d deployment) locked(ctx context.Context, s *server.Server, plan *Plan, mr
 
 // ended says how a deployment whose end was not heard has ended on the server, of
 // whose audit log seen is the length from before; began is whether it had begun.
-func (d deployment) ended(s *server.Server, seen int, began bool) string {
+func (d deployment) ended(s *target.Target, seen int, began bool) string {
 	entries, err := s.Audit()
 	return endedWith(entries, err, seen, began)
 }
 
 // endedWith says that of the audit log, which can't be read where there is an err.
-func endedWith(entries []server.Entry, err error, seen int, began bool) string {
+func endedWith(entries []hostapi.Entry, err error, seen int, began bool) string {
 	switch {
 	case err != nil:
 		return "what came of it is not known: " + err.Error()
@@ -220,21 +214,21 @@ func endedWith(entries []server.Entry, err error, seen int, began bool) string {
 
 // carryOut hands a request to mrs-host, and shows what it says: began is whether that
 // was anything. The error is a [*hostapi.Failure] where it says what came of it.
-func carryOut(s *server.Server, mrsHost string, request hostapi.Deploy) (deployed hostapi.Deployed, began bool, err error) {
-	text, err := json.Marshal(request)
-	if err != nil {
+func carryOut(s *target.Target, request hostapi.Deploy) (deployed hostapi.Deployed, began bool, err error) {
+	text, marshalErr := json.Marshal(request)
+	mrsHost, err := s.Program()
+	if err = cmp.Or(marshalErr, err); err != nil {
 		return deployed, false, err
 	}
-	show := progress{name: request.Name}
 	// In a session of its own: where the connection is lost it is told to end, and
 	// takes the time that it needs to undo what it has begun.
 	out := s.ExecFrom(script.Echo(string(text)), "setsid", "--wait", mrsHost, "deploy")
-	return listen(out, show)
+	return listen(out, console.Narrate(request.Name, 10*time.Second))
 }
 
 // listen shows what mrs-host says, and returns what came of it.
-func listen(out *script.Pipe, show progress) (deployed hostapi.Deployed, began bool, err error) {
-	defer show.end()
+func listen(out *script.Pipe, show *console.Narrator) (deployed hostapi.Deployed, began bool, err error) {
+	defer show.End()
 	var came hostapi.Event
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, 8<<20)
@@ -246,9 +240,9 @@ func listen(out *script.Pipe, show progress) (deployed hostapi.Deployed, began b
 		}
 		switch {
 		case event.Say != "":
-			show.line(event.Say)
+			show.Say(event.Say)
 		case event.Detail != "":
-			show.end()
+			show.End()
 			fmt.Fprintln(os.Stderr, event.Detail)
 		default:
 			came = event
@@ -270,7 +264,7 @@ func (d deployment) command(inst *instance.Instance) (bigsudo.Command, error) {
 		return bigsudo.Command{}, err
 	}
 	host := inst.Get("server")
-	if host != server.Here && !strings.Contains(host, "@") {
+	if host != instance.Here && !strings.Contains(host, "@") {
 		host = "@" + host
 	}
 	command := bigsudo.Command{
@@ -312,45 +306,19 @@ func (o Options) change() string {
 	if commit == "" && o.Image == "" {
 		return "" // what git says here is about these recipes, not about the image
 	}
-	var parts []string
 	if commit != "" {
-		parts = append(parts, "commit "+short(commit))
+		commit = "commit " + short(commit)
 	}
 	if author != "" {
-		parts = append(parts, "by "+author)
+		author = "by " + author
 	}
-	if o.Image != "" {
-		parts = append(parts, o.Image)
-	}
-	if o.Link != "" {
-		parts = append(parts, o.Link)
-	}
+	parts := slices.DeleteFunc([]string{commit, author, o.Image, o.Link}, func(part string) bool { return part == "" })
 	return " (" + strings.Join(parts, ", ") + ")"
-}
-
-// progress shows what a deployment says, and that it is alive.
-type progress struct {
-	name string
-	stop func()
-}
-
-func (p *progress) line(text string) {
-	p.end()
-	console.Say("%s: %s", p.name, text)
-	p.stop = console.Pulse(10*time.Second, console.Say, p.name+": "+strings.TrimSpace(text))
-}
-
-// end ends the signs of life.
-func (p *progress) end() {
-	if p.stop != nil {
-		p.stop()
-		p.stop = nil
-	}
 }
 
 // Unlock ends who has the instance locked, after a question unless yes.
 func Unlock(ctx context.Context, name string, yes bool) error {
-	s, _, err := open(ctx, name)
+	s, _, err := target.Find(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -368,20 +336,10 @@ func Unlock(ctx context.Context, name string, yes bool) error {
 			return err
 		}
 	}
-	if err := s.Audited(server.Operator(), "unlock: "+holder.Who+", "+holder.What, func() error { return s.Unlock(holder) }); err != nil {
+	what := "unlock: " + holder.Who + ", " + holder.What
+	if err := s.Audited(target.Operator(), what, func() error { return s.Unlock(holder) }); err != nil {
 		return fmt.Errorf("%s can't be unlocked: %w", s.Name, err)
 	}
-	console.Done("%s: unlocked; what came of what %s had begun is in mage ops:audit %s", s.Name, holder.Who, s.Name)
+	console.Done("%s: unlocked; what came of what %s had begun is in mage ops:audit %[1]s", s.Name, holder.Who)
 	return nil
-}
-
-// open connects to the server of an instance or a branch. What its variables
-// lack keeps nobody from looking after it, as long as it can be found.
-func open(ctx context.Context, name string) (*server.Server, *instance.Instance, error) {
-	inst, _, err := instance.Lookup(name)
-	if err := instance.Findable(err); err != nil {
-		return nil, nil, err
-	}
-	s, err := server.Open(ctx, inst)
-	return s, inst, err
 }

@@ -7,7 +7,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 
@@ -16,9 +15,7 @@ import (
 
 // Docker returns the command line `docker args…` in the form that reaches the
 // engine from this account.
-func Docker(args ...string) []string {
-	return slices.Concat(prefix(), args)
-}
+func Docker(args ...string) []string { return slices.Concat(prefix(), args) }
 
 // reached is the command line that an engine has answered to. That none
 // answers is not worth remembering: somebody may be about to start it.
@@ -30,27 +27,30 @@ var reached struct {
 func prefix() []string {
 	reached.Lock()
 	defer reached.Unlock()
-	if reached.docker != nil {
-		return reached.docker
-	}
 	plain := []string{"docker"}
 	for _, docker := range [][]string{plain, local.Root(plain...)} {
-		if Answers(context.Background(), docker...) == nil {
+		if reached.docker != nil {
+			break
+		}
+		if _, err := local.Output(context.Background(), append(slices.Clip(docker), version...)...); err == nil {
 			reached.docker = docker
-			return docker
 		}
 	}
-	return plain
+	if reached.docker == nil {
+		return plain
+	}
+	return reached.docker
 }
 
-// Answers returns nil if the engine answers the docker command given: plain
-// `docker`, or the same by sudo.
-func Answers(ctx context.Context, docker ...string) error {
-	argv := append(append([]string{}, docker...), "version", "--format", "{{.Server.Version}}")
-	if _, err := local.Output(ctx, argv...); err != nil {
-		return fmt.Errorf("the Docker engine does not answer: %w", err)
-	}
-	return nil
+var version = []string{"version", "--format", "{{.Server.Version}}"}
+
+// Version returns the version of the engine that answers. The error says that none does.
+func Version(ctx context.Context) (string, error) { return Output(ctx, version...) }
+
+// Has reports whether the engine has an image.
+func Has(ctx context.Context, image string) bool {
+	_, err := Output(ctx, "image", "inspect", "--format", "{{.Id}}", image)
+	return err == nil
 }
 
 // Output runs `docker args…` and returns its standard output without the last

@@ -93,11 +93,13 @@ func (p Program) download(ctx context.Context, dir string) (string, error) {
 	}
 	switch {
 	case module.Error != "":
-		return "", hintAtToolchain(fmt.Errorf("the source of %s can't be downloaded: %s\nhint: see `go env GOPROXY`", p.Name, module.Error))
+		return "", hintAtToolchain(fmt.Errorf("the source of %s can't be downloaded: %s\n"+
+			"hint: see `go env GOPROXY`", p.Name, module.Error))
 	case err != nil:
 		return "", hintAtToolchain(err)
 	case module.Sum != p.Sum:
-		return "", fmt.Errorf("the source of %s %s is not what it was: its sum is %s, not %s\nhint: `go env GOPROXY` names who serves it", p.Name, p.Version, module.Sum, p.Sum)
+		return "", fmt.Errorf("the source of %s %s is not what it was: its sum is %s, not %s\n"+
+			"hint: `go env GOPROXY` names who serves it", p.Name, p.Version, module.Sum, p.Sum)
 	}
 	return module.Dir, nil
 }

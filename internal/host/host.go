@@ -40,7 +40,6 @@ func (r Role) Apply(ctx context.Context) error {
 	return request.Run(ctx, "")
 }
 
-// request returns what bigsudo is to do.
 func (r Role) request() (bigsudo.Request, error) {
 	hosts, err := Hosts(r.Hosts)
 	request := bigsudo.Request{Source: "yourlabs." + r.Name}

@@ -154,20 +154,6 @@ func TestAnImageHasTheProgramAndTheCertificates(t *testing.T) {
 	}
 }
 
-func TestAFileThatCanNotBeWrittenWholeIsNotThere(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "file")
-	err := whole(path, func(w io.Writer) error {
-		_, _ = io.WriteString(w, "half")
-		return errors.New("disk full")
-	})
-	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), ".*file*")); err == nil || len(left) > 0 {
-		t.Errorf("error %v, left %q", err, left)
-	}
-	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("half a file is there: %v", err)
-	}
-}
-
 func TestTraefikIsBuiltForKnownProcessorsOnly(t *testing.T) {
 	for _, arch := range []string{"", "riscv64", "amd64/../x", "-o"} {
 		if path, err := TraefikImage(context.Background(), arch, t.Logf); err == nil {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/gobuild"
+	"github.com/betagouv/mrs-ops/internal/local"
 )
 
 // traefik is the Traefik that stands in where its image can't be pulled.
@@ -44,7 +45,8 @@ var architecture = regexp.MustCompile(`^(amd64|arm64)$`)
 // ten minutes on two cores, during which a line every 10 seconds is told to say.
 func TraefikImage(ctx context.Context, arch string, say func(format string, args ...any)) (string, error) {
 	if !architecture.MatchString(arch) {
-		return "", fmt.Errorf("no Traefik can be built for the processor %q\nhint: amd64 or arm64; or put the image on the host: docker load", arch)
+		return "", fmt.Errorf("no Traefik can be built for the processor %q\n"+
+			"hint: amd64 or arm64; or put the image on the host: docker load", arch)
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -55,7 +57,11 @@ func TraefikImage(ctx context.Context, arch string, say func(format string, args
 	if _, err := os.Stat(archive); err == nil {
 		return archive, nil
 	}
-	program := filepath.Join(cache, programName(arch))
+	name := "traefik-" + traefik.Version
+	if arch != runtime.GOARCH {
+		name += "-" + arch
+	}
+	program := filepath.Join(cache, name)
 	if _, err := os.Stat(program); err != nil {
 		say("Traefik: %s is built from source: about ten minutes, once; kept in %s", traefik.Version, cache)
 		stop := console.Pulse(10*time.Second, say, "Traefik: building")
@@ -65,17 +71,7 @@ func TraefikImage(ctx context.Context, arch string, say func(format string, args
 			return "", err
 		}
 	}
-	return archive, whole(archive, func(w io.Writer) error { return pack(w, program) })
-}
-
-// programName is the program's file in the cache; that of another processor
-// than this machine's says so.
-func programName(arch string) string {
-	name := "traefik-" + traefik.Version
-	if arch != runtime.GOARCH {
-		name += "-" + arch
-	}
-	return name
+	return archive, local.Create(archive, 0o644, func(w io.Writer) error { return pack(w, program) })
 }
 
 // pack writes the image's root folder: what Traefik needs, and nothing else.
@@ -116,18 +112,6 @@ func readFirst(paths []string) ([]byte, error) {
 			return content, nil
 		}
 	}
-	return nil, fmt.Errorf("this machine has no certificate authorities for Traefik to trust: no %q\nhint: install ca-certificates", paths)
-}
-
-// whole writes a file that has its name only when all of it is there.
-func whole(path string, write func(io.Writer) error) error {
-	half, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path))
-	if err != nil {
-		return err
-	}
-	defer os.Remove(half.Name())
-	if err := errors.Join(write(half), half.Close()); err != nil {
-		return err
-	}
-	return os.Rename(half.Name(), path)
+	return nil, fmt.Errorf("this machine has no certificate authorities for Traefik to trust: no %q\n"+
+		"hint: install ca-certificates", paths)
 }

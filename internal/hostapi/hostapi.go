@@ -73,6 +73,8 @@ type Deploy struct {
 	Folder  string `json:"folder"`  // the stack's: absolute
 	// File is the docker-compose.yml to deploy. Empty: that of Release.
 	File string `json:"file"`
+	// Services are File's; of another file the server finds them out by itself.
+	Services []Service `json:"services,omitempty"`
 	// Release is one that ran, with the images that it had then: its number, or [Current].
 	Release string `json:"release,omitempty"`
 	// Pull false: the images are on the server already.

@@ -53,9 +53,17 @@ func Slug(branch string) (string, error) {
 }
 
 // OfBranch returns what the process environment has beside environ where the
-// instance [Branches] in the project at root is to be that of a branch with the
-// slug given: HOST is SLUG.domain.
-func OfBranch(root, slug string, environ []string) ([]string, error) {
+// instance [Branches] in the project at root is to be that of a branch: HOST is
+// SLUG.domain.
+func OfBranch(root, branch string, environ []string) ([]string, error) {
+	slug, err := Slug(branch)
+	if err != nil {
+		return nil, err
+	}
+	return ofSlug(root, slug, environ)
+}
+
+func ofSlug(root, slug string, environ []string) ([]string, error) {
 	name := branchPrefix + slug
 	if !projectPattern.MatchString(name) {
 		return nil, fmt.Errorf("%q can be no branch's project", name)
@@ -89,13 +97,11 @@ func Resolve(root, name string, environ []string) (inst string, more []string, e
 	if slices.Contains(names, name) || !slices.Contains(names, Branches) {
 		return name, nil, nil
 	}
-	slug, isProject := strings.CutPrefix(name, branchPrefix)
-	if !isProject || !projectPattern.MatchString(name) {
-		if slug, err = Slug(name); err != nil {
-			return "", nil, err
-		}
+	if slug, isProject := strings.CutPrefix(name, branchPrefix); isProject && projectPattern.MatchString(name) {
+		more, err = ofSlug(root, slug, environ)
+	} else {
+		more, err = OfBranch(root, name, environ)
 	}
-	more, err = OfBranch(root, slug, environ)
 	return Branches, more, err
 }
 
@@ -111,6 +117,16 @@ func Lookup(name string) (*Instance, []string, error) {
 		inst.Name = inst.Project()
 	}
 	return inst, more, err
+}
+
+// Locate is [Lookup] for who looks after an instance, and may lack its secrets: the
+// error is only about what keeps it from being found where it runs.
+func Locate(name string) (*Instance, error) {
+	inst, _, err := Lookup(name)
+	if err := Findable(err); err != nil {
+		return nil, err
+	}
+	return inst, nil
 }
 
 // Findable returns err, of [Load], without the problems that do not keep an

@@ -179,7 +179,6 @@ func bare(written string) (string, *Fault) {
 	return written, nil
 }
 
-// single returns a value that stood between single quotes.
 func single(written string) (string, *Fault) {
 	if strings.HasSuffix(written, `\`) {
 		return "", fault(`holds \', of which others differ whether it closes the quote`, useDouble)
@@ -190,7 +189,6 @@ func single(written string) (string, *Fault) {
 // unescape says what stands behind a backslash between double quotes.
 var unescape = map[byte]byte{'\\': '\\', '"': '"', '$': '$', 'n': '\n', 'r': '\r'}
 
-// double returns a value that stood between double quotes.
 func double(written string) (string, *Fault) {
 	var value strings.Builder
 	for i := 0; i < len(written); i++ {

@@ -62,6 +62,9 @@ import (
 // ansible/deploy.yml` deploys when run by hand, as the cookbook does it.
 const Environment = "environment"
 
+// Here is the server of an instance that is deployed on this machine.
+const Here = "localhost"
+
 // Production is the instance that nobody changes without having been asked.
 const Production = "production"
 
@@ -134,6 +137,8 @@ type Instance struct {
 // namePattern is what an instance, and MRS_ENV, may be called: both become
 // parts of file names and of command lines.
 var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
+
+const nameForm = "lower-case letters, digits and dashes make one"
 
 // Load reads the instance called name in the project at root, with environ
 // ("NAME=value" each, the last one of a name wins) as the process environment.
@@ -214,7 +219,7 @@ func checkSet(root, set string) error {
 		return nil
 	}
 	if !namePattern.MatchString(set) {
-		return fmt.Errorf("MRS_ENV=%q is not the name of a folder in env/: lower-case letters, digits and dashes make one", set)
+		return fmt.Errorf("MRS_ENV=%q is not the name of a folder in env/: %s", set, nameForm)
 	}
 	if info, err := os.Stat(filepath.Join(root, "env", set)); err != nil || !info.IsDir() {
 		return fmt.Errorf("MRS_ENV=%s: there is no folder env/%s", set, set)
@@ -229,13 +234,14 @@ func envFiles(root, name, set string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	known := strings.Join(names, ", ")
 	if !namePattern.MatchString(name) {
-		return nil, fmt.Errorf("%q is not an instance's name: lower-case letters, digits and dashes make one\nhint: there are %s", name, strings.Join(names, ", "))
+		return nil, fmt.Errorf("%q is not an instance's name: %s\nhint: there are %s", name, nameForm, known)
 	}
 	base := filepath.Join("env", name)
 	if set == "" {
 		if !slices.Contains(names, name) {
-			return nil, fmt.Errorf("there is no instance %s: env/%s.env does not exist\nhint: there are %s", name, name, strings.Join(names, ", "))
+			return nil, fmt.Errorf("there is no instance %s: %s.env does not exist\nhint: there are %s", name, base, known)
 		}
 		return []string{base + ".env", base + secretsSuffix}, nil
 	}
@@ -244,7 +250,8 @@ func envFiles(root, name, set string) ([]string, error) {
 	}
 	over := filepath.Join("env", set, name)
 	if _, err := os.Stat(filepath.Join(root, over+".env")); err != nil && !slices.Contains(names, name) {
-		return nil, fmt.Errorf("there is no instance %s: neither %s.env nor %s.env exists\nhint: there are %s", name, over, base, strings.Join(names, ", "))
+		return nil, fmt.Errorf("there is no instance %s: neither %s.env nor %s.env exists\nhint: there are %s",
+			name, over, base, known)
 	}
 	return []string{base + ".env", over + ".env", over + secretsSuffix}, nil
 }
@@ -267,12 +274,14 @@ func readFile(root, file string) (map[string]string, []Problem, error) {
 	var problems []Problem
 	if strings.HasSuffix(file, secretsSuffix) {
 		if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
-			problems = append(problems, Problem{Name: file, Reason: fmt.Sprintf("others can read it (mode %04o)", info.Mode().Perm()), Mend: "chmod 600 " + file})
+			reason := fmt.Sprintf("others can read it (mode %04o)", info.Mode().Perm())
+			problems = append(problems, Problem{Name: file, Reason: reason, Mend: "chmod 600 " + file})
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		if name == strings.ToLower(name) && !Known(name) {
-			problems = append(problems, Problem{Name: name, Reason: "is not a name that deploying knows", Mend: "see env/local.env for those it knows; correct " + file})
+			mend := "see env/local.env for those it knows; correct " + file
+			problems = append(problems, Problem{Name: name, Reason: "is not a name that deploying knows", Mend: mend})
 		}
 	}
 	return values, problems, nil
@@ -350,9 +359,7 @@ func (i *Instance) Overrides() map[string]string {
 }
 
 // ComposeFiles returns the compose files to merge, in order.
-func (i *Instance) ComposeFiles() []string {
-	return splitList(i.Get("compose"))
-}
+func (i *Instance) ComposeFiles() []string { return splitList(i.Get("compose")) }
 
 // Project returns the name that docker compose prefixes containers and volumes
 // with: `project`, or the last part of `home` (cookbook, "Compose").
@@ -370,12 +377,9 @@ func (i *Instance) Persistent() bool { return i.Get("home") != "" }
 // Site returns the host name that is the site, with :PORT where HOST has one:
 // www.HOST or HOST, as `canonical` says.
 func (i *Instance) Site() string {
-	host := i.Get("HOST")
-	canonical := i.Get("canonical")
-	if canonical == "" && i.Persistent() && domainPattern.MatchString(host) {
-		canonical = "www"
-	}
-	if canonical == "www" && !strings.HasPrefix(host, "www.") {
+	host, canonical := i.Get("HOST"), i.Get("canonical")
+	www := canonical == "www" || canonical == "" && i.Persistent() && domainPattern.MatchString(host)
+	if www && !strings.HasPrefix(host, "www.") {
 		return "www." + host
 	}
 	return host
@@ -398,7 +402,6 @@ func (i *Instance) URL() string { return i.Get("PROTO") + "://" + i.Site() }
 // CERT_RESOLVER gets the site's certificate, CERT_RESOLVER_MORE those of the names
 // beside it: a branch has one or none, for there are many, and the issuer counts.
 func (i *Instance) derived(name string) (string, bool) {
-	const resolver = "leresolver"
 	switch name {
 	case "SITE":
 		return i.Site(), i.Get("HOST") != ""
@@ -406,7 +409,7 @@ func (i *Instance) derived(name string) (string, bool) {
 		return i.Alias(), i.Get("HOST") != ""
 	case "CERT_RESOLVER", "CERT_RESOLVER_MORE":
 		if i.Get("PROTO") == "https" && (i.Persistent() || name == "CERT_RESOLVER") {
-			return resolver, true
+			return "leresolver", true
 		}
 		return "", true
 	}

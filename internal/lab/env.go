@@ -23,7 +23,6 @@ const header = "# Written by `mage lab:up`, removed by `mage lab:down`.\n"
 // folder of the lab's env files, from the project's root: that of MRS_ENV=lab.
 var folder = filepath.Join("env", "lab")
 
-// instance is an instance of MRS as it is in the lab.
 type instance struct {
 	name       string
 	machine    string // where it runs
@@ -53,10 +52,11 @@ func plan(root string) ([]instance, error) {
 			errs = append(errs, err)
 			continue
 		}
-		if inst.Get("server") == "localhost" {
+		if inst.Get("server") == mrs.Here {
 			continue
 		}
-		i := instance{name: name, machine: staging, persistent: inst.Persistent(), images: map[string]string{"django": mrsImage, "postgres": postgresImage}}
+		i := instance{name: name, machine: staging, persistent: inst.Persistent(),
+			images: map[string]string{"django": mrsImage, "postgres": postgresImage}}
 		if name == production {
 			i.machine = production
 		}
@@ -79,11 +79,13 @@ func (i instance) env(registry string) string {
 	}
 	b.WriteString(header)
 	fmt.Fprintf(&b, "# %s in the lab: MRS_ENV=lab reads this over env/%s.env.\n", i.name, i.name)
-	set("A machine of the Vagrantfile, and the file that knows how to reach it.", "server", "vagrant@"+i.machine, "ssh_config", ".vagrant-ssh", "peer", "vagrant@"+i.machine+".lab")
+	set("A machine of the Vagrantfile, and the file that knows how to reach it.",
+		"server", "vagrant@"+i.machine, "ssh_config", ".vagrant-ssh", "peer", "vagrant@"+i.machine+".lab")
 	set("A name that the machines know. From here: curl --resolve www."+i.host()+":80:ADDRESS http://www."+i.host()+"/",
 		"HOST", i.host(), "PROTO", "http", "ALLOWED_HOSTS", i.host()+",www."+i.host())
 	if !i.persistent {
-		set("Where nothing else is said, the branch called branch.", "project", "test-branch", "HOST_SLUG", "mrs-test-branch", "domain", "test.lab")
+		set("Where nothing else is said, the branch called branch.",
+			"project", "test-branch", "HOST_SLUG", "mrs-test-branch", "domain", "test.lab")
 	}
 	var images []string
 	for _, service := range slices.Sorted(maps.Keys(i.images)) {
@@ -91,7 +93,8 @@ func (i instance) env(registry string) string {
 	}
 	set("Images from the lab's registry.", images...)
 	set("A rehearsal leaves the lab in no way: no mail, no report, no backup elsewhere.",
-		"EMAIL_HOST", "", "EMAIL_HOST_USER", "", "ADMINS", "", "TEAM_EMAIL", "", "LIQUIDATION_EMAIL", "", "SENTRY_URL", "", "RESTIC_REPOSITORY", "", "S3_ACCESS_KEY_ID", "", "S3_REGION", "", "POSTGRES_BACKUP", "")
+		"EMAIL_HOST", "", "EMAIL_HOST_USER", "", "ADMINS", "", "TEAM_EMAIL", "", "LIQUIDATION_EMAIL", "", "SENTRY_URL", "",
+		"RESTIC_REPOSITORY", "", "S3_ACCESS_KEY_ID", "", "S3_REGION", "", "POSTGRES_BACKUP", "")
 	return b.String()
 }
 
@@ -145,7 +148,8 @@ func ours(dir string) ([]string, error) {
 		path := filepath.Join(dir, entry.Name())
 		content, err := os.ReadFile(path)
 		if err != nil || !bytes.HasPrefix(content, []byte(header)) {
-			errs = append(errs, fmt.Errorf("%s was not written by the lab\nhint: move it out of env/lab, which the lab owns", path))
+			errs = append(errs, fmt.Errorf("%s was not written by the lab\n"+
+				"hint: move it out of env/lab, which the lab owns", path))
 			continue
 		}
 		files = append(files, path)

@@ -32,10 +32,7 @@ func ensureImages(ctx context.Context) error {
 	if err := demo.Ensure(ctx, ".", []string{mrsImage, postgresImage, mailImage}, console.Say); err != nil {
 		return err
 	}
-	if _, err := engine.Output(ctx, "image", "inspect", "--format", "{{.Id}}", traefikImage); err == nil {
-		return nil
-	}
-	if demo.Ensure(ctx, ".", []string{traefikImage}, console.Say) == nil {
+	if engine.Has(ctx, traefikImage) || demo.Ensure(ctx, ".", []string{traefikImage}, console.Say) == nil {
 		return nil
 	}
 	archive, err := host.TraefikImage(ctx, runtime.GOARCH, console.Say)
@@ -44,7 +41,8 @@ func ensureImages(ctx context.Context) error {
 	}
 	console.Say("%s: from Traefik's source (it can't be pulled)", traefikImage)
 	// As the role traefik imports it.
-	_, err = engine.Output(ctx, "import", "--change", `ENTRYPOINT ["traefik"]`, "--change", "LABEL io.mrs-ops.demo=traefik", archive, traefikImage)
+	_, err = engine.Output(ctx, "import", "--change", `ENTRYPOINT ["traefik"]`,
+		"--change", "LABEL io.mrs-ops.demo=traefik", archive, traefikImage)
 	return err
 }
 
@@ -59,7 +57,7 @@ func Push(ctx context.Context, image string) error {
 	if !r.runs() {
 		return errors.New("there is no registry to push to\nhint: mage lab:up")
 	}
-	if _, err := engine.Output(ctx, "image", "inspect", "--format", "{{.Id}}", image); err != nil {
+	if !engine.Has(ctx, image) {
 		return fmt.Errorf("this machine's engine has no image %q\nhint: docker images lists those it has", image)
 	}
 	if err := r.push(ctx, image); err != nil {
@@ -88,7 +86,8 @@ func (r registry) push(ctx context.Context, images ...string) error {
 			err = untagErr
 		}
 		if err != nil {
-			return fmt.Errorf("%s does not get into the registry: %w\nhint: what the registry says is in %s", image, err, logFile)
+			return fmt.Errorf("%s does not get into the registry: %w\nhint: what the registry says is in %s",
+				image, err, logFile)
 		}
 	}
 	console.Say("registry %s: has %s", r.Address, strings.Join(images, ", "))

@@ -75,7 +75,8 @@ func Up(ctx context.Context) error {
 		return err
 	}
 	if err := apply(ctx, instances, addresses, registry.Address); err != nil {
-		return fmt.Errorf("the machines run, but are not what they must be: %w\nhint: mage lab:up goes on where it stopped; mage lab:down removes all", err)
+		return fmt.Errorf("the machines run, but are not what they must be: %w\n"+
+			"hint: mage lab:up goes on where it stopped; mage lab:down removes all", err)
 	}
 	if err := registry.checkSeen(ctx, addresses); err != nil {
 		return err
@@ -89,12 +90,7 @@ func Up(ctx context.Context) error {
 // from then on, then the machines with all that is on them, then the registry.
 // What can't be removed keeps nothing else from being removed.
 func Down(ctx context.Context) error {
-	errs := []error{
-		removeFiles("."),
-		vagrant.Destroy(ctx, machines...),
-		stopRegistry(),
-	}
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(removeFiles("."), vagrant.Destroy(ctx, machines...), stopRegistry()); err != nil {
 		return err
 	}
 	console.Done("the lab is down: machines, registry and env/lab are removed; images and packages stay cached")
@@ -115,7 +111,8 @@ func find(ctx context.Context) (map[string]netip.Addr, error) {
 		}
 		addresses[m.Name], err = netip.ParseAddr(m.Address)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("the address of %s, which is %s, is unknown\nhint: mage vagrant:apply -machine=%s", m.Name, m.State, m.Name))
+			errs = append(errs, fmt.Errorf("the address of %s, which is %s, is unknown\nhint: mage vagrant:apply -machine=%[1]s",
+				m.Name, m.State))
 		}
 	}
 	return addresses, errors.Join(errs...)
@@ -135,9 +132,11 @@ func seenFrom(addresses map[string]netip.Addr) (netip.Addr, error) {
 		conn.Close()
 		switch {
 		case !from.IsPrivate():
-			return here, fmt.Errorf("%s is reached from %s, which is no private address: a registry there would be everybody's", name, from)
+			return here, fmt.Errorf("%s is reached from %s, which is no private address: "+
+				"a registry there would be everybody's", name, from)
 		case here.IsValid() && here != from:
-			return here, fmt.Errorf("the machines are in different networks: %s and %s are this machine's addresses there\nhint: mage lab:down, then mage lab:up", here, from)
+			return here, fmt.Errorf("the machines are in different networks: %s and %s are this machine's addresses there\n"+
+				"hint: mage lab:down, then mage lab:up", here, from)
 		}
 		here = from
 	}
@@ -151,18 +150,12 @@ func apply(ctx context.Context, instances []instance, addresses map[string]netip
 		return err
 	}
 	vars, err := json.Marshal(map[string]any{
-		"lab_registry": registry,
-		"lab_hosts":    hostLines(instances, addresses),
-		"mage":         []string{binary},
+		"lab_registry": registry, "lab_hosts": hostLines(instances, addresses), "mage": []string{binary},
 	})
 	if err != nil {
 		return err
 	}
-	words := []string{playbook}
-	for _, name := range machines {
-		words = append(words, "@"+name)
-	}
-	return vagrant.Bigsudo(ctx, append(words, string(vars))...)
+	return vagrant.Bigsudo(ctx, playbook, "@"+production, "@"+staging, string(vars))
 }
 
 // hostLines returns the lines of /etc/hosts by which the machines find the

@@ -48,11 +48,8 @@ type registry struct {
 // machine shares with the machines, and on no other. One that does so stays.
 func startRegistry(ctx context.Context, machines map[string]netip.Addr) (registry, error) {
 	here, err := seenFrom(machines)
-	if err != nil {
-		return registry{}, err
-	}
-	old, err := readRegistry()
-	if err != nil {
+	old, readErr := readRegistry()
+	if err := errors.Join(err, readErr); err != nil {
 		return registry{}, err
 	}
 	if old.runs() && strings.HasPrefix(old.Address, here.String()+":") && old.answers(ctx) == nil {
@@ -76,12 +73,10 @@ func free(here netip.Addr, wanted int) (string, error) {
 	var errs []error
 	for _, p := range []int{wanted, 0} {
 		listener, err := net.Listen("tcp", net.JoinHostPort(here.String(), strconv.Itoa(p)))
-		if err != nil {
-			errs = append(errs, err)
-			continue
+		if err == nil {
+			return listener.Addr().String(), listener.Close()
 		}
-		defer listener.Close()
-		return listener.Addr().String(), nil
+		errs = append(errs, err)
 	}
 	return "", fmt.Errorf("no port of %s is free for the registry: %w", here, errors.Join(errs...))
 }
@@ -110,10 +105,9 @@ func launch(ctx context.Context, address string) (registry, error) {
 		return registry{}, fmt.Errorf("no folder for the registry's images: %w\nhint: set HOME", err)
 	}
 	data := filepath.Join(cache, "mrs-ops", "registry")
-	if err := errors.Join(os.MkdirAll(data, 0o700), os.MkdirAll(state, 0o755)); err != nil {
-		return registry{}, err
-	}
-	if err := local.WriteFile(configFile, config(address, data), 0o600); err != nil {
+	path, err := filepath.Abs(configFile)
+	err = errors.Join(err, os.MkdirAll(data, 0o700), local.WriteFile(configFile, config(address, data), 0o600))
+	if err != nil {
 		return registry{}, err
 	}
 	log, err := os.Create(logFile)
@@ -121,10 +115,6 @@ func launch(ctx context.Context, address string) (registry, error) {
 		return registry{}, err
 	}
 	defer log.Close()
-	path, err := filepath.Abs(configFile)
-	if err != nil {
-		return registry{}, err
-	}
 	// Its whole path tells it from the registry of another clone's lab.
 	cmd := exec.Command(program, "serve", path) // not ended with ctx
 	cmd.Stdout, cmd.Stderr = log, log
@@ -134,11 +124,8 @@ func launch(ctx context.Context, address string) (registry, error) {
 		return registry{}, err
 	}
 	r := registry{PID: cmd.Process.Pid, Address: address}
-	content, err := json.Marshal(r)
-	if err == nil {
-		err = local.WriteFile(pidFile, string(content)+"\n", 0o600)
-	}
-	if err != nil {
+	content, _ := json.Marshal(r) // a number and a text
+	if err := local.WriteFile(pidFile, string(content)+"\n", 0o600); err != nil {
 		return registry{}, errors.Join(err, cmd.Process.Kill())
 	}
 	ended := make(chan error, 1)
@@ -150,7 +137,6 @@ func launch(ctx context.Context, address string) (registry, error) {
 	return r, nil
 }
 
-// await waits until the registry answers.
 func (r registry) await(ctx context.Context, ended <-chan error) error {
 	deadline := time.After(patience)
 	for {
@@ -160,7 +146,9 @@ func (r registry) await(ctx context.Context, ended <-chan error) error {
 		}
 		select {
 		case end := <-ended:
-			return fmt.Errorf("the registry does not start: %v: %s\nhint: see %s", end, lastLine(logFile), logFile)
+			said, _ := os.ReadFile(logFile)
+			return fmt.Errorf("the registry does not start: %v: %s\nhint: see %s",
+				end, local.LastLines(string(said), 1), logFile)
 		case <-deadline:
 			return fmt.Errorf("the registry runs, but does not answer: %w\nhint: see %s", err, logFile)
 		case <-ctx.Done():
@@ -172,21 +160,28 @@ func (r registry) await(ctx context.Context, ended <-chan error) error {
 
 // answers returns nil if a registry answers (its API's "version check").
 func (r registry) answers(ctx context.Context) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.Address+"/v2/", nil)
+	answer, err := get(ctx, "http://"+r.Address+"/v2/")
 	if err != nil {
 		return err
 	}
-	// No proxy: it is beside us.
-	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	answer, err := client.Do(request)
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK || answer.Header.Get("Docker-Distribution-Api-Version") != "registry/2.0" {
 		return fmt.Errorf("%s is no registry: it answers %s", r.Address, answer.Status)
 	}
 	return nil
+}
+
+// get asks what is beside us, by no proxy, and returns the head of its answer.
+func get(ctx context.Context, url string) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	answer, err := client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	return answer, answer.Body.Close()
 }
 
 // runs reports whether the process is there and is this project's registry, and
@@ -244,11 +239,4 @@ func (r registry) stop() error {
 		}
 	}
 	return fmt.Errorf("the registry, process %d, does not end", r.PID)
-}
-
-// lastLine returns the last line of a file, empty if it has none.
-func lastLine(path string) string {
-	content, _ := os.ReadFile(path)
-	text := strings.TrimSpace(string(content))
-	return text[strings.LastIndex(text, "\n")+1:]
 }

@@ -1,10 +1,10 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
@@ -22,7 +22,7 @@ type State struct {
 	State    string `json:"state"`              // in the provider's word: running, not_created …
 	Address  string `json:"address,omitempty"`  // where this machine reaches it
 	Engine   string `json:"engine,omitempty"`   // the Docker engine's version; empty: none answers
-	Traefik  string `json:"traefik,omitempty"`  // the status of its answer for a name that nothing has; empty: it does not answer
+	Traefik  string `json:"traefik,omitempty"`  // the status of its answer for a name that nothing has; empty: none
 	Registry string `json:"registry,omitempty"` // the registry's address, if it answers the machine there
 }
 
@@ -70,20 +70,23 @@ func (r registry) checkSeen(ctx context.Context, addresses map[string]netip.Addr
 	var errs []error
 	for _, s := range states {
 		if s.Registry == "" {
-			errs = append(errs, fmt.Errorf("%s does not reach the registry\nhint: does this machine's firewall let it in? ssh -F %s %s curl http://%s/v2/", s.Machine, vagrant.SSHConfig, s.Machine, r.Address))
+			errs = append(errs, fmt.Errorf("%s does not reach the registry\nhint: does this machine's firewall let it in? "+
+				"ssh -F %s %[1]s curl http://%[3]s/v2/", s.Machine, vagrant.SSHConfig, r.Address))
 		}
 		if s.Engine == "" || s.Traefik == "" {
-			errs = append(errs, fmt.Errorf("%s is not complete: its engine is %q, and Traefik answers %q\nhint: mage lab:status", s.Machine, s.Engine, s.Traefik))
+			errs = append(errs, fmt.Errorf("%s is not complete: its engine is %q, and Traefik answers %q\n"+
+				"hint: mage lab:status", s.Machine, s.Engine, s.Traefik))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// look asks the machine.
 func (s *State) look(ctx context.Context, r registry) {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
-	s.Traefik = traefik(ctx, s.Address)
+	if answer, err := get(ctx, "http://"+s.Address+"/"); err == nil {
+		s.Traefik = answer.Status
+	}
 	machine, err := remote.Dial(ctx, s.Machine, remote.Options{Config: vagrant.SSHConfig})
 	if err != nil {
 		return
@@ -95,24 +98,10 @@ func (s *State) look(ctx context.Context, r registry) {
 	if r.Address == "" {
 		return
 	}
-	if _, err := machine.Exec("curl", "--noproxy", "*", "--silent", "--fail", "--max-time", "5", "--output", "/dev/null", "http://"+r.Address+"/v2/").String(); err == nil {
+	curl := []string{"curl", "--noproxy", "*", "--silent", "--fail", "--max-time", "5", "--output", "/dev/null"}
+	if _, err := machine.Exec(append(curl, "http://"+r.Address+"/v2/")...).String(); err == nil {
 		s.Registry = r.Address
 	}
-}
-
-// traefik returns the status that the load balancer answers with.
-func traefik(ctx context.Context, address string) string {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/", nil)
-	if err != nil {
-		return ""
-	}
-	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	answer, err := client.Do(request)
-	if err != nil {
-		return ""
-	}
-	defer answer.Body.Close()
-	return answer.Status
 }
 
 // Show prints [Status] as a table, or as JSON. The table's last line says
@@ -127,13 +116,8 @@ func Show(ctx context.Context, asJSON bool) error {
 	}
 	table := [][]string{{"MACHINE", "STATE", "ADDRESS", "ENGINE", "TRAEFIK", "REGISTRY"}}
 	for _, s := range states {
-		row := []string{s.Machine, s.State, s.Address, s.Engine, s.Traefik, s.Registry}
-		for i, cell := range row {
-			if cell == "" {
-				row[i] = "-"
-			}
-		}
-		table = append(table, row)
+		table = append(table, []string{s.Machine, s.State, cmp.Or(s.Address, "-"), cmp.Or(s.Engine, "-"),
+			cmp.Or(s.Traefik, "-"), cmp.Or(s.Registry, "-")})
 	}
 	if err := console.Table(table...); err != nil {
 		return err
@@ -142,7 +126,6 @@ func Show(ctx context.Context, asJSON bool) error {
 	return nil
 }
 
-// verdict says in a line how the whole lab stands.
 func verdict(states []State) string {
 	var lacking []string
 	there := false

@@ -7,31 +7,44 @@ package local
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/bitfield/script"
 	"mvdan.cc/sh/v3/syntax"
 )
 
+// patience is how long a command may take to end, once it is asked to.
+var patience = 5 * time.Second
+
+// Command returns argv as a command that ends with ctx: by SIGTERM, which sudo
+// passes on, and seconds later by force. No shell parses the words.
+func Command(ctx context.Context, argv ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = patience
+	return cmd
+}
+
 // Exec runs argv and sends its standard output to the pipe; its standard error
-// goes to the operator's. No shell parses the words.
+// goes to the operator's.
 func Exec(ctx context.Context, argv ...string) *script.Pipe {
 	return script.NewPipe().WithContext(ctx).WithStderr(os.Stderr).ExecCommand(argv[0], argv[1:]...)
 }
 
 // Output runs argv and returns its standard output without the last newline.
 // The error, if any, is an [*Error].
-func Output(ctx context.Context, argv ...string) (string, error) {
-	return Input(ctx, "", argv...)
-}
+func Output(ctx context.Context, argv ...string) (string, error) { return Input(ctx, "", argv...) }
 
 // Input is [Output] with stdin as the command's standard input: the way for a
 // secret to reach a command, whose arguments everybody on the machine can read.
@@ -49,14 +62,21 @@ func Input(ctx context.Context, stdin string, argv ...string) (string, error) {
 // complaints. The error, if any, ends with the last 40 lines of it: the way to
 // run what is of interest only when it fails.
 func Combined(ctx context.Context, argv ...string) (string, error) {
-	out, err := script.NewPipe().WithContext(ctx).ExecCommand(argv[0], argv[1:]...).String()
-	if err != nil {
-		err = fmt.Errorf("%s: %w\n%s", Quote(argv...), err, lastLines(out, 40))
+	out, err := Command(ctx, argv...).CombinedOutput()
+	if errors.Is(err, exec.ErrWaitDelay) { // what it has left running is not waited for
+		err = nil
 	}
-	return out, err
+	switch {
+	case err != nil && ctx.Err() != nil:
+		err = context.Cause(ctx)
+	case err != nil:
+		err = fmt.Errorf("%s: %w\n%s", Quote(argv...), err, LastLines(string(out), 40))
+	}
+	return string(out), err
 }
 
-func lastLines(text string, n int) string {
+// LastLines returns the end of a text, which is where programs say why they fail.
+func LastLines(text string, n int) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
@@ -80,9 +100,17 @@ func CanRoot(ctx context.Context) bool {
 	return err == nil
 }
 
-// WriteFile writes a file, and the folders above it, in one go: who reads it at
-// the same moment reads the old one or the new one.
+// WriteFile is [Create] for a text.
 func WriteFile(path, content string, mode os.FileMode) error {
+	return Create(path, mode, func(w io.Writer) error {
+		_, err := io.WriteString(w, content)
+		return err
+	})
+}
+
+// Create makes a file of what write writes, and the folders above it, in one go: who
+// reads it at the same moment reads the old one or the new one.
+func Create(path string, mode os.FileMode, write func(io.Writer) error) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
@@ -91,8 +119,7 @@ func WriteFile(path, content string, mode os.FileMode) error {
 		return err
 	}
 	defer os.Remove(file.Name()) // gone where all went well
-	_, err = file.WriteString(content)
-	if err := errors.Join(err, file.Chmod(mode), file.Close()); err != nil {
+	if err := errors.Join(write(file), file.Chmod(mode), file.Close()); err != nil {
 		return err
 	}
 	return os.Rename(file.Name(), path)
@@ -113,10 +140,18 @@ func KeepToOurselves() {
 	}
 }
 
-// Has reports whether the command name is on the PATH.
-func Has(name string) bool {
-	_, err := exec.LookPath(name)
-	return err == nil
+// Terminal runs argv, which may be ssh, on this terminal. The exit status of the shell
+// in it is no error: it is that of the last command somebody typed.
+func Terminal(ctx context.Context, argv ...string) error {
+	// An interruption is for the shell.
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), argv[0], argv[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	err := cmd.Run()
+	_, ran := errors.AsType[*exec.ExitError](err)
+	if ran && (argv[0] != "ssh" || ExitCode(err) != 255) { // ssh(1): its own
+		return nil
+	}
+	return err
 }
 
 // Quote returns argv as one line that can be pasted into a shell.
@@ -142,7 +177,7 @@ type Error struct {
 // Error names the command, how it ended and the last 20 lines it said.
 func (e *Error) Error() string {
 	msg := fmt.Sprintf("%s: %v", Quote(e.Argv...), e.Err)
-	if said := lastLines(e.Stderr, 20); said != "" {
+	if said := LastLines(e.Stderr, 20); said != "" {
 		msg += "\n" + said
 	}
 	return msg
@@ -150,6 +185,16 @@ func (e *Error) Error() string {
 
 // Unwrap returns how the command ended.
 func (e *Error) Unwrap() error { return e.Err }
+
+// Said returns what the command that err is about, on this machine or another, said
+// on its standard error: without the command line, which may hold what is not to be
+// shown. Of one that said nothing it is how it ended, of any other error what that says.
+func Said(err error) string {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return cmp.Or(strings.TrimSpace(e.Stderr), e.Err.Error())
+	}
+	return err.Error()
+}
 
 // ExitCode returns the exit status of the command that err is about, on this
 // machine or another, and -1 where err is about no command that ended by itself.

@@ -6,17 +6,14 @@ import (
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/console"
-	"github.com/betagouv/mrs-ops/internal/server"
+	"github.com/betagouv/mrs-ops/internal/hostapi"
+	"github.com/betagouv/mrs-ops/internal/target"
 )
 
 // Audit prints what was done to an instance, the oldest first, as a table or as
 // JSON. It needs the server, not that the instance is still there.
 func Audit(ctx context.Context, name string, asJSON bool) error {
-	inst, err := load(name)
-	if err != nil {
-		return err
-	}
-	s, err := connect(ctx, inst)
+	s, _, err := target.Find(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -35,11 +32,12 @@ func Audit(ctx context.Context, name string, asJSON bool) error {
 	return console.Table(auditTable(entries, time.Now())...)
 }
 
-func auditTable(entries []server.Entry, now time.Time) [][]string {
+func auditTable(entries []hostapi.Entry, now time.Time) [][]string {
 	rows := [][]string{{"TIME", "AGO", "WHO", "WHAT", "OUTCOME", "TOOK", "COMMIT", "REASON"}}
 	for _, e := range entries {
 		took := (time.Duration(e.Seconds*10) * time.Second / 10).String()
-		rows = append(rows, cells(e.Time.Local().Format("2006-01-02 15:04:05"), console.Span(now.Sub(e.Time)), e.Who, e.What, string(e.Outcome), took, short(e.Commit), e.Reason))
+		rows = append(rows, cells(e.Time.Local().Format("2006-01-02 15:04:05"), console.Span(now.Sub(e.Time)),
+			e.Who, e.What, string(e.Outcome), took, short(e.Commit), e.Reason))
 	}
 	return rows
 }

@@ -54,7 +54,7 @@ func site(ctx context.Context, address string) *HTTP {
 // look writes down what the certificate of a connection is worth.
 func (h *HTTP) look(state tls.ConnectionState) error {
 	first := state.PeerCertificates[0]
-	h.Expires = &first.NotAfter
+	h.Expires = moment{first.NotAfter}
 	between := x509.NewCertPool()
 	for _, certificate := range state.PeerCertificates[1:] {
 		between.AddCert(certificate)

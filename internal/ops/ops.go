@@ -17,28 +17,13 @@ import (
 	"regexp"
 
 	"github.com/betagouv/mrs-ops/internal/instance"
-	"github.com/betagouv/mrs-ops/internal/server"
+	"github.com/betagouv/mrs-ops/internal/target"
 )
 
-// load returns the instance that name means ([instance.Resolve]); who looks
-// after one may lack its secrets.
-func load(name string) (*instance.Instance, error) {
-	inst, _, err := instance.Lookup(name)
-	if err := instance.Findable(err); err != nil {
-		return nil, err
-	}
-	return inst, nil
-}
-
 // open connects to the server of the instance that name means, which must be
-// deployed there. The connection outlives ctx, so that what was interrupted can
-// still be written down; it is to be closed.
-func open(ctx context.Context, name string) (*server.Server, *instance.Instance, error) {
-	inst, err := load(name)
-	if err != nil {
-		return nil, nil, err
-	}
-	s, err := connect(ctx, inst)
+// deployed there ([target.Find]).
+func open(ctx context.Context, name string) (*target.Target, *instance.Instance, error) {
+	s, inst, err := target.Find(ctx, name)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -47,19 +32,6 @@ func open(ctx context.Context, name string) (*server.Server, *instance.Instance,
 		return nil, nil, err
 	}
 	return s, inst, nil
-}
-
-// connect is [server.Open] with a ctx that ends the attempt, and nothing that
-// comes after it.
-func connect(ctx context.Context, inst *instance.Instance) (*server.Server, error) {
-	longer, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	attempt := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
-	s, err := server.Open(longer, inst)
-	if inTime := attempt(); !inTime && err == nil {
-		s.Close()
-		return nil, context.Cause(ctx)
-	}
-	return s, err
 }
 
 var servicePattern = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]*$`) // compose-spec, "services"

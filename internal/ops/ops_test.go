@@ -18,8 +18,10 @@ import (
 
 	"github.com/betagouv/mrs-ops/internal/answer"
 	"github.com/betagouv/mrs-ops/internal/console"
+	"github.com/betagouv/mrs-ops/internal/hostapi"
+	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/remote"
-	"github.com/betagouv/mrs-ops/internal/server"
+	"github.com/betagouv/mrs-ops/internal/target"
 )
 
 var now = time.Date(2026, 11, 24, 20, 0, 0, 0, time.UTC)
@@ -27,14 +29,14 @@ var now = time.Date(2026, 11, 24, 20, 0, 0, 0, time.UTC)
 // healthy is what state.sh says of an instance that is well.
 const healthy = `{"deployed": true, "maintenance": false, "remove_at": 0,
  "containers": [
-  {"service": "django", "state": "running", "health": "healthy", "started": "2026-11-24T17:00:00Z", "image": "registry:5000/betagouv/mrs:master", "commits": ["0123456789abcdef", ""]},
-  {"service": "postgres", "state": "running", "health": "healthy", "started": "2026-11-20T17:00:00Z", "image": "postgres:15", "commits": [""]}],
+  {"service": "django", "state": "running", "health": "healthy", "started": "2026-11-24T17:00:00Z", "image": "registry:5000/betagouv/mrs:master", "commit": "0123456789abcdef"},
+  {"service": "postgres", "state": "running", "health": "healthy", "started": "2026-11-20T17:00:00Z", "image": "postgres:15", "commit": ""}],
  "services": ["django", "postgres"],
- "http": {"status": 401, "seconds": 0.012, "trusted": true, "error": "", "expires": 0},
+ "http": {"status": 401, "seconds": 0.012, "certificate_trusted": true, "error": "", "certificate_expires": 0},
  "backup": {"set_up": true, "since": 1700000000, "snapshots": [
   {"short_id": "aaaa", "time": "2026-11-01T23:00:00Z"}, {"short_id": "bbbb", "time": "2026-11-23T23:00:00Z", "tags": ["timer"]}]},
  "timers": [{"name": "prune", "next": 1795579200, "last": 1795492800, "result": "success"}, {"name": "backup", "next": 1795561200, "last": 0, "result": "success"}],
- "disks": [{"path": "/home", "used": 41, "free": 1000, "size": 2000}], "lock": null}`
+ "disks": [{"path": "/home", "used_percent": 41, "free_bytes": 1000, "size_bytes": 2000}], "lock": null}`
 
 // standing returns the row of a persistent instance of which the script says
 // text, with the old text replaced by the new in pairs.
@@ -52,6 +54,37 @@ func standing(t *testing.T, text string, pairs ...string) Row {
 	}
 	r.judge(nil, now)
 	return r
+}
+
+func TestAReplicaThatIsDownIsAProblemUnlessItIsBeingReplaced(t *testing.T) {
+	const down = `"containers": [{"service": "django", "state": "exited", "exit_code": 3, "image": "registry:5000/betagouv/mrs:master"},`
+	for want, pairs := range map[string][]string{
+		"django exited (3)": {`"containers": [`, down},
+		"":                  {`"containers": [`, down, `"lock": null`, `"lock": {"who": "me", "what": "deploy", "since": 1}`},
+	} {
+		if r := standing(t, healthy, pairs...); strings.Join(r.Problems, " ") != want {
+			t.Errorf("its problems are %q, not %q", r.Problems, want)
+		}
+	}
+	other := strings.Replace(down, "mrs:master", "mrs:other", 1)
+	if r := standing(t, healthy, `"containers": [`, other); r.State != Well {
+		t.Errorf("what a deployment that was killed has left: %q", r.Problems)
+	}
+}
+
+func TestAOneShotThatHasEndedIsNoProblem(t *testing.T) {
+	const shop = `"services": ["django", "postgres", "migrate", "idle"], "site": ["django"], "one_shots": ["migrate", "idle"]`
+	const ended = `"containers": [{"service": "migrate", "state": "exited", "exit_code": 0},`
+	for _, pairs := range [][]string{{}, {`"containers": [`, ended}} {
+		r := standing(t, healthy, append(pairs, `"services": ["django", "postgres"]`, shop)...)
+		if r.State != Well {
+			t.Errorf("%v: it is %s: %q", pairs, r.State, r.Problems)
+		}
+	}
+	r := standing(t, healthy, `"services": ["django", "postgres"]`, shop, `"containers": [`, strings.Replace(ended, `"exit_code": 0`, `"exit_code": 1`, 1))
+	if r.State != NotWell || strings.Join(r.Problems, " ") != "migrate exited (1)" {
+		t.Errorf("one that failed: %s: %q", r.State, r.Problems)
+	}
 }
 
 func TestAnInstanceIsWellWhereNothingIsWrong(t *testing.T) {
@@ -72,23 +105,23 @@ func TestWhatIsWrongIsSaidInAFewWords(t *testing.T) {
 	}{
 		"a sick container":      {[]string{postgres, `"service": "postgres", "state": "running", "health": "unhealthy"`}, "postgres unhealthy"},
 		"one that starts":       {[]string{postgres, `"service": "postgres", "state": "running", "health": "starting"`}, "postgres starting"},
-		"one that ended":        {[]string{postgres, `"service": "postgres", "state": "exited", "exit": 137`}, "postgres exited (137)"},
-		"one in circles":        {[]string{postgres, `"service": "postgres", "state": "restarting", "exit": 1`}, "postgres restarting"},
+		"one that ended":        {[]string{postgres, `"service": "postgres", "state": "exited", "exit_code": 137`}, "postgres exited (137)"},
+		"one in circles":        {[]string{postgres, `"service": "postgres", "state": "restarting", "exit_code": 1`}, "postgres restarting"},
 		"one that is not there": {[]string{`["django", "postgres"]`, `["django", "mail", "postgres"]`}, "mail absent"},
 		"an error page":         {[]string{`"status": 401`, `"status": 502`}, "answers 502, not 200"},
 		"silence":               {[]string{`"status": 401`, `"status": 0`}, "does not answer"},
-		"an old certificate":    {[]string{`"expires": 0`, `"expires": 1795550000`}, "certificate expired"},
-		"an ageing one":         {[]string{`"expires": 0`, `"expires": 1796000000`}, "certificate expires in 5d"},
-		"anybody's":             {[]string{`"expires": 0`, `"expires": 1800000000`, `"trusted": true`, `"trusted": false`}, "certificate not trusted"},
+		"an old certificate":    {[]string{`"certificate_expires": 0`, `"certificate_expires": 1795550000`}, "certificate expired"},
+		"an ageing one":         {[]string{`"certificate_expires": 0`, `"certificate_expires": 1796000000`}, "certificate expires in 5d"},
+		"anybody's":             {[]string{`"certificate_expires": 0`, `"certificate_expires": 1800000000`, `"certificate_trusted": true`, `"certificate_trusted": false`}, "certificate not trusted"},
 		"an old backup":         {[]string{"2026-11-23T23", "2026-11-22T13"}, "last backup 2d ago"},
 		"no backup":             {[]string{`{"short_id": "aaaa", "time": "2026-11-01T23:00:00Z"}, {"short_id": "bbbb", "time": "2026-11-23T23:00:00Z", "tags": ["timer"]}`, ""}, "never backed up"},
 		"a locked repository":   {[]string{`"since": 1700000000`, `"error": "wrong password"`}, "backups can't be read"},
 		"a slow repository":     {[]string{`"backup": {`, `"backup": null, "was": {`}, "backups can't be read"},
 		"a night that failed":   {[]string{`"last": 1795492800, "result": "success"`, `"last": 1795492800, "result": "exit-code"`}, "its last prune failed"},
-		"a full disk":           {[]string{`"used": 41`, `"used": 93`}, "/home 93 % full"},
+		"a full disk":           {[]string{`"used_percent": 41`, `"used_percent": 93`}, "/home 93 % full"},
 		"no engine":             {[]string{`"containers": [`, `"containers": null, "were": [`}, "the Docker engine does not answer"},
-		"another database":      {[]string{`"commits": [`, `"engines": ["django.db.backends.sqlite3", ""], "commits": [`}, `uses no PostgreSQL: its DB_ENGINE is "django.db.backends.sqlite3"`},
-		"no database's name":    {[]string{`"commits": [`, `"engines": [""], "commits": [`}, `uses no PostgreSQL: its DB_ENGINE is ""`},
+		"another database":      {[]string{`"commit": "0`, `"engine": "django.db.backends.sqlite3", "commit": "0`}, `uses no PostgreSQL: its DB_ENGINE is "django.db.backends.sqlite3"`},
+		"no database's name":    {[]string{`"commit": "0`, `"engine": "", "commit": "0`}, `uses no PostgreSQL: its DB_ENGINE is ""`},
 		"no word of the site":   {[]string{`"http": {`, `"http": null, "was": {`}, "whether it answers is not known"},
 		"no word of the disks":  {[]string{`"disks": [`, `"disks": null, "were": [`}, "how full its disks are is not known"},
 		"no file":               {[]string{`"deployed": true`, `"deployed": false`}, "its docker-compose.yml is gone"},
@@ -103,7 +136,7 @@ func TestWhatIsWrongIsSaidInAFewWords(t *testing.T) {
 func TestAPasswordThatEverybodyKnowsIsAProblemInProductionAlone(t *testing.T) {
 	for instance, want := range map[string]string{"production": "dev gets in with a password that everybody knows", "staging": ""} {
 		r := Row{Instance: instance, URL: "http://x.example", persistent: true, site: answer.Site{URL: "http://x.example", Path: "/", BasicAuth: true}}
-		if err := r.read([]byte(strings.Replace(healthy, `"lock": null`, `"lock": null, "known": ["dev"]`, 1))); err != nil {
+		if err := r.read([]byte(strings.Replace(healthy, `"lock": null`, `"lock": null, "known_passwords": ["dev"]`, 1))); err != nil {
 			t.Fatal(err)
 		}
 		r.judge(nil, now)
@@ -119,8 +152,8 @@ func TestWhatIsMeantIsNoProblem(t *testing.T) {
 		"no backups before their night": {`"since": 1700000000, "snapshots": [`, `"since": 1795550000, "snapshots": [], "were": [`},
 		"no backups at all":             {`"backup": {"set_up": true`, `"backup": {"set_up": false`},
 		"a timer that never ran":        {`"last": 0, "result": "success"`, `"last": 0, "result": "start-limit-hit"`},
-		"PostgreSQL's engine":           {`"commits": [`, `"engines": ["django.db.backends.postgresql", ""], "commits": [`},
-		"that of its extension":         {`"commits": [`, `"engines": ["django.contrib.gis.db.backends.postgis", ""], "commits": [`},
+		"PostgreSQL's engine":           {`"commit": "0`, `"engine": "django.db.backends.postgresql", "commit": "0`},
+		"that of its extension":         {`"commit": "0`, `"engine": "django.contrib.gis.db.backends.postgis", "commit": "0`},
 		"a service with no check":       {`"running", "health": "healthy", "started": "2026-11-20`, `"running", "health": "", "started": "2026-11-20`},
 	} {
 		if r := standing(t, healthy, change...); r.State != Well {
@@ -130,7 +163,7 @@ func TestWhatIsMeantIsNoProblem(t *testing.T) {
 }
 
 func TestAnInstanceThatIsNotDeployedIsNeitherWellNorNot(t *testing.T) {
-	r := standing(t, `{"deployed": false, "containers": [], "http": {"status": 404}, "disks": [{"path": "/home", "used": 99}]}`)
+	r := standing(t, `{"deployed": false, "containers": [], "http": {"status": 404}, "disks": [{"path": "/home", "used_percent": 99}]}`)
 	if r.State != NotDeployed || r.Problems != nil {
 		t.Errorf("it is %s: %q", r.State, r.Problems)
 	}
@@ -138,8 +171,8 @@ func TestAnInstanceThatIsNotDeployedIsNeitherWellNorNot(t *testing.T) {
 
 func TestWhileOneContainerTakesOverFromAnotherTheServiceIsWell(t *testing.T) {
 	r := standing(t, healthy, `"containers": [`, `"containers": [
-		{"service": "django", "state": "running", "health": "starting", "started": "2026-11-24T19:59:00Z", "commits": ["new", ""]},
-		{"service": "django", "state": "exited", "exit": 1, "started": "2026-11-24T19:00:00Z", "commits": ["old", ""]},`)
+		{"service": "django", "state": "running", "health": "starting", "started": "2026-11-24T19:59:00Z", "commit": "new"},
+		{"service": "django", "state": "exited", "exit_code": 1, "started": "2026-11-24T19:00:00Z", "commit": "old"},`)
 	if r.State != Well || r.Commit != "0123456789abcdef" {
 		t.Errorf("it is %s at %s: %q", r.State, r.Commit, r.Problems)
 	}
@@ -178,7 +211,7 @@ func TestAnAnswerThatIsNoneIsSaid(t *testing.T) {
 
 func FuzzNoAnswerBreaksTheTable(f *testing.F) {
 	f.Add(healthy)
-	f.Add(`{"deployed": true, "containers": [{"service": "\u001b[2J\n", "commits": []}], "timers": [{"next": -1}], "lock": {"who": "\u0000"}}`)
+	f.Add(`{"deployed": true, "containers": [{"service": "\u001b[2J\n", "commit": ""}], "timers": [{"next": -1}], "lock": {"who": "\u0000"}}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		r := Row{Instance: "x", Server: "x", persistent: true}
 		if err := r.read([]byte(text)); err != nil {
@@ -199,7 +232,7 @@ func FuzzNoAnswerBreaksTheTable(f *testing.F) {
 func TestTheTableFitsIn160Columns(t *testing.T) {
 	timers := healthy[strings.Index(healthy, `"timers"`):strings.Index(healthy, `"disks"`)]
 	rows := []Row{
-		standing(t, healthy, `"expires": 0`, `"expires": 1800000000`, `"lock": null`, `"lock": {"who": "jpic@laptop", "what": "deploy", "since": 1795550000}`),
+		standing(t, healthy, `"certificate_expires": 0`, `"certificate_expires": 1800000000`, `"lock": null`, `"lock": {"who": "jpic@laptop", "what": "deploy", "since": 1795550000}`),
 		standing(t, healthy, timers, "", `"remove_at": 0`, `"remove_at": 1796000000`, `"maintenance": false`, `"maintenance": true`),
 		{Instance: "local", Server: "localhost", State: NotDeployed},
 	}
@@ -299,7 +332,7 @@ func TestTheScriptSaysWhatTheProgramsSay(t *testing.T) {
 	write(filepath.Join(bin, "docker"), `#!/bin/sh
 case "$*" in
 ps*) echo id ;;
-*inspect*) echo '{"service": "django", "state": "running", "started": "2026-11-24T17:00:00Z", "commits": [""]}' ;;
+*inspect*) echo '{"service": "django", "state": "running", "started": "2026-11-24T17:00:00Z", "commit": ""}' ;;
 *config*) printf 'django\npostgres\n' ;;
 esac`)
 	write(filepath.Join(bin, "restic"), `#!/bin/sh
@@ -321,11 +354,11 @@ esac`)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var a report
+	a := report{Found: new(Found)}
 	if err := json.Unmarshal(out, &a); err != nil {
 		t.Fatalf("%v:\n%s", err, out)
 	}
-	if !a.Deployed || !a.Maintenance || a.RemoveAt != 0 || len(a.Containers) != 1 || !slices.Equal(a.Services, []string{"django", "postgres"}) {
+	if !a.Deployed || !a.Maintenance || !a.RemoveAt.IsZero() || len(a.Containers) != 1 || !slices.Equal(a.Services, []string{"django", "postgres"}) {
 		t.Errorf("it says %s", out)
 	}
 	if got, want := a.Backup.Error, `Fatal: "rest:https://mrs:…@backup.example/" can't be /the/repository \`; got != want {
@@ -334,7 +367,7 @@ esac`)
 	if got, want := a.HTTP.Error, `Failed to "connect"`; got != want || a.HTTP.Status != 0 {
 		t.Errorf("of the site: %d %s, want %s", a.HTTP.Status, got, want)
 	}
-	if len(a.Timers) != 1 || a.Timers[0].Name != "backup" || a.Timers[0].Next != 1795561200 || a.Timers[0].Last != 0 {
+	if len(a.Timers) != 1 || a.Timers[0].Name != "backup" || a.Timers[0].Next.Unix() != 1795561200 || !a.Timers[0].Last.IsZero() {
 		t.Errorf("of the timers: %+v", a.Timers)
 	}
 }
@@ -347,7 +380,7 @@ func TestACertificateIsLookedAtAndNotBelieved(t *testing.T) {
 	site1.StartTLS()
 	defer site1.Close()
 	h := site(t.Context(), site1.URL)
-	if h == nil || h.Status != http.StatusFound || h.Trusted || h.Expires == nil || !h.Expires.Equal(site1.Certificate().NotAfter) {
+	if h == nil || h.Status != http.StatusFound || h.Trusted || !h.Expires.Equal(site1.Certificate().NotAfter) {
 		t.Errorf("answer is %+v", h)
 	}
 }
@@ -371,15 +404,15 @@ func TestABranchIsKnownByItsProject(t *testing.T) {
 	if err := errors.Join(os.Mkdir("env", 0o700), os.WriteFile("env/branch.env", []byte("server=staging.example\nhome=/home/x\ndomain=test.example\n"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	inst, err := load("test-feature-x")
+	inst, err := instance.Locate("test-feature-x")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if inst.Name != "test-feature-x" || inst.Project() != "test-feature-x" || inst.Persistent() || server.Folder(inst) != "/root/.yourlabs.compose/test-feature-x" {
-		t.Errorf("instance is %s, %s, %s", inst.Name, inst.Project(), server.Folder(inst))
+	if inst.Name != "test-feature-x" || inst.Project() != "test-feature-x" || inst.Persistent() || target.Folder(inst) != "/root/.yourlabs.compose/test-feature-x" {
+		t.Errorf("instance is %s, %s, %s", inst.Name, inst.Project(), target.Folder(inst))
 	}
 	for _, name := range []string{"test-$(id)", "../x", "", "é $(reboot)"} {
-		if inst, err := load(name); err == nil && strings.Trim(inst.Name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		if inst, err := instance.Locate(name); err == nil && strings.Trim(inst.Name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
 			t.Errorf("%q is the instance %q", name, inst.Name)
 		}
 	}
@@ -392,7 +425,7 @@ func TestWhoReadsLogsMayLackTheSecretsButNotTheServer(t *testing.T) {
 		if err := errors.Join(os.MkdirAll("env", 0o700), os.WriteFile("env/x.env", []byte(content), 0o600)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := load("x"); (err == nil) != fine {
+		if _, err := instance.Locate("x"); (err == nil) != fine {
 			t.Errorf("%q: %v", content, err)
 		}
 	}
@@ -474,7 +507,7 @@ func TestAFailedCommandKeepsItsStatusAndHidesItsArguments(t *testing.T) {
 }
 
 func TestTheAuditLogMovesNoCursor(t *testing.T) {
-	table := auditTable([]server.Entry{{Time: now.Add(-3 * time.Hour), Who: "eve\x1b[2J", What: "deploy\nok", Outcome: "failed", Reason: "tab\there \u202e", Seconds: 61.5, Commit: "0123456789abcdef"}}, now)
+	table := auditTable([]hostapi.Entry{{Time: now.Add(-3 * time.Hour), Who: "eve\x1b[2J", What: "deploy\nok", Outcome: "failed", Reason: "tab\there \u202e", Seconds: 61.5, Commit: "0123456789abcdef"}}, now)
 	got := table[1][1:]
 	if want := []string{"3h", "eve[2J", "deploy ok", "failed", "1m1.5s", "0123456", "tab here"}; !slices.Equal(got, want) {
 		t.Errorf("row is %q", got)
@@ -487,11 +520,11 @@ func TestTheShellIsOneWordForTheServersShell(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("MRS_ENV", "")
-	inst, err := load("x")
+	inst, err := instance.Locate("x")
 	if err != nil {
 		t.Fatal(err)
 	}
-	line, err := shellLine(inst, &server.Server{Name: "x", Project: "mrs-x", Folder: "/home/mrs-x"}, "")
+	line, err := shellLine(inst, &target.Target{Name: "x", Project: "mrs-x", Folder: "/home/mrs-x"}, "")
 	if err != nil {
 		t.Fatal(err)
 	}

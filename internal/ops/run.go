@@ -7,51 +7,27 @@ import (
 	"fmt"
 	"net/mail"
 	"os"
-	"os/exec"
-	"path"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/address"
 	"github.com/betagouv/mrs-ops/internal/bigsudo"
 	"github.com/betagouv/mrs-ops/internal/console"
-	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/local"
-	"github.com/betagouv/mrs-ops/internal/remote"
-	"github.com/betagouv/mrs-ops/internal/server"
+	"github.com/betagouv/mrs-ops/internal/target"
 )
 
 // application is the service that commands are for unless another is named.
 const application = "django"
 
-// stream runs argv as root on the instance's server, with no input, and prints
-// what it says as it says it. It ends with ctx.
-func stream(ctx context.Context, inst *instance.Instance, argv []string) error {
-	if inst.Get("server") != server.Here {
-		// A connection of its own: that of a [server.Server] keeps for itself
-		// what commands say on their standard error.
-		host, err := remote.Dial(ctx, inst.Get("server"), remote.Options{Config: inst.Get("ssh_config"), Stderr: os.Stderr})
-		if err != nil {
-			return err
-		}
-		defer host.Close()
-		_, err = host.Sudo().Exec(argv...).Stdout()
-		return err
-	}
-	argv = local.Root(argv...)
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 4 * time.Second
-	err := cmd.Run()
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
+// stream runs argv as root on the server, with no input, and prints what it says as
+// it says it. It ends with ctx.
+func stream(ctx context.Context, s *target.Target, argv []string) error {
+	_, err := s.WithContext(ctx).WithStderr(os.Stderr).Exec(argv...).Stdout()
 	return err
 }
 
@@ -66,19 +42,15 @@ type LogOptions struct {
 
 var sincePattern = regexp.MustCompile(`^[0-9][0-9A-Za-z:.+-]*$`)
 
-// args returns the arguments for docker compose.
 func (o LogOptions) args(colour bool) ([]string, error) {
 	if o.Since != "" && !sincePattern.MatchString(o.Since) {
-		return nil, fmt.Errorf("-since=%q is neither a time nor a duration\nhint: -since=90m, or -since=2026-11-24T08:00:00", o.Since)
+		return nil, fmt.Errorf("-since=%q is neither a time nor a duration\n"+
+			"hint: -since=90m, or -since=2026-11-24T08:00:00", o.Since)
 	}
 	if err := checkService(o.Service); err != nil {
 		return nil, err
 	}
-	ansi := "never"
-	if colour {
-		ansi = "always"
-	}
-	args := []string{"--ansi", ansi, "logs", "--timestamps"}
+	args := []string{"--ansi", map[bool]string{false: "never", true: "always"}[colour], "logs", "--timestamps"}
 	if o.Follow {
 		args = append(args, "--follow")
 	}
@@ -104,12 +76,12 @@ func Logs(ctx context.Context, name string, o LogOptions) error {
 	if err != nil {
 		return err
 	}
-	s, inst, err := open(ctx, name)
+	s, _, err := open(ctx, name)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	err = stream(ctx, inst, s.Compose(args...))
+	err = stream(ctx, s, s.Compose(args...))
 	if o.Follow && ctx.Err() != nil {
 		return nil
 	}
@@ -125,7 +97,7 @@ func ended(name, what string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if e, ok := errors.AsType[*remote.Error](err); ok {
+	if e, ok := errors.AsType[*local.Error](err); ok {
 		err = e.Err
 	}
 	if errors.Is(err, context.Canceled) {
@@ -140,13 +112,13 @@ func inContainer(ctx context.Context, name, service, what string, words ...strin
 	if err := checkService(service); err != nil {
 		return err
 	}
-	s, inst, err := open(ctx, name)
+	s, _, err := open(ctx, name)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
 	argv := append(s.Compose("exec", "-T", cmp.Or(service, application)), words...)
-	return s.Audited(server.Operator(), what, func() error { return ended(name, what, stream(ctx, inst, argv)) })
+	return s.Audited(target.Operator(), what, func() error { return ended(name, what, stream(ctx, s, argv)) })
 }
 
 // words splits a command, which is not to be empty. verb says what it is of.
@@ -161,11 +133,10 @@ func words(verb, command string) ([]string, error) {
 // logged returns what the audit log has of a command's first word, which may be
 // a NAME=secret by mistake.
 func logged(word string) string {
-	name, _, assigned := strings.Cut(plain(word), "=")
-	if assigned {
-		name += "=…"
+	if name, _, assigned := strings.Cut(plain(word), "="); assigned {
+		return name + "=…"
 	}
-	return name
+	return plain(word)
 }
 
 // Exec runs a command in a container of an instance, of the application unless
@@ -210,7 +181,8 @@ func SendTestEmail(ctx context.Context, name, to string) error {
 	}
 	// With DEBUG, which mrs sets where it is not, mails are printed.
 	if err := inContainer(ctx, name, "", "sendTestEmail", "env", "DEBUG=", "mrs", "sendtestemail", to); err != nil {
-		return fmt.Errorf("%w\nhint: mage ops:exec %s \"sh -c 'env | grep ^EMAIL_ | grep -v PASSWORD'\" shows its mail server", err, name)
+		return fmt.Errorf("%w\nhint: mage ops:exec %s \"sh -c 'env | grep ^EMAIL_ | grep -v PASSWORD'\" "+
+			"shows its mail server", err, name)
 	}
 	console.Done("%s: its mail server has taken a test mail for %s", name, to)
 	return nil
@@ -235,17 +207,23 @@ func Shell(ctx context.Context, name, service string) error {
 	}
 	what := "shell " + cmp.Or(service, application)
 	// When it ends there may be nobody left to write it down.
-	if err := s.Audited(server.Operator(), what+": opened", func() error { return nil }); err != nil {
+	if err := s.Audited(target.Operator(), what+": opened", func() error { return nil }); err != nil {
 		return err
 	}
-	return s.Audited(server.Operator(), what, func() error { return terminal(ctx, inst, line) })
+	return s.Audited(target.Operator(), what, func() error {
+		if err := local.Terminal(ctx, line...); err != nil {
+			return fmt.Errorf("the connection to %s failed: %w", inst.Get("server"), err)
+		}
+		return nil
+	})
 }
 
 // shellLine returns the command line that opens a shell in a container.
-func shellLine(inst *instance.Instance, s *server.Server, service string) ([]string, error) {
+func shellLine(inst *instance.Instance, s *target.Target, service string) ([]string, error) {
 	// The image may have no bash.
-	argv := s.Compose("exec", cmp.Or(service, application), "sh", "-c", "command -v bash >/dev/null && exec bash; exec sh")
-	if inst.Get("server") == server.Here {
+	const shell = "command -v bash >/dev/null && exec bash; exec sh"
+	argv := s.Compose("exec", cmp.Or(service, application), "sh", "-c", shell)
+	if inst.Get("server") == instance.Here {
 		return local.Root(argv...), nil
 	}
 	line := []string{"ssh", "-t", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=10"}
@@ -258,22 +236,6 @@ func shellLine(inst *instance.Instance, s *server.Server, service string) ([]str
 		return nil, err
 	}
 	return append(append(line, at.SSH()...), local.Quote(root...)), nil
-}
-
-// terminal runs argv on this terminal. The exit status of the shell in it is no
-// error: it is that of the last command somebody typed.
-func terminal(ctx context.Context, inst *instance.Instance, argv []string) error {
-	// An interruption is for the shell.
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), argv[0], argv[1:]...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	err := cmd.Run()
-	if _, ran := errors.AsType[*exec.ExitError](err); ran && (argv[0] != "ssh" || local.ExitCode(err) != 255) { // ssh(1): its own
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("the connection to %s failed: %w", inst.Get("server"), err)
-	}
-	return nil
 }
 
 // Restart restarts an instance's containers, or those of one service, under its
@@ -294,13 +256,13 @@ func Restart(ctx context.Context, name, service string) error {
 	if service != "" {
 		what, subject, only = "restart "+service, name+"'s "+service, []string{service}
 	}
-	lock, err := s.Lock(server.Operator(), what)
+	lock, err := s.Lock(target.Operator(), what)
 	if err != nil {
 		return err
 	}
 	defer lock.Release()
 	start := time.Now()
-	err = s.Audited(server.Operator(), what, func() error {
+	err = s.Audited(target.Operator(), what, func() error {
 		console.Say("%s restarts: it does not answer meanwhile", subject)
 		defer console.Pulse(10*time.Second, console.Say, "waiting until it is healthy")()
 		restarted := make(chan error, 1)
@@ -309,7 +271,8 @@ func Restart(ctx context.Context, name, service string) error {
 		case err := <-restarted:
 			return err
 		case <-ctx.Done():
-			return fmt.Errorf("interrupted while %s restarts\nhint: what has begun goes on; mage ops:status -instance=%s tells how it ends", subject, name)
+			return fmt.Errorf("interrupted while %s restarts\n"+
+				"hint: what has begun goes on; mage ops:status -instance=%s tells how it ends", subject, name)
 		}
 	})
 	if err != nil {
@@ -322,7 +285,8 @@ func Restart(ctx context.Context, name, service string) error {
 		return said("it is restarted; whether it is healthy can't be asked", name, err)
 	}
 	if unchecked := withoutCheck(out, only); len(unchecked) > 0 {
-		console.Done("%s: restarted, and runs after %s; whether %s works no health check tells", subject, took, strings.Join(unchecked, ", "))
+		console.Done("%s: restarted, and runs after %s; whether %s works no health check tells",
+			subject, took, strings.Join(unchecked, ", "))
 		return nil
 	}
 	console.Done("%s: restarted, and healthy after %s", subject, took)
@@ -345,11 +309,11 @@ func withoutCheck(told string, only []string) (services []string) {
 // restart restarts services, all if there are none, and waits up to timeout, in
 // seconds, until they are healthy. What the application serves has requests
 // seconds to end.
-func restart(s *server.Server, timeout, requests string, services []string) error {
+func restart(s *target.Target, timeout, requests string, services []string) error {
 	// A deployment whose caller is gone has given up the lock, and may still be
 	// at work on the server; a backup that began meanwhile would lose its database.
 	work, err := s.Work(3 * time.Minute)
-	if errors.Is(err, server.ErrAtWork) {
+	if errors.Is(err, target.ErrAtWork) {
 		return err
 	}
 	if err != nil {
@@ -380,34 +344,18 @@ func restart(s *server.Server, timeout, requests string, services []string) erro
 	return nil
 }
 
-// hostProgram is where a deployment puts what decides on the server.
-var hostProgram = regexp.MustCompile("^" + regexp.QuoteMeta(hostapi.Programs) + "/mrs-host-[0-9a-f]{16}$")
-
 // gently restarts the application after what it serves.
-func gently(s *server.Server, requests string) error {
-	program, err := s.Output("cat", path.Join(s.Folder, ".program"))
+func gently(s *target.Target, requests string) error {
+	ids, err := s.Output("docker", "ps", "--quiet", "--filter", "label=com.docker.compose.project="+s.Project,
+		"--filter", "label=com.docker.compose.service="+application)
 	if err != nil {
 		return err
 	}
-	if program = strings.TrimSpace(program); !hostProgram.MatchString(program) {
-		return errors.New("no deployment has left mrs-host there")
-	}
-	ids, err := s.Output("docker", "ps", "--quiet", "--filter", "label=com.docker.compose.project="+s.Project, "--filter", "label=com.docker.compose.service="+application)
-	if err != nil {
-		return err
-	}
-	_, err = s.Output(append([]string{program, "restart", "-within=" + requests + "s"}, strings.Fields(ids)...)...)
+	_, err = s.Ask(append([]string{"restart", "-within=" + requests + "s"}, strings.Fields(ids)...)...).String()
 	return err
 }
 
 // said returns a problem with the last line of what a command said about it.
 func said(problem, name string, err error) error {
-	reason := err.Error()
-	if e, ok := errors.AsType[*remote.Error](err); ok {
-		reason = cmp.Or(e.Stderr, e.Err.Error())
-	} else if e, ok := errors.AsType[*local.Error](err); ok {
-		reason = cmp.Or(strings.TrimSpace(e.Stderr), e.Err.Error())
-	}
-	lines := strings.Split(reason, "\n")
-	return fmt.Errorf("%s: %s: %s\nhint: mage ops:logs %s", name, problem, strings.TrimSpace(lines[len(lines)-1]), name)
+	return fmt.Errorf("%s: %s: %s\nhint: mage ops:logs %s", name, problem, local.LastLines(local.Said(err), 1), name)
 }

@@ -4,10 +4,10 @@ import (
 	"cmp"
 	_ "embed"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,8 +15,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/local"
-	"github.com/betagouv/mrs-ops/internal/remote"
-	"github.com/betagouv/mrs-ops/internal/server"
+	"github.com/betagouv/mrs-ops/internal/target"
 )
 
 // State is how an instance stands.
@@ -32,49 +31,79 @@ const (
 
 // Row is what [Status] found out about an instance.
 type Row struct {
-	Instance    string      `json:"instance"` // a branch has its project's name
-	Server      string      `json:"server"`
-	State       State       `json:"state"`
-	Problems    []string    `json:"problems"` // why it is not well, a few words each
-	Error       string      `json:"error,omitempty"`
-	URL         string      `json:"url"`
-	Containers  []Container `json:"containers"`
-	Image       string      `json:"image,omitempty"`  // the application's
-	Commit      string      `json:"commit,omitempty"` // that it was built from
-	UpSince     *time.Time  `json:"up_since"`         // the application
-	HTTP        *HTTP       `json:"http"`
-	Backup      *Backup     `json:"backup"` // null: not known, or a branch
-	Timers      []Timer     `json:"timers"` // the next first
-	Disks       []Disk      `json:"disks"`  // of its server
-	Lock        *Holder     `json:"lock"`   // who changes it at this moment
-	Maintenance bool        `json:"maintenance"`
-	Known       []string    `json:"known_passwords"`        // users whose password everybody knows
-	RemoveAt    *time.Time  `json:"remove_at,omitempty"`    // when a branch's time is over
-	EnvProblems []string    `json:"env_problems,omitempty"` // names of variables that are missing or malformed here
-	Seconds     float64     `json:"seconds"`                // how long it took to find out
+	Instance string   `json:"instance"` // a branch has its project's name
+	Server   string   `json:"server"`
+	State    State    `json:"state"`
+	Problems []string `json:"problems"` // why it is not well, a few words each
+	Error    string   `json:"error,omitempty"`
+	URL      string   `json:"url"`
+	Found
+	Image       string   `json:"image,omitempty"`        // the application's
+	Commit      string   `json:"commit,omitempty"`       // that it was built from
+	UpSince     moment   `json:"up_since"`               // the application
+	Backup      *Backup  `json:"backup"`                 // null: not known, or a branch
+	EnvProblems []string `json:"env_problems,omitempty"` // names of variables that are missing or malformed here
+	Seconds     float64  `json:"seconds"`                // how long it took to find out
 
 	site       answer.Site // how it has to answer
 	persistent bool
 }
 
-// Container is a container of an instance.
-type Container struct {
-	Service  string     `json:"service"`
-	State    string     `json:"state"`            // as docker has it: running, exited, restarting …; absent
-	Health   string     `json:"health,omitempty"` // healthy, unhealthy, starting; empty: nobody checks it
-	ExitCode int        `json:"exit_code"`
-	Restarts int        `json:"restarts"` // by the engine, since it was made
-	Started  *time.Time `json:"started"`
-	Image    string     `json:"image,omitempty"`
-	Commit   string     `json:"commit,omitempty"`
+// Found is what of a [Row] is as the instance's server says it.
+type Found struct {
+	Containers  []Container `json:"containers"`
+	HTTP        *HTTP       `json:"http"`
+	Timers      []Timer     `json:"timers"` // by name
+	Disks       []Disk      `json:"disks"`  // of its server
+	Lock        *Holder     `json:"lock"`   // who changes it at this moment
+	Maintenance bool        `json:"maintenance"`
+	Known       []string    `json:"known_passwords"`    // users whose password everybody knows
+	RemoveAt    moment      `json:"remove_at,omitzero"` // when a branch's time is over
 }
 
-// well reports whether the container does its work.
+// moment is a time, null where there is none. To state.sh it is Unix seconds, of
+// which 0 is none, or what the engine has.
+type moment struct{ time.Time }
+
+// UnmarshalJSON reads it in all of these forms.
+func (m *moment) UnmarshalJSON(text []byte) error {
+	seconds, err := strconv.ParseInt(string(text), 10, 64)
+	if err != nil {
+		return m.Time.UnmarshalJSON(text)
+	}
+	if seconds != 0 {
+		m.Time = time.Unix(seconds, 0).UTC()
+	}
+	return nil
+}
+
+// MarshalJSON writes it as RFC 3339 has it.
+func (m moment) MarshalJSON() ([]byte, error) {
+	if m.IsZero() {
+		return []byte("null"), nil
+	}
+	return m.Time.MarshalJSON()
+}
+
+// Container is a container of an instance.
+type Container struct {
+	Service  string `json:"service"`
+	State    string `json:"state"`            // as docker has it: running, exited, restarting …; absent
+	Health   string `json:"health,omitempty"` // healthy, unhealthy, starting; empty: nobody checks it
+	ExitCode int    `json:"exit_code"`
+	Restarts int    `json:"restarts"` // by the engine, since it was made
+	Started  moment `json:"started"`
+	Image    string `json:"image,omitempty"`
+	Commit   string `json:"commit,omitempty"`
+
+	// Engine is DB_ENGINE, Django's, until it has been judged.
+	Engine *string `json:"engine,omitempty"`
+}
+
 func (c Container) well() bool {
 	return c.State == "running" && (c.Health == "" || c.Health == "healthy")
 }
 
-// problem says what is wrong with it.
 func (c Container) problem() string {
 	switch {
 	case c.State == "running":
@@ -87,32 +116,32 @@ func (c Container) problem() string {
 
 // HTTP is what the instance answered.
 type HTTP struct {
-	From    string     `json:"from"`   // "here", or "server" where the name is not known here
-	Status  int        `json:"status"` // 0: there was no answer
-	Seconds float64    `json:"seconds"`
-	Sends   string     `json:"sends_to,omitempty"` // where visitors are sent on
-	Error   string     `json:"error,omitempty"`
-	Expires *time.Time `json:"certificate_expires"` // null: not https
-	Trusted bool       `json:"certificate_trusted"` // says nothing where there is none
+	From    string  `json:"from"`   // "here", or "server" where the name is not known here
+	Status  int     `json:"status"` // 0: there was no answer
+	Seconds float64 `json:"seconds"`
+	Sends   string  `json:"sends_to,omitempty"` // where visitors are sent on
+	Error   string  `json:"error,omitempty"`
+	Expires moment  `json:"certificate_expires"` // null: not https
+	Trusted bool    `json:"certificate_trusted"` // says nothing where there is none
 }
 
 // Backup is how the backups of an instance stand.
 type Backup struct {
-	SetUp bool       `json:"set_up"`
-	Last  *time.Time `json:"last"` // null: there is none
-	ID    string     `json:"id,omitempty"`
-	Tags  []string   `json:"tags,omitempty"`
-	Error string     `json:"error,omitempty"` // why the repository does not tell
+	SetUp bool     `json:"set_up"`
+	Last  moment   `json:"last"` // null: there is none
+	ID    string   `json:"id,omitempty"`
+	Tags  []string `json:"tags,omitempty"`
+	Error string   `json:"error,omitempty"` // why the repository does not tell
 
-	since time.Time // when they were set up
+	since moment // when they were set up
 }
 
 // Timer is a systemd timer of an instance.
 type Timer struct {
-	Name   string     `json:"name"` // without the project
-	Next   *time.Time `json:"next"`
-	Last   *time.Time `json:"last"`
-	Result string     `json:"result"` // of the last run, as systemd has it
+	Name   string `json:"name"` // without the project
+	Next   moment `json:"next"`
+	Last   moment `json:"last"`
+	Result string `json:"result"` // of the last run, as systemd has it
 }
 
 // Disk is the file system that a folder is on.
@@ -125,9 +154,9 @@ type Disk struct {
 
 // Holder is who has an instance locked, without the lock's token.
 type Holder struct {
-	Who   string    `json:"who"`
-	What  string    `json:"what"`
-	Since time.Time `json:"since"`
+	Who   string `json:"who"`
+	What  string `json:"what"`
+	Since moment `json:"since"`
 }
 
 //go:embed state.sh
@@ -136,66 +165,25 @@ var stateScript string
 // report is what state.sh prints. Null, which is nil here, is what was not to
 // be found out.
 type report struct {
-	Deployed    bool  `json:"deployed"`
-	Maintenance bool  `json:"maintenance"`
-	RemoveAt    int64 `json:"remove_at"`
-	Containers  []struct {
-		Service  string    `json:"service"`
-		State    string    `json:"state"`
-		Exit     int       `json:"exit"`
-		Restarts int       `json:"restarts"`
-		Health   string    `json:"health"`
-		Started  time.Time `json:"started"`
-		Image    string    `json:"image"`
-		Commits  []string  `json:"commits"`
-		Engines  []string  `json:"engines"` // DB_ENGINE, Django's; the last one is empty
-	} `json:"containers"`
+	Deployed bool     `json:"deployed"`
 	Services []string `json:"services"`
-	HTTP     *struct {
-		Status  int     `json:"status"`
-		Seconds float64 `json:"seconds"`
-		Trusted bool    `json:"trusted"`
-		Sends   string  `json:"sends_to"`
-		Error   string  `json:"error"`
-		Expires int64   `json:"expires"`
-	} `json:"http"`
-	Backup *struct {
-		SetUp     bool  `json:"set_up"`
-		Since     int64 `json:"since"`
+	Site     []string `json:"site"`      // the service that visitors come to
+	OneShots []string `json:"one_shots"` // services that have ended, or of which none is to run
+	Backup   *struct {
+		SetUp     bool   `json:"set_up"`
+		Since     moment `json:"since"`
 		Snapshots []struct {
-			ID   string    `json:"short_id"`
-			Time time.Time `json:"time"`
-			Tags []string  `json:"tags"`
+			ID   string   `json:"short_id"`
+			Time moment   `json:"time"`
+			Tags []string `json:"tags"`
 		} `json:"snapshots"`
 		Error string `json:"error"`
 	} `json:"backup"`
-	Timers []struct {
-		Name   string `json:"name"`
-		Next   int64  `json:"next"`
-		Last   int64  `json:"last"`
-		Result string `json:"result"`
-	} `json:"timers"`
-	Disks []struct {
-		Path string `json:"path"`
-		Used int    `json:"used"`
-		Free int64  `json:"free"`
-		Size int64  `json:"size"`
-	} `json:"disks"`
-	Lock  *server.Holder `json:"lock"`
-	Known []string       `json:"known"`
-}
-
-// unix returns Unix seconds as a time, nil for 0.
-func unix(seconds int64) *time.Time {
-	if seconds == 0 {
-		return nil
-	}
-	t := time.Unix(seconds, 0).UTC()
-	return &t
+	*Found
 }
 
 // ask asks an instance where it runs, and fills in the row.
-func (r *Row) ask(s *server.Server, repository string) {
+func (r *Row) ask(s *target.Target, repository string) {
 	out, err := s.Script(stateScript, s.Project, s.Folder, r.URL, repository, r.site.Path).Bytes()
 	if err == nil {
 		err = r.read(out)
@@ -205,47 +193,27 @@ func (r *Row) ask(s *server.Server, repository string) {
 	}
 }
 
-// unreachable says why nothing is known.
 func (r *Row) unreachable(err error) {
-	r.State = Unreachable
-	r.Error = err.Error()
-	if e, ok := errors.AsType[*remote.Error](err); ok { // not with the whole script
-		r.Error = cmp.Or(e.Stderr, e.Err.Error())
-	} else if e, ok := errors.AsType[*local.Error](err); ok {
-		r.Error = cmp.Or(strings.TrimSpace(e.Stderr), e.Err.Error())
-	}
-	r.Problems = []string{"unreachable"}
+	r.State, r.Error, r.Problems = Unreachable, local.Said(err), []string{"unreachable"}
 }
 
 // read fills in the row from what state.sh printed.
 func (r *Row) read(out []byte) error {
-	var a report
+	a := report{Found: &r.Found}
 	if err := json.Unmarshal(out, &a); err != nil {
 		return fmt.Errorf("it answered what is no answer: %w", err)
 	}
-	r.Maintenance = a.Maintenance
-	r.RemoveAt = unix(a.RemoveAt)
-	r.Known = a.Known
-	for _, t := range a.Timers {
-		r.Timers = append(r.Timers, Timer{Name: t.Name, Next: unix(t.Next), Last: unix(t.Last), Result: t.Result})
-	}
 	slices.SortStableFunc(r.Timers, func(a, b Timer) int { return cmp.Compare(a.Name, b.Name) })
-	for _, d := range a.Disks {
-		r.Disks = append(r.Disks, Disk(d))
-	}
-	if a.Lock != nil {
-		r.Lock = &Holder{Who: a.Lock.Who, What: a.Lock.What, Since: time.Unix(a.Lock.Since, 0).UTC()}
-	}
-	if !a.Deployed && len(a.Containers) == 0 {
-		r.State = NotDeployed
+	if !a.Deployed && len(r.Containers) == 0 {
+		r.State, r.HTTP = NotDeployed, nil
 		return nil
 	}
 	if !a.Deployed {
 		r.Problems = append(r.Problems, "its docker-compose.yml is gone")
 	}
 	r.readContainers(&a)
-	if h := a.HTTP; h != nil {
-		r.HTTP = &HTTP{From: "server", Status: h.Status, Seconds: h.Seconds, Sends: h.Sends, Error: h.Error, Expires: unix(h.Expires), Trusted: h.Trusted}
+	if r.HTTP != nil {
+		r.HTTP.From = "server"
 	}
 	if r.persistent {
 		r.readBackup(&a)
@@ -254,27 +222,23 @@ func (r *Row) read(out []byte) error {
 }
 
 func (r *Row) readContainers(a *report) {
-	if a.Containers == nil {
+	if r.Containers == nil {
 		r.Problems = append(r.Problems, "the Docker engine does not answer")
 		return
 	}
 	engine, told := "", false
-	for _, c := range a.Containers {
-		if c.Service == application && c.State == "running" && len(c.Engines) > 0 {
-			engine = c.Engines[0]
-			told = true
+	r.Containers = slices.DeleteFunc(r.Containers, func(c Container) bool { // it has done its work
+		return slices.Contains(a.OneShots, c.Service) && c.State == "exited" && c.ExitCode == 0
+	})
+	for i, c := range r.Containers {
+		if c.Service == application && c.State == "running" && c.Engine != nil {
+			engine, told = *c.Engine, true
 		}
-		container := Container{Service: c.Service, State: c.State, Health: c.Health, ExitCode: c.Exit, Restarts: c.Restarts, Image: c.Image}
-		if !c.Started.IsZero() {
-			container.Started = &c.Started
-		}
-		if len(c.Commits) > 0 {
-			container.Commit = c.Commits[0]
-		}
-		r.Containers = append(r.Containers, container)
+		r.Containers[i].Engine = nil
 	}
 	for _, service := range a.Services {
-		if !slices.ContainsFunc(r.Containers, func(c Container) bool { return c.Service == service }) {
+		there := slices.ContainsFunc(r.Containers, func(c Container) bool { return c.Service == service })
+		if !there && !slices.Contains(a.OneShots, service) {
 			r.Containers = append(r.Containers, Container{Service: service, State: "absent"})
 		}
 	}
@@ -282,30 +246,28 @@ func (r *Row) readContainers(a *report) {
 	// of those that are as good the one that started last.
 	slices.SortStableFunc(r.Containers, func(a, b Container) int {
 		good := map[bool]int{true: 0, false: 1}
-		return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(good[a.well()], good[b.well()]), compareTimes(b.Started, a.Started))
+		return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(good[a.well()], good[b.well()]),
+			b.Started.Compare(a.Started.Time))
 	})
 	// It runs happily on an empty file in its container (docs/mrs.md).
 	if told && slices.Contains(a.Services, "postgres") && !strings.Contains(engine, "postg") {
 		r.Problems = append(r.Problems, fmt.Sprintf("uses no PostgreSQL: its DB_ENGINE is %q", engine))
 	}
 	for _, c := range bestOf(r.Containers) {
-		if !c.well() {
-			r.Problems = append(r.Problems, c.problem())
+		for _, replica := range r.Containers {
+			// While something is deployed, and after one that was killed, others are of another image.
+			same := replica == c || replica.Service == c.Service && replica.Image == c.Image && r.Lock == nil
+			if same && !replica.well() {
+				r.Problems = append(r.Problems, replica.problem())
+			}
 		}
-		if c.Service == application {
+		if c.Service == application || slices.Contains(a.Site, c.Service) {
 			r.Image, r.Commit = c.Image, c.Commit
 			if c.State == "running" {
 				r.UpSince = c.Started
 			}
 		}
 	}
-}
-
-func compareTimes(a, b *time.Time) int {
-	if a == nil || b == nil {
-		return 0
-	}
-	return a.Compare(*b)
 }
 
 // bestOf returns the first container of each service.
@@ -318,10 +280,10 @@ func (r *Row) readBackup(a *report) {
 		r.Backup = &Backup{SetUp: true, Error: "it takes too long"}
 		return
 	}
-	r.Backup = &Backup{SetUp: a.Backup.SetUp, Error: a.Backup.Error, since: time.Unix(a.Backup.Since, 0)}
+	r.Backup = &Backup{SetUp: a.Backup.SetUp, Error: a.Backup.Error, since: a.Backup.Since}
 	for _, snapshot := range a.Backup.Snapshots {
-		if r.Backup.Last == nil || snapshot.Time.After(*r.Backup.Last) {
-			r.Backup.Last, r.Backup.ID, r.Backup.Tags = &snapshot.Time, snapshot.ID, snapshot.Tags
+		if snapshot.Time.After(r.Backup.Last.Time) {
+			r.Backup.Last, r.Backup.ID, r.Backup.Tags = snapshot.Time, snapshot.ID, snapshot.Tags
 		}
 	}
 }
@@ -373,7 +335,7 @@ func (r *Row) judge(here *HTTP, now time.Time) {
 		}
 	}
 	for _, t := range r.Timers {
-		if t.Result != "" && t.Result != "success" && t.Last != nil {
+		if t.Result != "" && t.Result != "success" && !t.Last.IsZero() {
 			problem("its last %s failed", t.Name)
 		}
 	}
@@ -407,7 +369,7 @@ func (r *Row) wrong(h *HTTP) error {
 
 func (r *Row) judgeCertificate(h *HTTP, now time.Time, problem func(string, ...any)) {
 	switch {
-	case h.Expires == nil:
+	case h.Expires.IsZero():
 	case h.Expires.Before(now):
 		problem("certificate expired")
 	case !h.Trusted:
@@ -422,23 +384,23 @@ func (r *Row) judgeBackup(now time.Time, problem func(string, ...any)) {
 	case b == nil || !b.SetUp:
 	case b.Error != "":
 		problem("backups can't be read")
-	case b.Last == nil && now.Sub(b.since) > oldBackup:
+	case b.Last.IsZero() && now.Sub(b.since.Time) > oldBackup:
 		problem("never backed up")
-	case b.Last != nil && now.Sub(*b.Last) > oldBackup:
-		problem("last backup %s ago", console.Span(now.Sub(*b.Last)))
+	case !b.Last.IsZero() && now.Sub(b.Last.Time) > oldBackup:
+		problem("last backup %s ago", console.Span(now.Sub(b.Last.Time)))
 	}
 }
 
 // branchesScript prints the projects of the branches that are on a server.
-const branchesScript = `cd "$1" 2>/dev/null || exit 0; for file in */docker-compose.yml; do [ ! -e "$file" ] || echo "${file%/*}"; done`
+const branchesScript = `cd "$1" 2>/dev/null || exit 0
+for file in */docker-compose.yml; do [ ! -e "$file" ] || echo "${file%/*}"; done`
 
-// branches returns the branches on a server.
-func branches(s *server.Server) ([]target, error) {
+func branches(s *target.Target) ([]asked, error) {
 	names, err := s.Script(branchesScript, hostapi.Ephemerals).Slice()
 	if err != nil {
 		return nil, err
 	}
-	var targets []target
+	var targets []asked
 	for _, name := range names {
 		// Any other folder is somebody else's.
 		if t, err := prepare(name); err == nil && t.inst.Project() == name {

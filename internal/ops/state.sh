@@ -17,6 +17,7 @@ limit=6 # seconds
 
 # string: standard input as a JSON string.
 string() { printf '"%s"' "$(tr -d '\000-\037\177' | sed 's/[\\"]/\\&/g')"; }
+yes() { "$@" && echo true || echo false; }
 array() { printf '[%s]' "$(paste -sd, -)"; }
 
 ids() {
@@ -25,20 +26,20 @@ ids() {
 }
 
 containers() {
-  local all format
+  local all form
   all=$(ids --all) || return
   [ -n "$all" ] || { echo '[]'; return; }
   # Of the environment, which holds secrets, only the commit and what kind of database is used. A container that
   # went meanwhile is left out.
-  format='{"id": {{json .ID}}, "service": {{json (index .Config.Labels "com.docker.compose.service")}}'
-  format+=', "state": {{json .State.Status}}, "exit": {{.State.ExitCode}}, "restarts": {{.RestartCount}}'
-  format+=', "health": {{with .State.Health}}{{json .Status}}{{else}}""{{end}}, "started": {{json .State.StartedAt}}'
-  format+=', "image": {{json .Config.Image}}, "commits": [{{range .Config.Env}}'
-  format+='{{if eq (index (split . "=") 0) "GIT_COMMIT"}}{{json (slice . 11)}}, {{end}}{{end}}""]'
-  format+=', "engines": [{{range .Config.Env}}'
-  format+='{{if eq (index (split . "=") 0) "DB_ENGINE"}}{{json (slice . 10)}}, {{end}}{{end}}""]}'
+  # shellcheck disable=SC2016 # the variables are the engine's
+  form='{{$c := ""}}{{$e := ""}}{{range .Config.Env}}{{$name := index (split . "=") 0}}
+{{if eq $name "GIT_COMMIT"}}{{$c = slice . 11}}{{else if eq $name "DB_ENGINE"}}{{$e = slice . 10}}{{end}}{{end}}
+{"service": {{json (index .Config.Labels "com.docker.compose.service")}}, "image": {{json .Config.Image}}
+, "state": {{json .State.Status}}, "exit_code": {{.State.ExitCode}}, "restarts": {{.RestartCount}}
+, "commit": {{json $c}}, "engine": {{json $e}}
+, "health": {{with .State.Health}}{{json .Status}}{{else}}""{{end}}, "started": {{json .State.StartedAt}}}'
   # shellcheck disable=SC2086 # an id is a word
-  timeout "$limit" docker inspect --type container --format "$format" $all | array
+  timeout "$limit" docker inspect --type container --format "${form//$'\n'/}" $all | array
 }
 
 # services: those that the stack has, whether they have a container or not.
@@ -48,6 +49,13 @@ services() {
     config --services | sed 's/.*/"&"/' | array
 }
 
+# role ROLES: the services that have one of these roles in the newest release; | is between them.
+role() {
+  local newest
+  newest=$(find "$folder/releases" -mindepth 1 -maxdepth 1 -regex '.*/[0-9]+' -printf '%f\n' | sort -n | tail -n 1)
+  awk -v role="$1" '$6 ~ "^(" role ")$" { printf "\"%s\"\n", $1 }' "$folder/releases/$newest/images" | array
+}
+
 # http: what this very machine answers under the instance's name, whatever the DNS says.
 http() {
   local said status seconds verify sends
@@ -55,8 +63,8 @@ http() {
   said=$(curl --silent --show-error --insecure --noproxy '*' --max-time 5 --connect-to ::127.0.0.1: --output /dev/null \
     --write-out '\n%{http_code} %{time_total} %{ssl_verify_result} %{redirect_url}\n' "$url$page" 2>&1)
   read -r status seconds verify sends < <(grep -E '^[0-9]{3} [0-9.]+ [0-9]+ ' <<<"$said")
-  printf '{"status": %d, "seconds": %s, "sends_to": %s, "trusted": %s, "error": %s, "expires": %s}' "$((10#${status:-0}))" \
-    "${seconds:-0}" "$(string <<<"$sends")" "$([ "${verify:-0}" = 0 ] && echo true || echo false)" \
+  printf '{"status": %d, "seconds": %s, "sends_to": %s' "$((10#${status:-0}))" "${seconds:-0}" "$(string <<<"$sends")"
+  printf ', "certificate_trusted": %s, "error": %s, "certificate_expires": %s}' "$(yes [ "${verify:-0}" = 0 ])" \
     "$(sed -n 's/^curl: ([0-9]*) //p' <<<"$said" | string)" "$(expires)"
 }
 
@@ -81,17 +89,18 @@ backup() {
   if said=$(timeout "$limit" restic snapshots --json --latest 1 --no-lock --host "$project" 2>&1); then
     printf '"snapshots": %s}' "$said"
   else
-    printf '"error": %s}' "$(tail -n 1 <<<"${said:-restic takes longer than $limit s}" | sed 's#://\([^:/@]*\):[^@/]*@#://\1:…@#' | string)"
+    printf '"error": %s}' "$(tail -n 1 <<<"${said:-restic takes longer than $limit s}" |
+      sed 's#://\([^:/@]*\):[^@/]*@#://\1:…@#' | string)"
   fi
 }
 
 # known: who gets in with a password that everybody knows.
 known() {
-  local server said MRS_HOST='' DB_NAME='' DB_USER=''
+  local server said MRS_HOST='' DB_SERVICE='' DB_NAME='' DB_USER=''
   # shellcheck source=/dev/null
   [ ! -e "$folder/.backup.env" ] || . "$folder/.backup.env"
   [ -x "$MRS_HOST" ] || return
-  server=$(ids --filter label=com.docker.compose.service=postgres)
+  server=$(ids --filter label=com.docker.compose.service="${DB_SERVICE:-postgres}")
   said=$(timeout "$limit" "$MRS_HOST" known -server="$server" -database="$DB_NAME" -role="$DB_USER") || return
   sed '/./!d; s/.*/"&"/' <<<"$said" | array
 }
@@ -115,7 +124,8 @@ timers() {
         id='' next='' last=''
         ;;
     esac
-  done < <(timeout "$limit" systemctl show --property Id,NextElapseUSecRealtime,LastTriggerUSec -- "$project-*.timer" && echo) | array
+  done < <(timeout "$limit" systemctl show --property Id,NextElapseUSecRealtime,LastTriggerUSec -- "$project-*.timer" &&
+    echo) | array
 }
 
 disks() {
@@ -123,7 +133,8 @@ disks() {
   for path in /home /var/lib/docker /mnt/backup; do
     [ -d "$path" ] || continue
     read -r used free size < <(timeout "$limit" df --block-size 1 --output=pcent,avail,size "$path" | tail -n 1) &&
-      printf '{"path": "%s", "used": %d, "free": %d, "size": %d}\n' "$path" "${used%\%}" "$free" "$size"
+      printf '{"path": "%s", "used_percent": %d, "free_bytes": %d, "size_bytes": %d}\n' \
+        "$path" "${used%\%}" "$free" "$size"
   done | array
 }
 
@@ -148,10 +159,12 @@ exec {backup}< <(backup) {services}< <(services) {containers}< <(containers) {ht
   {disks}< <(disks) {lock}< <(lock) {known}< <(known)
 removeat=$(head -c 20 "$folder/removeat")
 [[ $removeat =~ ^[1-9][0-9]*$ ]] || removeat=0
-yes() { "$@" && echo true || echo false; }
 printf '{"deployed": %s, "maintenance": %s, "remove_at": %s' \
   "$(yes [ -e "$folder/docker-compose.yml" ])" "$(yes [ -e "$folder/.maintenance" ])" "$removeat"
 # shellcheck disable=SC2154 # exec makes them
-printf ', "containers": %s, "services": %s, "http": %s, "backup": %s, "timers": %s, "disks": %s, "lock": %s, "known": %s}\n' \
+printf ', "containers": %s, "services": %s, "http": %s, "backup": %s, "timers": %s, "disks": %s, "lock": %s' \
   "$(take "$containers")" "$(take "$services")" "$(take "$http")" "$(take "$backup")" "$(take "$timers")" \
-  "$(take "$disks")" "$(take "$lock")" "$(take "$known")"
+  "$(take "$disks")" "$(take "$lock")"
+# shellcheck disable=SC2154
+printf ', "known_passwords": %s, "site": %s, "one_shots": %s}\n' "$(take "$known")" "$(role site)" \
+  "$(role 'one-shot|idle')"

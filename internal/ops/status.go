@@ -13,7 +13,7 @@ import (
 
 	"github.com/betagouv/mrs-ops/internal/answer"
 	"github.com/betagouv/mrs-ops/internal/instance"
-	"github.com/betagouv/mrs-ops/internal/server"
+	"github.com/betagouv/mrs-ops/internal/target"
 )
 
 const (
@@ -37,18 +37,19 @@ func Status(ctx context.Context, name string) ([]Row, error) {
 		if err != nil {
 			return nil, err
 		}
-		return askAll(ctx, []target{t}), nil
+		return askAll(ctx, []asked{t}), nil
 	}
 	names, err := instance.NamesIn(".", os.Getenv("MRS_ENV"))
 	if err != nil {
 		return nil, err
 	}
-	var targets []target
+	var targets []asked
 	var broken []Row
 	for _, name := range names {
 		t, err := prepare(name)
 		if err != nil {
-			broken = append(broken, Row{Instance: name, Server: "-", State: NotWell, Problems: []string{"its env file can't be read"}, Error: err.Error()})
+			broken = append(broken, Row{Instance: name, Server: "-", State: NotWell,
+				Problems: []string{"its env file can't be read"}, Error: err.Error()})
 			continue
 		}
 		targets = append(targets, t)
@@ -56,18 +57,18 @@ func Status(ctx context.Context, name string) ([]Row, error) {
 	return append(askAll(ctx, targets), broken...), nil
 }
 
-// target is an instance to ask, and the row that is known of it before.
-type target struct {
+// asked is an instance to ask, and the row that is known of it before.
+type asked struct {
 	inst *instance.Instance
 	row  *Row
 }
 
 // prepare returns the instance that name means with the beginning of its row.
 // That it lacks something, even its server, is for the row to say.
-func prepare(name string) (target, error) {
+func prepare(name string) (asked, error) {
 	inst, _, err := instance.Lookup(name)
 	if inst == nil {
-		return target{}, err
+		return asked{}, err
 	}
 	row := &Row{Instance: inst.Name, Server: inst.Get("server"), persistent: inst.Persistent(), site: siteOf(inst)}
 	if inst.Get("HOST") != "" {
@@ -78,83 +79,67 @@ func prepare(name string) (target, error) {
 			row.EnvProblems = append(row.EnvProblems, p.Name)
 		}
 	}
-	return target{inst, row}, nil
+	return asked{inst, row}, nil
 }
 
 // siteOf returns what of an instance is to answer, and how, while it is open.
 func siteOf(inst *instance.Instance) answer.Site {
-	return answer.Site{URL: inst.URL(), Names: []string{inst.Alias()}, Path: inst.Get("healthcheck_path"), BasicAuth: inst.Get("BASICAUTH_DISABLE") == ""}
+	return answer.Site{URL: inst.URL(), Names: []string{inst.Alias()}, Path: inst.Get("healthcheck_path"),
+		BasicAuth: inst.Get("BASICAUTH_DISABLE") == ""}
 }
 
-// askAll asks all instances, each group over one connection to its server.
-func askAll(ctx context.Context, targets []target) []Row {
+// askAll asks all instances at the same moment, over one connection to each server, and
+// in place of the instance [instance.Branches] the branches there, which come last.
+func askAll(ctx context.Context, targets []asked) (rows []Row) {
 	type place struct{ server, config string }
-	var places []place
-	groups := map[place][]target{}
-	for _, t := range targets {
-		p := place{t.inst.Get("server"), t.inst.Get("ssh_config")}
-		if groups[p] == nil {
-			places = append(places, p)
-		}
-		groups[p] = append(groups[p], t)
-	}
-	answers := make([][]Row, len(places))
-	var all sync.WaitGroup
-	for i, p := range places {
-		all.Go(func() { answers[i] = askServer(ctx, groups[p]) })
-	}
-	all.Wait()
-	rows := slices.Concat(answers...)
-	// The order of the env files; branches follow.
-	slices.SortStableFunc(rows, func(a, b Row) int {
-		place := func(r Row) int {
-			if n := slices.IndexFunc(targets, func(t target) bool { return t.row.Instance == r.Instance }); n >= 0 {
-				return n
-			}
-			return len(targets)
-		}
-		return place(a) - place(b)
-	})
-	return rows
-}
-
-// askServer asks all instances on one server, and in place of the instance
-// [instance.Branches] the branches there.
-func askServer(ctx context.Context, targets []target) []Row {
-	// While one connects, the sites are asked.
-	g := &group{
-		connect: sync.OnceValues(func() (*server.Server, error) { return dial(ctx, targets[0].inst) }),
-		slots:   make(chan struct{}, atOnce),
-	}
-	rows := make([][]Row, len(targets))
+	groups := map[place]*group{}
+	answers := make([][]Row, len(targets))
 	var all sync.WaitGroup
 	for i, t := range targets {
+		p := place{t.inst.Get("server"), t.inst.Get("ssh_config")}
+		g := groups[p]
+		if g == nil {
+			// While one connects, the sites are asked.
+			connect := sync.OnceValues(func() (*target.Target, error) { return dial(ctx, t.inst) })
+			g = &group{connect, make(chan struct{}, atOnce)}
+			groups[p] = g
+		}
 		all.Go(func() {
 			if t.inst.Name == instance.Branches {
-				rows[i] = g.askBranches(ctx, t)
+				answers[i] = g.askBranches(ctx, t)
 			} else {
-				rows[i] = []Row{g.ask(ctx, t)}
+				answers[i] = []Row{g.ask(ctx, t)}
 			}
 		})
 	}
 	all.Wait()
-	if s, err := g.connect(); err == nil {
-		s.Close()
+	for _, g := range groups {
+		if s, err := g.connect(); err == nil {
+			s.Close()
+		}
 	}
-	return slices.Concat(rows...)
+	var others []Row
+	for _, r := range slices.Concat(answers...) {
+		if slices.ContainsFunc(targets, func(t asked) bool { return t.row.Instance == r.Instance }) {
+			rows = append(rows, r)
+		} else {
+			others = append(others, r)
+		}
+	}
+	return append(rows, others...)
 }
 
 // group is the instances on one server.
 type group struct {
-	connect func() (*server.Server, error) // once
+	connect func() (*target.Target, error) // once
 	slots   chan struct{}
 }
 
 // askBranches asks all branches on the server, which is that of t. If it is
 // dead, t is the row for those that there may be.
-func (g *group) askBranches(ctx context.Context, t target) []Row {
+func (g *group) askBranches(ctx context.Context, t asked) []Row {
 	s, err := g.connect()
-	var targets []target
+	var targets []asked
 	if err == nil {
 		targets, err = branches(s)
 	}
@@ -172,7 +157,7 @@ func (g *group) askBranches(ctx context.Context, t target) []Row {
 }
 
 // ask asks an instance from here, and where it runs.
-func (g *group) ask(ctx context.Context, t target) Row {
+func (g *group) ask(ctx context.Context, t asked) Row {
 	start, r := time.Now(), t.row
 	if t.absent() {
 		r.State = NotDeployed
@@ -196,20 +181,21 @@ func (g *group) ask(ctx context.Context, t target) Row {
 
 // absent reports whether the instance is of this machine, and not there: to
 // find out more would take root, whom a laptop may ask for a password.
-func (t target) absent() bool {
-	if t.inst.Get("server") != server.Here {
+func (t asked) absent() bool {
+	if t.inst.Get("server") != instance.Here {
 		return false
 	}
-	_, err := os.Stat(filepath.Join(server.Folder(t.inst), "docker-compose.yml"))
+	_, err := os.Stat(filepath.Join(target.Folder(t.inst), "docker-compose.yml"))
 	return errors.Is(err, fs.ErrNotExist)
 }
 
 // dial connects to the server of an instance within [dialTime].
-func dial(ctx context.Context, inst *instance.Instance) (*server.Server, error) {
+func dial(ctx context.Context, inst *instance.Instance) (*target.Target, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	timer := time.AfterFunc(dialTime, func() {
-		cancel(fmt.Errorf("it does not answer within %s\nhint: is the machine up, its address right, and no firewall in the way?", dialTime))
+		cancel(fmt.Errorf("it does not answer within %s\n"+
+			"hint: is the machine up, its address right, and no firewall in the way?", dialTime))
 	})
 	defer timer.Stop()
-	return server.Open(ctx, inst)
+	return target.Open(ctx, inst)
 }

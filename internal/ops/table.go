@@ -70,10 +70,12 @@ func show(rows []Row, now time.Time) error {
 // instances returns the table of instances, at most 160 columns wide for names
 // of the usual length.
 func instances(rows []Row, now time.Time) [][]string {
-	table := [][]string{{"INSTANCE", "SERVER", "STATE", "RUNNING", "IMAGE", "COMMIT", "UP", "HTTP", "CERT", "BACKUP", "NEXT"}}
+	table := [][]string{
+		{"INSTANCE", "SERVER", "STATE", "RUNNING", "IMAGE", "COMMIT", "UP", "HTTP", "CERT", "BACKUP", "NEXT"},
+	}
 	for _, r := range rows {
-		table = append(table, cells(r.Instance, machine(r.Server), r.stateCell(), r.runningCell(), tag(r.Image), short(r.Commit),
-			since(r.UpSince, now), r.httpCell(), r.certificateCell(now), r.backupCell(now), r.timersCell(now)))
+		table = append(table, cells(r.Instance, machine(r.Server), r.stateCell(), r.runningCell(), tag(r.Image),
+			short(r.Commit), since(r.UpSince, now), r.httpCell(), r.certificateCell(now), r.backupCell(now), r.timersCell(now)))
 	}
 	return table
 }
@@ -91,11 +93,11 @@ func tag(image string) string {
 	return image
 }
 
-func since(t *time.Time, now time.Time) string {
-	if t == nil {
+func since(t moment, now time.Time) string {
+	if t.IsZero() {
 		return ""
 	}
-	return console.Span(now.Sub(*t))
+	return console.Span(now.Sub(t.Time))
 }
 
 // stateCell shows what is not well in capitals, since it may have no colour.
@@ -144,7 +146,7 @@ func (r Row) httpCell() string {
 
 func (r Row) certificateCell(now time.Time) string {
 	switch {
-	case r.HTTP == nil || r.HTTP.Expires == nil:
+	case r.HTTP == nil || r.HTTP.Expires.IsZero():
 		return ""
 	case r.HTTP.Expires.Before(now):
 		return "EXPIRED"
@@ -162,21 +164,21 @@ func (r Row) backupCell(now time.Time) string {
 		return "not set up"
 	case b.Error != "":
 		return "UNREADABLE"
-	case b.Last == nil:
+	case b.Last.IsZero():
 		return "none yet"
 	default:
-		return console.Span(now.Sub(*b.Last))
+		return since(b.Last, now)
 	}
 }
 
 func (r Row) timersCell(now time.Time) string {
 	var list []string
 	for _, t := range r.Timers {
-		if t.Next != nil {
+		if !t.Next.IsZero() {
 			list = append(list, t.Name+" "+console.Span(t.Next.Sub(now)))
 		}
 	}
-	if r.RemoveAt != nil {
+	if !r.RemoveAt.IsZero() {
 		word := "removal "
 		if r.RemoveAt.Before(now) {
 			word = "removal was due "
@@ -222,6 +224,7 @@ func servers(rows []Row) [][]string {
 // notes says in lines what has no place in the table.
 func notes(rows []Row, now time.Time) []string {
 	var list, incomplete []string
+	say := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
 	said := map[string]bool{} // a server that is down is the same news for all that is on it
 	starred := false
 	for _, r := range rows {
@@ -230,24 +233,25 @@ func notes(rows []Row, now time.Time) []string {
 			incomplete = append(incomplete, r.Instance)
 		}
 		if r.Lock != nil {
-			list = append(list, fmt.Sprintf("%s is locked by %s: %s, for %s", r.Instance, r.Lock.Who, r.Lock.What, console.Span(now.Sub(r.Lock.Since))))
+			say("%s is locked by %s: %s, for %s", r.Instance, r.Lock.Who, r.Lock.What, since(r.Lock.Since, now))
 		}
 		if r.Error != "" && !said[r.Server+r.Error] {
 			said[r.Server+r.Error] = true
-			list = append(list, fmt.Sprintf("%s: %s", r.Instance, r.Error))
+			say("%s: %s", r.Instance, r.Error)
 		}
 		if r.Backup != nil && r.Backup.Error != "" {
-			list = append(list, fmt.Sprintf("%s's backups: %s", r.Instance, r.Backup.Error))
+			say("%s's backups: %s", r.Instance, r.Backup.Error)
 		}
 		if r.HTTP != nil && r.HTTP.Error != "" {
-			list = append(list, fmt.Sprintf("%s: %s: %s", r.Instance, r.URL, r.HTTP.Error))
+			say("%s: %s: %s", r.Instance, r.URL, r.HTTP.Error)
 		}
 	}
 	if starred {
-		list = append(list, "* asked on its server: the name is not known here")
+		say("* asked on its server: the name is not known here")
 	}
 	if len(incomplete) > 0 {
-		list = append(list, fmt.Sprintf("variables are missing or malformed here, which keeps nobody from looking: %s\nhint: mage env:show INSTANCE", strings.Join(incomplete, ", ")))
+		say("variables are missing or malformed here, which keeps nobody from looking: %s\n"+
+			"hint: mage env:show INSTANCE", strings.Join(incomplete, ", "))
 	}
 	for i, note := range list {
 		lines := strings.Split(note, "\n")

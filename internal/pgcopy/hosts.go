@@ -16,13 +16,12 @@ import (
 
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/pgcopy/wire"
-	"github.com/betagouv/mrs-ops/internal/server"
-	"github.com/betagouv/mrs-ops/internal/ship"
+	"github.com/betagouv/mrs-ops/internal/target"
 )
 
 // end is an instance at one end of the copy, with its PostgreSQL.
 type end struct {
-	*server.Server
+	*target.Target
 	inst     *instance.Instance
 	database string // the instance's own, or what of it is lent
 	role     string // that the database is read or written by
@@ -44,7 +43,7 @@ echo "${pg:--}"; [ -z "$pg" ] && echo 0 || docker exec "$pg" psql -XqtA -U "$3" 
 grep -qs 'restore.sh adopt DATABASE' "$1/restore.sh" && echo yes || echo no`
 
 // opener connects to the server of an instance.
-type opener func(context.Context, *instance.Instance) (*server.Server, error)
+type opener func(context.Context, *instance.Instance) (*target.Target, error)
 
 // reach connects to the server of an instance that is to be read or written, asks it
 // what is to be known, and has the agent there.
@@ -61,7 +60,7 @@ func reach(ctx context.Context, name string, read bool, open opener) (*end, erro
 	if err != nil {
 		return nil, err
 	}
-	e := &end{Server: s, inst: inst, database: inst.Get("DB_NAME"), role: inst.Get("DB_USER")}
+	e := &end{Target: s, inst: inst, database: inst.Get("DB_NAME"), role: inst.Get("DB_USER")}
 	if read {
 		e.role = cmp.Or(inst.Get("DB_READER"), e.role)
 	}
@@ -69,7 +68,7 @@ func reach(ctx context.Context, name string, read bool, open opener) (*end, erro
 	var shipping sync.WaitGroup
 	var unshipped error
 	if err == nil {
-		shipping.Go(func() { e.agent, unshipped = ship.To(ctx, s, "pgcopy") })
+		shipping.Go(func() { e.agent, unshipped = s.Ship(ctx, "pgcopy") })
 	}
 	err = errors.Join(err, e.look())
 	shipping.Wait()

@@ -230,7 +230,7 @@ func (l *load) carry(ctx context.Context, w *io.PipeWriter, taken *script.Pipe) 
 func (l *load) connect(ctx context.Context, orders *script.Pipe) *script.Pipe {
 	send, receive := []string{l.from.agent, "send"}, []string{l.to.agent, "receive"}
 	if l.direct {
-		return l.from.WithContext(ctx).Relay(orders, send, l.to.Server, receive)
+		return l.from.WithContext(ctx).Relay(orders, send, l.to.Target, receive)
 	}
 	// The first line goes past the sender.
 	in := bufio.NewReader(orders)

@@ -13,7 +13,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/anonymize"
 	"github.com/betagouv/mrs-ops/internal/pgcopy/wire"
 	"github.com/betagouv/mrs-ops/internal/remote"
-	"github.com/betagouv/mrs-ops/internal/server"
+	"github.com/betagouv/mrs-ops/internal/target"
 )
 
 func TestOfCommandsThatFeedEachOtherTheOneThatFailedFirstIsToldOf(t *testing.T) {
@@ -36,7 +36,7 @@ func TestAReceiverThatEndsBeforeATableIsThereIsAnErrorWhateverItsStatus(t *testi
 	for said, whole := range map[string]bool{"": false, done: false, done + `{"partial":true,"rows":1}` + "\n": false, done + done: true} {
 		plan := &anonymize.Plan{Tables: make([]anonymize.TablePlan, 2)}
 		jobs := []wire.Job{{Table: 0}, {Table: 1}}
-		l := &load{from: &end{Server: &server.Server{}}, to: &end{Server: &server.Server{}}, plan: plan, begun: make(chan struct{}), queue: jobs}
+		l := &load{from: &end{Target: &target.Target{}}, to: &end{Target: &target.Target{}}, plan: plan, begun: make(chan struct{}), queue: jobs}
 		close(l.begun)
 		l.progress = newProgress(plan, jobs)
 		orders, w := io.Pipe()

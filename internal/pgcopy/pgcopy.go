@@ -32,7 +32,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/pgcopy/wire"
-	"github.com/betagouv/mrs-ops/internal/server"
+	"github.com/betagouv/mrs-ops/internal/target"
 )
 
 // RulesFile is where the rules are, from the project's root.
@@ -90,13 +90,13 @@ func Copy(ctx context.Context, o Options) error {
 			return err
 		}
 	}
-	lock, err := c.to.Lock(server.Operator(), what)
+	lock, err := c.to.Lock(target.Operator(), what)
 	if err != nil {
 		return err
 	}
 	defer lock.Release()
 	var done *summary
-	err = c.to.Audited(server.Operator(), what, func() (err error) {
+	err = c.to.Audited(target.Operator(), what, func() (err error) {
 		done, err = c.run(ctx)
 		return err
 	})
@@ -113,7 +113,7 @@ func Copy(ctx context.Context, o Options) error {
 // where the database is from its schema and from a look at its values, of which
 // none is printed or leaves.
 func Init(ctx context.Context, name string) error {
-	e, err := reach(ctx, name, true, server.Open)
+	e, err := reach(ctx, name, true, target.Open)
 	if err != nil {
 		return err
 	}
@@ -176,8 +176,8 @@ func (c *copying) know(ctx context.Context) error {
 		if err := c.sure(); err != nil {
 			return err
 		}
-		err = c.from.Audited(server.Operator(), "lend snapshot "+c.Snapshot+" to "+c.to.Name, func() (err error) {
-			c.lent, err = backup.Lend(ctx, c.from.Server, c.Snapshot)
+		err = c.from.Audited(target.Operator(), "lend snapshot "+c.Snapshot+" to "+c.to.Name, func() (err error) {
+			c.lent, err = backup.Lend(ctx, c.from.Target, c.Snapshot)
 			return err
 		})
 		if err != nil {
@@ -329,7 +329,7 @@ func notProduction(name string) error {
 	if to == nil || production == nil {
 		return nil // there is no such instance, as reach says
 	}
-	if to.Project() == production.Project() || server.Folder(to) == server.Folder(production) {
+	if to.Project() == production.Project() || target.Folder(to) == target.Folder(production) {
 		return refused
 	}
 	return nil
@@ -340,14 +340,14 @@ func (c *copying) reach(ctx context.Context) error {
 	var both sync.WaitGroup
 	var errs [2]error
 	both.Go(func() {
-		open := server.Open
+		open := target.Open
 		if c.Direct {
-			open = server.OpenLending
+			open = target.OpenLending
 		}
 		c.from, errs[0] = reach(ctx, c.From, true, open)
 	})
 	if c.To != "" {
-		both.Go(func() { c.to, errs[1] = reach(ctx, c.To, false, server.Open) })
+		both.Go(func() { c.to, errs[1] = reach(ctx, c.To, false, target.Open) })
 	}
 	both.Wait()
 	return errors.Join(errs[:]...)
@@ -403,7 +403,7 @@ func (c *copying) unable() error {
 			c.from.Name, from, c.to.Name, to)
 	}
 	if c.Direct {
-		_, err := c.from.Relay(script.Echo("\n"), []string{"true"}, c.to.Server, []string{"cat"}).String()
+		_, err := c.from.Relay(script.Echo("\n"), []string{"true"}, c.to.Target, []string{"cat"}).String()
 		if err != nil {
 			wrong("-direct: %s does not get to %s: %w\nhint: the way there is peer of %s, and the SSH agent has to"+
 				" have a key for it", c.from, c.to, err, c.to.Name)

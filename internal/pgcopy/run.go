@@ -19,7 +19,7 @@ func (c *copying) run(ctx context.Context) (*summary, error) {
 	// The name is restore.sh's: what it adopts, or abandons.
 	database := c.to.database + "_copy_" + strings.ToLower(time.Now().UTC().Format("20060102T150405Z"))
 	from, to := *c.from, *c.to // that end with ctx
-	from.Server, to.Server = c.from.WithContext(ctx), c.to.WithContext(ctx)
+	from.Target, to.Target = c.from.WithContext(ctx), c.to.WithContext(ctx)
 
 	// The schema is looked through meanwhile.
 	var looking sync.WaitGroup
@@ -37,7 +37,7 @@ func (c *copying) run(ctx context.Context) (*summary, error) {
 	}
 	if err == nil && ctx.Err() == nil {
 		// From here on the script answers for it, also for the removal.
-		return done, backup.Adopt(ctx, c.to.Server, database)
+		return done, backup.Adopt(ctx, c.to.Target, database)
 	}
 	if undone := c.abandon(); undone != nil {
 		console.Say("%s: database %s can't be removed now; the next copy does it: %v", c.to.Name, database, undone)

@@ -77,10 +77,7 @@ func Build(ctx context.Context, name, machine string) (Built, error) {
 	sum := fmt.Sprintf("%x", sha256.Sum256(content))
 	kept := path + "-" + sum[:16]
 	if _, err := os.Stat(kept); err != nil {
-		if err := os.WriteFile(kept+".new", content, 0o755); err != nil {
-			return Built{}, err
-		}
-		if err := os.Rename(kept+".new", kept); err != nil {
+		if err := local.WriteFile(kept, string(content), 0o755); err != nil {
 			return Built{}, err
 		}
 		forget(path + "-*")

@@ -8,20 +8,19 @@ import (
 	"path/filepath"
 )
 
-// Chdir makes the project's root the working directory, so that paths can be
-// given from there. The root is the nearest folder, from the working directory
-// up, that holds magefiles/ and ansible/.
-func Chdir() error {
+// Root returns the nearest folder, from the working directory up, that holds
+// magefiles/ and ansible/.
+func Root() (string, error) {
 	start, err := os.Getwd()
 	if err != nil {
-		return err
+		return "", err
 	}
 	for dir := start; ; dir = filepath.Dir(dir) {
 		if isDir(filepath.Join(dir, "magefiles")) && isDir(filepath.Join(dir, "ansible")) {
-			return os.Chdir(dir)
+			return dir, nil
 		}
 		if dir == filepath.Dir(dir) {
-			return fmt.Errorf("%s is not in a clone of the project\nhint: cd to one", start)
+			return "", fmt.Errorf("%s is not in a clone of the project\nhint: cd to one", start)
 		}
 	}
 }

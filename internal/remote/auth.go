@@ -59,7 +59,7 @@ func openKeyring(ctx context.Context, s *settings) *keyring {
 		}
 	}
 	for _, c := range k.certificates {
-		k.lacking = append(k.lacking, fmt.Sprintf("%s is for a key that is not offered, %s", c.file, ssh.FingerprintSHA256(c.Key)))
+		k.lacking = append(k.lacking, c.file+" is for a key that is not offered, "+ssh.FingerprintSHA256(c.Key))
 	}
 	return k
 }
@@ -209,9 +209,12 @@ func (k *keyring) refused(user, retry string) error {
 	}
 	hints := k.hints
 	if k.certified {
-		hints = append(hints, "does it trust the authority that signed the certificate (TrustedUserCAKeys there), and for "+user+"?")
+		const trusted = "does it trust the authority that signed the certificate (TrustedUserCAKeys there), and for "
+		hints = append(hints, trusted+user+"?")
 	}
-	for _, hint := range append(hints, fmt.Sprintf("is %s the right user, and is the key in its ~/.ssh/authorized_keys there? more is told by: %s", user, retry)) {
+	hints = append(hints, "is "+user+" the right user, and is the key in its ~/.ssh/authorized_keys there? "+
+		"more is told by: "+retry)
+	for _, hint := range hints {
 		msg += "\nhint: " + hint
 	}
 	return errors.New(msg)

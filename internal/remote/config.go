@@ -52,7 +52,8 @@ func resolve(ctx context.Context, t address.Address, config string) (*settings, 
 	}
 	said, err := local.Output(ctx, append(argv, t.SSH()...)...)
 	if errors.Is(err, exec.ErrNotFound) {
-		return nil, errors.New("ssh is not installed, and it is what reads the SSH configuration\nhint: install the package openssh-client (Debian) or openssh-clients (RedHat)")
+		return nil, errors.New("ssh is not installed, and it is what reads the SSH configuration\n" +
+			"hint: install the package openssh-client (Debian) or openssh-clients (RedHat)")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the SSH configuration can't be read: %w", err)
@@ -118,7 +119,8 @@ func parseSettings(text, name string, me *user.User, getenv func(string) string)
 		errs = append(errs, errors.New("a ProxyCommand is not understood\nhint: ProxyJump is"))
 	}
 	if value := one("forwardagent"); value != "" && value != "yes" && value != "no" {
-		errs = append(errs, fmt.Errorf("ForwardAgent %s is not understood\nhint: yes and no are; IdentityAgent chooses an agent", value))
+		errs = append(errs, fmt.Errorf("ForwardAgent %s is not understood\n"+
+			"hint: yes and no are; IdentityAgent chooses an agent", value))
 	}
 	if err := errors.Join(append(errs, s.check())...); err != nil {
 		return nil, fmt.Errorf("the SSH configuration of %s: %w", name, err)
@@ -137,7 +139,6 @@ func strictness(value string) string {
 	return value
 }
 
-// agentSocket reads IdentityAgent.
 func agentSocket(value string, expand func(string) (string, error), getenv func(string) string) (string, error) {
 	if value == "none" {
 		return "", nil

@@ -53,7 +53,8 @@ const maxJumps = 8
 // over those that its configuration names.
 func reach(ctx context.Context, name string, jumps []string, depth int, opts Options) (*link, error) {
 	if depth > maxJumps {
-		return nil, fmt.Errorf("%s: more than %d jump hosts\nhint: does a ProxyJump lead back to where it came from?", name, maxJumps)
+		return nil, fmt.Errorf("%s: more than %d jump hosts\n"+
+			"hint: does a ProxyJump lead back to where it came from?", name, maxJumps)
 	}
 	t, err := parseTarget(name)
 	if err != nil {
@@ -133,15 +134,19 @@ func explainDial(ctx context.Context, err error, opts Options) error {
 	var timeout net.Error // of the dialer, which is a moment ahead of ctx
 	switch {
 	case errors.As(err, &dns):
-		return fmt.Errorf("its address is not known: %w\nhint: is the name right? HostName in the SSH configuration can give the address", err)
+		return fmt.Errorf("its address is not known: %w\n"+
+			"hint: is the name right? HostName in the SSH configuration can give the address", err)
 	case ctx.Err() != nil, errors.As(err, &timeout) && timeout.Timeout():
-		return fmt.Errorf("it does not answer within %s\nhint: is the machine up, its address right, and no firewall in the way?", opts.Timeout)
+		return fmt.Errorf("it does not answer within %s\n"+
+			"hint: is the machine up, its address right, and no firewall in the way?", opts.Timeout)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("nothing listens there: %w\nhint: is the port right, and does sshd run?", err)
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		return fmt.Errorf("there is no way to it: %w\nhint: is the machine up, its address right, and this machine on its network?", err)
+		return fmt.Errorf("there is no way to it: %w\n"+
+			"hint: is the machine up, its address right, and this machine on its network?", err)
 	case errors.As(err, &refusal):
-		return fmt.Errorf("the jump host does not get there: %s\nhint: is the port right, does sshd run, and may the jump host forward (AllowTcpForwarding)?", refusal.Message)
+		return fmt.Errorf("the jump host does not get there: %s\n"+
+			"hint: is the port right, does sshd run, and may the jump host forward (AllowTcpForwarding)?", refusal.Message)
 	}
 	return err
 }
@@ -184,19 +189,24 @@ func (l *link) handshake(ctx context.Context, s *settings, opts Options) error {
 	case !inTime && context.Cause(ctx) != errSlow:
 		return context.Cause(ctx)
 	case !inTime && keyKnown:
-		return fmt.Errorf("it has not let %s in within %s\nhint: does the SSH agent wait for a touch or a confirmation? more is told by: %s", s.user, opts.Timeout, verbose)
+		return fmt.Errorf("it has not let %s in within %s\n"+
+			"hint: does the SSH agent wait for a touch or a confirmation? more is told by: %s", s.user, opts.Timeout, verbose)
 	case !inTime:
-		return fmt.Errorf("it takes the connection, but its SSH server is silent (for %s)\nhint: the machine may be hung or overloaded, or what listens there is no sshd", opts.Timeout)
+		return fmt.Errorf("it takes the connection, but its SSH server is silent (for %s)\n"+
+			"hint: the machine may be hung or overloaded, or what listens there is no sshd", opts.Timeout)
 	case keyErr != nil:
 		return keyErr
 	case keyKnown && strings.Contains(err.Error(), "unable to authenticate"):
 		return keys.refused(s.user, verbose)
 	case keyKnown && strings.Contains(err.Error(), "Too many authentication failures"):
-		return fmt.Errorf("%w\nhint: it was offered too many keys: name one by IdentityFile, with IdentitiesOnly yes", keys.refused(s.user, verbose))
+		return fmt.Errorf("%w\n"+
+			"hint: it was offered too many keys: name one by IdentityFile, with IdentitiesOnly yes",
+			keys.refused(s.user, verbose))
 	case keyKnown:
 		return fmt.Errorf("it ends the connection before it lets %s in: %w", s.user, err)
 	default:
-		return fmt.Errorf("it does not speak SSH with us: %w\nhint: it may have too many connections (MaxStartups), have banned this address, or be no sshd", err)
+		return fmt.Errorf("it does not speak SSH with us: %w\n"+
+			"hint: it may have too many connections (MaxStartups), have banned this address, or be no sshd", err)
 	}
 }
 
@@ -232,32 +242,11 @@ func (l *link) end(reason error) {
 	l.conn.Close()
 }
 
-// lost returns why the connection has ended.
 func (l *link) lost() error {
 	if cause := l.cause.Load(); cause != nil {
 		return *cause
 	}
 	return errors.New("the connection was lost")
-}
-
-// explainOpen says why the host does not open a channel for what.
-func (l *link) explainOpen(what string, err error) error {
-	if refusal, ok := errors.AsType[*ssh.OpenChannelError](err); ok {
-		return fmt.Errorf("%s: %s: the host refuses: %s", l.target, what, refusal.Message)
-	}
-	if l.ended() {
-		err = l.lost()
-	}
-	return fmt.Errorf("%s: %s: %w", l.target, what, err)
-}
-
-func (l *link) ended() bool {
-	select {
-	case <-l.gone:
-		return true
-	default:
-		return false
-	}
 }
 
 // heardConn counts what it receives.

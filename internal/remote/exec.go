@@ -57,7 +57,6 @@ func (h *Host) start(in *script.Pipe, argv []string) *script.Pipe {
 	return script.NewPipe().WithContext(h.ctx).WithStderr(stderr).WithReader(out)
 }
 
-// run runs argv until it ends.
 func (h *Host) run(in *script.Pipe, out io.Writer, argv []string) error {
 	said := &tail{live: h.opts.Stderr}
 	err := h.session(in, out, said, argv)
@@ -110,7 +109,8 @@ func (h *Host) session(in *script.Pipe, out io.Writer, said *tail, argv []string
 func (h *Host) openSession() (*ssh.Session, error) {
 	session, err := h.link.client.NewSession()
 	if refusal, ok := errors.AsType[*ssh.OpenChannelError](err); ok {
-		return nil, fmt.Errorf("the host starts no more commands: %s\nhint: sshd runs at most MaxSessions (10) at a time over one connection", refusal.Message)
+		return nil, fmt.Errorf("the host starts no more commands: %s\n"+
+			"hint: sshd runs at most MaxSessions (10) at a time over one connection", refusal.Message)
 	}
 	if err != nil {
 		return nil, h.explainEnd(err)
@@ -267,8 +267,8 @@ func (e *Error) Error() string {
 	return msg + "\n" + e.Stderr + "\n" + e.Err.Error()
 }
 
-// Unwrap returns how the command ended.
-func (e *Error) Unwrap() error { return e.Err }
+// Unwrap returns it without the host, as a command of this machine is told of.
+func (e *Error) Unwrap() error { return &local.Error{Argv: e.Argv, Stderr: e.Stderr, Err: e.Err} }
 
 // exitStatus is a command that ended by itself, but not well.
 type exitStatus int

@@ -214,7 +214,8 @@ func (k *hostKeys) checkCertificate(cert *ssh.Certificate) error {
 		name = k.s.alias
 	}
 	if err := checker.CheckHostKey(net.JoinHostPort(name, "22"), nil, cert); err != nil {
-		return fmt.Errorf("the certificate that it shows is not believed: %w\nhint: known_hosts needs a line @cert-authority for it", err)
+		return fmt.Errorf("the certificate that it shows is not believed: %w\n"+
+			"hint: known_hosts needs a line @cert-authority for it", err)
 	}
 	return nil
 }
@@ -225,7 +226,8 @@ func (k *hostKeys) revoked(e knownKey) error {
 
 // changed explains that the host shows another key than the known ones.
 func (k *hostKeys) changed(key ssh.PublicKey, known []knownKey) error {
-	msg := fmt.Sprintf("its key has changed: either the host was installed anew, or another machine answers in its place\nit shows %s", describe(key))
+	msg := "its key has changed: either the host was installed anew, or another machine answers in its place\n" +
+		"it shows " + describe(key)
 	var files []string
 	for _, e := range known {
 		msg += fmt.Sprintf("\n%s line %d has %s", e.file, e.line, describe(e.key))
@@ -241,18 +243,17 @@ func (k *hostKeys) changed(key ssh.PublicKey, known []knownKey) error {
 
 // unknown explains that nothing is known about the host's key.
 func (k *hostKeys) unknown(key ssh.PublicKey) error {
-	msg := fmt.Sprintf("its key is not known\nit shows %s", describe(key))
-	msg += "\nhint: if that is what `ssh-keygen -lf` says of the key in the host's /etc/ssh, answer yes once to: " + k.retry
+	msg := "its key is not known\nit shows " + describe(key) + "\nhint: if that is what `ssh-keygen -lf` says " +
+		"of the key in the host's /etc/ssh, answer yes once to: " + k.retry
 	if k.s.jumps == nil && k.s.alias == "" && len(k.s.knownHosts) > 0 && k.s.knownHosts[0] != os.DevNull {
-		msg += "\nhint: or, unseen: " + local.Quote("ssh-keyscan", "-p", strconv.Itoa(k.s.port), k.s.host) + " >>" + local.Quote(k.s.knownHosts[0])
+		scan := local.Quote("ssh-keyscan", "-p", strconv.Itoa(k.s.port), k.s.host)
+		msg += "\nhint: or, unseen: " + scan + " >>" + local.Quote(k.s.knownHosts[0])
 	}
 	return errors.New(msg)
 }
 
 // describe returns a key the way ssh-keygen -l does.
-func describe(key ssh.PublicKey) string {
-	return key.Type() + " " + ssh.FingerprintSHA256(key)
-}
+func describe(key ssh.PublicKey) string { return key.Type() + " " + ssh.FingerprintSHA256(key) }
 
 // remember adds the key to the user's first known_hosts file.
 func (k *hostKeys) remember(key ssh.PublicKey) error {
@@ -264,7 +265,8 @@ func (k *hostKeys) remember(key ssh.PublicKey) error {
 		name = knownhosts.HashHostname(name)
 	}
 	if err := appendLine(k.s.knownHosts[0], name+" "+string(ssh.MarshalAuthorizedKey(key))); err != nil {
-		return fmt.Errorf("its key, which is new, can't be remembered: %w\nhint: UserKnownHostsFile /dev/null in the configuration remembers nothing", err)
+		return fmt.Errorf("its key, which is new, can't be remembered: %w\n"+
+			"hint: UserKnownHostsFile /dev/null in the configuration remembers nothing", err)
 	}
 	return nil
 }

@@ -11,7 +11,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/address"
@@ -43,16 +42,6 @@ type Options struct {
 	KeepAlive time.Duration
 }
 
-func (o Options) withDefaults() Options {
-	if o.Timeout == 0 {
-		o.Timeout = 12 * time.Second
-	}
-	if o.KeepAlive == 0 {
-		o.KeepAlive = 5 * time.Second
-	}
-	return o
-}
-
 // Host is a connection to a host, for any number of commands at the same time
 // (sshd allows 10 unless its MaxSessions says otherwise).
 type Host struct {
@@ -73,7 +62,7 @@ type Host struct {
 //
 // Commands end when ctx does; the connection stays until [Host.Close].
 func Dial(ctx context.Context, target string, opts Options) (*Host, error) {
-	opts = opts.withDefaults()
+	opts.Timeout, opts.KeepAlive = cmp.Or(opts.Timeout, 12*time.Second), cmp.Or(opts.KeepAlive, 5*time.Second)
 	l, err := connect(ctx, target, opts)
 	if err != nil {
 		return nil, err
@@ -122,20 +111,18 @@ func (h *Host) WithContext(ctx context.Context) *Host {
 	return &other
 }
 
+// WithStderr returns the same connection, whose commands say on w what they say on
+// their standard error, as in [Options].
+func (h *Host) WithStderr(w io.Writer) *Host {
+	other := *h
+	other.opts.Stderr = w
+	return &other
+}
+
 // Sudo returns the same connection with commands that run as root: by sudo
 // without a question, unless the user is root already.
 func (h *Host) Sudo() *Host {
 	other := *h
 	other.sudo = h.link.user != "root"
 	return &other
-}
-
-// Dial connects to an address as the host reaches it: "tcp" with "host:port",
-// or "unix" with the path of a socket. The connection knows no deadlines.
-func (h *Host) Dial(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := h.link.client.DialContext(ctx, network, address)
-	if err != nil {
-		return nil, h.link.explainOpen("connecting to "+address, err)
-	}
-	return conn, nil
 }

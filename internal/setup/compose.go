@@ -23,7 +23,6 @@ var compose = gobuild.Program{
 	LDFlags: "-X github.com/docker/compose/v5/internal.Version=v5.6.0",
 }
 
-// composeFile is where the built plugin is kept.
 func (m *machine) composeFile() string {
 	return filepath.Join(m.cache, "docker-compose-"+compose.Version)
 }
@@ -68,11 +67,12 @@ func (m *machine) composeByHand(root func(argv ...string) string) []string {
 	}
 	// The shell is to look the folder up, so that word is quoted by hand.
 	const source = "SOURCE"
-	build := strings.Replace(local.Quote(compose.Command(source, file, "")...), source, `"$(go env GOMODCACHE)/`+compose.Module+"@"+compose.Version+`"`, 1)
+	module := compose.Module + "@" + compose.Version
+	build := local.Quote(compose.Command(source, file, "")...)
 	return []string{
 		local.Quote("mkdir", "-p", m.cache),
-		local.Quote("go", "-C", "/", "mod", "download", compose.Module+"@"+compose.Version),
-		build,
+		local.Quote("go", "-C", "/", "mod", "download", module),
+		strings.Replace(build, source, `"$(go env GOMODCACHE)/`+module+`"`, 1),
 		install,
 	}
 }

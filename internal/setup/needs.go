@@ -21,166 +21,77 @@ import (
 type need struct {
 	name    string
 	what    string
-	program string   // whose presence is the first thing to check
-	version []string // the arguments that make it tell its version; none: presence is enough
-	least   string   // the oldest version that serves
-	os      string   // the only system that has it; empty for all
+	program string // whose presence is the first thing to check
+	version string // the arguments that make it tell its version; none: presence is enough
+	least   string // the oldest version that serves
+	os      string // the only system that has it; empty for all
 
-	apt, dnf, brew []oneOf // its packages, all of them needed
+	// The packages that bring it, all of them: words, of whose parts between | one is
+	// enough, the preferred one first. A name may end in ">=VERSION"; the empty one
+	// means that none is fine too.
+	apt, dnf, brew string
 
 	// docs names the page to read where there is no package.
 	docs string
 }
 
-// oneOf are packages of which one is enough, the preferred one first. A name
-// may end in ">=VERSION"; the empty name means that none is fine too.
-type oneOf []string
-
 // table is all that can be needed. Debian's names are those of releases 12 and
 // 13 and Ubuntu's from 22.04 on; docker-ce and docker-compose-plugin are the
 // names in Docker's own repositories, where somebody has added these.
 var table = []need{
-	{
-		name: "docker", what: "Docker engine", program: "docker",
-		// Recommended by docker.io, and missed when absent: the client, which
-		// is a package of its own since Debian 13, and the certificates.
-		apt:  []oneOf{{"docker-ce", "docker.io"}, {"docker-ce-cli", "docker-cli", ""}, {"iptables"}, {"ca-certificates"}},
-		dnf:  []oneOf{{"docker-ce", "moby-engine"}, {"docker-ce-cli", "docker-cli", ""}, {"iptables-nft", "iptables"}},
-		brew: []oneOf{{"docker"}},
-		docs: "Install Docker Engine (Docker)",
-	},
-	{
-		name: "compose", what: "Docker Compose", program: "docker", least: "2",
-		apt:  []oneOf{{"docker-compose-plugin", "docker-compose-v2", "docker-compose>=2"}},
-		dnf:  []oneOf{{"docker-compose-plugin", "docker-compose>=2"}},
-		brew: []oneOf{{"docker-compose"}},
+	// Recommended by docker.io, and missed when absent: the client, which is a package
+	// of its own since Debian 13, and the certificates.
+	{name: "docker", what: "Docker engine", program: "docker", docs: "Install Docker Engine (Docker)",
+		apt:  "docker-ce|docker.io docker-ce-cli|docker-cli| iptables ca-certificates",
+		dnf:  "docker-ce|moby-engine docker-ce-cli|docker-cli| iptables-nft|iptables",
+		brew: "docker"},
+	{name: "compose", what: "Docker Compose", program: "docker", least: "2",
 		docs: "Install the Docker Compose plugin (Docker)",
-	},
-	{
-		name: "ansible", what: "Ansible core", program: "ansible-playbook", version: []string{"--version"}, least: "2.13",
-		// The package ansible is core and 250 MB of collections, none of which is used.
-		apt:  []oneOf{{"ansible-core>=2.13", "ansible"}},
-		dnf:  []oneOf{{"ansible-core"}},
-		brew: []oneOf{{"ansible"}},
-		docs: "Installing Ansible (Ansible)",
-	},
-	{
-		name: "restic", what: "restic", program: "restic", version: []string{"version"},
-		apt:  []oneOf{{"restic"}},
-		dnf:  []oneOf{{"restic"}},
-		brew: []oneOf{{"restic"}},
-		docs: "Installation (restic)",
-	},
-	{
-		name: "lftp", what: "LFTP", program: "lftp", version: []string{"--version"},
-		apt:  []oneOf{{"lftp"}},
-		dnf:  []oneOf{{"lftp"}},
-		brew: []oneOf{{"lftp"}},
-		docs: "Get LFTP (LFTP)",
-	},
-	{
-		name: "logrotate", what: "logrotate", program: "logrotate", version: []string{"--version"},
-		apt:  []oneOf{{"logrotate"}},
-		dnf:  []oneOf{{"logrotate"}},
-		brew: []oneOf{{"logrotate"}},
-		docs: "README (logrotate)",
-	},
-	{
-		name: "git", what: "Git", program: "git", version: []string{"--version"},
-		apt:  []oneOf{{"git"}},
-		dnf:  []oneOf{{"git"}},
-		brew: []oneOf{{"git"}},
-		docs: "Getting Started: Installing Git (Git)",
-	},
-	{
-		name: "python3", what: "Python", program: "python3", version: []string{"--version"},
-		apt:  []oneOf{{"python3"}},
-		dnf:  []oneOf{{"python3"}},
-		brew: []oneOf{{"python"}},
-		docs: "Python Setup and Usage (Python)",
-	},
-	{
-		// It says who it is on standard error, and by -V alone.
-		name: "ssh", what: "OpenSSH client", program: "ssh", version: []string{"-V"},
-		apt:  []oneOf{{"openssh-client"}},
-		dnf:  []oneOf{{"openssh-clients"}},
-		brew: []oneOf{{"openssh"}},
-		docs: "Installing OpenSSH (OpenSSH)",
-	},
-	{
-		name: "sysctl", what: "procps", program: "sysctl", version: []string{"--version"}, os: "linux",
-		apt:  []oneOf{{"procps"}},
-		dnf:  []oneOf{{"procps-ng"}},
-		docs: "README (procps-ng)",
-	},
-	{
-		name: "ss", what: "iproute2", program: "ss", version: []string{"-V"}, os: "linux",
-		apt:  []oneOf{{"iproute2"}},
-		dnf:  []oneOf{{"iproute"}},
-		docs: "README (iproute2)",
-	},
-	{
-		name: "openssl", what: "OpenSSL", program: "openssl", version: []string{"version"},
-		apt:  []oneOf{{"openssl"}},
-		dnf:  []oneOf{{"openssl"}},
-		brew: []oneOf{{"openssl"}},
-		docs: "Downloads (OpenSSL)",
-	},
-	{
-		name: "debootstrap", what: "debootstrap", program: "debootstrap", version: []string{"--version"}, os: "linux",
-		// Without the keyring, Ubuntu's debootstrap installs a Debian that it
-		// has not checked.
-		apt:  []oneOf{{"debootstrap"}, {"debian-archive-keyring", ""}},
-		dnf:  []oneOf{{"debootstrap"}, {"debian-keyring", ""}},
-		docs: "Debootstrap (Debian wiki)",
-	},
-	{
-		// It takes most of a second to tell its version.
-		name: "npm", what: "npm", program: "npm",
-		apt:  []oneOf{{"npm"}},
-		dnf:  []oneOf{{"npm", "nodejs-npm"}},
-		brew: []oneOf{{"node"}},
-		docs: "Downloading and installing Node.js and npm (npm)",
-	},
-	{
-		// It takes most of a second to tell its version. VirtualBox is up to who
-		// wants it: without, Vagrant runs its machines on the Docker engine.
-		name: "vagrant", what: "Vagrant", program: "vagrant",
-		apt:  []oneOf{{"vagrant"}, {"openssh-client"}},
-		dnf:  []oneOf{{"vagrant"}, {"openssh-clients"}},
-		brew: []oneOf{{"vagrant"}},
-		docs: "Install Vagrant (HashiCorp)",
-	},
-	{
-		// The lab runs one itself.
-		name: "docker-registry", what: "Docker registry", program: "docker-registry", version: []string{"--version"}, os: "linux",
-		apt:  []oneOf{{"docker-registry"}},
-		dnf:  []oneOf{{"docker-registry", ""}}, // most of the family have none
-		docs: "README (Distribution)",
-	},
-	{
-		// The tests run it themselves, and it tells no version.
-		name: "sshd", what: "OpenSSH server", program: "sshd",
-		apt:  []oneOf{{"openssh-server"}},
-		dnf:  []oneOf{{"openssh-server"}},
-		brew: []oneOf{{"openssh"}},
-		docs: "Installing OpenSSH (OpenSSH)",
-	},
-	{
-		name: "shellcheck", what: "ShellCheck", program: "shellcheck", version: []string{"--version"},
-		apt:  []oneOf{{"shellcheck"}},
-		dnf:  []oneOf{{"ShellCheck"}},
-		brew: []oneOf{{"shellcheck"}},
-		docs: "Installing (ShellCheck)",
-	},
-	{
-		// It takes most of a second to tell its version.
-		name: "ansible-lint", what: "ansible-lint", program: "ansible-lint",
-		apt:  []oneOf{{"ansible-lint"}},
-		dnf:  []oneOf{{"ansible-lint", "python3-ansible-lint"}},
-		brew: []oneOf{{"ansible-lint"}},
+		apt:  "docker-compose-plugin|docker-compose-v2|docker-compose>=2",
+		dnf:  "docker-compose-plugin|docker-compose>=2",
+		brew: "docker-compose"},
+	// The package ansible is core and 250 MB of collections, none of which is used.
+	{name: "ansible", what: "Ansible core", program: "ansible-playbook", version: "--version", least: "2.13",
+		docs: "Installing Ansible (Ansible)", apt: "ansible-core>=2.13|ansible", dnf: "ansible-core", brew: "ansible"},
+	{name: "restic", what: "restic", program: "restic", version: "version",
+		docs: "Installation (restic)", apt: "restic", dnf: "restic", brew: "restic"},
+	{name: "lftp", what: "LFTP", program: "lftp", version: "--version",
+		docs: "Get LFTP (LFTP)", apt: "lftp", dnf: "lftp", brew: "lftp"},
+	{name: "logrotate", what: "logrotate", program: "logrotate", version: "--version",
+		docs: "README (logrotate)", apt: "logrotate", dnf: "logrotate", brew: "logrotate"},
+	{name: "git", what: "Git", program: "git", version: "--version",
+		docs: "Getting Started: Installing Git (Git)", apt: "git", dnf: "git", brew: "git"},
+	{name: "python3", what: "Python", program: "python3", version: "--version",
+		docs: "Python Setup and Usage (Python)", apt: "python3", dnf: "python3", brew: "python"},
+	// It says who it is on standard error, and by -V alone.
+	{name: "ssh", what: "OpenSSH client", program: "ssh", version: "-V",
+		docs: "Installing OpenSSH (OpenSSH)", apt: "openssh-client", dnf: "openssh-clients", brew: "openssh"},
+	{name: "sysctl", what: "procps", program: "sysctl", version: "--version", os: "linux",
+		docs: "README (procps-ng)", apt: "procps", dnf: "procps-ng"},
+	{name: "ss", what: "iproute2", program: "ss", version: "-V", os: "linux",
+		docs: "README (iproute2)", apt: "iproute2", dnf: "iproute"},
+	{name: "openssl", what: "OpenSSL", program: "openssl", version: "version",
+		docs: "Downloads (OpenSSL)", apt: "openssl", dnf: "openssl", brew: "openssl"},
+	// Without the keyring, Ubuntu's debootstrap installs a Debian that it has not checked.
+	{name: "debootstrap", what: "debootstrap", program: "debootstrap", version: "--version", os: "linux",
+		docs: "Debootstrap (Debian wiki)", apt: "debootstrap debian-archive-keyring|", dnf: "debootstrap debian-keyring|"},
+	// This one, vagrant and ansible-lint take most of a second to tell their versions.
+	{name: "npm", what: "npm", program: "npm",
+		docs: "Downloading and installing Node.js and npm (npm)", apt: "npm", dnf: "npm|nodejs-npm", brew: "node"},
+	// VirtualBox is up to who wants it: without, Vagrant runs its machines on the Docker engine.
+	{name: "vagrant", what: "Vagrant", program: "vagrant",
+		docs: "Install Vagrant (HashiCorp)", apt: "vagrant openssh-client", dnf: "vagrant openssh-clients", brew: "vagrant"},
+	// The lab runs one itself. Most of the RedHat family have no package of it.
+	{name: "docker-registry", what: "Docker registry", program: "docker-registry", version: "--version", os: "linux",
+		docs: "README (Distribution)", apt: "docker-registry", dnf: "docker-registry|"},
+	// The tests run it themselves, and it tells no version.
+	{name: "sshd", what: "OpenSSH server", program: "sshd",
+		docs: "Installing OpenSSH (OpenSSH)", apt: "openssh-server", dnf: "openssh-server", brew: "openssh"},
+	{name: "shellcheck", what: "ShellCheck", program: "shellcheck", version: "--version",
+		docs: "Installing (ShellCheck)", apt: "shellcheck", dnf: "ShellCheck", brew: "shellcheck"},
+	{name: "ansible-lint", what: "ansible-lint", program: "ansible-lint",
 		docs: "Installing (Ansible Lint)",
-	},
+		apt:  "ansible-lint", dnf: "ansible-lint|python3-ansible-lint", brew: "ansible-lint"},
 }
 
 // finding is what a check found out about a need.
@@ -229,10 +140,11 @@ func (m *machine) checkProgram(ctx context.Context, n *need) finding {
 	if err != nil {
 		return finding{need: n, err: err, install: true}
 	}
-	if n.version == nil {
+	if n.version == "" {
 		return finding{need: n}
 	}
-	said, err := local.Combined(ctx, append([]string{program}, n.version...)...) // logrotate tells it on standard error
+	// logrotate tells it on standard error.
+	said, err := local.Combined(ctx, append([]string{program}, strings.Fields(n.version)...)...)
 	return judge(n, said, err)
 }
 
@@ -250,7 +162,8 @@ func judge(n *need, said string, err error) finding {
 	switch {
 	case err != nil:
 	case f.version == "":
-		f.err = fmt.Errorf("%s tells no version: %q", n.program, firstLine(said))
+		line, _, _ := strings.Cut(said, "\n")
+		f.err = fmt.Errorf("%s tells no version: %q", n.program, line)
 	case !atLeast(f.version, n.least):
 		f.err = fmt.Errorf("%s %s is too old: %s is the oldest that serves", n.what, f.version, n.least)
 	}
@@ -265,7 +178,7 @@ func (m *machine) checkEngine(ctx context.Context, n *need) finding {
 	if _, err := m.find(n.program); err != nil {
 		return finding{need: n, err: err, install: true, start: runtime.GOOS == "linux"}
 	}
-	said, err := engineVersion(ctx)
+	said, err := engine.Version(ctx)
 	if err == nil {
 		return finding{need: n, version: dotted.FindString(said)}
 	}
@@ -273,7 +186,8 @@ func (m *machine) checkEngine(ctx context.Context, n *need) finding {
 	endpoint, _ := local.Output(ctx, "docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
 	switch {
 	case endpoint != "" && endpoint != defaultEndpoint:
-		f.err = fmt.Errorf("%w\nhint: start the engine at %s, or choose this machine's: docker context use default, DOCKER_HOST not set", f.err, endpoint)
+		f.err = fmt.Errorf("%w\nhint: start the engine at %s, or choose this machine's: "+
+			"docker context use default, DOCKER_HOST not set", f.err, endpoint)
 	case strings.Contains(err.Error(), "API version"):
 		f.err = fmt.Errorf("%w\nhint: the client and the engine are too far apart in age: update the older one", f.err)
 	case runtime.GOOS == "darwin":
@@ -317,9 +231,4 @@ func atLeast(version, least string) bool {
 		}
 	}
 	return true
-}
-
-func firstLine(text string) string {
-	line, _, _ := strings.Cut(text, "\n")
-	return line
 }

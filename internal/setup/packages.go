@@ -12,7 +12,6 @@ import (
 	"github.com/betagouv/mrs-ops/internal/local"
 )
 
-// manager is a package manager.
 type manager struct {
 	name    string
 	program string // which tells that it is the one of this system
@@ -20,8 +19,7 @@ type manager struct {
 	update  []string // refreshes what it knows; nil where installing does so
 	install []string // followed by the names of packages
 
-	// packages are those of its field in a need.
-	packages func(*need) []oneOf
+	packages func(*need) string // its own field
 
 	// known tells what it could install of some packages.
 	known func(ctx context.Context, packages []string) (map[string]candidate, error)
@@ -37,23 +35,35 @@ type candidate struct {
 var managers = []manager{
 	{
 		name: "apt", program: "apt-get", asRoot: true,
-		update:   []string{"env", "LC_ALL=C", "apt-get", "update", "-q"}, // English, for locked
-		install:  []string{"env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-q", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300"},
-		packages: func(n *need) []oneOf { return n.apt },
+		update: []string{"env", "LC_ALL=C", "apt-get", "update", "-q"}, // English, for locked
+		install: []string{"env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-q", "-y",
+			"--no-install-recommends", "-o", "DPkg::Lock::Timeout=300"},
+		packages: func(n *need) string { return n.apt },
 		known:    aptKnows,
 	},
 	{
 		name: "dnf", program: "dnf", asRoot: true,
 		install:  []string{"dnf", "install", "-y", "--setopt=install_weak_deps=False"},
-		packages: func(n *need) []oneOf { return n.dnf },
+		packages: func(n *need) string { return n.dnf },
 		known:    dnfKnows,
 	},
 	{
 		name: "brew", program: "brew",
 		install:  []string{"brew", "install"},
-		packages: func(n *need) []oneOf { return n.brew },
+		packages: func(n *need) string { return n.brew },
 		known:    brewKnows,
 	},
+}
+
+// oneOf are packages of which one is enough, as [need] has them.
+type oneOf []string
+
+// bring returns the packages that bring a need, all of which are needed.
+func (pm *manager) bring(n *need) (all []oneOf) {
+	for _, word := range strings.Fields(pm.packages(n)) {
+		all = append(all, strings.Split(word, "|"))
+	}
+	return all
 }
 
 // manager returns the package manager of this system, or nil.
@@ -101,7 +111,8 @@ func withoutEpoch(version string) string {
 }
 
 func dnfKnows(ctx context.Context, packages []string) (map[string]candidate, error) {
-	out, err := local.Output(ctx, append([]string{"dnf", "-q", "repoquery", "--qf", "%{name} %{version}\n"}, packages...)...)
+	query := []string{"dnf", "-q", "repoquery", "--qf", "%{name} %{version}\n"}
+	out, err := local.Output(ctx, append(query, packages...)...)
 	known := map[string]candidate{}
 	for line := range strings.Lines(out) {
 		if fields := strings.Fields(line); len(fields) == 2 {
@@ -124,24 +135,19 @@ func brewKnows(_ context.Context, packages []string) (map[string]candidate, erro
 // that nothing takes its place, else the first that the manager has. Without
 // any it returns false.
 func (o oneOf) choose(known map[string]candidate) (string, bool) {
-	var available []string
+	first, found := "", false
 	for _, spec := range o {
 		name, least, _ := strings.Cut(spec, ">=")
-		c, found := known[name]
+		c, has := known[name]
 		switch {
-		case name == "":
-			available = append(available, "")
-		case !found || !atLeast(dotted.FindString(c.version), least):
+		case name != "" && (!has || !atLeast(dotted.FindString(c.version), least)):
 		case c.installed:
 			return name, true
-		default:
-			available = append(available, name)
+		case !found:
+			first, found = name, true
 		}
 	}
-	if len(available) == 0 {
-		return "", false
-	}
-	return available[0], true
+	return first, found
 }
 
 // last returns the package that the system's own distribution would have.
@@ -150,7 +156,6 @@ func (o oneOf) last() string {
 	return name
 }
 
-// plan is what there is to do.
 type plan struct {
 	manager   *manager
 	update    bool // still to be done
@@ -192,19 +197,16 @@ func (m *machine) plan(ctx context.Context, lacking []finding, may bool) (plan, 
 // one repository that is out of order need not matter for what is wanted.
 func (m *machine) update(ctx context.Context, pm *manager) {
 	defer m.pulsing(pm.name + ": updating the lists of packages")()
-	err := m.updateOnce(ctx, pm)
-	for deadline := time.Now().Add(m.lockPatience); locked(err) && time.Now().Before(deadline) && ctx.Err() == nil; {
-		time.Sleep(m.lockPoll)
-		err = m.updateOnce(ctx, pm)
+	for deadline := time.Now().Add(m.lockPatience); ; time.Sleep(m.lockPoll) {
+		_, err := local.Combined(ctx, m.asManager(pm, pm.update)...)
+		if locked(err) && time.Now().Before(deadline) && ctx.Err() == nil {
+			continue
+		}
+		if err != nil {
+			m.say("warning: %v", err)
+		}
+		return
 	}
-	if err != nil {
-		m.say("warning: %v", err)
-	}
-}
-
-func (m *machine) updateOnce(ctx context.Context, pm *manager) error {
-	_, err := local.Combined(ctx, m.asManager(pm, pm.update)...)
-	return err
 }
 
 // locked reports whether err is that another apt-get updates at this moment,
@@ -217,7 +219,7 @@ func locked(err error) bool {
 func (p *plan) pick(ctx context.Context, wanted []*need) error {
 	var asked []string
 	for _, n := range wanted {
-		for _, o := range p.manager.packages(n) {
+		for _, o := range p.manager.bring(n) {
 			for _, spec := range o {
 				if name, _, _ := strings.Cut(spec, ">="); name != "" {
 					asked = append(asked, name)
@@ -230,7 +232,7 @@ func (p *plan) pick(ctx context.Context, wanted []*need) error {
 		return fmt.Errorf("the package manager does not tell what it has: %w", err)
 	}
 	for _, n := range wanted {
-		for _, o := range p.manager.packages(n) {
+		for _, o := range p.manager.bring(n) {
 			name, found := o.choose(known)
 			switch {
 			case !found && n.name == "compose":
@@ -253,13 +255,12 @@ func noManager(wanted []*need) error {
 	for _, n := range wanted {
 		fmt.Fprintf(&b, "\n    %-12s %s", n.name, n.docs)
 	}
-	return fmt.Errorf("this machine lacks the following and has none of apt, dnf and brew to install it; the page that says how:%s", b.String())
+	return fmt.Errorf("this machine lacks the following and has none of apt, dnf and brew to install it; "+
+		"the page that says how:%s", b.String())
 }
 
 // needsRoot reports whether somebody who may not become root is stuck.
-func (p plan) needsRoot() bool {
-	return p.compose || p.engine || p.manager != nil && p.manager.asRoot
-}
+func (p plan) needsRoot() bool { return p.compose || p.engine || p.manager != nil && p.manager.asRoot }
 
 // asManager returns argv as the command line of whom the manager wants to be
 // run by.
@@ -290,8 +291,9 @@ func (m *machine) carryOut(ctx context.Context, p *plan) error {
 func (m *machine) installPackages(ctx context.Context, p *plan) error {
 	began := time.Now()
 	m.say("%s: installing %s", p.manager.name, strings.Join(p.packages, " "))
-	argv := slices.Concat(p.manager.install, p.packages)
-	if err := m.run(ctx, p.manager.name, m.asManager(p.manager, argv)...); err != nil {
+	stop := m.pulsing(p.manager.name)
+	_, err := local.Combined(ctx, m.asManager(p.manager, slices.Concat(p.manager.install, p.packages))...)
+	if stop(); err != nil {
 		return err
 	}
 	m.say("%s: installed in %d s", p.manager.name, int(time.Since(began).Seconds()))

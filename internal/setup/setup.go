@@ -19,6 +19,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/local"
 )
 
@@ -40,7 +41,7 @@ var (
 	Lint = []string{"ansible", "shellcheck", "ansible-lint"}
 
 	// Test names what the tests need.
-	Test = union(Deploy, StandIns, Vagrant, Lab, Lint, []string{"sshd", "ss", "openssl"})
+	Test = slices.Concat(Deploy, StandIns, Vagrant, Lab, Lint, []string{"sshd", "ss", "openssl"})
 )
 
 // All returns the names of everything that [Need] can set up here.
@@ -52,14 +53,6 @@ func All() []string {
 		}
 	}
 	return names
-}
-
-// Status tells how it stands with one need.
-type Status struct {
-	Need    string // a name from [All]
-	What    string // what it is, in a few words
-	Version string // dotted numbers; empty where it is unknown
-	Err     error  // why it does not serve; nil if it does
 }
 
 // Need makes this machine have what needs name, and says what it does for that.
@@ -85,40 +78,26 @@ var (
 	served = map[string]finding{}
 )
 
-// Report tells how it stands with every need, and changes nothing. What served
-// before in this process is not looked at again.
-func Report(ctx context.Context) ([]Status, error) {
-	one.Lock()
-	defer one.Unlock()
-	m, err := thisMachine(func(string, ...any) {})
-	if err != nil {
-		return nil, err
-	}
-	needs, err := lookup(All())
-	if err != nil {
-		return nil, err
-	}
-	var report []Status
-	for _, f := range m.check(ctx, needs) {
-		report = append(report, Status{Need: f.need.name, What: f.need.what, Version: f.version, Err: f.err})
-	}
-	return report, nil
-}
-
 // Everything is [Need] for [All], and then says how it stands with each.
 func Everything(ctx context.Context, say func(format string, args ...any)) error {
 	needErr := Need(ctx, say, All()...)
-	report, err := Report(ctx)
-	lacking := 0
-	for _, s := range report {
-		state := "ok"
-		if s.Err != nil {
-			state = "missing"
-			lacking++
-		}
-		say("%s", strings.TrimSpace(fmt.Sprintf("%-15s %-15s %-8s %s", s.Need, s.What, state, s.Version)))
+	one.Lock()
+	defer one.Unlock()
+	m, err := thisMachine(say)
+	if err != nil {
+		return errors.Join(needErr, err)
 	}
-	say("%d of %d needs are met", len(report)-lacking, len(report))
+	needs, err := lookup(All())
+	met := 0
+	for _, f := range m.check(ctx, needs) {
+		state := "missing"
+		if f.err == nil {
+			state = "ok"
+			met++
+		}
+		say("%s", strings.TrimSpace(fmt.Sprintf("%-15s %-15s %-8s %s", f.need.name, f.need.what, state, f.version)))
+	}
+	say("%d of %d needs are met", met, len(needs))
 	return errors.Join(needErr, err)
 }
 
@@ -141,6 +120,9 @@ type machine struct {
 	lockPatience time.Duration // how long somebody else may update the lists of packages
 	lockPoll     time.Duration
 }
+
+// pulsing is [console.Pulse] at m's pace.
+func (m *machine) pulsing(label string) (stop func()) { return console.Pulse(m.pulse, m.say, label) }
 
 func thisMachine(say func(format string, args ...any)) (*machine, error) {
 	cache, err := os.UserCacheDir()
@@ -206,7 +188,6 @@ func (m *machine) mend(ctx context.Context, lacking []finding) error {
 	return m.verify(ctx, lacking, p)
 }
 
-// verify looks again at what was lacking.
 func (m *machine) verify(ctx context.Context, lacking []finding, p plan) error {
 	var needs []*need
 	for _, f := range lacking {
@@ -247,7 +228,8 @@ func lookup(names []string) ([]*need, error) {
 		}
 	}
 	if unknown != nil {
-		return nil, fmt.Errorf("no need is called %s\nhint: there are %s", strings.Join(unknown, ", "), strings.Join(All(), ", "))
+		return nil, fmt.Errorf("no need is called %s\nhint: there are %s",
+			strings.Join(unknown, ", "), strings.Join(All(), ", "))
 	}
 	var needs []*need
 	for i := range table {
@@ -267,14 +249,4 @@ func names(lacking []finding) string {
 		list = append(list, f.need.name)
 	}
 	return strings.Join(list, ", ")
-}
-
-func union(lists ...[]string) []string {
-	var all []string
-	for _, name := range slices.Concat(lists...) {
-		if !slices.Contains(all, name) {
-			all = append(all, name)
-		}
-	}
-	return all
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/betagouv/mrs-ops/internal/local"
 )
 
-// starter is a way to start the engine.
 type starter struct {
 	name string
 	argv []string
@@ -44,7 +43,7 @@ func (m *machine) starters() []starter {
 // startEngine starts the engine in the first way that works, and returns its
 // name. Packages that start it themselves are left to it.
 func (m *machine) startEngine(ctx context.Context) (string, error) {
-	if _, err := engineVersion(ctx); err == nil {
+	if _, err := engine.Version(ctx); err == nil {
 		return "its package", nil
 	}
 	local.KeepToOurselves()
@@ -65,7 +64,8 @@ func (m *machine) startEngine(ctx context.Context) (string, error) {
 	if said := m.engineLog(ctx); said != "" {
 		errs = append(errs, fmt.Errorf("the end of %s:\n%s", m.dockerdLog, said))
 	}
-	return "", fmt.Errorf("the Docker engine can't be started:\n%w\nhint: run `dockerd` as root to watch it fail; in a container it needs capabilities that only the container's host can give", errors.Join(errs...))
+	return "", fmt.Errorf("the Docker engine can't be started:\n%w\nhint: run `dockerd` as root to watch it fail; "+
+		"in a container it needs capabilities that only the container's host can give", errors.Join(errs...))
 }
 
 // await polls until the engine answers, for as long as m has patience, which
@@ -74,7 +74,7 @@ func (m *machine) await(ctx context.Context, startedBy string, ended func() bool
 	defer m.pulsing("docker: waiting for the engine")()
 	began, patience := time.Now(), m.patience
 	for {
-		_, err := engineVersion(ctx)
+		_, err := engine.Version(ctx)
 		if err == nil {
 			return nil
 		}
@@ -95,11 +95,6 @@ func ended(said string) bool {
 	stat, err := os.ReadFile(filepath.Join("/proc", strings.TrimSpace(said), "stat"))
 	_, state, _ := strings.Cut(string(stat), ") ")
 	return err != nil || strings.HasPrefix(state, "Z")
-}
-
-// engineVersion returns the version of the engine that answers.
-func engineVersion(ctx context.Context) (string, error) {
-	return engine.Output(ctx, "version", "--format", "{{.Server.Version}}")
 }
 
 // engineLog returns the end of the log of an engine that nobody keeps a log of.

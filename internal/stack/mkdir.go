@@ -157,6 +157,20 @@ func foldersOf(project *types.Project, sources []*source, overrides []override) 
 	return folders, errors.Join(errs...)
 }
 
+// keep has the folders that PostgreSQL has as /dump be root's: it makes files there, as their group, but can't move or
+// replace what root restores there. The label says otherwise, and stays: with another one PostgreSQL would be replaced.
+func keep(project *types.Project, folders []Folder) {
+	for _, service := range project.Services {
+		for _, volume := range service.Volumes {
+			for i, folder := range folders {
+				if volume.Target == "/dump" && path.Clean(volume.Source) == folder.Path && folder.UID != 0 {
+					folders[i].UID, folders[i].Mode = 0, "1770"
+				}
+			}
+		}
+	}
+}
+
 // owner returns whose the folder is, and its mode, as in the label.
 func (f Folder) owner() string { return fmt.Sprintf("%d:%d:%s", f.UID, f.GID, f.Mode) }
 

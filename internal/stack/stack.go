@@ -71,6 +71,7 @@ package stack
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -79,6 +80,10 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/types"
+	"go.yaml.in/yaml/v4"
+
+	"github.com/betagouv/mrs-ops/internal/hostapi"
+	"github.com/betagouv/mrs-ops/internal/stack/model"
 )
 
 // Options says which stack to render.
@@ -113,6 +118,8 @@ type Stack struct {
 	Networks []string `json:"networks"`
 	// Images maps each service to its image. A service that only has a build is absent.
 	Images map[string]string `json:"images"`
+	// Services are what each of them is, by their names.
+	Services []hostapi.Service `json:"services"`
 	// Notes tell what is another than the files say, or could be doubted, a line each.
 	// They hold no value of a variable but what labels for Traefik and mkdir have of it.
 	Notes []string `json:"-"`
@@ -156,6 +163,7 @@ func Render(ctx context.Context, o Options) (*Stack, error) {
 	folders, err := foldersOf(project, sources, overrides)
 	more, made := implied(project, sources, folders, carried.dir)
 	folders = append(folders, more...)
+	keep(project, folders)
 	slices.SortFunc(folders, func(a, b Folder) int { return cmp.Compare(a.Path, b.Path) })
 	carried.mounts(folders)
 	files, wrong := carried.all()
@@ -166,6 +174,10 @@ func Render(ctx context.Context, o Options) (*Stack, error) {
 	if err != nil {
 		return nil, vars.redact(err)
 	}
+	services, err := servicesOf(rendered)
+	if err != nil {
+		return nil, vars.redact(fmt.Errorf("%s: %w", strings.Join(o.Files, ", "), err))
+	}
 	return &Stack{
 		Name:      o.Name,
 		YAML:      rendered,
@@ -173,9 +185,23 @@ func Render(ctx context.Context, o Options) (*Stack, error) {
 		Folders:   folders,
 		Networks:  externalNetworks(project),
 		Images:    images(project),
+		Services:  services,
 		Published: published(project),
 		Notes:     unique(slices.Concat(o.whichAreMeant(), vars.notes, adopted, made)),
 	}, nil
+}
+
+// servicesOf returns what the services of a rendered file are.
+func servicesOf(rendered []byte) ([]hostapi.Service, error) {
+	var document any
+	if err := yaml.Unmarshal(rendered, &document); err != nil {
+		return nil, err
+	}
+	config, err := json.Marshal(document)
+	if err != nil {
+		return nil, err
+	}
+	return model.Parse(config)
 }
 
 // unchecked has a health check that is called NONE be none. As a text, Compose

@@ -3,6 +3,7 @@ package stack_test
 import (
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -423,4 +424,28 @@ func mustMarshal(v any) string {
 		panic(err)
 	}
 	return string(text)
+}
+
+func TestTheFolderForDumpsIsRootsWhateverALabelSays(t *testing.T) {
+	for label, want := range map[string]string{
+		"./pg/dump:999:999:0700":     "[{pg/dump 0 999 1770}]",
+		"/mnt/backup/x:70:70:0750":   "[{/mnt/backup/x 0 70 1770}]",
+		"./dump:0:0:0755":            "[{dump 0 0 0755}]",
+		"./a,./dump/:999:999:0700":   "[{a 999 999 0700} {dump 0 999 1770}]",
+		"./dump/data,./x:999:9:0700": "[{dump/data 999 9 0700} {x 0 9 1770}]",
+	} {
+		source, _, _ := strings.Cut(label[strings.LastIndex(label, ",")+1:], ":")
+		rendered, err := one(t, `{services: {postgres: {image: "postgres:17", volumes: ["`+source+`:/dump"],
+labels: ["io.yourlabs.compose.mkdir=`+label+`"]}}}`, nil, nil)
+		if err != nil {
+			t.Errorf("%s: %v", label, err)
+			continue
+		}
+		if got := fmt.Sprint(rendered.Folders); got != want {
+			t.Errorf("%s: %s, want %s", label, got, want)
+		}
+		if !strings.Contains(string(rendered.YAML), label) {
+			t.Errorf("%s: PostgreSQL would be replaced:\n%s", label, rendered.YAML)
+		}
+	}
 }

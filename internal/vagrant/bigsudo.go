@@ -2,6 +2,7 @@ package vagrant
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -36,8 +37,10 @@ func Bigsudo(ctx context.Context, words ...string) error {
 	if err := Ensure(ctx, machines...); err != nil {
 		return err
 	}
-	if err := provideImages(ctx, machines, images); err != nil {
-		return err
+	for _, machine := range machines {
+		if err := provide(ctx, machine, images); err != nil {
+			return fmt.Errorf("%s did not get its images: %w", machine, err)
+		}
 	}
 	options, err := bigsudo.SSHArgs(SSHConfig)
 	if err != nil {

@@ -3,7 +3,6 @@ package vagrant
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -46,19 +45,9 @@ func names(objects []string, name string) bool {
 	})
 }
 
-// provideImages makes each machine's engine have the images of a deployment.
-// One that it can't pull is sent from this machine, which builds what no
-// registry hands out. A machine without an engine gets none: what it lacks is
-// for the playbook to say.
-func provideImages(ctx context.Context, machines, images []string) error {
-	for _, machine := range machines {
-		if err := provide(ctx, machine, images); err != nil {
-			return fmt.Errorf("%s did not get its images: %w", machine, err)
-		}
-	}
-	return nil
-}
-
+// provide makes a machine's engine have the images of a deployment. One that it
+// can't pull is sent from this machine, which builds what no registry hands out. A
+// machine without an engine gets none: what it lacks is for the playbook to say.
 func provide(ctx context.Context, machine string, images []string) error {
 	if _, err := local.Output(ctx, ssh(machine, "sudo", "-n", "docker", "version")...); err != nil {
 		return nil
@@ -85,7 +74,6 @@ func onMachine(ctx context.Context, machine string, args ...string) bool {
 	return err == nil
 }
 
-// send copies images from this machine's engine to the machine's.
 func send(ctx context.Context, machine string, images []string) error {
 	save, load := engine.Docker(slices.Concat([]string{"save"}, images)...), ssh(machine, "sudo", "-n", "docker", "load")
 	_, err := local.Exec(ctx, save...).ExecCommand(load[0], load[1:]...).WithStdout(os.Stderr).Stdout()

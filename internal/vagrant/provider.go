@@ -22,10 +22,11 @@ const base = "debian:bookworm-slim"
 // provider returns who runs new machines, by the rule of the Vagrantfile:
 // VirtualBox, and where it is absent Docker.
 func provider() string {
-	if local.Has("VBoxManage") {
-		return cmp.Or(os.Getenv("VAGRANT_DEFAULT_PROVIDER"), "virtualbox")
+	usual := "docker"
+	if _, err := exec.LookPath("VBoxManage"); err == nil {
+		usual = "virtualbox"
 	}
-	return cmp.Or(os.Getenv("VAGRANT_DEFAULT_PROVIDER"), "docker")
+	return cmp.Or(os.Getenv("VAGRANT_DEFAULT_PROVIDER"), usual)
 }
 
 // need sets up vagrant, and the engine where that is the provider.
@@ -40,10 +41,7 @@ func need(ctx context.Context) error {
 // ensureBase makes the engine have what the box is built on, if the box is
 // needed: the Vagrantfile builds the box itself.
 func ensureBase(ctx context.Context) error {
-	if provider() != "docker" {
-		return nil
-	}
-	if _, err := engine.Output(ctx, "image", "inspect", "--format", "{{.Id}}", base); err == nil {
+	if provider() != "docker" || engine.Has(ctx, base) {
 		return nil
 	}
 	return demo.Ensure(ctx, ".", []string{base}, console.Say)
@@ -53,12 +51,8 @@ func ensureBase(ctx context.Context) error {
 // there, as the account that runs vagrant; where the engine answers this account
 // by sudo only, the first docker on the PATH is one that runs it so.
 func searchPath() (string, error) {
-	path := os.Getenv("PATH")
-	if provider() != "docker" {
-		return path, nil
-	}
-	docker := engine.Docker()
-	if docker[0] == "docker" {
+	path, docker := os.Getenv("PATH"), engine.Docker()
+	if provider() != "docker" || docker[0] == "docker" {
 		return path, nil
 	}
 	// Its full name, for the script itself is the first docker there is.

@@ -5,9 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -34,10 +32,7 @@ func writeSSHConfig(ctx context.Context) error {
 		}
 	}
 	if running == nil {
-		if err := os.Remove(SSHConfig); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		return nil
+		return os.RemoveAll(SSHConfig)
 	}
 	config, err := output(ctx, append([]string{"ssh-config"}, running...)...)
 	if err != nil {
@@ -50,10 +45,7 @@ var hostLine = regexp.MustCompile(`(?m)^Host (\S+)$`)
 
 // reachable returns the machines that [SSHConfig] knows.
 func reachable() []string {
-	config, err := os.ReadFile(SSHConfig)
-	if err != nil {
-		return nil
-	}
+	config, _ := os.ReadFile(SSHConfig)
 	var names []string
 	for _, m := range hostLine.FindAllStringSubmatch(string(config), -1) {
 		names = append(names, m[1])
@@ -77,10 +69,7 @@ func answers(ctx context.Context, machine string) bool {
 // address returns where this machine reaches the machine given, empty where
 // that can't be found out.
 func address(ctx context.Context, machine string) string {
-	out, err := local.Output(ctx, ssh(machine, "ip", "-4", "-o", "address", "show", "scope", "global")...)
-	if err != nil {
-		return ""
-	}
+	out, _ := local.Output(ctx, ssh(machine, "ip", "-4", "-o", "address", "show", "scope", "global")...)
 	return parseAddress(out)
 }
 
@@ -111,14 +100,9 @@ func SSH(ctx context.Context, machine string) error {
 	if err := Ensure(ctx, machine); err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), "ssh", "-F", SSHConfig, "--", machine)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	err := cmd.Run()
-	// ssh(1): 255 is an error of its own.
-	if _, ended := errors.AsType[*exec.ExitError](err); ended && local.ExitCode(err) == 255 {
+	err := local.Terminal(ctx, "ssh", "-F", SSHConfig, "--", machine)
+	if local.ExitCode(err) == 255 {
 		return fmt.Errorf("the connection to %s failed\nhint: mage vagrant:up writes anew how it is reached", machine)
-	} else if ended {
-		return nil
 	}
 	return err
 }
@@ -159,7 +143,8 @@ func checkExist(ctx context.Context, names []string) error {
 	var errs []error
 	for _, name := range names {
 		if !slices.Contains(known, name) {
-			errs = append(errs, fmt.Errorf("the Vagrantfile has no machine called %s, only %s\nhint: mage bigsudo is for other servers", name, strings.Join(known, ", ")))
+			errs = append(errs, fmt.Errorf("the Vagrantfile has no machine called %s, only %s\n"+
+				"hint: mage bigsudo is for other servers", name, strings.Join(known, ", ")))
 		}
 	}
 	return errors.Join(errs...)

@@ -349,10 +349,13 @@ func (r *Run) backup(ctx context.Context) error {
 	return nil
 }
 
+// kept are what of home is in a snapshot beside the dump.
+func (r *Run) kept() []string { return append([]string{"docker-compose.yml"}, r.Folders...) }
+
 // source makes sure that what is backed up is there.
 func (r *Run) source(context.Context) error {
 	var problems []string
-	for _, name := range []string{"docker-compose.yml", "log", "mrsattachments"} {
+	for _, name := range r.kept() {
 		switch info, err := os.Lstat(r.path(name)); {
 		case err != nil:
 			problems = append(problems, r.path(name)+" is gone: a snapshot without it would not be one")
@@ -366,6 +369,9 @@ func (r *Run) source(context.Context) error {
 	}
 	if len(problems) > 0 {
 		return die("restore it, or deploy", "%s", strings.Join(problems, "; "))
+	}
+	if !slices.Contains(r.Folders, "mrsattachments") {
+		return nil
 	}
 	var attachments int64
 	err := filepath.WalkDir(r.path("mrsattachments"), func(_ string, entry fs.DirEntry, err error) error {
@@ -500,7 +506,7 @@ func (r *Run) dump(ctx context.Context) error {
 		},
 	})
 	if err != nil {
-		return die("docker compose --file "+r.path("docker-compose.yml")+" logs postgres", "%v", err)
+		return die("docker compose --file "+r.path("docker-compose.yml")+" logs "+r.Server, "%v", err)
 	}
 	r.dumped = true
 	r.Fact("dump_bytes", made.Bytes)
@@ -508,13 +514,23 @@ func (r *Run) dump(ctx context.Context) error {
 	return nil
 }
 
+// paths are names in home, and absolute paths.
+func (r *Run) paths(names []string) (all []string) {
+	for _, name := range names {
+		if !filepath.IsAbs(name) {
+			name = r.path(name)
+		}
+		all = append(all, name)
+	}
+	return all
+}
+
 // makeSnapshot makes a snapshot, and makes sure that it is whole.
 func (r *Run) makeSnapshot(ctx context.Context) error {
 	commit := cmp.Or(r.Stack.Commit(ctx), "unknown")
-	wanted := restic.Backup{Host: r.Name, Tags: []string{r.Name, "commit-" + commit, r.cause},
-		Paths: []string{"docker-compose.yml", "log", "mrsattachments", r.folder}}
-	r.Say("making a snapshot: " +
-		Human(dump.Size(r.path("docker-compose.yml"), r.path("log"), r.path("mrsattachments"), r.folder)))
+	paths := append(r.kept(), r.folder)
+	wanted := restic.Backup{Host: r.Name, Tags: []string{r.Name, "commit-" + commit, r.cause}, Paths: paths}
+	r.Say("making a snapshot: " + Human(dump.Size(r.paths(paths)...)))
 	here := r.repository.Here()
 	var was int64
 	if here {

@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 )
 
 // Settings are those of an instance's backups, as the deployment has written them to .backup.env in its home.
@@ -17,6 +20,13 @@ type Settings struct {
 	Plain          bool     // the mirror has no TLS
 	Database, Role string
 	Slack          string // the webhook, a secret; empty: there is none
+
+	// Server is the service of the database; Application are those that use it, that of the site
+	// first; Port is where that listens; Folders are backed up with the database, and may be none.
+	Server      string
+	Application []string
+	Port        int
+	Folders     []string
 
 	// How the site is asked whether it works on what was restored.
 	URL       string   // where visitors come: PROTO://NAME
@@ -62,6 +72,17 @@ func ParseSettings(text string) (Settings, error) {
 			s.Account = append(s.Account, name+"="+value)
 		}
 	}
+	for name, mrs := range map[string]string{ // what older deployments have not written
+		"DB_SERVICE": "postgres", "APPLICATION": hostapi.MRS, "PORT": "8000", "FOLDERS": "log,mrsattachments",
+	} {
+		if _, there := values[name]; !there {
+			values[name] = mrs
+		}
+	}
+	list := func(name string) []string {
+		return strings.FieldsFunc(values[name], func(r rune) bool { return r == ',' })
+	}
+	s.Server, s.Application, s.Folders = values["DB_SERVICE"], list("APPLICATION"), list("FOLDERS")
 	s.Name, s.Repository = values["NAME"], values["RESTIC_REPOSITORY"]
 	s.Mirror, s.Plain = values["LFTP_DSN"], values["LFTP_PLAIN"] != ""
 	s.Database, s.Role, s.Slack = values["DB_NAME"], values["DB_USER"], values["SLACK"]
@@ -75,12 +96,14 @@ func ParseSettings(text string) (Settings, error) {
 			return s, fmt.Errorf(".backup.env has no %s\nhint: deploy the instance, which writes it", name)
 		}
 	}
-	if !project.MatchString(s.Name) {
-		return s, fmt.Errorf(".backup.env: %q is no name of an instance", s.Name)
+	for _, name := range slices.Concat([]string{s.Name, s.Server}, s.Application, s.Folders) {
+		if !project.MatchString(name) {
+			return s, fmt.Errorf(".backup.env: %q is no name of an instance, a service or a folder", name)
+		}
 	}
 	for name, to := range map[string]*int{
 		"KEEP_LAST": &s.KeepLast, "KEEP_DAILY": &s.KeepDaily, "KEEP_WEEKLY": &s.KeepWeekly,
-		"KEEP_MONTHLY": &s.KeepMonthly, "KEEP_YEARLY": &s.KeepYearly, "TIMEOUT": &s.Timeout,
+		"KEEP_MONTHLY": &s.KeepMonthly, "KEEP_YEARLY": &s.KeepYearly, "TIMEOUT": &s.Timeout, "PORT": &s.Port,
 	} {
 		n, err := strconv.Atoi(values[name])
 		if err != nil || n < 0 {

@@ -37,8 +37,9 @@ func TestSettingsAreReadAsAShellReadsThem(t *testing.T) {
 		Name: "mrs-x", Repository: "rest:http://me:p a$s@host/", Account: []string{"AWS_ACCESS_KEY_ID=id",
 			"AWS_SECRET_ACCESS_KEY=it's hush"},
 		Mirror: "ftp://mirror:hush-ftp@127.0.0.1", Database: "mrs", Role: "django",
-		Slack: "https://hooks.example.org/T0/B0/hush",
-		URL:   "https://x.example.org", Names: []string{"x.example.org", "b"}, Page: "/", BasicAuth: true, Jobs: true,
+		Slack:  "https://hooks.example.org/T0/B0/hush",
+		Server: "postgres", Application: []string{"django"}, Port: 8000, Folders: []string{"log", "mrsattachments"},
+		URL: "https://x.example.org", Names: []string{"x.example.org", "b"}, Page: "/", BasicAuth: true, Jobs: true,
 		Timeout:  60,
 		KeepLast: 7, KeepDaily: 7, KeepWeekly: 5, KeepMonthly: 12, KeepYearly: 75,
 	}
@@ -51,6 +52,19 @@ func TestSettingsAreReadAsAShellReadsThem(t *testing.T) {
 	} {
 		if got, rest, err := word(text + "\nNEXT=1"); got != want || rest != "NEXT=1" || err != nil {
 			t.Errorf("%s is %q, %q, %v", text, got, rest, err)
+		}
+	}
+}
+
+func TestTheSettingsOfAnotherApplicationNameItsServicesAndFolders(t *testing.T) {
+	got, err := ParseSettings(env + "DB_SERVICE=db\nAPPLICATION='web,worker'\nPORT=80\nFOLDERS=''\n")
+	if err != nil || got.Server != "db" || !reflect.DeepEqual(got.Application, []string{"web", "worker"}) || got.Port != 80 ||
+		len(got.Folders) != 0 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for _, bad := range []string{"DB_SERVICE=", "DB_SERVICE='a b'", "APPLICATION='web,../x'", "FOLDERS='../x'", "PORT=x"} {
+		if _, err := ParseSettings(env + bad + "\n"); err == nil {
+			t.Errorf("%s is taken", bad)
 		}
 	}
 }

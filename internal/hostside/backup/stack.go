@@ -2,10 +2,12 @@ package backup
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,7 +22,9 @@ import (
 type Running struct {
 	compose.Project
 	Database, Role string
-	Application    string // what PostgreSQL calls us; empty: [dump.Application]
+	Server         string   // the service of the database
+	Users          []string // the services that use it, that of the site first
+	Application    string   // what PostgreSQL calls us; empty: [dump.Application]
 	Runner         bound.Runner
 	Say            func(string)
 	Free           func(path string) (free, size int64, err error)
@@ -59,15 +63,23 @@ func (s *Running) PostgreSQL() dump.Container { return s.postgres }
 
 // find has in postgres the container of PostgreSQL, and reports whether it answers.
 func (s *Running) find(ctx context.Context) bool {
-	c, ok, err := s.Container(ctx, "postgres")
+	c, ok, err := s.Container(ctx, s.Server)
 	s.postgres = dump.Container{Container: c, Role: s.Role, Database: s.Database, Application: s.Application,
 		Runner: s.Runner}
 	return err == nil && ok && s.postgres.Ready(ctx)
 }
 
+// Site is the service of the site; empty: there is none.
+func (s *Running) Site() string { return append(slices.Clone(s.Users), "")[0] }
+
+// data is where the database has its data.
+func (s *Running) data() string {
+	return cmp.Or(s.postgres.Mounts["/var/lib/postgresql/data"], filepath.Join(s.Folder, "postgres", "data"))
+}
+
 // vain reports whether PostgreSQL is waited for in vain: its disk is full.
 func (s *Running) vain() bool {
-	free, _, err := s.Free(filepath.Join(s.Folder, "postgres", "data"))
+	free, _, err := s.Free(s.data())
 	return err == nil && free < inVain
 }
 
@@ -92,12 +104,11 @@ func (s *Running) waits(ctx context.Context, within time.Duration, try func() bo
 
 // Ready implements [Stack].
 func (s *Running) Ready(ctx context.Context) error {
-	data := filepath.Join(s.Folder, "postgres", "data")
 	if ok, err := s.waits(ctx, comes, func() bool { return s.find(ctx) }); ok || err != nil {
 		return err
 	}
 	if s.vain() {
-		return die("df -h "+data, "PostgreSQL of %s does not answer, and its disk is full", s.Name)
+		return die("df -h "+s.data(), "PostgreSQL of %s does not answer, and its disk is full", s.Name)
 	}
 	ctx, cancel := asked(ctx)
 	defer cancel()
@@ -106,7 +117,7 @@ func (s *Running) Ready(ctx context.Context) error {
 			return err
 		}
 	}
-	return die("docker compose --file "+s.file()+" logs postgres", "PostgreSQL of %s does not answer", s.Name)
+	return die("docker compose --file "+s.file()+" logs "+s.Server, "PostgreSQL of %s does not answer", s.Name)
 }
 
 func (s *Running) file() string { return filepath.Join(s.Folder, "docker-compose.yml") }
@@ -149,7 +160,7 @@ func explained(err error) error {
 func (s *Running) DumpFolder(context.Context) (string, error) {
 	folder := s.postgres.Mounts["/dump"]
 	if info, err := os.Stat(folder); folder == "" || err != nil || !info.IsDir() {
-		return "", fmt.Errorf("the postgres container of %s has no folder of the host as /dump", s.Name)
+		return "", fmt.Errorf("the %s container of %s has no folder of the host as /dump", s.Server, s.Name)
 	}
 	return folder, nil
 }
@@ -164,7 +175,7 @@ func (s *Running) Dump(ctx context.Context, o dump.Options) (dump.Made, error) {
 
 // Commit implements [Stack].
 func (s *Running) Commit(ctx context.Context) string {
-	c, _, _ := s.Container(ctx, "django")
+	c, _, _ := s.Container(ctx, s.Site())
 	return c.Env["GIT_COMMIT"]
 }
 

@@ -122,6 +122,8 @@ func (w *world) instance() *Instance {
 			Database:   "mrs",
 			Role:       "django",
 			KeepLast:   7,
+			Server:     "postgres",
+			Folders:    []string{"log", "mrsattachments"},
 		},
 		Home: w.path("home"), Locks: w.path("locks"), Server: "host",
 		With:   func(string) Repository { return repository{w} },

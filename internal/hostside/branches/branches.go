@@ -35,8 +35,8 @@ const removeAt = "removeat"
 // removed: no project's name begins with a dot.
 const removed = ".removed-"
 
-// application is the service that answers.
-const application = "django"
+// application is the service that answers, where no release says which does.
+const application = hostapi.MRS
 
 var project = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
 
@@ -143,8 +143,15 @@ func (s *Server) List(ctx context.Context) ([]hostapi.Branch, error) {
 		if err != nil {
 			return nil, err
 		}
+		site, folder := application, release.Of(s.path(name))
+		if n, _ := folder.Newest(); n > 0 {
+			images, _ := folder.Images(n)
+			if i := slices.IndexFunc(images, func(i release.Image) bool { return i.Role == release.Site }); i >= 0 {
+				site = images[i].Service
+			}
+		}
 		for _, c := range containers { // the newest counts
-			if c.Service() == application {
+			if c.Service() == site {
 				b.Host, b.Commit, b.Image, b.State = c.Env["HOST"], c.Env["GIT_COMMIT"], c.Named, cmp.Or(c.Health, c.Status)
 			}
 		}

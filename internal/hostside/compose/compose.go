@@ -1,5 +1,4 @@
-// Package compose is the docker compose of this host, for one project: what of a
-// compose file counts for replacing what runs, and the command lines for it.
+// Package compose is the docker compose of this host, for one project: its command lines.
 //
 // COMPOSE_… variables and a .env in the folder are not the project's, so that all is
 // named in full. It must not know in which order things are replaced.
@@ -9,8 +8,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -29,133 +26,6 @@ import (
 
 // Project is one, and the folder that its relative paths are of.
 type Project struct{ Name, Folder string }
-
-// Service is a service of a compose file.
-type Service struct {
-	Name  string
-	Image string
-	// Fixed is why it can't run twice; empty: it can.
-	Fixed  string
-	Routes string // what the load balancer is told of it ([Routes])
-	Port   int    // that the load balancer is told to send to; 0: none is named
-	// Checked is whether the file says how to tell that it is healthy; Unchecked,
-	// whether it says that the image's own health check does not count.
-	Checked, Unchecked bool
-}
-
-// Parse reads what docker compose config --format json prints: the services by their names.
-func Parse(config []byte) ([]Service, error) {
-	var file struct {
-		Services map[string]struct {
-			Image         string
-			Labels        labels
-			Ports         []any
-			ContainerName string `json:"container_name"`
-			Healthcheck   *struct {
-				Disable any
-				Test    any
-			}
-		}
-	}
-	if err := json.Unmarshal(config, &file); err != nil {
-		return nil, fmt.Errorf("docker compose config: %w", err)
-	}
-	var all []Service
-	for _, name := range slices.Sorted(maps.Keys(file.Services)) {
-		s := file.Services[name]
-		service := Service{Name: name, Image: s.Image, Routes: Routes(s.Labels), Port: port(s.Labels)}
-		switch {
-		case s.Labels["traefik.enable"] != "true":
-			service.Fixed = "no load balancer is before it"
-		case len(s.Ports) > 0:
-			service.Fixed = "it publishes a port"
-		case s.ContainerName != "":
-			service.Fixed = "its container has a fixed name"
-		}
-		if check := s.Healthcheck; check != nil {
-			service.Unchecked = isTrue(check.Disable) || isNone(check.Test)
-			service.Checked = !service.Unchecked && isTest(check.Test)
-		}
-		all = append(all, service)
-	}
-	return all, nil
-}
-
-// isNone reports whether a health check's test is NONE, which is that there is none.
-func isNone(test any) bool {
-	words, ok := test.([]any)
-	return ok && len(words) > 0 && words[0] == "NONE" || test == "NONE"
-}
-
-// isTest reports whether there is a test; an empty list is as if there were no key.
-func isTest(test any) bool {
-	words, ok := test.([]any)
-	return ok && len(words) > 0 || !ok && test != nil
-}
-
-// isTrue reads a boolean, also one that is written as a text, as Compose does.
-func isTrue(value any) bool {
-	text := strings.ToLower(fmt.Sprint(value))
-	return slices.Contains([]string{"true", "yes", "on", "y", "t", "1"}, text)
-}
-
-// labels are a map, or a list of NAME=VALUE.
-type labels map[string]string
-
-// UnmarshalJSON reads both, of which a value may be a number or a boolean. A $ is doubled in a compose file.
-func (l *labels) UnmarshalJSON(text []byte) error {
-	*l = labels{}
-	var list []string
-	if json.Unmarshal(text, &list) == nil {
-		for _, line := range list {
-			name, value, _ := strings.Cut(line, "=")
-			(*l)[name] = strings.ReplaceAll(value, "$$", "$")
-		}
-		return nil
-	}
-	var values map[string]any
-	if err := json.Unmarshal(text, &values); err != nil {
-		return err
-	}
-	for name, value := range values {
-		if value == nil {
-			value = ""
-		}
-		(*l)[name] = strings.ReplaceAll(fmt.Sprint(value), "$$", "$")
-	}
-	return nil
-}
-
-// Routes returns a sum of what Traefik reads of these labels.
-func Routes(labels map[string]string) string {
-	sum := sha256.New()
-	for _, name := range slices.Sorted(maps.Keys(labels)) {
-		if strings.HasPrefix(name, "traefik.") {
-			fmt.Fprintf(sum, "%q=%q\n", name, labels[name])
-		}
-	}
-	return fmt.Sprintf("%x", sum.Sum(nil))[:12]
-}
-
-// HTTPPort is where an application listens unless the load balancer is told otherwise.
-const HTTPPort = 8000
-
-// PortOf returns where an application listens whose container has these labels.
-func PortOf(labels map[string]string) int { return cmp.Or(port(labels), HTTPPort) }
-
-// IsPort reports whether a label tells that.
-func IsPort(label string) bool { return portLabel.MatchString(label) }
-
-var portLabel = regexp.MustCompile(`^traefik\.http\.services\.[^.]+\.loadbalancer\.server\.port$`)
-
-func port(labels map[string]string) int {
-	for _, name := range slices.Sorted(maps.Keys(labels)) {
-		if n, err := strconv.Atoi(labels[name]); err == nil && portLabel.MatchString(name) {
-			return n
-		}
-	}
-	return 0
-}
 
 // Error is docker compose that failed.
 type Error struct {
@@ -234,15 +104,6 @@ func run(
 		return nil, all.String(), &Error{What: what, Said: all.String(), Err: err}
 	}
 	return stdout.Bytes(), all.String(), nil
-}
-
-// Services returns those of a file.
-func (p Project) Services(ctx context.Context, file string) ([]Service, error) {
-	out, _, err := p.run(ctx, []string{file}, "config", "--no-interpolate", "--format", "json")
-	if err != nil {
-		return nil, err
-	}
-	return Parse(out)
 }
 
 // Resolved returns a file in JSON, its variables and paths resolved.

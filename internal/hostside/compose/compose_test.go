@@ -2,7 +2,6 @@ package compose
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,70 +11,6 @@ import (
 
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
 )
-
-const traefik = `"labels": {"traefik.enable": "true", "traefik.http.services.mrs.loadbalancer.server.port": "8100"`
-
-func TestWhatCountsOfAServiceIsReadFromAComposeFile(t *testing.T) {
-	for name, test := range map[string]struct{ service, want string }{
-		"it can run twice":                     {`{"image": "app", ` + traefik + `}}`, "app fixed= port=8100 checked=false unchecked=false"},
-		"labels in a list":                     {`{"image": "app", "labels": ["traefik.enable=true", "other"]}`, "app fixed= port=0 checked=false unchecked=false"},
-		"no load balancer is before it":        {`{"image": "app"}`, "app fixed=no load balancer is before it port=0 checked=false unchecked=false"},
-		"it is switched off":                   {`{"image": "app", "labels": {"traefik.enable": false}}`, "app fixed=no load balancer is before it port=0 checked=false unchecked=false"},
-		"a port, in short":                     {`{"ports": ["8000:8000"], ` + traefik + `}}`, " fixed=it publishes a port port=8100 checked=false unchecked=false"},
-		"a port, at length":                    {`{"ports": [{"target": 1}], ` + traefik + `}}`, " fixed=it publishes a port port=8100 checked=false unchecked=false"},
-		"a fixed name":                         {`{"container_name": "x", ` + traefik + `}}`, " fixed=its container has a fixed name port=8100 checked=false unchecked=false"},
-		"a health check":                       {`{"healthcheck": {"test": ["CMD", "x"]}, ` + traefik + `}}`, " fixed= port=8100 checked=true unchecked=false"},
-		"a health check in a word":             {`{"healthcheck": {"test": "x"}, ` + traefik + `}}`, " fixed= port=8100 checked=true unchecked=false"},
-		"only its interval":                    {`{"healthcheck": {"interval": "1s"}, ` + traefik + `}}`, " fixed= port=8100 checked=false unchecked=false"},
-		"no health check: disable":             {`{"healthcheck": {"disable": true}, ` + traefik + `}}`, " fixed= port=8100 checked=false unchecked=true"},
-		"no health check: NONE":                {`{"healthcheck": {"test": ["NONE"]}, ` + traefik + `}}`, " fixed= port=8100 checked=false unchecked=true"},
-		"no health check: disable, as a text":  {`{"healthcheck": {"disable": "yes", "test": ["CMD", "x"]}, ` + traefik + `}}`, " fixed= port=8100 checked=false unchecked=true"},
-		"no health check: NONE, as a text":     {`{"healthcheck": {"test": "NONE"}, ` + traefik + `}}`, " fixed= port=8100 checked=false unchecked=true"},
-		"no health check: NONE, not disabled":  {`{"healthcheck": {"disable": false, "test": ["NONE", "x"]}, ` + traefik + `}}`, " fixed= port=8100 checked=false unchecked=true"},
-		"a health check that is not disabled":  {`{"healthcheck": {"disable": "false", "test": ["CMD", "x"]}, ` + traefik + `}}`, " fixed= port=8100 checked=true unchecked=false"},
-		"the image's: an empty test":           {`{"healthcheck": {"test": []}, ` + traefik + `}}`, " fixed= port=8100 checked=false unchecked=false"},
-		"the image's: nothing is said":         {`{"healthcheck": {}, ` + traefik + `}}`, " fixed= port=8100 checked=false unchecked=false"},
-		"no health check: disable, and a test": {`{"healthcheck": {"disable": true, "test": "x"}, ` + traefik + `}}`, " fixed= port=8100 checked=false unchecked=true"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			all, err := Parse([]byte(`{"services": {"s": ` + test.service + `}}`))
-			if err != nil || len(all) != 1 {
-				t.Fatal(all, err)
-			}
-			s := all[0]
-			if got := fmt.Sprintf("%s fixed=%s port=%d checked=%t unchecked=%t", s.Image, s.Fixed, s.Port, s.Checked, s.Unchecked); got != test.want {
-				t.Errorf("%s\nnot %s", got, test.want)
-			}
-		})
-	}
-}
-
-func TestAnApplicationListensWhereItsLabelsSay(t *testing.T) {
-	for labels, want := range map[string]int{
-		"": 8000, "traefik.http.services.mrs.loadbalancer.server.port=8100": 8100, "traefik.http.services.mrs.loadbalancer.server.port=x": 8000,
-		"traefik.tcp.services.mrs.loadbalancer.server.port=5432": 8000,
-	} {
-		name, value, _ := strings.Cut(labels, "=")
-		if got := PortOf(map[string]string{name: value}); got != want {
-			t.Errorf("%s: %d", labels, got)
-		}
-	}
-}
-
-func TestRoutesAreTheSameForAFileAndItsContainer(t *testing.T) {
-	all, err := Parse([]byte(`{"services": {"s": {"labels": {"traefik.enable": "true", "traefik.a": "^x$$", "other": "1"}}}}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	container := map[string]string{"traefik.a": "^x$", "traefik.enable": "true", "com.docker.compose.service": "s"}
-	if all[0].Routes != Routes(container) {
-		t.Error("they differ")
-	}
-	container["traefik.a"] = "y"
-	if all[0].Routes == Routes(container) {
-		t.Error("other routes are the same")
-	}
-}
 
 func TestUpNamesAllInFull(t *testing.T) {
 	p := Project{"mrs-x", "/home/x"}

@@ -50,8 +50,11 @@ type Container struct {
 // Service is what Compose calls what the container is of.
 func (c Container) Service() string { return c.Labels["com.docker.compose.service"] }
 
-// ConfigHash is Compose's sum of the configuration that the container was made of.
-func (c Container) ConfigHash() string { return c.Labels["com.docker.compose.config-hash"] }
+// Hash is the label in which Compose keeps a sum of the configuration that a container was made of.
+const Hash = "com.docker.compose.config-hash"
+
+// ConfigHash is that sum.
+func (c Container) ConfigHash() string { return c.Labels[Hash] }
 
 // Project returns the containers of a Compose project, also those that do not run,
 // the oldest first. Those of docker compose run are none of them.

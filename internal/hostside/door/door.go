@@ -34,6 +34,9 @@ var (
 
 // Close refuses new connections to a port of the container. Those that are open go on.
 func Close(ctx context.Context, c docker.Container, port int) error {
+	if len(c.Networks) == 0 || slices.Contains(c.Networks, "host") {
+		return errors.New("it has no network of its own: others would be closed, too")
+	}
 	_, err := inside(ctx, c, slices.Concat([]string{"-I"}, entries(port), closed)...)
 	return err
 }

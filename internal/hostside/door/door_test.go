@@ -1,6 +1,11 @@
 package door
 
-import "testing"
+import (
+	"strings"
+	"testing"
+
+	"github.com/betagouv/mrs-ops/internal/hostside/docker"
+)
 
 func TestVisitsAreReadFromWhatIptablesLists(t *testing.T) {
 	for list, want := range map[string]int{
@@ -12,6 +17,16 @@ func TestVisitsAreReadFromWhatIptablesLists(t *testing.T) {
 	} {
 		if got := visits(list); got != want {
 			t.Errorf("%d visits are read from %q", got, list)
+		}
+	}
+}
+
+func TestADoorThatIsNotTheContainersAloneStaysOpen(t *testing.T) {
+	for _, networks := range [][]string{nil, {"host"}} {
+		// There is no such process.
+		err := Close(t.Context(), docker.Container{PID: 1 << 30, Networks: networks}, 8000)
+		if err == nil || !strings.Contains(err.Error(), "no network of its own") {
+			t.Errorf("%v: it was closed for whoever shares the network: %v", networks, err)
 		}
 	}
 }

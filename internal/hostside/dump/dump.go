@@ -24,8 +24,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
+	"github.com/betagouv/mrs-ops/internal/hostside/durable"
 	"github.com/betagouv/mrs-ops/internal/hostside/globals"
 )
 
@@ -56,6 +58,15 @@ type Transaction interface {
 type Table struct {
 	Name string // SCHEMA.TABLE, quoted as SQL wants it
 	Rows int64
+}
+
+// line is its line of tables.tsv. A quoted name may have an end of a line in it.
+func (t Table) line() string {
+	name := t.Name
+	if strings.ContainsFunc(name, unicode.IsControl) {
+		name = strconv.Quote(name)
+	}
+	return fmt.Sprintf("%s\t%d", name, t.Rows)
 }
 
 // Options is what to dump, and to where.
@@ -160,7 +171,7 @@ func Make(ctx context.Context, s Server, o Options) (Made, error) {
 	var lines []string
 	for _, table := range tables {
 		made.Rows += table.Rows
-		lines = append(lines, fmt.Sprintf("%s\t%d", table.Name, table.Rows))
+		lines = append(lines, table.line())
 	}
 	if err := o.write("tables.tsv", lines); err != nil {
 		return Made{}, err
@@ -175,22 +186,25 @@ func Make(ctx context.Context, s Server, o Options) (Made, error) {
 	return made, nil
 }
 
+// write writes a file beside and renames it: PostgreSQL, whose folder it is too, may have put a link there.
 func (o Options) write(name string, lines []string) error {
 	var text strings.Builder
 	for _, line := range lines {
 		text.WriteString(line + "\n")
 	}
-	return os.WriteFile(filepath.Join(o.Folder, name), []byte(text.String()), 0o600)
+	return durable.Write(filepath.Join(o.Folder, name), []byte(text.String()), 0o600)
 }
 
 // Remove removes a dump, and what one that was cut short has left.
-func Remove(folder string) error {
-	left, err := filepath.Glob(filepath.Join(folder, "data.*"))
-	for _, name := range []string{"data", "globals.sql", globals.File, "settings.sql", "tables.tsv"} {
-		left = append(left, filepath.Join(folder, name))
-	}
-	for _, path := range left {
-		err = errors.Join(err, os.RemoveAll(path))
+func Remove(folder string) (err error) {
+	for _, pattern := range []string{
+		"data", "data.*", "globals.sql", globals.File, "settings.sql", "tables.tsv", ".next.*",
+	} {
+		left, e := filepath.Glob(filepath.Join(folder, pattern))
+		err = errors.Join(err, e)
+		for _, path := range left {
+			err = errors.Join(err, os.RemoveAll(path))
+		}
 	}
 	return err
 }

@@ -147,6 +147,37 @@ func TestADumpThatFailsAtAnyCallHasNoName(t *testing.T) {
 	}
 }
 
+func TestALinkThatPostgreSQLPutsInItsFolderLeadsNowhere(t *testing.T) {
+	for _, name := range []string{"globals.json", "settings.sql", "tables.tsv"} {
+		s, o := newServer(t)
+		target := filepath.Join(t.TempDir(), "authorized_keys")
+		if err := os.WriteFile(target, []byte("ours\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(target, filepath.Join(s.folder, name)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Make(t.Context(), s, o); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if content, _ := os.ReadFile(target); string(content) != "ours\n" {
+			t.Errorf("%s: what it leads to is %q", name, content)
+		}
+		if info, err := os.Lstat(filepath.Join(s.folder, name)); err != nil || info.Mode() != 0o600 {
+			t.Errorf("%s is %v, %v", name, info.Mode(), err)
+		}
+		if err := os.WriteFile(filepath.Join(s.folder, ".next."+name+".1"), nil, 0o600); err != nil { // of one killed
+			t.Fatal(err)
+		}
+		if err := Remove(s.folder); err != nil {
+			t.Error(err)
+		}
+		if left, _ := os.ReadDir(s.folder); len(left) != 0 {
+			t.Errorf("left: %v", left)
+		}
+	}
+}
+
 func TestADumpThatHangsAtAnyCallEndsWhenItIsTold(t *testing.T) {
 	why := errors.New("interrupted")
 	for _, call := range []string{"begin", "size", "pg_dump", "pg_dumpall", "properties", "settings", "count", "pg_restore"} {

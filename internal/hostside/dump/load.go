@@ -70,16 +70,41 @@ func Find(folder string) (found []string, err error) {
 // plain is what the scripts before ours have dumped: a plain pg_dumpall of all databases.
 const plain = "data.dump"
 
-func (l Load) path(name string) string { return filepath.Join(l.Folder, name) }
-
 func (l Load) is(name string) bool {
-	_, err := os.Stat(l.path(name))
+	_, err := os.Lstat(filepath.Join(l.Folder, name))
 	return err == nil
 }
 
-// Properties are those that the database had, the content of globals.json; empty in snapshots that have none.
+// open opens a file of the dump, which was made where PostgreSQL may put links, to anywhere.
+func (l Load) open(name string) (*os.File, error) {
+	folder, err := os.OpenRoot(l.Folder)
+	if err != nil {
+		return nil, err
+	}
+	defer folder.Close()
+	info, err := folder.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New(name + " in the dump is no file")
+	}
+	return folder.Open(name)
+}
+
+func (l Load) read(name string) ([]byte, error) {
+	file, err := l.open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(file)
+}
+
+// Properties are those that the database had, the content of globals.json; empty in snapshots that
+// have none.
 func (l Load) Properties() (string, error) {
-	text, err := os.ReadFile(l.path(globals.File))
+	text, err := l.read(globals.File)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
@@ -126,7 +151,7 @@ func (l Load) takes(ctx context.Context, t Target) error {
 	if l.is("data/toc.dat") {
 		name = "data/toc.dat"
 	}
-	file, err := os.Open(l.path(name))
+	file, err := l.open(name)
 	if err != nil {
 		return err
 	}
@@ -139,7 +164,7 @@ func (l Load) takes(ctx context.Context, t Target) error {
 
 func (l Load) roles(ctx context.Context, t Target) error {
 	for _, name := range []string{"globals.sql", plain} {
-		file, err := os.Open(l.path(name))
+		file, err := l.open(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -170,7 +195,7 @@ func (l Load) bring(ctx context.Context, t Target, properties string) error {
 	}
 	var text bytes.Buffer
 	if l.is("settings.sql") {
-		content, err := os.ReadFile(l.path("settings.sql"))
+		content, err := l.read("settings.sql")
 		if err != nil {
 			return err
 		}
@@ -207,7 +232,7 @@ func settingsFor(text, was, is string) (lines []string) {
 // section loads the database's part of a plain dump of all.
 func (l Load) section(ctx context.Context, t Target) error {
 	const reason = "the database can't be restored from a plain dump"
-	file, err := os.Open(l.path(plain))
+	file, err := l.open(plain)
 	if err != nil {
 		return err
 	}
@@ -294,7 +319,7 @@ func connected(line string) string {
 
 // sameRows makes sure that the database has the rows that were counted, where they were.
 func (l Load) sameRows(ctx context.Context, t Target) error {
-	text, err := os.ReadFile(l.path("tables.tsv"))
+	text, err := l.read("tables.tsv")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -319,7 +344,7 @@ func others(counted string, tables []Table) (names []string) {
 		is[strings.TrimSuffix(line, "\n")]++
 	}
 	for _, t := range tables {
-		is[fmt.Sprintf("%s\t%d", t.Name, t.Rows)]--
+		is[t.line()]--
 	}
 	for line, n := range is {
 		if n != 0 {

@@ -189,3 +189,43 @@ func TestASnapshotOfEveryAgeIsLoaded(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsNoFileInADumpIsNotRead(t *testing.T) {
+	secret := filepath.Join(t.TempDir(), "shadow")
+	if err := os.WriteFile(secret, []byte("root:hash\t1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"data/toc.dat", "data.dump", "globals.sql", "globals.json", "settings.sql", "tables.tsv"} {
+		folder := t.TempDir()
+		if err := os.Mkdir(filepath.Join(folder, "data"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if name != "data.dump" {
+			if err := os.WriteFile(filepath.Join(folder, "data/toc.dat"), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_ = os.Remove(filepath.Join(folder, name))
+		if err := os.Symlink(secret, filepath.Join(folder, name)); err != nil {
+			t.Fatal(err)
+		}
+		err := Load{Folder: folder, Was: "mrs", Database: "new", Say: func(string) {}}.Run(t.Context(), &target{})
+		if err == nil || err.Error() != name+" in the dump is no file" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestATableMayHaveAnEndOfALineInItsName(t *testing.T) {
+	tables := []Table{{"public.\"a\n\x1b[2J\t9\"", 7}, {"public.b", 0}}
+	var counted string
+	for _, table := range tables {
+		counted += table.line() + "\n"
+	}
+	if strings.Count(counted, "\n") != 2 || strings.Count(counted, "\t") != 2 || strings.Contains(counted, "\x1b") {
+		t.Errorf("it is %q", counted)
+	}
+	if other := others(counted, tables); len(other) > 0 {
+		t.Errorf("others: %q", other)
+	}
+}

@@ -23,6 +23,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/place"
 	"github.com/betagouv/mrs-ops/internal/hostside/preflight"
 	"github.com/betagouv/mrs-ops/internal/hostside/systemd"
+	"github.com/betagouv/mrs-ops/internal/stack/model"
 )
 
 //go:embed files
@@ -167,6 +168,14 @@ func settings(d hostapi.Deploy, program string) string {
 	flag("LFTP_PLAIN", b.MirrorPlain)
 	line("DB_NAME", d.Database)
 	line("DB_USER", d.Role)
+	if len(d.Services) > 0 {
+		site := model.Site(d.Services, d.URL, d.Page)
+		folders, _ := model.Folders(d.Services)
+		line("DB_SERVICE", model.Of(d.Services, hostapi.Database).Name)
+		line("APPLICATION", strings.Join(model.Uses(d.Services, site.Name), ","))
+		fmt.Fprintf(&text, "PORT=%d\n", site.Port)
+		line("FOLDERS", strings.Join(folders, ","))
+	}
 	// How many snapshots stay (restic forget --keep-…).
 	text.WriteString("KEEP_LAST=7\nKEEP_DAILY=7\nKEEP_WEEKLY=5\nKEEP_MONTHLY=12\nKEEP_YEARLY=75\n")
 	line("MRS_HOST", program)

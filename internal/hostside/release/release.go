@@ -6,6 +6,7 @@
 package release
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,7 +31,15 @@ type Image struct {
 	ID      string
 	Digest  string // NAME@sha256:…; empty: it came from no registry
 	Config  string // Compose's sum of the service's configuration
+	Role    string // [Site], [OneShot] or [Idle]; empty: none of them
 }
+
+// What a service was, for who looks at an instance.
+const (
+	Site    = "site"     // visitors come to it
+	OneShot = "one-shot" // it runs to its end, and need not be there afterwards
+	Idle    = "idle"     // none of it is to run
+)
 
 // Same reports whether a service had the same image and configuration, however the
 // image is called.
@@ -90,8 +99,8 @@ func (f Folder) Images(n int) ([]Image, error) {
 	return parse(string(text))
 }
 
-// parse reads the file images: a line a service, SERVICE NAME ID DIGEST CONFIG, of
-// which "-" is none.
+// parse reads the file images: a line a service, SERVICE NAME ID DIGEST CONFIG ROLE, of
+// which "-" is none, and the last may be missing.
 func parse(text string) ([]Image, error) {
 	var all []Image
 	for line := range strings.Lines(text) {
@@ -101,7 +110,10 @@ func parse(text string) ([]Image, error) {
 		}
 		i := Image{Service: words[0], Name: words[1], ID: words[2], Digest: strings.TrimPrefix(words[3], "-")}
 		if len(words) > 4 {
-			i.Config = words[4]
+			i.Config = strings.TrimPrefix(words[4], "-")
+		}
+		if len(words) > 5 {
+			i.Role = words[5]
 		}
 		all = append(all, i)
 	}
@@ -111,11 +123,8 @@ func parse(text string) ([]Image, error) {
 func format(all []Image) string {
 	var text strings.Builder
 	for _, i := range all {
-		digest := i.Digest
-		if digest == "" {
-			digest = "-"
-		}
-		fmt.Fprintln(&text, i.Service, i.Name, i.ID, digest, i.Config)
+		line := fmt.Sprintln(i.Service, i.Name, i.ID, cmp.Or(i.Digest, "-"), cmp.Or(i.Config, "-"), i.Role)
+		text.WriteString(strings.TrimRight(line, " \n") + "\n")
 	}
 	return text.String()
 }

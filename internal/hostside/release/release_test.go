@@ -17,7 +17,7 @@ import (
 
 func TestTheNewestReleasesAreKept(t *testing.T) {
 	f := Of(t.TempDir())
-	images := []Image{{"django", "app:1", "sha256:1", "app@sha256:d", "c"}, {"postgres", "postgres:15", "sha256:2", "", ""}}
+	images := []Image{{"django", "app:1", "sha256:1", "app@sha256:d", "c", Site}, {"postgres", "postgres:15", "sha256:2", "", "", ""}}
 	for n := 1; n <= Keep+2; n++ {
 		if got, err := f.Add(hostapi.Release{Who: "me", What: "deploy"}, []byte("services: {}\n"), images); got != n || err != nil {
 			t.Fatalf("release %d: %d, %v", n, got, err)
@@ -96,12 +96,12 @@ func TestOldImagesAreCalledByWhatStillMeansThem(t *testing.T) {
 		here  string // NAME=ID …
 		want  string
 	}{
-		"its name still means it":                {Image{"a", "n", "1", "d", ""}, "n=1", "map[]"},
-		"its name means another one":             {Image{"a", "n", "1", "d", ""}, "n=2 1=1 d=1", "map[a:d]"},
-		"the digest means nothing here":          {Image{"a", "n", "1", "d", ""}, "n=2 1=1", "map[a:1]"},
-		"it is gone, and a registry may have it": {Image{"a", "n", "1", "d", ""}, "n=2", "map[a:d]"},
-		"it came from no registry":               {Image{"a", "n", "1", "", ""}, "n=2 1=1", "map[a:1]"},
-		"it came from no registry, and is gone":  {Image{"a", "n", "1", "", ""}, "n=2", "the image that a had in release 4 is gone, and no registry has it"},
+		"its name still means it":                {Image{"a", "n", "1", "d", "", ""}, "n=1", "map[]"},
+		"its name means another one":             {Image{"a", "n", "1", "d", "", ""}, "n=2 1=1 d=1", "map[a:d]"},
+		"the digest means nothing here":          {Image{"a", "n", "1", "d", "", ""}, "n=2 1=1", "map[a:1]"},
+		"it is gone, and a registry may have it": {Image{"a", "n", "1", "d", "", ""}, "n=2", "map[a:d]"},
+		"it came from no registry":               {Image{"a", "n", "1", "", "", ""}, "n=2 1=1", "map[a:1]"},
+		"it came from no registry, and is gone":  {Image{"a", "n", "1", "", "", ""}, "n=2", "the image that a had in release 4 is gone, and no registry has it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pins, err := Pins(4, []Image{test.image}, func(name string) (string, error) {

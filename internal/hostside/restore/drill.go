@@ -102,13 +102,16 @@ func (r *run) fetchDrill(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w, err := r.weigh(ctx)
+	dump, folders, err := r.weigh(ctx)
 	if err != nil {
 		return err
 	}
-	r.bytes = w.all()
+	r.bytes = dump
+	for _, bytes := range folders {
+		r.bytes += bytes
+	}
 	r.record.Fact("bytes", r.bytes)
-	if err := r.Enough(map[string]int64{r.Home: r.bytes + loaded(w.dump)}); err != nil {
+	if err := r.Enough(map[string]int64{r.Home: r.bytes + loaded(dump)}); err != nil {
 		return err
 	}
 	short := backup.Short(r.record.Snapshot)
@@ -138,7 +141,7 @@ func (r *run) fetchDrill(ctx context.Context) error {
 		}
 		return readable(path, entry, 0o444)
 	})
-	for _, part := range []string{"log", "mrsattachments"} {
+	for _, part := range r.Folders {
 		if err == nil {
 			err = partIn(all, folder, part, r.record.Snapshot)
 		}

@@ -1,12 +1,10 @@
 package restore
 
 import (
-	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
 	"github.com/betagouv/mrs-ops/internal/hostside/dump"
@@ -44,7 +42,7 @@ func dumpIn(folder, snapshot string) (string, error) {
 	return found[0], nil
 }
 
-// partIn moves log or mrsattachments into a folder, wherever it is in what was restored of a snapshot.
+// partIn moves a folder that is backed up into a folder, wherever it is in what was restored of a snapshot.
 func partIn(folder, to, name, snapshot string) error {
 	found := ""
 	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
@@ -70,25 +68,22 @@ func partIn(folder, to, name, snapshot string) error {
 	return os.Rename(found, filepath.Join(to, name))
 }
 
-// giveAll gives a folder and all in it to the owner of another, who may read and enter it.
-func giveAll(folder, like string) error {
-	info, err := os.Stat(like)
+// showAll has PostgreSQL read a folder and all in it. It stays root's, and so does what restic has given to others:
+// their containers see it, and could put links there meanwhile. Until all is done nobody else comes in.
+func showAll(folder string) error {
+	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || path == folder {
+			return err
+		}
+		if err := os.Lchown(path, os.Getuid(), os.Getgid()); err != nil {
+			return err
+		}
+		return readable(path, entry, 0o444)
+	})
 	if err != nil {
 		return err
 	}
-	owner, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return errors.New("whose " + like + " is can't be known")
-	}
-	return filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if err := os.Lchown(path, int(owner.Uid), int(owner.Gid)); err != nil {
-			return err
-		}
-		return readable(path, entry, 0o600)
-	})
+	return os.Chmod(folder, 0o755)
 }
 
 // readable adds to who may read a file, and enter it where it is a folder, or a program already.

@@ -43,7 +43,8 @@ func Here(home string, say func(string)) (*Instance, error) {
 			Env: settings.Account, Runner: system}
 	}
 	stack := &backup.Running{Project: compose.Project{Name: settings.Name, Folder: home}, Database: settings.Database,
-		Role: settings.Role, Runner: others, Say: say, Free: disk.Free}
+		Role: settings.Role, Server: settings.Server, Users: settings.Application, Runner: others, Say: say,
+		Free: disk.Free}
 	i := &backup.Instance{
 		Settings: settings, Home: home, Locks: hostapi.Locks, Every: often, Say: say, Server: host,
 		With:  func(password string) backup.Repository { return with(password) },
@@ -66,7 +67,8 @@ func Here(home string, say func(string)) (*Instance, error) {
 		i.Mirror = mirror.Mirror{Address: settings.Mirror, Plain: settings.Plain, Folder: settings.Name + "/restic",
 			Runner: system}
 	}
-	running := thisStack{Running: stack, Patience: time.Duration(settings.Timeout) * time.Second}
+	running := thisStack{Running: stack, Patience: time.Duration(settings.Timeout) * time.Second,
+		Folders: settings.Folders}
 	return &Instance{
 		Instance: i, Repository: with(filepath.Join(home, ".restic_password")), Stack: running,
 		Application: siteOf(settings, running, say), Files: Disk{},

@@ -60,11 +60,12 @@ func quote(text string) string {
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
-// movable are the folders that a swap may replace.
+// movable are the folders that a swap of MRS may replace; of another application it is any of
+// [backup.Settings.Folders].
 var movable = []string{"log", "mrsattachments", "spooler"}
 
 // parseSwap reads a journal. A last line that the power cut short does not count.
-func parseSwap(text string) (s Swap, err error) {
+func parseSwap(text string, folders ...string) (s Swap, err error) {
 	values := map[string]string{}
 	for line := range strings.Lines(text) {
 		line, whole := strings.CutSuffix(line, "\n")
@@ -92,7 +93,7 @@ func parseSwap(text string) (s Swap, err error) {
 		return s, errors.New("it names no databases")
 	}
 	for _, folder := range s.Folders {
-		if !slices.Contains(movable, folder) {
+		if !slices.Contains(movable, folder) && !slices.Contains(folders, folder) {
 			return s, fmt.Errorf("no swap moves %q", folder)
 		}
 	}

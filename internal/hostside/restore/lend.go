@@ -91,13 +91,13 @@ func (r *run) lendBeside(ctx context.Context) error {
 	if r.moves.LiveDump, err = r.returned(ctx); err != nil {
 		return err
 	}
-	w, err := r.weigh(ctx)
+	dump, _, err := r.weigh(ctx)
 	if err != nil {
 		return err
 	}
-	r.bytes = w.dump // the rest of a snapshot is not restored
+	r.bytes = dump // the rest of a snapshot is not restored
 	r.record.Fact("bytes", r.bytes)
-	if err := r.Enough(r.besides(weight{dump: w.dump})); err != nil {
+	if err := r.Enough(r.besides(dump, 0)); err != nil {
 		return err
 	}
 	r.Say(fmt.Sprintf("restoring the database of snapshot %s: %s",

@@ -328,9 +328,9 @@ func (r *run) named(stamp string) {
 	}
 	switch r.asked.Only {
 	case "":
-		r.moves.Folders = []string{"log", "mrsattachments"}
+		r.moves.Folders = slices.Clone(r.Folders)
 	case "attachments":
-		r.moves.Folders = []string{"mrsattachments"}
+		r.moves.Folders = slices.DeleteFunc(slices.Clone(r.Folders), func(name string) bool { return name == "log" })
 	}
 }
 
@@ -493,42 +493,38 @@ func (r *run) room(ctx context.Context) (err error) {
 		r.record.Fact("bytes", r.bytes)
 		return err
 	}
-	w, err := r.weigh(ctx)
+	dump, all, err := r.weigh(ctx)
 	if err != nil {
 		return err
 	}
-	switch r.asked.Only {
-	case "database":
-		w.log, w.attachments = 0, 0
-	case "attachments":
-		w.log, w.dump = 0, 0
+	if r.asked.Only == "attachments" {
+		dump = 0
 	}
-	if err := r.Enough(r.besides(w)); err != nil {
+	var folders int64
+	for _, folder := range r.moves.Folders {
+		folders += all[folder]
+	}
+	if err := r.Enough(r.besides(dump, folders)); err != nil {
 		return err
 	}
-	r.bytes = w.all()
+	r.bytes = dump + folders
 	r.record.Fact("bytes", r.bytes)
 	return nil
 }
 
-// weight is what is in a snapshot, or of one that is restored, in bytes.
-type weight struct{ dump, log, attachments int64 }
-
-func (w weight) all() int64 { return w.dump + w.log + w.attachments }
-
-// weigh asks restic for the files of the snapshot.
-func (r *run) weigh(ctx context.Context) (w weight, err error) {
+// weigh asks restic how many bytes the snapshot has of the dump, with a few small files, and of each folder.
+func (r *run) weigh(ctx context.Context) (dump int64, folders map[string]int64, err error) {
+	folders = map[string]int64{}
 	err = r.Repository.Files(ctx, r.record.Snapshot, func(path string, size int64) {
-		switch {
-		case strings.Contains(path, "/mrsattachments/"):
-			w.attachments += size
-		case strings.Contains(path, "/log/"):
-			w.log += size
-		default: // and a few small files
-			w.dump += size
+		for _, folder := range r.Folders {
+			if strings.Contains(path, "/"+folder+"/") {
+				folders[folder] += size
+				return
+			}
 		}
+		dump += size
 	})
-	return w, err
+	return dump, folders, err
 }
 
 // loaded is about what a database takes whose dump, uncompressed, has so many bytes: the rows and their indexes, and
@@ -537,14 +533,14 @@ func (r *run) weigh(ctx context.Context) (w weight, err error) {
 func loaded(dump int64) int64 { return 2*dump + min(dump, 1<<30) }
 
 // besides is the room that what comes beside takes, by the folders that it comes into.
-func (r *run) besides(w weight) map[string]int64 {
+func (r *run) besides(dump, folders int64) map[string]int64 {
 	data := r.path("postgres/data")
 	if _, err := os.Stat(data); err != nil {
 		data = r.Home
 	}
-	need := map[string]int64{data: loaded(w.dump)}
-	need[r.moves.LiveDump] += w.dump
-	need[r.Home] += w.log + w.attachments
+	need := map[string]int64{data: loaded(dump)}
+	need[r.moves.LiveDump] += dump
+	need[r.Home] += folders
 	return need
 }
 
@@ -616,8 +612,14 @@ func (r *run) bringBeside(ctx context.Context, name string) error {
 		return err
 	}
 	s := r.fetched(r.moves.Beside, there)
-	err := r.Repository.Restore(ctx, r.record.Snapshot, restic.Restore{Target: there,
-		Exclude: []string{"mrsattachments", "/log", r.path("log")}})
+	var exclude []string
+	for _, folder := range r.Folders {
+		exclude = append(exclude, "/"+folder, r.path(folder))
+		if folder == "mrsattachments" { // of a home that was another one
+			exclude = append(exclude, folder)
+		}
+	}
+	err := r.Repository.Restore(ctx, r.record.Snapshot, restic.Restore{Target: there, Exclude: exclude})
 	s.Stop()
 	if err != nil {
 		return r.unread("the dump", err)
@@ -626,7 +628,7 @@ func (r *run) bringBeside(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := giveAll(there, r.moves.LiveDump); err != nil {
+	if err := showAll(there); err != nil {
 		return err
 	}
 	inside, err := filepath.Rel(r.moves.LiveDump, folder)

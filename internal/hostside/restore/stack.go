@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/answer"
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/application"
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
@@ -29,6 +30,11 @@ import (
 type thisStack struct {
 	*backup.Running
 	Patience time.Duration // that PostgreSQL may take to start
+	Folders  []string      // of the stack's, that are backed up
+}
+
+func (s thisStack) trial(folder string) Trial {
+	return Trial{Folder: folder, Was: s.Database, Server: s.Running.Server, Site: s.Site(), Folders: s.Folders}
 }
 
 // Bounds: an engine may hang, and what undoes a swap is not to hang with it.
@@ -59,7 +65,8 @@ func (s thisStack) Engine(ctx context.Context) error {
 }
 
 func (s thisStack) Try(ctx context.Context, folder, database string) (string, error) {
-	t := Trial{Folder: folder, Database: database}
+	t := s.trial(folder)
+	t.Database = database
 	if networks := s.PostgreSQL().Networks; len(networks) > 0 {
 		t.Network = networks[0]
 	}
@@ -107,10 +114,10 @@ func (s thisStack) drill(folder string) (drill compose.Project, file string) {
 
 func (s thisStack) StartDrill(ctx context.Context, folder string) (Server, error) {
 	drill, file := s.drill(folder)
-	if err := s.write(ctx, Trial{Folder: folder}, file); err != nil {
+	if err := s.write(ctx, s.trial(folder), file); err != nil {
 		return nil, err
 	}
-	id, err := start(ctx, drill, file, "postgres", s.Patience)
+	id, err := start(ctx, drill, file, s.Running.Server, s.Patience)
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +150,7 @@ func (s thisStack) Untry(ctx context.Context) error { return backup.Gone(ctx, s.
 func (s thisStack) application(ctx context.Context) (found []docker.Container, err error) {
 	all, err := docker.Project(ctx, s.Name)
 	for _, c := range all {
-		if c.Service() == "django" {
+		if slices.Contains(s.Users, c.Service()) {
 			found = append(found, c)
 		}
 	}
@@ -151,12 +158,12 @@ func (s thisStack) application(ctx context.Context) (found []docker.Container, e
 }
 
 func (s thisStack) Application(ctx context.Context) string {
-	c, _, _ := s.Container(ctx, "django")
+	c, _, _ := s.Container(ctx, s.Site())
 	return c.ID
 }
 
 func (s thisStack) Restarts(ctx context.Context) string {
-	c, _, _ := s.Container(ctx, "django")
+	c, _, _ := s.Container(ctx, s.Site())
 	return c.Restart
 }
 
@@ -183,7 +190,7 @@ func (s thisStack) Stop(ctx context.Context) error {
 		}
 	}
 	if err == nil {
-		err = s.Project.Stop(ctx, s.file(), "django")
+		err = s.Project.Stop(ctx, s.file(), s.Users...)
 	}
 	if err == nil {
 		return nil
@@ -198,7 +205,7 @@ func (s thisStack) Stop(ctx context.Context) error {
 func (s thisStack) StartServer(ctx context.Context) error {
 	up, cancel := bound.Within(ctx, "docker compose up", starts)
 	defer cancel()
-	if err := s.Up(up, s.file(), compose.Up{Services: []string{"postgres"}, Wait: ends}); err != nil {
+	if err := s.Up(up, s.file(), compose.Up{Kept: true, Services: []string{s.Running.Server}, Wait: ends}); err != nil {
 		return err
 	}
 	return s.Ready(ctx)
@@ -230,7 +237,7 @@ func siteOf(s backup.Settings, stack thisStack, say func(string)) thisSite {
 	return thisSite{
 		Site: site.Site{
 			Site: answer.Site{URL: s.URL, Names: s.Names, Path: "/", BasicAuth: s.BasicAuth,
-				Maintenance: answer.Either},
+				Maintenance: answer.Either}, Port: s.Port,
 		},
 		Page: s.Page, Timeout: time.Duration(s.Timeout) * time.Second,
 		Role: s.Role, Database: s.Database, Stack: stack, Say: say,
@@ -251,6 +258,9 @@ func (s thisSite) Well(ctx context.Context, container, postgres, name string) er
 	if err := s.page().Answers(ctx, container, s.Timeout); err != nil {
 		return err
 	}
+	if s.Stack.Site() != hostapi.MRS {
+		return nil
+	}
 	if err := s.Answers(ctx, container, 0); err != nil {
 		return err
 	}
@@ -260,6 +270,9 @@ func (s thisSite) Well(ctx context.Context, container, postgres, name string) er
 func (s thisSite) Visited(ctx context.Context) error { return s.page().Answers(ctx, "", time.Minute) }
 
 func (s thisSite) Developers(ctx context.Context, container string) error {
+	if s.Stack.Site() != hostapi.MRS {
+		return nil
+	}
 	return s.Site.Developers(ctx, container, false)
 }
 
@@ -269,6 +282,9 @@ func (s thisSite) Moment(ctx context.Context, container string) error {
 }
 
 func (s thisSite) Migrated(ctx context.Context, container string) error {
+	if s.Stack.Site() != hostapi.MRS {
+		return nil
+	}
 	c, err := docker.Inspect(ctx, container)
 	if err != nil {
 		return err

@@ -145,7 +145,7 @@ func (i *Instance) readSwap() (Swap, error) {
 	if err != nil {
 		return Swap{}, err
 	}
-	s, err := parseSwap(string(text))
+	s, err := parseSwap(string(text), i.Folders...)
 	if err == nil && filepath.Dir(s.Beside) != i.Home {
 		err = fmt.Errorf("%s is not in %s", s.Beside, i.Home)
 	}

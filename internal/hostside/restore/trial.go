@@ -4,19 +4,26 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
-	"github.com/betagouv/mrs-ops/internal/hostside/compose"
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/place"
+	"github.com/betagouv/mrs-ops/internal/stack/model"
 )
 
 // Trial is the application on data that are not in use.
 type Trial struct {
-	Folder   string // has mrsattachments and log; what else the stack has on the host is empty there
-	Database string // of the PostgreSQL that runs; empty: it has a PostgreSQL of its own
-	Network  string // that of the PostgreSQL that runs
+	Folder   string   // has Folders; what else the stack has on the host is empty there
+	Database string   // of the PostgreSQL that runs; empty: it has a PostgreSQL of its own
+	Network  string   // that of the PostgreSQL that runs
+	Was      string   // the database that the application has
+	Server   string   // the service of the database
+	Site     string   // the service that is tried, as trial; one-shots that it waits for run before it
+	Folders  []string // that Folder has
 }
 
 // kept is what of a service a trial has, too.
@@ -31,23 +38,18 @@ func (t Trial) File(config []byte) ([]byte, error) {
 	if err := json.Unmarshal(config, &stack); err != nil {
 		return nil, fmt.Errorf("what docker compose says of the stack can't be read: %w", err)
 	}
-	trial, err := t.own(stack.Services, "django")
+	all, err := model.Parse(config)
 	if err != nil {
 		return nil, err
 	}
-	env, ok := trial["environment"].(map[string]any)
-	if !ok {
-		env = map[string]any{}
-		trial["environment"] = env
+	services := map[string]any{}
+	if err := t.add(services, stack.Services, all, t.Site, "trial"); err != nil {
+		return nil, err
 	}
-	// Nobody gets mail of a rehearsal, nor a report of its errors.
-	env["EMAIL_HOST"], env["EMAIL_PORT"], env["SENTRY_DSN"], env["ADMINS"] = "127.0.0.1", "9", "", ""
-	services := map[string]any{"trial": trial}
 	network := map[string]any{"internal": true}
 	if t.Database != "" {
-		env["DB_NAME"] = t.Database
 		network = map[string]any{"external": true, "name": t.Network}
-	} else if services["postgres"], err = t.own(stack.Services, "postgres"); err != nil {
+	} else if services[t.Server], err = t.own(stack.Services, t.Server); err != nil {
 		return nil, err
 	}
 	var out bytes.Buffer
@@ -60,6 +62,61 @@ func (t Trial) File(config []byte) ([]byte, error) {
 	// Compose would look for variables in what is rendered already.
 	text := strings.ReplaceAll(out.String(), "$$", "$")
 	return []byte(strings.ReplaceAll(text, "$", "$$")), nil
+}
+
+// add adds a service under a name, and before it the one-shots that it waits for.
+func (t Trial) add(
+	to map[string]any, services map[string]map[string]any, all []hostapi.Service, service, name string,
+) error {
+	own, err := t.own(services, service)
+	if err != nil {
+		return err
+	}
+	env, ok := own["environment"].(map[string]any)
+	if !ok {
+		env = map[string]any{}
+		own["environment"] = env
+	}
+	// Nobody gets mail of a rehearsal, nor a report of its errors.
+	env["EMAIL_HOST"], env["EMAIL_PORT"], env["SENTRY_DSN"], env["ADMINS"] = "127.0.0.1", "9", "", ""
+	if t.Database != "" {
+		for name, value := range env {
+			env[name] = t.named(value)
+		}
+		env["DB_NAME"] = t.Database
+	}
+	to[name] = own
+	waits := map[string]any{}
+	for _, other := range model.Named(all, service).After {
+		if model.Named(all, other).Kind != hostapi.OneShot {
+			continue
+		}
+		waits[other] = map[string]any{"condition": "service_completed_successfully"}
+		if to[other] == nil {
+			if err := t.add(to, services, all, other, other); err != nil {
+				return err
+			}
+		}
+	}
+	if len(waits) > 0 {
+		own["depends_on"] = waits
+	}
+	return nil
+}
+
+// named returns the value of a variable that names the live database, by itself or as the end of
+// an address, with the one that is tried.
+func (t Trial) named(value any) any {
+	text, _ := value.(string)
+	if text != "" && text == t.Was {
+		return t.Database
+	}
+	at, err := url.Parse(text)
+	if err == nil && strings.HasPrefix(at.Scheme, "postgres") && t.Was != "" && at.Path == "/"+t.Was {
+		at.Path = "/" + t.Database
+		return at.String()
+	}
+	return value
 }
 
 // own returns a service as the trial has it.
@@ -78,7 +135,7 @@ func (t Trial) own(services map[string]map[string]any, name string) (map[string]
 	labels := map[string]any{"traefik.enable": "false"}
 	given, _ := service["labels"].(map[string]any)
 	for label, value := range given {
-		if compose.IsPort(label) {
+		if model.IsPort(label) {
 			labels[label] = value
 		}
 	}
@@ -111,7 +168,7 @@ func (t Trial) place(service, source, target string) (path string, isFile bool, 
 	switch {
 	case target == "/dump":
 		path = filepath.Join(t.Folder, "dump")
-	case name == "mrsattachments", name == "log", name == "dump", name == "data":
+	case slices.Contains(t.Folders, name), name == "dump", name == "data":
 		path = filepath.Join(t.Folder, name)
 	default:
 		path = filepath.Join(t.Folder, service+"-"+name)

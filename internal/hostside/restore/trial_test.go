@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/betagouv/mrs-ops/internal/hostside/compose"
+	"github.com/betagouv/mrs-ops/internal/stack/model"
 )
 
 // stackOf is a stack whose folders are in a home.
@@ -37,8 +37,9 @@ func TestATrialTouchesNothingOfWhatRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, trial := range map[string]Trial{
-		"of a restore": {Folder: folder, Database: "mrs_restore", Network: "mrs_default"}, "of a drill": {Folder: folder},
+		"of a restore": {Folder: folder, Database: "mrs_restore", Network: "mrs_default", Was: "mrs"}, "of a drill": {Folder: folder},
 	} {
+		trial.Server, trial.Site, trial.Folders = "postgres", "django", []string{"log", "mrsattachments"}
 		text, err := trial.File(stackOf(home))
 		if err != nil {
 			t.Fatal(err)
@@ -77,7 +78,7 @@ func TestATrialTouchesNothingOfWhatRuns(t *testing.T) {
 			}
 		}
 		app := got.Services["trial"]
-		if got := compose.PortOf(app.Labels); got != 8100 || len(app.Labels) != 2 {
+		if got := model.PortOf(app.Labels); got != 8100 || len(app.Labels) != 2 {
 			t.Errorf("%s: it is asked at port %d, %v", name, got, app.Labels)
 		}
 		if len(app.Volumes) != 4 || app.Environment["EMAIL_HOST"] != "127.0.0.1" {
@@ -95,5 +96,35 @@ func TestATrialTouchesNothingOfWhatRuns(t *testing.T) {
 	}
 	if _, err := (Trial{}).File([]byte(`{"services": {}}`)); err == nil {
 		t.Error("a stack without an application is tried")
+	}
+}
+
+func TestATrialOfAnotherApplicationRunsItsOneShotsFirst(t *testing.T) {
+	config := []byte(`{"services": {
+  "web": {"image": "w", "environment": {"DATABASE_URL": "postgres://me:hush@db/shop?sslmode=disable", "NAME": "shop", "OTHER": "shops"},
+    "depends_on": {"migrate": {"condition": "service_completed_successfully"}, "db": {"condition": "service_healthy"}}},
+  "migrate": {"image": "w", "command": ["migrate"], "depends_on": {"seed": {"condition": "service_completed_successfully"}}},
+  "seed": {"image": "s"}, "db": {"image": "p", "labels": {"mrs-ops.database": "true"}}}}`)
+	trial := Trial{Folder: t.TempDir(), Database: "shop_restore", Was: "shop", Network: "x", Server: "db", Site: "web"}
+	text, err := trial.File(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Services map[string]struct {
+			Environment map[string]string
+			DependsOn   map[string]struct{ Condition string } `json:"depends_on"`
+		}
+	}
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	env := got.Services["trial"].Environment
+	if env["DATABASE_URL"] != "postgres://me:hush@db/shop_restore?sslmode=disable" || env["NAME"] != "shop_restore" || env["OTHER"] != "shops" {
+		t.Errorf("its database is %v", env)
+	}
+	if len(got.Services) != 3 || got.Services["trial"].DependsOn["migrate"].Condition == "" ||
+		got.Services["migrate"].DependsOn["seed"].Condition == "" || got.Services["db"].Environment != nil {
+		t.Errorf("%s", text)
 	}
 }

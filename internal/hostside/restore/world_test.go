@@ -148,6 +148,7 @@ func (w *world) instance() *Instance {
 		Instance: &backup.Instance{
 			Settings: backup.Settings{
 				Name: "mrs-x", Repository: w.home("restic"), Database: "mrs", Role: "django", Jobs: true,
+				Server: "postgres", Folders: []string{"log", "mrsattachments"},
 			},
 			Home: w.path("home"), Locks: w.path("locks"), Server: "host",
 			With:  func(string) backup.Repository { return repository{w} },

@@ -26,6 +26,7 @@ func Explain(ctx context.Context, d hostapi.Deploy, host Host, scratch string) (
 		releases: release.Of(d.Folder),
 		images:   map[string]string{},
 		ids:      map[string]string{},
+		checked:  map[string]bool{},
 	}
 	for _, name := range []string{current, closed, removeAt} {
 		if r.is(name) {
@@ -40,12 +41,10 @@ func Explain(ctx context.Context, d hostapi.Deploy, host Host, scratch string) (
 	}
 	r.asked.Folder = scratch
 	r.first = !r.is(current)
-	if err := r.writeNext(ctx); err != nil {
+	if _, err := r.writeNext(ctx); err != nil {
 		return nil, err
 	}
-	if _, err := r.read(ctx); err != nil {
-		return nil, err
-	}
+	r.read(ctx)
 	var missing []string
 	for _, s := range r.services {
 		image, err := r.Image(ctx, s.Image)
@@ -53,9 +52,7 @@ func Explain(ctx context.Context, d hostapi.Deploy, host Host, scratch string) (
 			return nil, err
 		}
 		r.ids[s.Image] = image.ID
-		if s.Name == application {
-			r.checked = image.Checked
-		}
+		r.checked[s.Name] = image.Checked
 		if image.ID == "" {
 			missing = append(missing, s.Image)
 		}
@@ -64,12 +61,7 @@ func Explain(ctx context.Context, d hostapi.Deploy, host Host, scratch string) (
 	if err != nil {
 		return nil, err
 	}
-	for _, c := range all {
-		if c.Service() == application {
-			r.olds = append(r.olds, c)
-		}
-	}
-	r.changes = compare(r.services, r.hashes, r.ids, all)
+	r.compare(all)
 	var steps []hostapi.Step
 	for _, s := range r.plan() {
 		told := hostapi.Step{Name: s.name, Runs: r.commands(s.name)}
@@ -103,7 +95,10 @@ func (r *rollout) commands(step string) []string {
 		}
 		return hostapi.Quote(append(words, up.Argv()...)...)
 	}
-	everything := compose.Up{Orphans: true, Wait: r.timeout()}
+	alone := func(services ...string) []string {
+		return []string{up(next, compose.Up{Alone: true, Wait: r.timeout(), Services: services})}
+	}
+	words := strings.Fields(step)
 	backs := r.asked.Persistent && !r.first && r.asked.Release != hostapi.Current && r.CanBackUp()
 	switch begins := func(name string) bool { return strings.HasPrefix(step, name) }; {
 	case begins("back up what runs") && backs:
@@ -113,19 +108,19 @@ func (r *rollout) commands(step string) []string {
 	case begins("set the host's queue") && r.asked.MaxConn != "":
 		return []string{"sysctl net.core.somaxconn=" + r.asked.MaxConn}
 	case begins("start the stack"):
-		return []string{up(current, everything)}
+		return []string{up(current, compose.Up{Orphans: true, Wait: r.timeout()})}
 	case begins("end what can't run twice"):
 		return []string{"docker rm OLD   # once it serves nothing any more"}
-	case begins("start all that is new"):
-		return []string{up(next, everything)}
-	case begins("start the other services anew"):
-		return []string{up(next, compose.Up{Alone: true, Wait: r.timeout(), Services: []string{"OTHERS"}})}
-	case begins("start the new one beside the old one"):
-		return []string{
-			up(next, compose.Up{Alone: true, Kept: true, Scale: map[string]int{application: len(r.olds) + 1},
-				Services: []string{application}}),
-		}
-	case begins("close the old one"):
+	case begins("start anew "):
+		return alone(words[2:]...)
+	case begins("start it anew"):
+		return alone(r.site.Name)
+	case begins("run "):
+		return []string{up(next, compose.Up{Alone: true, Services: words[1:2]}), "docker wait NEW"}
+	case begins("start a new "):
+		scale := map[string]int{words[3]: len(r.olds[words[3]]) + 1}
+		return []string{up(next, compose.Up{Alone: true, Kept: true, Scale: scale, Services: words[3:4]})}
+	case begins("close the old "):
 		return []string{
 			"nsenter --target PID --net iptables -I INPUT … -j REJECT   # new connections; those that are open go on",
 		}
@@ -143,9 +138,11 @@ func (r *rollout) commands(step string) []string {
 // undoes tells what takes back a step of the plan.
 func undoes(step string) string {
 	switch begins := func(name string) bool { return strings.HasPrefix(step, name) }; {
-	case begins("start the new one beside"):
+	case begins("run "):
+		return "its container is removed; what it did stays"
+	case begins("start a new "):
 		return "the new one is removed, once it serves nothing"
-	case begins("close the old one"):
+	case begins("close the old "):
 		return "the old one takes connections again"
 	case begins("keep it as a release"):
 		return "the release is removed, and " + current + " is what it was"

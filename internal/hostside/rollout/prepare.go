@@ -14,9 +14,9 @@ import (
 	"sync"
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
-	"github.com/betagouv/mrs-ops/internal/hostside/compose"
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
 	"github.com/betagouv/mrs-ops/internal/hostside/release"
+	"github.com/betagouv/mrs-ops/internal/stack/model"
 )
 
 // restoreSwap is there while a restore puts its data in the place of what was there.
@@ -33,16 +33,14 @@ func (r *rollout) prepare(ctx context.Context) error {
 	if err := r.haveFiles(); err != nil {
 		return err
 	}
-	if err := r.writeNext(ctx); err != nil {
+	stack, err := r.writeNext(ctx)
+	if err != nil {
 		return err
 	}
 	if err := r.hasFiles(); err != nil {
 		return err
 	}
-	stack, err := r.read(ctx)
-	if err != nil {
-		return err
-	}
+	r.read(ctx)
 	if err := r.tidy(ctx); err != nil {
 		return err
 	}
@@ -76,17 +74,28 @@ func (r *rollout) prepare(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("what runs can't be compared with what is to run: %w", err)
 	}
-	for _, c := range all {
-		if c.Service() == application {
-			r.olds = append(r.olds, c)
-		}
-	}
-	r.changes = compare(r.services, r.hashes, r.ids, all)
+	r.compare(all)
 	return nil
 }
 
-// writeNext has the file next say what is to run.
-func (r *rollout) writeNext(ctx context.Context) error {
+// compare finds out what is to change of what there is.
+func (r *rollout) compare(all []docker.Container) {
+	r.olds = map[string][]docker.Container{}
+	for _, c := range all {
+		r.olds[c.Service()] = append(r.olds[c.Service()], c)
+	}
+	r.changes, r.stale = compare(r.services, r.sums, r.ids, all, r.kept())
+}
+
+// kept returns the images of the newest release; what can't be read is kept anew.
+func (r *rollout) kept() []release.Image {
+	n, _ := r.releases.Newest()
+	images, _ := r.releases.Images(n)
+	return images
+}
+
+// writeNext has the file next say what is to run, and returns it in JSON.
+func (r *rollout) writeNext(ctx context.Context) (stack []byte, err error) {
 	content, asMarked := []byte(r.asked.File), false
 	if r.asked.Release != "" {
 		asMarked = true
@@ -101,28 +110,60 @@ func (r *rollout) writeNext(ctx context.Context) error {
 			content, err = r.pinned(ctx, n)
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if err := r.write(next, content); err != nil {
-		return err
+		return nil, err
+	}
+	var both sync.WaitGroup
+	var notSummed error
+	both.Go(func() { notSummed = r.sum(ctx) })
+	stack, err = r.Resolved(ctx, r.path(next))
+	both.Wait()
+	if err = cmp.Or(err, notSummed); err != nil {
+		return nil, r.refused(err, "%s is not one that Compose takes", next)
+	}
+	if r.services = r.asked.Services; asMarked || len(r.services) == 0 {
+		if r.services, err = model.Parse(stack); err != nil {
+			return nil, err
+		}
+	}
+	if r.site = model.Site(r.services, r.asked.URL, r.asked.Page); r.site.Name != hostapi.MRS {
+		if r.is(closed) {
+			const format = "%s can't be closed for maintenance: that is %s's own, which it has not"
+			return nil, fmt.Errorf(format, r.asked.Project, hostapi.MRS)
+		}
+		return stack, nil
 	}
 	if r.is(closed) {
 		r.Say("maintenance is on: the site stays closed")
 	} else if !asMarked {
-		return nil
+		return stack, nil
 	}
 	// Who closed the site opens it again, not the next deployment.
 	state := ""
 	if r.is(closed) {
 		state = "1"
 	}
-	over := fmt.Appendf(nil, "services: {%s: {environment: {MAINTENANCE_ENABLE: %q}}}\n", application, state)
-	content, err := r.Overlay(ctx, r.path(next), over)
-	if err != nil {
-		return r.refused(err, "%s is not one that Compose takes", next)
+	over := fmt.Appendf(nil, "services: {%s: {environment: {MAINTENANCE_ENABLE: %q}}}\n", hostapi.MRS, state)
+	if content, err = r.Overlay(ctx, r.path(next), over); err != nil {
+		return nil, r.refused(err, "%s is not one that Compose takes", next)
 	}
-	return r.write(next, content)
+	if err = r.write(next, content); err == nil {
+		err = r.sum(ctx)
+	}
+	return stack, err
+}
+
+// sum has Compose sum up the services that are to run.
+func (r *rollout) sum(ctx context.Context) error {
+	all, err := r.Hashes(ctx, r.path(next))
+	r.sums = map[string][]string{}
+	for service, sum := range all {
+		r.sums[service] = []string{sum}
+	}
+	return err
 }
 
 // pinned returns the compose file of a release, with the images that it had then.
@@ -157,68 +198,83 @@ func (r *rollout) pinned(ctx context.Context, n int) ([]byte, error) {
 	return content, nil
 }
 
-// read reads what is to run, and returns it in JSON.
-func (r *rollout) read(ctx context.Context) (stack []byte, err error) {
-	file := r.path(next)
-	var all sync.WaitGroup
-	var errs [3]error
-	all.Go(func() { r.services, errs[0] = r.Services(ctx, file) })
-	all.Go(func() { r.hashes, errs[1] = r.Hashes(ctx, file) })
-	all.Go(func() { stack, errs[2] = r.Resolved(ctx, file) })
-	all.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return nil, r.refused(err, "%s is not one that Compose takes", next)
+// read learns from what is to run, and from what runs.
+func (r *rollout) read(ctx context.Context) {
+	r.database = model.Of(r.services, hostapi.Database).Name
+	r.Listens(r.services, r.site.Name)
+	// Another version of Compose makes another sum of the same: what it says of the file that
+	// runs is what the containers of the newest release were made of.
+	kept := slices.DeleteFunc(r.kept(), func(i release.Image) bool {
+		return i.Config == "" || len(r.sums[i.Service]) == 0 || r.sums[i.Service][0] == i.Config
+	})
+	if len(kept) == 0 || !r.is(current) {
+		return
+	}
+	was, _ := r.Hashes(ctx, r.path(current)) // where that can't be told, what differs is made anew
+	for _, i := range kept {
+		if was[i.Service] == r.sums[i.Service][0] {
+			r.sums[i.Service] = append(r.sums[i.Service], i.Config)
 		}
 	}
-	app, _ := r.service(application)
-	r.Listens(cmp.Or(app.Port, compose.HTTPPort))
-	return stack, nil
 }
 
-// tidy ends what a rollout that was killed has left: of several containers of the
-// application, the one that the newest release had stays; a door that was closed is
-// opened.
+// tidy ends what a rollout that was killed has left: of the containers of a service that can
+// run twice, or of the site, those that the newest release had stay; a door that was closed is
+// opened. Of a one-shot none stays that no release is known to have had.
 func (r *rollout) tidy(ctx context.Context) error {
-	all, err := r.of(ctx, application)
-	if err != nil || len(all) == 0 {
+	all, err := r.Containers(ctx)
+	if err != nil {
 		return err
 	}
-	best := all[0]
-	if len(all) > 1 {
-		r.Say("tidying up what a deployment that was killed has left")
-		n, _ := r.releases.Newest()
-		images, _ := r.releases.Images(n)
-		for _, c := range all {
-			if slices.ContainsFunc(images, func(i release.Image) bool {
-				return i.Service == application && i.ID == c.Image && i.Config == c.ConfigHash()
-			}) {
-				best = c
+	kept := r.kept()
+	had := func(c docker.Container) bool {
+		return slices.ContainsFunc(kept, func(i release.Image) bool {
+			return i.Service == c.Service() && i.ID == c.Image && i.Config == c.ConfigHash()
+		})
+	}
+	said := false
+	for _, s := range r.services {
+		if s.Kind != hostapi.Rolls && s.Kind != hostapi.OneShot && s.Name != r.site.Name {
+			continue
+		}
+		mine := slices.DeleteFunc(slices.Clone(all), func(c docker.Container) bool { return c.Service() != s.Name })
+		if s.Kind == hostapi.OneShot && len(kept) == 0 || len(mine) == 0 {
+			continue
+		}
+		best := mine[0]
+		if i := slices.IndexFunc(mine, had); i >= 0 {
+			best = mine[i]
+		}
+		var left []docker.Container
+		for _, c := range mine {
+			switch {
+			case c.Image != best.Image || c.ConfigHash() != best.ConfigHash() || s.Kind == hostapi.OneShot && !had(c):
+				left = append(left, c)
+			case s.Kind == hostapi.OneShot:
+			default:
+				if err := r.Open(ctx, c); err != nil && c.Running {
+					return fmt.Errorf("the door of %s can't be opened: %w", c.Name, err)
+				}
 			}
 		}
-	}
-	if err := r.Open(ctx, best); err != nil && best.Running {
-		return fmt.Errorf("the door of %s can't be opened: %w", best.Name, err)
-	}
-	for _, c := range all {
-		if c.ID != best.ID {
-			r.shut(ctx, c)
+		if len(left) > 0 && !said {
+			said = true
+			r.Say("tidying up what a deployment that was killed has left")
 		}
+		r.shut(ctx, left...)
 	}
 	return nil
 }
 
 // shut removes a container, which may be serving.
 func (r *rollout) shut(ctx context.Context, all ...docker.Container) {
-	var ids []string
-	for _, c := range all {
-		_ = r.Close(ctx, c) // what is down has no door
-		ids = append(ids, c.ID)
-	}
-	if len(ids) == 0 {
+	if len(all) == 0 {
 		return
 	}
-	if err := r.Drain(ctx, ids...); err != nil {
+	for _, c := range all {
+		_ = r.Close(ctx, c) // what is down has no door
+	}
+	if err := r.Drain(ctx, all...); err != nil {
 		r.Say(oneLine(err))
 	}
 }
@@ -261,32 +317,64 @@ func (r *rollout) haveImages(ctx context.Context) error {
 			return err
 		}
 		r.ids[s.Image] = image.ID
-		if s.Name == application {
-			r.checked = image.Checked
-		}
+		r.checked[s.Name] = image.Checked
 	}
 	return nil
 }
 
-// compare returns what is to run otherwise than it does: services that are to be,
-// the sums of their configurations, the ids of their images, and what there is.
-func compare(services []compose.Service, hashes, ids map[string]string, all []docker.Container) (changes []change) {
+// compare returns what is to run otherwise than it does, and by service the containers that are
+// to go: of services that are to be, the sums of their configurations, the ids of their images,
+// what there is, and what the newest release had. A one-shot that it had has run.
+func compare(
+	services []hostapi.Service, sums map[string][]string, ids map[string]string,
+	all []docker.Container, kept []release.Image,
+) (changes []change, stale map[string][]docker.Container) {
+	stale = map[string][]docker.Container{}
 	for _, s := range services {
-		c, ok := last(all, s.Name)
+		if s.Kind == hostapi.OneShot {
+			i := slices.IndexFunc(kept, func(i release.Image) bool { return i.Service == s.Name })
+			switch {
+			case i < 0:
+				changes = append(changes, change{s.Name, "is new"})
+			case !slices.Contains(sums[s.Name], kept[i].Config):
+				changes = append(changes, change{s.Name, "has another configuration"})
+			case kept[i].ID != ids[s.Image]:
+				changes = append(changes, change{s.Name, "has another image"})
+			}
+			continue
+		}
+		what, there, good := "", 0, 0
+		for _, c := range all {
+			if c.Service() != s.Name {
+				continue
+			}
+			there++
+			switch {
+			case !slices.Contains(sums[s.Name], c.ConfigHash()):
+				what = "has another configuration"
+			case c.Image != ids[s.Image]:
+				what = cmp.Or(what, "has another image")
+			case c.Status != "running" || c.Health == "unhealthy":
+				what = cmp.Or(what, "does not run well")
+			case good == s.Replicas: // more than are to be
+			default:
+				good++
+				continue
+			}
+			stale[s.Name] = append(stale[s.Name], c)
+		}
 		switch {
-		case !ok:
+		case there == 0 && s.Replicas > 0:
 			changes = append(changes, change{s.Name, "is new"})
-		case c.ConfigHash() != hashes[s.Name]:
-			changes = append(changes, change{s.Name, "has another configuration"})
-		case c.Image != ids[s.Image]:
-			changes = append(changes, change{s.Name, "has another image"})
-		case c.Status != "running" || c.Health == "unhealthy":
-			changes = append(changes, change{s.Name, "does not run well"})
+		case what != "":
+			changes = append(changes, change{s.Name, what})
+		case there != s.Replicas:
+			changes = append(changes, change{s.Name, fmt.Sprintf("has %d containers, not %d", there, s.Replicas)})
 		}
 	}
 	var gone []string
 	for _, c := range all {
-		if !slices.ContainsFunc(services, func(s compose.Service) bool { return s.Name == c.Service() }) {
+		if model.Named(services, c.Service()).Name == "" {
 			gone = append(gone, c.Service())
 		}
 	}
@@ -294,26 +382,25 @@ func compare(services []compose.Service, hashes, ids map[string]string, all []do
 	for _, name := range slices.Compact(gone) {
 		changes = append(changes, change{name, "is to go"})
 	}
-	return changes
+	return changes, stale
 }
 
-// fixed returns why the old application and the new one can't serve side by side;
-// empty: they can.
-func (r *rollout) fixed() string {
-	s, _ := r.service(application)
+// fixed returns why old containers of a service and new ones can't serve side by side; empty:
+// they can.
+func (r *rollout) fixed(s hostapi.Service) string {
+	olds := r.olds[s.Name]
+	runs := func(c docker.Container) bool { return c.Running }
+	other := func(c docker.Container) bool { return model.Routes(c.Labels) != s.Routes }
 	switch {
-	case len(r.olds) == 0:
+	case len(olds) == 0:
 		return "it does not run yet"
 	case s.Fixed != "":
 		return s.Fixed
-	}
-	old := r.olds[len(r.olds)-1]
-	switch {
-	case compose.Routes(old.Labels) != s.Routes:
+	case slices.ContainsFunc(olds, other):
 		return "the load balancer is told other routes"
-	case !old.Running:
+	case !slices.ContainsFunc(olds, runs):
 		return "the old one is down"
-	case !s.Checked && (s.Unchecked || !r.checked):
+	case !s.Checked && (s.Unchecked || !r.checked[s.Name]):
 		return "it has no health check"
 	}
 	if lacks := r.Lacks(); len(lacks) > 0 {

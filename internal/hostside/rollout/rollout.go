@@ -30,6 +30,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
 	"github.com/betagouv/mrs-ops/internal/hostside/durable"
 	"github.com/betagouv/mrs-ops/internal/hostside/release"
+	"github.com/betagouv/mrs-ops/internal/stack/model"
 )
 
 // Host is what a rollout asks of the server that it happens on.
@@ -43,7 +44,6 @@ type Host interface {
 
 // Compose is docker compose for the project ([compose.Project]).
 type Compose interface {
-	Services(ctx context.Context, file string) ([]compose.Service, error)
 	Resolved(ctx context.Context, file string) ([]byte, error)
 	Hashes(ctx context.Context, file string) (map[string]string, error)
 	Overlay(ctx context.Context, file string, over []byte) ([]byte, error)
@@ -64,7 +64,7 @@ type Engine interface {
 	Network(ctx context.Context, name string) (made bool, err error)
 	// Drain ends and removes containers that nobody is to reach any more, once what
 	// they are serving is served.
-	Drain(ctx context.Context, ids ...string) error
+	Drain(ctx context.Context, all ...docker.Container) error
 	// Log is what helps to understand why a container does not work.
 	Log(ctx context.Context, c docker.Container) string
 }
@@ -79,12 +79,14 @@ type Door interface {
 	Lacks() []string
 }
 
-// Application is MRS as it runs. A container is named by its id; "" is what
-// visitors get, by the load balancer.
+// Application is the site as it runs, and what only MRS is asked. A container is named by
+// its id; "" is what visitors get, by the load balancer.
 type Application interface {
-	// Listens tells on which port, from now on.
-	Listens(port int)
+	// Listens tells which services there are from now on, and which of them is the site.
+	Listens(all []hostapi.Service, site string)
 	Answers(ctx context.Context, container, path string, m answer.Maintenance, within time.Duration) error
+	// Visit asks for a page of another name of the stack's, whatever the answer is.
+	Visit(ctx context.Context, host, path string)
 	// Proves that the container uses the database that is backed up, of the container server.
 	Proves(ctx context.Context, container, server string) error
 	// Moment waits until no job runs within lead.
@@ -113,10 +115,6 @@ type Data interface {
 var ErrMirror = errors.New("the snapshot is good, but its mirror is not")
 
 const (
-	// application is what is replaced without a gap, database what is backed up: the
-	// cookbook's names ("Compose").
-	application = "django"
-	database    = "postgres"
 	// current is what runs, next what is to run; before is what ran, while a release is kept.
 	current = "docker-compose.yml"
 	next    = "docker-compose.next.yml"
@@ -142,19 +140,26 @@ type rollout struct {
 	Host
 	Talk
 	releases release.Folder
-	first    bool              // nothing was deployed here yet
-	services []compose.Service // that are to run
-	hashes   map[string]string
-	ids      map[string]string // of the images that are to run, by their names
-	images   map[string]string // name -> id, before this rollout
-	checked  bool              // the application's image has a health check
+	first    bool                // nothing was deployed here yet
+	services []hostapi.Service   // that are to run
+	site     hostapi.Service     // the one of them that visitors come to; without a name, nobody knows
+	database string              // the one of them that is backed up; empty: there is none
+	sums     map[string][]string // Compose's of the services' configurations: today's first, then another version's
+	ids      map[string]string   // of the images that are to run, by their names
+	images   map[string]string   // name -> id, before this rollout
+	checked  map[string]bool     // services whose image has a health check
 	changes  []change
-	olds     []docker.Container // of the application, that were there before
+	olds     map[string][]docker.Container // by service, that were there before
+	stale    map[string][]docker.Container // of these, those that are to go
+	goes     []docker.Container            // of these, those that new ones take over from
 	how      string
 	release  int
 	commit   string
 	made     int // networks
 }
+
+// rolled is how a rollout ends that nobody has to notice.
+const rolled = "took over without a gap"
 
 // change is what is to run otherwise than it does.
 type change struct{ service, what string }
@@ -168,7 +173,8 @@ type step struct {
 
 // Run deploys what d asks for, under the instance's locks. An error is a [*hostapi.Failure].
 func Run(ctx context.Context, d hostapi.Deploy, host Host, talk Talk) (hostapi.Deployed, int, error) {
-	r := &rollout{asked: d, Host: host, Talk: talk, releases: release.Of(d.Folder), images: map[string]string{}, ids: map[string]string{}}
+	r := &rollout{asked: d, Host: host, Talk: talk, releases: release.Of(d.Folder)}
+	r.images, r.ids, r.checked = map[string]string{}, map[string]string{}, map[string]bool{}
 	if err := r.prepare(ctx); err != nil {
 		bounded, stop := r.whoeverLeaves(ctx)
 		defer stop()
@@ -220,37 +226,77 @@ func (r *rollout) plan() []step {
 		// Also one that never gets well is removed in time.
 		{"say when an ephemeral instance ends", r.beginLife, nil},
 	}
-	why := r.fixed()
-	switch {
-	case r.first:
+	if r.first {
 		r.how = "started"
 		return append(steps,
 			step{"start the stack", r.start, nil},
 			step{"keep it as a release", r.keepUnlessKept, nil})
-	case why != "" && r.changesApplication():
-		r.how = "started anew"
-		return append(steps,
-			step{"wait for a minute without jobs", r.moment, nil},
-			step{"end what can't run twice: " + why, r.stop(why), r.bringBack},
-			step{"start all that is new", r.recreate, nil},
-			step{"keep it as a release", r.keep, r.unkeep})
-	case !r.changesApplication():
-		r.how = "started anew"
-		return append(steps,
-			step{"start all that is new", r.recreate, r.bringBack},
-			step{"keep it as a release", r.keep, r.unkeep})
 	}
-	r.how = "took over without a gap"
-	steps = append(steps, step{"wait for a minute without jobs", r.moment, nil})
-	if r.changesOthers() {
-		steps = append(steps, step{"start the other services anew", r.startOthers, r.bringBack})
+	if r.changed(hostapi.MRS) {
+		steps = append(steps, step{"wait for a minute without jobs", r.moment, nil})
+	}
+	rolls, stops := false, false
+	var together []string // what is recreated at the same time
+	recreate := func() {
+		if len(together) > 0 {
+			name := "start anew " + strings.Join(together, " ")
+			steps = append(steps, step{name, r.recreate(together), r.bringBack(together)})
+		}
+		together = nil
+	}
+	all := slices.Clone(r.services)
+	for i, s := range all {
+		if s.Kind == hostapi.Rolls && r.fixed(s) != "" {
+			all[i].Kind = hostapi.Other
+		}
+	}
+	for _, s := range model.Order(all) {
+		switch {
+		case !r.changed(s.Name):
+		case s.Kind == hostapi.OneShot:
+			recreate()
+			steps = append(steps, step{"run " + s.Name + " to its end", r.runOnce(s), r.removeOnce(s)})
+		case s.Kind == hostapi.Rolls:
+			recreate()
+			rolls = true
+			steps = append(steps, r.roll(s)...)
+		case s.Name == r.site.Name:
+			recreate()
+			stops = true
+			why := r.fixed(model.Named(r.services, s.Name))
+			steps = append(steps,
+				step{"end what can't run twice: " + why, r.stop(s, why), r.bringBack([]string{s.Name})},
+				step{"start it anew", r.recreate([]string{s.Name}), nil})
+		default:
+			together = append(together, s.Name)
+		}
+	}
+	recreate()
+	if r.how = "started anew"; rolls && !stops {
+		r.how = rolled
 	}
 	return append(steps,
-		step{"start the new one beside the old one", r.beside, r.removeNew},
-		step{"wait until the load balancer knows it", r.admit, nil},
-		step{"close the old one", r.closeOld, r.openOld},
-		step{"see that visitors are served", r.visited, nil},
+		step{"see that visitors are served", r.served, nil},
 		step{"keep it as a release", r.keep, r.unkeep})
+}
+
+// roll replaces the containers of a service, one after the other: never fewer than before are
+// there for visitors, unless fewer are to be.
+func (r *rollout) roll(s hostapi.Service) (steps []step) {
+	stale := r.stale[s.Name]
+	r.goes = append(r.goes, stale...)
+	missing := s.Replicas - len(r.olds[s.Name]) + len(stale)
+	for n := range max(missing, len(stale)) {
+		if n < missing {
+			steps = append(steps,
+				step{"start a new " + s.Name + " beside the old one", r.beside(s, n, missing), r.removeNew(s, n)},
+				step{"wait until the load balancer knows it", r.admit(s, n), nil})
+		}
+		if n < len(stale) {
+			steps = append(steps, step{"close the old " + s.Name, r.closeOld(stale[n]), r.openOld(stale[n])})
+		}
+	}
+	return steps
 }
 
 // undo takes back what the steps have done, the last first, and sees that what ran
@@ -267,7 +313,7 @@ func (r *rollout) undo(ctx context.Context, steps []step) (err error, began bool
 		}
 	}
 	err = errors.Join(err, r.untag(ctx))
-	if began {
+	if began && r.site.Name != "" {
 		if e := r.Answers(ctx, "", r.asked.Page, answer.Either, 20*time.Second); e != nil {
 			r.Detail(e.Error())
 			err = errors.Join(err, e)
@@ -373,35 +419,29 @@ func (r *rollout) now(ctx context.Context, c docker.Container) (docker.Container
 	return all[i], nil
 }
 
-func (r *rollout) service(name string) (compose.Service, bool) {
-	i := slices.IndexFunc(r.services, func(s compose.Service) bool { return s.Name == name })
-	if i < 0 {
-		return compose.Service{}, false
-	}
-	return r.services[i], true
+func (r *rollout) changed(service string) bool {
+	return slices.ContainsFunc(r.changes, func(c change) bool { return c.service == service })
 }
 
-func (r *rollout) changesApplication() bool {
-	return slices.ContainsFunc(r.changes, func(c change) bool { return c.service == application })
-}
-
-func (r *rollout) changesOthers() bool {
-	return slices.ContainsFunc(r.changes, func(c change) bool { return c.service != application })
-}
-
-// right waits until the application's own answers are right, its front page's too,
-// and sees that it uses the database that is backed up.
-func (r *rollout) right(ctx context.Context, c docker.Container) error {
+// right waits until a container's own answers are right, if it is the site's, and of MRS sees
+// that it uses the database that is backed up.
+func (r *rollout) right(ctx context.Context, s hostapi.Service, c docker.Container) error {
 	if c.ID == "" {
-		return fmt.Errorf("there is no container of %s", application)
+		return fmt.Errorf("there is no container of %s", s.Name)
+	}
+	if s.Name != r.site.Name || s.Port == 0 {
+		return nil
 	}
 	if err := r.Answers(ctx, c.ID, r.asked.Page, r.maintenance(), r.timeout()); err != nil {
 		return err
 	}
+	if s.Name != hostapi.MRS {
+		return nil
+	}
 	if err := r.Answers(ctx, c.ID, "/", r.maintenance(), 10*time.Second); err != nil {
 		return err
 	}
-	server, err := r.newest(ctx, database)
+	server, err := r.newest(ctx, r.database)
 	if err != nil || server.ID == "" {
 		return err
 	}
@@ -410,6 +450,9 @@ func (r *rollout) right(ctx context.Context, c docker.Container) error {
 
 // visited waits until visitors are served, by the load balancer.
 func (r *rollout) visited(ctx context.Context) error {
+	if r.site.Name == "" {
+		return nil
+	}
 	err := r.Answers(ctx, "", r.asked.Page, r.maintenance(), r.timeout())
 	if err != nil && ctx.Err() == nil {
 		r.Detail(r.Trail(ctx))

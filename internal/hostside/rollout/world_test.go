@@ -14,13 +14,15 @@ import (
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/answer"
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/compose"
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
 	"github.com/betagouv/mrs-ops/internal/hostside/strike"
+	"github.com/betagouv/mrs-ops/internal/stack/model"
 )
 
-// world is a server that can fail, hang or die at any call. Its compose files are
-// JSON: {"django": "IMAGE", "postgres": "IMAGE"}.
+// world is a server that can fail, hang or die at any call. Its compose files are JSON. An image
+// whose name has sick, crash, wrong or fails in it does just that.
 type world struct {
 	folder     string
 	containers []docker.Container
@@ -31,8 +33,11 @@ type world struct {
 	made       int
 	backups    int
 	calls      *strike.Calls
-	fixed      string // why the application can't run twice
 	unchecked  bool   // no service has a health check
+	plugin     string // the version of Compose
+	site       string
+	ran        []string // one-shots, by their sums
+	early      []string // what was started before a one-shot that it waits for had run
 	// after is asked after every call.
 	after func(call string)
 }
@@ -51,34 +56,39 @@ func (w *world) call(ctx context.Context, name string, do func() error) error {
 	})
 }
 
-func (w *world) services(file string) map[string]string {
-	all := map[string]string{}
-	if content, err := os.ReadFile(file); err == nil {
-		_ = json.Unmarshal(content, &all)
+// spec is a service of a compose file.
+type spec = map[string]any
+
+// specs are those of a file, and what they are.
+func (w *world) specs(file string) (map[string]spec, []hostapi.Service) {
+	var all struct{ Services map[string]spec }
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return nil, nil
 	}
-	return all
+	_ = json.Unmarshal(content, &all)
+	services, err := model.Parse(content)
+	if err != nil {
+		panic(err)
+	}
+	return all.Services, services
 }
 
-func hash(service, image string) string { return service + "-of-" + image }
-
-func (w *world) Services(ctx context.Context, file string) (all []compose.Service, err error) {
-	services := w.services(file)
-	for _, name := range slices.Sorted(maps.Keys(services)) {
-		s := compose.Service{Name: name, Image: services[name], Routes: compose.Routes(nil)}
-		if name == application {
-			s.Fixed, s.Checked, s.Unchecked = w.fixed, !w.unchecked, w.unchecked
-		}
-		all = append(all, s)
-	}
-	return all, context.Cause(ctx)
+// hash is Compose's sum of a service's configuration, which has not how many there are.
+func (w *world) hash(name string, s spec) string {
+	s = maps.Clone(s)
+	delete(s, "scale")
+	text, _ := json.Marshal(s)
+	return name + w.plugin + string(text)
 }
 
-func (w *world) Resolved(context.Context, string) ([]byte, error) { return nil, nil }
+func (w *world) Resolved(_ context.Context, file string) ([]byte, error) { return os.ReadFile(file) }
 
 func (w *world) Hashes(_ context.Context, file string) (map[string]string, error) {
+	specs, _ := w.specs(file)
 	hashes := map[string]string{}
-	for name, image := range w.services(file) {
-		hashes[name] = hash(name, image)
+	for name, s := range specs {
+		hashes[name] = w.hash(name, s)
 	}
 	return hashes, nil
 }
@@ -95,11 +105,13 @@ func (w *world) Overlay(ctx context.Context, file string, over []byte) (out []by
 		if json.Unmarshal(over, &what) != nil {
 			return nil
 		}
-		services := w.services(file)
+		specs, _ := w.specs(file)
 		for name, s := range what.Services {
-			services[name] = s.Image
+			if s.Image != "" {
+				specs[name]["image"] = s.Image
+			}
 		}
-		out, err = json.Marshal(services)
+		out, err = json.Marshal(map[string]any{"services": specs})
 		return err
 	})
 }
@@ -107,29 +119,49 @@ func (w *world) Overlay(ctx context.Context, file string, over []byte) (out []by
 // Pull has the names of the registry's images mean those: an id is the name, and which pull brought it.
 func (w *world) Pull(ctx context.Context, file string) []string {
 	_ = w.call(ctx, "pull", func() error {
-		for _, image := range w.services(file) {
-			if was := w.images[image]; was != "" {
+		_, services := w.specs(file)
+		for _, s := range services {
+			if was := w.images[s.Image]; was != "" {
 				w.images[was] = was // without a name it is known by its id
 			}
-			w.images[image] = cmp.Or(w.moved[image], "id-of-"+image)
+			w.images[s.Image] = cmp.Or(w.moved[s.Image], "id-of-"+s.Image)
 		}
 		return nil
 	})
 	return nil
 }
 
-func (w *world) start(service, image string) {
+// start starts a container of a service, or ends one that has one.
+func (w *world) start(s hostapi.Service, of spec, others map[string]spec) {
 	w.made++
-	c := docker.Container{ID: fmt.Sprintf("%s-%d", service, w.made), Image: w.images[image], Running: true, Status: "running", Health: "healthy", PID: w.made,
-		Labels: map[string]string{"com.docker.compose.service": service, "com.docker.compose.config-hash": hash(service, image)}}
+	labels := map[string]string{"com.docker.compose.service": s.Name, docker.Hash: w.hash(s.Name, of)}
+	more, _ := of["labels"].(map[string]any)
+	for name, value := range more {
+		labels[name] = fmt.Sprint(value)
+	}
+	c := docker.Container{ID: fmt.Sprintf("%s-%d", s.Name, w.made), Image: w.images[s.Image], Running: true, Status: "running", Health: "healthy", PID: w.made, Labels: labels}
 	c.Name = c.ID
 	switch {
+	case s.Kind == hostapi.OneShot:
+		c.Running, c.Status, c.Health, c.PID = false, "exited", "", 0
+		if strings.Contains(s.Image, "fails") {
+			c.ExitCode = 1
+		} else {
+			w.ran = append(w.ran, c.ConfigHash())
+		}
 	case w.unchecked:
 		c.Health = ""
-	case strings.Contains(image, "sick"):
+	case strings.Contains(s.Image, "sick"):
 		c.Health = "unhealthy"
-	case strings.Contains(image, "crash"):
+	case strings.Contains(s.Image, "crash"):
 		c.Restarts = 1
+	}
+	waits, _ := of["depends_on"].(map[string]any)
+	for name, on := range waits {
+		if condition := on.(map[string]any)["condition"]; condition == "service_completed_successfully" &&
+			!slices.Contains(w.ran, w.hash(name, others[name])) {
+			w.early = append(w.early, c.Name)
+		}
 	}
 	w.containers = append(w.containers, c)
 }
@@ -140,31 +172,52 @@ func (w *world) remove(which func(docker.Container) bool) {
 
 func (w *world) Up(ctx context.Context, file string, up compose.Up) error {
 	return w.call(ctx, "up", func() error {
-		services := w.services(file)
+		specs, services := w.specs(file)
 		sick := false
-		for _, name := range slices.Sorted(maps.Keys(services)) {
-			if len(up.Services) > 0 && !slices.Contains(up.Services, name) {
+		for _, s := range model.Order(services) {
+			if len(up.Services) > 0 && !slices.Contains(up.Services, s.Name) {
 				continue
 			}
-			image := services[name]
 			if !up.Kept {
 				w.remove(func(c docker.Container) bool {
-					return c.Service() == name && (c.ConfigHash() != hash(name, image) || c.Image != w.images[image])
+					return c.Service() == s.Name && (c.ConfigHash() != w.hash(s.Name, specs[s.Name]) || c.Image != w.images[s.Image])
 				})
 			}
 			there := 0
-			for _, c := range w.containers {
-				if c.Service() == name {
-					there++
+			for i, c := range w.containers {
+				if c.Service() != s.Name {
+					continue
 				}
+				there++
+				if s.Kind == hostapi.OneShot { // it runs once more
+					if c.ExitCode == 0 {
+						w.ran = append(w.ran, c.ConfigHash())
+					}
+					continue
+				}
+				w.containers[i].Running, w.containers[i].Status = true, "running"
 			}
-			for ; there < max(1, up.Scale[name]); there++ {
-				w.start(name, image)
+			wanted := s.Replicas
+			if n, given := up.Scale[s.Name]; given {
+				wanted = n
 			}
-			sick = sick || name == application && strings.Contains(image, "sick")
+			for ; there < wanted; there++ {
+				w.start(s, specs[s.Name], specs)
+			}
+			w.remove(func(c docker.Container) bool {
+				if c.Service() == s.Name && there > wanted {
+					there--
+					return true
+				}
+				return false
+			})
+			if s.Kind == hostapi.OneShot && strings.Contains(s.Image, "fails") && up.Wait > 0 {
+				return &compose.Error{What: "up", Said: "exit 1", Err: errors.New("exit status 1")}
+			}
+			sick = sick || s.Kind == hostapi.Rolls && strings.Contains(s.Image, "sick") || s.Name == "django" && strings.Contains(s.Image, "sick")
 		}
 		if up.Orphans {
-			w.remove(func(c docker.Container) bool { return services[c.Service()] == "" })
+			w.remove(func(c docker.Container) bool { return specs[c.Service()] == nil })
 		}
 		if sick && up.Wait > 0 {
 			return &compose.Error{What: "up", Said: "unhealthy", Err: errors.New("exit status 1")}
@@ -199,9 +252,9 @@ func (w *world) Network(ctx context.Context, _ string) (made bool, err error) {
 	return made, w.call(ctx, "network", func() error { return nil })
 }
 
-func (w *world) Drain(ctx context.Context, ids ...string) error {
+func (w *world) Drain(ctx context.Context, all ...docker.Container) error {
 	return w.call(ctx, "drain", func() error {
-		w.remove(func(c docker.Container) bool { return slices.Contains(ids, c.ID) })
+		w.remove(func(c docker.Container) bool { return in(all, c) })
 		return nil
 	})
 }
@@ -225,21 +278,40 @@ func (w *world) Visits(_ context.Context, c docker.Container) (int, error) {
 }
 
 func (w *world) Lacks() []string { return nil }
-func (w *world) Listens(int)     {}
 
-// serving are the containers of the application that a visitor may come to.
-func (w *world) serving() (all []docker.Container) {
+func (w *world) Listens(_ []hostapi.Service, site string) { w.site = site }
+
+// serving are the containers of a service that a visitor may come to.
+func (w *world) serving(service string) (all []docker.Container) {
 	for _, c := range w.containers {
-		if c.Service() == application && c.Running && c.Restarts == 0 && !w.closed[c.ID] {
+		if c.Service() == service && c.Running && c.Restarts == 0 && !w.closed[c.ID] {
 			all = append(all, c)
 		}
 	}
 	return all
 }
 
+// come counts a visitor who comes to a service.
+func (w *world) come(service string) {
+	for _, c := range w.serving(service) {
+		if _, counts := w.counted[c.ID]; counts {
+			w.counted[c.ID]++
+		}
+	}
+}
+
+func (w *world) Visit(_ context.Context, host, _ string) {
+	_, services := w.specs(filepath.Join(w.folder, next))
+	for _, s := range services {
+		if slices.Contains(s.Hosts, host) {
+			w.come(s.Name)
+		}
+	}
+}
+
 func (w *world) Answers(ctx context.Context, container, _ string, _ answer.Maintenance, within time.Duration) error {
 	return w.call(ctx, "answers", func() error {
-		all := w.serving()
+		all := w.serving(w.site)
 		if container != "" {
 			all = slices.DeleteFunc(slices.Clone(w.containers), func(c docker.Container) bool { return c.ID != container })
 		}
@@ -247,10 +319,8 @@ func (w *world) Answers(ctx context.Context, container, _ string, _ answer.Maint
 			sleep(ctx, within)
 			return errors.New("answers 500, not 200")
 		}
-		for _, c := range all {
-			if _, counts := w.counted[c.ID]; counts && container == "" {
-				w.counted[c.ID]++
-			}
+		if container == "" {
+			w.come(w.site)
 		}
 		return nil
 	})

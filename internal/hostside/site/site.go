@@ -18,10 +18,10 @@ import (
 
 	"github.com/betagouv/mrs-ops/internal/answer"
 	"github.com/betagouv/mrs-ops/internal/hostside/application"
-	"github.com/betagouv/mrs-ops/internal/hostside/compose"
 	"github.com/betagouv/mrs-ops/internal/hostside/database"
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
 	"github.com/betagouv/mrs-ops/internal/hostside/jobs"
+	"github.com/betagouv/mrs-ops/internal/stack/model"
 )
 
 // Site is the site of an instance, and where it listens in its containers.
@@ -30,7 +30,7 @@ type Site struct {
 	Port int // 0: where their labels say
 }
 
-func (s Site) port(c docker.Container) int { return cmp.Or(s.Port, compose.PortOf(c.Labels)) }
+func (s Site) port(c docker.Container) int { return cmp.Or(s.Port, model.PortOf(c.Labels)) }
 
 // Answers waits until visitors get an answer as it has to be, or with a container's
 // id, that gives one by itself. Without a time to wait, one answer counts.

@@ -1,4 +1,4 @@
-package server
+package target
 
 import (
 	"context"
@@ -20,15 +20,16 @@ import (
 type plays string
 
 func (p plays) WithContext(context.Context) runner { return p }
+func (p plays) WithStderr(io.Writer) runner        { return p }
 func (plays) Close() error                         { return nil }
-func (plays) String() string                       { return Here }
+func (plays) String() string                       { return "here" }
 
 func (p plays) ExecFrom(in *script.Pipe, argv ...string) *script.Pipe {
-	return execFrom(context.Background(), in, append([]string{"bash", "-c", string(p)}, argv...))
+	return execFrom(context.Background(), in, io.Discard, append([]string{"bash", "-c", string(p)}, argv...))
 }
 
-func playing(text string) *Server {
-	return &Server{
+func playing(text string) *Target {
+	return &Target{
 		Name: "production", Project: "mrs-production", Folder: "/home/x", host: plays(text),
 		program: func() (string, error) { return "/mrs-host", nil },
 	}
@@ -103,7 +104,7 @@ func TestWhatWorksIsHeldOffUntilTheLockIsReleased(t *testing.T) {
 
 func TestACommandOnThisMachineSeesTheEndOfItsInputOnlyIfThatIsTheEnd(t *testing.T) {
 	all := func(in *script.Pipe) (string, error) {
-		return execFrom(t.Context(), in, []string{"bash", "-c", "cat; echo all"}).String()
+		return execFrom(t.Context(), in, io.Discard, []string{"bash", "-c", "cat; echo all"}).String()
 	}
 	if out, err := all(script.Echo("a\n")); out != "a\nall\n" || err != nil {
 		t.Errorf("%q, %v", out, err)
@@ -115,7 +116,7 @@ func TestACommandOnThisMachineSeesTheEndOfItsInputOnlyIfThatIsTheEnd(t *testing.
 	// One that does not read is not waited for.
 	r, w := io.Pipe()
 	defer w.Close()
-	if _, err := execFrom(t.Context(), script.NewPipe().WithReader(r), []string{"false"}).String(); local.ExitCode(err) != 1 {
+	if _, err := execFrom(t.Context(), script.NewPipe().WithReader(r), io.Discard, []string{"false"}).String(); local.ExitCode(err) != 1 {
 		t.Error(err)
 	}
 }

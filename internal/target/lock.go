@@ -1,39 +1,19 @@
-package server
+package target
 
 import (
 	"bufio"
-	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 	"time"
 
 	"github.com/bitfield/script"
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/local"
-	"github.com/betagouv/mrs-ops/internal/ship"
 )
-
-// Program has mrs-host there, once, and returns its path.
-func (s *Server) Program() (string, error) { return s.program() }
-
-// shipped ships it when it is first asked for.
-func shipped(ctx context.Context, s *Server) func() (string, error) {
-	return sync.OnceValues(func() (string, error) { return ship.To(ctx, s, "mrs-host") })
-}
-
-// ask runs a command of mrs-host about the instance, with in as its standard input.
-func (s *Server) ask(in *script.Pipe, command string, options ...string) *script.Pipe {
-	program, err := s.Program()
-	if err != nil {
-		return script.NewPipe().WithError(err)
-	}
-	return s.ExecFrom(in, append([]string{program, command, "-project=" + s.Project}, options...)...)
-}
 
 // Lock is the right to change an instance, which only one has at a time. It is
 // gone with the process or the connection that has it, within seconds.
@@ -44,26 +24,23 @@ type Lock struct {
 	ended chan error
 }
 
-// Holder is who has an instance locked.
-type Holder = hostapi.Holder
-
 // Busy is the error where somebody else has the instance locked.
 type Busy struct {
 	Name   string
-	Holder Holder
+	Holder hostapi.Holder
 }
 
 // Error says who has it and what to do.
 func (b *Busy) Error() string {
-	return fmt.Sprintf("%s is locked by %s\nhint: wait until that has ended; mage deploy:unlock %s ends it", b.Name, b.Holder, b.Name)
+	return fmt.Sprintf("%s is locked by %s\nhint: wait until that has ended; mage deploy:unlock %s ends it",
+		b.Name, b.Holder, b.Name)
 }
 
-// Lock locks the instance for what, on behalf of who. It holds until it is
-// released, or the connection is lost. The error is a [*Busy]
-// where somebody else has it.
-func (s *Server) Lock(who, what string) (*Lock, error) {
+// Lock locks the instance for what, on behalf of who. It holds until it is released,
+// or the connection is lost. The error is a [*Busy] where somebody else has it.
+func (s *Target) Lock(who, what string) (*Lock, error) {
 	token := rand.Text()
-	holder, err := json.Marshal(Holder{Token: token, Who: who, What: what})
+	holder, err := json.Marshal(hostapi.Holder{Token: token, Who: who, What: what})
 	if err != nil {
 		return nil, err
 	}
@@ -84,20 +61,21 @@ var ErrAtWork = errors.New("a backup, a restore or an earlier deployment does no
 // Work holds off whatever works on the instance, backups among it, until the lock
 // is released or the connection is lost. What is at work already is waited for,
 // up to patience; then the error is [ErrAtWork].
-func (s *Server) Work(patience time.Duration) (*Lock, error) {
+func (s *Target) Work(patience time.Duration) (*Lock, error) {
 	lock, _, err := s.hold("", "-within="+max(patience, time.Second).String())
 	if local.ExitCode(err) == hostapi.Busy {
-		return nil, fmt.Errorf("%s: %w\nhint: see who, on the server: fuser -v %s/%s.work", s.Name, ErrAtWork, hostapi.Locks, s.Project)
+		return nil, fmt.Errorf("%s: %w\nhint: see who, on the server: fuser -v %s/%s.work",
+			s.Name, ErrAtWork, hostapi.Locks, s.Project)
 	}
 	return lock, err
 }
 
 // hold has mrs-host hold something, in the name of a token, until its input ends.
 // Where it does not, by is who has it.
-func (s *Server) hold(token string, options ...string) (lock *Lock, by Holder, err error) {
+func (s *Target) hold(token string, options ...string) (lock *Lock, by hostapi.Holder, err error) {
 	r, w := io.Pipe()
 	lock = &Lock{input: w, ended: make(chan error, 1)}
-	out := s.ask(script.NewPipe().WithReader(r), "hold", options...)
+	out := s.about(script.NewPipe().WithReader(r), "hold", options...)
 	lines := bufio.NewScanner(out)
 	var said hostapi.Event
 	if lines.Scan() {
@@ -134,7 +112,7 @@ func (l *Lock) Release() error {
 
 // Holder returns who has the instance locked, and whether anybody has. Nothing is
 // changed there.
-func (s *Server) Holder() (holder Holder, locked bool, err error) {
+func (s *Target) Holder() (holder hostapi.Holder, locked bool, err error) {
 	// What is empty is not tried: to try is to have it for a moment.
 	const look = `cd "$1" 2>/dev/null && [ -s "$2.lock" ] && ! flock --nonblock "$2.lock" true && cat "$2.lock" || true`
 	out, err := text(s.Script(look, hostapi.Locks, s.Project))
@@ -145,11 +123,11 @@ func (s *Server) Holder() (holder Holder, locked bool, err error) {
 }
 
 // Unlock ends who has the instance locked, as [Lock.Release] does.
-func (s *Server) Unlock(h Holder) error {
+func (s *Target) Unlock(h hostapi.Holder) error {
 	holder, err := json.Marshal(h)
 	if err != nil {
 		return err
 	}
-	_, err = text(s.ask(nil, "unlock", "-holder="+string(holder)))
+	_, err = text(s.about(nil, "unlock", "-holder="+string(holder)))
 	return err
 }

@@ -1,4 +1,4 @@
-package server
+package target
 
 import (
 	"context"
@@ -16,27 +16,22 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 )
 
-// Entry is what was done to an instance: a line of the audit log.
-type Entry = hostapi.Entry
-
-// auditLog is where the audit log of a project is; it stays when the project goes.
-func auditLog(project string) string { return path.Join(hostapi.Logs, project+".log") }
-
 // Record appends an entry to the audit log, where the power does not take it.
-func (s *Server) Record(e Entry) error {
+func (s *Target) Record(e hostapi.Entry) error {
 	line, err := json.Marshal(e)
 	if err != nil {
 		return err
 	}
-	_, err = text(s.ask(script.Echo(string(line)), "audit"))
+	_, err = text(s.about(script.Echo(string(line)), "audit"))
 	return err
 }
 
 // Audited does what and records how it ended, as done by who.
-func (s *Server) Audited(who, what string, do func() error) error {
+func (s *Target) Audited(who, what string, do func() error) error {
 	start := time.Now()
 	err := do()
-	e := Entry{Time: time.Now().UTC().Truncate(time.Second), Who: who, What: what, Outcome: hostapi.OK, Seconds: time.Since(start).Round(100 * time.Millisecond).Seconds()}
+	e := hostapi.Entry{Time: time.Now().UTC().Truncate(time.Second), Who: who, What: what, Outcome: hostapi.OK,
+		Seconds: time.Since(start).Round(100 * time.Millisecond).Seconds()}
 	if err != nil {
 		e.Outcome = hostapi.Failed
 		if errors.Is(err, context.Canceled) {
@@ -50,16 +45,16 @@ func (s *Server) Audited(who, what string, do func() error) error {
 	return err
 }
 
-// Audit returns the audit log, the oldest entry first. Lines that are none are
-// left out.
-func (s *Server) Audit() ([]Entry, error) {
-	out, err := text(s.Script(`[ ! -e "$1" ] || cat "$1"`, auditLog(s.Project)))
+// Audit returns the audit log, which stays when the instance goes: the oldest entry
+// first. Lines that are none are left out.
+func (s *Target) Audit() ([]hostapi.Entry, error) {
+	out, err := text(s.Script(`[ ! -e "$1" ] || cat "$1"`, path.Join(hostapi.Logs, s.Project+".log")))
 	if err != nil {
 		return nil, err
 	}
-	entries := []Entry{}
+	entries := []hostapi.Entry{}
 	for line := range strings.Lines(out) {
-		var e Entry
+		var e hostapi.Entry
 		if json.Unmarshal([]byte(line), &e) == nil {
 			entries = append(entries, e)
 		}

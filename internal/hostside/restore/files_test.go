@@ -1,0 +1,44 @@
+package restore
+
+import (
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+)
+
+func TestPostgreSQLReadsTheDumpThatIsRestoredAndCanNotChangeIt(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("root alone gives files to others")
+	}
+	folder := filepath.Join(t.TempDir(), "restore")
+	data := filepath.Join(folder, "home/mrs-x/postgres/dump/data")
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	outside := filepath.Join(t.TempDir(), "shadow")
+	for _, path := range []string{filepath.Join(data, "toc.dat"), outside} {
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link := filepath.Join(data, "link")
+	if err := os.Symlink(outside, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{filepath.Dir(data), data, filepath.Join(data, "toc.dat"), link} { // as restic does
+		if err := os.Lchown(path, 999, 999); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := showAll(folder); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]os.FileMode{folder: 0o755, filepath.Dir(data): 0o755, data: 0o755,
+		filepath.Join(data, "toc.dat"): 0o644, link: 0o777, outside: 0o600} {
+		info, err := os.Lstat(path)
+		if err != nil || info.Mode().Perm() != want || info.Sys().(*syscall.Stat_t).Uid != 0 {
+			t.Errorf("%s is %v, %v", path, info, err)
+		}
+	}
+}
