@@ -568,6 +568,33 @@ func TestThereHasToBeRoomForAllThatIsMadeOnEachDisk(t *testing.T) {
 	}
 }
 
+// The hint of a backup that misses them says so: restore them.
+func TestAFolderThatIsGoneIsRestored(t *testing.T) {
+	for _, gone := range []string{"mrsattachments", "log"} {
+		for _, c := range []way{ways[0], ways[2]} {
+			if gone == "log" && c.asked[0] == "--only" {
+				continue
+			}
+			w := newWorld(t)
+			if err := os.RemoveAll(w.home(gone)); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.run(nil, c.do); err != nil || w.has() != c.want {
+				t.Errorf("%s, and %s is gone: %v; it has %s", c.name, gone, err, w.has())
+			}
+			// Undone, there is an empty one, which is what was lost.
+			w = newWorld(t)
+			if err := os.RemoveAll(w.home(gone)); err != nil {
+				t.Fatal(err)
+			}
+			err := w.run(strike.At{"well django#1": strike.Fails}, c.do)
+			if err == nil || strings.Contains(err.Error(), "NOT all") || w.is(swapFile) {
+				t.Errorf("%s, and %s is gone, undone: %v; it has %s", c.name, gone, err, w.has())
+			}
+		}
+	}
+}
+
 func TestWhatIsAskedForIsUnderstoodOrRefused(t *testing.T) {
 	i := newWorld(t).instance()
 	for words, want := range map[string]string{

@@ -15,6 +15,7 @@ import (
 
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
 	"github.com/betagouv/mrs-ops/internal/hostside/dump"
+	"github.com/betagouv/mrs-ops/internal/hostside/place"
 )
 
 // swapFile is there while a swap moves things.
@@ -31,12 +32,35 @@ func (r *run) swap(ctx context.Context) error {
 	r.Say("swapping")
 	r.moves.Placeholder = r.asked.Copy != "" && !r.is(picture)
 	r.moves.Restarts = cmp.Or(r.Stack.Restarts(ctx), r.moves.Restarts)
+	if err := r.standIn(); err != nil {
+		return err
+	}
 	if err := r.writeDown(); err != nil {
 		return err
 	}
 	// Killed from here on, it is for [Instance.Recover].
 	return backup.Do(ctx, func(ctx context.Context) error { return r.Stack.Policy(ctx, "no") },
 		r.Stack.Stop, r.moveIn, r.start, r.commit)
+}
+
+// standIn has an empty folder be where one that is replaced is gone, so that it can be moved as all are.
+func (r *run) standIn() error {
+	for _, folder := range r.moves.Folders {
+		if r.is(folder) {
+			continue
+		}
+		comes, err := os.Stat(filepath.Join(r.moves.Beside, folder))
+		if err != nil {
+			return err
+		}
+		if err := os.Mkdir(r.path(folder), 0o700); err != nil {
+			return err
+		}
+		if err := place.Like(r.path(folder), comes); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // writeDown has the journal on the disk. It has its name once it is whole, and so is all that is
