@@ -213,7 +213,8 @@ func parseTime(text string) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// Parse reads what restore.sh was asked for: [--only PART] latest|ID, [--only PART] --at TIME, or adopt DATABASE.
+// Parse reads what restore.sh was asked for: [--only PART] latest|ID, [--only PART] [latest] --at TIME, or adopt
+// DATABASE. What could be meant otherwise is refused.
 func (i *Instance) Parse(argv []string) (q Request, err error) {
 	if len(argv) > 0 && argv[0] == "adopt" {
 		if liveOne.MatchString(i.Name) {
@@ -223,6 +224,9 @@ func (i *Instance) Parse(argv []string) (q Request, err error) {
 		if !i.isCopy(name) {
 			example := i.Database + "_copy_" + i.Now().UTC().Format("20060102t150405z")
 			return q, refused(example, "'%s' is no name of a copy", name)
+		}
+		if len(argv) > 2 {
+			return q, refused("", "'%s' is too much", argv[2])
 		}
 		return Request{Only: "database", Copy: name}, nil
 	}
@@ -239,14 +243,28 @@ func (i *Instance) Parse(argv []string) (q Request, err error) {
 			if !ok {
 				return q, refused(`--at "2026-11-20 14:00"`, "'%s' is not a time", value)
 			}
-			q.Wanted, q.At = "", at
+			if !q.At.IsZero() {
+				return q, refused("", "--at is there twice")
+			}
+			q.At = at
 			n++
 		default:
-			q.Wanted, q.At = argv[n], time.Time{}
+			if !anID.MatchString(argv[n]) {
+				return q, refused(listed, "'%s' is not a snapshot", argv[n])
+			}
+			if q.Wanted != "" {
+				return q, refused(listed, "'%s' and '%s' are two snapshots", q.Wanted, argv[n])
+			}
+			q.Wanted = argv[n]
 		}
 	}
-	if q.At.IsZero() && !anID.MatchString(q.Wanted) {
-		return q, refused(listed, "'%s' is not a snapshot", q.Wanted)
+	switch {
+	case q.At.IsZero() && q.Wanted == "":
+		return q, refused(listed, "'' is not a snapshot")
+	case !q.At.IsZero() && q.Wanted == "latest": // before that time
+		q.Wanted = ""
+	case !q.At.IsZero() && q.Wanted != "":
+		return q, refused(listed, "a snapshot and a time are two answers to which one")
 	}
 	return q, nil
 }

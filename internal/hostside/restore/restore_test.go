@@ -609,10 +609,25 @@ func TestWhatIsAskedForIsUnderstoodOrRefused(t *testing.T) {
 		"--at 2026-13-20":   "'2026-13-20' is not a time",
 		"adopt mrs":         "'mrs' is no name of a copy",
 		"adopt":             "'' is no name of a copy",
+		// What is restored is what was meant, or nothing.
+		"latest --at 2026-11-20": "", "--at 2026-11-20 latest": "",
+		"0123abcd --at 2026-11-20":          "a snapshot and a time are two answers to which one",
+		"--at 2026-11-20 0123abcd":          "a snapshot and a time are two answers to which one",
+		"0123abcd 89abcdef":                 "'0123abcd' and '89abcdef' are two snapshots",
+		"latest 89abcdef":                   "'latest' and '89abcdef' are two snapshots",
+		"--at 2026-11-20 --at 2026-11-21":   "--at is there twice",
+		"--only database --only log":        "--only 'log' is not known",
+		"adopt " + aCopy + " now":           "'now' is too much",
+		"--only database --only database x": "'x' is not a snapshot",
 	} {
 		_, err := i.Parse(strings.Fields(words))
 		if want == "" && err != nil || want != "" && (err == nil || err.Error() != want) {
 			t.Errorf("%s: %v", words, err)
+		}
+	}
+	for _, words := range []string{"--at 2026-11-20 latest", "latest --at 2026-11-20"} {
+		if q, err := i.Parse(strings.Fields(words)); err != nil || q.Wanted != "" || q.At.IsZero() {
+			t.Errorf("%s is the last one before that time: %+v, %v", words, q, err)
 		}
 	}
 	i.Settings.Name = "mrs-production"
