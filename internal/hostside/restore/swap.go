@@ -120,27 +120,38 @@ func (r *run) start(ctx context.Context) error {
 	return r.putPixel()
 }
 
-// putPixel has the picture there, as the folder's owner has his files.
+// putPixel has the picture there, as the folder's owner has his files. The folder is the application's, and we are
+// root: where something has come to be there since, be it a link, it is left alone.
 func (r *run) putPixel() error {
 	content, err := base64.StdEncoding.DecodeString(pixel)
 	if err != nil {
 		return err
 	}
-	info, err := os.Stat(r.path("mrsattachments"))
+	name, file := filepath.Split(picture)
+	folder, err := os.OpenRoot(r.path(name))
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(r.path(picture), content, 0o640); err != nil {
+	defer folder.Close()
+	info, err := folder.Stat(".")
+	if err != nil {
 		return err
 	}
-	if err := os.Chmod(r.path(picture), 0o640); err != nil { // whatever the umask
-		return err
-	}
-	owner, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
+	put, err := folder.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
+	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}
-	return os.Chown(r.path(picture), int(owner.Uid), int(owner.Gid))
+	if err != nil {
+		return err
+	}
+	_, err = put.Write(content)
+	if err == nil {
+		err = put.Chmod(0o640) // whatever the umask
+	}
+	if owner, ok := info.Sys().(*syscall.Stat_t); ok && err == nil {
+		err = put.Chown(int(owner.Uid), int(owner.Gid))
+	}
+	return errors.Join(err, put.Close())
 }
 
 // commit ends the swap: from here on it is done.
