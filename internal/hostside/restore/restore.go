@@ -60,7 +60,7 @@ type Server interface {
 	Has(ctx context.Context, database string) (bool, error)
 	// Rename gives databases new names, all of them or none, whoever is connected.
 	Rename(ctx context.Context, all ...dump.Rename) error
-	// Beside returns the databases beside the live one that have a kind and a date in their names.
+	// Beside returns the databases beside the live one that have a kind and a date in their names; of no kind, a date.
 	Beside(ctx context.Context, kind string) ([]string, error)
 	// Properties are those of the live database, as globals.json has them.
 	Properties(ctx context.Context) (string, error)

@@ -473,6 +473,43 @@ func TestAnUndoDoesNotDependOnTheHealthOfWhatWasThere(t *testing.T) {
 	}
 }
 
+// It is what may go where the disk is full, which ends PostgreSQL.
+func TestADiscardMakesRoomFirst(t *testing.T) {
+	w := newWorld(t)
+	w.must(ways[0].do)
+	w.discards = true
+	discards := func(ctx context.Context, i *Instance) error { return i.Discard(ctx, "20261129T100001Z") }
+	err := w.run(strike.At{"pg_isready#1": strike.Fails}, discards)
+	kept, _ := w.glob("*.20261129T100001Z")
+	_, database := w.databases["mrs_20261129t100001z"]
+	f, ok := errors.AsType[*backup.Failure](err)
+	if !ok || f.Reason != "the folders that were kept at 20261129T100001Z are removed, its databases are not: struck" ||
+		f.Hint != w.home("restore.sh")+" discard 20261129T100001Z, once PostgreSQL answers" || len(kept) > 0 || !database {
+		t.Errorf("%+v; there are %v, and %v", err, kept, w.databases)
+	}
+	w.must(discards)
+	if _, is := w.databases["mrs_20261129t100001z"]; is || w.has() != ways[0].want {
+		t.Errorf("there are %v; the application has %s", w.databases, w.has())
+	}
+	if err := w.run(nil, discards); err == nil || err.Error() != "nothing is kept at 20261129T100001Z" {
+		t.Errorf("once more: %v", err)
+	}
+}
+
+func TestADiscardWithoutAStampNamesAllThereAre(t *testing.T) {
+	w := newWorld(t)
+	if err := os.RemoveAll(w.home("spooler")); err != nil {
+		t.Fatal(err)
+	}
+	w.must(ways[1].do) // keeps a database alone
+	w.must(ways[2].do)
+	asks := func(ctx context.Context, i *Instance) error { return i.Discard(ctx, "") }
+	f, ok := errors.AsType[*backup.Failure](w.run(nil, asks))
+	if !ok || !strings.Contains(f.Hint, "mrsattachments.20261129T10") || !strings.Contains(f.Hint, "20261129T100001Z") {
+		t.Errorf("%+v", f)
+	}
+}
+
 func TestWhatCanNotBeUndoneIsTriedAgainAndToldOnce(t *testing.T) {
 	w := newWorld(t)
 	_ = w.run(strike.At{"stop#1": strike.KilledLate}, ways[0].do)

@@ -386,7 +386,8 @@ func (s server) Rename(ctx context.Context, all ...dump.Rename) error {
 func (s server) Beside(ctx context.Context, kind string) (names []string, err error) {
 	return names, s.call(ctx, "databases", func() error {
 		for _, name := range slices.Sorted(maps.Keys(s.databases)) {
-			if strings.HasPrefix(name, "mrs_"+kind+"_") {
+			if strings.HasPrefix(name, "mrs_"+kind+"_") ||
+				kind == "" && aDate.MatchString(strings.TrimPrefix(name, "mrs_")) {
 				names = append(names, name)
 			}
 		}
