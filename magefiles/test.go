@@ -72,7 +72,7 @@ func (Test) Soak(ctx context.Context, For *time.Duration, seed *string) error {
 // Unit runs the unit tests: seconds, and nothing but Go.
 func Unit(ctx context.Context) error { return check.Unit(ctx) }
 
-// Lint checks the sources: gofmt, go vet, staticcheck, shellcheck, ansible-lint.
+// Lint checks the sources: gofmt, lines of at most 120 characters, go vet, staticcheck, shellcheck, ansible-lint.
 func Lint(ctx context.Context) error {
 	if err := setup.Need(ctx, console.Say, setup.Lint...); err != nil {
 		return err

@@ -147,7 +147,7 @@ func TestTheLedgerOfTheScriptsIsGoneOnWith(t *testing.T) {
 	if at, err := l.LastGood("backup"); err != nil || at != "2026-11-29T13:35:56Z" {
 		t.Errorf("the last good backup is of %q, %v", at, err)
 	}
-	if _, reason, err := l.Latest("drill"); err != nil || reason != "line 12: false failed" {
+	if _, reason, err := l.Latest(time.Time{}, "drill"); err != nil || reason != "line 12: false failed" {
 		t.Errorf("the last drill: %q, %v", reason, err)
 	}
 	// The line that the power cut short is of nobody, and the next one begins behind it.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/term"
 
@@ -139,10 +140,13 @@ func alertScript(argv []string) int {
 			return 0, errors.New("name the unit that has failed")
 		}
 		name := strings.TrimSuffix(argv[0], ".service")
-		result, err := (unit.System{Runner: &bound.System{}}).Property(ctx, name, "Result")
+		systemd := unit.System{Runner: &bound.System{}}
+		result, err := systemd.Property(ctx, name, "Result")
 		if err != nil {
 			result = "how is not known"
 		}
-		return 0, i.Alert(ctx, name+".service", result)
+		began, _ := systemd.Property(ctx, name, "ExecMainStartTimestamp")
+		since, _ := time.ParseInLocation("Mon 2006-01-02 15:04:05 MST", began, time.Local) // 0 where it is not known
+		return 0, i.Alert(ctx, name+".service", result, since)
 	})
 }

@@ -179,7 +179,8 @@ var (
 	access = regexp.MustCompile(`(?s)^(?:(?:CREATE|ALTER|DROP|COMMENT ON)|(?:GRANT|REVOKE)\s[^;]*?\sON FOREIGN|` +
 		`SECURITY LABEL FOR \S+ ON)\s+(?:SERVER|USER MAPPING|SUBSCRIPTION|(?:FOREIGN )?DATA WRAPPER)\s`)
 	// leftOut are those of them by which it is told what is missing.
-	leftOut = regexp.MustCompile(`^CREATE (SERVER|SUBSCRIPTION|FOREIGN DATA WRAPPER|USER MAPPING FOR) (` + name1 + `(?: SERVER ` + name1 + `)?)`)
+	leftOut = regexp.MustCompile(`^CREATE (SERVER|SUBSCRIPTION|FOREIGN DATA WRAPPER|USER MAPPING FOR) (` +
+		name1 + `(?: SERVER ` + name1 + `)?)`)
 	// password is an address with one, in the forms of libpq (PostgreSQL, Connection Strings), of which others
 	// have the first, too: in a function, a view, a default.
 	password = regexp.MustCompile(`(?i)\b[a-z][a-z0-9+.-]*://[^\s:/@'"]+:[^\s@/'"]+@[^\s'"]` +
@@ -224,7 +225,10 @@ func (d *dump) judge(ended bool) (leave bool, err error) {
 		return false, nil
 	case !known.Match(text):
 		word, _, _ := bytes.Cut(bytes.ReplaceAll(text, []byte("\n"), []byte(" ")), []byte(" "))
-		return false, fmt.Errorf("line %d: a statement that begins with %.20s may have data in it, and only COPY is filtered\nhint: pg_dump without --inserts, --statistics, and large objects (--no-large-objects, or --no-blobs)", d.number, word)
+		return false, fmt.Errorf("line %d: a statement that begins with %.20s may have data in it, "+
+			"and only COPY is filtered\n"+
+			"hint: pg_dump without --inserts, --statistics, and large objects (--no-large-objects, or --no-blobs)",
+			d.number, word)
 	case HasPassword(text) && !access.Match(text):
 		return false, fmt.Errorf("line %d: an address with its password\n"+
 			"hint: put it into a user mapping (CREATE USER MAPPING), which is left out", d.number)

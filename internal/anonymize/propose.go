@@ -105,7 +105,10 @@ var nobodysTypes = []string{"interval", "oid", "time without time zone", "time w
 
 // passing are the tables of which nobody needs the rows elsewhere: sessions,
 // tokens, logs, queues and caches, Django's and others'.
-var passing = regexp.MustCompile(`(^|_)(session|sessions|authtoken_token|token|tokens|admin_log|easyaudit_\w+|axes_\w+|reversion_\w+|celery_(results|task|tasksetmeta|groupmeta)\w*|taskresult|cache|cache_table|otp_\w+|oauth2_\w+|social_auth_\w+|knox_authtoken|django_q_(ormq|task|success|failure)|captcha\w*|emailconfirmation|log_?entry|logentry|silk_\w+)$`)
+var passing = regexp.MustCompile(`(^|_)(session|sessions|authtoken_token|token|tokens|admin_log|easyaudit_\w+|` +
+	`axes_\w+|reversion_\w+|celery_(results|task|tasksetmeta|groupmeta)\w*|taskresult|cache|cache_table|` +
+	`otp_\w+|oauth2_\w+|social_auth_\w+|knox_authtoken|django_q_(ormq|task|success|failure)|captcha\w*|` +
+	`emailconfirmation|log_?entry|logentry|silk_\w+)$`)
 
 // fromSource are tables that an application fills from its own source: Django's.
 var fromSource = regexp.MustCompile(`^(auth_permission|django_content_type|django_migrations)$`)

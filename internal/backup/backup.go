@@ -63,9 +63,9 @@ type job struct {
 	args []string
 }
 
-// end makes a job end, and waits until it has undone what it has begun. Where
-// no systemd runs it, it is a child of ours, and the terminal has told it.
-const end = `unit=$1.service; [ ! -d /run/systemd/system ] || systemctl stop "$unit"`
+// begun says the process that a job is, and runs it. An interruption (SIGINT) is for that: it knows whether it has begun
+// the unit that is at work, or shows somebody else's.
+const begun = `echo "$$"; ` + oneStream
 
 // oneStream runs a command. What it complains of comes in order with what it says.
 const oneStream = `exec 2>&1; exec "$@"`
@@ -99,21 +99,19 @@ func run(ctx context.Context, s *target.Target, j job) error {
 // it is told to end, and its own end is waited for. The error is then
 // context.Canceled, if it has undone what it began.
 func work(ctx context.Context, s *target.Target, j job) error {
-	over := make(chan struct{})
+	over, process := make(chan struct{}), make(chan string, 1)
 	defer close(over)
 	stop := context.AfterFunc(ctx, func() {
 		console.Say("%s: ending it, and waiting until all is as it was", s.Name)
-		for {
-			_, _ = s.Script(end, s.Project+"-"+j.name).String()
-			select {
-			case <-over:
-				return
-			case <-time.After(500 * time.Millisecond): // the unit had not begun yet
-			}
+		select {
+		case id := <-process:
+			_, _ = s.Exec("kill", "-s", "INT", id).String()
+		case <-over:
 		}
 	})
 	defer stop()
-	why, err := show(s.Name, s.Script(oneStream, append([]string{s.Folder + "/" + j.name + ".sh"}, j.args...)...))
+	out := s.Script(begun, append([]string{s.Folder + "/" + j.name + ".sh"}, j.args...)...)
+	why, err := show(s.Name, out, process)
 	return j.came(ctx, why, err, func() bool {
 		// The scripts of older versions say of one that could not be undone, too, that it was interrupted.
 		_, err := s.Output("test", "!", "-e", s.Folder+"/.restore.swap")
@@ -172,12 +170,15 @@ func explains(line string, why *string) bool {
 
 func narrate(name string) *console.Narrator { return console.Narrate(name, 20*time.Second) }
 
-// show shows the lines of out. It returns why it failed, with the hint that
+// show shows the lines of out, but the first, which is for process. It returns why it failed, with the hint that
 // follows.
-func show(name string, out *script.Pipe) (why string, err error) {
+func show(name string, out *script.Pipe, process chan<- string) (why string, err error) {
 	aloud := narrate(name)
 	defer aloud.End()
 	lines := bufio.NewScanner(out)
+	if lines.Scan() {
+		process <- lines.Text()
+	}
 	for lines.Scan() {
 		if line := lines.Text(); !explains(line, &why) {
 			aloud.Say(line)

@@ -14,8 +14,10 @@ import (
 )
 
 // Usage is the grammar, as it is shown to who asks for it or misses it.
-const Usage = `bigsudo ROLE|PLAYBOOK [@HOST[:PORT]|USER@HOST[:PORT] …] [NAME=VALUE|JSON …] [TASKS …] [--nosudo] [OPTIONS]
-  ROLE         a name (yourlabs.traefik), a folder (./role), OWNER/REPO of GitHub or a URL (https://HOST/role.git[,VERSION])
+const Usage = `bigsudo ROLE|PLAYBOOK [@HOST[:PORT]|USER@HOST[:PORT] …] [NAME=VALUE|JSON …] [TASKS …] ` +
+	`[--nosudo] [OPTIONS]
+  ROLE         a name (yourlabs.traefik), a folder (./role), OWNER/REPO of GitHub or a URL ` +
+	`(https://HOST/role.git[,VERSION])
   PLAYBOOK     a path or an https URL that ends in .yml
   @HOST        where to run, as USER if it is said, an IPv6 address in brackets; without any host, on this machine
   NAME=VALUE   a variable that is text
@@ -145,7 +147,8 @@ func (r *Request) add(word string) error {
 	case !taskFile.MatchString(word):
 		return fmt.Errorf("%q fits nothing: it is no host, no variable and no task file", word)
 	case r.isPlaybook():
-		return fmt.Errorf("%q fits nothing: only roles have task files, and %s is a playbook; a host would be @%s", word, r.Source, word)
+		return fmt.Errorf("%q fits nothing: only roles have task files, and %s is a playbook; a host would be @%s",
+			word, r.Source, word)
 	}
 	r.Tasks = append(r.Tasks, word)
 	return nil

@@ -21,8 +21,8 @@ var short = map[byte]string{'e': "extra-vars", 'i': "inventory", 't': "tags"}
 const flags = "bvhkCDKJ"
 
 // longFlags are the long options of ansible-playbook without a value.
-var longFlags = strings.Fields("ask-become-pass ask-pass ask-vault-pass ask-vault-password become check diff flush-cache " +
-	"force-handlers help list-hosts list-tags list-tasks step syntax-check verbose version")
+var longFlags = strings.Fields("ask-become-pass ask-pass ask-vault-pass ask-vault-password become check diff " +
+	"flush-cache force-handlers help list-hosts list-tags list-tasks step syntax-check verbose version")
 
 // wantsValue reports whether the word is an option of ansible-playbook whose value is
 // the next word.

@@ -28,7 +28,8 @@ var blank = regexp.MustCompile(`^$`)
 
 // shellcheck with what it has to be asked for: where errexit is off, and where
 // a status is lost, something that failed goes on as if it had not.
-var shellcheck = []string{"shellcheck", "--external-sources", "--enable=check-set-e-suppressed,check-extra-masked-returns"}
+var shellcheck = []string{"shellcheck", "--external-sources",
+	"--enable=check-set-e-suppressed,check-extra-masked-returns"}
 
 // Lint runs every linter on the sources, and returns all that they say.
 func Lint(ctx context.Context) error {
@@ -38,6 +39,7 @@ func Lint(ctx context.Context) error {
 	}
 	return errors.Join(
 		step("gofmt", gofmt(ctx)),
+		step("lines", lineLengths(ctx)),
 		step("go vet", run(ctx, "go", "vet", tags, "./...")),
 		step("staticcheck", run(ctx, "go", "tool", "staticcheck", tags, "./...")),
 		step("shellcheck", run(ctx, append(shellcheck, scripts...)...)),
@@ -86,11 +88,13 @@ func Soak(ctx context.Context, c Campaign) error {
 	c.Seed = cmp.Or(c.Seed, strconv.Itoa(rand.IntN(1_000_000)))
 	seed, _, _ := strings.Cut(c.Seed, ".")
 	if c.Seed != "whole" {
-		console.Say("the campaign is drawn from seed %s; each trial is named by what repeats it: mage test:soak -seed=%s.K", c.Seed, seed)
+		console.Say("the campaign is drawn from seed %s; each trial is named by what repeats it: mage test:soak -seed=%s.K",
+			c.Seed, seed)
 	}
 	// What it begins it ends; to lay it out takes some minutes, too.
 	timeout := "-timeout=" + (c.For + 90*time.Minute).String()
-	return gotestsum(ctx, []string{"soak"}, "./e2e/...", timeout, "-run=^TestSoak$", "-args", "-for="+c.For.String(), "-seed="+c.Seed)
+	return gotestsum(ctx, []string{"soak"}, "./e2e/...", timeout, "-run=^TestSoak$",
+		"-args", "-for="+c.For.String(), "-seed="+c.Seed)
 }
 
 // gotestsum runs tests of packages with more flags of go test, tells what they
@@ -128,7 +132,8 @@ func measured(events, times string) error {
 	if err := errors.Join(writeTimings(out, all), out.Close()); err != nil {
 		return err
 	}
-	return errors.Join(console.Table(slowest(all, 10)...), console.Table([]string{"all of them:", times}, []string{"what they said:", events}))
+	return errors.Join(console.Table(slowest(all, 10)...),
+		console.Table([]string{"all of them:", times}, []string{"what they said:", events}))
 }
 
 func run(ctx context.Context, argv ...string) error {

@@ -318,5 +318,6 @@ func (h Holder) String() string {
 		return "somebody, since this moment"
 	}
 	since := time.Unix(h.Since, 0)
-	return fmt.Sprintf("%s: %s, since %s (%s)", h.Who, h.What, since.Format("15:04:05"), time.Since(since).Round(time.Second))
+	held := time.Since(since).Round(time.Second)
+	return fmt.Sprintf("%s: %s, since %s (%s)", h.Who, h.What, since.Format("15:04:05"), held)
 }

@@ -164,7 +164,7 @@ func TestValuesAreCheckedBeforeTheyComeNearAShell(t *testing.T) {
 		"home=/home/x\nproject=y", "lifetime=60",
 		"compose=../x.sh", "compose='$(id).yml'",
 		"HOST=http://x", "HOST=x/y", "HOST=x:port", "HOST=-x", "HOST_SLUG=a.b", "HOST_SLUG=-a",
-		"BASICAUTH_DISABLE=0", "BASICAUTH_DISABLE=false", "DB_NAME=a-b", "DB_USER='a\"b'",
+		"BASICAUTH_DISABLE=0", "BASICAUTH_DISABLE=false", "DB_NAME=a-b", "DB_NAME=abcdefghijklmnopqrstuvwxyz0123456789abc", "DB_USER='a\"b'",
 		"EMAIL_PORT=70000", "MAXCONN=50", "LFTP_DSN=localhost", "LFTP_DSN=gopher://x", "POSTGRES_BACKUP=x",
 		"EMAIL_USE_TLS=1\nEMAIL_USE_SSL=1", "unknown=1", `LFTP_DSN='ftp://h/";!touch /tmp/pwned;"'`, `RESTIC_REPOSITORY='/a"b'`, `ADMINS="two\nlines"`,
 	} {
@@ -179,6 +179,7 @@ func TestValuesAreCheckedBeforeTheyComeNearAShell(t *testing.T) {
 		"server=deploy@mrs.beta.gouv.fr", "server=10.0.0.1", "server=host:2222", "server=user@host:22", "server=root@[2001:db8::1]",
 		"server=[2001:db8::1]:2222", "peer=[2001:db8::1]:2222", "HOST=localhost:8000", "ALLOWED_HOSTS=*", "ALLOWED_HOSTS=.x.fr,127.0.0.1",
 		"home=/mnt/a.b/mrs_x", "LFTP_DSN=ftps://u:p%40@h:21/path", "RESTIC_REPOSITORY=sftp:h:/x", "MAXCONN=1024\nLISTEN=1024",
+		"DB_NAME=abcdefghijklmnopqrstuvwxyz0123456789ab",
 		`compose_django_ports='["8000:8000"]'`, "FUTURE_SETTING=1",
 	} {
 		root := project(t, map[string]string{"env/x.env": completed(good + "\n")})

@@ -53,7 +53,8 @@ var Variables = []Variable{
 	{Name: "BASICAUTH_DISABLE", check: flag},
 	{Name: "MAINTENANCE_ENABLE", check: flag},
 	{Name: "DEBUG", check: flag},
-	{Name: "DB_NAME", Default: "mrs", Required: true, check: matches(identifierPattern, "an SQL identifier")},
+	{Name: "DB_NAME", Default: "mrs", Required: true, check: matches(databasePattern,
+		"an SQL identifier of at most 38 characters: what is restored beside it has a name that is longer by 25")},
 	{Name: "DB_USER", Default: "django", Required: true, check: matches(identifierPattern, "an SQL identifier")},
 	{Name: "DB_PASSWORD", Default: "django", Secret: true, Required: true, check: printable},
 	{Name: "DB_READER", check: matches(identifierPattern, "an SQL identifier")},
@@ -107,6 +108,7 @@ var (
 	configPattern     = regexp.MustCompile(`^[A-Za-z0-9._/+][A-Za-z0-9._/+-]*$`)
 	slugPattern       = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
 	projectPattern    = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`) // compose-spec, "name"
+	databasePattern   = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,37}$`)
 	identifierPattern = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
 	pagePattern       = regexp.MustCompile(`^/[A-Za-z0-9._/-]*$`)
 	pathPattern       = regexp.MustCompile(`^/[A-Za-z0-9._/+-]*$`)

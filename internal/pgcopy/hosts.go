@@ -111,8 +111,8 @@ func unhindered(version int) string {
 
 // psql returns the command that runs SQL from its standard input in a database.
 func (e *end) psql(database string) []string {
-	return []string{"docker", "exec", "-i", "--env", unhindered(e.version), e.container, "psql", "-XqtA", "-v", "ON_ERROR_STOP=1",
-		"-U", e.role, "-d", database}
+	return []string{"docker", "exec", "-i", "--env", unhindered(e.version), e.container,
+		"psql", "-XqtA", "-v", "ON_ERROR_STOP=1", "-U", e.role, "-d", database}
 }
 
 // dump returns the command that dumps the schema as of a snapshot, in the container.

@@ -320,7 +320,7 @@ func (c *copying) words() error {
 // notProduction refuses production as what is copied to, however it is called.
 func notProduction(name string) error {
 	refused := fmt.Errorf("%s is production: nothing is ever copied there\n"+
-		"hint: mage ops:restore %[1]s brings data back", name)
+		"hint: mage ops:restore %[1]s SNAPSHOT brings data back", name)
 	if name == instance.Production {
 		return refused
 	}

@@ -38,7 +38,7 @@ func (s *summary) print(took time.Duration) error {
 	console.Say("%s of rows, %s sent, in %s; none of %s real values that were looked for was among them",
 		console.Bytes(float64(s.text)), console.Bytes(float64(s.sent)), s.loading.Round(100*time.Millisecond),
 		grouped(int64(s.values)))
-	console.Summary("%s has the %s rows of %d tables of %s, %d columns of them anonymised (%s)", s.c.to.Name, grouped(total),
-		tables, s.c.source(), columns, took.Round(100*time.Millisecond))
+	console.Summary("%s has the %s rows of %d tables of %s, %d columns of them anonymised (%s)",
+		s.c.to.Name, grouped(total), tables, s.c.source(), columns, took.Round(100*time.Millisecond))
 	return nil
 }

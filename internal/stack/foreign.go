@@ -270,4 +270,5 @@ func implied(
 }
 
 // postgresImage is PostgreSQL's on Debian, in which postgres is 999.
-var postgresImage = regexp.MustCompile(`^([^/]+/)?(library/)?postgres:[0-9.]+(-(trixie|bookworm|bullseye|buster|stretch))?$`)
+var postgresImage = regexp.MustCompile(`^([^/]+/)?(library/)?postgres:[0-9.]+` +
+	`(-(trixie|bookworm|bullseye|buster|stretch))?$`)

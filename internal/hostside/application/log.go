@@ -32,14 +32,17 @@ var forms = []struct {
 	{regexp.MustCompile(`^  \+ Exception Group Traceback `), func(lines []string) int { return while(lines, indented) }},
 	{regexp.MustCompile(`^  File ".*", line \d+$`), pythonEnds}, // of a syntax error
 	{regexp.MustCompile(`^(panic: |fatal error: )`), goEnds},
-	{regexp.MustCompile(`^thread '.*' panicked at `), func(lines []string) int { return while(lines, besideBlank) }}, // Rust
-	{regexp.MustCompile(`^(file:|node:|/)\S+:\d+$`), nodeEnds},                                                       // the place in the source
-	{regexp.MustCompile(`^((Uncaught|Exception in thread) .*|[A-Za-z_$][\w.$]*(Error|Exception|Throwable)\b.*)$`), framesEnd},
-	{regexp.MustCompile(`^\S+:\d+:in .+ \([A-Z][\w:]*\)$`), func(lines []string) int { return 1 + while(lines[1:], indented) }}, // Ruby
-	{regexp.MustCompile(`^(PHP )?Fatal error: `), func(lines []string) int { return 1 + while(lines[1:], ofPHP.MatchString) }},
+	{regexp.MustCompile(`^thread '.*' panicked at `), rustEnds},
+	{regexp.MustCompile(`^(file:|node:|/)\S+:\d+$`), nodeEnds}, // the place in the source
+	{uncaught, framesEnd},
+	{regexp.MustCompile(`^\S+:\d+:in .+ \([A-Z][\w:]*\)$`), rubyEnds},
+	{regexp.MustCompile(`^(PHP )?Fatal error: `), phpEnds},
 }
 
 var (
+	// uncaught is what Node and Java say before the frames.
+	uncaught = regexp.MustCompile(`^((Uncaught|Exception in thread) .*|` +
+		`[A-Za-z_$][\w.$]*(Error|Exception|Throwable)\b.*)$`)
 	ofPHP = regexp.MustCompile(`^(Stack trace:|(PHP )?\s*\d+\. |#\d+ |\s+\S)`)
 	// frame is a line of the stack of Node or Java.
 	frame = regexp.MustCompile(`^\s+at `)
@@ -81,6 +84,10 @@ func pythonEnds(lines []string) int {
 		n = min(n+1, len(lines)) // its first line
 	}
 }
+
+func rustEnds(lines []string) int { return while(lines, besideBlank) }
+func rubyEnds(lines []string) int { return 1 + while(lines[1:], indented) }
+func phpEnds(lines []string) int  { return 1 + while(lines[1:], ofPHP.MatchString) }
 
 // goEnds: that of the goroutine which has panicked is the first stack.
 func goEnds(lines []string) int {

@@ -195,6 +195,10 @@ func (r *Run) fetch(ctx context.Context) error {
 	if _, err := os.ReadFile(filepath.Join(to, "config")); err != nil {
 		return die("look at the disk: dmesg, smartctl", "what was fetched from the mirror can't be read again: %v", err)
 	}
+	// Else the power could leave a repository of empty files, which nobody fetches again.
+	if err := durable.SyncAll(to); err != nil {
+		return err
+	}
 	if _, err := os.Lstat(folder); err == nil {
 		if err := durable.Rename(folder, folder+"."+time.Now().UTC().Format("20060102T150405Z")); err != nil {
 			return err

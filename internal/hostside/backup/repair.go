@@ -77,7 +77,8 @@ func (r *Run) repairConfig(ctx context.Context) (int, error) {
 		return 0, nil
 	}
 	if k.sum == "" {
-		return 0, die("look at the disk: dmesg, smartctl", "which config the repository has had was not written down: %v", err)
+		return 0, die("look at the disk: dmesg, smartctl",
+			"which config the repository has had was not written down: %v", err)
 	}
 	content, err := r.Mirror.Config(ctx)
 	if err != nil {

@@ -39,6 +39,13 @@ type Settings struct {
 	KeepLast, KeepDaily, KeepWeekly, KeepMonthly, KeepYearly int
 }
 
+// Names of PostgreSQL's. Databases beside that of the instance are named after it, by up to 25 bytes more; PostgreSQL
+// cuts all names after 63.
+var (
+	database = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,37}$`)
+	role     = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
+)
+
 // project is a name that units, locks and folders on the mirror are named after.
 var project = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
 
@@ -100,6 +107,10 @@ func ParseSettings(text string) (Settings, error) {
 		if !project.MatchString(name) {
 			return s, fmt.Errorf(".backup.env: %q is no name of an instance, a service or a folder", name)
 		}
+	}
+	if !database.MatchString(s.Database) || !role.MatchString(s.Role) {
+		return s, fmt.Errorf(".backup.env: DB_NAME=%q, DB_USER=%q: not identifiers of at most 38 and 63 characters\n"+
+			"hint: mend them in the env file, and deploy", s.Database, s.Role)
 	}
 	for name, to := range map[string]*int{
 		"KEEP_LAST": &s.KeepLast, "KEEP_DAILY": &s.KeepDaily, "KEEP_WEEKLY": &s.KeepWeekly,

@@ -72,7 +72,7 @@ func TestTheSettingsOfAnotherApplicationNameItsServicesAndFolders(t *testing.T) 
 func TestSettingsThatAreNotUnderstoodAreRefused(t *testing.T) {
 	for _, bad := range []string{"NAME=$(id)", "NAME=`id`", `NAME="$HOME"`, "NAME='open", `NAME="open`, "NAME=a b",
 		"NAME=a;b", "no assignment", "1A=x", "NAME=a&", "NAME='../etc'", "NAME=--all",
-		"KEEP_LAST=all", "KEEP_LAST=-1", "DB_NAME=", "URL=", "TIMEOUT=soon"} {
+		"KEEP_LAST=all", "KEEP_LAST=-1", "DB_NAME=", "DB_NAME=abcdefghijklmnopqrstuvwxyz0123456789abc", "DB_NAME='m\"; x'", "DB_USER=--a", "URL=", "TIMEOUT=soon"} {
 		name, _, _ := strings.Cut(bad, "=")
 		var kept []string
 		for line := range strings.Lines(env) {

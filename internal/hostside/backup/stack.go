@@ -194,7 +194,8 @@ func (s *Running) Leftovers(ctx context.Context, lent bool) error {
 			return err
 		}
 		for _, name := range names {
-			if err := s.Drop(ctx, name); err != nil {
+			// What is left is for the next time.
+			if err := s.Drop(ctx, name); err != nil && ctx.Err() != nil {
 				return err
 			}
 		}
@@ -210,10 +211,11 @@ func Gone(ctx context.Context, project string) error {
 }
 
 // Drop drops a database as soon as PostgreSQL lets us: it may just have been killed, and be at
-// its recovery. What can't be dropped goes the next time.
+// its recovery. Where it can't be dropped, that is said, too.
 func (s *Running) Drop(ctx context.Context, name string) error {
+	var last error
 	ok, err := s.waits(ctx, lets, func() bool {
-		if s.postgres.Drop(ctx, name) == nil {
+		if last = s.postgres.Drop(ctx, name); last == nil {
 			return true
 		}
 		s.find(ctx) // it may be another container by now
@@ -222,6 +224,7 @@ func (s *Running) Drop(ctx context.Context, name string) error {
 	if ok || err != nil {
 		return err
 	}
-	s.Say("the database " + name + " is left, since PostgreSQL does not answer; the next restore removes it")
-	return nil
+	last = fmt.Errorf("the database %s can't be dropped: %w", name, last)
+	s.Say(last.Error())
+	return last
 }

@@ -49,8 +49,16 @@ type Cmd struct {
 
 // Context returns a program that ends with a context, as [exec.CommandContext] does. The words hold nothing secret.
 func Context(ctx context.Context, name string, argv ...string) *Cmd {
-	return &Cmd{Cmd: exec.CommandContext(ctx, name, argv...)}
+	cmd := exec.CommandContext(ctx, name, argv...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: apart.Load()}
+	return &Cmd{Cmd: cmd}
 }
+
+var apart atomic.Bool
+
+// Apart has a terminal's signals be for none of the programs from now on: one that heeds them (signal(7)) would, though
+// its parent ignores them.
+func Apart() { apart.Store(true) }
 
 // long is how long a program runs until it is written down that it runs.
 const long = time.Second

@@ -2,11 +2,13 @@ package command
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -132,5 +134,24 @@ func TestMrsHostRunsNothingElsewhere(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+func TestWhoUndoesIsAloneWithWhatItRuns(t *testing.T) {
+	group := func() string {
+		out, err := Context(t.Context(), "sh", "-c", "ps -o pgid= -p $$").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	ours := fmt.Sprint(syscall.Getpgrp())
+	if got := group(); got != ours {
+		t.Errorf("its group is %s, not %s", got, ours)
+	}
+	Apart()
+	t.Cleanup(func() { apart.Store(false) })
+	if got := group(); got == ours {
+		t.Error("Ctrl-C is for it, too")
 	}
 }

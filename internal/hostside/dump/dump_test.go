@@ -218,3 +218,17 @@ ERROR:  duplicate key Key (email)=(dupont@example.org)
 		t.Errorf("it says %q", got)
 	}
 }
+
+func TestANameThatPostgreSQLWouldCutIsRefused(t *testing.T) {
+	live := strings.Repeat("m", 63)
+	c, long := Container{Database: live}, live+"_20200101t000000z" // dropped, it was the live one
+	_, created := c.Create(t.Context(), long, "")
+	for what, err := range map[string]error{
+		"create": created, "drop": c.Drop(t.Context(), long),
+		"rename": c.Rename(t.Context(), Rename{live, long}), "rename back": c.Rename(t.Context(), Rename{long, live}),
+	} {
+		if err == nil || err.Error() != long+" has more than 63 bytes: PostgreSQL would cut the name" {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}

@@ -253,10 +253,23 @@ func (c Container) Beside(ctx context.Context, kind string) ([]string, error) {
 	return values[string](ctx, c, "postgres", "select datname from pg_database where datname ~ $1 order by 1", pattern)
 }
 
+// fits makes sure that PostgreSQL does not cut names (NAMEDATALEN): what is left of one may be that of the live database.
+func fits(names ...string) error {
+	for _, name := range names {
+		if len(name) > 63 {
+			return errors.New(name + " has more than 63 bytes: PostgreSQL would cut the name")
+		}
+	}
+	return nil
+}
+
 // Drop drops a database, whoever is connected to it.
 func (c Container) Drop(ctx context.Context, name string) error {
 	if name == c.Database || name == "" {
 		return errors.New("the live database is not dropped")
+	}
+	if err := fits(name); err != nil {
+		return err
 	}
 	return c.in(ctx, "postgres", func(ctx context.Context, pg *pgx.Conn) error {
 		// "with (force)" came with PostgreSQL 13.

@@ -22,7 +22,8 @@ const patient = "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction
 // need not wait for the disk. Where it is interrupted, PostgreSQL's log would have the row it was at.
 //
 // In an array, NULL is one, and no text.
-const ours = patient + " -c array_nulls=on -c synchronous_commit=off -c maintenance_work_mem=256MB -c log_error_verbosity=terse"
+const ours = patient + " -c array_nulls=on -c synchronous_commit=off" +
+	" -c maintenance_work_mem=256MB -c log_error_verbosity=terse"
 
 // loads bounds what loads: rows come all the time, but an index or a key of a large table may take
 // long before the first of it is written.
@@ -53,6 +54,9 @@ func (c Container) Takes(ctx context.Context, dump io.Reader) error {
 
 // Create implements [Target].
 func (c Container) Create(ctx context.Context, database, properties string) (said []string, err error) {
+	if err := fits(database); err != nil {
+		return nil, err
+	}
 	if properties == "" {
 		return nil, c.exec(ctx, "postgres", "create database "+pgx.Identifier{database}.Sanitize()+" template template0")
 	}
@@ -161,6 +165,11 @@ type Rename struct{ From, To string }
 
 // Rename gives databases new names, all of them or none, in that order, whoever is connected.
 func (c Container) Rename(ctx context.Context, all ...Rename) error {
+	for _, r := range all {
+		if err := fits(r.From, r.To); err != nil {
+			return err
+		}
+	}
 	return c.in(ctx, "postgres", func(ctx context.Context, pg *pgx.Conn) error {
 		var names []string
 		statements := []string{"begin"}

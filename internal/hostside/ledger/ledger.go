@@ -155,11 +155,12 @@ func (l Ledger) LastKnown(name string) (last int64, err error) {
 	return last, err
 }
 
-// Latest returns what the last run of some kinds was, and why it failed; empty: there was none.
-func (l Ledger) Latest(kinds ...string) (what, reason string, err error) {
+// Latest returns what the last run of some kinds was that ended since then, and why it failed; empty: there was none.
+func (l Ledger) Latest(since time.Time, kinds ...string) (what, reason string, err error) {
 	all, err := l.runs()
 	for _, r := range all {
-		if slices.Contains(kinds, r.text("what")) {
+		at, unknown := time.Parse(stamp, r.text("time"))
+		if slices.Contains(kinds, r.text("what")) && (unknown != nil || !at.Before(since)) {
 			what, reason = r.text("what"), r.text("reason")
 		}
 	}

@@ -133,7 +133,7 @@ func TestWhatTheRunsWereIsKnown(t *testing.T) {
 {"time": "T2", "what": "backup", "outcome": "failed", "reason": "full"}
 {"time": "T3", "what": "drill", "outcome": "good", "snapshot": "0123abcd", "bytes": 9}
 {"time": "T4", "wh`)
-	if what, reason, err := l.Latest("backup", "prune"); what != "backup" || reason != "full" || err != nil {
+	if what, reason, err := l.Latest(time.Time{}, "backup", "prune"); what != "backup" || reason != "full" || err != nil {
 		t.Errorf("the last one was %s: %s, %v", what, reason, err)
 	}
 	if at, err := l.LastGood("backup"); at != "T1" || err != nil {

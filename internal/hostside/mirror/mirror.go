@@ -201,6 +201,6 @@ func (m Mirror) Size(ctx context.Context) (int64, error) {
 // Fetch has all of the repository from there that is not in a folder yet.
 func (m Mirror) Fetch(ctx context.Context, to string) error {
 	_, err := m.run(ctx, "the copy from the mirror", moves,
-		fmt.Sprintf("mirror %s %s %s", both, quote(m.Folder), quote(to)))
+		fmt.Sprintf("mirror %s --no-symlinks %s %s", both, quote(m.Folder), quote(to)))
 	return err
 }

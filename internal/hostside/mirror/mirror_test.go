@@ -71,7 +71,7 @@ func TestWhatLftpIsToldToDo(t *testing.T) {
 		{"a file from there", func(m Mirror) error { return m.Get(t.Context(), "data/ab/abc", "/r/.repair.new") },
 			[]string{`get "mrs-x/restic/data/ab/abc" -o "/r/.repair.new"`}},
 		{"all from there", func(m Mirror) error { return m.Fetch(t.Context(), "/r.fetched") },
-			[]string{`mirror ` + options + ` "mrs-x/restic" "/r.fetched"`}},
+			[]string{`mirror ` + options + ` --no-symlinks "mrs-x/restic" "/r.fetched"`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := &fake{}

@@ -149,7 +149,8 @@ func (f Folder) Add(r hostapi.Release, compose []byte, images []Image) (int, err
 		return 0, err
 	}
 	err = os.MkdirAll(next, 0o700)
-	for name, content := range map[string][]byte{Compose: compose, "images": []byte(format(images)), "release.json": append(about, '\n')} {
+	files := map[string][]byte{Compose: compose, "images": []byte(format(images)), "release.json": append(about, '\n')}
+	for name, content := range files {
 		if err == nil {
 			err = durable.Write(filepath.Join(next, name), content, 0o600)
 		}

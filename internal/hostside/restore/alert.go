@@ -5,19 +5,20 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
 	"github.com/betagouv/mrs-ops/internal/hostside/lock"
 )
 
 // Alert tells, in the journal and the team, that a unit of the instance's has failed; result is what systemd says of
-// how (systemd.exec(5), $SERVICE_RESULT). The error is *[backup.Failure], of the message that nobody took.
-func (i *Instance) Alert(ctx context.Context, unit, result string) error {
+// how (systemd.exec(5), $SERVICE_RESULT), and since when it ran: what was written down before is not why. The error is *[backup.Failure], of the message that nobody took.
+func (i *Instance) Alert(ctx context.Context, unit, result string, since time.Time) error {
 	what := strings.TrimPrefix(strings.TrimSuffix(unit, ".service"), i.Name+"-")
 	if err := i.writeDownKilled(what, result); err != nil {
 		i.Say("what came of it can't be written down: " + err.Error())
 	}
-	why, err := i.whyFailed(what)
+	why, err := i.whyFailed(what, since)
 	if err != nil {
 		why = fmt.Sprintf("the %s failed: no reason is known", what)
 	}
@@ -43,12 +44,12 @@ func (i *Instance) writeDownKilled(what, result string) error {
 }
 
 // whyFailed is why the last run of a kind failed, and of when the last good backup is.
-func (i *Instance) whyFailed(what string) (string, error) {
+func (i *Instance) whyFailed(what string, since time.Time) (string, error) {
 	kinds := []string{what}
 	if what == "restore" { // the unit that restores adopts copies too
 		kinds = append(kinds, "copy")
 	}
-	last, reason, err := i.Ledger.Latest(kinds...)
+	last, reason, err := i.Ledger.Latest(since, kinds...)
 	if err != nil {
 		return "", err
 	}

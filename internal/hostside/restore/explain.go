@@ -141,7 +141,8 @@ func (r *run) commands() map[string][]string {
 
 // undoes tells what takes back the steps of the plan that have something to be taken back, by their names.
 func (r *run) undoes() map[string]string {
-	beside := fmt.Sprintf("%s and the database %s are removed; what runs was not touched", r.moves.Beside, r.moves.Database)
+	beside := fmt.Sprintf("%s and the database %s are removed; what runs was not touched",
+		r.moves.Beside, r.moves.Database)
 	moved := "the databases have their names again"
 	if len(r.moves.Folders) > 0 {
 		moved += ", " + strings.Join(r.moves.Folders, " and ") + " are where they were"

@@ -82,7 +82,10 @@ func Here(home string, say func(string)) (*Instance, error) {
 }
 
 // deafen has no signal end us any more, nor what we run from then on.
-func deafen() { signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE) }
+func deafen() {
+	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
+	command.Apart()
+}
 
 // leave has this program run with arguments in a home by itself, in a session of its own.
 func leave(home string, argv ...string) error {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
@@ -158,6 +159,7 @@ func TestWhateverStrikesAnExportNothingStays(t *testing.T) {
 }
 
 func TestThatAUnitHasFailedIsToldWithWhatIsKnown(t *testing.T) {
+	since := time.Date(2026, 11, 28, 23, 0, 0, 0, time.UTC)
 	for name, c := range map[string]struct{ ledger, unit, want string }{
 		"nothing is known": {"", "mrs-x-backup.service",
 			"the backup failed: no reason is known. The last good backup is of no time at all"},
@@ -166,13 +168,17 @@ func TestThatAUnitHasFailedIsToldWithWhatIsKnown(t *testing.T) {
 {"time": "T3", "what": "backup", "outcome": "failed", "reason": "the disk is full"}
 {"time": "T4", "what": "drill", "outcome": "failed", "reason": "another"}
 `, "mrs-x-backup.service", "the backup failed: the disk is full. The last good backup is of T2"},
+		"what an earlier run has written": {`{"time": "2026-11-28T22:59:59Z", "what": "backup", "outcome": "failed", "reason": "old"}
+`, "mrs-x-backup.service", "the backup failed: no reason is known. The last good backup is of no time at all"},
+		"what this run has written": {`{"time": "2026-11-28T23:00:00Z", "what": "backup", "outcome": "failed", "reason": "new"}
+`, "mrs-x-backup.service", "the backup failed: new. The last good backup is of no time at all"},
 		"a copy": {`{"time": "T1", "what": "restore", "outcome": "failed", "reason": "one"}
 {"time": "T2", "what": "copy", "outcome": "failed", "reason": "two"}
 `, "mrs-x-restore.service", "the copy failed: two. The last good backup is of no time at all"},
 	} {
 		w := newWorld(t)
 		w.write("log/mrs-x.backups.log", c.ledger)
-		w.must(func(ctx context.Context, i *Instance) error { return i.Alert(ctx, c.unit, "signal") })
+		w.must(func(ctx context.Context, i *Instance) error { return i.Alert(ctx, c.unit, "signal", since) })
 		want := "mrs-x on host: " + c.want + " (journalctl --unit " + c.unit + "; docs/runbook.md)"
 		if len(w.told) != 1 || w.told[0] != want {
 			t.Errorf("%s: told is %q", name, w.told)
@@ -180,7 +186,9 @@ func TestThatAUnitHasFailedIsToldWithWhatIsKnown(t *testing.T) {
 	}
 	w := newWorld(t)
 	w.write("home/.running.backup", "1764370800\n")
-	w.must(func(ctx context.Context, i *Instance) error { return i.Alert(ctx, "mrs-x-backup.service", "oom-kill") })
+	w.must(func(ctx context.Context, i *Instance) error {
+		return i.Alert(ctx, "mrs-x-backup.service", "oom-kill", since)
+	})
 	if left, _ := filepath.Glob(w.home(".running.*")); len(left) > 0 ||
 		!strings.Contains(last(w.ledger()), `"outcome": "failed", "reason": "killed: oom-kill"`) ||
 		!strings.Contains(w.told[0], "killed: oom-kill") {

@@ -660,7 +660,8 @@ func (r *run) bringBeside(ctx context.Context, name string) error {
 // fill makes the database and loads a dump into it, which the server has in another folder; and says now and then how
 // far that is.
 func (r *run) fill(ctx context.Context, server Server, folder, inside string) (err error) {
-	load := dump.Load{Folder: folder, Inside: inside, Was: r.Database, Database: r.moves.Database, Jobs: jobs(), Say: r.Say}
+	load := dump.Load{Folder: folder, Inside: inside, Was: r.Database, Database: r.moves.Database,
+		Jobs: jobs(), Say: r.Say}
 	if r.properties, err = load.Properties(); err != nil {
 		return err
 	}

@@ -310,7 +310,8 @@ func (r *rollout) haveImages(ctx context.Context) error {
 				image, err = r.Image(ctx, s.Image)
 			} else if ctx.Err() == nil {
 				r.Detail(strings.Join(said, "\n"))
-				err = fmt.Errorf("the image of %s, %s, can't be had: no registry gives it, and it is not on this host", s.Name, s.Image)
+				err = fmt.Errorf("the image of %s, %s, can't be had: no registry gives it, and it is not on this host",
+					s.Name, s.Image)
 			}
 		}
 		if err != nil {

@@ -204,7 +204,8 @@ func Run(ctx context.Context, d hostapi.Deploy, host Host, talk Talk) (hostapi.D
 // has a bound of its own: an engine may hang.
 func (r *rollout) whoeverLeaves(ctx context.Context) (context.Context, context.CancelFunc) {
 	bound := 2*r.timeout() + time.Duration(r.asked.Drain)*time.Second + 10*time.Minute
-	return context.WithTimeoutCause(context.WithoutCancel(ctx), bound, fmt.Errorf("the host did not do it within %v", bound))
+	late := fmt.Errorf("the host did not do it within %v", bound)
+	return context.WithTimeoutCause(context.WithoutCancel(ctx), bound, late)
 }
 
 // plan is all that is done once everything is prepared, in this order. Whatever
@@ -220,9 +221,10 @@ func (r *rollout) plan() []step {
 	for _, c := range r.changes {
 		r.Say(c.service + " " + c.what)
 	}
+	queue := func(ctx context.Context) error { return r.Queue(ctx, r.asked.MaxConn) }
 	steps := []step{
 		{"back up what runs", r.backUp, nil},
-		{"set the host's queue of connections", func(ctx context.Context) error { return r.Queue(ctx, r.asked.MaxConn) }, nil},
+		{"set the host's queue of connections", queue, nil},
 		// Also one that never gets well is removed in time.
 		{"say when an ephemeral instance ends", r.beginLife, nil},
 	}

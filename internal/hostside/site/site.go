@@ -153,7 +153,8 @@ func Moment(ctx context.Context, container string, want database.Want, lead time
 		if wait <= 0 {
 			return nil
 		}
-		say(fmt.Sprintf("waiting %v, until the application's job of %v has run: in every container that is there it would run once more",
+		say(fmt.Sprintf("waiting %v, until the application's job of %v has run: "+
+			"in every container that is there it would run once more",
 			wait.Round(time.Second), near))
 		select {
 		case <-ctx.Done():

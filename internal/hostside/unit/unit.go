@@ -12,7 +12,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -26,7 +25,7 @@ import (
 type Systemd interface {
 	// Has reports whether it runs here, and knows a unit.
 	Has(ctx context.Context, unit string) bool
-	// State is what systemctl is-active prints.
+	// State is what systemctl is-active prints; empty: systemd does not answer.
 	State(ctx context.Context, unit string) string
 	// Property is what systemctl show prints of one.
 	Property(ctx context.Context, unit, name string) (string, error)
@@ -85,8 +84,7 @@ func (o Order) Give(ctx context.Context, s Systemd, signals <-chan os.Signal) (s
 	stopped, out := false, &heard{Writer: o.Out}
 	for {
 		state := s.State(ctx, o.Unit)
-		over := !slices.Contains([]string{"activating", "deactivating", "active", "reloading"}, state) &&
-			!queued(ctx, s, o.Unit)
+		over := (state == "inactive" || state == "failed") && !queued(ctx, s, o.Unit)
 		argv := append([]string{"--cursor-file", cursor}, which.match)
 		if _, err := os.Stat(cursor); err != nil && which.since != "" { // afterwards, it is after what was seen
 			argv = append(argv, "--since", which.since)
@@ -96,11 +94,12 @@ func (o Order) Give(ctx context.Context, s Systemd, signals <-chan os.Signal) (s
 		}
 		_ = s.Journal(ctx, out, append([]string{"--quiet", "--no-pager", "--output", "cat"}, argv...)...)
 		if over {
-			if stopped {
-				return interrupted, true, nil
-			}
 			if ours && !out.any {
 				if now, err := s.Property(ctx, o.Unit, "InvocationID"); err != nil || now == which.before {
+					_ = os.Remove(o.Request) // the timer's run would read it
+					if stopped {
+						return interrupted, true, nil
+					}
 					return 0, true, errors.Join(
 						fmt.Errorf("systemd has not run %s.service\nhint: systemctl status %[1]s", o.Unit), err)
 				}
@@ -114,7 +113,10 @@ func (o Order) Give(ctx context.Context, s Systemd, signals <-chan os.Signal) (s
 			case signal != os.Interrupt:
 				return ended, true, nil
 			case !ours:
-				return interrupted, true, nil
+				return 0, true, fmt.Errorf(
+					"somebody else has begun %[1]s.service, and it goes on\nhint: systemctl stop %[1]s.service", o.Unit)
+			case stopped:
+				continue
 			}
 			stopped = true
 			o.Say("ending it")
@@ -126,10 +128,10 @@ func (o Order) Give(ctx context.Context, s Systemd, signals <-chan os.Signal) (s
 }
 
 // queued reports whether systemd is yet to do something with a unit, which waits for
-// another: docker.service, while that starts.
+// another: docker.service, while that starts. Where that can't be known, it may be.
 func queued(ctx context.Context, s Systemd, unit string) bool {
 	job, err := s.Property(ctx, unit, "Job")
-	return err == nil && job != "" && job != "0"
+	return err != nil || job != "" && job != "0"
 }
 
 type heard struct {
@@ -155,20 +157,27 @@ func (o Order) begin(ctx context.Context, s Systemd) (which shown, ours bool, er
 	if err != nil {
 		return shown{}, false, err
 	}
-	if state := s.State(ctx, o.Unit); state == "activating" || state == "deactivating" {
+	// From here on. Of one that ends at once, the journal knows the unit, but not always
+	// which run it was.
+	which = shown{match: "_SYSTEMD_UNIT=" + o.Unit + ".service", since: time.Now().Format("2006-01-02 15:04:05.000000")}
+	switch state := s.State(ctx, o.Unit); {
+	case state == "":
+		return shown{}, false, fmt.Errorf("systemd does not answer\nhint: systemctl status %s", o.Unit)
+	case state != "inactive" && state != "failed":
+		which = shown{match: "_SYSTEMD_INVOCATION_ID=" + before}
+		fallthrough
+	case queued(ctx, s, o.Unit):
 		if o.Refuses {
 			return shown{}, false, &BusyError{o.Unit}
 		}
 		o.Say("it is at work already: this is what it says")
-		return shown{match: "_SYSTEMD_INVOCATION_ID=" + before}, false, nil
+		return which, false, nil
 	}
 	if err := os.WriteFile(o.Request, []byte(o.Argument+"\n"), 0o600); err != nil {
 		return shown{}, false, err
 	}
-	// From here on. Of one that ends at once, the journal knows the unit, but not always which run it was.
-	since := time.Now().Format("2006-01-02 15:04:05.000000")
 	if err := s.Start(ctx, o.Unit); err != nil {
-		return shown{}, false, err
+		return shown{}, false, errors.Join(err, os.Remove(o.Request)) // the timer's run would read it
 	}
 	for range 200 {
 		now, err := s.Property(ctx, o.Unit, "InvocationID")
@@ -180,7 +189,8 @@ func (o Order) begin(ctx context.Context, s Systemd) (which shown, ours bool, er
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	return shown{match: "_SYSTEMD_UNIT=" + o.Unit + ".service", since: since, before: before}, true, nil
+	which.before = before
+	return which, true, nil
 }
 
 func ending(ctx context.Context, s Systemd, unit, state string) int {

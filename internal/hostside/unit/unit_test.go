@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 )
 
 // fake is a systemd with one unit.
@@ -55,11 +56,14 @@ func (f *fake) Property(_ context.Context, _, name string) (string, error) {
 		}
 		return fmt.Sprintf("run-%d", f.began), nil
 	case "Job":
-		if len(f.jobs) == 0 {
+		if len(f.jobs) == 0 || f.began == 0 && !f.working {
 			return "0", nil
 		}
 		job := f.jobs[0]
 		f.jobs = f.jobs[1:]
+		if job == "" {
+			return "", errors.New("no answer")
+		}
 		return job, nil
 	case "ExecMainStatus":
 		return f.status, nil
@@ -84,6 +88,12 @@ func (f *fake) Journal(_ context.Context, out io.Writer, argv ...string) error {
 }
 
 func give(t *testing.T, f *fake, signals ...os.Signal) (status int, handed bool, said string, err error) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) { status, handed, said, err = giveNow(t, f, signals...) })
+	return status, handed, said, err
+}
+
+func giveNow(t *testing.T, f *fake, signals ...os.Signal) (status int, handed bool, said string, err error) {
 	t.Helper()
 	folder := t.TempDir()
 	var out bytes.Buffer
@@ -120,6 +130,13 @@ func TestAUnitIsBegunShownAndItsEndIsOurs(t *testing.T) {
 			match: "_SYSTEMD_UNIT=mrs-x-backup.service"},
 		{name: "it waits for another unit first", fake: fake{states: []string{"inactive", "inactive", "activating", "failed"}, jobs: []string{"7", "7"},
 			status: "75", code: "1"}, status: 75},
+		{name: "systemd does not answer once", fake: fake{states: []string{"activating", "", "activating", "failed"},
+			status: "75", code: "1"}, status: 75},
+		{name: "nor of what it is yet to do", fake: fake{states: []string{"inactive", "activating", "failed"},
+			jobs: []string{""}, status: "75", code: "1"}, status: 75},
+		{name: "somebody has begun it, and it waits", fake: fake{working: true, jobs: []string{"7"},
+			states: []string{"inactive", "activating", "inactive"}}, said: "it is at work already: this is what it says",
+			match: "_SYSTEMD_UNIT=mrs-x-backup.service --since"},
 		{name: "it fails", fake: fake{states: []string{"activating", "failed"}, status: "75", code: "1"}, status: 75},
 		{name: "it is killed", fake: fake{states: []string{"failed"}, status: "9", code: "2"}, status: 137},
 		{name: "how it failed can't be read", fake: fake{states: []string{"failed"}, status: "", code: "1"}, status: 1},
@@ -129,9 +146,12 @@ func TestAUnitIsBegunShownAndItsEndIsOurs(t *testing.T) {
 		{name: "Ctrl-C ends it", fake: fake{states: []string{"activating", "deactivating", "failed"}, status: "130",
 			code: "1"}, signals: []os.Signal{os.Interrupt},
 			status: 130, stopped: 1, said: "ending it"},
-		{name: "Ctrl-C ends nobody else's", fake: fake{working: true, states: []string{"activating"}},
-			signals: []os.Signal{os.Interrupt}, status: 130,
-			said: "it is at work already: this is what it says"},
+		{name: "Ctrl-C comes too late", fake: fake{states: []string{"activating", "deactivating", "inactive"}},
+			signals: []os.Signal{os.Interrupt}, stopped: 1, said: "ending it"},
+		{name: "Ctrl-C twice", fake: fake{states: []string{"activating", "deactivating", "deactivating", "failed"}, status: "1",
+			code: "1"}, signals: []os.Signal{os.Interrupt, os.Interrupt}, status: 1, stopped: 1, said: "ending it"},
+		{name: "Ctrl-C before it runs", fake: fake{mute: true, jobs: []string{"7"}, states: []string{"inactive"}},
+			signals: []os.Signal{os.Interrupt}, status: 130, stopped: 1, said: "ending it"},
 		{name: "who goes away does not end it", fake: fake{states: []string{"activating"}},
 			signals: []os.Signal{syscall.SIGHUP}, status: 143},
 	} {
@@ -143,10 +163,19 @@ func TestAUnitIsBegunShownAndItsEndIsOurs(t *testing.T) {
 			if c.match != "" && !slices.ContainsFunc(c.fake.asked, func(s string) bool { return strings.Contains(s, c.match) }) {
 				t.Errorf("the journal was asked for %q", c.fake.asked)
 			}
-			if want := map[bool]string{true: "", false: "hand\n"}[c.fake.working]; c.fake.request != want {
+			if want := map[bool]string{true: "", false: "hand\n"}[c.fake.working || c.fake.mute]; c.fake.request != want {
 				t.Errorf("it was asked for %q, want %q", c.fake.request, want)
 			}
 		})
+	}
+}
+
+func TestCtrlCEndsNobodyElsesUnit(t *testing.T) {
+	f := &fake{working: true, states: []string{"activating"}}
+	_, handed, _, err := give(t, f, os.Interrupt)
+	if !handed || f.stopped > 0 || err == nil || err.Error() !=
+		"somebody else has begun mrs-x-backup.service, and it goes on\nhint: systemctl stop mrs-x-backup.service" {
+		t.Errorf("%v, %v, stopped %d times", handed, err, f.stopped)
 	}
 }
 
@@ -163,11 +192,17 @@ func TestWithoutSystemdOrAUnitNothingIsHandedOver(t *testing.T) {
 		t.Errorf("one that is at work, and asked for something else: %v, %v", handed, err)
 	}
 	f = &fake{mute: true, states: []string{"inactive"}}
-	if _, handed, _, err := give(t, f); !handed || err == nil || !strings.Contains(err.Error(), "systemd has not run mrs-x-backup.service\nhint: ") {
+	if _, handed, _, err := give(t, f); !handed || err == nil || !strings.Contains(err.Error(), "systemd has not run mrs-x-backup.service\nhint: ") ||
+		f.request != "" {
 		t.Errorf("a unit that was never run: %v, %v", handed, err)
 	}
 	f = &fake{refuses: errors.New("it is masked")}
-	if _, handed, _, err := give(t, f); !handed || err == nil {
-		t.Errorf("a unit that does not start: %v, %v", handed, err)
+	if _, handed, _, err := give(t, f); !handed || err == nil || f.request != "" {
+		t.Errorf("a unit that does not start: %v, %v, and the next one is asked for %q", handed, err, f.request)
+	}
+	f = &fake{working: true, states: []string{""}}
+	if _, handed, _, err := give(t, f); !handed || err == nil || f.began > 0 ||
+		err.Error() != "systemd does not answer\nhint: systemctl status mrs-x-backup" {
+		t.Errorf("where systemd does not answer: %v, %v, begun %d times", handed, err, f.began)
 	}
 }

@@ -67,11 +67,17 @@ func write(out io.Writer, value any) error { return json.NewEncoder(out).Encode(
 // is of (as by default, which rules may name types by).
 var pinned = map[string]string{
 	"client_encoding": "UTF8", "application_name": "mrs-ops copy",
-	"datestyle": "ISO", "intervalstyle": "postgres", "extra_float_digits": "3", "bytea_output": "hex", "xmloption": "content",
+	"datestyle": "ISO", "intervalstyle": "postgres", "extra_float_digits": "3",
+	"bytea_output": "hex", "xmloption": "content",
 	"lc_monetary": "C", "array_nulls": "on", "standard_conforming_strings": "on", "search_path": "public",
 	"statement_timeout": "0", "lock_timeout": "0", "idle_in_transaction_session_timeout": "0",
 	"row_security": "off", "synchronize_seqscans": "off", "default_transaction_read_only": "off",
 }
+
+// unbounded lifts the bounds on idle sessions and on transactions, which are of PostgreSQL 14 and 17: others have none
+// of these names.
+const unbounded = "select set_config(name, '0', false) from pg_settings " +
+	"where name in ('idle_session_timeout', 'transaction_timeout')"
 
 // connect connects to PostgreSQL by its socket, which only root reaches, and
 // becomes the user it is told to be.
@@ -90,8 +96,7 @@ func connect(ctx context.Context, s wire.Server, settings ...string) (*pgconn.Pg
 	if err := become(s.UID, s.GID); err != nil {
 		return nil, err
 	}
-	// Of PostgreSQL 14 and 17; others have none of these names.
-	if err := run(ctx, conn, "select set_config(name, '0', false) from pg_settings where name in ('idle_session_timeout', 'transaction_timeout')"); err != nil {
+	if err := run(ctx, conn, unbounded); err != nil {
 		return nil, err
 	}
 	for _, setting := range settings {

@@ -8,7 +8,10 @@ set -euo pipefail
 # available PACKAGE: the version that would be installed; nothing if there is none.
 if command -v apt-get >/dev/null; then
   apt-get -qq update
-  available() { LC_ALL=C apt-cache policy "$1" | awk '$1 == "Candidate:" && $2 != "(none)" { sub(/^[0-9]+:/, "", $2); print $2 }'; }
+  available() {
+    LC_ALL=C apt-cache policy "$1" |
+      awk '$1 == "Candidate:" && $2 != "(none)" { sub(/^[0-9]+:/, "", $2); print $2 }'
+  }
 else
   available() { dnf --quiet repoquery --latest-limit 1 --queryformat '%{version}\n' "$1" | tail -n 1; }
 fi

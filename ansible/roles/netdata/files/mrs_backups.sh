@@ -63,7 +63,8 @@ while :; do
     learn "$name" "$file"
     chart "$name" mrs_backup.age 90001 seconds 'Age of the last good backup' age=mrs_backup_last_good_timestamp_seconds
     chart "$name" mrs_backup.good 90002 boolean 'The last backup: 1 good, 0 failed' good=mrs_backup_good
-    chart "$name" mrs_backup.mirrored 90003 boolean 'The last good backup: 1 mirrored, 0 not' mirrored=mrs_backup_mirrored
+    chart "$name" mrs_backup.mirrored 90003 boolean 'The last good backup: 1 mirrored, 0 not' \
+      mirrored=mrs_backup_mirrored
     chart "$name" mrs_backup.duration 90004 seconds 'What the backup took' duration=mrs_backup_duration_seconds
     chart "$name" mrs_backup.size 90005 bytes 'Size of the backup' \
       snapshot=mrs_backup_bytes added=mrs_backup_added_bytes repository=mrs_backup_repository_bytes

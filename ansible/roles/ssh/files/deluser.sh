@@ -18,7 +18,8 @@ uid=$(id -u "$username" 2>/dev/null) || {
 if [ "$uid" -lt 1000 ] || [ "$uid" -ge 60000 ]; then
   die "$username is an account of the system" "it is not for this role to remove"
 fi
-[ "$username" != "${SUDO_USER:-}" ] || die "$username is who you are on this host" "log in as somebody else: bigsudo … other@host"
+[ "$username" != "${SUDO_USER:-}" ] ||
+  die "$username is who you are on this host" "log in as somebody else: bigsudo … other@host"
 folder=$(getent passwd "$username" | cut -d: -f6)
 
 # In this order: no new rights, no new session, no old session, nothing that comes back by itself.
@@ -37,7 +38,8 @@ for _ in {1..25}; do
   kill -KILL "${running[@]}" 2>/dev/null || true
   sleep 0.2
 done
-[ "${#running[@]}" = 0 ] || die "$username is locked, but its processes ${running[*]} do not end" "see what holds them, then do this again"
+[ "${#running[@]}" = 0 ] ||
+  die "$username is locked, but its processes ${running[*]} do not end" "see what holds them, then do this again"
 
 if [ "$userhome" = remove ]; then
   userdel --remove "$username" 2>/dev/null

@@ -75,8 +75,11 @@ mkdir -p /run/sshd
 "$sshd" -t || die "sshd refuses the new configuration, so the old one stays" "see ssh_settings"
 # A setting that another file, or a Match, wins over is not one.
 effective=$("$sshd" -T -C user=root,host=localhost,addr=127.0.0.1)
-for want in "permitrootlogin no" "passwordauthentication no" "kbdinteractiveauthentication no" "pubkeyauthentication yes"; do
-  grep -Fxq "$want" <<<"$effective" || die "sshd would not have «$want», so the old configuration stays" "what overrides it is in $main or /etc/ssh/sshd_config.d"
+for want in "permitrootlogin no" "passwordauthentication no" "kbdinteractiveauthentication no" \
+  "pubkeyauthentication yes"; do
+  grep -Fxq "$want" <<<"$effective" ||
+    die "sshd would not have «$want», so the old configuration stays" \
+      "what overrides it is in $main or /etc/ssh/sshd_config.d"
 done
 
 # The dead man's switch: it must hold before sshd changes, also over a reboot.

@@ -18,14 +18,16 @@ case $version in
     exit
     ;;
   *)
-    printf '%s\n' "$image is Traefik $version; this role's configuration is one of Traefik 3" "hint: traefik_image=traefik:v3.6"
+    printf '%s\n' "$image is Traefik $version; this role's configuration is one of Traefik 3" \
+      "hint: traefik_image=traefik:v3.6"
     exit
     ;;
 esac
 
 # Versions of the engine and of Traefik speak different versions of the engine's API. Whether these two have one in
 # common only Traefik knows: where they have none it serves, and answers 404 to everything.
-timeout 60 docker run --detach --name "$name" --network none --volume /var/run/docker.sock:/var/run/docker.sock:ro "$image" \
+timeout 60 docker run --detach --name "$name" --network none \
+  --volume /var/run/docker.sock:/var/run/docker.sock:ro "$image" \
   --entryPoints.web.address=127.0.0.1:80 --providers.docker --providers.docker.exposedByDefault=false \
   --global.checkNewVersion=false --log.level=DEBUG --log.noColor >/dev/null
 for _ in {1..100}; do

@@ -23,7 +23,8 @@ problems=""
 running=$(docker ps --quiet --filter name='^traefik$')
 if [ -z "$running" ]; then
   for port in 80 443; do
-    who=$(ss --no-header --listening --tcp --processes "sport = :$port" | sed -nE 's/.*users:\(\("([^"]*)".*/\1/p' | sort -u | paste -sd ' ')
+    who=$(ss --no-header --listening --tcp --processes "sport = :$port" |
+      sed -nE 's/.*users:\(\("([^"]*)".*/\1/p' | sort -u | paste -sd ' ')
     [ -z "$who" ] || problems+=", \"port $port is taken by $who; hint: stop it, or move it behind Traefik\""
   done
 fi

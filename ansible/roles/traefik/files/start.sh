@@ -7,7 +7,8 @@ if ! docker network inspect web >/dev/null 2>&1; then
   docker network create web >/dev/null
   echo "network web made"
 fi
-if ! said=$(timeout 600 docker compose --progress plain up --detach --remove-orphans --wait --wait-timeout 60 2>&1); then
+if ! said=$(timeout 600 docker compose --progress plain up --detach --remove-orphans \
+  --wait --wait-timeout 60 2>&1); then
   printf '%s\n' "$said" >&2
   docker logs --tail 30 traefik >&2 2>&1 || true
   echo "Traefik does not start; what it says is above" >&2
