@@ -63,8 +63,8 @@ type job struct {
 	args []string
 }
 
-// begun says the process that a job is, and runs it. An interruption (SIGINT) is for that: it knows whether it has begun
-// the unit that is at work, or shows somebody else's.
+// begun says the process that a job is, and runs it. An interruption (SIGINT) is for that: it knows whether it has
+// begun the unit that is at work, or shows somebody else's.
 const begun = `echo "$$"; ` + oneStream
 
 // oneStream runs a command. What it complains of comes in order with what it says.

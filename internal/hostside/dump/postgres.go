@@ -253,7 +253,8 @@ func (c Container) Beside(ctx context.Context, kind string) ([]string, error) {
 	return values[string](ctx, c, "postgres", "select datname from pg_database where datname ~ $1 order by 1", pattern)
 }
 
-// fits makes sure that PostgreSQL does not cut names (NAMEDATALEN): what is left of one may be that of the live database.
+// fits makes sure that PostgreSQL does not cut names (NAMEDATALEN): what is left of one may be that of the live
+// database.
 func fits(names ...string) error {
 	for _, name := range names {
 		if len(name) > 63 {

@@ -12,7 +12,8 @@ import (
 )
 
 // Alert tells, in the journal and the team, that a unit of the instance's has failed; result is what systemd says of
-// how (systemd.exec(5), $SERVICE_RESULT), and since when it ran: what was written down before is not why. The error is *[backup.Failure], of the message that nobody took.
+// how (systemd.exec(5), $SERVICE_RESULT), since when it ran: what was written down before is not why. The error is
+// *[backup.Failure], of the message that nobody took.
 func (i *Instance) Alert(ctx context.Context, unit, result string, since time.Time) error {
 	what := strings.TrimPrefix(strings.TrimSuffix(unit, ".service"), i.Name+"-")
 	if err := i.writeDownKilled(what, result); err != nil {
