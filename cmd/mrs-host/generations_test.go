@@ -144,9 +144,6 @@ func TestTheLedgerOfTheScriptsIsGoneOnWith(t *testing.T) {
 			t.Errorf("the last %s are %d, %v", name, n, err)
 		}
 	}
-	if n, err := l.Bytes("89abcdef"); err != nil || n != 9000 {
-		t.Errorf("the bytes of a snapshot: %d, %v", n, err)
-	}
 	if at, err := l.LastGood("backup"); err != nil || at != "2026-11-29T13:35:56Z" {
 		t.Errorf("the last good backup is of %q, %v", at, err)
 	}

@@ -31,7 +31,7 @@ func restoreScript(argv []string) int {
 		case "recover":
 			return 0, i.Recover(ctx, words[1])
 		case "discard":
-			return 0, i.Discard(ctx, words[1])
+			return 0, i.Discard(ctx, strings.Join(argv[1:], " "))
 		case "abandon":
 			return 0, i.Abandon(ctx)
 		case "unit": // what was handed over

@@ -103,8 +103,12 @@ type Instance struct {
 	Hold func(*os.File)
 	// Free is how many bytes a file system has left, and how many in all.
 	Free func(path string) (free, size int64, err error)
+	// Device is the number of the file system that a path is on.
+	Device func(path string) (uint64, error)
 	// Mounts are the folders that are to be disks of their own (fstab(5)), and whether each is.
 	Mounts func() map[string]bool
+	// MountPoint reports whether a folder is where something is mounted: it can't be renamed.
+	MountPoint func(path string) bool
 	// Damaged is [restic.Damaged].
 	Damaged func(ctx context.Context, folder string, names []string, read *restic.Sum) ([]restic.Damage, error)
 	// Server is the name of this host.
@@ -357,7 +361,7 @@ func (r *Run) source(context.Context) error {
 			problems = append(problems, r.path(name)+" is gone: a snapshot without it would not be one")
 		case info.Mode()&fs.ModeSymlink != 0:
 			problems = append(problems,
-				r.path(name)+" is a link, and a snapshot has the link alone: mount what it leads to there")
+				r.path(name)+" is a link, and a snapshot has the link alone: move what it leads to there")
 		}
 	}
 	if r.InSwap() {
@@ -442,18 +446,35 @@ func (r *Run) room(context.Context) error {
 	return r.Enough(map[string]int64{r.folder: before * 11 / 10})
 }
 
-// Enough makes sure that file systems have so many bytes left, and says all that have not.
+// Enough makes sure that there is room for so many bytes below each path, all of it on its file systems at once, and
+// says of all of them which have not.
 func (i *Instance) Enough(need map[string]int64) error {
-	var full, problems []string
+	var on []uint64 // file systems
+	paths, bytes := map[uint64]string{}, map[uint64]int64{}
 	for _, path := range slices.Sorted(maps.Keys(need)) {
+		if need[path] <= 0 {
+			continue
+		}
+		device, err := i.Device(path)
+		if err != nil {
+			return err
+		}
+		if paths[device] == "" {
+			on, paths[device] = append(on, device), path
+		}
+		bytes[device] += need[path]
+	}
+	var full, problems []string
+	for _, device := range on {
+		path := paths[device]
 		free, _, err := i.Free(path)
 		if err != nil {
 			return err
 		}
-		if free < need[path] {
+		if free < bytes[device] {
 			full = append(full, path)
 			problems = append(problems,
-				fmt.Sprintf("%s has %s free, and about %s are needed", path, Human(free), Human(need[path])))
+				fmt.Sprintf("%s has %s free, and about %s are needed", path, Human(free), Human(bytes[device])))
 		}
 	}
 	if len(problems) == 0 {

@@ -138,6 +138,7 @@ func (w *world) instance() *Instance {
 		Tell:    func(_ context.Context, text string) error { w.told = append(w.told, text); return nil },
 		Hold:    func(*os.File) {},
 		Free:    func(string) (free, size int64, err error) { return 1 << 40, 1 << 41, nil },
+		Device:  func(string) (uint64, error) { return 0, nil },
 		Mounts:  func() map[string]bool { return map[string]bool{"/": true} },
 		Damaged: restic.Damaged,
 	}

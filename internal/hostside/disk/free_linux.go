@@ -1,6 +1,10 @@
 package disk
 
-import "golang.org/x/sys/unix"
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
 
 // Free returns how many bytes the file system of a path has left, and how many in all, as df(1) tells it.
 func Free(path string) (free, size int64, err error) {
@@ -13,4 +17,13 @@ func Free(path string) (free, size int64, err error) {
 		block = int64(s.Bsize)
 	}
 	return int64(s.Bavail) * block, int64(s.Blocks) * block, nil
+}
+
+// Device returns the number of the file system that a path is on (stat(2)).
+func Device(path string) (uint64, error) {
+	var s unix.Stat_t
+	if err := unix.Stat(path, &s); err != nil {
+		return 0, &os.PathError{Op: "stat", Path: path, Err: err}
+	}
+	return s.Dev, nil
 }

@@ -5,6 +5,7 @@ package disk
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -15,13 +16,28 @@ func Mounts() map[string]bool {
 	return mounts(string(table), string(now))
 }
 
-func mounts(table, now string) map[string]bool {
+// MountPoint reports whether something is mounted at a folder, be it another folder of the same file system.
+func MountPoint(path string) bool {
+	now, _ := os.ReadFile("/proc/self/mountinfo")
+	if whole, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+		path = filepath.Join(whole, filepath.Base(path))
+	}
+	return points(string(now))[path]
+}
+
+// points are the folders at which something is mounted.
+func points(now string) map[string]bool {
 	mounted := map[string]bool{}
 	for line := range strings.Lines(now) {
 		if words := strings.Fields(line); len(words) > 4 { // proc_pid_mountinfo(5)
 			mounted[unescape(words[4])] = true
 		}
 	}
+	return mounted
+}
+
+func mounts(table, now string) map[string]bool {
+	mounted := points(now)
 	all := map[string]bool{}
 	for line := range strings.Lines(table) {
 		words := strings.Fields(line)

@@ -14,6 +14,9 @@ func TestDisksThatAreNotMountedAreKnown(t *testing.T) {
 	if len(got) != len(want) {
 		t.Errorf("got %v", got)
 	}
+	if at := points("23 22 8:1 /home/a /srv/back\\040ups rw shared:1 - ext4 /dev/x rw\n"); !at["/srv/back ups"] || at["/srv"] {
+		t.Errorf("what is mounted there is one of the same disk: %v", at)
+	}
 	for folder, is := range want {
 		if got[folder] != is {
 			t.Errorf("%s: %v", folder, got[folder])

@@ -244,9 +244,12 @@ func (c Container) EndOurs(ctx context.Context) error {
 }
 
 // Beside returns the databases beside the live one that have a kind and a date in their names:
-// MRS_restore_20261120t140000z.
+// MRS_restore_20261120t140000z; of no kind, a date alone: MRS_20261120t140000z.
 func (c Container) Beside(ctx context.Context, kind string) ([]string, error) {
-	pattern := fmt.Sprintf("^%s_%s_[0-9]{8}t[0-9]{6}z$", regexp.QuoteMeta(c.Database), kind)
+	if kind != "" {
+		kind += "_"
+	}
+	pattern := fmt.Sprintf("^%s_%s[0-9]{8}t[0-9]{6}z$", regexp.QuoteMeta(c.Database), kind)
 	return values[string](ctx, c, "postgres", "select datname from pg_database where datname ~ $1 order by 1", pattern)
 }
 

@@ -143,20 +143,10 @@ func (l Ledger) runs() (all []run, err error) {
 }
 
 // LastKnown returns the number of that name in the last run that has one; 0 if none has.
-func (l Ledger) LastKnown(name string) (int64, error) {
-	return l.last(name, func(run) bool { return true })
-}
-
-// Bytes returns the bytes of a snapshot, named by its first 8 digits, as its backup has written them
-// down; 0 where none has.
-func (l Ledger) Bytes(snapshot string) (int64, error) {
-	return l.last("bytes", func(r run) bool { return r.text("what") == "backup" && r.text("snapshot") == snapshot })
-}
-
-func (l Ledger) last(name string, of func(run) bool) (last int64, err error) {
+func (l Ledger) LastKnown(name string) (last int64, err error) {
 	all, err := l.runs()
 	for _, r := range all {
-		if n, ok := r[name].(json.Number); ok && of(r) {
+		if n, ok := r[name].(json.Number); ok {
 			if i, err := n.Int64(); err == nil {
 				last = i
 			}

@@ -133,9 +133,6 @@ func TestWhatTheRunsWereIsKnown(t *testing.T) {
 {"time": "T2", "what": "backup", "outcome": "failed", "reason": "full"}
 {"time": "T3", "what": "drill", "outcome": "good", "snapshot": "0123abcd", "bytes": 9}
 {"time": "T4", "wh`)
-	if n, err := l.Bytes("0123abcd"); n != 7 || err != nil {
-		t.Errorf("the snapshot has %d bytes, %v", n, err)
-	}
 	if what, reason, err := l.Latest(time.Time{}, "backup", "prune"); what != "backup" || reason != "full" || err != nil {
 		t.Errorf("the last one was %s: %s, %v", what, reason, err)
 	}

@@ -376,25 +376,6 @@ func (r Repository) Restore(ctx context.Context, snapshot string, o Restore) err
 	return nil
 }
 
-// Size returns how many bytes the files of a snapshot have.
-func (r Repository) Size(ctx context.Context, snapshot string) (int64, error) {
-	return r.stats(ctx, "restore-size", snapshot)
-}
-
-func (r Repository) stats(ctx context.Context, mode, snapshot string) (int64, error) {
-	out, err := r.run(ctx, moves, "stats", "--json", "--mode", mode, snapshot)
-	if err != nil {
-		return 0, err
-	}
-	var total struct {
-		Size int64 `json:"total_size"`
-	}
-	if err := json.Unmarshal(out, &total); err != nil {
-		return 0, fmt.Errorf("restic stats: %w", err)
-	}
-	return total.Size, nil
-}
-
 // Files calls a function with each file of a snapshot, and how many bytes it has.
 func (r Repository) Files(ctx context.Context, snapshot string, each func(path string, size int64)) error {
 	return r.into(ctx, moves, &bound.Lines{Each: func(line string) {
@@ -410,7 +391,17 @@ func (r Repository) Files(ctx context.Context, snapshot string, each func(path s
 
 // Stored returns how many bytes a snapshot takes in the repository.
 func (r Repository) Stored(ctx context.Context, snapshot string) (int64, error) {
-	return r.stats(ctx, "raw-data", snapshot)
+	out, err := r.run(ctx, moves, "stats", "--json", "--mode", "raw-data", snapshot)
+	if err != nil {
+		return 0, err
+	}
+	var total struct {
+		Size int64 `json:"total_size"`
+	}
+	if err := json.Unmarshal(out, &total); err != nil {
+		return 0, fmt.Errorf("restic stats: %w", err)
+	}
+	return total.Size, nil
 }
 
 // Copies reports whether this restic copies snapshots to another repository: since 0.14.

@@ -61,10 +61,6 @@ func TestCommandLines(t *testing.T) {
 		"restore " + one + " --quiet --target /t --include=log --exclude=/log": func(r Repository) error {
 			return r.Restore(t.Context(), one, Restore{Target: "/t", Include: []string{"log"}, Exclude: []string{"/log"}})
 		},
-		"stats --json --mode restore-size " + one: func(r Repository) error {
-			_, err := r.Size(t.Context(), one)
-			return err
-		},
 		"stats --json --mode raw-data " + one: func(r Repository) error {
 			_, err := r.Stored(t.Context(), one)
 			return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -19,6 +20,36 @@ func (w *world) beside() []string {
 
 func adopts(name string) func(context.Context, *Instance) error {
 	return way{asked: []string{"adopt", name}}.do
+}
+
+// The folder is the application's, which runs meanwhile; the picture is put there by root.
+func TestThePictureIsPutWhereNothingIsAndFollowsNoLink(t *testing.T) {
+	for _, there := range []string{"", "a file", "a link"} {
+		w := newWorld(t)
+		w.write("etc/shadow", "secret")
+		switch there {
+		case "a file":
+			w.write("home/"+picture, "theirs")
+		case "a link":
+			if err := os.Symlink(w.path("etc/shadow"), w.home(picture)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := (&run{Instance: w.instance()}).putPixel(); err != nil {
+			t.Errorf("%s: %v", there, err)
+		}
+		info, err := os.Stat(w.path("etc/shadow"))
+		if text, _ := os.ReadFile(w.path("etc/shadow")); string(text) != "secret" || err != nil || info.Mode() != 0o600 {
+			t.Errorf("%s: what it leads to is %q, %v", there, text, info.Mode())
+		}
+		is := w.read(picture)
+		if png := strings.HasPrefix(is, "\x89PNG"); png != (there == "") || there == "a file" && is != "theirs" {
+			t.Errorf("where there is %q, it is %q", there, is)
+		}
+		if info, err := os.Lstat(w.home(picture)); there == "" && (err != nil || info.Mode() != 0o640) {
+			t.Errorf("its mode is %v", info.Mode())
+		}
+	}
 }
 
 func TestOfWhatAdoptionsKeepTheLastIsLeft(t *testing.T) {

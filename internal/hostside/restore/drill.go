@@ -102,12 +102,16 @@ func (r *run) fetchDrill(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.bytes, err = r.sizeOf(ctx, r.record.Snapshot); err != nil {
+	dump, folders, err := r.weigh(ctx)
+	if err != nil {
 		return err
 	}
+	r.bytes = dump
+	for _, bytes := range folders {
+		r.bytes += bytes
+	}
 	r.record.Fact("bytes", r.bytes)
-	// Once as it is in the snapshot, once more in a database.
-	if err := r.Enough(map[string]int64{r.Home: r.bytes * 2}); err != nil {
+	if err := r.Enough(map[string]int64{r.Home: r.bytes + loaded(dump)}); err != nil {
 		return err
 	}
 	short := backup.Short(r.record.Snapshot)

@@ -32,7 +32,7 @@ func TestADrillProvesASnapshotAndLeavesNothing(t *testing.T) {
 		line,
 		`"what": "drill", "cause": "timer", "outcome": "good", "snapshot": "01234567"`,
 	) ||
-		!strings.Contains(line, `"bytes": 100, "rows": 7, "files": 1`) {
+		!strings.Contains(line, `"bytes": 1050, "rows": 7, "files": 1`) {
 		t.Errorf("the record is %s", line)
 	}
 }

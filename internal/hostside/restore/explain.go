@@ -98,6 +98,10 @@ func (r *run) commands() map[string][]string {
 		}
 		folders = append(folders[:len(folders):len(folders)], "spooler")
 	}
+	var mounted []string
+	for _, folder := range folders {
+		mounted = append(mounted, hostapi.Quote("mountpoint", r.path(folder)))
+	}
 	swap := []string{
 		"# how it is undone is written to " + r.path(swapFile) + " first",
 		hostapi.Quote("docker", "update", "--restart", "no", "DJANGO"), live("stop", "django"),
@@ -116,11 +120,12 @@ func (r *run) commands() map[string][]string {
 	swap = append(swap, hostapi.Quote("docker", "update", "--restart", "always", "DJANGO"), live("up", "--detach"),
 		hostapi.Quote("rm", r.path(swapFile)))
 	return map[string][]string{
-		"find the snapshot":           {"restic snapshots --json --no-lock"},
-		"write down which copy it is": {"echo " + r.asked.Copy + " >>" + r.path(".running.copy")},
+		"see that what is replaced can be moved": mounted,
+		"find the snapshot":                      {"restic snapshots --json --no-lock"},
+		"write down which copy it is":            {"echo " + r.asked.Copy + " >>" + r.path(".running.copy")},
 		"see that there is room": {
-			hostapi.Quote("restic", "stats", "--mode", "restore-size", id),
-			hostapi.Quote("df", r.Home, r.moves.LiveDump),
+			hostapi.Quote("restic", "ls", "--json", id),
+			hostapi.Quote("df", r.Home, r.moves.LiveDump, r.path("postgres/data")),
 		},
 		"restore it beside what runs": fetch,
 		"try the application on it":   try,

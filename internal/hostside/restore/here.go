@@ -61,7 +61,7 @@ func Here(home string, say func(string)) (*Instance, error) {
 			return slack.Post(ctx, settings.Slack, text, 6)
 		},
 		Hold: func(f *os.File) { system.Holds = append(system.Holds, f) },
-		Free: disk.Free, Mounts: disk.Mounts, Damaged: restic.Damaged,
+		Free: disk.Free, Device: disk.Device, Mounts: disk.Mounts, MountPoint: disk.MountPoint, Damaged: restic.Damaged,
 	}
 	if settings.Mirror != "" {
 		i.Mirror = mirror.Mirror{Address: settings.Mirror, Plain: settings.Plain, Folder: settings.Name + "/restic",

@@ -7,8 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
@@ -93,19 +91,13 @@ func (r *run) lendBeside(ctx context.Context) error {
 	if r.moves.LiveDump, err = r.returned(ctx); err != nil {
 		return err
 	}
-	// The rest of a snapshot is not restored.
-	err = r.Repository.Files(ctx, r.record.Snapshot, func(path string, size int64) {
-		in := func(folder string) bool { return strings.Contains(path, "/"+folder+"/") }
-		if !slices.ContainsFunc(r.Folders, in) {
-			r.bytes += size
-		}
-	})
+	dump, _, err := r.weigh(ctx)
 	if err != nil {
 		return err
 	}
+	r.bytes = dump // the rest of a snapshot is not restored
 	r.record.Fact("bytes", r.bytes)
-	// Once as it is in the snapshot, once more in a database.
-	if err := r.Enough(map[string]int64{r.moves.LiveDump: r.bytes * 2}); err != nil {
+	if err := r.Enough(r.besides(dump, 0)); err != nil {
 		return err
 	}
 	r.Say(fmt.Sprintf("restoring the database of snapshot %s: %s",

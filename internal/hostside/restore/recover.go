@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
-	"github.com/betagouv/mrs-ops/internal/hostside/dump"
 	"github.com/betagouv/mrs-ops/internal/hostside/lock"
 )
 
@@ -89,32 +88,13 @@ func (i *Instance) recoverSwap(ctx context.Context, by string) error {
 		i.Announce(ctx, fmt.Sprintf("%s on %s: %s (docs/runbook.md)", i.Name, i.Server, f.Reason))
 		return f
 	}
-	if s.Started && slices.ContainsFunc(s.Folders, func(folder string) bool { return folder != "spooler" }) {
-		i.keepUndone(ctx, s)
-	} else {
-		i.remove(ctx, s, true)
-	}
+	i.remove(ctx, s, true)
 	i.Say(i.Name + " is as it was before")
 	if by == Again {
 		i.Announce(ctx, fmt.Sprintf("%s on %s: a restore that could not be undone is undone; it is as it was before",
 			i.Name, i.Server))
 	}
 	return nil
-}
-
-// keepUndone keeps what people may have used: it goes only when somebody says so.
-func (i *Instance) keepUndone(ctx context.Context, s Swap) {
-	undone := fmt.Sprintf("%s_undone_%s", i.Database, strings.ToLower(s.Stamp))
-	if err := i.Files.Rename(s.Beside, i.path("undone."+s.Stamp)); err != nil {
-		i.Say(err.Error())
-	}
-	if is, err := i.Stack.Server().Has(ctx, s.Database); err == nil && is {
-		if err := i.Stack.Server().Rename(ctx, dump.Rename{From: s.Database, To: undone}); err != nil {
-			i.Say(err.Error())
-		}
-	}
-	i.Say(fmt.Sprintf("kept, as the site had been started on it: undone.%s, database %s; restore.sh discard %[1]s",
-		s.Stamp, undone))
 }
 
 // recreate brings up what docker-compose.yml says, where the power went while containers were being replaced.
@@ -179,39 +159,78 @@ func (i *Instance) Discard(ctx context.Context, stamp string) error {
 	return backup.Explain(ctx, i.discard(ctx, stamp))
 }
 
+// keptAs are the kinds of databases that are kept.
+var keptAs = []string{"", "before", "undone"}
+
 func (i *Instance) discard(ctx context.Context, stamp string) error {
 	if !aStamp.MatchString(stamp) {
-		var there string
-		entries, _ := os.ReadDir(i.Home)
-		for _, entry := range entries {
-			if dated.MatchString(entry.Name()) {
-				there += entry.Name() + " "
-			}
-		}
-		return refused("restore.sh discard STAMP; there are: "+there, "which one?")
+		return refused("restore.sh discard STAMP; there are: "+strings.Join(i.stamps(ctx), " "), "which one?")
 	}
 	r := i.Begin("discard", "")
 	defer r.Release()
 	// What a restore that was cut short has moved is not kept: it is all that there is.
-	if err := backup.Do(ctx, r.TakeRepository, r.NoSwap, i.Stack.Ready); err != nil {
+	if err := backup.Do(ctx, r.TakeRepository, r.NoSwap); err != nil {
 		return err
 	}
+	// The folders first: their disk may be full, and PostgreSQL have ended of that.
+	found := false
 	kept, err := filepath.Glob(i.path("*." + stamp))
 	for _, path := range kept {
 		if !strings.HasPrefix(filepath.Base(path), ".") {
-			err = errors.Join(err, os.RemoveAll(path))
+			found, err = true, errors.Join(err, os.RemoveAll(path))
 		}
 	}
 	if err != nil {
 		return err
 	}
-	for _, kind := range []string{"", "before_", "undone_"} {
-		if err := i.Stack.Drop(ctx, i.Database+"_"+kind+strings.ToLower(stamp)); err != nil {
+	if err := i.Stack.Ready(ctx); err != nil {
+		return die(i.path("restore.sh")+" discard "+stamp+", once PostgreSQL answers",
+			"the folders that were kept at %s are removed, its databases are not: %v", stamp, err)
+	}
+	for _, kind := range keptAs {
+		name := i.Database + "_" + strings.ToLower(stamp)
+		if kind != "" {
+			name = i.Database + "_" + kind + "_" + strings.ToLower(stamp)
+		}
+		is, err := i.Stack.Server().Has(ctx, name)
+		if err == nil && is {
+			found, err = true, i.Stack.Drop(ctx, name)
+		}
+		if err != nil {
 			return err
 		}
 	}
+	if !found {
+		return die("restore.sh discard tells what there is", "nothing is kept at %s", stamp)
+	}
 	i.Say("what was kept at " + stamp + " is removed")
 	return nil
+}
+
+// stamps are the names of all that is kept: folders, and the databases, where PostgreSQL answers.
+func (i *Instance) stamps(ctx context.Context) (all []string) {
+	entries, _ := os.ReadDir(i.Home)
+	for _, entry := range entries {
+		if dated.MatchString(entry.Name()) {
+			all = append(all, entry.Name())
+		}
+	}
+	if err := i.Stack.Ready(ctx); err != nil {
+		return append(all, "(and databases, which are not known: "+err.Error()+")")
+	}
+	for _, kind := range keptAs {
+		names, err := i.Stack.Server().Beside(ctx, kind)
+		if err != nil {
+			return append(all, "(and databases, which are not known: "+err.Error()+")")
+		}
+		for _, name := range names {
+			stamp := strings.ToUpper(name[strings.LastIndex(name, "_")+1:])
+			if !slices.ContainsFunc(all, func(other string) bool { return strings.HasSuffix(other, "."+stamp) }) {
+				all = append(all, "database."+stamp)
+			}
+		}
+	}
+	return all
 }
 
 // Abandon drops all copies that somebody has filled, but one that is being adopted. The error is *[backup.Failure].

@@ -33,8 +33,7 @@ import (
 // Repository is what a snapshot is read from ([restic.Repository]).
 type Repository interface {
 	Restore(ctx context.Context, snapshot string, o restic.Restore) error
-	// Size is how many bytes a snapshot restores to, Stored how many it takes in the repository.
-	Size(ctx context.Context, snapshot string) (int64, error)
+	// Stored is how many bytes a snapshot takes in the repository.
 	Stored(ctx context.Context, snapshot string) (int64, error)
 	// Files calls a function with each file of a snapshot, and its bytes.
 	Files(ctx context.Context, snapshot string, each func(path string, size int64)) error
@@ -61,7 +60,7 @@ type Server interface {
 	Has(ctx context.Context, database string) (bool, error)
 	// Rename gives databases new names, all of them or none, whoever is connected.
 	Rename(ctx context.Context, all ...dump.Rename) error
-	// Beside returns the databases beside the live one that have a kind and a date in their names.
+	// Beside returns the databases beside the live one that have a kind and a date in their names; of no kind, a date.
 	Beside(ctx context.Context, kind string) ([]string, error)
 	// Properties are those of the live database, as globals.json has them.
 	Properties(ctx context.Context) (string, error)
@@ -214,7 +213,8 @@ func parseTime(text string) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// Parse reads what restore.sh was asked for: [--only PART] latest|ID, [--only PART] --at TIME, or adopt DATABASE.
+// Parse reads what restore.sh was asked for: [--only PART] latest|ID, [--only PART] [latest] --at TIME, or adopt
+// DATABASE. What could be meant otherwise is refused.
 func (i *Instance) Parse(argv []string) (q Request, err error) {
 	if len(argv) > 0 && argv[0] == "adopt" {
 		if liveOne.MatchString(i.Name) {
@@ -224,6 +224,9 @@ func (i *Instance) Parse(argv []string) (q Request, err error) {
 		if !i.isCopy(name) {
 			example := i.Database + "_copy_" + i.Now().UTC().Format("20060102t150405z")
 			return q, refused(example, "'%s' is no name of a copy", name)
+		}
+		if len(argv) > 2 {
+			return q, refused("", "'%s' is too much", argv[2])
 		}
 		return Request{Only: "database", Copy: name}, nil
 	}
@@ -240,14 +243,28 @@ func (i *Instance) Parse(argv []string) (q Request, err error) {
 			if !ok {
 				return q, refused(`--at "2026-11-20 14:00"`, "'%s' is not a time", value)
 			}
-			q.Wanted, q.At = "", at
+			if !q.At.IsZero() {
+				return q, refused("", "--at is there twice")
+			}
+			q.At = at
 			n++
 		default:
-			q.Wanted, q.At = argv[n], time.Time{}
+			if !anID.MatchString(argv[n]) {
+				return q, refused(listed, "'%s' is not a snapshot", argv[n])
+			}
+			if q.Wanted != "" {
+				return q, refused(listed, "'%s' and '%s' are two snapshots", q.Wanted, argv[n])
+			}
+			q.Wanted = argv[n]
 		}
 	}
-	if q.At.IsZero() && !anID.MatchString(q.Wanted) {
-		return q, refused(listed, "'%s' is not a snapshot", q.Wanted)
+	switch {
+	case q.At.IsZero() && q.Wanted == "":
+		return q, refused(listed, "'' is not a snapshot")
+	case !q.At.IsZero() && q.Wanted == "latest": // before that time
+		q.Wanted = ""
+	case !q.At.IsZero() && q.Wanted != "":
+		return q, refused(listed, "a snapshot and a time are two answers to which one")
 	}
 	return q, nil
 }
@@ -284,6 +301,7 @@ func (r *run) plan() []step {
 		find = step{"write down which copy it is", r.noteCopy, r.removeBeside}
 	}
 	return []step{
+		{"see that what is replaced can be moved", r.movable, nil},
 		find,
 		{"see that PostgreSQL answers, and remove what earlier runs have left", r.prepare, nil},
 		{"see that there is room", r.room, nil},
@@ -403,6 +421,25 @@ func (i *Instance) remove(ctx context.Context, s Swap, drop bool) {
 	}
 }
 
+// movable makes sure that what takes the place of a folder can be renamed to it.
+func (r *run) movable(context.Context) error {
+	folders := r.moves.Folders
+	if r.asked.Only != "attachments" {
+		folders = append(slices.Clone(folders), "spooler")
+	}
+	var disks []string
+	for _, folder := range folders {
+		if r.MountPoint(r.path(folder)) {
+			disks = append(disks, r.path(folder))
+		}
+	}
+	if len(disks) == 0 {
+		return nil
+	}
+	return die("unmount it, and have its files in the folder; all of "+r.Home+" may be on a disk of its own",
+		"%s is a disk of its own, which no restore can put another in the place of", strings.Join(disks, ", "))
+}
+
 // noteCopy writes down which copy it is, so that one that is killed is dropped.
 func (r *run) noteCopy(context.Context) error {
 	return r.Files.Append(r.path(".running.copy"), r.asked.Copy)
@@ -474,23 +511,55 @@ func (r *run) room(ctx context.Context) (err error) {
 		r.record.Fact("bytes", r.bytes)
 		return err
 	}
-	if r.bytes, err = r.sizeOf(ctx, r.record.Snapshot); err != nil {
+	dump, all, err := r.weigh(ctx)
+	if err != nil {
 		return err
 	}
-	if err := r.Enough(map[string]int64{r.Home: r.bytes, r.moves.LiveDump: r.bytes}); err != nil {
+	if r.asked.Only == "attachments" {
+		dump = 0
+	}
+	var folders int64
+	for _, folder := range r.moves.Folders {
+		folders += all[folder]
+	}
+	if err := r.Enough(r.besides(dump, folders)); err != nil {
 		return err
 	}
+	r.bytes = dump + folders
 	r.record.Fact("bytes", r.bytes)
 	return nil
 }
 
-// sizeOf is how many bytes are in a snapshot, as was written down when it was made, or as restic finds.
-func (i *Instance) sizeOf(ctx context.Context, snapshot string) (int64, error) {
-	bytes, err := i.Ledger.Bytes(backup.Short(snapshot))
-	if err != nil || bytes > 0 {
-		return bytes, err
+// weigh asks restic how many bytes the snapshot has of the dump, with a few small files, and of each folder.
+func (r *run) weigh(ctx context.Context) (dump int64, folders map[string]int64, err error) {
+	folders = map[string]int64{}
+	err = r.Repository.Files(ctx, r.record.Snapshot, func(path string, size int64) {
+		for _, folder := range r.Folders {
+			if strings.Contains(path, "/"+folder+"/") {
+				folders[folder] += size
+				return
+			}
+		}
+		dump += size
+	})
+	return dump, folders, err
+}
+
+// loaded is about what a database takes whose dump, uncompressed, has so many bytes: the rows and their indexes, and
+// the log of writing them (WAL, of which there is about 1 GiB at a time). PostgreSQL ends where its disk is full, the
+// live one too.
+func loaded(dump int64) int64 { return 2*dump + min(dump, 1<<30) }
+
+// besides is the room that what comes beside takes, by the folders that it comes into.
+func (r *run) besides(dump, folders int64) map[string]int64 {
+	data := r.path("postgres/data")
+	if _, err := os.Stat(data); err != nil {
+		data = r.Home
 	}
-	return i.Repository.Size(ctx, snapshot)
+	need := map[string]int64{data: loaded(dump)}
+	need[r.moves.LiveDump] += dump
+	need[r.Home] += folders
+	return need
 }
 
 // restoreBeside restores the snapshot into new folders and a new database. The database is restored

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
 	"github.com/betagouv/mrs-ops/internal/hostside/strike"
 )
@@ -371,17 +372,141 @@ func TestARestoreThatAnOldScriptBeganIsUndone(t *testing.T) {
 	}
 }
 
+// From the moment on that the site is started on it, visitors may have entered what is nowhere else.
 func TestWhatPeopleMayHaveUsedIsKeptWhenItIsUndone(t *testing.T) {
-	w := newWorld(t)
-	_ = w.run(strike.At{"up#1": strike.KilledLate}, ways[0].do)
-	w = w.wrecked()
+	kept := func(w *world) string {
+		var all []string
+		for name, content := range w.databases {
+			if strings.HasPrefix(name, "mrs_undone_") {
+				all = append(all, "database "+content)
+			}
+		}
+		for _, file := range []string{"log.undone/mrs.log", "mrsattachments.undone/1.pdf"} {
+			if found, _ := w.glob("undone.*/" + file); len(found) == 1 {
+				all = append(all, file)
+			}
+		}
+		return strings.Join(all, ", ")
+	}
+	want := []string{"database new, log.undone/mrs.log, mrsattachments.undone/1.pdf", "database new",
+		"mrsattachments.undone/1.pdf", ""} // a copy is somebody else's
+	for n, c := range ways {
+		for _, strikes := range []strike.At{
+			{"up#1": strike.KilledLate}, {"visited#1": strike.KilledLate}, {"rm .restore.swap#1": strike.Killed},
+			{"visited#1": strike.Ended}, {"visited#1": strike.EndedLate}, {"well django#1": strike.Fails},
+			{"rm .restore.swap#1": strike.Fails}, {"up#1": strike.FailsLate},
+		} {
+			w := newWorld(t)
+			err := w.run(strikes, c.do)
+			if w.wreck != nil {
+				w = w.wrecked()
+				w.must(reclaim)
+			}
+			if w.has() != before || kept(w) != want[n] || w.is(swapFile) {
+				t.Errorf("%s, %v: %v; the application has %s; kept is %q", c.name, strikes, err, w.has(), kept(w))
+			}
+			w.must(ways[2].do) // which removes what it takes for left over
+			if kept(w) != want[n] {
+				t.Errorf("%s, %v: after the next one, kept is %q", c.name, strikes, kept(w))
+			}
+			if told := slices.ContainsFunc(w.said, func(line string) bool {
+				return strings.HasPrefix(line, "kept, as the site had been started on it: ")
+			}); told {
+				t.Errorf("%s, %v: the next one says it", c.name, strikes)
+			}
+		}
+	}
+}
+
+func TestWhatPeopleMayHaveUsedIsKeptThoughTheUndoIsKilledToo(t *testing.T) {
+	killed := func() *world {
+		w := newWorld(t)
+		_ = w.run(strike.At{"up#1": strike.KilledLate}, ways[0].do)
+		return w.wrecked()
+	}
+	w := killed()
 	w.must(reclaim)
-	undone, _ := filepath.Glob(w.home("undone.*/*.undone"))
-	if w.has() != before || len(undone) == 0 ||
-		!slices.ContainsFunc(slices.Collect(maps.Keys(w.databases)), func(name string) bool {
-			return strings.HasPrefix(name, "mrs_undone_")
-		}) {
-		t.Errorf("the application has %s; kept are %v, %v", w.has(), undone, w.databases)
+	for _, call := range w.calls.Made() {
+		for _, s := range []strike.Strike{strike.Fails, strike.FailsLate, strike.Killed, strike.KilledLate} {
+			w := killed()
+			_ = w.run(strike.At{call: s}, reclaim)
+			if w.wreck != nil {
+				w = w.wrecked()
+			}
+			_ = w.run(nil, reclaim)
+			w.must(ways[2].do)
+			undone, _ := w.glob("undone.*/*.undone/*")
+			if !slices.Contains(slices.Collect(maps.Values(w.databases)), "new") || len(undone) != 3 {
+				t.Errorf("%s %s: kept are %v, %v", call, s, undone, w.databases)
+			}
+		}
+	}
+}
+
+// Somebody restores because what runs is broken: it was not healthy before, and is not to be afterwards.
+func TestAnUndoDoesNotDependOnTheHealthOfWhatWasThere(t *testing.T) {
+	ill := strike.At{"well django#1": strike.Fails, "up until healthy#1": strike.Fails}
+	w := newWorld(t)
+	err := w.run(ill, ways[0].do)
+	if f, ok := errors.AsType[*backup.Failure](err); !ok || f.Status != hostapi.AsBefore || w.has() != before ||
+		w.is(swapFile) || !slices.Contains(w.said, "not all that runs is healthy, as it was not before, maybe: struck") {
+		t.Errorf("%v; it has %s, and says %q", err, w.has(), w.said)
+	}
+	w.must(ways[0].do) // another snapshot may heal it
+	if w.has() != ways[0].want {
+		t.Errorf("the next one leaves it with %s", w.has())
+	}
+
+	// Nor on that of its neighbours, which Compose waits for.
+	w = newWorld(t)
+	if err := w.run(strike.At{"well django#1": strike.Fails, "up#2": strike.FailsLate}, ways[0].do); w.has() != before ||
+		w.is(swapFile) || !slices.Contains(w.said, "not all of it starts: struck") {
+		t.Errorf("%v; it has %s, and says %q", err, w.has(), w.said)
+	}
+
+	w = newWorld(t)
+	_ = w.run(strike.At{"well django#1": strike.Killed}, ways[0].do)
+	w = w.wrecked()
+	if err := w.run(strike.At{"up until healthy#1": strike.Fails}, reclaim); err != nil || w.has() != before ||
+		w.is(swapFile) || w.retried > 0 {
+		t.Errorf("after a kill: %v; it has %s", err, w.has())
+	}
+}
+
+// It is what may go where the disk is full, which ends PostgreSQL.
+func TestADiscardMakesRoomFirst(t *testing.T) {
+	w := newWorld(t)
+	w.must(ways[0].do)
+	w.discards = true
+	discards := func(ctx context.Context, i *Instance) error { return i.Discard(ctx, "20261129T100001Z") }
+	err := w.run(strike.At{"pg_isready#1": strike.Fails}, discards)
+	kept, _ := w.glob("*.20261129T100001Z")
+	_, database := w.databases["mrs_20261129t100001z"]
+	f, ok := errors.AsType[*backup.Failure](err)
+	if !ok || f.Reason != "the folders that were kept at 20261129T100001Z are removed, its databases are not: struck" ||
+		f.Hint != w.home("restore.sh")+" discard 20261129T100001Z, once PostgreSQL answers" || len(kept) > 0 || !database {
+		t.Errorf("%+v; there are %v, and %v", err, kept, w.databases)
+	}
+	w.must(discards)
+	if _, is := w.databases["mrs_20261129t100001z"]; is || w.has() != ways[0].want {
+		t.Errorf("there are %v; the application has %s", w.databases, w.has())
+	}
+	if err := w.run(nil, discards); err == nil || err.Error() != "nothing is kept at 20261129T100001Z" {
+		t.Errorf("once more: %v", err)
+	}
+}
+
+func TestADiscardWithoutAStampNamesAllThereAre(t *testing.T) {
+	w := newWorld(t)
+	if err := os.RemoveAll(w.home("spooler")); err != nil {
+		t.Fatal(err)
+	}
+	w.must(ways[1].do) // keeps a database alone
+	w.must(ways[2].do)
+	asks := func(ctx context.Context, i *Instance) error { return i.Discard(ctx, "") }
+	f, ok := errors.AsType[*backup.Failure](w.run(nil, asks))
+	if !ok || !strings.Contains(f.Hint, "mrsattachments.20261129T10") || !strings.Contains(f.Hint, "20261129T100001Z") {
+		t.Errorf("%+v", f)
 	}
 }
 
@@ -411,6 +536,102 @@ func TestWhatCanNotBeUndoneIsTriedAgainAndToldOnce(t *testing.T) {
 	}
 }
 
+// A disk can't be moved aside: rename(2) says EBUSY, hours later, with the site down.
+func TestAFolderThatIsADiskIsRefusedBeforeAnythingIsDone(t *testing.T) {
+	for _, disk := range movable {
+		for _, c := range ways {
+			w := newWorld(t)
+			w.disks = []string{disk}
+			err := w.run(nil, c.do)
+			if !slices.Contains(c.moves, disk) {
+				if err != nil || w.has() != c.want {
+					t.Errorf("%s, and %s is a disk: %v", c.name, disk, err)
+				}
+				continue
+			}
+			f, ok := errors.AsType[*backup.Failure](err)
+			if !ok || f.Status != hostapi.AsBefore || !strings.HasPrefix(f.Reason, w.home(disk)+" is a disk of its own") ||
+				w.has() != before {
+				t.Errorf("%s, and %s is a disk: %+v", c.name, disk, err)
+			}
+			for _, call := range w.calls.Made() {
+				if call != "keeps#1" && !strings.HasPrefix(call, "append to .running") && !strings.HasPrefix(call, "rm trial#") {
+					t.Errorf("%s, and %s is a disk: %s was called", c.name, disk, call)
+				}
+			}
+		}
+	}
+}
+
+// The snapshot has a dump of 40 bytes, attachments of 1000 and a log of 10: the live PostgreSQL ends where its disk is
+// full.
+func TestThereHasToBeRoomForAllThatIsMadeOnEachDisk(t *testing.T) {
+	drill := func(ctx context.Context, i *Instance) error { return i.Drill(ctx, "latest", "hand") }
+	lend := func(ctx context.Context, i *Instance) error { return i.Lend(ctx, "latest", strings.NewReader("")) }
+	for _, c := range []struct {
+		name  string
+		do    func(context.Context, *Instance) error
+		disks []string
+		full  string // the folder that has too little
+		needs int64
+	}{
+		{"all on one disk", ways[0].do, nil, "", 1010 + 40 + 120},
+		{"the dumps have one of their own", ways[0].do, []string{"postgres/dump"}, "", 1010 + 120},
+		{"the data have one of their own", ways[0].do, []string{"postgres/data"}, "", 1010 + 40},
+		{"the database", ways[1].do, nil, "postgres/data", 40 + 120},
+		{"the attachments", ways[2].do, nil, "", 1000},
+		{"a copy, which is there", ways[3].do, nil, "", 0},
+		{"a drill", drill, nil, "", 1010 + 40 + 120},
+		{"one that is lent", lend, []string{"postgres/dump"}, "postgres/data", 120},
+	} {
+		w := newWorld(t)
+		if err := os.MkdirAll(w.home("postgres/data"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		w.disks, w.free = c.disks, c.needs
+		if err := w.run(nil, c.do); err != nil {
+			t.Errorf("%s, and there is as much as it needs: %v", c.name, err)
+		}
+		w.free = c.needs - 1
+		err := w.run(nil, c.do)
+		if c.needs == 0 {
+			continue
+		}
+		want := fmt.Sprintf("%s has %s free, and about %s are needed", filepath.Join(w.home(""), c.full),
+			backup.Human(w.free), backup.Human(c.needs))
+		if err == nil || !strings.HasPrefix(err.Error(), want) || slices.Contains(w.calls.Made(), "pg_restore#1") {
+			t.Errorf("%s, and a byte is missing: %v, want %s", c.name, err, want)
+		}
+	}
+}
+
+// The hint of a backup that misses them says so: restore them.
+func TestAFolderThatIsGoneIsRestored(t *testing.T) {
+	for _, gone := range []string{"mrsattachments", "log"} {
+		for _, c := range []way{ways[0], ways[2]} {
+			if gone == "log" && c.asked[0] == "--only" {
+				continue
+			}
+			w := newWorld(t)
+			if err := os.RemoveAll(w.home(gone)); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.run(nil, c.do); err != nil || w.has() != c.want {
+				t.Errorf("%s, and %s is gone: %v; it has %s", c.name, gone, err, w.has())
+			}
+			// Undone, there is an empty one, which is what was lost.
+			w = newWorld(t)
+			if err := os.RemoveAll(w.home(gone)); err != nil {
+				t.Fatal(err)
+			}
+			err := w.run(strike.At{"well django#1": strike.Fails}, c.do)
+			if err == nil || strings.Contains(err.Error(), "NOT all") || w.is(swapFile) {
+				t.Errorf("%s, and %s is gone, undone: %v; it has %s", c.name, gone, err, w.has())
+			}
+		}
+	}
+}
+
 func TestWhatIsAskedForIsUnderstoodOrRefused(t *testing.T) {
 	i := newWorld(t).instance()
 	for words, want := range map[string]string{
@@ -425,10 +646,25 @@ func TestWhatIsAskedForIsUnderstoodOrRefused(t *testing.T) {
 		"--at 2026-13-20":   "'2026-13-20' is not a time",
 		"adopt mrs":         "'mrs' is no name of a copy",
 		"adopt":             "'' is no name of a copy",
+		// What is restored is what was meant, or nothing.
+		"latest --at 2026-11-20": "", "--at 2026-11-20 latest": "",
+		"0123abcd --at 2026-11-20":          "a snapshot and a time are two answers to which one",
+		"--at 2026-11-20 0123abcd":          "a snapshot and a time are two answers to which one",
+		"0123abcd 89abcdef":                 "'0123abcd' and '89abcdef' are two snapshots",
+		"latest 89abcdef":                   "'latest' and '89abcdef' are two snapshots",
+		"--at 2026-11-20 --at 2026-11-21":   "--at is there twice",
+		"--only database --only log":        "--only 'log' is not known",
+		"adopt " + aCopy + " now":           "'now' is too much",
+		"--only database --only database x": "'x' is not a snapshot",
 	} {
 		_, err := i.Parse(strings.Fields(words))
 		if want == "" && err != nil || want != "" && (err == nil || err.Error() != want) {
 			t.Errorf("%s: %v", words, err)
+		}
+	}
+	for _, words := range []string{"--at 2026-11-20 latest", "latest --at 2026-11-20"} {
+		if q, err := i.Parse(strings.Fields(words)); err != nil || q.Wanted != "" || q.At.IsZero() {
+			t.Errorf("%s is the last one before that time: %+v, %v", words, q, err)
 		}
 	}
 	i.Settings.Name = "mrs-production"

@@ -15,6 +15,7 @@ import (
 
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
 	"github.com/betagouv/mrs-ops/internal/hostside/dump"
+	"github.com/betagouv/mrs-ops/internal/hostside/place"
 )
 
 // swapFile is there while a swap moves things.
@@ -31,12 +32,35 @@ func (r *run) swap(ctx context.Context) error {
 	r.Say("swapping")
 	r.moves.Placeholder = r.asked.Copy != "" && !r.is(picture)
 	r.moves.Restarts = cmp.Or(r.Stack.Restarts(ctx), r.moves.Restarts)
+	if err := r.standIn(); err != nil {
+		return err
+	}
 	if err := r.writeDown(); err != nil {
 		return err
 	}
 	// Killed from here on, it is for [Instance.Recover].
 	return backup.Do(ctx, func(ctx context.Context) error { return r.Stack.Policy(ctx, "no") },
 		r.Stack.Stop, r.moveIn, r.start, r.commit)
+}
+
+// standIn has an empty folder be where one that is replaced is gone, so that it can be moved as all are.
+func (r *run) standIn() error {
+	for _, folder := range r.moves.Folders {
+		if r.is(folder) {
+			continue
+		}
+		comes, err := os.Stat(filepath.Join(r.moves.Beside, folder))
+		if err != nil {
+			return err
+		}
+		if err := os.Mkdir(r.path(folder), 0o700); err != nil {
+			return err
+		}
+		if err := place.Like(r.path(folder), comes); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // writeDown has the journal on the disk. It has its name once it is whole, and so is all that is
@@ -96,27 +120,38 @@ func (r *run) start(ctx context.Context) error {
 	return r.putPixel()
 }
 
-// putPixel has the picture there, as the folder's owner has his files.
+// putPixel has the picture there, as the folder's owner has his files. The folder is the application's, and we are
+// root: where something has come to be there since, be it a link, it is left alone.
 func (r *run) putPixel() error {
 	content, err := base64.StdEncoding.DecodeString(pixel)
 	if err != nil {
 		return err
 	}
-	info, err := os.Stat(r.path("mrsattachments"))
+	name, file := filepath.Split(picture)
+	folder, err := os.OpenRoot(r.path(name))
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(r.path(picture), content, 0o640); err != nil {
+	defer folder.Close()
+	info, err := folder.Stat(".")
+	if err != nil {
 		return err
 	}
-	if err := os.Chmod(r.path(picture), 0o640); err != nil { // whatever the umask
-		return err
-	}
-	owner, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
+	put, err := folder.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
+	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}
-	return os.Chown(r.path(picture), int(owner.Uid), int(owner.Gid))
+	if err != nil {
+		return err
+	}
+	_, err = put.Write(content)
+	if err == nil {
+		err = put.Chmod(0o640) // whatever the umask
+	}
+	if owner, ok := info.Sys().(*syscall.Stat_t); ok && err == nil {
+		err = put.Chown(int(owner.Uid), int(owner.Gid))
+	}
+	return errors.Join(err, put.Close())
 }
 
 // commit ends the swap: from here on it is done.
@@ -155,7 +190,8 @@ func (i *Instance) readSwap() (Swap, error) {
 	return s, nil
 }
 
-// undoSwap puts back what a swap has moved. The error is nil once all of it is back; it may be done more than once.
+// undoSwap puts back what a swap has moved, and starts it. The error is nil once all of it is back, be it healthy or
+// not; it may be done more than once.
 func (i *Instance) undoSwap(ctx context.Context, s Swap) error {
 	i.Say("undoing")
 	// Nothing is moved below one that still writes, or that the engine starts after a loss of power.
@@ -170,14 +206,14 @@ func (i *Instance) undoSwap(ctx context.Context, s Swap) error {
 			return err
 		}
 	}
-	if err := os.MkdirAll(s.Beside, 0o700); err != nil {
-		return err
-	}
 	for _, folder := range s.Folders {
 		if !i.is(folder + "." + s.Stamp) {
 			continue
 		}
 		if i.is(folder) {
+			if err := os.MkdirAll(s.Beside, 0o700); err != nil {
+				return err
+			}
 			if err := i.Files.Rename(i.path(folder), filepath.Join(s.Beside, folder+".undone")); err != nil {
 				return err
 			}
@@ -203,10 +239,61 @@ func (i *Instance) undoSwap(ctx context.Context, s Swap) error {
 	if err := i.Stack.Policy(ctx, s.Restarts); err != nil {
 		return err
 	}
-	if err := i.Stack.Start(ctx, true); err != nil {
+	if err := i.startAgain(ctx); err != nil {
 		return err
 	}
-	return i.endSwap()
+	// As long as it is written down, the next one does what of this is not done.
+	if err := i.keepUndone(ctx, s); err != nil {
+		return err
+	}
+	if err := i.endSwap(); err != nil {
+		return err
+	}
+	if err := i.Stack.Start(ctx, true); err != nil {
+		i.Say("not all that runs is healthy, as it was not before, maybe: " + err.Error())
+	}
+	return nil
+}
+
+// keepUndone puts away what people may have used, once it is moved back: it goes only when somebody says so. What was
+// adopted is somebody else's, and is not kept. It may be done more than once.
+func (i *Instance) keepUndone(ctx context.Context, s Swap) error {
+	if !s.Started || i.isCopy(s.Database) {
+		return nil
+	}
+	var kept []string
+	if folder := "undone." + s.Stamp; i.is(filepath.Base(s.Beside)) {
+		if err := i.Files.Rename(s.Beside, i.path(folder)); err != nil {
+			return err
+		}
+		kept = append(kept, folder)
+	}
+	is, err := i.Stack.Server().Has(ctx, s.Database)
+	if err != nil {
+		return err
+	}
+	if is {
+		undone := fmt.Sprintf("%s_undone_%s", i.Database, strings.ToLower(s.Stamp))
+		if err := i.Stack.Server().Rename(ctx, dump.Rename{From: s.Database, To: undone}); err != nil {
+			return err
+		}
+		kept = append(kept, "database "+undone)
+	}
+	if len(kept) > 0 {
+		i.Say(fmt.Sprintf("kept, as the site had been started on it: %s; restore.sh discard %s",
+			strings.Join(kept, ", "), s.Stamp))
+	}
+	return nil
+}
+
+// startAgain starts what was there before. Whether that is well is not asked: it may be why somebody restores.
+func (i *Instance) startAgain(ctx context.Context) error {
+	err := i.Stack.Start(ctx, false)
+	if err != nil && i.Stack.Application(ctx) != "" {
+		i.Say("not all of it starts: " + err.Error())
+		return nil
+	}
+	return err
 }
 
 func (i *Instance) endSwap() error {

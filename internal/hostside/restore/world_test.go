@@ -36,7 +36,9 @@ type world struct {
 	running   bool              // the application
 	policy    string            // its restart policy
 	now       time.Time
-	discards  bool // what was kept may go
+	discards  bool     // what was kept may go
+	disks     []string // folders in home that are disks of their own
+	free      int64    // bytes on each disk
 
 	calls   *strike.Calls
 	wreck   *world // the world as it was when the run was killed
@@ -52,6 +54,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{
 		t: t, lock: new(sync.Mutex), calls: new(strike.Calls), folder: memory(t), running: true, policy: "always",
+		free:      1 << 40,
 		databases: map[string]string{"mrs": "old", aCopy: "copied"},
 		now:       time.Date(2026, 11, 29, 10, 0, 0, 0, time.UTC),
 	}
@@ -160,10 +163,21 @@ func (w *world) instance() *Instance {
 				defer w.lock.Unlock()
 				w.said = append(w.said, line)
 			},
-			Tell:   func(_ context.Context, text string) error { w.told = append(w.told, text); return nil },
-			Hold:   func(*os.File) {},
-			Free:   func(string) (free, size int64, err error) { return 1 << 40, 1 << 41, nil },
+			Tell: func(_ context.Context, text string) error { w.told = append(w.told, text); return nil },
+			Hold: func(*os.File) {},
+			Free: func(string) (free, size int64, err error) { return w.free, 1 << 41, nil },
+			Device: func(path string) (uint64, error) {
+				for n, disk := range w.disks {
+					if path == w.home(disk) {
+						return uint64(n + 1), nil
+					}
+				}
+				return 0, nil
+			},
 			Mounts: func() map[string]bool { return map[string]bool{"/": true} },
+			MountPoint: func(path string) bool {
+				return slices.ContainsFunc(w.disks, func(disk string) bool { return path == w.home(disk) })
+			},
 			Damaged: func(context.Context, string, []string, *restic.Sum) ([]restic.Damage, error) {
 				return w.damage, nil
 			},
@@ -226,10 +240,6 @@ func (r repository) Snapshots(ctx context.Context) (all []restic.Snapshot, err e
 	})
 }
 
-func (r repository) Size(ctx context.Context, _ string) (int64, error) {
-	return 100, r.call(ctx, "restic stats", func() error { return nil })
-}
-
 func (r repository) Stored(ctx context.Context, _ string) (int64, error) {
 	return 100, r.call(ctx, "restic stats raw-data", func() error { return nil })
 }
@@ -238,6 +248,7 @@ func (r repository) Files(ctx context.Context, _ string, each func(string, int64
 	return r.call(ctx, "restic ls", func() error {
 		each("/home/mrs-x/postgres/dump/data/toc.dat", 40)
 		each("/home/mrs-x/mrsattachments/1.pdf", 1000)
+		each("/home/mrs-x/log/mrs.log", 10)
 		return nil
 	})
 }
@@ -375,7 +386,8 @@ func (s server) Rename(ctx context.Context, all ...dump.Rename) error {
 func (s server) Beside(ctx context.Context, kind string) (names []string, err error) {
 	return names, s.call(ctx, "databases", func() error {
 		for _, name := range slices.Sorted(maps.Keys(s.databases)) {
-			if strings.HasPrefix(name, "mrs_"+kind+"_") {
+			if strings.HasPrefix(name, "mrs_"+kind+"_") ||
+				kind == "" && aDate.MatchString(strings.TrimPrefix(name, "mrs_")) {
 				names = append(names, name)
 			}
 		}
@@ -475,10 +487,19 @@ func (s stack) Stop(ctx context.Context) error {
 func (s stack) StartServer(ctx context.Context) error {
 	return s.call(ctx, "up postgres", func() error { return nil })
 }
-func (s stack) Start(ctx context.Context, _ bool) error {
-	return s.call(ctx, "up", func() error { s.running = true; return nil })
+func (s stack) Start(ctx context.Context, wait bool) error {
+	name := "up"
+	if wait {
+		name = "up until healthy"
+	}
+	return s.call(ctx, name, func() error { s.running = true; return nil })
 }
-func (s stack) Application(context.Context) string { return "django" }
+func (s stack) Application(context.Context) string {
+	if !s.running {
+		return ""
+	}
+	return "django"
+}
 
 // mrs is the application.
 type mrs struct{ *world }
