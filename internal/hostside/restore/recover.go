@@ -19,6 +19,7 @@ import (
 const (
 	Boot  = "boot"  // the host has just started
 	Again = "again" // somebody has asked before, and is not told every time
+	Drill = "drill" // a drill has ended, however; nothing else is looked at
 )
 
 // undoing is how long another backup, prune or drill is waited for while a swap is to be undone.
@@ -33,6 +34,34 @@ func (i *Instance) Recover(ctx context.Context, by string) error {
 }
 
 func (i *Instance) recover(ctx context.Context, by string) error {
+	err := i.recoverDrill(ctx)
+	if by == Drill {
+		return err
+	}
+	return errors.Join(err, i.recoverAll(ctx, by))
+}
+
+// recoverDrill removes what a drill that was killed has left, which are all data of the instance. It waits for nobody
+// who is at the repository: a drill has a lock of its own.
+func (i *Instance) recoverDrill(ctx context.Context) error {
+	if !i.is(".running.drill") {
+		return nil
+	}
+	held, free, err := lock.TryFile(i.path(".drill.lock"))
+	if err != nil || !free {
+		return err
+	}
+	defer held.Close()
+	if err := i.Stack.Engine(ctx); err != nil {
+		return err
+	}
+	if err := i.removeDrill(ctx); err != nil {
+		return fmt.Errorf("what a drill that was killed has left can't be removed: %w", err)
+	}
+	return i.CutShort(ctx, "drill")
+}
+
+func (i *Instance) recoverAll(ctx context.Context, by string) error {
 	path := i.path(".backup.lock")
 	held, free, err := lock.TryFile(path)
 	if err == nil && !free {
@@ -125,8 +154,8 @@ func (i *Instance) recoverRuns(ctx context.Context, by string) error {
 				_ = i.Stack.Drop(ctx, name)
 			}
 		}
-		// These have a lock of their own.
-		if (what == "drill" || what == "lend") && !lock.Free(i.path("."+what+".lock")) {
+		// It has a lock of its own; and so has a drill, which is seen to.
+		if what == "drill" || what == "lend" && !lock.Free(i.path(".lend.lock")) {
 			continue
 		}
 		if err := i.CutShort(ctx, what); err != nil {
