@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -86,6 +87,9 @@ func (i *Instance) recoverAll(ctx context.Context, by string) error {
 			return err
 		}
 	}
+	if err := i.recoverDone(ctx); err != nil {
+		return err
+	}
 	if by == Boot && i.is(".recreating") {
 		if err := i.recreate(ctx); err != nil {
 			return err
@@ -95,7 +99,7 @@ func (i *Instance) recoverAll(ctx context.Context, by string) error {
 }
 
 func (i *Instance) recoverSwap(ctx context.Context, by string) error {
-	s, err := i.readSwap()
+	s, err := i.readSwap(swapFile)
 	i.Say("a restore was cut short in the middle of its swap")
 	if err == nil {
 		if err := i.Stack.Engine(ctx); err != nil {
@@ -124,6 +128,36 @@ func (i *Instance) recoverSwap(ctx context.Context, by string) error {
 			i.Name, i.Server))
 	}
 	return nil
+}
+
+// recoverDone tidies up after a restore that was killed once it was done, and writes down that it is.
+func (i *Instance) recoverDone(ctx context.Context) error {
+	s, err := i.readSwap(doneFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	what, asked := "restore", Request{Only: s.Only}
+	if i.isCopy(s.Database) {
+		what, asked.Copy = "copy", s.Database
+	}
+	// Else that was written down already; or the power cut the file short, which was on the disk before it had its name.
+	if i.is(".running."+what) && err == nil {
+		if err := i.Stack.Engine(ctx); err != nil {
+			return err
+		}
+		if err := i.Stack.Ready(ctx); err != nil {
+			return err
+		}
+		r := &run{Instance: i, record: i.Resume(what), asked: asked, moves: s, properties: s.Properties}
+		r.record.Snapshot = s.Snapshot
+		r.settle(ctx)
+		if err := r.record.Ends(ctx, nil); err != nil {
+			return err
+		}
+		i.Announce(ctx, fmt.Sprintf("%s on %s: a %s was cut short when it tidied up: it is done all the same",
+			i.Name, i.Server, what))
+	}
+	return i.Files.Remove(i.path(doneFile))
 }
 
 // recreate brings up what docker-compose.yml says, where the power went while containers were being replaced.

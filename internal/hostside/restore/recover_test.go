@@ -3,6 +3,7 @@ package restore
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/lock"
@@ -32,5 +33,53 @@ func TestOfADrillThatWasKilledNothingStays(t *testing.T) {
 	w.must(reclaim)
 	if !w.is(".drill") || !w.is(".running.drill") {
 		t.Error("what a drill works with is removed")
+	}
+}
+
+func TestARestoreThatIsDoneIsToldAsDoneThoughItWasKilledWhileItTidiedUp(t *testing.T) {
+	for _, c := range ways {
+		w := newWorld(t)
+		w.must(c.do)
+		calls := w.calls.Made()
+		done := slices.Index(calls, "mv .restore.swap#1")
+		if done < 0 {
+			t.Fatalf("%s: nothing says that it is done: %v", c.name, calls)
+		}
+		for _, call := range calls[done:] {
+			w := newWorld(t)
+			_ = w.run(strike.At{call: strike.KilledLate}, c.do)
+			w = w.wrecked()
+			if !w.is(".running.restore") && !w.is(".running.copy") {
+				continue // it is written down
+			}
+			w.must(reclaim)
+			if line := last(w.ledger()); w.has() != c.want || !strings.Contains(line, `"outcome": "good"`) {
+				t.Errorf("%s, %s: the application has %s, and the record is %s", c.name, call, w.has(), line)
+			}
+			if !slices.ContainsFunc(w.told, func(text string) bool { return strings.Contains(text, "is done all the same") }) ||
+				!strings.Contains(strings.Join(w.said, "\n"), "restore.sh discard ") {
+				t.Errorf("%s, %s: told is %q, said %q", c.name, call, w.told, w.said)
+			}
+		}
+	}
+}
+
+// By who comes next, too, and not by one that was killed later, before its own swap.
+func TestOnlyTheRestoreThatIsDoneIsToldAsDone(t *testing.T) {
+	w := newWorld(t)
+	_ = w.run(strike.At{"settle#1": strike.Killed}, ways[0].do)
+	w = w.wrecked()
+	w.must(ways[0].do)
+	if n := strings.Count(strings.Join(w.ledger(), "\n"), `"outcome": "good"`); n != 2 || w.is(doneFile) {
+		t.Errorf("%d are good: %q; %s is there: %t", n, w.ledger(), doneFile, w.is(doneFile))
+	}
+	w = newWorld(t)
+	_ = w.run(strike.At{"rm .restore.done#1": strike.Killed}, ways[0].do)
+	w = w.wrecked()
+	_ = w.run(strike.At{"up trial#1": strike.Killed}, ways[0].do)
+	w = w.wrecked()
+	w.must(reclaim)
+	if !strings.Contains(last(w.ledger()), `"outcome": "failed"`) {
+		t.Errorf("the record is %q", w.ledger())
 	}
 }
