@@ -133,6 +133,9 @@ func (n *Needs) backups(d hostapi.Deploy, program string) {
 	drill.CommandAfter = run("restore.sh recover drill") // killed, it leaves all data
 	recovery := unit("recover", "What a loss of power has cut short in %s", "restore.sh recover boot", "")
 	recovery.AtBoot = true
+	for _, missed := range []string{"backup", "prune", "drill"} { // while the power was off
+		recovery.Before = append(recovery.Before, d.Project+"-"+missed)
+	}
 	for _, mark := range []string{".restore.swap", ".recreating", ".running.*"} {
 		recovery.IfExists = append(recovery.IfExists, path.Join(d.Folder, mark))
 	}

@@ -35,11 +35,20 @@ func (i *Instance) Recover(ctx context.Context, by string) error {
 }
 
 func (i *Instance) recover(ctx context.Context, by string) error {
-	err := i.recoverDrill(ctx)
 	if by == Drill {
-		return err
+		return i.recoverDrill(ctx)
 	}
-	return errors.Join(err, i.recoverAll(ctx, by))
+	// The site may be down, which is not for who is at the repository to end; but nothing starts on half a swap.
+	swapped := i.InSwap()
+	var err error
+	if by == Boot && !swapped {
+		err = i.recreate(ctx)
+	}
+	err = errors.Join(err, i.recoverDrill(ctx), i.recoverAll(ctx, by))
+	if by == Boot && swapped {
+		err = errors.Join(err, i.recreate(ctx))
+	}
+	return err
 }
 
 // recoverDrill removes what a drill that was killed has left, which are all data of the instance. It waits for nobody
@@ -63,22 +72,8 @@ func (i *Instance) recoverDrill(ctx context.Context) error {
 }
 
 func (i *Instance) recoverAll(ctx context.Context, by string) error {
-	path := i.path(".backup.lock")
-	held, free, err := lock.TryFile(path)
-	if err == nil && !free {
-		// Whoever has it is at work; but nobody undoes a swap but us, and nobody works on while there is one.
-		if !i.InSwap() {
-			return nil
-		}
-		waiting, cancel := context.WithTimeout(ctx, undoing)
-		held, err = lock.Exclusive(waiting, path)
-		cancel()
-		if err != nil {
-			return die(i.path("restore.sh")+" recover",
-				"a restore was cut short, and can't be undone while another backup, prune or drill is at work")
-		}
-	}
-	if err != nil {
+	held, err := i.takeToRecover(ctx, by)
+	if err != nil || held == nil {
 		return err
 	}
 	defer held.Close()
@@ -90,12 +85,29 @@ func (i *Instance) recoverAll(ctx context.Context, by string) error {
 	if err := i.recoverDone(ctx); err != nil {
 		return err
 	}
-	if by == Boot && i.is(".recreating") {
-		if err := i.recreate(ctx); err != nil {
-			return err
-		}
-	}
 	return i.recoverRuns(ctx, by)
+}
+
+// takeToRecover takes the repository's lock; nil: whoever has it sees to all that there may be.
+func (i *Instance) takeToRecover(ctx context.Context, by string) (*lock.File, error) {
+	path := i.path(".backup.lock")
+	held, free, err := lock.TryFile(path)
+	switch {
+	case err != nil || free:
+		return held, err
+	case i.InSwap():
+		// Nobody undoes a swap but us, and nobody works on while there is one.
+		ctx, cancel := context.WithTimeout(ctx, undoing)
+		defer cancel()
+		if held, err = lock.Exclusive(ctx, path); err != nil {
+			err = die(i.path("restore.sh")+" recover",
+				"a restore was cut short, and can't be undone while another backup, prune or drill is at work")
+		}
+		return held, err
+	case by == Boot: // the next one is far
+		return lock.Repository(ctx, i.Home, i.Name, i.Say)
+	}
+	return nil, nil
 }
 
 func (i *Instance) recoverSwap(ctx context.Context, by string) error {
@@ -160,8 +172,20 @@ func (i *Instance) recoverDone(ctx context.Context) error {
 	return i.Files.Remove(i.path(doneFile))
 }
 
-// recreate brings up what docker-compose.yml says, where the power went while containers were being replaced.
+// recreate brings up what docker-compose.yml says, where the power went while containers were being replaced, and
+// nobody else has seen to it since: a deployment is waited for.
 func (i *Instance) recreate(ctx context.Context) error {
+	if !i.is(".recreating") {
+		return nil
+	}
+	held, err := lock.Share(ctx, i.Locks, i.Name, i.Say)
+	if err != nil {
+		return err
+	}
+	defer held.Close()
+	if !i.is(".recreating") || i.InSwap() {
+		return nil
+	}
 	i.Say("the power went when the containers were being replaced: starting what docker-compose.yml says")
 	if err := i.Stack.Engine(ctx); err != nil {
 		return err

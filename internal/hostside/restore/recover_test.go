@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/lock"
 	"github.com/betagouv/mrs-ops/internal/hostside/strike"
@@ -82,4 +84,55 @@ func TestOnlyTheRestoreThatIsDoneIsToldAsDone(t *testing.T) {
 	if !strings.Contains(last(w.ledger()), `"outcome": "failed"`) {
 		t.Errorf("the record is %q", w.ledger())
 	}
+}
+
+// The power went while containers were replaced, and the backup that the night has missed begins first: the site is down.
+func TestAtBootTheSiteDoesNotWaitForWhoIsAtTheRepository(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.running = false
+		w.write("home/.recreating", "")
+		w.write("home/.running.prune", "1\n")
+		held, err := lock.Repository(t.Context(), w.path("home"), "mrs-x", func(string) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error)
+		go func() { ended <- w.run(nil, reclaim) }()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if !w.running || w.is(".recreating") {
+			t.Errorf("running: %t; .recreating is there: %t", w.running, w.is(".recreating"))
+		}
+		held.Close()
+		if err := <-ended; err != nil || w.is(".running.prune") {
+			t.Errorf("%v; .running.prune is there: %t", err, w.is(".running.prune"))
+		}
+	})
+}
+
+// A deployment has its own .recreating, and what it replaces is not started meanwhile.
+func TestAtBootADeploymentIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.write("home/.recreating", "")
+		held, err := lock.Alone(t.Context(), w.path("locks"), "mrs-x", func(string) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error)
+		go func() { ended <- w.run(nil, reclaim) }()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if slices.Contains(w.calls.Made(), "up#1") {
+			t.Error("it does not wait")
+		}
+		if err := (Disk{}).Remove(w.home(".recreating")); err != nil {
+			t.Fatal(err)
+		}
+		held.Close()
+		if err := <-ended; err != nil || slices.Contains(w.calls.Made(), "up#1") {
+			t.Errorf("%v; calls: %v", err, w.calls.Made())
+		}
+	})
 }
