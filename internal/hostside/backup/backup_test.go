@@ -309,6 +309,17 @@ func TestAByteThatFlipsIsNamedKeptFromTheMirrorAndMendedFromThere(t *testing.T) 
 	w.settled("after it")
 }
 
+// The undo of a restore would wait for it, for hours, with the site down.
+func TestNothingIsRepairedBeforeARestoreIsUndone(t *testing.T) {
+	w := newWorld(t)
+	w.must(backUp)
+	w.write("home/.restore.swap", "")
+	err := w.run(nil, func(ctx context.Context, i *Instance) error { return i.Repair(ctx) })
+	if err == nil || err.Error() != "a restore was cut short, and is to be undone first" {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestAFileThatTheDiskRefusesToReadIsRepairedToo(t *testing.T) {
 	w := newWorld(t)
 	w.must(backUp)

@@ -66,13 +66,16 @@ func (i *Instance) recoverDrill(ctx context.Context) error {
 		return err
 	}
 	if err := i.removeDrill(ctx); err != nil {
-		return fmt.Errorf("what a drill that was killed has left can't be removed: %w", err)
+		return die("", "what a drill that was killed has left can't be removed: %v", err)
 	}
 	return i.CutShort(ctx, "drill")
 }
 
 func (i *Instance) recoverAll(ctx context.Context, by string) error {
 	held, err := i.takeToRecover(ctx, by)
+	if err != nil && i.InSwap() {
+		return i.swapRemains(ctx, by, err, true)
+	}
 	if err != nil || held == nil {
 		return err
 	}
@@ -114,24 +117,20 @@ func (i *Instance) recoverSwap(ctx context.Context, by string) error {
 	s, err := i.readSwap(swapFile)
 	i.Say("a restore was cut short in the middle of its swap")
 	if err == nil {
-		if err := i.Stack.Engine(ctx); err != nil {
-			return err
-		}
+		err = i.Stack.Engine(ctx)
+	}
+	if err == nil {
 		err = i.undoSwap(ctx, s)
+	}
+	if errors.Is(err, errNotUnderstood) { // for good
+		return i.swapRemains(ctx, by, die(fmt.Sprintf("what was there has the date of %s behind its name, as database %s_DATE or "+
+			"%[2]s_before_DATE; once that is renamed back: rm %s",
+			i.path(".restore-DATE"), i.Database, i.path(swapFile)), "%v", err), false)
 	}
 	if err != nil {
 		i.Say("it can't be undone: " + err.Error())
-		f := i.notUndone(&backup.Failure{Status: 1}, s)
-		if by == Again {
-			return f
-		}
-		if i.Systemd.Booted() {
-			if err := i.Systemd.Retry(ctx); err != nil {
-				i.Say("systemd does not try again")
-			}
-		}
-		i.Announce(ctx, fmt.Sprintf("%s on %s: %s (docs/runbook.md)", i.Name, i.Server, f.Reason))
-		return f
+		reason := strings.ReplaceAll(err.Error(), "\n", "; ")
+		return i.swapRemains(ctx, by, i.notUndone(&backup.Failure{Reason: reason, Status: 1}, s), true)
 	}
 	i.remove(ctx, s, true)
 	i.Say(i.Name + " is as it was before")
@@ -140,6 +139,20 @@ func (i *Instance) recoverSwap(ctx context.Context, by string) error {
 			i.Name, i.Server))
 	}
 	return nil
+}
+
+// swapRemains tells that a swap is not undone, which systemd tries again where that can help, and returns why.
+func (i *Instance) swapRemains(ctx context.Context, by string, why error, retry bool) error {
+	if by == Again {
+		return why
+	}
+	if retry && i.Systemd.Booted() {
+		if err := i.Systemd.Retry(ctx); err != nil {
+			i.Say("systemd does not try again")
+		}
+	}
+	i.Announce(ctx, fmt.Sprintf("%s on %s: %s (docs/runbook.md)", i.Name, i.Server, why))
+	return why
 }
 
 // recoverDone tidies up after a restore that was killed once it was done, and writes down that it is.

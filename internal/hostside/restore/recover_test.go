@@ -2,12 +2,14 @@ package restore
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/betagouv/mrs-ops/internal/hostside/backup"
 	"github.com/betagouv/mrs-ops/internal/hostside/lock"
 	"github.com/betagouv/mrs-ops/internal/hostside/strike"
 )
@@ -135,4 +137,45 @@ func TestAtBootADeploymentIsWaitedFor(t *testing.T) {
 			t.Errorf("%v; calls: %v", err, w.calls.Made())
 		}
 	})
+}
+
+// Whatever kept it from being undone: the site is down.
+func TestASwapThatRemainsIsTriedAgainAndTold(t *testing.T) {
+	half := func() *world {
+		w := newWorld(t)
+		_ = w.run(strike.At{"stop#1": strike.KilledLate}, ways[0].do)
+		return w.wrecked()
+	}
+	asks := func(ctx context.Context, i *Instance) error { return i.Recover(ctx, "") }
+	w := half()
+	err := w.run(strike.At{"docker version#1": strike.Fails}, asks)
+	if err == nil || !strings.Contains(err.Error(), "struck; NOT all could be put back") || w.retried != 1 ||
+		len(w.told) != 1 {
+		t.Errorf("without an engine: %v; tried again %d times; told is %q", err, w.retried, w.told)
+	}
+	w = half()
+	synctest.Test(t, func(t *testing.T) {
+		w.t = t
+		held, err := lock.Repository(t.Context(), w.path("home"), "mrs-x", func(string) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer held.Close()
+		err = w.run(nil, asks)
+		if err == nil || !strings.HasPrefix(err.Error(), "a restore was cut short, and can't be undone while another") ||
+			w.retried != 1 || len(w.told) != 1 {
+			t.Errorf("behind another: %v; tried again %d times; told is %q", err, w.retried, w.told)
+		}
+	})
+	// What nobody understands is for a person, who is told what to look at.
+	for _, text := range []string{"", "stamp=", "folders=(../etc)\n"} {
+		w = half()
+		w.write("home/"+swapFile, text)
+		err := w.run(nil, asks)
+		f, _ := errors.AsType[*backup.Failure](err)
+		if f == nil || !strings.Contains(f.Reason, swapFile+" can't be understood: ") || w.retried != 0 ||
+			!strings.Contains(f.Hint, w.home(".restore-DATE")) || len(w.told) != 1 || !strings.Contains(w.told[0], "understood") {
+			t.Errorf("%q: %+v; tried again %d times; told is %q", text, err, w.retried, w.told)
+		}
+	}
 }

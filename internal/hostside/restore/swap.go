@@ -179,6 +179,8 @@ func (r *run) unswap(ctx context.Context) error {
 	return err
 }
 
+var errNotUnderstood = errors.New("can't be understood")
+
 func (i *Instance) readSwap(name string) (Swap, error) {
 	text, err := os.ReadFile(i.path(name))
 	if err != nil {
@@ -189,7 +191,7 @@ func (i *Instance) readSwap(name string) (Swap, error) {
 		err = fmt.Errorf("%s is not in %s", s.Beside, i.Home)
 	}
 	if err != nil {
-		return Swap{}, fmt.Errorf("%s can't be understood: %w", i.path(name), err)
+		return Swap{}, fmt.Errorf("%s %w: %w", i.path(name), errNotUnderstood, err)
 	}
 	return s, nil
 }
