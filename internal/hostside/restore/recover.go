@@ -123,9 +123,9 @@ func (i *Instance) recoverSwap(ctx context.Context, by string) error {
 		err = i.undoSwap(ctx, s)
 	}
 	if errors.Is(err, errNotUnderstood) { // for good
-		return i.swapRemains(ctx, by, die(fmt.Sprintf("what was there has the date of %s behind its name, as database %s_DATE or "+
-			"%[2]s_before_DATE; once that is renamed back: rm %s",
-			i.path(".restore-DATE"), i.Database, i.path(swapFile)), "%v", err), false)
+		hint := fmt.Sprintf("what was there has the date of %s behind its name, as database %s_DATE or %[2]s_before_DATE; "+
+			"once that is renamed back: rm %[3]s", i.path(".restore-DATE"), i.Database, i.path(swapFile))
+		return i.swapRemains(ctx, by, die(hint, "%v", err), false)
 	}
 	if err != nil {
 		i.Say("it can't be undone: " + err.Error())
