@@ -147,3 +147,24 @@ func TestCopiesThatNobodyAdoptsAreAbandoned(t *testing.T) {
 		t.Errorf("one that can't be dropped: %v", err)
 	}
 }
+
+// It belongs to the database that the restore has kept, whose mails are nowhere else.
+func TestAnAdoptionLeavesWhatARestoreHasKept(t *testing.T) {
+	w := newWorld(t)
+	w.must(ways[0].do)
+	restored, _ := w.glob("spooler.*")
+	w.must(ways[3].do)
+	w.databases[aCopy] = "copied"
+	adopted, _ := w.glob("spooler.*")
+	w.discards = true
+	w.must(ways[3].do)
+	if len(restored) != 1 || len(adopted) != 2 {
+		t.Errorf("after the restore there is %v, after an adoption %v", restored, adopted)
+	}
+	for _, path := range append(restored, adopted...) {
+		_, err := os.Stat(path)
+		if kept := err == nil; kept != slices.Contains(restored, path) {
+			t.Errorf("%s is kept: %t", path, kept)
+		}
+	}
+}
