@@ -178,6 +178,17 @@ func (l Ledger) LastGood(what string) (at string, err error) {
 	return at, err
 }
 
+// LastSnapshot returns the snapshot of the last good backup, as short as it is written; empty: none is known.
+func (l Ledger) LastSnapshot() (snapshot string, err error) {
+	all, err := l.runs()
+	for _, r := range all {
+		if made := r.text("snapshot"); r.text("what") == "backup" && r.good() && made != "" {
+			snapshot = made
+		}
+	}
+	return snapshot, err
+}
+
 // Last returns the last n lines of the record, but those that the power cut short.
 func (l Ledger) Last(n int) (lines []json.RawMessage, err error) {
 	text, err := os.ReadFile(l.Log)

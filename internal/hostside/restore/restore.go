@@ -496,15 +496,27 @@ func (r *run) pick(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// By when they were made, one that was made while the clock was ahead would be the latest for as long as it was.
+	made, err := r.Ledger.LastSnapshot()
+	if err != nil {
+		return err
+	}
+	now := r.Now()
 	for _, s := range slices.Backward(all) {
 		good := r.asked.Wanted == "latest" || strings.HasPrefix(s.ID, r.asked.Wanted)
 		if !r.asked.At.IsZero() {
 			good = !s.Time.After(r.asked.At)
 		}
-		if good && !s.Unchecked {
-			r.record.Snapshot = s.ID
-			return nil
+		if !good || s.Unchecked {
+			continue
 		}
+		if r.asked.Wanted == "latest" && s.Time.After(now) && made != "" && backup.Short(s.ID) != made {
+			r.Say(fmt.Sprintf("not the latest is snapshot %s: its time, %s, is yet to come, and the last backup made %s",
+				backup.Short(s.ID), s.Time.UTC().Format("2006-01-02 15:04 UTC"), made))
+			continue
+		}
+		r.record.Snapshot = s.ID
+		return nil
 	}
 	return die(listed, "there is no such snapshot of %s", r.Name)
 }

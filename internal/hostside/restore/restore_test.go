@@ -14,6 +14,7 @@ import (
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
+	"github.com/betagouv/mrs-ops/internal/hostside/restic"
 	"github.com/betagouv/mrs-ops/internal/hostside/strike"
 )
 
@@ -711,5 +712,42 @@ func TestAJournalIsReadAsAShellReadsIt(t *testing.T) {
 		if got, err := parseSwap(text); err == nil {
 			t.Errorf("%s is read as %+v", name, got)
 		}
+	}
+}
+
+// ahead is a restic with a snapshot that was made while the clock was ahead.
+type ahead struct{ repository }
+
+var ofTheFuture = strings.Repeat("f", 64)
+
+func (a ahead) Snapshots(ctx context.Context) ([]restic.Snapshot, error) {
+	all, err := a.repository.Snapshots(ctx)
+	return append(all, restic.Snapshot{ID: ofTheFuture, Host: "mrs-x", Time: a.now.AddDate(1, 0, 0),
+		Tags: []string{"mrs-x", "timer"}}), err
+}
+
+func TestTheLatestSnapshotIsNotOneThatSeemsToBeYetToCome(t *testing.T) {
+	made := func(snapshot string) string {
+		return `{"time": "2026-11-29T09:00:00Z", "what": "backup", "outcome": "good", "snapshot": "` + snapshot + `"}` + "\n"
+	}
+	for name, c := range map[string]struct{ wanted, ledger, want string }{
+		"one was made since":        {"latest", made("ffffffff") + made("01234567"), theSnapshot},
+		"it is the last one":        {"latest", made("01234567") + made("ffffffff"), ofTheFuture},
+		"nothing is known":          {"latest", "", ofTheFuture},
+		"the last one is gone":      {"latest", made("89abcdef"), theSnapshot},
+		"somebody wants it":         {"ffffffff", made("01234567"), ofTheFuture},
+		"a prune was the last work": {"latest", made("ffffffff") + `{"what": "prune", "outcome": "good"}` + "\n", ofTheFuture},
+	} {
+		w := newWorld(t)
+		w.write("log/mrs-x.backups.log", c.ledger)
+		w.must(func(ctx context.Context, i *Instance) error {
+			i.With = func(string) backup.Repository { return ahead{repository{w}} }
+			r := &run{Instance: i, record: i.Begin("restore", ""), asked: Request{Wanted: c.wanted}}
+			err := r.pick(ctx)
+			if said := len(w.said) > 0; r.record.Snapshot != c.want || said != (c.wanted == "latest" && c.want == theSnapshot) {
+				t.Errorf("%s: it is %s; said is %q", name, r.record.Snapshot, w.said)
+			}
+			return err
+		})
 	}
 }
