@@ -137,6 +137,7 @@ type Unit struct {
 	Calendar     string   `json:"calendar,omitempty"`      // systemd.time(7); empty: it has no timer
 	AtBoot       bool     `json:"at_boot,omitempty"`
 	IfExists     []string `json:"if_exists,omitempty"`  // it runs only where one of these is there
+	Before       []string `json:"before,omitempty"`     // units that wait for it, where both are to run
 	OnFailure    string   `json:"on_failure,omitempty"` // the unit that is started then
 }
 

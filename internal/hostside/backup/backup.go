@@ -13,6 +13,7 @@
 //	.mirrored           those that the mirror has
 //	.request.WHAT       what somebody has handed over to a unit of systemd
 //	.restore.swap       a restore is moving things: nothing is read or changed meanwhile
+//	.restore.done       it has moved them, and what came of it is not written down yet
 //
 // Package restore reads and writes these too, takes the same locks, and is a [Run] of what is
 // written down. This package must not know how a snapshot is restored.
@@ -226,6 +227,13 @@ func (r *Run) Counts(ctx context.Context) error {
 	}
 	r.counted = true
 	return nil
+}
+
+// Resume has a run of a kind that was killed be written down by who ends it.
+func (i *Instance) Resume(what string) *Run {
+	r := i.Begin(what, "")
+	r.counted = true
+	return r
 }
 
 func (r *Run) running() string { return r.path(".running." + r.what) }

@@ -10,9 +10,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
+	"github.com/betagouv/mrs-ops/internal/hostside/lock"
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
 	"github.com/betagouv/mrs-ops/internal/hostside/strike"
 )
@@ -309,6 +312,17 @@ func TestAByteThatFlipsIsNamedKeptFromTheMirrorAndMendedFromThere(t *testing.T) 
 	w.settled("after it")
 }
 
+// The undo of a restore would wait for it, for hours, with the site down.
+func TestNothingIsRepairedBeforeARestoreIsUndone(t *testing.T) {
+	w := newWorld(t)
+	w.must(backUp)
+	w.write("home/.restore.swap", "")
+	err := w.run(nil, func(ctx context.Context, i *Instance) error { return i.Repair(ctx) })
+	if err == nil || err.Error() != "a restore was cut short, and is to be undone first" {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestAFileThatTheDiskRefusesToReadIsRepairedToo(t *testing.T) {
 	w := newWorld(t)
 	w.must(backUp)
@@ -458,6 +472,36 @@ func TestARepositoryIsMadeOnceOpenedLaterAndFetchedWhenItIsLost(t *testing.T) {
 	}
 	w.must(backUp)
 	w.settled("at the end")
+}
+
+// A restore that fetches it, say: two of them in the same folder would leave neither's.
+func TestARepositoryIsBegunByOneAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.must(backUp)
+		for _, name := range []string{".restic_id", ".restic_password"} {
+			_ = os.Remove(w.home(name))
+		}
+		_ = os.Rename(w.home("restic"), w.home("fetching"))
+		held, err := lock.Repository(t.Context(), w.home(""), "mrs-x", func(string) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error)
+		go func() {
+			ended <- w.run(nil, func(ctx context.Context, i *Instance) error { return i.Init(ctx, "hush") })
+		}()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if _, err := os.Stat(w.home("restic")); err == nil || w.called("restic init") {
+			t.Errorf("it does not wait: %q", w.calls.Made())
+		}
+		_ = os.Rename(w.home("fetching"), w.home("restic"))
+		held.Close()
+		if err := <-ended; err != nil || w.called("restic init") || !slices.Contains(w.said, "password kept") {
+			t.Errorf("%v; it called %q", err, w.calls.Made())
+		}
+	})
 }
 
 func TestWhateverStrikesTheFirstDeploymentTheNextOneHasARepository(t *testing.T) {

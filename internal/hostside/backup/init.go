@@ -36,7 +36,7 @@ func (r *Run) init(ctx context.Context, next string, password []byte) error {
 	}
 	id, err := r.repository.ID(ctx)
 	if err != nil {
-		if id, err = r.beginRepository(ctx, err); err != nil {
+		if id, err = r.beginAlone(ctx, err); err != nil {
 			return err
 		}
 	}
@@ -58,6 +58,20 @@ func (r *Run) init(ctx context.Context, next string, password []byte) error {
 	}
 	r.Say("password kept")
 	return nil
+}
+
+// beginAlone begins the repository when nobody else is at it. why is why it can't be opened.
+func (r *Run) beginAlone(ctx context.Context, why error) (id string, err error) {
+	config := filepath.Join(r.Settings.Repository, "config")
+	_, before := os.Stat(config)
+	if err := r.TakeRepository(ctx); err != nil {
+		return "", err
+	}
+	defer r.Release()
+	if _, now := os.Stat(config); before != nil && now == nil { // who was at it has fetched it
+		return r.repository.ID(ctx)
+	}
+	return r.beginRepository(ctx, why)
 }
 
 // beginRepository fetches the repository from the mirror, or makes it. why is why it can't be opened.

@@ -27,6 +27,9 @@ func (r *Run) repair(ctx context.Context) error {
 		return err
 	}
 	defer r.Release()
+	if err := r.NoSwap(ctx); err != nil { // what undoes it waits for the lock
+		return err
+	}
 	folder := r.Settings.Repository
 	config, err := r.repairConfig(ctx)
 	if err != nil {

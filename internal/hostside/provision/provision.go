@@ -129,16 +129,20 @@ func (n *Needs) backups(d hostapi.Deploy, program string) {
 	}
 	restore := unit("restore", "Restore of %s, as restore.sh was asked to", "restore.sh unit", "")
 	restore.CommandAfter = run("restore.sh recover") // however it ended, also by SIGKILL
+	drill := unit("drill", "Proof that the last backup of %s restores", "drill.sh timer", "Sun *-*-* 05:00:00")
+	drill.CommandAfter = run("restore.sh recover drill") // killed, it leaves all data
 	recovery := unit("recover", "What a loss of power has cut short in %s", "restore.sh recover boot", "")
 	recovery.AtBoot = true
+	for _, missed := range []string{"backup", "prune", "drill"} { // while the power was off
+		recovery.Before = append(recovery.Before, d.Project+"-"+missed)
+	}
 	for _, mark := range []string{".restore.swap", ".recreating", ".running.*"} {
 		recovery.IfExists = append(recovery.IfExists, path.Join(d.Folder, mark))
 	}
 	n.Units = append(n.Units,
 		unit("backup", "Backup of %s", "backup.sh timer", "*-*-* 23:00:00"),
 		unit("prune", "Retention policy of the backups of %s", "prune.sh timer", "*-*-* 04:00:00"),
-		unit("drill", "Proof that the last backup of %s restores", "drill.sh timer", "Sun *-*-* 05:00:00"),
-		restore, recovery,
+		drill, restore, recovery,
 		hostapi.Unit{Name: d.Project + "-alert@", Description: "Word that %i has failed", Command: run("alert.sh %i")})
 }
 

@@ -89,6 +89,10 @@ func TestWhatAnInstanceNeedsIsWhatItIs(t *testing.T) {
 		}
 		for _, u := range n.Units {
 			units = append(units, u.Name)
+			after := map[string]string{"mrs-x-restore": "recover", "mrs-x-drill": "recover drill"}[u.Name]
+			if c.deploy.Backup != nil && !strings.HasSuffix(u.CommandAfter, after) {
+				t.Errorf("after %s, however it ended, there is %q", u.Name, u.CommandAfter)
+			}
 			if u.OnFailure != "" && u.OnFailure != "mrs-x-alert@%n.service" {
 				t.Errorf("%s: of a failure of %s hears %s", name, u.Name, u.OnFailure)
 			}

@@ -37,7 +37,10 @@ func (i *Instance) writeDownKilled(what, result string) error {
 	if what == "drill" {
 		held = ".drill.lock"
 	}
-	// Another one may be at work.
+	// Another one may be at work; and of one that is done, it is for who tidies up.
+	if what == "restore" && i.is(doneFile) {
+		return nil
+	}
 	if !i.is(".running."+what) || !lock.Free(i.path(held)) {
 		return nil
 	}

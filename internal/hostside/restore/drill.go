@@ -37,21 +37,27 @@ func (i *Instance) Drill(ctx context.Context, snapshot, cause string) error {
 	defer held.Close()
 	r := &run{Instance: i, record: i.Begin("drill", cause), asked: Request{Wanted: snapshot},
 		moves: Swap{Database: i.Database}}
-	r.removeDrill(ctx)
+	r.tidyDrill(ctx)
 	err = backup.Explain(ctx, r.drill(ctx))
 	i.Deafen()
 	ctx = context.WithoutCancel(ctx)
-	r.removeDrill(ctx)
+	r.tidyDrill(ctx)
 	return r.record.Ends(ctx, err)
 }
 
 func (r *run) drillFolder() string { return r.path(".drill") }
 
-func (r *run) removeDrill(ctx context.Context) {
-	err := r.Stack.EndDrill(ctx)
+// removeDrill removes what a drill has left. Its lock must be held.
+func (i *Instance) removeDrill(ctx context.Context) error {
+	err := i.Stack.EndDrill(ctx)
 	for _, name := range []string{".drill", ".bring.drill", ".counted.drill"} {
-		err = errors.Join(err, os.RemoveAll(r.path(name)))
+		err = errors.Join(err, os.RemoveAll(i.path(name)))
 	}
+	return err
+}
+
+func (r *run) tidyDrill(ctx context.Context) {
+	err := r.removeDrill(ctx)
 	if err != nil && ctx.Err() == nil {
 		r.Say("left, and removed by the next drill: " + err.Error())
 	}

@@ -1,7 +1,9 @@
 package restore
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -24,6 +26,8 @@ type Swap struct {
 	Placeholder bool     // a picture was put where there was none
 	Folders     []string // that are replaced
 	Started     bool     // the site has been started on it: people may have used it
+	// What is said of one that is done: its snapshot, what was asked for alone, and globals.json of the dump.
+	Snapshot, Only, Properties string
 }
 
 // aside are the folders as they are called once they are moved.
@@ -46,8 +50,19 @@ func (s Swap) String() string {
 	}
 	return fmt.Sprintf("stamp=%s\nbeside=%s\ndatabase=%s\nkept=%s\n",
 		quote(s.Stamp), quote(s.Beside), quote(s.Database), quote(s.Kept)) +
-		fmt.Sprintf("live_dump=%s\nrestarts=%s\nplaceholder=%s\nfolders=(%s)\n%s",
-			quote(s.LiveDump), quote(s.Restarts), quote(placeholder), strings.Join(s.Folders, " "), started)
+		fmt.Sprintf("live_dump=%s\nrestarts=%s\nplaceholder=%s\nfolders=(%s)\n",
+			quote(s.LiveDump), quote(s.Restarts), quote(placeholder), strings.Join(s.Folders, " ")) +
+		fmt.Sprintf("snapshot=%s\nonly=%s\nproperties=%s\n%s",
+			quote(s.Snapshot), quote(s.Only), quote(oneLine(s.Properties)), started)
+}
+
+// oneLine is JSON on a line.
+func oneLine(text string) string {
+	var line bytes.Buffer
+	if json.Compact(&line, []byte(text)) != nil {
+		return "" // none, or no JSON
+	}
+	return line.String()
 }
 
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./@:+-]+$`)
@@ -83,6 +98,7 @@ func parseSwap(text string, folders ...string) (s Swap, err error) {
 	}
 	s.Stamp, s.Beside, s.Database, s.Kept = values["stamp"], values["beside"], values["database"], values["kept"]
 	s.LiveDump, s.Restarts = values["live_dump"], cmp.Or(values["restarts"], "always")
+	s.Snapshot, s.Only, s.Properties = values["snapshot"], values["only"], values["properties"]
 	s.Placeholder, s.Started = values["placeholder"] == "missing", values["started"] == "yes"
 	switch {
 	case !aStamp.MatchString(s.Stamp):

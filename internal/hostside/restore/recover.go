@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -19,6 +20,7 @@ import (
 const (
 	Boot  = "boot"  // the host has just started
 	Again = "again" // somebody has asked before, and is not told every time
+	Drill = "drill" // a drill has ended, however; nothing else is looked at
 )
 
 // undoing is how long another backup, prune or drill is waited for while a swap is to be undone.
@@ -33,22 +35,48 @@ func (i *Instance) Recover(ctx context.Context, by string) error {
 }
 
 func (i *Instance) recover(ctx context.Context, by string) error {
-	path := i.path(".backup.lock")
-	held, free, err := lock.TryFile(path)
-	if err == nil && !free {
-		// Whoever has it is at work; but nobody undoes a swap but us, and nobody works on while there is one.
-		if !i.InSwap() {
-			return nil
-		}
-		waiting, cancel := context.WithTimeout(ctx, undoing)
-		held, err = lock.Exclusive(waiting, path)
-		cancel()
-		if err != nil {
-			return die(i.path("restore.sh")+" recover",
-				"a restore was cut short, and can't be undone while another backup, prune or drill is at work")
-		}
+	if by == Drill {
+		return i.recoverDrill(ctx)
 	}
-	if err != nil {
+	// The site may be down, which is not for who is at the repository to end; but nothing starts on half a swap.
+	swapped := i.InSwap()
+	var err error
+	if by == Boot && !swapped {
+		err = i.recreate(ctx)
+	}
+	err = errors.Join(err, i.recoverDrill(ctx), i.recoverAll(ctx, by))
+	if by == Boot && swapped {
+		err = errors.Join(err, i.recreate(ctx))
+	}
+	return err
+}
+
+// recoverDrill removes what a drill that was killed has left, which are all data of the instance. It waits for nobody
+// who is at the repository: a drill has a lock of its own.
+func (i *Instance) recoverDrill(ctx context.Context) error {
+	if !i.is(".running.drill") {
+		return nil
+	}
+	held, free, err := lock.TryFile(i.path(".drill.lock"))
+	if err != nil || !free {
+		return err
+	}
+	defer held.Close()
+	if err := i.Stack.Engine(ctx); err != nil {
+		return err
+	}
+	if err := i.removeDrill(ctx); err != nil {
+		return die("", "what a drill that was killed has left can't be removed: %v", err)
+	}
+	return i.CutShort(ctx, "drill")
+}
+
+func (i *Instance) recoverAll(ctx context.Context, by string) error {
+	held, err := i.takeToRecover(ctx, by)
+	if err != nil && i.InSwap() {
+		return i.swapRemains(ctx, by, err, true)
+	}
+	if err != nil || held == nil {
 		return err
 	}
 	defer held.Close()
@@ -57,36 +85,52 @@ func (i *Instance) recover(ctx context.Context, by string) error {
 			return err
 		}
 	}
-	if by == Boot && i.is(".recreating") {
-		if err := i.recreate(ctx); err != nil {
-			return err
-		}
+	if err := i.recoverDone(ctx); err != nil {
+		return err
 	}
 	return i.recoverRuns(ctx, by)
 }
 
+// takeToRecover takes the repository's lock; nil: whoever has it sees to all that there may be.
+func (i *Instance) takeToRecover(ctx context.Context, by string) (*lock.File, error) {
+	path := i.path(".backup.lock")
+	held, free, err := lock.TryFile(path)
+	switch {
+	case err != nil || free:
+		return held, err
+	case i.InSwap():
+		// Nobody undoes a swap but us, and nobody works on while there is one.
+		ctx, cancel := context.WithTimeout(ctx, undoing)
+		defer cancel()
+		if held, err = lock.Exclusive(ctx, path); err != nil {
+			err = die(i.path("restore.sh")+" recover",
+				"a restore was cut short, and can't be undone while another backup, prune or drill is at work")
+		}
+		return held, err
+	case by == Boot: // the next one is far
+		return lock.Repository(ctx, i.Home, i.Name, i.Say)
+	}
+	return nil, nil
+}
+
 func (i *Instance) recoverSwap(ctx context.Context, by string) error {
-	s, err := i.readSwap()
+	s, err := i.readSwap(swapFile)
 	i.Say("a restore was cut short in the middle of its swap")
 	if err == nil {
-		if err := i.Stack.Engine(ctx); err != nil {
-			return err
-		}
+		err = i.Stack.Engine(ctx)
+	}
+	if err == nil {
 		err = i.undoSwap(ctx, s)
+	}
+	if errors.Is(err, errNotUnderstood) { // for good
+		hint := fmt.Sprintf("what was there has the date of %s behind its name, as database %s_DATE or %[2]s_before_DATE; "+
+			"once that is renamed back: rm %[3]s", i.path(".restore-DATE"), i.Database, i.path(swapFile))
+		return i.swapRemains(ctx, by, die(hint, "%v", err), false)
 	}
 	if err != nil {
 		i.Say("it can't be undone: " + err.Error())
-		f := i.notUndone(&backup.Failure{Status: 1}, s)
-		if by == Again {
-			return f
-		}
-		if i.Systemd.Booted() {
-			if err := i.Systemd.Retry(ctx); err != nil {
-				i.Say("systemd does not try again")
-			}
-		}
-		i.Announce(ctx, fmt.Sprintf("%s on %s: %s (docs/runbook.md)", i.Name, i.Server, f.Reason))
-		return f
+		reason := strings.ReplaceAll(err.Error(), "\n", "; ")
+		return i.swapRemains(ctx, by, i.notUndone(&backup.Failure{Reason: reason, Status: 1}, s), true)
 	}
 	i.remove(ctx, s, true)
 	i.Say(i.Name + " is as it was before")
@@ -97,8 +141,64 @@ func (i *Instance) recoverSwap(ctx context.Context, by string) error {
 	return nil
 }
 
-// recreate brings up what docker-compose.yml says, where the power went while containers were being replaced.
+// swapRemains tells that a swap is not undone, which systemd tries again where that can help, and returns why.
+func (i *Instance) swapRemains(ctx context.Context, by string, why error, retry bool) error {
+	if by == Again {
+		return why
+	}
+	if retry && i.Systemd.Booted() {
+		if err := i.Systemd.Retry(ctx); err != nil {
+			i.Say("systemd does not try again")
+		}
+	}
+	i.Announce(ctx, fmt.Sprintf("%s on %s: %s (docs/runbook.md)", i.Name, i.Server, why))
+	return why
+}
+
+// recoverDone tidies up after a restore that was killed once it was done, and writes down that it is.
+func (i *Instance) recoverDone(ctx context.Context) error {
+	s, err := i.readSwap(doneFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	what, asked := "restore", Request{Only: s.Only}
+	if i.isCopy(s.Database) {
+		what, asked.Copy = "copy", s.Database
+	}
+	// Else that was written down already; or the power cut the file short, which was on the disk before it had its name.
+	if i.is(".running."+what) && err == nil {
+		if err := i.Stack.Engine(ctx); err != nil {
+			return err
+		}
+		if err := i.Stack.Ready(ctx); err != nil {
+			return err
+		}
+		r := &run{Instance: i, record: i.Resume(what), asked: asked, moves: s, properties: s.Properties}
+		r.record.Snapshot = s.Snapshot
+		r.settle(ctx)
+		if err := r.record.Ends(ctx, nil); err != nil {
+			return err
+		}
+		i.Announce(ctx, fmt.Sprintf("%s on %s: a %s was cut short when it tidied up: it is done all the same",
+			i.Name, i.Server, what))
+	}
+	return i.Files.Remove(i.path(doneFile))
+}
+
+// recreate brings up what docker-compose.yml says, where the power went while containers were being replaced, and
+// nobody else has seen to it since: a deployment is waited for.
 func (i *Instance) recreate(ctx context.Context) error {
+	if !i.is(".recreating") {
+		return nil
+	}
+	held, err := lock.Share(ctx, i.Locks, i.Name, i.Say)
+	if err != nil {
+		return err
+	}
+	defer held.Close()
+	if !i.is(".recreating") || i.InSwap() {
+		return nil
+	}
 	i.Say("the power went when the containers were being replaced: starting what docker-compose.yml says")
 	if err := i.Stack.Engine(ctx); err != nil {
 		return err
@@ -125,8 +225,8 @@ func (i *Instance) recoverRuns(ctx context.Context, by string) error {
 				_ = i.Stack.Drop(ctx, name)
 			}
 		}
-		// These have a lock of their own.
-		if (what == "drill" || what == "lend") && !lock.Free(i.path("."+what+".lock")) {
+		// It has a lock of its own; and so has a drill, which is seen to.
+		if what == "drill" || what == "lend" && !lock.Free(i.path(".lend.lock")) {
 			continue
 		}
 		if err := i.CutShort(ctx, what); err != nil {

@@ -325,7 +325,10 @@ func (i *Instance) Restore(ctx context.Context, q Request) error {
 		err = r.do(ctx)
 	}
 	// Interrupted or not: it says what became of it.
-	return r.record.Ends(context.WithoutCancel(ctx), err)
+	if err = r.record.Ends(context.WithoutCancel(ctx), err); err == nil {
+		_ = i.Files.Remove(i.path(doneFile)) // alone, it means nothing
+	}
+	return err
 }
 
 // begin takes the locks, and writes down that it is at work.
@@ -333,7 +336,7 @@ func (r *run) begin(ctx context.Context) error {
 	if err := r.record.Keep(lock.Alone(ctx, r.Locks, r.Name, r.Say)); err != nil {
 		return err
 	}
-	return backup.Do(ctx, r.record.TakeRepository, r.NoSwap, r.record.Counts)
+	return backup.Do(ctx, r.record.TakeRepository, r.NoSwap, r.recoverDone, r.record.Counts)
 }
 
 // named gives names to what is to be there, by the stamp of the restore.

@@ -392,9 +392,9 @@ func TestWhatPeopleMayHaveUsedIsKeptWhenItIsUndone(t *testing.T) {
 		"mrsattachments.undone/1.pdf", ""} // a copy is somebody else's
 	for n, c := range ways {
 		for _, strikes := range []strike.At{
-			{"up#1": strike.KilledLate}, {"visited#1": strike.KilledLate}, {"rm .restore.swap#1": strike.Killed},
+			{"up#1": strike.KilledLate}, {"visited#1": strike.KilledLate}, {"mv .restore.swap#1": strike.Killed},
 			{"visited#1": strike.Ended}, {"visited#1": strike.EndedLate}, {"well django#1": strike.Fails},
-			{"rm .restore.swap#1": strike.Fails}, {"up#1": strike.FailsLate},
+			{"mv .restore.swap#1": strike.Fails}, {"up#1": strike.FailsLate},
 		} {
 			w := newWorld(t)
 			err := w.run(strikes, c.do)
@@ -690,7 +690,8 @@ func TestWhatIsAskedForIsUnderstoodOrRefused(t *testing.T) {
 func TestAJournalIsReadAsAShellReadsIt(t *testing.T) {
 	const stamp = "20261128T230000Z"
 	s := Swap{Stamp: stamp, Beside: "/home/it's x/.restore-" + stamp, Database: "a", Kept: "b", Restarts: "always",
-		Folders: []string{"log", "spooler"}, Placeholder: true, Started: true}
+		Folders: []string{"log", "spooler"}, Placeholder: true, Started: true,
+		Snapshot: theSnapshot, Only: "database", Properties: `{"a":"it's"}`}
 	if got, err := parseSwap(s.String()); err != nil || fmt.Sprint(got) != fmt.Sprint(s) {
 		t.Errorf("%+v, %v\n%s", got, err, s.String())
 	}

@@ -21,6 +21,9 @@ import (
 // swapFile is there while a swap moves things.
 const swapFile = ".restore.swap"
 
+// doneFile is what the swap's file is called once it is done, until that is written down.
+const doneFile = ".restore.done"
+
 // pixel is the picture of a single pixel, which a copy's rows may name.
 const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
@@ -32,6 +35,7 @@ func (r *run) swap(ctx context.Context) error {
 	r.Say("swapping")
 	r.moves.Placeholder = r.asked.Copy != "" && !r.is(picture)
 	r.moves.Restarts = cmp.Or(r.Stack.Restarts(ctx), r.moves.Restarts)
+	r.moves.Snapshot, r.moves.Only, r.moves.Properties = r.record.Snapshot, r.asked.Only, r.properties
 	if err := r.standIn(); err != nil {
 		return err
 	}
@@ -156,7 +160,7 @@ func (r *run) putPixel() error {
 
 // commit ends the swap: from here on it is done.
 func (r *run) commit(context.Context) error {
-	if err := r.endSwap(); err != nil {
+	if err := r.endSwap(r.Files.Rename(r.path(swapFile), r.path(doneFile))); err != nil {
 		return err
 	}
 	r.Deafen()
@@ -168,15 +172,17 @@ func (r *run) unswap(ctx context.Context) error {
 	if !r.InSwap() {
 		return nil
 	}
-	s, err := r.readSwap()
+	s, err := r.readSwap(swapFile)
 	if err == nil {
 		err = r.undoSwap(ctx, s)
 	}
 	return err
 }
 
-func (i *Instance) readSwap() (Swap, error) {
-	text, err := os.ReadFile(i.path(swapFile))
+var errNotUnderstood = errors.New("can't be understood")
+
+func (i *Instance) readSwap(name string) (Swap, error) {
+	text, err := os.ReadFile(i.path(name))
 	if err != nil {
 		return Swap{}, err
 	}
@@ -185,7 +191,7 @@ func (i *Instance) readSwap() (Swap, error) {
 		err = fmt.Errorf("%s is not in %s", s.Beside, i.Home)
 	}
 	if err != nil {
-		return Swap{}, fmt.Errorf("%s can't be understood: %w", i.path(swapFile), err)
+		return Swap{}, fmt.Errorf("%s %w: %w", i.path(name), errNotUnderstood, err)
 	}
 	return s, nil
 }
@@ -246,7 +252,7 @@ func (i *Instance) undoSwap(ctx context.Context, s Swap) error {
 	if err := i.keepUndone(ctx, s); err != nil {
 		return err
 	}
-	if err := i.endSwap(); err != nil {
+	if err := i.endSwap(i.Files.Remove(i.path(swapFile))); err != nil {
 		return err
 	}
 	if err := i.Stack.Start(ctx, true); err != nil {
@@ -296,8 +302,8 @@ func (i *Instance) startAgain(ctx context.Context) error {
 	return err
 }
 
-func (i *Instance) endSwap() error {
-	err := i.Files.Remove(i.path(swapFile))
+// endSwap judges the error of what was to end the swap.
+func (i *Instance) endSwap(err error) error {
 	if err != nil && i.InSwap() {
 		return err
 	}

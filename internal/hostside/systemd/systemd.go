@@ -46,6 +46,9 @@ func service(u hostapi.Unit) string {
 	line("# %s: written by mrs-ops.", u.Name)
 	line("[Unit]\nDescription=%s", u.Description)
 	line("Wants=docker.service network-online.target\nAfter=docker.service network-online.target")
+	for _, unit := range u.Before {
+		line("Before=%s.service", unit)
+	}
 	if u.OnFailure != "" {
 		line("OnFailure=%s", u.OnFailure)
 	}

@@ -11,7 +11,7 @@ import (
 
 var units = []hostapi.Unit{
 	{Name: "mrs-backup", Description: "Backup", Command: "/bin/bash /home/mrs/backup.sh timer", Calendar: "*-*-* 23:00:00", OnFailure: "mrs-alert@%n.service"},
-	{Name: "mrs-recover", Description: "Recovery", Command: "x", AtBoot: true, IfExists: []string{"/a", "/b*"}},
+	{Name: "mrs-recover", Description: "Recovery", Command: "x", AtBoot: true, IfExists: []string{"/a", "/b*"}, Before: []string{"mrs-backup"}},
 	{Name: "mrs-alert@", Description: "Word", Command: "y"},
 }
 
@@ -22,7 +22,7 @@ func TestUnitsHaveTheirFiles(t *testing.T) {
 		for _, want := range map[string][]string{
 			"mrs-backup.service":  {"\nExecStart=/bin/bash /home/mrs/backup.sh timer\n", "\nOnFailure=mrs-alert@%n.service\n"},
 			"mrs-backup.timer":    {"\nOnCalendar=*-*-* 23:00:00\n", "\nPersistent=true\n"},
-			"mrs-recover.service": {"\nConditionPathExistsGlob=|/a\nConditionPathExistsGlob=|/b*\n", "\n[Install]\nWantedBy=multi-user.target\n"},
+			"mrs-recover.service": {"\nBefore=mrs-backup.service\n", "\nConditionPathExistsGlob=|/a\nConditionPathExistsGlob=|/b*\n", "\n[Install]\nWantedBy=multi-user.target\n"},
 		}[names[len(names)-1]] {
 			if !strings.Contains(f.Content, want) {
 				t.Errorf("%s has not %q:\n%s", f.Path, want, f.Content)
