@@ -8,8 +8,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
+	"github.com/betagouv/mrs-ops/internal/hostside/lock"
 	"github.com/betagouv/mrs-ops/internal/hostside/strike"
 )
 
@@ -146,4 +149,56 @@ func TestCopiesThatNobodyAdoptsAreAbandoned(t *testing.T) {
 	if _, ok := errors.AsType[*backup.Failure](err); !ok {
 		t.Errorf("one that can't be dropped: %v", err)
 	}
+}
+
+// It belongs to the database that the restore has kept, whose mails are nowhere else.
+func TestAnAdoptionLeavesWhatARestoreHasKept(t *testing.T) {
+	w := newWorld(t)
+	w.must(ways[0].do)
+	restored, _ := w.glob("spooler.*")
+	w.must(ways[3].do)
+	w.databases[aCopy] = "copied"
+	adopted, _ := w.glob("spooler.*")
+	w.discards = true
+	w.must(ways[3].do)
+	if len(restored) != 1 || len(adopted) != 2 {
+		t.Errorf("after the restore there is %v, after an adoption %v", restored, adopted)
+	}
+	for _, path := range append(restored, adopted...) {
+		_, err := os.Stat(path)
+		if kept := err == nil; kept != slices.Contains(restored, path) {
+			t.Errorf("%s is kept: %t", path, kept)
+		}
+	}
+}
+
+// An adoption that waits behind a backup is of a copy that is filled; every other copy that begins abandons all.
+func TestACopyThatIsAboutToBeAdoptedIsNotAbandoned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.databases["mrs_copy_20261120t150000z"] = "copied"
+		held, err := lock.Share(t.Context(), w.path("locks"), "mrs-x", func(string) {}) // a backup
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error)
+		go func() { ended <- w.run(nil, ways[3].do) }()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if err := w.instance().Abandon(t.Context()); err != nil {
+			t.Error(err)
+		}
+		_, other := w.databases["mrs_copy_20261120t150000z"]
+		if w.databases[aCopy] != "copied" || other {
+			t.Errorf("there are %v", w.databases)
+		}
+		held.Close()
+		if err := <-ended; err != nil || w.has() != ways[3].want {
+			t.Errorf("%v; the application has %s", err, w.has())
+		}
+		w.databases[aCopy] = "copied"
+		if err := w.instance().Abandon(t.Context()); err != nil || w.databases[aCopy] != "" {
+			t.Errorf("%v; once it has ended, there are %v", err, w.databases)
+		}
+	})
 }

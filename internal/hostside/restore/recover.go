@@ -339,8 +339,12 @@ func (i *Instance) Abandon(ctx context.Context) error { return backup.Explain(ct
 func (i *Instance) abandon(ctx context.Context) error {
 	adopted := ""
 	// Where nobody has the lock, the one that was to be adopted is nobody's either.
-	if !lock.Free(i.path(".backup.lock")) {
-		adopted = i.copyAtWork()
+	if !lock.Free(i.path(adoptLock)) {
+		text, err := os.ReadFile(i.path(adoptLock))
+		if err != nil {
+			return err
+		}
+		adopted = strings.TrimSpace(string(text))
 	}
 	if err := i.Stack.Ready(ctx); err != nil {
 		return err

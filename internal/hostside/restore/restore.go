@@ -333,6 +333,11 @@ func (i *Instance) Restore(ctx context.Context, q Request) error {
 
 // begin takes the locks, and writes down that it is at work.
 func (r *run) begin(ctx context.Context) error {
+	if r.asked.Copy != "" {
+		if err := r.noteAdoption(ctx); err != nil {
+			return err
+		}
+	}
 	if err := r.record.Keep(lock.Alone(ctx, r.Locks, r.Name, r.Say)); err != nil {
 		return err
 	}
@@ -441,6 +446,22 @@ func (r *run) movable(context.Context) error {
 	}
 	return die("unmount it, and have its files in the folder; all of "+r.Home+" may be on a disk of its own",
 		"%s is a disk of its own, which no restore can put another in the place of", strings.Join(disks, ", "))
+}
+
+// adoptLock is locked by who adopts a copy, or waits for that, and has its name in it.
+const adoptLock = ".adopt.lock"
+
+// noteAdoption has nobody abandon the copy meanwhile.
+func (r *run) noteAdoption(ctx context.Context) error {
+	held, err := lock.Exclusive(ctx, r.path(adoptLock))
+	if err := r.record.Keep(held, err); err != nil {
+		return err
+	}
+	if err := held.File().Truncate(0); err != nil {
+		return err
+	}
+	_, err = held.File().WriteString(r.asked.Copy + "\n")
+	return err
 }
 
 // noteCopy writes down which copy it is, so that one that is killed is dropped.

@@ -389,21 +389,19 @@ func (r *run) waiting() {
 	}
 }
 
-// forgetEarlier removes what an earlier adoption has kept: one is.
+// forgetEarlier removes what an earlier adoption has kept: one is. What a restore has kept is not its own.
 func (r *run) forgetEarlier(ctx context.Context) {
-	spoolers, _ := filepath.Glob(r.path("spooler.*"))
-	for _, earlier := range spoolers {
-		if filepath.Base(earlier) != "spooler."+r.moves.Stamp {
-			if err := os.RemoveAll(earlier); err != nil {
-				r.Say("left: " + err.Error())
-			}
-		}
-	}
 	databases, err := r.Stack.Server().Beside(ctx, "before")
 	if err != nil {
 		r.Say("what earlier copies have kept can't be found: " + err.Error())
 	}
 	for _, earlier := range slices.DeleteFunc(databases, func(name string) bool { return name == r.moves.Kept }) {
+		stamp := strings.ToUpper(earlier[strings.LastIndex(earlier, "_")+1:])
+		// Its spooler first: without the database, nothing tells whose it is.
+		if err := os.RemoveAll(r.path("spooler." + stamp)); err != nil {
+			r.Say("left: " + err.Error())
+			continue
+		}
 		_ = r.Stack.Drop(ctx, earlier)
 	}
 }
