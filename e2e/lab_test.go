@@ -137,7 +137,7 @@ func (f *fixture) open(t *testing.T) {
 	f.clone = clone{dir: dir}
 	f.fill(t)
 	if _, err := os.Stat(filepath.Join(f.dir, "env/lab")); os.IsNotExist(err) {
-		f.refused, f.absent = f.run(t, "env", "MRS_ENV=lab", mage, "env:show", "production"), f.run(t, mage, "lab:status").output
+		f.refused, f.absent = f.run(t, "env", "MRS_ENV=lab", mage, "env:show", "production"), f.run(t, mage, "lab:status").stderr
 	}
 	f.said = f.must(t, mage, "lab:up")
 	f.noNight(t)

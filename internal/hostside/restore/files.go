@@ -65,7 +65,10 @@ func partIn(folder, to, name, snapshot string) error {
 	if found == "" {
 		return die("", "snapshot %s holds no %s", backup.Short(snapshot), name)
 	}
-	return os.Rename(found, filepath.Join(to, name))
+	if to = filepath.Join(to, name); found == to {
+		return nil
+	}
+	return os.Rename(found, to)
 }
 
 // showAll has PostgreSQL read a folder and all in it. It stays root's, and so does what restic has given to others:

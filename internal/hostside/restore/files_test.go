@@ -42,3 +42,23 @@ func TestPostgreSQLReadsTheDumpThatIsRestoredAndCanNotChangeIt(t *testing.T) {
 		}
 	}
 }
+
+func TestAFolderIsFoundWhereverItIsInASnapshot(t *testing.T) {
+	for _, was := range []string{"log", "home/mrs-x/log", "mrsattachments/../log"} { // of a relative path, and of an absolute one
+		folder := t.TempDir()
+		if err := os.MkdirAll(filepath.Join(folder, was, "inside"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // it may be there already
+			if err := partIn(folder, folder, "log", "0123456789abcdef"); err != nil {
+				t.Errorf("%s: %v", was, err)
+			}
+		}
+		if _, err := os.Stat(filepath.Join(folder, "log/inside")); err != nil {
+			t.Errorf("%s: %v", was, err)
+		}
+	}
+	if err := partIn(t.TempDir(), t.TempDir(), "log", "0123456789abcdef"); err == nil {
+		t.Error("what is not there is found")
+	}
+}
