@@ -136,7 +136,7 @@ func (n *Needs) backups(d hostapi.Deploy, program string) {
 	for _, missed := range []string{"backup", "prune", "drill"} { // while the power was off
 		recovery.Before = append(recovery.Before, d.Project+"-"+missed)
 	}
-	for _, mark := range []string{".restore.swap", ".recreating", ".running.*"} {
+	for _, mark := range []string{".restore.swap", ".recreating", ".running.*", ".drill"} {
 		recovery.IfExists = append(recovery.IfExists, path.Join(d.Folder, mark))
 	}
 	n.Units = append(n.Units,

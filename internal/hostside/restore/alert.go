@@ -61,6 +61,9 @@ func (i *Instance) whyFailed(what string, since time.Time) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if last != "" && reason == "" { // killed when it tidied up
+		reason = "it is done all the same"
+	}
 	return fmt.Sprintf("the %s failed: %s. The last good backup is of %s",
 		cmp.Or(last, what), cmp.Or(reason, "no reason is known"), cmp.Or(good, "no time at all")), nil
 }

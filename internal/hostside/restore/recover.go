@@ -54,7 +54,7 @@ func (i *Instance) recover(ctx context.Context, by string) error {
 // recoverDrill removes what a drill that was killed has left, which are all data of the instance. It waits for nobody
 // who is at the repository: a drill has a lock of its own.
 func (i *Instance) recoverDrill(ctx context.Context) error {
-	if !i.is(".running.drill") {
+	if !i.is(".running.drill") && !i.is(".drill") {
 		return nil
 	}
 	held, free, err := lock.TryFile(i.path(".drill.lock"))

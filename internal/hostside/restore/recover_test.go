@@ -179,3 +179,40 @@ func TestASwapThatRemainsIsTriedAgainAndTold(t *testing.T) {
 		}
 	}
 }
+
+// The engine may not have answered when the drill's unit ended, and the word of that takes its mark away.
+func TestWhatADrillHasLeftIsRemovedThoughItsEndIsWrittenDown(t *testing.T) {
+	w := newWorld(t)
+	_ = w.run(strike.At{"pg_restore#1": strike.KilledLate}, drills)
+	w = w.wrecked()
+	err := w.run(strike.At{"docker version#1": strike.Fails},
+		func(ctx context.Context, i *Instance) error { return i.Recover(ctx, Drill) })
+	if err == nil || !w.is(".drill") {
+		t.Fatalf("%v", err)
+	}
+	w.must(func(ctx context.Context, i *Instance) error {
+		return i.Alert(ctx, "mrs-x-drill.service", "signal", time.Time{})
+	})
+	w.must(reclaim)
+	if w.is(".drill") {
+		t.Error("it is there yet")
+	}
+}
+
+func TestTheUnitOfARestoreThatIsDoneIsNotToldAsOneOfNoReason(t *testing.T) {
+	w := newWorld(t)
+	_ = w.run(strike.At{"settle#1": strike.Killed}, ways[0].do)
+	w = w.wrecked()
+	alert := func(ctx context.Context, i *Instance) error {
+		return i.Alert(ctx, "mrs-x-restore.service", "signal", time.Time{})
+	}
+	w.must(alert) // before it is recovered
+	if len(w.ledger()) > 1 || !w.is(".running.restore") {
+		t.Errorf("what came of it is written down: %q", w.ledger())
+	}
+	w.must(reclaim)
+	w.must(alert)
+	if !strings.Contains(w.told[0], "the restore failed: it is done all the same. ") {
+		t.Errorf("told is %q", w.told)
+	}
+}
