@@ -45,7 +45,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{
 		t:         t,
-		folder:    memory(t),
+		folder:    strike.Memory(t),
 		snapshots: map[string]restic.Snapshot{},
 		there:     map[string]string{},
 		dump:      "people",
@@ -63,17 +63,6 @@ func newWorld(t *testing.T) *world {
 	w.write("home/.restic_id", "id\n"+sum("config")+"\n")
 	w.write("home/.restic_password", "hush\n")
 	return w
-}
-
-// memory is a folder that is not on a disk: what is synced there costs nothing.
-func memory(t *testing.T) string {
-	t.Helper()
-	folder, err := os.MkdirTemp("/dev/shm", "backup")
-	if err != nil {
-		return t.TempDir()
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(folder) })
-	return folder
 }
 
 func sum(text string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(text))) }
@@ -94,7 +83,7 @@ func (w *world) write(name, content string) {
 func (w *world) copy() *world {
 	c := &world{
 		t:         w.t,
-		folder:    memory(w.t),
+		folder:    strike.Memory(w.t),
 		snapshots: maps.Clone(w.snapshots),
 		there:     maps.Clone(w.there),
 		dump:      w.dump,

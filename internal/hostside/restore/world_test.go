@@ -53,7 +53,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{
-		t: t, lock: new(sync.Mutex), calls: new(strike.Calls), folder: memory(t), running: true, policy: "always",
+		t: t, lock: new(sync.Mutex), calls: new(strike.Calls), folder: strike.Memory(t), running: true, policy: "always",
 		free:      1 << 40,
 		databases: map[string]string{"mrs": "old", aCopy: "copied"},
 		now:       time.Date(2026, 11, 29, 10, 0, 0, 0, time.UTC),
@@ -72,17 +72,6 @@ func newWorld(t *testing.T) *world {
 		}
 	}
 	return w
-}
-
-// memory is a folder that is not on a disk: what is synced there costs nothing.
-func memory(t *testing.T) string {
-	t.Helper()
-	folder, err := os.MkdirTemp("/dev/shm", "restore")
-	if err != nil {
-		return t.TempDir()
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(folder) })
-	return folder
 }
 
 func (w *world) path(name string) string { return filepath.Join(w.folder, name) }
@@ -109,7 +98,7 @@ func (w *world) glob(pattern string) ([]string, error) { return filepath.Glob(w.
 // copy is the world as the power would leave it now.
 func (w *world) copy() *world {
 	c := *w
-	c.folder, c.databases, c.lock = memory(w.t), maps.Clone(w.databases), new(sync.Mutex)
+	c.folder, c.databases, c.lock = strike.Memory(w.t), maps.Clone(w.databases), new(sync.Mutex)
 	c.calls, c.said, c.told = nil, nil, nil
 	if err := os.CopyFS(c.folder, os.DirFS(w.folder)); err != nil {
 		w.t.Fatal(err)

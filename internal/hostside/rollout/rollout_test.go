@@ -115,7 +115,7 @@ func (w way) file(text string) string {
 func (w way) before(t *testing.T) (*world, hostapi.Deploy) {
 	t.Helper()
 	w.from, w.to = w.file(w.from), w.file(w.to)
-	world := &world{calls: new(strike.Calls), folder: memory(t), closed: map[string]bool{}, counted: map[string]int{}}
+	world := &world{calls: new(strike.Calls), folder: strike.Memory(t), closed: map[string]bool{}, counted: map[string]int{}}
 	world.images, world.unchecked = map[string]string{}, w.unchecked
 	d := hostapi.Deploy{Project: "mrs", Folder: world.folder, File: w.from, Pull: true, URL: "http://web.test", Page: "/",
 		Timeout: 60, Drain: 10, Jobs: true, Persistent: true}
@@ -579,15 +579,4 @@ func TestWhatRunsOtherwiseThanItIsToIsNamed(t *testing.T) {
 			t.Errorf("%s: %v, not %s", name, got, test.want)
 		}
 	}
-}
-
-// memory returns a folder where syncing costs nothing, if this machine has one.
-func memory(t *testing.T) string {
-	t.Helper()
-	folder, err := os.MkdirTemp("/dev/shm", "rollout")
-	if err != nil {
-		return t.TempDir()
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(folder) })
-	return folder
 }

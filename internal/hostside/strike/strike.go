@@ -8,8 +8,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
+	"testing"
 )
 
 // A Strike is what happens to a call.
@@ -133,4 +135,16 @@ func (c *Calls) kill() error {
 	defer c.lock.Unlock()
 	c.dead = true
 	return Err
+}
+
+// Memory is a folder for a world that is not on a disk, where there is memory for it: what is synced there costs
+// nothing. It goes with the test.
+func Memory(t testing.TB) string {
+	t.Helper()
+	folder, err := os.MkdirTemp("/dev/shm", "strike")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	return folder
 }
