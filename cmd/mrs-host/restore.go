@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -56,9 +55,11 @@ func list(ctx context.Context, i *restore.Instance, all bool) error {
 		return err
 	}
 	if all {
-		encoder := json.NewEncoder(os.Stdout)
-		encoder.SetEscapeHTML(false)
-		return encoder.Encode(l)
+		text, err := hostapi.Marshal(l)
+		if err == nil {
+			fmt.Println(string(text))
+		}
+		return err
 	}
 	for _, line := range l.Lines() {
 		fmt.Println(line)

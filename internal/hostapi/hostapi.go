@@ -202,11 +202,11 @@ func (e Event) MarshalJSON() ([]byte, error) {
 		d.How = Said(d.How)
 		e.Deployed = &d
 	}
-	return marshal(plain(e))
+	return Marshal(plain(e))
 }
 
-// marshal leaves <, > and & to whoever writes it out.
-func marshal(value any) ([]byte, error) {
+// Marshal is JSON in one line, without its end, that leaves <, > and & as they are.
+func Marshal(value any) ([]byte, error) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
@@ -279,7 +279,7 @@ type Branch struct {
 func (e Entry) MarshalJSON() ([]byte, error) {
 	type plain Entry
 	e.Reason = Said(e.Reason)
-	return marshal(plain(e))
+	return Marshal(plain(e))
 }
 
 // Entry is what was done to an instance: a line of the audit log.

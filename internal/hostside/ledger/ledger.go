@@ -53,11 +53,11 @@ func (e Entry) encode() ([]byte, error) {
 		if p.Value == "" {
 			continue
 		}
-		name, err := marshal(p.Name)
+		name, err := hostapi.Marshal(p.Name)
 		if err != nil {
 			return nil, err
 		}
-		value, err := marshal(said(p))
+		value, err := hostapi.Marshal(said(p))
 		if err != nil {
 			return nil, err
 		}
@@ -75,15 +75,6 @@ func said(p Pair) any {
 		return hostapi.Said(text)
 	}
 	return p.Value
-}
-
-// marshal leaves <, > and & as they are.
-func marshal(value any) ([]byte, error) {
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false)
-	err := encoder.Encode(value)
-	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), err
 }
 
 // Record keeps a run that ended at a time, and tells the monitoring.

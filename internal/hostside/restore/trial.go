@@ -1,7 +1,6 @@
 package restore
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -52,15 +51,12 @@ func (t Trial) File(config []byte) ([]byte, error) {
 	} else if services[t.Server], err = t.own(stack.Services, t.Server); err != nil {
 		return nil, err
 	}
-	var out bytes.Buffer
-	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false)
-	file := map[string]any{"services": services, "networks": map[string]any{"default": network}}
-	if err := encoder.Encode(file); err != nil {
+	file, err := hostapi.Marshal(map[string]any{"services": services, "networks": map[string]any{"default": network}})
+	if err != nil {
 		return nil, err
 	}
 	// Compose would look for variables in what is rendered already.
-	text := strings.ReplaceAll(out.String(), "$$", "$")
+	text := strings.ReplaceAll(string(file), "$$", "$")
 	return []byte(strings.ReplaceAll(text, "$", "$$")), nil
 }
 
