@@ -106,16 +106,21 @@ const (
 	maxTasks = 10_000
 )
 
+// tagged has no tasks yet; paths that are relative are of the folder base.
+func (l *library) tagged(base string) *tagged {
+	return &tagged{library: l, base: base, names: map[string]bool{}}
+}
+
 // ofPlaybook returns the tasks of a playbook.
 func (l *library) ofPlaybook(file string) *tagged {
-	t := &tagged{library: l, base: filepath.Dir(file), names: map[string]bool{}}
+	t := l.tagged(filepath.Dir(file))
 	t.playbook(file, within{})
 	return t
 }
 
 // ofRole returns the tasks of a role's task files.
 func (l *library) ofRole(r role, files []string) *tagged {
-	t := &tagged{library: l, base: filepath.Join(l.root, "ansible", "bigsudo"), names: map[string]bool{}}
+	t := l.tagged(filepath.Join(l.root, "ansible", "bigsudo"))
 	for _, file := range files {
 		t.role(r.dir, file, within{})
 	}
@@ -124,7 +129,7 @@ func (l *library) ofRole(r role, files []string) *tagged {
 
 // ofTasks returns the tasks of a file of tasks.
 func (l *library) ofTasks(file string) *tagged {
-	t := &tagged{library: l, base: filepath.Dir(file), names: map[string]bool{}}
+	t := l.tagged(filepath.Dir(file))
 	t.tasks(t.read(file), within{file: file})
 	return t
 }
