@@ -206,16 +206,9 @@ func (s *server) Keeps(ctx context.Context, stack []byte) error {
 	if err != nil {
 		return err
 	}
-	named := func(service string) (found docker.Container) {
-		for _, c := range all {
-			if c.Service() == service && c.Running {
-				found = c
-			}
-		}
-		return found
-	}
-	now := named(hostapi.MRS).Env
-	return database.Moved(ctx, named(now["DB_HOST"]), s.want, now["DB_NAME"])
+	application, _ := docker.Serving(all, hostapi.MRS)
+	postgres, _ := docker.Serving(all, application.Env["DB_HOST"])
+	return database.Moved(ctx, postgres, s.want, application.Env["DB_NAME"])
 }
 
 func (s *server) CanBackUp() bool { return s.executable("backup.sh") }

@@ -50,11 +50,7 @@ func (s *Running) Container(ctx context.Context, service string) (found docker.C
 	ctx, cancel := asked(ctx)
 	defer cancel()
 	all, err := docker.Project(ctx, s.Name)
-	for _, c := range all { // the oldest first
-		if c.Service() == service && c.Running {
-			found, ok = c, true
-		}
-	}
+	found, ok = docker.Serving(all, service)
 	return found, ok, err
 }
 

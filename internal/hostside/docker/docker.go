@@ -79,6 +79,17 @@ func Project(ctx context.Context, project string) ([]Container, error) {
 	return all, nil
 }
 
+// Serving returns the newest container of a service that runs, of those of its project ([Project]); ok is whether
+// there is one.
+func Serving(all []Container, service string) (newest Container, ok bool) {
+	for _, c := range all { // the oldest first
+		if c.Service() == service && c.Running {
+			newest, ok = c, true
+		}
+	}
+	return newest, ok
+}
+
 // Inspect asks about a container by its id or name.
 func Inspect(ctx context.Context, id string) (Container, error) {
 	all, err := InspectAll(ctx, id)
