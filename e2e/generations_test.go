@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"net/http"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -20,16 +21,14 @@ type older struct {
 	mage string // its compiled targets
 }
 
-// olderClone makes one. Where this clone has not that commit, as a shallow one has not, the test is skipped.
+// olderClone makes one. Where this clone has not that commit, as a shallow one has not, the test fails.
 func (l rehearsal) olderClone(t *testing.T) older {
 	t.Helper()
 	git := exec.Command("git", "cat-file", "-e", beforeMrsHost+"^{commit}")
 	git.Dir = root
 	if err := git.Run(); err != nil {
-		t.Skipf(
-			"this clone has no commit %s, which is what is deployed first; git fetch --unshallow has it there",
-			beforeMrsHost,
-		)
+		t.Fatalf("this clone has no commit %s, which is what is deployed first; git fetch --unshallow has it there",
+			beforeMrsHost)
 	}
 	o := older{l, filepath.Join(t.TempDir(), "mage")}
 	o.clone = clone{dir: filepath.Join(t.TempDir(), "older"), env: l.env}
@@ -82,7 +81,7 @@ func goesOnFromAnOlderGeneration(t *testing.T, l rehearsal) {
 	for n := range 10 {
 		o.must(t, o.words("deploy:staging", "-yes", "-image="+images[n%2])...)
 	}
-	o.must(t, o.words("deploy:maintenance", "staging", "on")...)
+	o.must(t, o.words("ops:maintenance", "staging", "on", "-yes")...)
 	were := l.history(t)
 	if len(were) != 10 {
 		t.Fatalf("the older clone has left the releases %v", were)
@@ -100,10 +99,10 @@ func goesOnFromAnOlderGeneration(t *testing.T, l rehearsal) {
 	if len(now) != 10 || now[8] != were[9] || now[9] != were[9]+1 {
 		t.Errorf("the releases were %v, and are %v", were, now)
 	}
-	if status, _, _ := ask(t, l.staging, "www.staging.lab"); status != 503 {
+	if status, _, _ := ask(t, l.staging, "www.staging.lab"); status != http.StatusFound {
 		t.Errorf("maintenance was on, and the site answers %d", status)
 	}
-	l.mustMage(t, "deploy:maintenance", "staging", "off")
+	l.mustMage(t, "ops:maintenance", "staging", "off", "-yes")
 	l.mustMage(t, "deploy:rollback", "staging", "-to="+strconv.Itoa(now[4]), "-yes")
 	l.healthy(t)
 	if l.goodSnapshots(t) == 0 {
@@ -114,7 +113,7 @@ func goesOnFromAnOlderGeneration(t *testing.T, l rehearsal) {
 	releases := l.sh(t, "staging", "cd /home/mrs-staging && sha256sum docker-compose.yml backup.sh .backup.env")
 	for _, words := range [][]string{
 		{"deploy:staging", "-yes", "-image=" + images[1]}, {"deploy:rollback", "staging", "-yes"},
-		{"deploy:maintenance", "staging", "on"},
+		{"ops:maintenance", "staging", "on", "-yes"},
 		{"ops:restore", "staging", "latest", "-yes"},
 	} {
 		if r := o.run(t, o.words(words...)...); r.status == 0 || !strings.Contains(r.output, "hint: git pull") {
