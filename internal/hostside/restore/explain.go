@@ -8,6 +8,7 @@ import (
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
+	"github.com/betagouv/mrs-ops/internal/hostside/plan"
 )
 
 // environment is what the commands of an explanation have, as restic and the scripts do.
@@ -35,14 +36,9 @@ func (i *Instance) Explain(ctx context.Context, q Request) ([]string, error) {
 		"cd " + r.Home,
 		environment,
 	}
-	var steps []hostapi.Step
-	for _, s := range r.plan() {
-		told := hostapi.Step{Name: s.name, Runs: r.commands()[s.name]}
-		if s.undo != nil {
-			told.Undo = r.undoes()[s.name]
-		}
-		steps = append(steps, told)
-	}
+	runs, undoes := r.commands(), r.undoes()
+	steps := plan.Explain(r.plan(), func(name string) []string { return runs[name] },
+		func(name string) string { return undoes[name] })
 	steps = append(steps, hostapi.Step{Name: "keep what was there until somebody says that it may go", Runs: []string{
 		hostapi.Quote(r.path("restore.sh"), "discard", r.moves.Stamp)}})
 	return append(lines, hostapi.Explain(steps)...), nil

@@ -61,11 +61,11 @@ func TestEveryStepOfTheRestoresPlanIsExplained(t *testing.T) {
 		r := &run{Instance: w.instance(), record: w.instance().Begin("restore", ""), asked: q}
 		r.named("STAMP")
 		for _, s := range r.plan() {
-			if len(r.commands()[s.name]) == 0 {
-				t.Errorf("nothing is told of what %q runs", s.name)
+			if len(r.commands()[s.Name]) == 0 {
+				t.Errorf("nothing is told of what %q runs", s.Name)
 			}
-			if told := r.undoes()[s.name] != ""; told != (s.undo != nil) {
-				t.Errorf("what takes back %q is told: %v", s.name, told)
+			if told := r.undoes()[s.Name] != ""; told != (s.Undo != nil) {
+				t.Errorf("what takes back %q is told: %v", s.Name, told)
 			}
 		}
 	}

@@ -27,6 +27,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
 	"github.com/betagouv/mrs-ops/internal/hostside/dump"
 	"github.com/betagouv/mrs-ops/internal/hostside/lock"
+	"github.com/betagouv/mrs-ops/internal/hostside/plan"
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
 )
 
@@ -287,28 +288,21 @@ type run struct {
 	differs    string
 }
 
-// step is a part of the plan. What it begins, undo takes back, however far it came.
-type step struct {
-	name string
-	do   func(context.Context) error
-	undo func(context.Context) error // nil: there is nothing to take back
-}
-
 // plan is all that is done, in this order. Whatever fails, what has begun is undone, the last first.
-func (r *run) plan() []step {
-	find := step{"find the snapshot", r.choose, r.removeBeside}
+func (r *run) plan() []plan.Step {
+	find := plan.To("find the snapshot", r.choose, r.removeBeside)
 	if r.asked.Copy != "" {
-		find = step{"write down which copy it is", r.noteCopy, r.removeBeside}
+		find = plan.To("write down which copy it is", r.noteCopy, r.removeBeside)
 	}
-	return []step{
-		{"see that what is replaced can be moved", r.movable, nil},
+	return []plan.Step{
+		plan.To("see that what is replaced can be moved", r.movable, nil),
 		find,
-		{"see that PostgreSQL answers, and remove what earlier runs have left", r.prepare, nil},
-		{"see that there is room", r.room, nil},
-		{"restore it beside what runs", r.restoreBeside, nil},
-		{"try the application on it", r.try, nil},
-		{"keep what waits to be mailed with its database, and wait for a minute without jobs", r.lead, nil},
-		{"swap it in", r.swap, r.unswap},
+		plan.To("see that PostgreSQL answers, and remove what earlier runs have left", r.prepare, nil),
+		plan.To("see that there is room", r.room, nil),
+		plan.To("restore it beside what runs", r.restoreBeside, nil),
+		plan.To("try the application on it", r.try, nil),
+		plan.To("keep what waits to be mailed with its database, and wait for a minute without jobs", r.lead, nil),
+		plan.To("swap it in", r.swap, r.unswap),
 	}
 }
 
@@ -366,17 +360,10 @@ func (r *run) do(ctx context.Context) error {
 		return backup.Explain(ctx, err)
 	}
 	r.named(r.Now().UTC().Format("20060102T150405Z"))
-	plan := r.plan()
-	for n, s := range plan {
-		err := context.Cause(ctx)
-		if err == nil {
-			err = s.do(ctx)
-		}
-		if err != nil {
-			failure, _ := errors.AsType[*backup.Failure](backup.Explain(ctx, err))
-			r.Deafen()
-			return r.undo(context.WithoutCancel(ctx), plan[:n+1], failure)
-		}
+	if begun, err := plan.Do(ctx, r.plan()); err != nil {
+		failure, _ := errors.AsType[*backup.Failure](backup.Explain(ctx, err))
+		r.Deafen()
+		return r.undo(context.WithoutCancel(ctx), begun, failure)
 	}
 	// It is done, and who interrupts it comes too late.
 	r.settle(context.WithoutCancel(ctx))
@@ -385,12 +372,12 @@ func (r *run) do(ctx context.Context) error {
 
 // undo takes back what the steps have done, the last first, and adds to why it failed what became
 // of it. Where something can't be, nothing more is touched.
-func (r *run) undo(ctx context.Context, steps []step, why *backup.Failure) error {
+func (r *run) undo(ctx context.Context, steps []plan.Step, why *backup.Failure) error {
 	for _, s := range slices.Backward(steps) {
-		if s.undo == nil {
+		if s.Undo == nil {
 			continue
 		}
-		if err := s.undo(ctx); err != nil {
+		if err := s.Undo(ctx); err != nil {
 			r.Say("it can't be undone: " + err.Error())
 			return r.notUndone(why, r.moves)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/compose"
+	"github.com/betagouv/mrs-ops/internal/hostside/plan"
 	"github.com/betagouv/mrs-ops/internal/hostside/release"
 )
 
@@ -62,14 +63,7 @@ func Explain(ctx context.Context, d hostapi.Deploy, host Host, scratch string) (
 		return nil, err
 	}
 	r.compare(all)
-	var steps []hostapi.Step
-	for _, s := range r.plan() {
-		told := hostapi.Step{Name: s.name, Runs: r.commands(s.name)}
-		if s.undo != nil {
-			told.Undo = undoes(s.name)
-		}
-		steps = append(steps, told)
-	}
+	steps := plan.Explain(r.plan(), r.commands, undoes)
 	lines := []string{
 		fmt.Sprintf("%s: %s would be this. Nothing of it is done now.", d.Name, d.What),
 		"cd " + d.Folder,

@@ -29,6 +29,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/compose"
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
 	"github.com/betagouv/mrs-ops/internal/hostside/durable"
+	"github.com/betagouv/mrs-ops/internal/hostside/plan"
 	"github.com/betagouv/mrs-ops/internal/hostside/release"
 	"github.com/betagouv/mrs-ops/internal/stack/model"
 )
@@ -164,13 +165,6 @@ const rolled = "took over without a gap"
 // change is what is to run otherwise than it does.
 type change struct{ service, what string }
 
-// step is a part of the plan. What it begins, undo takes back, however far it came.
-type step struct {
-	name string
-	do   func(context.Context) error
-	undo func(context.Context) error // nil: there is nothing to take back
-}
-
 // Run deploys what d asks for, under the instance's locks. An error is a [*hostapi.Failure].
 func Run(ctx context.Context, d hostapi.Deploy, host Host, talk Talk) (hostapi.Deployed, int, error) {
 	r := &rollout{asked: d, Host: host, Talk: talk, releases: release.Of(d.Folder)}
@@ -180,18 +174,11 @@ func Run(ctx context.Context, d hostapi.Deploy, host Host, talk Talk) (hostapi.D
 		defer stop()
 		return hostapi.Deployed{}, 0, r.failed(ctx, err, r.untag(bounded), false)
 	}
-	plan := r.plan()
-	for n, s := range plan {
-		err := context.Cause(ctx)
-		if err == nil {
-			err = s.do(ctx)
-		}
-		if err != nil {
-			bounded, stop := r.whoeverLeaves(ctx)
-			defer stop()
-			undone, began := r.undo(bounded, plan[:n+1])
-			return hostapi.Deployed{}, 0, r.failed(ctx, err, undone, began)
-		}
+	if begun, err := plan.Do(ctx, r.plan()); err != nil {
+		bounded, stop := r.whoeverLeaves(ctx)
+		defer stop()
+		undone, began := r.undo(bounded, begun)
+		return hostapi.Deployed{}, 0, r.failed(ctx, err, undone, began)
 	}
 	// There is no way back: what follows is done whoever wants us to end.
 	bounded, stop := r.whoeverLeaves(ctx)
@@ -210,39 +197,39 @@ func (r *rollout) whoeverLeaves(ctx context.Context) (context.Context, context.C
 
 // plan is all that is done once everything is prepared, in this order. Whatever
 // fails, what has begun is undone, the last first.
-func (r *rollout) plan() []step {
+func (r *rollout) plan() []plan.Step {
 	if len(r.changes) == 0 {
 		r.how = "nothing to change"
-		return []step{
-			{"see that what runs is right", r.stillRight, nil},
-			{"keep it as a release, unless it is one", r.keepUnlessKept, nil},
+		return []plan.Step{
+			plan.To("see that what runs is right", r.stillRight, nil),
+			plan.To("keep it as a release, unless it is one", r.keepUnlessKept, nil),
 		}
 	}
 	for _, c := range r.changes {
 		r.Say(c.service + " " + c.what)
 	}
 	queue := func(ctx context.Context) error { return r.Queue(ctx, r.asked.MaxConn) }
-	steps := []step{
-		{"back up what runs", r.backUp, nil},
-		{"set the host's queue of connections", queue, nil},
+	steps := []plan.Step{
+		plan.To("back up what runs", r.backUp, nil),
+		plan.To("set the host's queue of connections", queue, nil),
 		// Also one that never gets well is removed in time.
-		{"say when an ephemeral instance ends", r.beginLife, nil},
+		plan.To("say when an ephemeral instance ends", r.beginLife, nil),
 	}
 	if r.first {
 		r.how = "started"
 		return append(steps,
-			step{"start the stack", r.start, nil},
-			step{"keep it as a release", r.keepUnlessKept, nil})
+			plan.To("start the stack", r.start, nil),
+			plan.To("keep it as a release", r.keepUnlessKept, nil))
 	}
 	if r.changed(hostapi.MRS) {
-		steps = append(steps, step{"wait for a minute without jobs", r.moment, nil})
+		steps = append(steps, plan.To("wait for a minute without jobs", r.moment, nil))
 	}
 	rolls, stops := false, false
 	var together []string // what is recreated at the same time
 	recreate := func() {
 		if len(together) > 0 {
 			name := "start anew " + strings.Join(together, " ")
-			steps = append(steps, step{name, r.recreate(together), r.bringBack(together)})
+			steps = append(steps, plan.To(name, r.recreate(together), r.bringBack(together)))
 		}
 		together = nil
 	}
@@ -257,7 +244,7 @@ func (r *rollout) plan() []step {
 		case !r.changed(s.Name):
 		case s.Kind == hostapi.OneShot:
 			recreate()
-			steps = append(steps, step{"run " + s.Name + " to its end", r.runOnce(s), r.removeOnce(s)})
+			steps = append(steps, plan.To("run "+s.Name+" to its end", r.runOnce(s), r.removeOnce(s)))
 		case s.Kind == hostapi.Rolls:
 			recreate()
 			rolls = true
@@ -267,8 +254,8 @@ func (r *rollout) plan() []step {
 			stops = true
 			why := r.fixed(model.Named(r.services, s.Name))
 			steps = append(steps,
-				step{"end what can't run twice: " + why, r.stop(s, why), r.bringBack([]string{s.Name})},
-				step{"start it anew", r.recreate([]string{s.Name}), nil})
+				plan.To("end what can't run twice: "+why, r.stop(s, why), r.bringBack([]string{s.Name})),
+				plan.To("start it anew", r.recreate([]string{s.Name}), nil))
 		default:
 			together = append(together, s.Name)
 		}
@@ -278,24 +265,24 @@ func (r *rollout) plan() []step {
 		r.how = rolled
 	}
 	return append(steps,
-		step{"see that visitors are served", r.served, nil},
-		step{"keep it as a release", r.keep, r.unkeep})
+		plan.To("see that visitors are served", r.served, nil),
+		plan.To("keep it as a release", r.keep, r.unkeep))
 }
 
 // roll replaces the containers of a service, one after the other: never fewer than before are
 // there for visitors, unless fewer are to be.
-func (r *rollout) roll(s hostapi.Service) (steps []step) {
+func (r *rollout) roll(s hostapi.Service) (steps []plan.Step) {
 	stale := r.stale[s.Name]
 	r.goes = append(r.goes, stale...)
 	missing := s.Replicas - len(r.olds[s.Name]) + len(stale)
 	for n := range max(missing, len(stale)) {
 		if n < missing {
 			steps = append(steps,
-				step{"start a new " + s.Name + " beside the old one", r.beside(s, n, missing), r.removeNew(s, n)},
-				step{"wait until the load balancer knows it", r.admit(s, n), nil})
+				plan.To("start a new "+s.Name+" beside the old one", r.beside(s, n, missing), r.removeNew(s, n)),
+				plan.To("wait until the load balancer knows it", r.admit(s, n), nil))
 		}
 		if n < len(stale) {
-			steps = append(steps, step{"close the old " + s.Name, r.closeOld(stale[n]), r.openOld(stale[n])})
+			steps = append(steps, plan.To("close the old "+s.Name, r.closeOld(stale[n]), r.openOld(stale[n])))
 		}
 	}
 	return steps
@@ -303,14 +290,14 @@ func (r *rollout) roll(s hostapi.Service) (steps []step) {
 
 // undo takes back what the steps have done, the last first, and sees that what ran
 // before answers. began is whether there was anything to take back.
-func (r *rollout) undo(ctx context.Context, steps []step) (err error, began bool) {
+func (r *rollout) undo(ctx context.Context, steps []plan.Step) (err error, began bool) {
 	for _, s := range slices.Backward(steps) {
-		if s.undo == nil {
+		if s.Undo == nil {
 			continue
 		}
 		began = true
-		if e := s.undo(ctx); e != nil {
-			r.Detail(fmt.Sprintf("what was done to %s can't be undone: %v", s.name, e))
+		if e := s.Undo(ctx); e != nil {
+			r.Detail(fmt.Sprintf("what was done to %s can't be undone: %v", s.Name, e))
 			err = errors.Join(err, e)
 		}
 	}
