@@ -198,12 +198,8 @@ func (s *server) Trail(ctx context.Context) string {
 	return "== the load balancer about health check " + s.site.Check + "\n" + strings.Join(lines, "\n")
 }
 
-func (s *server) Keeps(ctx context.Context, stack []byte) error {
+func (s *server) Keeps(ctx context.Context, stack []byte, all []docker.Container) error {
 	if err := pgversion.Keeps(ctx, bytes.NewReader(stack)); err != nil {
-		return err
-	}
-	all, err := s.Containers(ctx)
-	if err != nil {
 		return err
 	}
 	application, _ := docker.Serving(all, hostapi.MRS)

@@ -65,14 +65,14 @@ func (r *rollout) prepare(ctx context.Context) error {
 	if err := r.haveImages(ctx); err != nil {
 		return err
 	}
-	if err := r.Keeps(ctx, stack); err != nil {
-		text, hint := hostapi.Explained(err)
-		hint, _, _ = strings.Cut(hint, "\n")
-		return &hostapi.Failure{Reason: strings.ReplaceAll(text, "\n", "; ") + "; nothing was changed", Hint: hint}
-	}
 	all, err := r.Containers(ctx)
 	if err != nil {
 		return fmt.Errorf("what runs can't be compared with what is to run: %w", err)
+	}
+	if err := r.Keeps(ctx, stack, all); err != nil {
+		text, hint := hostapi.Explained(err)
+		hint, _, _ = strings.Cut(hint, "\n")
+		return &hostapi.Failure{Reason: strings.ReplaceAll(text, "\n", "; ") + "; nothing was changed", Hint: hint}
 	}
 	r.compare(all)
 	return nil

@@ -100,8 +100,9 @@ type Application interface {
 
 // Data is the instance's data, and what of the host is set for it.
 type Data interface {
-	// Keeps fails where a stack, in JSON, has another PostgreSQL than its data folder.
-	Keeps(ctx context.Context, stack []byte) error
+	// Keeps fails where a stack, in JSON, has another PostgreSQL than its data folder, or another database than the
+	// one of its containers, where the data are.
+	Keeps(ctx context.Context, stack []byte, all []docker.Container) error
 	// CanBackUp reports whether the instance has backups.
 	CanBackUp() bool
 	// Backup makes a snapshot. The error [ErrMirror] is of one that is good, but for its mirror.

@@ -340,7 +340,7 @@ func (w *world) Developers(ctx context.Context, _ string) error {
 
 func (w *world) Trail(context.Context) string { return "" }
 
-func (w *world) Keeps(ctx context.Context, _ []byte) error {
+func (w *world) Keeps(ctx context.Context, _ []byte, _ []docker.Container) error {
 	return w.call(ctx, "keeps", func() error { return nil })
 }
 
