@@ -400,7 +400,8 @@ dd if=/dev/urandom of=log/ballast bs=1M count=16 status=none`)
 cd /home/mrs-staging/restic
 file=$(find data -type f -printf '%s %p\n' | sort -n | tail -n 1 | cut -d' ' -f2)
 chmod u+w "$file"
-printf 'X' | dd of="$file" bs=1 seek=1000 conv=notrunc status=none
+byte=$(od -An -tu1 -j1000 -N1 "$file")
+printf "\\$(printf %03o $((byte ^ 255)))" | dd of="$file" bs=1 seek=1000 conv=notrunc status=none
 echo "$file"`)
 		slack.told()
 		for _, target := range []string{"ops:backup", "ops:prune"} {
