@@ -24,6 +24,8 @@ type Engine interface {
 	Quit(ctx context.Context, id string) bool
 	// Running reports whether the container runs.
 	Running(ctx context.Context, id string) bool
+	// Serves reports whether the container runs, and something in it may still serve.
+	Serves(ctx context.Context, id string) bool
 	// Started returns when the container started last.
 	Started(ctx context.Context, id string) string
 	// Restart ends the container, whatever it serves, and starts it again.
@@ -39,7 +41,7 @@ type Limits struct {
 }
 
 // pause is between two looks.
-const pause = 200 * time.Millisecond
+const pause = 100 * time.Millisecond
 
 // Drain waits until each container is idle, has it end, and removes it. A
 // container that is not idle in time is removed all the same; cut returns how
@@ -60,15 +62,20 @@ func Drain(ctx context.Context, engine Engine, port int, limits Limits, ids ...s
 	return cut, err
 }
 
-// Quit has the application in a container end what it serves, and then itself,
-// and waits for that until deadline. An application that can't is left as it is.
-func Quit(ctx context.Context, engine Engine, deadline time.Time, id string) {
+// Quit has the application in a container end what it serves, and waits for that
+// until deadline: it has ended then, or is about to, and ended is true. An
+// application that can't is left as it is.
+func Quit(ctx context.Context, engine Engine, deadline time.Time, id string) (ended bool) {
 	if !engine.Quit(ctx, id) {
-		return
+		return false
 	}
-	for engine.Running(ctx, id) && time.Now().Before(deadline) && ctx.Err() == nil {
+	for engine.Serves(ctx, id) {
+		if !time.Now().Before(deadline) || ctx.Err() != nil {
+			return false
+		}
 		sleep(ctx)
 	}
+	return true
 }
 
 // Restart has the application in a container end what it serves, and then itself;
@@ -153,6 +160,12 @@ func (Docker) Quit(ctx context.Context, id string) bool {
 func (Docker) Running(ctx context.Context, id string) bool {
 	c, err := docker.Inspect(ctx, id)
 	return err == nil && c.Running
+}
+
+// Serves asks the engine, and the kernel whom uWSGI's master still has.
+func (Docker) Serves(ctx context.Context, id string) bool {
+	c, err := docker.Inspect(ctx, id)
+	return err == nil && c.Running && !idleMaster(processes(), c.PID)
 }
 
 // Started asks the engine.

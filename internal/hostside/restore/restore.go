@@ -106,6 +106,8 @@ type Stack interface {
 	Stop(ctx context.Context) error
 	// StartServer starts PostgreSQL and waits for it.
 	StartServer(ctx context.Context) error
+	// Resume starts the application again that was stopped, and what it needs.
+	Resume(ctx context.Context) error
 	// Start starts all of it, with wait also waits until it is healthy.
 	Start(ctx context.Context, wait bool) error
 	// Application is its container; empty: it does not run.
@@ -365,8 +367,15 @@ func (r *run) do(ctx context.Context) error {
 		r.Deafen()
 		return r.undo(context.WithoutCancel(ctx), begun, failure)
 	}
-	// It is done, and who interrupts it comes too late.
-	r.settle(context.WithoutCancel(ctx))
+	// It is done, and who interrupts it comes too late. The load balancer knows it a moment later.
+	ctx = context.WithoutCancel(ctx)
+	visited := make(chan error, 1)
+	go func() { visited <- r.Application.Visited(ctx) }()
+	r.settle(ctx, func() {
+		if err := <-visited; err != nil {
+			r.Say("visitors do not get there yet: " + err.Error())
+		}
+	})
 	return nil
 }
 

@@ -185,8 +185,8 @@ func (s thisStack) Stop(ctx context.Context) error {
 	containers, err := s.application(ctx)
 	deadline := time.Now().Add(quits)
 	for _, c := range containers {
-		if c.Running {
-			drain.Quit(ctx, drain.Docker{}, deadline, c.ID)
+		if c.Running && drain.Quit(ctx, drain.Docker{}, deadline, c.ID) {
+			_, _ = docker.Run(ctx, "kill", c.ID) // it may have gone by itself
 		}
 	}
 	if err == nil {
@@ -211,13 +211,31 @@ func (s thisStack) StartServer(ctx context.Context) error {
 	return s.Ready(ctx)
 }
 
+func (s thisStack) Resume(ctx context.Context) error {
+	all, err := docker.Project(ctx, s.Name)
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
+		if !c.Running && !slices.Contains(s.Users, c.Service()) { // a one-shot, that goes before it
+			return s.Start(ctx, false)
+		}
+	}
+	// Compose would look again and again, each half second, at what runs all the time.
+	return s.up(ctx, compose.Up{Services: s.Users, Alone: true})
+}
+
 func (s thisStack) Start(ctx context.Context, wait bool) error {
-	ctx, cancel := bound.Within(ctx, "docker compose up", starts)
-	defer cancel()
 	var up compose.Up
 	if wait {
 		up.Wait = ends
 	}
+	return s.up(ctx, up)
+}
+
+func (s thisStack) up(ctx context.Context, up compose.Up) error {
+	ctx, cancel := bound.Within(ctx, "docker compose up", starts)
+	defer cancel()
 	return all(s.Up(ctx, s.file(), up))
 }
 

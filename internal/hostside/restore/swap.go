@@ -107,16 +107,12 @@ func (r *run) start(ctx context.Context) error {
 	if err := r.Stack.Policy(ctx, r.moves.Restarts); err != nil {
 		return err
 	}
-	if err := r.Stack.Start(ctx, false); err != nil {
+	if err := r.Stack.Resume(ctx); err != nil {
 		r.sayWhy(ctx, err)
 		return die("", "the stack does not start on it")
 	}
 	if err := r.well(ctx, r.Stack.Application(ctx), r.Stack.Server(), r.Database); err != nil {
 		return err
-	}
-	// The load balancer knows it a moment later.
-	if err := r.Application.Visited(ctx); err != nil && ctx.Err() == nil {
-		r.Say("visitors do not get there yet: " + err.Error())
 	}
 	if !r.moves.Placeholder {
 		return nil
@@ -333,14 +329,16 @@ func (i *Instance) notUndone(why *backup.Failure, s Swap) *backup.Failure {
 	return why
 }
 
-// settle says what became of it. Nothing of it is an error: the data are there.
-func (r *run) settle(ctx context.Context) {
+// settle tidies up, and says what became of it. Nothing of it is an error: the data are there. tidied is called in
+// between.
+func (r *run) settle(ctx context.Context, tidied func()) {
 	r.remove(ctx, r.moves, true)
 	r.differing(ctx, r.Stack.Server())
 	r.waiting()
 	if r.asked.Copy != "" {
 		r.forgetEarlier(ctx)
 	}
+	tidied()
 	if r.asked.Only != "attachments" {
 		r.Say("kept as it was: database " + r.moves.Kept)
 	}

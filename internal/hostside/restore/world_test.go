@@ -476,6 +476,7 @@ func (s stack) Stop(ctx context.Context) error {
 func (s stack) StartServer(ctx context.Context) error {
 	return s.call(ctx, "up postgres", func() error { return nil })
 }
+func (s stack) Resume(ctx context.Context) error { return s.Start(ctx, false) }
 func (s stack) Start(ctx context.Context, wait bool) error {
 	name := "up"
 	if wait {

@@ -35,9 +35,9 @@ func (s Site) port(c docker.Container) int { return cmp.Or(s.Port, model.PortOf(
 // Answers waits until visitors get an answer as it has to be, or with a container's
 // id, that gives one by itself. Without a time to wait, one answer counts.
 func (s Site) Answers(ctx context.Context, container string, within time.Duration) error {
-	way := answer.Way{Dial: answer.Visitor, Every: time.Second}
+	way := answer.Way{Dial: answer.Visitor, Every: 250 * time.Millisecond}
 	if container != "" {
-		way = answer.Way{Behind: true, Every: 250 * time.Millisecond}
+		way = answer.Way{Behind: true, Every: 100 * time.Millisecond}
 		met := (*docker.Container)(nil)
 		way.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 			c, err := docker.Inspect(ctx, container) // one that crashes gets other networks, or none
