@@ -712,7 +712,7 @@ var partOfProduction = []string{"ops:copyProdToStaging", "-sample=0.25", "-yes"}
 
 // settled waits, on staging, for what was cut off: it goes on for a moment, to its own end.
 const settled = `sleep 0.5
-while pgrep -f '[r]estore\.sh|[p]gcopy-' >/dev/null || [[ $(systemctl is-active mrs-staging-restore) == *activating ]]; do sleep 0.2; done
+while pgrep -f '[r]estore\.sh|[m]rs-host-[0-9a-f]* copy' >/dev/null || [[ $(systemctl is-active mrs-staging-restore) == *activating ]]; do sleep 0.2; done
 `
 
 // copiedWhole fails the test unless staging has all of a copy, the one before or

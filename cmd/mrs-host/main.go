@@ -20,6 +20,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/database"
 	"github.com/betagouv/mrs-ops/internal/hostside/drain"
 	"github.com/betagouv/mrs-ops/internal/hostside/lock"
+	"github.com/betagouv/mrs-ops/internal/pgcopy/agent"
 )
 
 const usage = `usage: mrs-host COMMAND [-option=value …] [CONTAINER …]
@@ -40,6 +41,8 @@ const usage = `usage: mrs-host COMMAND [-option=value …] [CONTAINER …]
               expire  removes those whose time has passed; what a timer runs
               extend  lets -project live longer, -by that much
               remove  removes -project: containers, volumes, images, folder
+  copy        the ends of a copy of a database, with what to do on standard input, as nothing of it is to be seen in a
+              list of processes: hold, try, structure, propose, send, receive
 
 In the home of an instance that has backups; the scripts there have the same names, and tell the rest:
 
@@ -102,7 +105,12 @@ func main() {
 }
 
 // groups are commands that have commands of their own: mrs-host GROUP COMMAND …
-var groups = map[string]func(ctx context.Context, command string, args []string) error{"branches": branchesCommand}
+var groups = map[string]func(ctx context.Context, command string, args []string) error{
+	"branches": branchesCommand,
+	"copy": func(ctx context.Context, command string, _ []string) error {
+		return agent.Run(ctx, command, os.Stdin, os.Stdout)
+	},
+}
 
 // fail ends it. An error may know the exit status that its caller looks for.
 func fail(err error) {

@@ -177,7 +177,8 @@ func (c *copies) watch(ctx context.Context) {
 		names, _ := filepath.Glob("/proc/[0-9]*/comm")
 		for _, name := range names {
 			comm, _ := os.ReadFile(name)
-			if !strings.HasPrefix(string(comm), "pgcopy-") {
+			words, _ := os.ReadFile(path.Join(path.Dir(name), "cmdline"))
+			if !strings.HasPrefix(string(comm), "mrs-host-") || !strings.Contains(string(words), "\x00copy\x00") {
 				continue
 			}
 			status, _ := os.ReadFile(path.Join(path.Dir(name), "status"))
