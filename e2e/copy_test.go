@@ -21,9 +21,14 @@ import (
 	"unicode"
 )
 
-// copiedPeople is how many production has when it is copied: enough for every
+// copiedPeople is how many production has when it is copied, MRS_COPIED_PEOPLE or 40,000: enough for every
 // phase of a copy to be met. What a copy of 600,000 costs, mage bench:copy says.
-const copiedPeople = 40_000
+var copiedPeople = func() int {
+	if n, err := strconv.Atoi(os.Getenv("MRS_COPIED_PEOPLE")); err == nil {
+		return n
+	}
+	return 40_000
+}()
 
 // sql runs SQL in the database of an instance's project, and returns what it
 // prints.
@@ -525,8 +530,8 @@ from stats.a, person_person p group by a.people, a.one`
 		if out.status != 0 {
 			t.Fatalf("exit status %d\n%s", out.status, out.output)
 		}
-		const few = `select count(*) between 5000 and 15000 from person_person union all select count(*) > 5000 from mrsrequest_mrsrequest
-union all select bool_and(convalidated) from pg_constraint where contype = 'f'`
+		few := fmt.Sprintf(`select count(*) between %d and %d from person_person union all select count(*) > 5000 from mrsrequest_mrsrequest
+union all select bool_and(convalidated) from pg_constraint where contype = 'f'`, copiedPeople/8, copiedPeople*3/8)
 		if got := l.sql(t, "staging", "mrs", few); got != "t\nt\nt" {
 			t.Errorf("it is %q", got)
 		}
