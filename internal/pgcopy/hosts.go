@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -64,15 +63,14 @@ func reach(ctx context.Context, name string, read bool, open opener) (*end, erro
 	if read {
 		e.role = cmp.Or(inst.Get("DB_READER"), e.role)
 	}
-	err = s.Runs()
-	var shipping sync.WaitGroup
-	var unshipped error
-	if err == nil {
-		shipping.Go(func() { e.agent, unshipped = s.Program() })
+	var looking sync.WaitGroup
+	var unseen error
+	looking.Go(func() { unseen = e.look() })
+	if err = s.Runs(); err == nil {
+		e.agent, err = s.Program()
 	}
-	err = errors.Join(err, e.look())
-	shipping.Wait()
-	if err := cmp.Or(err, unshipped); err != nil {
+	looking.Wait()
+	if err := cmp.Or(err, unseen); err != nil {
 		s.Close()
 		return nil, err
 	}

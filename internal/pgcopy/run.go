@@ -46,10 +46,9 @@ func (c *copying) run(ctx context.Context) (*summary, error) {
 // abandon removes what copies have left: a swap that could not be undone then,
 // as the disk was full, and databases.
 func (c *copying) abandon() error {
-	for _, what := range []string{"recover", "abandon"} {
-		if _, err := c.to.Output(c.to.Folder+"/restore.sh", what); err != nil {
-			return fmt.Errorf("what an earlier copy has left can't be removed: %w", err)
-		}
+	_, err := c.to.Script(`"$1" recover && "$1" abandon`, c.to.Folder+"/restore.sh").String()
+	if err != nil {
+		return fmt.Errorf("what an earlier copy has left can't be removed: %w", err)
 	}
 	return nil
 }

@@ -171,11 +171,14 @@ func (s thisStack) Policy(ctx context.Context, restarts string) error {
 	ctx, cancel := bound.Within(ctx, "docker update", ends)
 	defer cancel()
 	containers, err := s.application(ctx)
-	for _, c := range containers {
-		if _, err := docker.Run(ctx, "update", "--restart", restarts, c.ID); err != nil {
-			return err
-		}
+	if err != nil || len(containers) == 0 {
+		return err
 	}
+	argv := []string{"update", "--restart", restarts}
+	for _, c := range containers {
+		argv = append(argv, c.ID)
+	}
+	_, err = docker.Run(ctx, argv...)
 	return err
 }
 
