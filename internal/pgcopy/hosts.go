@@ -15,6 +15,7 @@ import (
 
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/pgcopy/wire"
+	"github.com/betagouv/mrs-ops/internal/program"
 	"github.com/betagouv/mrs-ops/internal/target"
 )
 
@@ -67,6 +68,9 @@ func reach(ctx context.Context, name string, read bool, open opener) (*end, erro
 	var unseen error
 	looking.Go(func() { unseen = e.look() })
 	if err = s.Runs(); err == nil {
+		_, err = program.Build(ctx, "mrs-host", program.Here()) // which ends with ctx
+	}
+	if err == nil {
 		e.agent, err = s.Program()
 	}
 	looking.Wait()

@@ -21,6 +21,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
@@ -125,8 +126,11 @@ type Application interface {
 	Log(ctx context.Context, container string) []string
 	// Visited waits until visitors get an answer.
 	Visited(ctx context.Context) error
-	// Developers has a superuser dev with the password dev in the container.
+	// Developers has a superuser dev with the password dev in the database that the container uses, which may still
+	// be starting: it fails where that has migrations to come.
 	Developers(ctx context.Context, container string) error
+	// LetsIn fails unless the container lets dev in.
+	LetsIn(ctx context.Context, container string) error
 	// Moment waits until no job of the application is near, and says what it waits for.
 	Moment(ctx context.Context, container string) error
 }
@@ -779,6 +783,15 @@ func (r *run) runsOn(ctx context.Context) error {
 		r.sayWhy(ctx, err)
 		return die("", "the application can't be started on it")
 	}
+	// The command takes as long as the application does to start, which rarely has anything to migrate.
+	early, stop := context.WithCancel(ctx)
+	var opening sync.WaitGroup
+	defer opening.Wait()
+	defer stop()
+	var closed error
+	if r.asked.Copy != "" {
+		opening.Go(func() { closed = r.Application.Developers(early, container) })
+	}
 	if err := r.well(ctx, container, stack.Server(), r.moves.Database); err != nil {
 		return err
 	}
@@ -795,8 +808,14 @@ func (r *run) runsOn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.Application.Developers(ctx, container); err != nil {
-		return fmt.Errorf("it is not open to dev with the password dev: %w", err)
+	if opening.Wait(); closed != nil {
+		closed = r.Application.Developers(ctx, container)
+	}
+	if closed == nil {
+		closed = r.Application.LetsIn(ctx, container)
+	}
+	if closed != nil {
+		return fmt.Errorf("it is not open to dev with the password dev: %w", closed)
 	}
 	return stack.Untry(ctx)
 }

@@ -294,7 +294,18 @@ func (s thisSite) Developers(ctx context.Context, container string) error {
 	if s.Stack.Site() != hostapi.MRS {
 		return nil
 	}
-	return s.Site.Developers(ctx, container, false)
+	c, err := docker.Inspect(ctx, container)
+	if err != nil {
+		return err
+	}
+	return application.MRS.OpenTo(ctx, c.Exec, site.Dev, site.Dev)
+}
+
+func (s thisSite) LetsIn(ctx context.Context, container string) error {
+	if s.Stack.Site() != hostapi.MRS {
+		return nil
+	}
+	return s.Site.LetsIn(ctx, container)
 }
 
 func (s thisSite) Moment(ctx context.Context, container string) error {

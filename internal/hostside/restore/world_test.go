@@ -510,6 +510,9 @@ func (a mrs) Visited(ctx context.Context) error {
 func (a mrs) Developers(ctx context.Context, _ string) error {
 	return a.call(ctx, "developers", func() error { return nil })
 }
+func (a mrs) LetsIn(ctx context.Context, _ string) error {
+	return a.call(ctx, "lets in", func() error { return nil })
+}
 func (a mrs) Moment(ctx context.Context, _ string) error {
 	return a.call(ctx, "moment", func() error { return nil })
 }

@@ -116,13 +116,17 @@ func (s Site) Developers(ctx context.Context, container string, fixtures bool) e
 	if err := application.MRS.OpenTo(ctx, c.Exec, Dev, Dev); err != nil {
 		return err
 	}
-	return s.letIn(ctx, c)
+	return s.LetsIn(ctx, container)
 }
 
-// letIn checks that the site lets dev in, where it asks for a password.
-func (s Site) letIn(ctx context.Context, c docker.Container) error {
+// LetsIn checks that the site lets dev in, where it asks for a password.
+func (s Site) LetsIn(ctx context.Context, container string) error {
 	if !s.BasicAuth {
 		return nil
+	}
+	c, err := docker.Inspect(ctx, container)
+	if err != nil {
+		return err
 	}
 	page, err := url.Parse(s.URL + s.Path)
 	if err != nil {
