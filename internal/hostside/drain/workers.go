@@ -46,8 +46,8 @@ func parseStat(text string) (id int, p process, ok bool) {
 	return id, p, err == nil
 }
 
-// idleMaster reports whether uWSGI's master is below a process, and nothing lives that a master has started: no worker with a
-// request, no spooler with a job. Such a master looks around once a second, for seconds, before it ends.
+// idleMaster reports whether uWSGI's master is below a process, and nothing lives that a master has started: no worker
+// with a request, no spooler with a job. Such a master looks around once a second, for seconds, before it ends.
 func idleMaster(all map[int]process, root int) bool {
 	uwsgi := func(p process) bool { return strings.HasPrefix(p.name, "uwsgi") && !p.zombie }
 	below := func(id int) bool {
