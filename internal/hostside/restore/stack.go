@@ -192,14 +192,14 @@ func (s thisStack) Stop(ctx context.Context) error {
 			_, _ = docker.Run(ctx, "kill", c.ID) // it may have gone by itself
 		}
 	}
-	if err == nil {
+	ended := func() bool {
+		containers, err := s.application(ctx)
+		return err == nil && !slices.ContainsFunc(containers, func(c docker.Container) bool { return c.Running })
+	}
+	if err == nil && !ended() {
 		err = s.Project.Stop(ctx, s.file(), s.Users...)
 	}
-	if err == nil {
-		return nil
-	}
-	containers, e := s.application(ctx)
-	if e == nil && !slices.ContainsFunc(containers, func(c docker.Container) bool { return c.Running }) {
+	if err != nil && ended() {
 		return nil
 	}
 	return err
