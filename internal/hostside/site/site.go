@@ -32,20 +32,28 @@ type Site struct {
 
 func (s Site) port(c docker.Container) int { return cmp.Or(s.Port, model.PortOf(c.Labels)) }
 
+// looks is how often the engine is asked whether a container that does not answer yet still runs, which takes longer
+// than to ask the container.
+const looks = 250 * time.Millisecond
+
 // Answers waits until visitors get an answer as it has to be, or with a container's
 // id, that gives one by itself. Without a time to wait, one answer counts.
 func (s Site) Answers(ctx context.Context, container string, within time.Duration) error {
 	way := answer.Way{Dial: answer.Visitor, Every: 250 * time.Millisecond}
 	if container != "" {
 		way = answer.Way{Behind: true, Every: 100 * time.Millisecond}
-		met := (*docker.Container)(nil)
+		var met *docker.Container
+		var c docker.Container
+		var looked time.Time
 		way.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-			c, err := docker.Inspect(ctx, container) // one that crashes gets other networks, or none
-			if err != nil {
-				return nil, err
-			}
-			if met == nil {
-				met = &c
+			if time.Since(looked) >= looks { // one that crashes gets other networks, or none
+				now, err := docker.Inspect(ctx, container)
+				if err != nil {
+					return nil, err
+				}
+				if c, looked = now, time.Now(); met == nil {
+					met = &now
+				}
 			}
 			if err := lives(*met, c); err != nil {
 				return nil, answer.Final(err)
