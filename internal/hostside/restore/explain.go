@@ -114,7 +114,7 @@ func (r *run) commands() map[string][]string {
 			hostapi.Quote("mv", filepath.Join(r.moves.Beside, folder), r.path(folder)))
 	}
 	swap = append(swap, hostapi.Quote("docker", "update", "--restart", "always", "DJANGO"),
-		live("up", "--detach", "--no-deps", "django"), hostapi.Quote("rm", r.path(swapFile)))
+		hostapi.Quote("docker", "start", "DJANGO"), hostapi.Quote("rm", r.path(swapFile)))
 	return map[string][]string{
 		"see that what is replaced can be moved": mounted,
 		"find the snapshot":                      {"restic snapshots --json --no-lock"},

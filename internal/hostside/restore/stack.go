@@ -219,26 +219,22 @@ func (s thisStack) Resume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, c := range all {
-		if !c.Running && !slices.Contains(s.Users, c.Service()) { // a one-shot, that goes before it
-			return s.Start(ctx, false)
-		}
+	all = slices.DeleteFunc(all, func(c docker.Container) bool { return c.Running })
+	if len(all) != 1 || !slices.Contains(s.Users, all[0].Service()) { // several, or one-shots before it
+		return s.Start(ctx, false)
 	}
-	// Compose would look again and again, each half second, at what runs all the time.
-	return s.up(ctx, compose.Up{Services: s.Users, Alone: true})
+	// Compose would wait for what runs all the time, and look only each half second.
+	_, err = docker.Run(ctx, "start", all[0].ID)
+	return err
 }
 
 func (s thisStack) Start(ctx context.Context, wait bool) error {
+	ctx, cancel := bound.Within(ctx, "docker compose up", starts)
+	defer cancel()
 	var up compose.Up
 	if wait {
 		up.Wait = ends
 	}
-	return s.up(ctx, up)
-}
-
-func (s thisStack) up(ctx context.Context, up compose.Up) error {
-	ctx, cancel := bound.Within(ctx, "docker compose up", starts)
-	defer cancel()
 	return all(s.Up(ctx, s.file(), up))
 }
 

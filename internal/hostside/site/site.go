@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/answer"
@@ -42,20 +43,13 @@ func (s Site) Answers(ctx context.Context, container string, within time.Duratio
 	way := answer.Way{Dial: answer.Visitor, Every: 250 * time.Millisecond}
 	if container != "" {
 		way = answer.Way{Behind: true, Every: 100 * time.Millisecond}
-		var met *docker.Container
-		var c docker.Container
-		var looked time.Time
+		look := sometimes(func(ctx context.Context) (docker.Container, error) { return docker.Inspect(ctx, container) })
 		way.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-			if time.Since(looked) >= looks { // one that crashes gets other networks, or none
-				now, err := docker.Inspect(ctx, container)
-				if err != nil {
-					return nil, err
-				}
-				if c, looked = now, time.Now(); met == nil {
-					met = &now
-				}
+			met, c, err := look(ctx) // one that crashes gets other networks, or none
+			if err != nil {
+				return nil, err
 			}
-			if err := lives(*met, c); err != nil {
+			if err := lives(met, c); err != nil {
 				return nil, answer.Final(err)
 			}
 			return c.Loopback(s.port(c))(ctx, network, address)
@@ -74,6 +68,31 @@ func (s Site) Answers(ctx context.Context, container string, within time.Duratio
 		return fmt.Errorf("%w within %v", err, within)
 	}
 	return err
+}
+
+// sometimes returns what asks for a container at most every [looks], and returns how it was at first and how it is.
+func sometimes(
+	ask func(context.Context) (docker.Container, error),
+) func(context.Context) (met, is docker.Container, err error) {
+	var lock sync.Mutex // a dial that is given up may still be at it
+	var first, last docker.Container
+	var looked time.Time
+	return func(ctx context.Context) (met, is docker.Container, err error) {
+		lock.Lock()
+		defer lock.Unlock()
+		if time.Since(looked) < looks {
+			return first, last, nil
+		}
+		c, err := ask(ctx)
+		if err != nil {
+			return first, last, err
+		}
+		if looked.IsZero() {
+			first = c
+		}
+		last, looked = c, time.Now()
+		return first, last, nil
+	}
 }
 
 // Lookup is a page for which the application looks up the visitor's session.
