@@ -40,8 +40,11 @@ type Limits struct {
 	Quit     time.Duration // for the application to end by itself after them
 }
 
-// pause is between two looks.
-const pause = 100 * time.Millisecond
+// pause is between two looks at what may go on for minutes, soon at what is about to end.
+const (
+	pause = 200 * time.Millisecond
+	soon  = 100 * time.Millisecond
+)
 
 // Drain waits until each container is idle, has it end, and removes it. A
 // container that is not idle in time is removed all the same; cut returns how
@@ -73,7 +76,7 @@ func Quit(ctx context.Context, engine Engine, deadline time.Time, id string) (en
 		if !time.Now().Before(deadline) || ctx.Err() != nil {
 			return false
 		}
-		sleep(ctx)
+		sleep(ctx, soon)
 	}
 	return true
 }
@@ -88,7 +91,7 @@ func Restart(ctx context.Context, engine Engine, deadline time.Time, id string) 
 			if engine.Started(ctx, id) != before && engine.Running(ctx, id) {
 				return nil
 			}
-			sleep(ctx)
+			sleep(ctx, pause)
 		}
 	}
 	return engine.Restart(ctx, id)
@@ -97,7 +100,7 @@ func Restart(ctx context.Context, engine Engine, deadline time.Time, id string) 
 // idle waits until no connection is open, seen twice: what is about to be a
 // connection is none yet. It returns how many there are at the end.
 func idle(ctx context.Context, engine Engine, port int, deadline time.Time, id string) int {
-	for quiet := 0; ; sleep(ctx) {
+	for quiet := 0; ; sleep(ctx, pause) {
 		open, err := engine.Open(ctx, id, port)
 		if err != nil {
 			return 0 // it is down
@@ -113,7 +116,7 @@ func idle(ctx context.Context, engine Engine, port int, deadline time.Time, id s
 	}
 }
 
-func sleep(ctx context.Context) {
+func sleep(ctx context.Context, pause time.Duration) {
 	select {
 	case <-ctx.Done():
 	case <-time.After(pause):
