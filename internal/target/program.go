@@ -30,7 +30,9 @@ sync "$1.$$" && mv -f "$1.$$" "$1" && sync "${1%/*}"`
 func (s *Target) Ship(ctx context.Context, name string) (string, error) {
 	machine := program.Here() // most servers are like it
 	for {
+		resume := s.pause()
 		built, err := program.Build(ctx, name, machine)
+		resume()
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", s, err)
 		}
@@ -47,11 +49,20 @@ func (s *Target) Ship(ctx context.Context, name string) (string, error) {
 		case there == "there":
 			return to, nil
 		}
+		resume = s.pause()
+		defer resume()
 		if _, err := s.ScriptFrom(script.File(built.Path), put, to, built.Sum).String(); err != nil {
 			return "", fmt.Errorf("%s can't be put on %s: %w", name, s, err)
 		}
 		return to, nil
 	}
+}
+
+func (s *Target) pause() (resume func()) {
+	if s.Pause == nil {
+		return func() {}
+	}
+	return s.Pause()
 }
 
 // Program has mrs-host there, once, and returns its path.

@@ -32,6 +32,9 @@ type Target struct {
 	Name    string // the instance's
 	Project string // the compose project
 	Folder  string // where the stack's docker-compose.yml is
+	// Pause is called before a program is built or sent, which takes as long as it takes, and what it returns after it;
+	// nil: nobody has a clock running.
+	Pause func() (resume func())
 
 	host    runner
 	peer    string                 // where other servers reach it; empty: where we do
