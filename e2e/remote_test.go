@@ -148,8 +148,23 @@ func (s *sshServer) dial(t *testing.T, opts remote.Options) *remote.Host {
 			t.Errorf("closing: %v", err)
 		}
 	})
-	return h
+	mrsHost, err := mrsHost()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h.Leash(mrsHost)
 }
+
+// mrsHost is mrs-host as servers have it, which holds the leash of commands.
+var mrsHost = sync.OnceValues(func() (string, error) {
+	to := filepath.Join(filepath.Dir(mage), "mrs-host")
+	cmd := exec.Command("go", "build", "-o", to, "./cmd/mrs-host")
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return to, nil
+})
 
 // sessions returns the server's processes that hold its connections.
 func (s *sshServer) sessions(t *testing.T) []int {

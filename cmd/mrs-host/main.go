@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/command"
 	"github.com/betagouv/mrs-ops/internal/hostside/drain"
+	"github.com/betagouv/mrs-ops/internal/hostside/leash"
 	"github.com/betagouv/mrs-ops/internal/hostside/lock"
 )
 
@@ -29,6 +31,8 @@ const usage = `usage: mrs-host COMMAND [-option=value …] [CONTAINER …]
   deploy      carries out the request on standard input: what is to run replaces what runs
   explain     restore …, or deploy with a request on standard input: prints the plan and the commands behind it, and
               does nothing of it
+  leash       nothing|chunks COMMAND…: runs a command, with no input or one in chunks, and ends it and all that it
+              has started once nobody listens to it any more
   status      prints, in JSON, how the instance of the request on standard input stands
   restart     has the application in the containers end what it serves, and then itself, within -within; the
               engine starts it again
@@ -65,7 +69,7 @@ func main() {
 	}
 	scripts := map[string]func([]string) int{
 		"backup": backupScript, "prune": pruneScript, "restore": restoreScript, "drill": drillScript,
-		"lend": lendScript, "export": exportScript, "alert": alertScript, "explain": explain,
+		"lend": lendScript, "export": exportScript, "alert": alertScript, "explain": explain, "leash": onLeash,
 	}
 	if len(os.Args) > 1 && scripts[os.Args[1]] != nil {
 		os.Exit(scripts[os.Args[1]](os.Args[2:]))
@@ -101,7 +105,20 @@ func main() {
 }
 
 // quiet are commands that leave nothing behind, not even what they have run.
-var quiet = []string{"status"}
+var quiet = []string{"leash", "status"}
+
+// onLeash runs a command on a leash: its exit status is ours.
+func onLeash(argv []string) int {
+	if len(argv) < 2 || argv[0] != "nothing" && argv[0] != "chunks" {
+		fmt.Fprint(os.Stderr, usage)
+		return 2
+	}
+	var in io.Reader
+	if argv[0] == "chunks" {
+		in = os.Stdin
+	}
+	return leash.Run(in, argv[1:]...)
+}
 
 // groups are commands that have commands of their own: mrs-host GROUP COMMAND …
 var groups = map[string]func(ctx context.Context, command string, args []string) error{"branches": branchesCommand}

@@ -37,7 +37,7 @@ func (s *Target) Ship(ctx context.Context, name string) (string, error) {
 			return "", fmt.Errorf("%s: %w", s, err)
 		}
 		to := path.Join(hostapi.Programs, name+"-"+built.Sum[:16])
-		said, err := s.Script(look, to, built.Sum).String()
+		said, err := s.bare(nil, look, to, built.Sum).String()
 		if err != nil {
 			return "", fmt.Errorf("%s can't be asked for %s: %w", s, name, err)
 		}
@@ -51,11 +51,16 @@ func (s *Target) Ship(ctx context.Context, name string) (string, error) {
 		}
 		resume = s.pause()
 		defer resume()
-		if _, err := s.ScriptFrom(script.File(built.Path), put, to, built.Sum).String(); err != nil {
+		if _, err := s.bare(script.File(built.Path), put, to, built.Sum).String(); err != nil {
 			return "", fmt.Errorf("%s can't be put on %s: %w", name, s, err)
 		}
 		return to, nil
 	}
+}
+
+// bare runs a script without a leash, which is yet to be there: what it does not see the end of, it has to know by itself.
+func (s *Target) bare(in *script.Pipe, text string, args ...string) *script.Pipe {
+	return s.host.ExecFrom(in, inBash(text, args)...)
 }
 
 func (s *Target) pause() (resume func()) {
