@@ -98,6 +98,8 @@ type Deploy struct {
 
 	// Persistent true: what runs is backed up before it is changed; false: it gets test data.
 	Persistent bool `json:"persistent"`
+	// Production true: its data are people's, which nothing that is copied ever takes the place of.
+	Production bool `json:"production,omitempty"`
 	// Lifetime is how many seconds an ephemeral instance lives from now on; 0: for ever.
 	Lifetime int `json:"lifetime"`
 

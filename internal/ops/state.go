@@ -14,6 +14,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/answer"
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/hostapi"
+	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/local"
 	"github.com/betagouv/mrs-ops/internal/target"
 )
@@ -166,9 +167,6 @@ func bestOf(sorted []hostapi.Container) []hostapi.Container {
 	return slices.CompactFunc(slices.Clone(sorted), func(a, b hostapi.Container) bool { return a.Service == b.Service })
 }
 
-// production is the instance with people's data.
-const production = "production"
-
 // The limits beyond which somebody should look.
 const (
 	oldBackup   = 26 * time.Hour // one is made every night
@@ -208,7 +206,7 @@ func (r *Row) judge(here *hostapi.HTTP, now time.Time) {
 	}
 	r.judgeBackup(now, problem)
 	for _, name := range r.Known {
-		if r.Instance == production {
+		if r.Instance == instance.Production {
 			problem("%s gets in with a password that everybody knows", name)
 		}
 	}

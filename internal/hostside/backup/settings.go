@@ -20,6 +20,7 @@ type Settings struct {
 	Plain          bool     // the mirror has no TLS
 	Database, Role string
 	Slack          string // the webhook, a secret; empty: there is none
+	Production     bool   // its data are people's: no copy is ever adopted
 
 	// Server is the service of the database; Application are those that use it, that of the site
 	// first; Port is where that listens; Folders are backed up with the database, and may be none.
@@ -48,6 +49,9 @@ var (
 
 // project is a name that units, locks and folders on the mirror are named after.
 var project = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
+
+// production is what older deployments, which have not written what is, have called it.
+var production = regexp.MustCompile(`^(mrs-)?production$`)
 
 // ParseValues reads .backup.env: lines NAME=VALUE, of which each value is one word of a POSIX shell without anything
 // to expand, as Python's shlex.quote writes it. "export" before a name is for what restic has from its environment:
@@ -96,6 +100,9 @@ func ParseSettings(text string) (Settings, error) {
 			values[name] = mrs
 		}
 	}
+	if _, there := values["PRODUCTION"]; !there && production.MatchString(values["NAME"]) {
+		values["PRODUCTION"] = "1"
+	}
 	list := func(name string) []string {
 		return strings.FieldsFunc(values[name], func(r rune) bool { return r == ',' })
 	}
@@ -104,7 +111,7 @@ func ParseSettings(text string) (Settings, error) {
 	s.Mirror, s.Plain = values["LFTP_DSN"], values["LFTP_PLAIN"] != ""
 	s.Database, s.Role, s.Slack = values["DB_NAME"], values["DB_USER"], values["SLACK"]
 	s.URL, s.Page = values["URL"], values["PAGE"]
-	s.BasicAuth, s.Jobs = values["BASICAUTH"] != "", values["JOBS"] != ""
+	s.BasicAuth, s.Jobs, s.Production = values["BASICAUTH"] != "", values["JOBS"] != "", values["PRODUCTION"] != ""
 	if values["NAMES"] != "" {
 		s.Names = strings.Split(values["NAMES"], ",")
 	}
