@@ -34,6 +34,7 @@ const usage = `usage: mrs-host COMMAND [-option=value …] [CONTAINER …]
   leash       nothing|chunks COMMAND…: runs a command, with no input or one in chunks, and ends it and all that it
               has started once nobody listens to it any more
   status      prints, in JSON, how the instance of the request on standard input stands
+  releases    prints, in JSON, what ran of the stack in -folder, the oldest first
   restart     has the application in the containers end what it serves, and then itself, within -within; the
               engine starts it again
   branches    the ephemeral instances of this server:
@@ -82,7 +83,7 @@ func main() {
 	}
 	defer stop()
 	commands := map[string]func(context.Context, options) error{
-		"restart": restart, "status": statusCommand, "deploy": deploy,
+		"restart": restart, "status": statusCommand, "releases": releases, "deploy": deploy,
 		"hold": hold, "unlock": unlock, "audit": appendEntry,
 	}
 	if len(os.Args) > 2 && groups[os.Args[1]] != nil {
@@ -105,7 +106,7 @@ func main() {
 }
 
 // quiet are commands that leave nothing behind, not even what they have run.
-var quiet = []string{"leash", "status"}
+var quiet = []string{"leash", "status", "releases"}
 
 // onLeash runs a command on a leash: its exit status is ours.
 func onLeash(argv []string) int {

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
+	"github.com/betagouv/mrs-ops/internal/hostside/release"
 	"github.com/betagouv/mrs-ops/internal/hostside/status"
 )
 
@@ -21,4 +22,13 @@ func statusCommand(ctx context.Context, _ options) error {
 		return err
 	}
 	return json.NewEncoder(os.Stdout).Encode(s)
+}
+
+// releases prints what ran of the stack in a folder, as []hostapi.Release.
+func releases(_ context.Context, o options) error {
+	all, err := release.Of(o.folder).All()
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(all)
 }

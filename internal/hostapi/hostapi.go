@@ -263,6 +263,7 @@ type Release struct {
 	Who     string    `json:"who,omitempty"`
 	What    string    `json:"what,omitempty"`
 	Commit  string    `json:"commit,omitempty"` // of the application
+	Image   string    `json:"image,omitempty"`  // of the site; not in release.json
 	// Of is the release that it is, where that was gone back to; 0: it is one of its own.
 	Of int `json:"of,omitempty"`
 }
