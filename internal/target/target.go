@@ -138,7 +138,7 @@ func (s *Target) String() string { return s.host.String() }
 
 // Exec runs argv there as root, with no input, and sends its standard output to
 // the pipe, whose error tells what the command said.
-func (s *Target) Exec(argv ...string) *script.Pipe { return s.host.ExecFrom(nil, argv...) }
+func (s *Target) Exec(argv ...string) *script.Pipe { return s.ExecFrom(nil, argv...) }
 
 // ExecFrom is [Target.Exec] with the contents of in as standard input.
 func (s *Target) ExecFrom(in *script.Pipe, argv ...string) *script.Pipe {
@@ -150,7 +150,7 @@ func (s *Target) ExecFrom(in *script.Pipe, argv ...string) *script.Pipe {
 }
 
 // leashed returns the server with mrs-host there as the leash of commands. Where that can't be had, as on a full disk,
-// what only looks may go on without: it may outlive the connection, and that is all.
+// what reads no input may do without: it may outlive the connection, and that is all.
 func (s *Target) leashed() (runner, error) {
 	t, remote := s.host.(there)
 	if !remote {
