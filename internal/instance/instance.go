@@ -374,8 +374,8 @@ func (i *Instance) Project() string {
 // timers; an ephemeral one has a project and a lifetime (cookbook, "Compose").
 func (i *Instance) Persistent() bool { return i.Get("home") != "" }
 
-// Production reports whether it is production, however it is called: its data are people's. What the process environment
-// says of where an instance is says nothing of where production is.
+// Production reports whether it is production, however it is called: its data are people's. What the process
+// environment says of where an instance is says nothing of where production is.
 func (i *Instance) Production() bool {
 	if i.Name == Production {
 		return true

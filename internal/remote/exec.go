@@ -26,9 +26,10 @@ import (
 // all of the output is there: a reader downstream sees the end of the data only
 // if the command ended well. The error, if any, is an [*Error].
 //
-// Where the host has a leash ([Host.Leash]), the command ends with its context or connection, or when nobody reads the
-// pipe any more: all of its process group gets SIGTERM within a second or two, and SIGKILL five seconds later. Otherwise
-// it may go on after that, to its own end.
+// Where the host has a leash ([Host.Leash]), the command ends with its context
+// or connection, or when nobody reads the pipe any more: all of its process
+// group gets SIGTERM within a second or two, and SIGKILL five seconds later.
+// Otherwise it may go on after that, to its own end.
 func (h *Host) Exec(argv ...string) *script.Pipe { return h.start(nil, argv) }
 
 // ExecFrom is [Host.Exec] with the contents of in as the command's standard
@@ -36,9 +37,11 @@ func (h *Host) Exec(argv ...string) *script.Pipe { return h.start(nil, argv) }
 //
 //	staging.ExecFrom(production.Exec("pg_dump", "mrs").Filter(anonymize), "psql", "mrs_new")
 //
-// With a leash, the command sees the end of its input only if in ended without an error. Otherwise the command is
-// ended, and the pipe's error says why. Without, it has to know by itself whether its input is whole. A command that
-// ends well before it has read all of in is an error too, as in a shell with pipefail.
+// With a leash, the command sees the end of its input only if in ended without
+// an error. Otherwise the command is ended, and the pipe's error says why.
+// Without, it has to know by itself whether its input is whole. A command that
+// ends well before it has read all of in is an error too, as in a shell with
+// pipefail.
 func (h *Host) ExecFrom(in *script.Pipe, argv ...string) *script.Pipe { return h.start(in, argv) }
 
 func (h *Host) start(in *script.Pipe, argv []string) *script.Pipe {

@@ -121,8 +121,9 @@ func (h *Host) WithStderr(w io.Writer) *Host {
 	return &other
 }
 
-// Leash returns the same connection with commands on a leash: they end once nobody listens to them any more, and see the
-// end of their input only where that is all of it. mrsHost is the path of mrs-host on the host, which holds it.
+// Leash returns the same connection with commands on a leash: they end once
+// nobody listens to them any more, and see the end of their input only where
+// that is all of it. mrsHost is the path of mrs-host on the host, which holds it.
 func (h *Host) Leash(mrsHost string) *Host {
 	other := *h
 	other.leash = mrsHost

@@ -58,7 +58,7 @@ func (s *Target) Ship(ctx context.Context, name string) (string, error) {
 	}
 }
 
-// bare runs a script without a leash, which is yet to be there: what it does not see the end of, it has to know by itself.
+// bare runs a script without a leash, which is yet to be there: it has to know by itself whether its input is whole.
 func (s *Target) bare(in *script.Pipe, text string, args ...string) *script.Pipe {
 	return s.host.ExecFrom(in, inBash(text, args)...)
 }

@@ -99,8 +99,8 @@ func end() {
 	_ = syscall.Kill(0, syscall.SIGKILL)
 }
 
-// feed writes the data of chunks, and closes what it writes to if they end with "end". Otherwise that stays open: whoever
-// reads it is not to take what there is for all of it.
+// feed writes the data of chunks, and closes what it writes to if they end with "end". Otherwise that stays open:
+// whoever reads it is not to take what there is for all of it.
 func feed(to io.WriteCloser, chunks io.Reader) {
 	if unchunk(to, chunks) == nil {
 		to.Close()
@@ -112,8 +112,8 @@ func feed(to io.WriteCloser, chunks io.Reader) {
 // longestSize is how long a line with a size may be.
 const longestSize = 20
 
-// unchunk writes the data of chunks. The error is nil if they were told to end. A writer that takes no more is no error:
-// the rest is read all the same.
+// unchunk writes the data of chunks. The error is nil if they were told to end. A writer that takes no more is no
+// error: the rest is read all the same.
 func unchunk(to io.Writer, chunks io.Reader) error {
 	lines := bufio.NewReaderSize(chunks, 64<<10)
 	for {
