@@ -120,6 +120,9 @@ func (f *jsonFilter) scalar(out []byte, n *node, in jsontext.Value) []byte {
 	if in.Kind() != '"' && in.Kind() != 'n' && (word || isNumber(f.plain)) {
 		return append(out, f.plain...)
 	}
+	if !n.dirty {
+		return append(append(append(out, '"'), f.plain...), '"')
+	}
 	out, _ = jsontext.AppendQuote(out, f.plain)
 	return out
 }
