@@ -8,7 +8,6 @@ import (
 	"io"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -208,7 +207,7 @@ func judge(p Page, now time.Time) verdict {
 		add(attention, "restores otherwise", "What the last drill restored is not all as it was backed up", r.Differs)
 	}
 	if latest != nil {
-		proven := newest(s.Snapshots, func(n Snapshot) bool { return n.Proven && !n.Unchecked })
+		proven := newest(s.Snapshots, provenAndTrusted)
 		switch {
 		case proven == nil:
 			add(attention, "unproven", "No snapshot that is left has passed a drill", "")
@@ -220,6 +219,8 @@ func judge(p Page, now time.Time) verdict {
 }
 
 func trusted(n Snapshot) bool { return !n.Unchecked }
+
+func provenAndTrusted(n Snapshot) bool { return n.Proven && !n.Unchecked }
 
 // newest returns the newest of the snapshots that are fit, nil if none is.
 func newest(snapshots []Snapshot, fit func(Snapshot) bool) *Snapshot {
@@ -242,10 +243,13 @@ type instanceView struct {
 	Verdict          verdict
 	Told             bool // whether the server tells
 	Last, Proven     string
-	Repository       string // its size
-	Count            int    // of snapshots
+	Repository       string    // its size
+	Count            int       // of snapshots
+	Latest           *Snapshot // that is good
+	LatestProven     *Snapshot
+	Oldest           string // its age
+	Where            string // the repository is
 	Nights           nightsView
-	Facts            []fact
 	Timeline         drawing
 	Sizes            drawing
 	Durations        drawing
@@ -255,9 +259,6 @@ type instanceView struct {
 	MoreRuns         int   // that are not shown
 	Snapshots        []Snapshot
 }
-
-// fact is a number worth a place of its own.
-type fact struct{ Label, Value, Note string }
 
 func (r report) viewOf(p Page, id string) instanceView {
 	now := r.Now.Time
@@ -281,26 +282,17 @@ func (r report) viewOf(p Page, id string) instanceView {
 	v.Sizes = sizesOf(dated, now, id)
 	v.Durations = durationsOf(dated, now, id)
 
-	latest := fact{"Latest good snapshot", "none", ""}
-	if n := newest(s.Snapshots, trusted); n != nil {
-		v.Last = ago(now.Sub(n.Time))
-		latest.Value, latest.Note = knownBytes(n.Bytes), r.When(n.Time).String()
-		if n.Added > 0 {
-			latest.Note += ", added " + console.Bytes(float64(n.Added))
-		}
+	if v.Latest = newest(s.Snapshots, trusted); v.Latest != nil {
+		v.Last = ago(now.Sub(v.Latest.Time))
 	}
-	proof := fact{"Latest proven", "never", "no snapshot has passed a drill"}
-	if n := newest(s.Snapshots, func(n Snapshot) bool { return n.Proven && !n.Unchecked }); n != nil {
-		v.Proven = ago(now.Sub(n.Time))
-		proof.Value, proof.Note = v.Proven, "snapshot "+legible(n.ID, wordSeen)
+	if v.LatestProven = newest(s.Snapshots, provenAndTrusted); v.LatestProven != nil {
+		v.Proven = ago(now.Sub(v.LatestProven.Time))
 	}
-	kept := fact{"Snapshots", strconv.Itoa(len(s.Snapshots)), "nothing to go back to"}
 	if n := len(datedSnapshots); n > 0 {
-		kept.Note = "the oldest is of " + ago(now.Sub(datedSnapshots[n-1].Time))
+		v.Oldest = ago(now.Sub(datedSnapshots[n-1].Time))
 	}
-	where := legible(s.Repository, nameSeen) + map[bool]string{true: ", mirrored", false: ", no mirror"}[s.Mirrored]
-	v.Facts = []fact{latest, proof, kept, {"Repository", v.Repository, strings.Trim(where, ", ")}, v.Disk.fact()}
-
+	v.Where = legible(s.Repository, nameSeen) + map[bool]string{true: ", mirrored", false: ", no mirror"}[s.Mirrored]
+	v.Where = strings.Trim(v.Where, ", ")
 	v.Runs, v.Snapshots = newestFew(runs, runsSeen), snapshots
 	v.MoreRuns = len(runs) - len(v.Runs)
 	return v
@@ -757,13 +749,6 @@ type diskView struct {
 	Level      level // of the forecast
 	When       string
 	Drawing    drawing
-}
-
-func (v diskView) fact() fact {
-	if !v.Known {
-		return fact{"Free on its disk", "–", "on no disk of the server"}
-	}
-	return fact{"Free on its disk", v.Free, "of " + v.Size}
 }
 
 func diskOf(s *State, runs []Run, now time.Time, id string) diskView {
