@@ -466,6 +466,13 @@ type label struct {
 // key is a line of a legend.
 type key struct{ Symbol, Class, Text string }
 
+// key explains a symbol, if there is any.
+func (d *drawing) key(n int, symbol, class, text string) {
+	if n > 0 {
+		d.Keys = append(d.Keys, key{symbol, class, text})
+	}
+}
+
 func rounded(x float64) float64 { return math.Round(x*100) / 100 }
 
 // valueAxis draws multiples of step up to top.
@@ -562,19 +569,10 @@ func timelineOf(snapshots []Snapshot, runs []Run, now time.Time, id string) draw
 	d.Lead = fmt.Sprintf("%s, %d proven.", all, counts["proven"])
 	d.Desc = fmt.Sprintf("%s: %d proven by a drill, %d not drilled, %d unchecked. %s.",
 		all, counts["proven"], counts["not drilled"], counts["unchecked"], plural(lanes["failed"], "failed run"))
-	for _, k := range []struct {
-		n int
-		key
-	}{
-		{counts["proven"], key{"dot", "", "proven by a drill"}},
-		{counts["not drilled"], key{"ring", "", "not drilled"}},
-		{counts["unchecked"], key{"crossed", "", "unchecked: not to be trusted"}},
-		{lanes["failed"], key{"cross", "failed", "failed run"}},
-	} {
-		if k.n > 0 {
-			d.Keys = append(d.Keys, k.key)
-		}
-	}
+	d.key(counts["proven"], "dot", "", "proven by a drill")
+	d.key(counts["not drilled"], "ring", "", "not drilled")
+	d.key(counts["unchecked"], "crossed", "", "unchecked: not to be trusted")
+	d.key(lanes["failed"], "cross", "failed", "failed run")
 	d.Keys = append(d.Keys, key{"swatch", "fresh", "the last " + humanSpan(overdue)})
 	d.Note = "The older, the closer together."
 	return d
@@ -716,19 +714,15 @@ func durationsOf(runs []Run, now time.Time, id string) drawing {
 		d.Note = "▲ goes far beyond the scale."
 	}
 
+	d.key(len(backups), "point", "timer", "backup")
+	d.key(len(drills), "diamond", "drill", "drill")
+	d.key(failed, "cross", "failed", "failed")
 	var lead []string
-	for _, k := range []struct {
-		what          string
-		points        []point
-		symbol, class string
-	}{{"backup", backups, "point", "timer"}, {"drill", drills, "diamond", "drill"}} {
-		if n := len(k.points); n > 0 {
-			lead = append(lead, fmt.Sprintf("%ss %s", k.what, humanSeconds(median(values(k.points)))))
-			d.Keys = append(d.Keys, key{k.symbol, k.class, k.what})
-		}
+	if len(backups) > 0 {
+		lead = append(lead, "backups "+humanSeconds(median(values(backups))))
 	}
-	if failed > 0 {
-		d.Keys = append(d.Keys, key{"cross", "failed", "failed"})
+	if len(drills) > 0 {
+		lead = append(lead, "drills "+humanSeconds(median(values(drills))))
 	}
 	if len(lead) > 0 {
 		d.Lead = "Median: " + strings.Join(lead, ", ") + "."
