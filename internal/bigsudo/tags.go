@@ -3,6 +3,7 @@ package bigsudo
 import (
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -210,11 +211,16 @@ func (t *tagged) nothing(source, tag string) error {
 // read returns what a YAML file has; nil, where it can't be read, which is for Ansible
 // to say.
 func (t *tagged) read(file string) (content any) {
-	text, err := os.ReadFile(file)
+	in, err := os.Open(file)
 	if err == nil {
-		err = yaml.Unmarshal(text, &content)
+		defer in.Close()
+		var loader *yaml.Loader
+		// Of a key that is there twice Ansible takes the last, and warns.
+		if loader, err = yaml.NewLoader(in, yaml.WithUniqueKeys(false)); err == nil {
+			err = loader.Load(&content)
+		}
 	}
-	t.unsure = t.unsure || err != nil
+	t.unsure = t.unsure || err != nil && err != io.EOF // which is an empty file
 	return content
 }
 
