@@ -1340,7 +1340,7 @@ func (g *ground) well(t *testing.T, jobs ...int) (frames [][]byte, seen map[stri
 }
 
 func TestACopyThatBreaksAnywhereSaysSoAndLeavesNoHalfTable(t *testing.T) {
-	brief(t)
+	oneStep(t, 120*time.Second)
 	start := time.Now()
 	log := mounted(t, "160m")
 	crashing := startDatabase(t, "crashes", "--volume="+log+":/log", "--env=PGDATA=/log/data",
