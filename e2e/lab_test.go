@@ -88,10 +88,11 @@ type rehearsal struct {
 type fixture struct {
 	name string // that of its folder in /tmp, where it is kept for the next run
 	clone
-	refused result // of MRS_ENV=lab before it was there
-	absent  string // what lab:status said then
-	said    string // by lab:up
-	err     error  // why there is none
+	refused  result // of MRS_ENV=lab before it was there
+	absent   string // what lab:status said then
+	said     string // by lab:up
+	machines map[string]labState
+	err      error // why there is none
 }
 
 // labs are all that a run may have: the second is made where two tests want one at once. Of those that nobody has,
@@ -119,9 +120,8 @@ func inTheLab(t *testing.T, lasts time.Duration) rehearsal {
 		f.open(t)
 		f.err = nil
 	}
-	machines := f.lab(t)
 	// Whatever time it is: the test about the jobs' minutes waits for them.
-	l := rehearsal{f.with("wait_for_jobs="), f, machines["production"].Address, machines["staging"].Address, machines["staging"].Registry}
+	l := rehearsal{f.with("wait_for_jobs="), f, f.machines["production"].Address, f.machines["staging"].Address, f.machines["staging"].Registry}
 	// In whatever order tests are run: another may have left data of another PostgreSQL.
 	for _, name := range []string{"production", "staging"} {
 		l.clear(t, name)
@@ -171,6 +171,7 @@ func (f *fixture) open(t *testing.T) {
 		f.refused, f.absent = f.run(t, "env", "MRS_ENV=lab", mage, "env:show", "production"), f.run(t, mage, "lab:status").stderr
 	}
 	f.said = f.must(t, mage, "lab:up")
+	f.machines = f.lab(t)
 	f.noNight(t)
 }
 
