@@ -205,7 +205,7 @@ func TestBackupsRestoreWhateverGoesWrong(t *testing.T) {
 		l.clear(t, "staging")
 		l.mustMage(t, "deploy:staging", "-yes")
 		l.sql(t, "staging", "postgres", "alter database mrs set work_mem = '7MB'")
-		l.mustMage(t, "ops:manage", "staging", "seed 20000")
+		l.mustMage(t, "ops:manage", "staging", "seed 10000")
 	})
 	if t.Failed() {
 		t.FailNow()
