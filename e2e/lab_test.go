@@ -116,7 +116,7 @@ func inTheLab(t *testing.T, lasts time.Duration) rehearsal {
 		t.Fatal(f.err)
 	}
 	if f.dir == "" {
-		f.err = fmt.Errorf("the lab %s could not be made: see %s, which tried to", f.name, t.Name())
+		f.err = fmt.Errorf("the lab %s can't be made: see %s, which tried to", f.name, t.Name())
 		f.open(t)
 		f.err = nil
 	}
@@ -170,7 +170,11 @@ func (f *fixture) open(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(f.dir, "env/lab")); os.IsNotExist(err) {
 		f.refused, f.absent = f.run(t, "env", "MRS_ENV=lab", mage, "env:show", "production"), f.run(t, mage, "lab:status").stderr
 	}
-	f.said = f.must(t, mage, "lab:up")
+	up := f.run(t, mage, "lab:up")
+	if up.status != 0 {
+		t.Fatalf("the lab %s can't be made: exit status %d\n%s", f.name, up.status, up.output)
+	}
+	f.said = up.stdout
 	f.machines = f.lab(t)
 	f.noNight(t)
 }
