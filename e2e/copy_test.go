@@ -21,13 +21,13 @@ import (
 	"unicode"
 )
 
-// copiedPeople is how many production has when it is copied, MRS_COPIED_PEOPLE or 40,000: enough for every
+// copiedPeople is how many production has when it is copied, MRS_COPIED_PEOPLE or 24,000: enough for every
 // phase of a copy to be met. What a copy of 600,000 costs, mage bench:copy says.
 var copiedPeople = func() int {
 	if n, err := strconv.Atoi(os.Getenv("MRS_COPIED_PEOPLE")); err == nil {
 		return n
 	}
-	return 40_000
+	return 24_000
 }()
 
 // sql runs SQL in the database of an instance's project, and returns what it
@@ -102,7 +102,10 @@ func (r real) add(kind, values string) (n int) {
 		v = strings.ToLower(v)
 		switch kind {
 		case "number":
-			v = bare(v)
+			if v = bare(v); len(v) < 7 {
+				n++ // an agent's, which many a row's number is too
+				continue
+			}
 		case "secret":
 			if v = v[:min(len(v), 40)]; len(v) < 12 {
 				continue // nothing, pickled
@@ -252,7 +255,7 @@ assert found > 100, found
 }
 
 func TestACopyOfProductionHasNobodyInIt(t *testing.T) {
-	l := inTheLab(t, "production", "staging")
+	l := inTheLab(t, 300*time.Second)
 	rules := filepath.Join(l.dir, "env/anonymize.yml")
 	key := filepath.Join(t.TempDir(), "key")
 	const keyText = "a-key-that-nobody-may-see-anywhere-7261"
@@ -687,7 +690,7 @@ func (l rehearsal) copiesToAFullDisk(t *testing.T, phases ...string) {
 	t.Helper()
 	d := l.smallDisk(t)
 	had := l.sql(t, "staging", "mrs", site)
-	d.fill(t, 900)
+	d.fill(t, 550)
 	r := l.mage(t, "ops:copyProdToStaging", "-yes")
 	if r.status == 0 || !strings.Contains(r.output, "nothing was copied") || !strings.Contains(r.output, "free below") {
 		t.Errorf("exit status %d\n%s", r.status, r.output)
@@ -713,7 +716,7 @@ func (l rehearsal) copiesToAFullDisk(t *testing.T, phases ...string) {
 }
 
 // partOfProduction copies as much as takes seconds.
-var partOfProduction = []string{"ops:copyProdToStaging", "-sample=0.25", "-yes"}
+var partOfProduction = []string{"ops:copyProdToStaging", "-sample=0.4", "-yes"}
 
 // settled waits, on staging, for what was cut off: it goes on for a moment, to its own end.
 const settled = `sleep 0.5

@@ -64,11 +64,12 @@ func reach(ctx context.Context, name string, read bool, open opener) (*end, erro
 	if read {
 		e.role = cmp.Or(inst.Get("DB_READER"), e.role)
 	}
+	// Nothing runs there without it, and it is built for as long as ctx lasts.
 	var looking sync.WaitGroup
 	var unseen error
-	looking.Go(func() { unseen = e.look() })
-	if err = s.Runs(); err == nil {
-		_, err = program.Build(ctx, "mrs-host", program.Here()) // which ends with ctx
+	if _, err = program.Build(ctx, "mrs-host", program.Here()); err == nil {
+		looking.Go(func() { unseen = e.look() })
+		err = s.Runs()
 	}
 	if err == nil {
 		e.agent, err = s.Program()
