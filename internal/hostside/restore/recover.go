@@ -175,7 +175,7 @@ func (i *Instance) recoverDone(ctx context.Context) error {
 		}
 		r := &run{Instance: i, record: i.Resume(what), asked: asked, moves: s, properties: s.Properties}
 		r.record.Snapshot = s.Snapshot
-		r.settle(ctx, func() {})
+		r.settle(ctx)
 		if err := r.record.Ends(ctx, nil); err != nil {
 			return err
 		}

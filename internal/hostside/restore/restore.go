@@ -372,13 +372,10 @@ func (r *run) do(ctx context.Context) error {
 	}
 	// It is done, and who interrupts it comes too late. The load balancer knows it a moment later.
 	ctx = context.WithoutCancel(ctx)
-	visited := make(chan error, 1)
-	go func() { visited <- r.Application.Visited(ctx) }()
-	r.settle(ctx, func() {
-		if err := <-visited; err != nil {
-			r.Say("visitors do not get there yet: " + err.Error())
-		}
-	})
+	if err := r.Application.Visited(ctx); err != nil {
+		r.Say("visitors do not get there yet: " + err.Error())
+	}
+	r.settle(ctx)
 	return nil
 }
 

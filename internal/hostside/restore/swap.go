@@ -329,16 +329,14 @@ func (i *Instance) notUndone(why *backup.Failure, s Swap) *backup.Failure {
 	return why
 }
 
-// settle tidies up, and says what became of it. Nothing of it is an error: the data are there. tidied is called in
-// between.
-func (r *run) settle(ctx context.Context, tidied func()) {
+// settle says what became of it. Nothing of it is an error: the data are there.
+func (r *run) settle(ctx context.Context) {
 	r.remove(ctx, r.moves, true)
 	r.differing(ctx, r.Stack.Server())
 	r.waiting()
 	if r.asked.Copy != "" {
 		r.forgetEarlier(ctx)
 	}
-	tidied()
 	if r.asked.Only != "attachments" {
 		r.Say("kept as it was: database " + r.moves.Kept)
 	}
