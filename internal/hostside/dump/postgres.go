@@ -62,7 +62,8 @@ func (c Container) run(ctx context.Context, program bound.Command) error {
 }
 
 // By is the same server, with the programs of another image: each runs in a container of a Compose project, which has
-// a folder of the host as /dump. It gets in as from the server's own host, which the images' pg_hba.conf trusts.
+// a folder of the host as /dump. They get in by the server's socket where that is in a folder of the host, and else as
+// from the server's own host, which pg_hba.conf of the images trusts.
 func (c Container) By(image, project, folder string) Server {
 	return byImage{c, image, project, folder}
 }
@@ -74,9 +75,13 @@ type byImage struct {
 
 // Program implements [Server].
 func (b byImage) Program(ctx context.Context, limit bound.Limit, out io.Writer, argv ...string) error {
-	words := []string{"docker", "run", "--rm", "--pull", "never", "--user", "root", "--network", "container:" + b.ID,
+	way := []string{"--network", "container:" + b.ID, "--env", "PGHOST=127.0.0.1"}
+	if socket := b.Mounts["/var/run/postgresql"]; socket != "" {
+		way = []string{"--network", "none", "--volume", socket + ":/var/run/postgresql", "--env", "PGHOST=/var/run/postgresql"}
+	}
+	words := append([]string{"docker", "run", "--rm", "--pull", "never", "--user", "root",
 		"--label", "com.docker.compose.project=" + b.project, "--volume", b.folder + ":/dump",
-		"--env", "PGHOST=127.0.0.1", "--env", "PGAPPNAME=" + b.application(), "--entrypoint", argv[0], b.image}
+		"--env", "PGAPPNAME=" + b.application(), "--entrypoint", argv[0]}, append(way, b.image)...)
 	return b.run(ctx, bound.Command{Name: argv[0], Argv: append(words, argv[1:]...), Stdout: out, Limit: limit})
 }
 
