@@ -31,7 +31,7 @@ func (i *Instance) Explain(ctx context.Context, q Request) ([]string, error) {
 
 // runs are the commands behind a step.
 func (r *run) runs(name string) []string {
-	beside, data, server := filepath.Base(r.moves.Beside), r.kept.Data, r.Instance.Instance.Server
+	beside, data, server := filepath.Base(r.moves.Beside), r.kept.Data, r.Settings.Server
 	old := beside + "/data"
 	if r.asked.Back {
 		old = "what is kept of " + r.since
@@ -54,7 +54,7 @@ func (r *run) runs(name string) []string {
 }
 
 func (r *run) swaps(data, comes string) []string {
-	server := r.Instance.Instance.Server
+	server := r.Settings.Server
 	return []string{"docker compose rm --stop " + server,
 		"mv " + data + " postgres-data." + r.moves.Stamp + "; mv " + comes + " " + data,
 		"# the same with docker-compose.yml, and with spooler, whose files come back",

@@ -132,7 +132,6 @@ type run struct {
 	moves   restore.Swap
 	beside  restore.Stack
 	closed  time.Time // when the application was ended
-	took    time.Duration
 	since   string // the stamp of the upgrade that is gone back from
 	written int64
 }
@@ -204,10 +203,10 @@ func (r *run) do(ctx context.Context) error {
 	begun, err := plan.Do(ctx, r.plan())
 	if err == nil {
 		// It is done, and who interrupts it comes too late.
+		r.Say(fmt.Sprintf("the site was away for %s", time.Since(r.closed).Round(time.Second)))
 		if err := r.Settle(context.WithoutCancel(ctx), r.moves); err != nil {
 			return die(r.path("restore.sh")+" recover does the rest", "PostgreSQL is swapped, but not all is tidied up: %v", err)
 		}
-		r.Say(fmt.Sprintf("the site was away for %s", time.Since(r.closed).Round(time.Second)))
 		return nil
 	}
 	failure, _ := errors.AsType[*backup.Failure](backup.Explain(ctx, err))
@@ -308,7 +307,6 @@ func (r *run) rehearse(ctx context.Context) error {
 	if err := r.Host.Compose(ctx, r.asked.Image, filepath.Join(r.moves.Beside, composeFile)); err != nil {
 		return err
 	}
-	began := time.Now()
 	r.Say("rehearsing: making a new data folder, of PostgreSQL " + r.kept.Version)
 	server, err := r.start(ctx)
 	if err != nil {
@@ -325,10 +323,11 @@ func (r *run) rehearse(ctx context.Context) error {
 	if _, err := r.Host.End(ctx, server); err != nil {
 		return err
 	}
+	began := time.Now()
 	if server, err = r.load(ctx, false); err != nil {
 		return err
 	}
-	r.took = time.Since(began)
+	took := time.Since(began)
 	r.Say("trying the application on it")
 	container, err := r.beside.RunDrill(ctx, r.moves.Beside)
 	if err != nil {
@@ -344,7 +343,7 @@ func (r *run) rehearse(ctx context.Context) error {
 		return err
 	}
 	r.Say(fmt.Sprintf("rehearsed: from now on the site is away for about %s",
-		(r.took + 20*time.Second).Round(time.Second)))
+		(took + 20*time.Second).Round(time.Second)))
 	return r.Stack.Untry(ctx)
 }
 
@@ -541,7 +540,7 @@ func (i *Instance) Settle(ctx context.Context, s restore.Swap) error {
 	}
 	i.Say(fmt.Sprintf("once all is well: %s discard %s", i.path("restore.sh"), s.Stamp))
 	i.Say(fmt.Sprintf("the env file is to say compose_%s_image=%s from now on: deployments refuse another version",
-		i.Instance.Instance.Server, image))
+		i.Settings.Server, image))
 	i.Say(fmt.Sprintf("%s runs on %s", i.Name, image))
 	return nil
 }
