@@ -18,7 +18,7 @@ func (i *Instance) Explain(ctx context.Context, q Request) ([]string, error) {
 	if q.Back {
 		check = r.checkBack
 	}
-	if err := backup.Do(ctx, r.Stack.Ready, check); err != nil {
+	if err := check(ctx); err != nil {
 		return nil, backup.Explain(ctx, err)
 	}
 	lines := []string{fmt.Sprintf("%s would go from %s to %s so. Nothing of it is done now. STAMP is the time then.",

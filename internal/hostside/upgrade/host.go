@@ -28,7 +28,7 @@ import (
 
 // Here is an instance of this host, whose recoveries end what upgrades have begun, too.
 func Here(i *restore.Instance) *Instance {
-	here := &Instance{Instance: i, Host: this{i}}
+	here := &Instance{Instance: i, Host: this{i}, Backup: i.Within}
 	i.Upgraded = func(ctx context.Context, i *restore.Instance, s restore.Swap) error { return here.Settle(ctx, s) }
 	return here
 }

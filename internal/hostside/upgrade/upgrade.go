@@ -102,6 +102,8 @@ type kept struct {
 type Instance struct {
 	*restore.Instance
 	Host Host
+	// Backup makes a snapshot as a part of a run that has the locks ([backup.Instance.Within]).
+	Backup func(ctx context.Context, cause string) (snapshot string, err error)
 }
 
 // anImage is the name of an image (distribution's reference), and nothing that looks like an option.
@@ -197,9 +199,6 @@ func (i *Instance) path(name string) string { return filepath.Join(i.Home, name)
 
 // do carries the plan out, or undoes it.
 func (r *run) do(ctx context.Context) error {
-	if err := r.Stack.Ready(ctx); err != nil {
-		return backup.Explain(ctx, err)
-	}
 	begun, err := plan.Do(ctx, r.plan())
 	if err == nil {
 		// It is done, and who interrupts it comes too late.
@@ -239,7 +238,10 @@ func (r *run) removeBeside(ctx context.Context) error {
 
 // check makes sure that the image is a newer PostgreSQL, and that a dump has all that the server has.
 func (r *run) check(ctx context.Context) (err error) {
-	if r.live, err = r.Host.Live(ctx); err != nil {
+	if err = r.Stack.Ready(ctx); err == nil {
+		r.live, err = r.Host.Live(ctx)
+	}
+	if err != nil {
 		return err
 	}
 	version, data, err := r.Host.Image(ctx, r.asked.Image)
@@ -291,7 +293,7 @@ func (r *run) estimate() string {
 
 // backup makes a snapshot. That the mirror has not got it is said.
 func (r *run) backup(ctx context.Context) (err error) {
-	r.record.Snapshot, err = r.Within(ctx, restore.Upgrade)
+	r.record.Snapshot, err = r.Backup(ctx, restore.Upgrade)
 	if f, ok := errors.AsType[*backup.Failure](err); ok && f.Status == hostapi.NotMirrored {
 		r.Say(f.Reason)
 		return nil
@@ -572,7 +574,10 @@ func (i *Instance) bringBack(aside, to string) error {
 
 // checkBack finds the last upgrade whose old folder is there.
 func (r *run) checkBack(ctx context.Context) (err error) {
-	if r.live, err = r.Host.Live(ctx); err != nil {
+	if err = r.Stack.Ready(ctx); err == nil {
+		r.live, err = r.Host.Live(ctx)
+	}
+	if err != nil {
 		return err
 	}
 	found, err := filepath.Glob(r.path("upgrade.*"))
