@@ -258,7 +258,7 @@ func (p postgres) Drop(ctx context.Context, _ string) error      { return p.call
 func (p postgres) Analyze(context.Context, string, int) error    { return nil }
 func (p postgres) SizeOf(context.Context, string) (int64, error) { return 100, nil }
 func (p postgres) Has(context.Context, string) (bool, error) {
-	return false, errors.New("no database is asked for")
+	return false, nil
 }
 func (p postgres) Rename(context.Context, ...dump.Rename) error     { return errors.New("none is renamed") }
 func (p postgres) Beside(context.Context, string) ([]string, error) { return nil, nil }
