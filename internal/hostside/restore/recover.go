@@ -130,7 +130,7 @@ func (i *Instance) recoverSwap(ctx context.Context, by string) error {
 	if err != nil {
 		i.Say("it can't be undone: " + err.Error())
 		reason := strings.ReplaceAll(err.Error(), "\n", "; ")
-		return i.swapRemains(ctx, by, i.NotUndone(&backup.Failure{Reason: reason, Status: 1}, s), true)
+		return i.swapRemains(ctx, by, i.notUndone(&backup.Failure{Reason: reason, Status: 1}, s), true)
 	}
 	i.remove(ctx, s, true)
 	i.Say(i.Name + " is as it was before")

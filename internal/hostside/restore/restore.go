@@ -367,32 +367,33 @@ func (r *run) do(ctx context.Context) error {
 	}
 	r.named(r.Now().UTC().Format("20060102T150405Z"))
 	if begun, err := plan.Do(ctx, r.plan()); err != nil {
-		failure, _ := errors.AsType[*backup.Failure](backup.Explain(ctx, err))
-		r.Deafen()
-		return r.undo(context.WithoutCancel(ctx), begun, failure)
+		done := "restored"
+		if r.asked.Copy != "" {
+			done = "adopted"
+		}
+		return r.Undo(ctx, begun, err, r.moves, done)
 	}
 	// It is done, and who interrupts it comes too late.
 	r.settle(context.WithoutCancel(ctx))
 	return nil
 }
 
-// undo takes back what the steps have done, the last first, and adds to why it failed what became
-// of it. Where something can't be, nothing more is touched.
-func (r *run) undo(ctx context.Context, steps []plan.Step, why *backup.Failure) error {
+// Undo takes back what the steps have done, the last first, and adds to why they failed what became
+// of it. Where something can't be, nothing more is touched. done is what they were to have.
+func (i *Instance) Undo(ctx context.Context, steps []plan.Step, err error, moves Swap, done string) error {
+	why, _ := errors.AsType[*backup.Failure](backup.Explain(ctx, err))
+	i.Deafen()
+	ctx = context.WithoutCancel(ctx)
 	for _, s := range slices.Backward(steps) {
 		if s.Undo == nil {
 			continue
 		}
 		if err := s.Undo(ctx); err != nil {
-			r.Say("it can't be undone: " + err.Error())
-			return r.NotUndone(why, r.moves)
+			i.Say("it can't be undone: " + err.Error())
+			return i.notUndone(why, moves)
 		}
 	}
-	done := "restored"
-	if r.asked.Copy != "" {
-		done = "adopted"
-	}
-	why.Reason += fmt.Sprintf("; nothing was %s, %s is as it was before", done, r.Name)
+	why.Reason += fmt.Sprintf("; nothing was %s, %s is as it was before", done, i.Name)
 	if why.Status == 1 { // one that was interrupted has a status of its own
 		why.Status = hostapi.AsBefore
 	}

@@ -369,8 +369,8 @@ func (i *Instance) endSwap(err error) error {
 	return nil
 }
 
-// NotUndone adds to why something failed that not all could be put back, and where it is.
-func (i *Instance) NotUndone(why *backup.Failure, s Swap) *backup.Failure {
+// notUndone adds to why something failed that not all could be put back, and where it is.
+func (i *Instance) notUndone(why *backup.Failure, s Swap) *backup.Failure {
 	if why.Reason != "" {
 		why.Reason += "; "
 	}

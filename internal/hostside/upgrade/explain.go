@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
@@ -11,59 +12,52 @@ import (
 )
 
 // Explain returns what an upgrade would do, and the commands behind it, in lines for people. Nothing is done, and no
-// lock is taken; what can be seen to stand in the way already is said. The error is *[backup.Failure].
+// lock is taken; what stands in its way already is the error, which is *[backup.Failure].
 func (i *Instance) Explain(ctx context.Context, q Request) ([]string, error) {
 	r := i.begun(q, "STAMP")
-	check := r.check
+	check, to := r.check, q.Image
 	if q.Back {
 		check = r.checkBack
 	}
 	if err := check(ctx); err != nil {
 		return nil, backup.Explain(ctx, err)
 	}
-	lines := []string{fmt.Sprintf("%s would go from %s to %s so. Nothing of it is done now. STAMP is the time then.",
-		r.Name, r.live.Image, map[bool]string{false: q.Image, true: r.kept.From}[q.Back]), "cd " + r.Home}
-	if !q.Back {
-		lines = append(lines, r.estimate())
+	lines := []string{r.estimate()}
+	if q.Back {
+		to, lines = r.kept.From, nil
 	}
+	lines = append(lines, fmt.Sprintf("%s would go from %s to %s so. Nothing of it is done now. STAMP is the time then.",
+		r.Name, r.live.Image, to), "cd "+r.Home)
 	return append(lines, hostapi.Explain(plan.Explain(r.plan(), r.runs, r.undoes))...), nil
 }
 
-// runs are the commands behind a step.
+// runs are the commands behind a step: of those that have any, by their first word.
 func (r *run) runs(name string) []string {
-	beside, data, server := filepath.Base(r.moves.Beside), r.kept.Data, r.Settings.Server
-	old := beside + "/data"
+	beside, server := filepath.Base(r.moves.Beside), r.Settings.Server
+	comes := beside + "/data"
 	if r.asked.Back {
-		old = "what is kept of " + r.since
+		comes = "postgres-data." + r.since
 	}
 	load := []string{
 		"docker compose --project-name " + r.Name + "-upgrade --file " + beside + "/compose.json up --detach " + server,
-		"docker run --network container:POSTGRES --volume " + beside + "/dump:/dump " + r.asked.Image + " pg_dump …",
-		"# the same with pg_dumpall --globals-only; pg_restore in the new container",
+		"docker run --volume " + beside + "/dump:/dump " + r.asked.Image + " pg_dump …; the same with pg_dumpall …",
+		"docker exec NEW pg_restore …",
 		"# rows, objects, sequences, roles, grants and settings are compared",
 	}
+	first, _, _ := strings.Cut(name, " ")
 	return map[string][]string{
-		"back up": {"# as backup.sh does"},
-		"see once more what was written, and save it as a snapshot": {"# as backup.sh does"},
-		"rehearse it beside what runs":                              append(load, "# and the application is asked for its pages on it"),
-		"dump, load and compare what is there now":                  load,
-		"wait for a minute without jobs, and end the application": {
-			"# how it is undone is written to .restore.swap first", "docker update --restart no DJANGO; docker compose stop"},
-		"swap the new folder in": r.swaps(data, old), "swap the old folder in": r.swaps(data, old),
-	}[name]
-}
-
-func (r *run) swaps(data, comes string) []string {
-	server := r.Settings.Server
-	return []string{"docker compose rm --stop " + server,
-		"mv " + data + " postgres-data." + r.moves.Stamp + "; mv " + comes + " " + data,
-		"# the same with docker-compose.yml, and with spooler, whose files come back",
-		"docker compose up --detach; rm .restore.swap"}
+		"back": {"# as backup.sh does"}, "rehearse": append(load, "# and the application is asked for its pages on it"),
+		"dump,": load,
+		"wait":  {"# how it is undone is written to .restore.swap", "docker update --restart no DJANGO; docker compose stop"},
+		"swap": {"docker compose rm --stop " + server,
+			"mv " + r.kept.Data + " postgres-data." + r.moves.Stamp + "; mv " + comes + " " + r.kept.Data,
+			"# the same with docker-compose.yml; docker compose up --detach; rm .restore.swap"},
+	}[first]
 }
 
 // undoes tells what takes back a step.
 func (r *run) undoes(name string) string {
-	if name == "wait for a minute without jobs, and end the application" {
+	if strings.HasPrefix(name, "wait") {
 		return "the folders are where they were, and the application is started on them; also after a kill or a power cut, " +
 			"by " + r.path("restore.sh") + " recover, which systemd runs"
 	}

@@ -134,7 +134,7 @@ type run struct {
 	moves   restore.Swap
 	beside  restore.Stack
 	closed  time.Time // when the application was ended
-	since   string // the stamp of the upgrade that is gone back from
+	since   string    // the stamp of the upgrade that is gone back from
 	written int64
 }
 
@@ -199,32 +199,15 @@ func (i *Instance) path(name string) string { return filepath.Join(i.Home, name)
 
 // do carries the plan out, or undoes it.
 func (r *run) do(ctx context.Context) error {
-	begun, err := plan.Do(ctx, r.plan())
-	if err == nil {
-		// It is done, and who interrupts it comes too late.
-		r.Say(fmt.Sprintf("the site was away for %s", time.Since(r.closed).Round(time.Second)))
-		if err := r.Settle(context.WithoutCancel(ctx), r.moves); err != nil {
-			return die(r.path("restore.sh")+" recover does the rest", "PostgreSQL is swapped, but not all is tidied up: %v", err)
-		}
-		return nil
+	if begun, err := plan.Do(ctx, r.plan()); err != nil {
+		return r.Undo(ctx, begun, err, r.moves, "upgraded")
 	}
-	failure, _ := errors.AsType[*backup.Failure](backup.Explain(ctx, err))
-	r.Deafen()
-	ctx = context.WithoutCancel(ctx)
-	for _, s := range slices.Backward(begun) {
-		if s.Undo == nil {
-			continue
-		}
-		if err := s.Undo(ctx); err != nil {
-			r.Say("it can't be undone: " + err.Error())
-			return r.NotUndone(failure, r.moves)
-		}
+	// It is done, and who interrupts it comes too late.
+	r.Say(fmt.Sprintf("the site was away for %s", time.Since(r.closed).Round(time.Second)))
+	if err := r.Settle(context.WithoutCancel(ctx), r.moves); err != nil {
+		return die(r.path("restore.sh")+" recover does the rest", "PostgreSQL is swapped, but not all is tidied up: %v", err)
 	}
-	failure.Reason += fmt.Sprintf("; PostgreSQL of %s is as it was before", r.Name)
-	if failure.Status == 1 { // one that was interrupted has a status of its own
-		failure.Status = hostapi.AsBefore
-	}
-	return failure
+	return nil
 }
 
 // removeBeside removes all that came beside. What can't be is for the next run.
