@@ -113,7 +113,7 @@ func (Ops) Restore(ctx context.Context, instance, snapshot string, at, only *str
 		backup.RestoreOptions{At: value(at), Only: value(only), DryRun: value(dryRun), Yes: value(yes)})
 }
 
-// UpgradePostgres has an instance's data be of a newer PostgreSQL (-image=postgres:15), or of the old one again (-back).
+// UpgradePostgres moves an instance to a newer PostgreSQL (-image=postgres:15), or back to the old one (-back).
 //
 // It is rehearsed beside what runs, by the programs of the new version, compared and tried; then the site is away for
 // as long as that took, and the new data folder takes the place of the old one, which is kept under a dated name. If

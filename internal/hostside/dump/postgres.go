@@ -77,7 +77,8 @@ type byImage struct {
 func (b byImage) Program(ctx context.Context, limit bound.Limit, out io.Writer, argv ...string) error {
 	way := []string{"--network", "container:" + b.ID, "--env", "PGHOST=127.0.0.1"}
 	if socket := b.Mounts["/var/run/postgresql"]; socket != "" {
-		way = []string{"--network", "none", "--volume", socket + ":/var/run/postgresql", "--env", "PGHOST=/var/run/postgresql"}
+		way = []string{"--network", "none", "--volume", socket + ":/var/run/postgresql",
+			"--env", "PGHOST=/var/run/postgresql"}
 	}
 	words := append([]string{"docker", "run", "--rm", "--pull", "never", "--user", "root",
 		"--label", "com.docker.compose.project=" + b.project, "--volume", b.folder + ":/dump",

@@ -58,15 +58,18 @@ func (h this) Image(ctx context.Context, image string) (version, data string, er
 }
 
 // unfit are what a dump of one database would not have, each with how it is told.
-var unfit = []struct{ told, sql string }{
-	{"another database, which would stay behind: drop it, or restore.sh discard", `select datname from pg_database
+var unfit = []struct{ in, told, sql string }{
+	{"", "another database, which would stay behind: drop it, or restore.sh discard", `select datname from pg_database
 where datname not in ('template0', 'template1', 'postgres', current_database())`},
-	{"a tablespace", `select spcname from pg_tablespace where spcname !~ '^pg_'`},
-	{"a transaction that is prepared, and not ended", `select gid::text from pg_prepared_xacts`},
-	{"a replication slot", `select slot_name from pg_replication_slots`},
-	{"a subscription", `select subname from pg_subscription`},
-	{"a table with oids, which PostgreSQL 12 has no more: alter table … set without oids",
-		`select oid::regclass::text from pg_class c where oid >= 16384 and relkind = 'r' and to_jsonb(c) ->> 'relhasoids' = 'true'`},
+	{"", "a tablespace", `select spcname from pg_tablespace where spcname !~ '^pg_'`},
+	{"", "a transaction that is prepared, and not ended", `select gid::text from pg_prepared_xacts`},
+	{"", "a replication slot", `select slot_name from pg_replication_slots`},
+	{"", "a subscription", `select subname from pg_subscription`},
+	{"postgres", "a table of the database postgres, which would stay behind",
+		`select oid::regclass::text from pg_class where oid >= 16384 and relkind in ('r', 'p')`},
+	{"", "a table with oids, which PostgreSQL 12 has no more: alter table … set without oids",
+		`select oid::regclass::text from pg_class c
+where oid >= 16384 and relkind = 'r' and to_jsonb(c) ->> 'relhasoids' = 'true'`},
 }
 
 func (h this) Live(ctx context.Context) (l Live, err error) {
@@ -81,18 +84,19 @@ func (h this) Live(ctx context.Context) (l Live, err error) {
 	if l.Bytes, err = c.Size(ctx); err != nil {
 		return l, err
 	}
-	return l, h.in(ctx, c, h.Database, func(pg *pgx.Conn) error {
-		for _, u := range unfit {
+	for _, u := range unfit {
+		err := h.in(ctx, c, cmp.Or(u.in, h.Database), func(pg *pgx.Conn) error {
 			names, err := lines(ctx, pg, u.sql)
-			if err != nil {
-				return err
-			}
 			for _, name := range names {
 				l.Unfit = append(l.Unfit, fmt.Sprintf("%s is %s", name, u.told))
 			}
+			return err
+		})
+		if err != nil {
+			return l, err
 		}
-		return nil
-	})
+	}
+	return l, nil
 }
 
 func (h this) in(ctx context.Context, c dump.Container, database string, do func(*pgx.Conn) error) error {
@@ -142,6 +146,12 @@ func (h this) Dump(ctx context.Context, image, folder string) (dump.Made, error)
 // taken are the files of a data folder that go on in the new one. What is in postgresql.conf is of its version.
 var taken = []string{"pg_hba.conf", "pg_ident.conf", "postgresql.auto.conf"}
 
+// misread is what of the files a server of another version can't read.
+const misread = `select format('postgresql.auto.conf: there is no %s any more', name) from pg_file_settings f
+where sourcefile ~ 'postgresql\.auto\.conf$' and name !~ '\.'
+  and not exists (select from pg_settings s where s.name = lower(f.name))
+union all select format('pg_hba.conf, line %s: %s', line_number, error) from pg_hba_file_rules where error is not null`
+
 // Configure compares what is in files with what the new server makes of it: names that it does not know, lines of
 // pg_hba.conf that it can't read, and what postgresql.conf has set otherwise.
 func (h this) Configure(ctx context.Context, server restore.Server) (wrong []string, err error) {
@@ -168,9 +178,7 @@ where source = 'configuration file' and sourcefile !~ 'postgresql\.auto\.conf$'`
 		return nil, err
 	}
 	err = h.in(ctx, is, "postgres", func(pg *pgx.Conn) (err error) {
-		wrong, err = lines(ctx, pg, `select format('postgresql.auto.conf: there is no %s any more', name) from pg_file_settings
-where sourcefile ~ 'postgresql\.auto\.conf$' and name !~ '\.' and not exists (select from pg_settings s where s.name = lower(pg_file_settings.name))
-union all select format('pg_hba.conf, line %s: %s', line_number, error) from pg_hba_file_rules where error is not null`)
+		wrong, err = lines(ctx, pg, misread)
 		for name, value := range files {
 			var now *string
 			err := pg.QueryRow(ctx, "select (select setting from pg_settings where name = $1)", name).Scan(&now)

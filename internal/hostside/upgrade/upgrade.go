@@ -1,6 +1,6 @@
 // Package upgrade has an instance's database run on a newer major version of PostgreSQL, and goes back.
 //
-// [run.plan] has all steps on a screen. What runs is dumped by the programs of the new version, loaded into a new data
+// [run.plan] has all steps. What runs is dumped by the programs of the new version, loaded into a new data
 // folder beside, and compared, and the application is tried on it: a rehearsal, while the site runs on, which finds what
 // would fail, and how long the site will be away. Then the application ends, so that no row is written any more; the
 // same is done once more, and the new folder takes the place of the old one, which is kept under a dated name.
@@ -507,7 +507,8 @@ func (i *Instance) Settle(ctx context.Context, s restore.Swap) error {
 	image, what := about.To, "upgrade to "+about.To
 	if s.Only != "forward" {
 		image, what = about.From, "back to "+about.From
-		if err := i.Files.Remove(i.path("upgrade" + filepath.Ext(s.Moves[0].From))); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		err := i.Files.Remove(i.path("upgrade" + filepath.Ext(s.Moves[0].From)))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	} else if err := i.Files.Write(i.path("upgrade."+s.Stamp), []byte(s.Properties+"\n")); err != nil {
