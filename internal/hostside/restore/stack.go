@@ -214,7 +214,7 @@ func (s thisStack) StopServer(ctx context.Context) error {
 		if c.Service() != s.Running.Server {
 			continue
 		}
-		if _, err := docker.Run(ctx, "stop", "--time", fmt.Sprint(int(ends.Seconds())), c.ID); err != nil {
+		if _, err := docker.Run(ctx, "stop", "-t", fmt.Sprint(int(ends.Seconds())), c.ID); err != nil {
 			return err
 		}
 		if _, err := docker.Run(ctx, "rm", c.ID); err != nil {

@@ -248,7 +248,7 @@ func (h this) Written(ctx context.Context, since Written) ([]string, int64, erro
 }
 
 func (h this) End(ctx context.Context, server restore.Server) (string, error) {
-	if _, err := docker.Run(ctx, "stop", "--time", "300", server.ContainerID()); err != nil {
+	if _, err := docker.Run(ctx, "stop", "-t", "300", server.ContainerID()); err != nil {
 		return "", err
 	}
 	c, err := docker.Inspect(ctx, server.ContainerID())

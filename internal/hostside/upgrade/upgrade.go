@@ -1,9 +1,9 @@
 // Package upgrade has an instance's database run on a newer major version of PostgreSQL, and goes back.
 //
-// [run.plan] has all steps. What runs is dumped by the programs of the new version, loaded into a new data
-// folder beside, and compared, and the application is tried on it: a rehearsal, while the site runs on, which finds what
-// would fail, and how long the site will be away. Then the application ends, so that no row is written any more; the
-// same is done once more, and the new folder takes the place of the old one, which is kept under a dated name.
+// [run.plan] has all steps. What runs is dumped by the programs of the new version, loaded into a new data folder
+// beside, and compared, and the application is tried on it: a rehearsal, while the site runs on, which finds what would
+// fail, and how long the site will be away. Then the application ends, so that no row is written any more; the same is
+// done once more, and the new folder takes the place of the old one, which is kept under a dated name.
 //
 // The swap is package restore's, and so are its journal and what undoes it: whoever finds .restore.swap after SIGKILL
 // or a power cut undoes it. It must not know the engine's or PostgreSQL's commands: it asks [Host].
@@ -583,7 +583,8 @@ func (r *run) checkBack(ctx context.Context) (err error) {
 		if version, e := pgversion.Folder(r.path(old.Dated(restore.Move{Path: about.Data}))); err == nil && e == nil &&
 			pgversion.Older(version, about.Version) {
 			r.kept, r.since = about, stamp
-			return nil
+			_, _, err := r.Host.Image(ctx, about.From) // it may be gone from here
+			return err
 		}
 	}
 	return die("restore.sh latest restores a snapshot, on this version or a newer one",
