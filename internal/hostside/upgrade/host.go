@@ -236,7 +236,7 @@ func (h this) Objects(ctx context.Context, server restore.Server) (o Objects, er
 		return o, err
 	}
 	tables, err := server.CountIn(ctx, h.Database)
-	o.Written.Tables = map[string]int64{}
+	o.Written.Tables = map[string]int64{largeRows: 0}
 	for _, t := range tables {
 		o.Written.Tables[t.Name] = t.Rows
 	}

@@ -65,6 +65,9 @@ func lines(ctx context.Context, pg *pgx.Conn, sql string) ([]string, error) {
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
+// largeRows are the parts of large objects, which no table of the database has.
+const largeRows = "pg_catalog.pg_largeobject"
+
 // written are the tables of a database into which something was written since, and about how many rows: those that a
 // later transaction than the next one then has made or changed, and those that there are less.
 func written(
@@ -82,6 +85,7 @@ func written(
 	if _, err = pg.Exec(ctx, plainly); err != nil {
 		return nil, 0, err
 	}
+	now = append(now, dump.Table{Name: largeRows})
 	gone := map[string]int64{}
 	for name, rows := range since.Tables {
 		gone[name] = rows

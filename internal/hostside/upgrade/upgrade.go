@@ -21,6 +21,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
@@ -220,11 +221,8 @@ func (r *run) removeBeside(ctx context.Context) error {
 }
 
 // check makes sure that the image is a newer PostgreSQL, and that a dump has all that the server has.
-func (r *run) check(ctx context.Context) (err error) {
-	if err = r.Stack.Ready(ctx); err == nil {
-		r.live, err = r.Host.Live(ctx)
-	}
-	if err != nil {
+func (r *run) check(ctx context.Context) error {
+	if err := r.look(ctx); err != nil {
 		return err
 	}
 	version, data, err := r.Host.Image(ctx, r.asked.Image)
@@ -336,7 +334,7 @@ func (r *run) start(ctx context.Context) (restore.Server, error) {
 	server, err := r.beside.StartDrill(ctx, r.moves.Beside)
 	if err != nil {
 		r.SayWhy(ctx, err)
-		err = die("", "PostgreSQL %s does not start", cmp.Or(r.kept.Version, r.asked.Image))
+		err = die("", "PostgreSQL %s does not start", r.kept.Version)
 	}
 	return server, err
 }
@@ -531,37 +529,67 @@ func (i *Instance) Settle(ctx context.Context, s restore.Swap) error {
 	return nil
 }
 
-// bringBack moves files of a folder that was set aside into the one that is there, and removes what is left of it.
-func (i *Instance) bringBack(aside, to string) error {
-	err := filepath.WalkDir(i.path(aside), func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.Type().IsRegular() {
-			return err
-		}
-		below, err := filepath.Rel(i.path(aside), path)
-		if err != nil {
-			return err
-		}
-		comes := filepath.Join(i.path(to), below)
-		if _, err := os.Lstat(comes); err == nil {
-			return fmt.Errorf("%s is there already", comes)
-		}
-		return i.Files.Rename(path, comes)
-	})
+// bringBack has the files of a folder that was set aside be in the one that is there, which is the application's: no
+// link in it leads us out of it. A file that is killed over is there twice rather than never.
+func (i *Instance) bringBack(aside, there string) error {
+	from, err := os.OpenRoot(i.path(aside))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	to, err := os.OpenRoot(i.path(there))
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	err = fs.WalkDir(from.FS(), ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		content, err := from.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		next, owner := path+".next", info.Sys().(*syscall.Stat_t)
+		file, err := to.OpenFile(next, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		_, err = file.Write(content)
+		err = errors.Join(err, file.Chown(int(owner.Uid), int(owner.Gid)), file.Chmod(info.Mode().Perm()), file.Sync(),
+			file.Close())
+		if err == nil {
+			err = to.Rename(next, path)
+		}
+		if err == nil {
+			err = from.Remove(path)
+		}
+		return err
+	})
 	if err == nil {
 		err = os.RemoveAll(i.path(aside))
 	}
 	return err
 }
 
-// checkBack finds the last upgrade whose old folder is there.
-func (r *run) checkBack(ctx context.Context) (err error) {
+// look sees what runs.
+func (r *run) look(ctx context.Context) (err error) {
 	if err = r.Stack.Ready(ctx); err == nil {
 		r.live, err = r.Host.Live(ctx)
 	}
-	if err != nil {
+	return err
+}
+
+// checkBack finds the last upgrade whose old folder is there.
+func (r *run) checkBack(ctx context.Context) error {
+	if err := r.look(ctx); err != nil {
 		return err
 	}
 	found, err := filepath.Glob(r.path("upgrade.*"))
