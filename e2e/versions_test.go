@@ -181,11 +181,14 @@ func upgrades(t *testing.T, people int) {
 	mrs.sql(t, "drop database other")
 	says(script("upgrade", "postgres:10"), false, "postgres:10 is PostgreSQL 10, no newer one than 10")
 	says(script("upgrade", "back"), false, "there is no way back")
-	says(script("explain", "upgrade", "postgres:15"), true, "rehearse it beside what runs", "a rehearsal beside what runs, of about")
+	target := func(words ...string) result {
+		return run(t, append(mrs.env, "home="+mrs.home), append([]string{mage, "ops:upgradePostgres", "local"}, words...)...)
+	}
+	says(target("-image=postgres:15", "-dryRun"), true, "rehearse it beside what runs", "a rehearsal beside what runs, of about")
 	is("10", was)
 
 	for n, to := range []string{"15", "17"} {
-		says(script("upgrade", "postgres:"+to), true, "rehearsed: from now on the site is away for about", "the site was away for",
+		says(target("-image=postgres:"+to, "-yes"), true, "rehearsed: from now on the site is away for about", "the site was away for",
 			"the env file is to say compose_postgres_image=postgres:"+to, "kept as it was: "+mrs.home+"/postgres-data.")
 		is(to, was)
 		if r := mrs.deploy(t, of("10")); r.status == 0 || !strings.Contains(r.output, "hint: compose_postgres_image=postgres:"+to+" ") {
