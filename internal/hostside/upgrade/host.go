@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -228,7 +227,7 @@ func (h this) Superuser(ctx context.Context, server restore.Server, folder strin
 		return err
 	}
 	defer file.Close()
-	return server.(dump.Container).Superuser(ctx, io.Reader(file))
+	return server.(dump.Container).Superuser(ctx, file)
 }
 
 func (h this) Objects(ctx context.Context, server restore.Server) (o Objects, err error) {
@@ -259,7 +258,7 @@ func (h this) End(ctx context.Context, server restore.Server) (string, error) {
 }
 
 // Release is not kept once more where the newest one is of what runs.
-func (h this) Release(what string) error {
+func (h this) Release(ctx context.Context, what string) error {
 	all := release.Of(h.Home)
 	content, err := os.ReadFile(filepath.Join(h.Home, composeFile))
 	if err != nil {
@@ -283,7 +282,7 @@ func (h this) Release(what string) error {
 		return err
 	}
 	c := h.server()
-	image, err := docker.ImageOf(context.Background(), c.Named)
+	image, err := docker.ImageOf(ctx, c.Named)
 	if err != nil {
 		return err
 	}

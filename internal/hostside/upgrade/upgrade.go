@@ -57,7 +57,7 @@ type Host interface {
 	// End ends a new server as it has to be ended: all that it has is in its folder then. It returns that folder.
 	End(ctx context.Context, server restore.Server) (folder string, err error)
 	// Release keeps what runs now as a release.
-	Release(what string) error
+	Release(ctx context.Context, what string) error
 }
 
 // Live is the server that runs.
@@ -512,7 +512,7 @@ func (i *Instance) Settle(ctx context.Context, s restore.Swap) error {
 	} else if err := i.Files.Write(i.path("upgrade."+s.Stamp), []byte(s.Properties+"\n")); err != nil {
 		return err
 	}
-	if err := i.Host.Release(what); err != nil {
+	if err := i.Host.Release(ctx, what); err != nil {
 		return err
 	}
 	if err := errors.Join(i.Stack.Untry(ctx), os.RemoveAll(s.Beside)); err != nil {

@@ -338,8 +338,8 @@ func (h host) Written(ctx context.Context, _ Written) (tables []string, n int64,
 func (h host) End(ctx context.Context, server restore.Server) (string, error) {
 	return server.(postgres).data, h.call(ctx, "stop beside", nothing)
 }
-func (h host) Release(what string) error {
-	return h.call(context.Background(), "release", func() error {
+func (h host) Release(ctx context.Context, what string) error {
+	return h.call(ctx, "release", func() error {
 		if !slices.Contains(h.release, what) {
 			h.release = append(h.release, what)
 		}
