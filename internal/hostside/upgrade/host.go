@@ -222,7 +222,7 @@ func take(from, to, name string) error {
 }
 
 func (h this) Superuser(ctx context.Context, server restore.Server, folder string) error {
-	file, err := os.Open(filepath.Join(folder, "globals.sql"))
+	file, err := os.OpenInRoot(folder, "globals.sql")
 	if err != nil {
 		return err
 	}
