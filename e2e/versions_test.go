@@ -8,11 +8,12 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Production's; the campaign tries all of them, and is thorough.
 func TestAnInstanceKeepsTheVersionOfItsPostgreSQL(t *testing.T) {
-	on(t, "here")
+	on(t, here, 70*time.Second)
 	step(t, "PostgreSQL "+versions[0], func(t *testing.T) { keepsItsVersion(t, versions[0], false) })
 }
 
@@ -122,7 +123,7 @@ func (i *instance) lastSnapshot(t *testing.T) string {
 }
 
 func TestAnUpgradeOfPostgreSQLKeepsEveryRowAndGoesBack(t *testing.T) {
-	on(t, "here")
+	on(t, here, 150*time.Second)
 	step(t, "of fifty people", func(t *testing.T) { upgrades(t, 50) })
 }
 
