@@ -113,6 +113,18 @@ func (Ops) Restore(ctx context.Context, instance, snapshot string, at, only *str
 		backup.RestoreOptions{At: value(at), Only: value(only), DryRun: value(dryRun), Yes: value(yes)})
 }
 
+// UpgradePostgres moves an instance to a newer PostgreSQL (-image=postgres:15), or back to the old one (-back).
+//
+// It is rehearsed beside what runs, by the programs of the new version, compared and tried; then the site is away for
+// as long as that took, and the new data folder takes the place of the old one, which is kept under a dated name. If
+// anything fails, or Ctrl-C is hit, the old one answers. -back says how many rows were written since, and with -lose
+// goes back without them: a snapshot has them. -dryRun prints the plan and an estimate, -yes asks nothing before
+// others than production. Then the env file is to name the image, which the last lines say.
+func (Ops) UpgradePostgres(ctx context.Context, instance string, image *string, back, lose, dryRun, yes *bool) error {
+	return backup.UpgradePostgres(ctx, instance, backup.UpgradeOptions{Image: value(image), Back: value(back),
+		Lose: value(lose), DryRun: value(dryRun), Yes: value(yes)})
+}
+
 // Drill proves the last snapshot of an instance, or -snapshot=: it is restored into a stack of its own.
 //
 // On the same server, without ports, mail or a way out; the application migrates it and has to answer,

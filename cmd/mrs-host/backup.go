@@ -18,6 +18,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
 	"github.com/betagouv/mrs-ops/internal/hostside/restore"
 	"github.com/betagouv/mrs-ops/internal/hostside/unit"
+	"github.com/betagouv/mrs-ops/internal/hostside/upgrade"
 )
 
 // backupScript is backup.sh: the working directory is the instance's home.
@@ -125,7 +126,11 @@ func thisInstance() (*restore.Instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	return restore.Here(home, func(line string) { fmt.Println(hostapi.Said(line)) })
+	i, err := restore.Here(home, func(line string) { fmt.Println(hostapi.Said(line)) })
+	if err == nil {
+		upgrade.Here(i) // what one has begun is ended by whoever recovers
+	}
+	return i, err
 }
 
 // handOver has systemd do it, so that it outlives this terminal, and shows what it says; where systemd does not run,

@@ -14,6 +14,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/command"
 	"github.com/betagouv/mrs-ops/internal/hostside/restore"
 	"github.com/betagouv/mrs-ops/internal/hostside/rollout"
+	"github.com/betagouv/mrs-ops/internal/hostside/upgrade"
 )
 
 // explain prints what another command would do, and the commands behind it, and does nothing of it.
@@ -54,15 +55,26 @@ func explain(argv []string) int {
 
 // explainRestore takes what restore.sh takes.
 func explainRestore(ctx context.Context, i *restore.Instance, argv []string) error {
-	asked, err := i.Parse(argv)
-	if err != nil {
-		return err
-	}
-	lines, err := i.Explain(ctx, asked)
+	lines, err := explained(ctx, i, argv)
 	if err == nil {
 		fmt.Println(hostapi.Said(strings.Join(lines, "\n")))
 	}
 	return err
+}
+
+func explained(ctx context.Context, i *restore.Instance, argv []string) ([]string, error) {
+	if len(argv) > 0 && argv[0] == restore.Upgrade {
+		asked, err := upgrade.Parse(argv[1:])
+		if err != nil {
+			return nil, err
+		}
+		return upgrade.Here(i).Explain(ctx, asked)
+	}
+	asked, err := i.Parse(argv)
+	if err != nil {
+		return nil, err
+	}
+	return i.Explain(ctx, asked)
 }
 
 // explainDeploy reads a request from standard input, as deploy does.

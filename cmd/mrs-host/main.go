@@ -52,6 +52,7 @@ In the home of an instance that has backups; the scripts there have the same nam
   backup      [timer|deploy|hand|init|repair]; exit status 75: the snapshot is good, but the mirror has not got it
   prune       [timer]
   restore     [list|[explain] [--only PART] SNAPSHOT|recover|discard STAMP|adopt DATABASE|abandon|unit]
+              [explain] upgrade IMAGE|back [lose]
   drill       [timer|SNAPSHOT]
   lend        SNAPSHOT|--return
   export      [--lines] SNAPSHOT|--return

@@ -16,6 +16,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
 	"github.com/betagouv/mrs-ops/internal/hostside/restore"
 	"github.com/betagouv/mrs-ops/internal/hostside/unit"
+	"github.com/betagouv/mrs-ops/internal/hostside/upgrade"
 )
 
 // restoreScript is restore.sh: the working directory is the instance's home.
@@ -36,16 +37,25 @@ func restoreScript(argv []string) int {
 		case "unit": // what was handed over
 			argv = request(i, "restore")
 		}
-		asked, err := i.Parse(argv)
+		restores, err := restoring(ctx, i, argv)
 		if err != nil {
 			return 0, err
 		}
-		restores := func() error { return i.Restore(ctx, asked) }
 		if words[0] == "unit" {
 			return 0, restores()
 		}
 		return handOver(i, "restore", signals, restores, argv...)
 	})
+}
+
+// restoring is what restore.sh is asked for that takes long.
+func restoring(ctx context.Context, i *restore.Instance, argv []string) (func() error, error) {
+	if len(argv) > 0 && argv[0] == restore.Upgrade {
+		asked, err := upgrade.Parse(argv[1:])
+		return func() error { return upgrade.Here(i).Run(ctx, asked) }, err
+	}
+	asked, err := i.Parse(argv)
+	return func() error { return i.Restore(ctx, asked) }, err
 }
 
 // list prints the snapshots, a line each; or how all of the backups stands, in JSON.

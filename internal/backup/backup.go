@@ -324,27 +324,32 @@ func Restore(ctx context.Context, name, snapshot string, o RestoreOptions) error
 		args = append(args, "--at", o.At)
 		what += " of " + o.At
 	}
+	return replace(ctx, name, job{what, "restore", args}, o.DryRun, o.Yes)
+}
+
+// replace runs a job that replaces what an instance has, under its lock and after a question, or explains it.
+func replace(ctx context.Context, name string, j job, dryRun, yes bool) error {
 	return with(ctx, name, func(s *target.Target) error {
-		if o.DryRun {
-			return explain(s, what, args)
+		if dryRun {
+			return explain(s, j.what, j.args)
 		}
-		question := fmt.Sprintf("%s on %s: %s, in place of the data that are there?", s.Name, s, what)
+		question := fmt.Sprintf("%s on %s: %s, in place of the data that are there?", s.Name, s, j.what)
 		var err error
 		switch {
 		case s.Name == instance.Production:
 			err = console.Typed(question, s.Name)
-		case !o.Yes:
+		case !yes:
 			err = console.Sure(question)
 		}
 		if err != nil {
 			return err
 		}
-		lock, err := s.Lock(target.Operator(), what)
+		lock, err := s.Lock(target.Operator(), j.what)
 		if err != nil {
 			return err
 		}
 		defer lock.Release()
-		return run(ctx, s, job{what, "restore", args})
+		return run(ctx, s, j)
 	})
 }
 

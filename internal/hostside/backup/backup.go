@@ -161,6 +161,7 @@ type Run struct {
 	began       time.Time
 	repository  Repository
 	counted     bool   // it is one that is written down
+	within      bool   // it is a part of another run, which has the locks, and may have begun a swap
 	dumped      bool   // nothing of ours is at work in the database
 	folder      string // for dumps: that of the host which PostgreSQL has as /dump
 	Snapshot    string
@@ -338,13 +339,27 @@ func (i *Instance) Backup(ctx context.Context, cause string) error {
 	return r.Ends(ctx, r.backup(ctx))
 }
 
+// Within backs up the instance as a part of another run, which has its locks, and returns the snapshot. The error is
+// *[Failure].
+func (i *Instance) Within(ctx context.Context, cause string) (snapshot string, err error) {
+	r := i.Begin("backup", cause)
+	r.within = true
+	err = r.Ends(ctx, r.backup(ctx))
+	return r.Snapshot, err
+}
+
 func (r *Run) backup(ctx context.Context) error {
-	if r.cause != "deploy" {
+	if r.cause != "deploy" && !r.within {
 		if err := r.Keep(lock.Share(ctx, r.Locks, r.Name, r.Say)); err != nil {
 			return err
 		}
 	}
-	err := Do(ctx, r.TakeRepository, r.Counts, r.source, r.Open, r.Stack.Ready, r.clear, r.room)
+	if !r.within {
+		if err := r.TakeRepository(ctx); err != nil {
+			return err
+		}
+	}
+	err := Do(ctx, r.Counts, r.source, r.Open, r.Stack.Ready, r.clear, r.room)
 	if err != nil {
 		return err
 	}
@@ -372,7 +387,7 @@ func (r *Run) source(context.Context) error {
 				r.path(name)+" is a link, and a snapshot has the link alone: move what it leads to there")
 		}
 	}
-	if r.InSwap() {
+	if r.InSwap() && !r.within {
 		problems = append(problems, "a restore was cut short, and is to be undone first: "+r.path("restore.sh")+" recover")
 	}
 	if len(problems) > 0 {

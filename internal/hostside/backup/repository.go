@@ -63,7 +63,7 @@ func (r *Run) same() bool {
 // that is not mounted is never taken for a repository without snapshots; and forgets what a run that
 // was killed has left there. The lock must be held.
 func (r *Run) Open(ctx context.Context) error {
-	if err := r.NoSwap(ctx); err != nil {
+	if err := r.NoSwap(ctx); err != nil && !r.within {
 		return err
 	}
 	if !r.same() {

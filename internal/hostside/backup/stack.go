@@ -191,8 +191,10 @@ func (s *Running) Commit(ctx context.Context) string {
 
 // Leftovers implements [Stack].
 func (s *Running) Leftovers(ctx context.Context, lent bool) error {
-	if err := Gone(ctx, s.Name+"-trial"); err != nil {
-		return err
+	for _, project := range []string{"-trial", "-upgrade"} {
+		if err := Gone(ctx, s.Name+project); err != nil {
+			return err
+		}
 	}
 	kinds := []string{"restore"}
 	if lent {

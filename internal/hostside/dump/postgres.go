@@ -46,13 +46,44 @@ func (c Container) program(ctx context.Context, limit bound.Limit, options strin
 	if in != nil {
 		exec = append(exec, "--interactive")
 	}
+	return c.run(ctx, bound.Command{Name: argv[0], Argv: append(append(exec, c.ID), argv...), Stdin: in, Stdout: out,
+		Limit: limit})
+}
+
+// run runs a program of PostgreSQL's.
+func (c Container) run(ctx context.Context, program bound.Command) error {
 	var said bound.Tail
-	err := c.Runner.Run(ctx, bound.Command{Name: argv[0], Argv: append(append(exec, c.ID), argv...), Stdin: in,
-		Stdout: out, Stderr: &said, Limit: limit})
+	program.Stderr = &said
+	err := c.Runner.Run(ctx, program)
 	if err != nil && bound.Status(err) >= 0 {
-		return fmt.Errorf("%s ended with %d: %s", argv[0], bound.Status(err), complaints(said.String()))
+		return fmt.Errorf("%s ended with %d: %s", program.Name, bound.Status(err), complaints(said.String()))
 	}
 	return err
+}
+
+// By is the same server, with the programs of another image: each runs in a container of a Compose project, which has
+// a folder of the host as /dump. They get in by the server's socket where that is in a folder of the host, and else as
+// from the server's own host, which pg_hba.conf of the images trusts.
+func (c Container) By(image, project, folder string) Server {
+	return byImage{c, image, project, folder}
+}
+
+type byImage struct {
+	Container
+	image, project, folder string
+}
+
+// Program implements [Server].
+func (b byImage) Program(ctx context.Context, limit bound.Limit, out io.Writer, argv ...string) error {
+	way := []string{"--network", "container:" + b.ID, "--env", "PGHOST=127.0.0.1"}
+	if socket := b.Mounts["/var/run/postgresql"]; socket != "" {
+		way = []string{"--network", "none", "--volume", socket + ":/var/run/postgresql",
+			"--env", "PGHOST=/var/run/postgresql"}
+	}
+	words := append([]string{"docker", "run", "--rm", "--pull", "never", "--user", "root",
+		"--label", "com.docker.compose.project=" + b.project, "--volume", b.folder + ":/dump",
+		"--env", "PGAPPNAME=" + b.application(), "--entrypoint", argv[0]}, append(way, b.image)...)
+	return b.run(ctx, bound.Command{Name: argv[0], Argv: append(words, argv[1:]...), Stdout: out, Limit: limit})
 }
 
 var (

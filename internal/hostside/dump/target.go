@@ -102,6 +102,18 @@ func (c Container) Roles(ctx context.Context, dump io.Reader) (said []string, er
 	})
 }
 
+// Superuser gives the superuser that initdb has made, whom [Container.Roles] leaves as he is, what a dump of roles says
+// of him: his password above all.
+func (c Container) Superuser(ctx context.Context, dump io.Reader) error {
+	roles, err := globals.ReadDump(dump)
+	if err != nil {
+		return err
+	}
+	return c.in(ctx, "postgres", func(ctx context.Context, pg *pgx.Conn) error {
+		return roles.Superuser(ctx, pg, c.Role)
+	})
+}
+
 // Restore implements [Target].
 func (c Container) Restore(ctx context.Context, database, folder string, jobs int) error {
 	argv := append([]string{"pg_restore"}, c.as(database, "--jobs", strconv.Itoa(jobs), "--exit-on-error", folder)...)

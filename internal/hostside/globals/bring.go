@@ -139,6 +139,30 @@ func (d *Dump) Roles(ctx context.Context, pg *pgx.Conn) (said []string, err erro
 	return s.said, nil
 }
 
+// Superuser gives a role that is there what the dump says of it, all of it or nothing.
+func (d *Dump) Superuser(ctx context.Context, pg *pgx.Conn, name string) error {
+	s, err := begin(ctx, pg)
+	if err != nil {
+		return err
+	}
+	role := d.role(name)
+	if role == nil {
+		return fmt.Errorf("the dump of the roles has none that is called %s", name)
+	}
+	err = s.within(ctx, func() error {
+		for _, statement := range role.statements[1:] {
+			if err := s.run(ctx, statement); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("the role %s can't be what it was: %w", name, plain(err))
+	}
+	return nil
+}
+
 // plain is an error of PostgreSQL's without its details, which may be data.
 func plain(err error) error {
 	if refused, ok := errors.AsType[*pgconn.PgError](err); ok {

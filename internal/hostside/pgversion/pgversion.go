@@ -68,8 +68,8 @@ func major(version string) string {
 	return first
 }
 
-// older reports whether a version comes before another.
-func older(a, b string) bool {
+// Older reports whether a version comes before another.
+func Older(a, b string) bool {
 	x, errX := strconv.ParseFloat(a, 64)
 	y, errY := strconv.ParseFloat(b, 64)
 	return errX == nil && errY == nil && x < y
@@ -247,7 +247,7 @@ func Takes(ctx context.Context, dump io.Reader, image string) error {
 	if err != nil {
 		return err
 	}
-	if older(has, of) {
+	if Older(has, of) {
 		return fmt.Errorf("it was dumped from PostgreSQL %s, which PostgreSQL %s of %s can't read: "+
 			"a dump goes to the same version, or a newer one", of, has, image)
 	}

@@ -55,7 +55,7 @@ func TestOnlyAnOlderPostgreSQLCanNotTakeADump(t *testing.T) {
 	}{
 		{"10", "15", true}, {"9.6", "10", true}, {"15", "10", false}, {"15", "15", false}, {"10", "9.6", false}, {"17", "", false},
 	} {
-		if got := older(c.has, c.of); got != c.older {
+		if got := Older(c.has, c.of); got != c.older {
 			t.Errorf("%s is older than %s: %v", c.has, c.of, got)
 		}
 	}

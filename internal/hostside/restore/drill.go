@@ -71,7 +71,7 @@ func (r *run) drill(ctx context.Context) error {
 	r.Say("starting a stack of its own")
 	server, err := r.Stack.StartDrill(ctx, folder)
 	if err != nil {
-		r.sayWhy(ctx, err)
+		r.SayWhy(ctx, err)
 		return die("", "PostgreSQL does not start")
 	}
 	r.Say("restoring the database")
@@ -82,10 +82,10 @@ func (r *run) drill(ctx context.Context) error {
 	r.Say("starting the application, which migrates it")
 	container, err := r.Stack.RunDrill(ctx, folder)
 	if err != nil {
-		r.sayWhy(ctx, err)
+		r.SayWhy(ctx, err)
 		return die("", "the application can't be started on it")
 	}
-	err = backup.Do(ctx, func(ctx context.Context) error { return r.well(ctx, container, server, r.Database) },
+	err = backup.Do(ctx, func(ctx context.Context) error { return r.Well(ctx, container, server, r.Database) },
 		func(ctx context.Context) error { return r.Application.Migrated(ctx, container) })
 	if err != nil {
 		return err

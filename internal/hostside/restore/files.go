@@ -96,9 +96,9 @@ func partIn(folder, to, name, snapshot string) error {
 	return os.Rename(found, to)
 }
 
-// showAll has PostgreSQL read a folder and all in it. It stays root's, and so does what restic has given to others:
+// ShowAll has PostgreSQL read a folder and all in it. It stays root's, and so does what restic has given to others:
 // their containers see it, and could put links there meanwhile. Until all is done nobody else comes in.
-func showAll(folder string) error {
+func ShowAll(folder string) error {
 	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || path == folder {
 			return err
@@ -133,8 +133,8 @@ func readable(path string, entry fs.DirEntry, who fs.FileMode) error {
 	return os.Chmod(path, mode)
 }
 
-// sameFolders makes the folders that are in one, and no files, in another.
-func sameFolders(from, to string) error {
+// SameFolders makes the folders that are in one, and no files, in another.
+func SameFolders(from, to string) error {
 	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.IsDir() {
 			return err

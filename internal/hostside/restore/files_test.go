@@ -34,7 +34,7 @@ func TestPostgreSQLReadsTheDumpThatIsRestoredAndCanNotChangeIt(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := showAll(folder); err != nil {
+	if err := ShowAll(folder); err != nil {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]os.FileMode{folder: 0o755, filepath.Dir(data): 0o755, data: 0o755,

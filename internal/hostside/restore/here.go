@@ -68,13 +68,18 @@ func Here(home string, say func(string)) (*Instance, error) {
 			Runner: system}
 	}
 	running := thisStack{Running: stack, Patience: time.Duration(settings.Timeout) * time.Second,
-		Folders: settings.Folders}
+		Folders: settings.Folders, drills: "-drill"}
 	return &Instance{
 		Instance: i, Repository: with(filepath.Join(home, ".restic_password")), Stack: running,
 		Application: siteOf(settings, running, say), Files: Disk{},
 		Systemd: thisSystemd{Project: settings.Name, Home: home, Runner: others},
 		Into: func(folder, cache string) Copy {
 			return with(filepath.Join(home, ".restic_password")).In(folder, cache)
+		},
+		As: func(file string) Stack {
+			other := running
+			other.of, other.drills = file, "-upgrade"
+			return other
 		},
 		Calls: func(name string) { stack.Application = name },
 		Now:   time.Now, Deafen: deafen, Leave: func(argv ...string) error { return leave(home, argv...) },

@@ -25,16 +25,37 @@ type Swap struct {
 	Restarts    string   // the restart policy of the application
 	Placeholder bool     // a picture was put where there was none
 	Folders     []string // that are replaced
+	Moves       []Move   // what else of the home is replaced, PostgreSQL's data folder with it: no database is, then
 	Started     bool     // the site has been started on it: people may have used it
 	// What is said of one that is done: its snapshot, what was asked for alone, and globals.json of the dump.
 	Snapshot, Only, Properties string
 }
+
+// Move is what takes the place of something in the home, and goes back to where it came from. Both are paths below it.
+type Move struct{ Path, From string }
+
+// Dated is how what was there is called once it is moved: in the home itself, wherever it was.
+func (s Swap) Dated(m Move) string { return strings.ReplaceAll(m.Path, "/", "-") + "." + s.Stamp }
+
+// What is how the run is called that swaps.
+func (s Swap) What() string {
+	if len(s.Moves) > 0 {
+		return Upgrade
+	}
+	return "restore"
+}
+
+// Upgrade is the run that replaces the data folder of PostgreSQL (package upgrade).
+const Upgrade = "upgrade"
 
 // aside are the folders as they are called once they are moved.
 func (s Swap) aside() string {
 	var names []string
 	for _, folder := range s.Folders {
 		names = append(names, folder+"."+s.Stamp)
+	}
+	for _, m := range s.Moves {
+		names = append(names, s.Dated(m))
 	}
 	return strings.Join(names, " ")
 }
@@ -47,6 +68,13 @@ func (s Swap) String() string {
 	}
 	if s.Started {
 		started = "started=yes\n"
+	}
+	var moves []string
+	for _, m := range s.Moves {
+		moves = append(moves, m.Path+":"+m.From)
+	}
+	if len(moves) > 0 {
+		started = "moves=(" + strings.Join(moves, " ") + ")\n" + started
 	}
 	return fmt.Sprintf("stamp=%s\nbeside=%s\ndatabase=%s\nkept=%s\n",
 		quote(s.Stamp), quote(s.Beside), quote(s.Database), quote(s.Kept)) +
@@ -92,6 +120,13 @@ func parseSwap(text string, folders ...string) (s Swap, err error) {
 			s.Folders = strings.Fields(strings.Trim(value, "()"))
 			continue
 		}
+		if name == "moves" {
+			for _, word := range strings.Fields(strings.Trim(value, "()")) {
+				path, from, _ := strings.Cut(word, ":")
+				s.Moves = append(s.Moves, Move{path, from})
+			}
+			continue
+		}
 		if values[name], err = word(value); err != nil {
 			return s, fmt.Errorf("%s: %w", name, err)
 		}
@@ -105,12 +140,19 @@ func parseSwap(text string, folders ...string) (s Swap, err error) {
 		return s, errors.New("it has no stamp")
 	case filepath.Base(s.Beside) != ".restore-"+s.Stamp || !filepath.IsAbs(s.Beside):
 		return s, errors.New("it names no folder of a restore")
-	case s.Database == "" || s.Kept == "":
+	case (s.Database == "" || s.Kept == "") && len(s.Moves) == 0:
 		return s, errors.New("it names no databases")
 	}
 	for _, folder := range s.Folders {
 		if !slices.Contains(movable, folder) && !slices.Contains(folders, folder) {
 			return s, fmt.Errorf("no swap moves %q", folder)
+		}
+	}
+	for _, m := range s.Moves {
+		for _, path := range []string{m.Path, m.From} {
+			if !plainWord.MatchString(path) || !filepath.IsLocal(path) {
+				return s, fmt.Errorf("no swap moves %q", path)
+			}
 		}
 	}
 	return s, nil

@@ -85,7 +85,7 @@ func (i *Instance) recoverAll(ctx context.Context, by string) error {
 			return err
 		}
 	}
-	if err := i.recoverDone(ctx); err != nil {
+	if err := i.RecoverDone(ctx); err != nil {
 		return err
 	}
 	return i.recoverRuns(ctx, by)
@@ -115,7 +115,7 @@ func (i *Instance) takeToRecover(ctx context.Context, by string) (*lock.File, er
 
 func (i *Instance) recoverSwap(ctx context.Context, by string) error {
 	s, err := i.readSwap(swapFile)
-	i.Say("a restore was cut short in the middle of its swap")
+	i.Say("the swap of a restore, or an upgrade, was cut short")
 	if err == nil {
 		err = i.Stack.Engine(ctx)
 	}
@@ -155,18 +155,19 @@ func (i *Instance) swapRemains(ctx context.Context, by string, why error, retry 
 	return why
 }
 
-// recoverDone tidies up after a restore that was killed once it was done, and writes down that it is.
-func (i *Instance) recoverDone(ctx context.Context) error {
+// RecoverDone tidies up after a restore that was killed once it was done, and writes down that it is.
+func (i *Instance) RecoverDone(ctx context.Context) error {
 	s, err := i.readSwap(doneFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	what, asked := "restore", Request{Only: s.Only}
+	what, asked := s.What(), Request{Only: s.Only}
 	if i.isCopy(s.Database) {
 		what, asked.Copy = "copy", s.Database
 	}
+	cut := i.is(".running." + what)
 	// Else that was written down already; or the power cut the file short, which was on the disk before it had its name.
-	if i.is(".running."+what) && err == nil {
+	if (cut || what == Upgrade) && err == nil {
 		if err := i.Stack.Engine(ctx); err != nil {
 			return err
 		}
@@ -175,7 +176,16 @@ func (i *Instance) recoverDone(ctx context.Context) error {
 		}
 		r := &run{Instance: i, record: i.Resume(what), asked: asked, moves: s, properties: s.Properties}
 		r.record.Snapshot = s.Snapshot
-		r.settle(ctx)
+		if what == Upgrade {
+			if err := i.Upgraded(ctx, i, s); err != nil {
+				return err
+			}
+		} else {
+			r.settle(ctx)
+		}
+		if !cut {
+			return i.Files.Remove(i.path(doneFile))
+		}
 		if err := r.record.Ends(ctx, nil); err != nil {
 			return err
 		}
@@ -223,6 +233,11 @@ func (i *Instance) recoverRuns(ctx context.Context, by string) error {
 			}
 			if i.Stack.Ready(ctx) == nil {
 				_ = i.Stack.Drop(ctx, name)
+			}
+		}
+		if what == Upgrade { // what it has started beside
+			if err := errors.Join(i.Stack.Engine(ctx), i.Stack.Untry(ctx)); err != nil {
+				return err
 			}
 		}
 		// It has a lock of its own; and so has a drill, which is seen to.

@@ -105,6 +105,8 @@ type Stack interface {
 	Policy(ctx context.Context, restarts string) error
 	// Stop ends the application: what it serves and its spoolers' files first. An error is of one that may still run.
 	Stop(ctx context.Context) error
+	// StopServer ends PostgreSQL as it has to be ended, and removes its container: no engine starts it again.
+	StopServer(ctx context.Context) error
 	// StartServer starts PostgreSQL and waits for it.
 	StartServer(ctx context.Context) error
 	// Resume starts the application again that was stopped, and what it needs.
@@ -172,6 +174,10 @@ type Instance struct {
 	// Deafen has no signal end us any more, nor what we run from then on.
 	Deafen  func()
 	Systemd Systemd
+	// As is the stack, whose drills are of another compose file, and a project NAME-upgrade.
+	As func(file string) Stack
+	// Upgraded writes down what comes of a swap that has replaced PostgreSQL's data folder; it may be done twice.
+	Upgraded func(ctx context.Context, i *Instance, s Swap) error
 	// Leave has this program run with arguments by itself, so that it goes on when we are killed.
 	Leave func(argv ...string) error
 }
@@ -307,7 +313,7 @@ func (r *run) plan() []plan.Step {
 		plan.To("restore it beside what runs", r.restoreBeside, nil),
 		plan.To("try the application on it", r.try, nil),
 		plan.To("keep what waits to be mailed with its database, and wait for a minute without jobs", r.lead, nil),
-		plan.To("swap it in", r.swap, r.unswap),
+		plan.To("swap it in", r.swap, r.Unswap),
 	}
 }
 
@@ -325,7 +331,7 @@ func (i *Instance) Restore(ctx context.Context, q Request) error {
 	}
 	// Interrupted or not: it says what became of it.
 	if err = r.record.Ends(context.WithoutCancel(ctx), err); err == nil {
-		_ = i.Files.Remove(i.path(doneFile)) // alone, it means nothing
+		i.Forget()
 	}
 	return err
 }
@@ -340,7 +346,7 @@ func (r *run) begin(ctx context.Context) error {
 	if err := r.record.Keep(lock.Alone(ctx, r.Locks, r.Name, r.Say)); err != nil {
 		return err
 	}
-	return backup.Do(ctx, r.record.TakeRepository, r.NoSwap, r.recoverDone, r.record.Counts)
+	return backup.Do(ctx, r.record.TakeRepository, r.NoSwap, r.RecoverDone, r.record.Counts)
 }
 
 // named gives names to what is to be there, by the stamp of the restore.
@@ -366,36 +372,35 @@ func (r *run) do(ctx context.Context) error {
 	}
 	r.named(r.Now().UTC().Format("20060102T150405Z"))
 	if begun, err := plan.Do(ctx, r.plan()); err != nil {
-		failure, _ := errors.AsType[*backup.Failure](backup.Explain(ctx, err))
-		r.Deafen()
-		return r.undo(context.WithoutCancel(ctx), begun, failure)
+		done := "restored"
+		if r.asked.Copy != "" {
+			done = "adopted"
+		}
+		return r.Undo(ctx, begun, err, r.moves, done)
 	}
 	// It is done, and who interrupts it comes too late. The load balancer knows it a moment later.
 	ctx = context.WithoutCancel(ctx)
-	if err := r.Application.Visited(ctx); err != nil {
-		r.Say("visitors do not get there yet: " + err.Error())
-	}
+	r.Await(ctx)
 	r.settle(ctx)
 	return nil
 }
 
-// undo takes back what the steps have done, the last first, and adds to why it failed what became
-// of it. Where something can't be, nothing more is touched.
-func (r *run) undo(ctx context.Context, steps []plan.Step, why *backup.Failure) error {
+// Undo takes back what the steps have done, the last first, and adds to why they failed what became
+// of it. Where something can't be, nothing more is touched. done is what they were to have.
+func (i *Instance) Undo(ctx context.Context, steps []plan.Step, err error, moves Swap, done string) error {
+	why, _ := errors.AsType[*backup.Failure](backup.Explain(ctx, err))
+	i.Deafen()
+	ctx = context.WithoutCancel(ctx)
 	for _, s := range slices.Backward(steps) {
 		if s.Undo == nil {
 			continue
 		}
 		if err := s.Undo(ctx); err != nil {
-			r.Say("it can't be undone: " + err.Error())
-			return r.notUndone(why, r.moves)
+			i.Say("it can't be undone: " + err.Error())
+			return i.notUndone(why, moves)
 		}
 	}
-	done := "restored"
-	if r.asked.Copy != "" {
-		done = "adopted"
-	}
-	why.Reason += fmt.Sprintf("; nothing was %s, %s is as it was before", done, r.Name)
+	why.Reason += fmt.Sprintf("; nothing was %s, %s is as it was before", done, i.Name)
 	if why.Status == 1 { // one that was interrupted has a status of its own
 		why.Status = hostapi.AsBefore
 	}
@@ -420,7 +425,7 @@ func (i *Instance) remove(ctx context.Context, s Swap, drop bool) {
 			i.Say(fmt.Sprintf("left, and removed by the next restore: %v", err))
 		}
 	}
-	if drop {
+	if drop && s.Database != "" {
 		_ = i.Stack.Drop(ctx, s.Database)
 	}
 }
@@ -681,7 +686,7 @@ func (r *run) bringBeside(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := showAll(there); err != nil {
+	if err := ShowAll(there); err != nil {
 		return err
 	}
 	inside, err := filepath.Rel(r.moves.LiveDump, folder)
@@ -695,25 +700,30 @@ func (r *run) bringBeside(ctx context.Context, name string) error {
 // fill makes the database and loads a dump into it, which the server has in another folder; and says now and then how
 // far that is.
 func (r *run) fill(ctx context.Context, server Server, folder, inside string) (err error) {
-	load := dump.Load{Folder: folder, Inside: inside, Was: r.Database, Database: r.moves.Database,
-		Jobs: jobs(), Say: r.Say}
-	if r.properties, err = load.Properties(); err != nil {
-		return err
+	r.properties, err = r.Fill(ctx, server, dump.Load{Folder: folder, Inside: inside, Database: r.moves.Database})
+	return err
+}
+
+// Fill is fill, of a load that names its folders and its database. It returns the properties of the one dumped.
+func (i *Instance) Fill(ctx context.Context, server Server, load dump.Load) (properties string, err error) {
+	load.Was, load.Jobs, load.Say = i.Database, jobs(), i.Say
+	if properties, err = load.Properties(); err != nil {
+		return "", err
 	}
 	there := load.Database == load.Was // a drill's own: the empty one that the image has made, which sorts as that does
-	if there && r.properties != "" {
+	if there && properties != "" {
 		if err := server.Drop(ctx, load.Database); err != nil {
-			return err
+			return "", err
 		}
 	}
-	if !there || r.properties != "" {
-		said, err := server.Create(ctx, load.Database, r.properties)
-		r.sayAll(said)
+	if !there || properties != "" {
+		said, err := server.Create(ctx, load.Database, properties)
+		i.sayAll(said)
 		if err != nil {
-			return err
+			return "", err
 		}
 	}
-	s := r.Showing(func() string {
+	s := i.Showing(func() string {
 		asked, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
 		n, err := server.SizeOf(asked, load.Database)
@@ -723,7 +733,7 @@ func (r *run) fill(ctx context.Context, server Server, folder, inside string) (e
 		return "restored " + backup.Human(n) + " of the database"
 	})
 	defer s.Stop()
-	return load.Run(ctx, server)
+	return properties, load.Run(ctx, server)
 }
 
 func (i *Instance) sayAll(lines []string) {
@@ -779,7 +789,7 @@ func (r *run) runsOn(ctx context.Context) error {
 	stack := r.Stack
 	container, err := stack.Try(ctx, trial, r.moves.Database)
 	if err != nil {
-		r.sayWhy(ctx, err)
+		r.SayWhy(ctx, err)
 		return die("", "the application can't be started on it")
 	}
 	// The command takes as long as the application does to start, which rarely has anything to migrate.
@@ -791,7 +801,7 @@ func (r *run) runsOn(ctx context.Context) error {
 	if r.asked.Copy != "" {
 		opening.Go(func() { closed = r.Application.Developers(early, container) })
 	}
-	if err := r.well(ctx, container, stack.Server(), r.moves.Database); err != nil {
+	if err := r.Well(ctx, container, stack.Server(), r.moves.Database); err != nil {
 		return err
 	}
 	if r.asked.Copy == "" {
@@ -819,22 +829,22 @@ func (r *run) runsOn(ctx context.Context) error {
 	return stack.Untry(ctx)
 }
 
-// sayWhy says what a program has complained of, in at most five lines.
-func (r *run) sayWhy(ctx context.Context, err error) {
+// SayWhy says what a program has complained of, in at most five lines.
+func (i *Instance) SayWhy(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		return
 	}
 	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
-	r.sayAll(lines[max(0, len(lines)-5):])
+	i.sayAll(lines[max(0, len(lines)-5):])
 }
 
-// well makes sure that the application in a container runs well on a database.
-func (r *run) well(ctx context.Context, container string, server Server, database string) error {
-	err := r.Application.Well(ctx, container, server.ContainerID(), database)
+// Well makes sure that the application in a container runs well on a database.
+func (i *Instance) Well(ctx context.Context, container string, server Server, database string) error {
+	err := i.Application.Well(ctx, container, server.ContainerID(), database)
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	r.sayAll(r.Application.Log(ctx, container))
+	i.sayAll(i.Application.Log(ctx, container))
 	return fmt.Errorf("the application does not run well on it: %w", err)
 }
 
@@ -845,7 +855,7 @@ func (r *run) lead(ctx context.Context) error {
 	}
 	// What waits to be mailed names rows of the database that goes: in another one it would be somebody else's.
 	if _, err := os.Stat(r.path("spooler")); err == nil {
-		if err := sameFolders(r.path("spooler"), filepath.Join(r.moves.Beside, "spooler")); err != nil {
+		if err := SameFolders(r.path("spooler"), filepath.Join(r.moves.Beside, "spooler")); err != nil {
 			return err
 		}
 		r.moves.Folders = append(r.moves.Folders, "spooler")

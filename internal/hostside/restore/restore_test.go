@@ -696,6 +696,12 @@ func TestAJournalIsReadAsAShellReadsIt(t *testing.T) {
 	if got, err := parseSwap(s.String()); err != nil || fmt.Sprint(got) != fmt.Sprint(s) {
 		t.Errorf("%+v, %v\n%s", got, err, s.String())
 	}
+	upgrade := Swap{Stamp: stamp, Beside: "/home/x/.restore-" + stamp, Restarts: "always", Folders: []string{"spooler"},
+		Moves: []Move{{"postgres/data", ".restore-" + stamp + "/data"}, {"docker-compose.yml", "docker-compose.yml.1"}}}
+	if got, err := parseSwap(upgrade.String() + "started=yes\n"); err != nil || !got.Started ||
+		fmt.Sprint(got.Moves) != fmt.Sprint(upgrade.Moves) || got.Dated(got.Moves[0]) != "postgres-data."+stamp {
+		t.Errorf("%+v, %v\n%s", got, err, upgrade.String())
+	}
 	for text, want := range map[string]string{
 		`/home/it\'s\ x`: "/home/it's x", `$'/h\303\251\n\''`: "/hé\n'", "''": "", "": "", "'a b'": "a b",
 	} {
@@ -707,6 +713,9 @@ func TestAJournalIsReadAsAShellReadsIt(t *testing.T) {
 		"nothing":        "",
 		"another folder": strings.Replace(s.String(), "folders=(log", "folders=(../etc", 1),
 		"elsewhere":      strings.Replace(s.String(), ".restore-", "", 1),
+		"a way out":      strings.Replace(upgrade.String(), "(postgres/data", "(../etc", 1),
+		"from anywhere":  strings.Replace(upgrade.String(), ":.restore-", ":/etc/.restore-", 1),
+		"no databases":   strings.Replace(upgrade.String(), "moves=", "mooves=", 1),
 		"no stamp":       strings.Replace(s.String(), "stamp="+stamp, "stamp=", 1),
 	} {
 		if got, err := parseSwap(text); err == nil {

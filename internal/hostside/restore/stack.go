@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,8 @@ type thisStack struct {
 	*backup.Running
 	Patience time.Duration // that PostgreSQL may take to start
 	Folders  []string      // of the stack's, that are backed up
+	of       string        // the compose file that drills are of; empty: that of the stack
+	drills   string        // what is behind the name of the stack in that of a drill's
 }
 
 func (s thisStack) trial(folder string) Trial {
@@ -78,7 +81,7 @@ func (s thisStack) Try(ctx context.Context, folder, database string) (string, er
 }
 
 func (s thisStack) write(ctx context.Context, t Trial, file string) error {
-	config, err := s.Resolved(ctx, s.file())
+	config, err := s.Resolved(ctx, cmp.Or(s.of, s.file()))
 	if err != nil {
 		return err
 	}
@@ -109,7 +112,7 @@ func start(ctx context.Context, p compose.Project, file, service string, wait ti
 }
 
 func (s thisStack) drill(folder string) (drill compose.Project, file string) {
-	return compose.Project{Name: s.Name + "-drill", Folder: folder}, filepath.Join(folder, "compose.json")
+	return compose.Project{Name: s.Name + s.drills, Folder: folder}, filepath.Join(folder, "compose.json")
 }
 
 func (s thisStack) StartDrill(ctx context.Context, folder string) (Server, error) {
@@ -134,7 +137,7 @@ func (s thisStack) RunDrill(ctx context.Context, folder string) (string, error) 
 	return start(ctx, drill, file, "trial", 0)
 }
 
-func (s thisStack) EndDrill(ctx context.Context) error { return backup.Gone(ctx, s.Name+"-drill") }
+func (s thisStack) EndDrill(ctx context.Context) error { return backup.Gone(ctx, s.Name+s.drills) }
 
 // all is all that docker compose has said, not its last line alone.
 func all(err error) error {
@@ -144,7 +147,10 @@ func all(err error) error {
 	return err
 }
 
-func (s thisStack) Untry(ctx context.Context) error { return backup.Gone(ctx, s.Name+"-trial") }
+// Untry removes what an upgrade has started beside, too.
+func (s thisStack) Untry(ctx context.Context) error {
+	return errors.Join(backup.Gone(ctx, s.Name+"-trial"), backup.Gone(ctx, s.Name+"-upgrade"))
+}
 
 // application returns the containers of it, also those that do not run.
 func (s thisStack) application(ctx context.Context) (found []docker.Container, err error) {
@@ -201,6 +207,22 @@ func (s thisStack) Stop(ctx context.Context) error {
 	}
 	if err != nil && ended() {
 		return nil
+	}
+	return err
+}
+
+func (s thisStack) StopServer(ctx context.Context) error {
+	all, err := docker.Project(ctx, s.Name)
+	for _, c := range all {
+		if c.Service() != s.Running.Server {
+			continue
+		}
+		if _, err := docker.Run(ctx, "stop", "-t", fmt.Sprint(int(ends.Seconds())), c.ID); err != nil {
+			return err
+		}
+		if _, err := docker.Run(ctx, "rm", c.ID); err != nil {
+			return err
+		}
 	}
 	return err
 }

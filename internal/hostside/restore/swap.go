@@ -39,12 +39,12 @@ func (r *run) swap(ctx context.Context) error {
 	if err := r.standIn(); err != nil {
 		return err
 	}
-	if err := r.writeDown(); err != nil {
+	if err := r.WriteDown(r.moves); err != nil {
 		return err
 	}
 	// Killed from here on, it is for [Instance.Recover].
 	return backup.Do(ctx, func(ctx context.Context) error { return r.Stack.Policy(ctx, "no") },
-		r.Stack.Stop, r.moveIn, r.start, r.commit)
+		r.Stack.Stop, r.moveIn, r.start, r.Commit)
 }
 
 // standIn has an empty folder be where one that is replaced is gone, so that it can be moved as all are.
@@ -67,17 +67,17 @@ func (r *run) standIn() error {
 	return nil
 }
 
-// writeDown has the journal on the disk. It has its name once it is whole, and so is all that is
+// WriteDown has the journal on the disk. It has its name once it is whole, and so is all that is
 // to be moved; until then it goes with all that is beside.
-func (r *run) writeDown() error {
-	next := filepath.Join(r.moves.Beside, "swap")
-	if err := r.Files.Write(next, []byte(r.moves.String())); err != nil {
+func (i *Instance) WriteDown(s Swap) error {
+	next := filepath.Join(s.Beside, "swap")
+	if err := i.Files.Write(next, []byte(s.String())); err != nil {
 		return err
 	}
-	if err := r.Files.Sync(r.moves.Beside); err != nil {
+	if err := i.Files.Sync(s.Beside); err != nil {
 		return err
 	}
-	return r.Files.Rename(next, r.path(swapFile))
+	return i.Files.Rename(next, i.path(swapFile))
 }
 
 func (r *run) moveIn(ctx context.Context) error {
@@ -88,11 +88,24 @@ func (r *run) moveIn(ctx context.Context) error {
 			return fmt.Errorf("the databases can't be renamed: %w", err)
 		}
 	}
-	for _, folder := range r.moves.Folders {
-		if err := r.Files.Rename(r.path(folder), r.path(folder+"."+r.moves.Stamp)); err != nil {
+	return r.MoveIn(r.moves)
+}
+
+// MoveIn has folders, and what else a swap moves, take the places of what is there.
+func (i *Instance) MoveIn(s Swap) error {
+	for _, folder := range s.Folders {
+		if err := i.Files.Rename(i.path(folder), i.path(folder+"."+s.Stamp)); err != nil {
 			return err
 		}
-		if err := r.Files.Rename(filepath.Join(r.moves.Beside, folder), r.path(folder)); err != nil {
+		if err := i.Files.Rename(filepath.Join(s.Beside, folder), i.path(folder)); err != nil {
+			return err
+		}
+	}
+	for _, m := range s.Moves {
+		if err := i.Files.Rename(i.path(m.Path), i.path(s.Dated(m))); err != nil {
+			return err
+		}
+		if err := i.Files.Rename(i.path(m.From), i.path(m.Path)); err != nil {
 			return err
 		}
 	}
@@ -101,23 +114,37 @@ func (r *run) moveIn(ctx context.Context) error {
 
 // start starts the application on it, and makes sure that it runs well.
 func (r *run) start(ctx context.Context) error {
-	if err := r.Files.Append(r.path(swapFile), "started=yes"); err != nil {
+	if err := r.StartOn(ctx, r.moves); err != nil || !r.moves.Placeholder {
 		return err
-	}
-	if err := r.Stack.Policy(ctx, r.moves.Restarts); err != nil {
-		return err
-	}
-	if err := r.Stack.Resume(ctx); err != nil {
-		r.sayWhy(ctx, err)
-		return die("", "the stack does not start on it")
-	}
-	if err := r.well(ctx, r.Stack.Application(ctx), r.Stack.Server(), r.Database); err != nil {
-		return err
-	}
-	if !r.moves.Placeholder {
-		return nil
 	}
 	return r.putPixel()
+}
+
+// StartOn starts the application on what was moved in, and makes sure that it runs well.
+func (i *Instance) StartOn(ctx context.Context, s Swap) error {
+	if err := i.Files.Append(i.path(swapFile), "started=yes"); err != nil {
+		return err
+	}
+	if err := i.Stack.Policy(ctx, s.Restarts); err != nil {
+		return err
+	}
+	again := i.Stack.Resume
+	if len(s.Moves) > 0 { // another docker-compose.yml, and its PostgreSQL
+		again = func(ctx context.Context) error { return i.Stack.Start(ctx, false) }
+	}
+	if err := again(ctx); err != nil {
+		i.SayWhy(ctx, err)
+		return die("", "the stack does not start on it")
+	}
+	return i.Well(ctx, i.Stack.Application(ctx), i.Stack.Server(), i.Database)
+}
+
+// Await waits until visitors get an answer, once nothing is undone any more: the load balancer knows the application
+// a moment after it has started.
+func (i *Instance) Await(ctx context.Context) {
+	if err := i.Application.Visited(ctx); err != nil {
+		i.Say("visitors do not get there yet: " + err.Error())
+	}
 }
 
 // putPixel has the picture there, as the folder's owner has his files. The folder is the application's, and we are
@@ -154,23 +181,26 @@ func (r *run) putPixel() error {
 	return errors.Join(err, put.Close())
 }
 
-// commit ends the swap: from here on it is done.
-func (r *run) commit(context.Context) error {
-	if err := r.endSwap(r.Files.Rename(r.path(swapFile), r.path(doneFile))); err != nil {
+// Commit ends the swap: from here on it is done.
+func (i *Instance) Commit(context.Context) error {
+	if err := i.endSwap(i.Files.Rename(i.path(swapFile), i.path(doneFile))); err != nil {
 		return err
 	}
-	r.Deafen()
+	i.Deafen()
 	return nil
 }
 
-// unswap undoes the swap, if it has begun.
-func (r *run) unswap(ctx context.Context) error {
-	if !r.InSwap() {
+// Forget removes what tells that a swap is done, once that is written down. Alone, it means nothing.
+func (i *Instance) Forget() { _ = i.Files.Remove(i.path(doneFile)) }
+
+// Unswap undoes the swap, if it has begun.
+func (i *Instance) Unswap(ctx context.Context) error {
+	if !i.InSwap() {
 		return nil
 	}
-	s, err := r.readSwap(swapFile)
+	s, err := i.readSwap(swapFile)
 	if err == nil {
-		err = r.undoSwap(ctx, s)
+		err = i.undoSwap(ctx, s)
 	}
 	return err
 }
@@ -224,10 +254,13 @@ func (i *Instance) undoSwap(ctx context.Context, s Swap) error {
 			return err
 		}
 	}
+	if err := i.moveBack(ctx, s); err != nil {
+		return err
+	}
 	if err := i.Stack.StartServer(ctx); err != nil {
 		return err
 	}
-	moved, err := i.Stack.Server().Has(ctx, s.Kept)
+	moved, err := i.has(ctx, s.Kept)
 	if err != nil {
 		return err
 	}
@@ -257,6 +290,38 @@ func (i *Instance) undoSwap(ctx context.Context, s Swap) error {
 	return nil
 }
 
+// has reports whether there is a database of that name; of none, there is not.
+func (i *Instance) has(ctx context.Context, name string) (bool, error) {
+	if name == "" {
+		return false, nil
+	}
+	return i.Stack.Server().Has(ctx, name)
+}
+
+// moveBack has the data folder of PostgreSQL, and what goes with it, be where it was.
+func (i *Instance) moveBack(ctx context.Context, s Swap) error {
+	if !slices.ContainsFunc(s.Moves, func(m Move) bool { return i.is(s.Dated(m)) }) {
+		return nil
+	}
+	if err := i.Stack.StopServer(ctx); err != nil {
+		return err
+	}
+	for _, m := range slices.Backward(s.Moves) {
+		if !i.is(s.Dated(m)) {
+			continue
+		}
+		if i.is(m.Path) {
+			if err := i.Files.Rename(i.path(m.Path), i.path(m.From)); err != nil {
+				return err
+			}
+		}
+		if err := i.Files.Rename(i.path(s.Dated(m)), i.path(m.Path)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // keepUndone puts away what people may have used, once it is moved back: it goes only when somebody says so. What was
 // adopted is somebody else's, and is not kept. It may be done more than once.
 func (i *Instance) keepUndone(ctx context.Context, s Swap) error {
@@ -270,7 +335,7 @@ func (i *Instance) keepUndone(ctx context.Context, s Swap) error {
 		}
 		kept = append(kept, folder)
 	}
-	is, err := i.Stack.Server().Has(ctx, s.Database)
+	is, err := i.has(ctx, s.Database)
 	if err != nil {
 		return err
 	}
@@ -316,9 +381,9 @@ func (i *Instance) notUndone(why *backup.Failure, s Swap) *backup.Failure {
 	}
 	why.Reason += "NOT all could be put back, and nothing more is touched"
 	why.Status = 1 // also of one that was interrupted
-	there := "database " + s.Kept
-	if len(s.Folders) > 0 {
-		there += " and " + s.aside()
+	there := s.aside()
+	if s.Kept != "" {
+		there = strings.TrimSuffix("database "+s.Kept+" and "+there, " and ")
 	}
 	again := ""
 	if i.Systemd.Booted() {

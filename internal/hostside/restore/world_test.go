@@ -473,6 +473,9 @@ func (s stack) Policy(ctx context.Context, restarts string) error {
 func (s stack) Stop(ctx context.Context) error {
 	return s.call(ctx, "stop", func() error { s.running = false; return nil })
 }
+func (s stack) StopServer(ctx context.Context) error {
+	return s.call(ctx, "stop postgres", func() error { return nil })
+}
 func (s stack) StartServer(ctx context.Context) error {
 	return s.call(ctx, "up postgres", func() error { return nil })
 }

@@ -3,7 +3,8 @@
 #   restore.sh [list]                lists the snapshots; list: in JSON; restore.sh explain latest: the plan alone
 #   restore.sh [--only PART] latest  or an ID, or --at "2026-11-20 14:00"; PART: database or attachments
 #   restore.sh recover               puts back what a restore that was killed has moved
-#   restore.sh discard STAMP         removes what a restore has kept
+#   restore.sh discard STAMP         removes what a restore, or an upgrade, has kept
+#   restore.sh upgrade IMAGE         has the data be of a newer PostgreSQL; upgrade back [lose]: of the old one again
 #   restore.sh adopt DATABASE        swaps in a copy, never in production; restore.sh abandon drops all of them
 # By hand, as backup.sh has its settings: restic restore ID --target DIR; mv its dump postgres/dump; in the container
 #   createdb -T template0 NEW, pg_restore -d NEW /dump/data; then stop django, mv, alter database … rename to …, start
