@@ -311,15 +311,20 @@ func (s Stream) Size(b Base) (bytes int64) {
 // night is when a base backup is due: when the dump is.
 const night = 23
 
-// Due reports whether a stream with these spans is to have another base backup: each night, and where the log does not
-// go on from one.
-func Due(all []Span, now time.Time) bool {
+// Due reports whether a stream with these base backups and spans is to have another: each night, and where the log does
+// not go on from the last one; but not one after another, where none is received.
+func Due(bases []Base, spans []Span, now time.Time) bool {
+	if len(bases) == 0 {
+		return true
+	}
 	due := time.Date(now.Year(), now.Month(), now.Day(), night, 0, 0, 0, now.Location())
 	if due.After(now) {
 		due = due.AddDate(0, 0, -1)
 	}
-	last, ok := Covering(all, time.Time{})
-	return !ok || last.Base.Began.Before(due)
+	last := bases[len(bases)-1]
+	reaches, ok := Covering(spans, time.Time{})
+	broken := !ok || reaches.Base.Name != last.Name
+	return last.Began.Before(due) || broken && now.Sub(last.Began) > time.Hour
 }
 
 // keeps is how many base backups stay here, each with the log from it on. Those before are in the repository.

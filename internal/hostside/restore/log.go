@@ -1,0 +1,297 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/betagouv/mrs-ops/internal/hostapi"
+	"github.com/betagouv/mrs-ops/internal/hostside/backup"
+	"github.com/betagouv/mrs-ops/internal/hostside/dump"
+	"github.com/betagouv/mrs-ops/internal/hostside/place"
+	"github.com/betagouv/mrs-ops/internal/hostside/restic"
+	"github.com/betagouv/mrs-ops/internal/hostside/wal"
+)
+
+// logged is what the database is recovered from, to a second: a base backup, and the log from it on.
+type logged struct {
+	at       time.Time // zero: the end of the log
+	stream   wal.Stream
+	span     wal.Span // of what is here
+	snapshot string   // that has the stream; empty: it is here
+}
+
+// second is to when.
+func (l *logged) second() string {
+	if l.at.IsZero() {
+		return "the end of the log"
+	}
+	return exact(l.at)
+}
+
+// String is to when, and from what.
+func (l *logged) String() string {
+	to := l.second()
+	if l.snapshot != "" {
+		return fmt.Sprintf("%s, from base backup and log of snapshot %s", to, backup.Short(l.snapshot))
+	}
+	log := l.stream.Size(l.span.Base)
+	return fmt.Sprintf("%s, from base backup %s (%s) and %s of log: about %d min", to, l.span.Base.Name,
+		backup.Human(l.span.Base.Bytes), backup.Human(log), 1+(l.span.Base.Bytes+2*log)/fast)
+}
+
+// fast is about how many bytes of a base backup, or of log, are recovered in a minute: it is said, and nothing more.
+const fast = 3 << 30
+
+func exact(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+
+// spanned is a span of time that log covers.
+type spanned struct{ from, until time.Time }
+
+// covered finds the log that covers a second; none where there was no log then. A time after all log is an error: who
+// asks may not know that it ends before that.
+func (r *run) covered(ctx context.Context, at time.Time) (*logged, error) {
+	shipped, err := r.record.Shipped(ctx)
+	if err != nil {
+		return nil, err
+	}
+	streams, err := r.Archive().Streams()
+	if err != nil {
+		return nil, err
+	}
+	var found *logged
+	var all []spanned
+	for _, s := range shipped { // the oldest first: the last one that has it has the most of it
+		all = append(all, spanned{s.From, s.Until})
+		if !at.Before(s.From) && !at.After(s.Until) {
+			found = &logged{at: at, snapshot: s.ID, stream: wal.Stream{Folder: s.Stream}}
+		}
+	}
+	for _, s := range streams { // what is here is there at once
+		spans, err := s.Spans()
+		if err != nil {
+			return nil, err
+		}
+		if from, until := wal.Reach(spans); !from.IsZero() {
+			all = append(all, spanned{from, until})
+		}
+		if span, ok := wal.Covering(spans, at); ok {
+			found = &logged{at: at, stream: s, span: span}
+		}
+	}
+	if found != nil || len(all) == 0 {
+		return found, nil
+	}
+	last := slices.MaxFunc(all, func(a, b spanned) int { return a.until.Compare(b.until) })
+	if at.After(last.until) {
+		return nil, refused(fmt.Sprintf(`--at "%s"; or name a snapshot: %s`, exact(last.until), listed),
+			"the log covers %s to %s, and not %s", exact(last.from), exact(last.until), exact(at))
+	}
+	return nil, nil
+}
+
+// lost has the log go on from the latest snapshot to its end, where the cluster that it is of is gone, and another one
+// runs. Of the one that runs, the latest is the last backup.
+func (r *run) lost(ctx context.Context) (*logged, error) {
+	all, err := r.record.Snapshots(ctx)
+	if err != nil {
+		return nil, err
+	}
+	at := slices.IndexFunc(all, func(s backup.Snapshot) bool { return s.ID == r.record.Snapshot })
+	found, err := r.covered(ctx, all[at].Time)
+	if err != nil || found == nil {
+		return nil, nil // it ends before that: the snapshot is newer
+	}
+	server, err := r.PostgreSQL(ctx)
+	if err != nil { // it is waited for later on, and then it is known that it does not come
+		return nil, nil
+	}
+	defer server.Close()
+	facts, err := server.Facts(ctx)
+	if err != nil || facts.System == found.stream.System() {
+		return nil, err
+	}
+	found.at = time.Time{}
+	if found.snapshot == "" {
+		return found, nil
+	}
+	shipped, err := r.record.Shipped(ctx)
+	for _, s := range shipped { // the newest that there is of it
+		if filepath.Base(s.Stream) == found.stream.Name() {
+			found.snapshot, found.stream = s.ID, wal.Stream{Folder: s.Stream}
+		}
+	}
+	return found, err
+}
+
+// find finds what is restored: the log where it covers what was asked for, else a snapshot, and says which of the two.
+func (r *run) find(ctx context.Context) (err error) {
+	logs := r.asked.Only != "attachments" && r.LogArchive != ""
+	if logs && r.asked.Wanted == "" {
+		if r.log, err = r.covered(ctx, r.asked.At); err != nil {
+			return err
+		}
+	}
+	if r.log == nil {
+		if err := r.pick(ctx); err != nil {
+			return err
+		}
+	}
+	if logs && r.asked.Wanted == "latest" {
+		if r.log, err = r.lost(ctx); err != nil {
+			return err
+		}
+	}
+	switch {
+	case r.log != nil:
+		r.Say("the database is recovered to " + r.log.String())
+		return r.findFolders(ctx)
+	case !r.asked.At.IsZero():
+		r.Say(fmt.Sprintf("there is no log of %s: it is the last snapshot before that, %s", exact(r.asked.At),
+			backup.Short(r.record.Snapshot)))
+	}
+	return nil
+}
+
+// findFolders finds the snapshot that the folders come from, where the database is recovered to a second: the last one
+// before it that has them, of the backups or of the log.
+func (r *run) findFolders(ctx context.Context) error {
+	all, err := r.record.Snapshots(ctx)
+	if err != nil {
+		return err
+	}
+	shipped, err := r.record.Shipped(ctx)
+	if err != nil {
+		return err
+	}
+	at := r.log.at
+	if at.IsZero() {
+		at = r.Now()
+	}
+	for _, s := range shipped {
+		if len(s.Paths) > len(r.Folders) {
+			all = append(all, s.Snapshot)
+		}
+	}
+	var found backup.Snapshot
+	for _, s := range all {
+		if !s.Unchecked && !s.Time.After(at) && !s.Time.Before(found.Time) {
+			found = s
+		}
+	}
+	if found.ID == "" && len(r.moves.Folders) > 0 {
+		return die("--only database", "no snapshot before %s has the folders", exact(at))
+	}
+	r.record.Snapshot = found.ID
+	return nil
+}
+
+// included is what restic restores of the folders. A snapshot of the log has folders of PostgreSQL's too, which may have
+// the same names.
+func (r *run) included() (all []string) {
+	for _, name := range r.moves.Folders {
+		if r.log != nil {
+			name = r.path(name)
+		}
+		all = append(all, name)
+	}
+	return all
+}
+
+// recovers are the commands behind [run.recoverInto].
+func (r *run) recovers(folder string) []string {
+	work, stream := r.Archive().Recovery(), r.log.stream
+	recovery := wal.Recovery{Stream: stream, Base: r.log.span.Base, Until: r.log.at, Project: r.Name + "-trial",
+		Folder: filepath.Join(work, "cluster"), Dump: folder}
+	var lines []string
+	if r.log.snapshot != "" {
+		fetched := filepath.Join(work, "fetched")
+		lines = append(lines, hostapi.Quote("restic", "restore", r.log.snapshot, "--quiet", "--target", fetched,
+			"--include="+stream.Folder))
+		recovery.Stream.Folder = filepath.Join(fetched, stream.Folder)
+		recovery.Base.Name = "BASE"
+	}
+	return append(lines,
+		hostapi.Quote("cp", "--archive", recovery.Stream.Data(recovery.Base), filepath.Join(recovery.Folder, "data")),
+		hostapi.Quote("touch", filepath.Join(recovery.Folder, "data", "recovery.signal")),
+		hostapi.Quote(recovery.Argv("IMAGE")...),
+		hostapi.Quote("docker", "exec", "--user", "postgres", recovery.Project+"-recovery", "pg_dump", "--username", r.Role,
+			"--dbname", r.Database, "--format", "directory", "--file", "/dump/data"))
+}
+
+// needs is the room that a recovery takes: the base backup once more, and what comes from the repository.
+func (r *run) needs(ctx context.Context) (bytes int64, err error) {
+	if r.log.snapshot == "" {
+		return r.log.span.Base.Bytes, nil
+	}
+	err = r.Repository.Files(ctx, r.log.snapshot, func(_ string, size int64) { bytes += size })
+	return 2 * bytes, err
+}
+
+// recoverInto recovers the database to the second that was asked for, in a container of its own, and dumps it into a
+// folder that PostgreSQL may write to.
+func (r *run) recoverInto(ctx context.Context, folder string) error {
+	work := r.Archive().Recovery()
+	if err := os.RemoveAll(work); err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	stream, span := r.log.stream, r.log.span
+	if r.log.snapshot != "" {
+		fetched := filepath.Join(work, "fetched")
+		if err := os.MkdirAll(fetched, 0o700); err != nil {
+			return err
+		}
+		s := r.fetched(fetched)
+		err := r.Repository.Restore(ctx, r.log.snapshot, restic.Restore{Target: fetched, Include: []string{stream.Folder}})
+		s.Stop()
+		if err != nil {
+			return r.unread("the log", err)
+		}
+		stream = wal.Stream{Folder: filepath.Join(fetched, stream.Folder)}
+		spans, err := stream.Spans()
+		if err != nil {
+			return err
+		}
+		var ok bool
+		if span, ok = wal.Covering(spans, r.log.at); !ok {
+			return die(listed, "a file of the log is missing in snapshot %s", backup.Short(r.log.snapshot))
+		}
+	}
+	info, err := os.Stat(stream.Data(span.Base))
+	if err == nil {
+		err = os.Mkdir(folder, 0o700)
+	}
+	if err == nil {
+		err = place.Like(folder, info)
+	}
+	if err != nil {
+		return err
+	}
+	r.Say("recovering the database in a container of its own")
+	err = r.Stack.Recover(ctx, wal.Recovery{Stream: stream, Base: span.Base, Until: r.log.at,
+		Folder: filepath.Join(work, "cluster"), Dump: folder})
+	if err != nil && ctx.Err() == nil {
+		return die(listed+"; another second, or a snapshot, may be well", "%v", err)
+	}
+	return err
+}
+
+func (s thisStack) Recover(ctx context.Context, recovery wal.Recovery) (err error) {
+	recovery.Project, recovery.Role, recovery.Runner = s.Name+"-trial", s.Role, s.Runner
+	defer func() { err = errors.Join(err, recovery.End(context.WithoutCancel(ctx))) }()
+	server, err := recovery.Start(ctx)
+	if err != nil {
+		return err
+	}
+	server.Database = s.Database
+	_, err = dump.Make(ctx, server, dump.Options{Database: s.Database, Role: s.Role, Folder: recovery.Dump, Inside: "/dump",
+		Jobs: jobs(), Every: often, Progress: func(dumped, of int64) {
+			s.Say(fmt.Sprintf("dumped %s, of a database of %s", backup.Human(dumped), backup.Human(of)))
+		}})
+	return err
+}
