@@ -274,8 +274,9 @@ func Snapshots(ctx context.Context, name string, asJSON bool) error {
 }
 
 var ( // restore.sh
-	idPattern   = regexp.MustCompile(`^(latest|[0-9a-f]{8,64})$`)
-	timePattern = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2})?(Z| UTC|[+-]\d{2}:?\d{2})?)?$`)
+	idPattern    = regexp.MustCompile(`^(latest|[0-9a-f]{8,64})$`)
+	pointPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$`)
+	timePattern  = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2})?(Z| UTC|[+-]\d{2}:?\d{2})?)?$`)
 )
 
 func checkID(name, snapshot string) error {
@@ -288,9 +289,13 @@ func checkID(name, snapshot string) error {
 // RestoreOptions is what to restore; the zero value: all of it, after a
 // question.
 type RestoreOptions struct {
-	At   string // the last snapshot before this time, "2026-11-20 14:00", as the server's clock has it
-	Only string // "database" or "attachments"
-	Yes  bool   // no question, but before production
+	// At is a second, "2026-11-20 14:00:07", as the server's clock has it: what the log has of it, else the last snapshot
+	// before it.
+	At string
+	// Point is a restore point, of the log that was received.
+	Point string
+	Only  string // "database" or "attachments"
+	Yes   bool   // no question, but before production
 	// DryRun prints the plan of the server, and the commands behind it, and does nothing of it.
 	DryRun bool
 }
@@ -311,13 +316,22 @@ func Restore(ctx context.Context, name, snapshot string, o RestoreOptions) error
 		return fmt.Errorf("-only=%q is not known\nhint: -only=database or -only=attachments", o.Only)
 	}
 	switch {
+	case o.Point != "":
+		if snapshot != "latest" || o.At != "" {
+			return errors.New("-restorePoint= is for latest, and by itself says when")
+		}
+		if !pointPattern.MatchString(o.Point) {
+			return fmt.Errorf("-restorePoint=%q is no name of a restore point\nhint: letters, digits and . _ -", o.Point)
+		}
+		args = append(args, "--point", o.Point)
+		what += " of restore point " + o.Point
 	case o.At == "":
 		if err := checkID(name, snapshot); err != nil {
 			return err
 		}
 		args = append(args, snapshot)
 	case snapshot != "latest":
-		return errors.New("-at= is for latest: the last snapshot before that time")
+		return errors.New("-at= is for latest: what the log has of that second, or the last snapshot before it")
 	case !timePattern.MatchString(o.At):
 		return fmt.Errorf("-at=%q is not a time\nhint: -at=\"2026-11-20 14:00\"", o.At)
 	default:
@@ -346,6 +360,14 @@ func Restore(ctx context.Context, name, snapshot string, o RestoreOptions) error
 		defer lock.Release()
 		return run(ctx, s, job{what, "restore", args})
 	})
+}
+
+// RestorePoint has the log of an instance's database know this moment by a name.
+func RestorePoint(ctx context.Context, name, point string) error {
+	if !pointPattern.MatchString(point) {
+		return fmt.Errorf("%q is no name of a restore point\nhint: letters, digits and . _ -", point)
+	}
+	return runOn(ctx, name, job{"restore point " + point, "restore", []string{"point", point}})
 }
 
 // explain prints what a restore would do.

@@ -136,6 +136,7 @@ type Unit struct {
 	CommandAfter string   `json:"command_after,omitempty"` // however that has ended
 	Calendar     string   `json:"calendar,omitempty"`      // systemd.time(7); empty: it has no timer
 	AtBoot       bool     `json:"at_boot,omitempty"`
+	Always       bool     `json:"always,omitempty"`     // it is to run at all times: however it ends, it is started again
 	IfExists     []string `json:"if_exists,omitempty"`  // it runs only where one of these is there
 	Before       []string `json:"before,omitempty"`     // units that wait for it, where both are to run
 	OnFailure    string   `json:"on_failure,omitempty"` // the unit that is started then
@@ -146,6 +147,8 @@ type Backup struct {
 	Password   string `json:"password"`   // of the repository
 	Repository string `json:"repository"` // restic's; empty: the folder restic beside docker-compose.yml
 	S3         S3     `json:"s3"`
+	// LogArchive is the folder that PostgreSQL's log is received into; empty: it is not.
+	LogArchive string `json:"log_archive,omitempty"`
 	// Mirror is what lftp mirrors the repository to, with its password; empty: nothing.
 	Mirror string `json:"mirror"`
 	// MirrorPlain true: its password may go in the clear.

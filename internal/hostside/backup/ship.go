@@ -28,6 +28,7 @@ type Shipped struct {
 	Snapshot
 	Stream      string    // its folder, as it was then
 	From, Until time.Time // the seconds that it covers
+	Points      []wal.Point
 }
 
 // Ship has the log that was received in the repository and at its mirror, and makes the base backup that is due. What
@@ -196,8 +197,15 @@ func (r *Run) shipOne(ctx context.Context, s wal.Stream) error {
 			paths = append(paths, r.path(name))
 		}
 	}
-	made, err := r.backupTwice(ctx, restic.Backup{Host: r.logs(), Paths: paths, Tags: []string{r.Name,
-		fmt.Sprintf("from-%d", from.Unix()+1), fmt.Sprintf("until-%d", until.Unix())}})
+	tags := []string{r.Name, fmt.Sprintf("from-%d", from.Unix()+1), fmt.Sprintf("until-%d", until.Unix())}
+	points, err := s.Points()
+	if err != nil {
+		return err
+	}
+	for _, p := range points[max(0, len(points)-20):] {
+		tags = append(tags, fmt.Sprintf("point-%d-%s", p.At.Unix(), p.Name))
+	}
+	made, err := r.backupTwice(ctx, restic.Backup{Host: r.logs(), Paths: paths, Tags: tags})
 	if err == nil {
 		err = r.verified(ctx, made.ID)
 	}
@@ -225,6 +233,9 @@ func (r *Run) Shipped(ctx context.Context) (found []Shipped, err error) {
 			}
 		}
 		for _, tag := range s.Tags {
+			if p, ok := wal.ParsePoint(strings.Replace(strings.TrimPrefix(tag, "point-"), "-", " ", 1)); ok {
+				one.Points = append(one.Points, p)
+			}
 			for prefix, to := range map[string]*time.Time{"from-": &one.From, "until-": &one.Until} {
 				if n, err := strconv.ParseInt(strings.TrimPrefix(tag, prefix), 10, 64); err == nil && strings.HasPrefix(tag, prefix) {
 					*to = time.Unix(n, 0).UTC()
@@ -305,5 +316,50 @@ func (i *Instance) Receive(ctx context.Context) error {
 		return die("WAL_ARCHIVE in the instance's env file, then deploy", "the log of %s is not received", i.Name)
 	}
 	wal.Receiver{Archive: i.Archive(), Find: i.PostgreSQL, Fits: i.Fits, Say: i.Say, Now: time.Now}.Run(ctx)
+	return nil
+}
+
+// ReceivedNoMore removes what one that received the log has left. Where it is not to be received any more, PostgreSQL
+// keeps none for us; where that is not known to be done, its own bound is the end of it.
+func (i *Instance) ReceivedNoMore(ctx context.Context) error {
+	server, err := i.PostgreSQL(ctx)
+	if err != nil { // it may have ended too
+		i.Say(err.Error())
+		return nil
+	}
+	defer server.Close()
+	return server.End(ctx, i.LogArchive == "")
+}
+
+// Point has the log know this moment by a name. Where none is received, it is an error.
+func (i *Instance) Point(ctx context.Context, name string) error {
+	streams, err := i.Archive().Streams()
+	if err != nil {
+		return err
+	}
+	if i.LogArchive == "" || len(streams) == 0 {
+		return die("WAL_ARCHIVE in the instance's env file, then deploy", "the log of %s is not received", i.Name)
+	}
+	server, err := i.PostgreSQL(ctx)
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+	if err := streams[len(streams)-1].Mark(ctx, server, name, time.Now); err != nil {
+		return err
+	}
+	i.Say("the log of " + i.Name + " knows this moment as " + name)
+	return nil
+}
+
+// markDeployment has the log know the moment before a deployment changes anything. Where it can't, that is said.
+func (r *Run) markDeployment(ctx context.Context) error {
+	if r.cause != "deploy" || r.LogArchive == "" {
+		return nil
+	}
+	if err := r.Point(ctx, "deploy-"+r.began.UTC().Format("20060102T150405Z")); err != nil {
+		reason, _, _ := strings.Cut(Explain(ctx, err).Error(), "\nhint: ")
+		r.Say("there is no restore point before this deployment: " + reason)
+	}
 	return nil
 }

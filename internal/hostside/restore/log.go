@@ -20,6 +20,7 @@ import (
 // logged is what the database is recovered from, to a second: a base backup, and the log from it on.
 type logged struct {
 	at       time.Time // zero: the end of the log
+	point    string    // of the second after at; empty: to at
 	stream   wal.Stream
 	span     wal.Span // of what is here
 	snapshot string   // that has the stream; empty: it is here
@@ -27,7 +28,10 @@ type logged struct {
 
 // second is to when.
 func (l *logged) second() string {
-	if l.at.IsZero() {
+	switch {
+	case l.point != "":
+		return "the restore point " + l.point
+	case l.at.IsZero():
 		return "the end of the log"
 	}
 	return exact(l.at)
@@ -52,21 +56,23 @@ func exact(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC"
 // spanned is a span of time that log covers.
 type spanned struct{ from, until time.Time }
 
-// covered finds the log that covers a second; none where there was no log then. A time after all log is an error: who
-// asks may not know that it ends before that.
-func (r *run) covered(ctx context.Context, at time.Time) (*logged, error) {
+// covered finds the log that covers a second, and the last span that there is. None: there was no log then.
+func (r *run) covered(ctx context.Context, at time.Time) (found *logged, last spanned, err error) {
 	shipped, err := r.record.Shipped(ctx)
 	if err != nil {
-		return nil, err
+		return nil, last, err
 	}
 	streams, err := r.Archive().Streams()
 	if err != nil {
-		return nil, err
+		return nil, last, err
 	}
-	var found *logged
-	var all []spanned
+	span := func(from, until time.Time) {
+		if !until.Before(last.until) {
+			last = spanned{from, until}
+		}
+	}
 	for _, s := range shipped { // the oldest first: the last one that has it has the most of it
-		all = append(all, spanned{s.From, s.Until})
+		span(s.From, s.Until)
 		if !at.Before(s.From) && !at.After(s.Until) {
 			found = &logged{at: at, snapshot: s.ID, stream: wal.Stream{Folder: s.Stream}}
 		}
@@ -74,24 +80,16 @@ func (r *run) covered(ctx context.Context, at time.Time) (*logged, error) {
 	for _, s := range streams { // what is here is there at once
 		spans, err := s.Spans()
 		if err != nil {
-			return nil, err
+			return nil, last, err
 		}
 		if from, until := wal.Reach(spans); !from.IsZero() {
-			all = append(all, spanned{from, until})
+			span(from, until)
 		}
-		if span, ok := wal.Covering(spans, at); ok {
-			found = &logged{at: at, stream: s, span: span}
+		if covers, ok := wal.Covering(spans, at); ok {
+			found = &logged{at: at, stream: s, span: covers}
 		}
 	}
-	if found != nil || len(all) == 0 {
-		return found, nil
-	}
-	last := slices.MaxFunc(all, func(a, b spanned) int { return a.until.Compare(b.until) })
-	if at.After(last.until) {
-		return nil, refused(fmt.Sprintf(`--at "%s"; or name a snapshot: %s`, exact(last.until), listed),
-			"the log covers %s to %s, and not %s", exact(last.from), exact(last.until), exact(at))
-	}
-	return nil, nil
+	return found, last, nil
 }
 
 // lost has the log go on from the latest snapshot to its end, where the cluster that it is of is gone, and another one
@@ -102,9 +100,9 @@ func (r *run) lost(ctx context.Context) (*logged, error) {
 		return nil, err
 	}
 	at := slices.IndexFunc(all, func(s backup.Snapshot) bool { return s.ID == r.record.Snapshot })
-	found, err := r.covered(ctx, all[at].Time)
+	found, _, err := r.covered(ctx, all[at].Time)
 	if err != nil || found == nil {
-		return nil, nil // it ends before that: the snapshot is newer
+		return nil, err
 	}
 	server, err := r.PostgreSQL(ctx)
 	if err != nil { // it is waited for later on, and then it is known that it does not come
@@ -132,9 +130,26 @@ func (r *run) lost(ctx context.Context) (*logged, error) {
 func (r *run) find(ctx context.Context) (err error) {
 	logs := r.asked.Only != "attachments" && r.LogArchive != ""
 	if logs && r.asked.Wanted == "" {
-		if r.log, err = r.covered(ctx, r.asked.At); err != nil {
+		at, last := r.asked.At, spanned{}
+		if r.asked.Point != "" {
+			if at, err = r.pointed(ctx); err != nil {
+				return err
+			}
+		}
+		if r.log, last, err = r.covered(ctx, at); err != nil {
 			return err
 		}
+		// Who asks may not know that it ends before that.
+		if r.log == nil && at.After(last.until) && !last.until.IsZero() {
+			return refused(fmt.Sprintf(`--at "%s"; or name a snapshot: %s`, exact(last.until), listed),
+				"the log covers %s to %s, and not %s", exact(last.from), exact(last.until), exact(at))
+		}
+		if r.log != nil {
+			r.log.point = r.asked.Point
+		}
+	}
+	if r.asked.Point != "" && r.log == nil {
+		return refused(listed, "no log has the restore point %s", r.asked.Point)
 	}
 	if r.log == nil {
 		if err := r.pick(ctx); err != nil {
@@ -155,6 +170,28 @@ func (r *run) find(ctx context.Context) (err error) {
 			backup.Short(r.record.Snapshot)))
 	}
 	return nil
+}
+
+// pointed is the second before a restore point was made.
+func (r *run) pointed(ctx context.Context) (time.Time, error) {
+	shipped, err := r.record.Shipped(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	streams, err := r.Archive().Streams()
+	var all []wal.Point
+	for _, s := range shipped {
+		all = append(all, s.Points...)
+	}
+	for _, s := range streams {
+		points, e := s.Points()
+		all, err = append(all, points...), errors.Join(err, e)
+	}
+	at := slices.IndexFunc(all, func(p wal.Point) bool { return p.Name == r.asked.Point })
+	if err != nil || at < 0 {
+		return time.Time{}, errors.Join(err, refused(listed, "no log has the restore point %s", r.asked.Point))
+	}
+	return all[at].At, nil
 }
 
 // findFolders finds the snapshot that the folders come from, where the database is recovered to a second: the last one
@@ -205,7 +242,7 @@ func (r *run) included() (all []string) {
 // recovers are the commands behind [run.recoverInto].
 func (r *run) recovers(folder string) []string {
 	work, stream := r.Archive().Recovery(), r.log.stream
-	recovery := wal.Recovery{Stream: stream, Base: r.log.span.Base, Until: r.log.at, Project: r.Name + "-trial",
+	recovery := wal.Recovery{Stream: stream, Base: r.log.span.Base, Until: r.log.at, Point: r.log.point, Project: r.Name + "-trial",
 		Folder: filepath.Join(work, "cluster"), Dump: folder}
 	var lines []string
 	if r.log.snapshot != "" {
@@ -273,7 +310,7 @@ func (r *run) recoverInto(ctx context.Context, folder string) error {
 		return err
 	}
 	r.Say("recovering the database in a container of its own")
-	err = r.Stack.Recover(ctx, wal.Recovery{Stream: stream, Base: span.Base, Until: r.log.at,
+	err = r.Stack.Recover(ctx, wal.Recovery{Stream: stream, Base: span.Base, Until: r.log.at, Point: r.log.point,
 		Folder: filepath.Join(work, "cluster"), Dump: folder})
 	if err != nil && ctx.Err() == nil {
 		return die(listed+"; another second, or a snapshot, may be well", "%v", err)

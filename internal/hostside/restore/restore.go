@@ -193,6 +193,7 @@ type Request struct {
 	Only   string    // database or attachments; empty: both, and the logs
 	Wanted string    // latest, or the beginning of an id; empty: the last one before At
 	At     time.Time // a second, that the log may cover
+	Point  string    // a restore point of the log
 	Copy   string    // the database to adopt, and nothing else
 }
 
@@ -218,8 +219,8 @@ func parseTime(text string) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// Parse reads what restore.sh was asked for: [--only PART] latest|ID, [--only PART] [latest] --at TIME, or adopt
-// DATABASE. What could be meant otherwise is refused.
+// Parse reads what restore.sh was asked for: [--only PART] latest|ID, [--only PART] [latest] --at TIME, [--only database]
+// [latest] --point NAME, or adopt DATABASE. What could be meant otherwise is refused.
 func (i *Instance) Parse(argv []string) (q Request, err error) {
 	if len(argv) > 0 && argv[0] == "adopt" {
 		if liveOne.MatchString(i.Name) {
@@ -253,6 +254,11 @@ func (i *Instance) Parse(argv []string) (q Request, err error) {
 			}
 			q.At = at
 			n++
+		case "--point":
+			if q.Point = value; !wal.IsPoint(value) {
+				return q, refused("letters, digits and . _ -", "'%s' is no name of a restore point", value)
+			}
+			n++
 		default:
 			if !anID.MatchString(argv[n]) {
 				return q, refused(listed, "'%s' is not a snapshot", argv[n])
@@ -264,6 +270,10 @@ func (i *Instance) Parse(argv []string) (q Request, err error) {
 		}
 	}
 	switch {
+	case q.Point != "" && (!q.At.IsZero() || q.Wanted != "" && q.Wanted != "latest" || q.Only == "attachments"):
+		return q, refused(listed, "a restore point is of the database alone, and by itself says when")
+	case q.Point != "":
+		q.Wanted = ""
 	case q.At.IsZero() && q.Wanted == "":
 		return q, refused(listed, "'' is not a snapshot")
 	case !q.At.IsZero() && q.Wanted == "latest": // before that time

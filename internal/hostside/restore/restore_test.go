@@ -580,7 +580,7 @@ func TestWhatCanNotBeUndoneIsTriedAgainAndToldOnce(t *testing.T) {
 func TestAFolderThatIsADiskIsRefusedBeforeAnythingIsDone(t *testing.T) {
 	for _, disk := range movable {
 		for _, c := range ways {
-			w := newWorld(t)
+			w := c.world(t)
 			w.disks = []string{disk}
 			err := w.run(nil, c.do)
 			if !slices.Contains(c.moves, disk) {

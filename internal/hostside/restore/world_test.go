@@ -172,7 +172,7 @@ func (w *world) instance() *Instance {
 				Server: "postgres", Folders: []string{"log", "mrsattachments"}, LogArchive: archive,
 			},
 			PostgreSQL: func(context.Context) (wal.Server, error) { return cluster{}, nil },
-			Home: w.path("home"), Locks: w.path("locks"), Server: "host",
+			Home:       w.path("home"), Locks: w.path("locks"), Server: "host",
 			With:  func(string) backup.Repository { return repository{w} },
 			Stack: stack{w},
 			Ledger: ledger.Ledger{

@@ -214,7 +214,11 @@ func (f *fake) Base(ctx context.Context, _ Facts, folder string) error {
 			[]byte("START WAL LOCATION: 0/3000028 (file 000000010000000000000003)\nCHECKPOINT LOCATION: 0/3000060\n"), 0o600))
 	})
 }
-func (f *fake) Close() {}
+func (f *fake) Close()                          {}
+func (f *fake) End(context.Context, bool) error { return nil }
+func (f *fake) Point(ctx context.Context, _ string) error {
+	return f.calls.Do(ctx, "point", func() error { return nil })
+}
 
 // receive receives for a while, and returns what was said.
 func (f *fake) receive(t *testing.T, a Archive, during func()) (said []string) {

@@ -121,15 +121,15 @@ func (p *PostgreSQL) Slot(ctx context.Context) (whole bool, err error) {
 
 // Renew implements [Server].
 func (p *PostgreSQL) Renew(ctx context.Context) error {
-	if err := p.Drop(ctx); err != nil {
+	if err := p.End(ctx, true); err != nil {
 		return err
 	}
 	return p.exec(ctx, "select pg_create_physical_replication_slot('"+slot+"', true)")
 }
 
-// Drop drops the slot, where there is one: PostgreSQL keeps no log for us any more.
-func (p *PostgreSQL) Drop(ctx context.Context) error {
-	if _, err := docker.Run(ctx, "rm", "--force", p.receiver()); err != nil {
+// End implements [Server].
+func (p *PostgreSQL) End(ctx context.Context, drop bool) error {
+	if _, err := docker.Run(ctx, "rm", "--force", p.receiver()); err != nil || !drop {
 		return err
 	}
 	// What it served lasts for a moment.
@@ -264,8 +264,8 @@ func first(folder string) (string, error) {
 
 func size(folder string) int64 { return dump.Size(folder) }
 
-// RestorePoint has the log know this moment by a name.
-func (p *PostgreSQL) RestorePoint(ctx context.Context, point string) error {
+// Point implements [Server].
+func (p *PostgreSQL) Point(ctx context.Context, point string) error {
 	ctx, cancel := bound.Within(ctx, "PostgreSQL", bound.Quick)
 	defer cancel()
 	_, err := p.pg.Exec(ctx, "select pg_create_restore_point($1)", point)

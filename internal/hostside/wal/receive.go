@@ -19,6 +19,10 @@ type Server interface {
 	Renew(ctx context.Context) error
 	// Receive writes the log to a folder as it is written, until ctx ends, or it can't.
 	Receive(ctx context.Context, f Facts, folder string) error
+	// End removes who receives; with slot, the slot too: no log is kept any more.
+	End(ctx context.Context, slot bool) error
+	// Point has the log know this moment by a name.
+	Point(ctx context.Context, name string) error
 	// Beat commits something and waits a moment until it is in the log that was received. ok false: it is not, yet.
 	Beat(ctx context.Context) (r Received, ok bool, err error)
 	// Base makes a base backup in a new folder, and verifies it.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,6 +34,9 @@ type Recovery struct {
 
 // points are the names that a restore point may have.
 var points = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$`)
+
+// IsPoint reports whether a restore point may have a name.
+func IsPoint(name string) bool { return points.MatchString(name) }
 
 // settings are those of the cluster that is recovered. What production's own configuration says else stays.
 func (r Recovery) settings() (argv []string) {
@@ -170,9 +174,31 @@ type Point struct {
 	At   time.Time // a second before it
 }
 
-// Note writes a restore point down, that was just made.
-func (s Stream) Note(p Point) error {
-	return durable.Append(filepath.Join(s.Folder, "points"), fmt.Appendf(nil, "%d %s", p.At.Unix(), p.Name), 0o600)
+// Mark makes a restore point, and writes it down first: the second before it is what its base backup has to be older
+// than. A name is one moment's.
+func (s Stream) Mark(ctx context.Context, server Server, name string, now func() time.Time) error {
+	if !points.MatchString(name) {
+		return fmt.Errorf("%q is no name of a restore point\nhint: letters, digits and . _ -, at most 63", name)
+	}
+	all, err := s.Points()
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(all, func(p Point) bool { return p.Name == name }) {
+		return fmt.Errorf("there is a restore point %s already", name)
+	}
+	f, err := server.Facts(ctx)
+	if err != nil {
+		return err
+	}
+	if f.System != s.System() {
+		return errors.New("the log of the PostgreSQL that runs is not received yet")
+	}
+	line := fmt.Appendf(nil, "%d %s", now().Unix(), name)
+	if err := durable.Append(filepath.Join(s.Folder, "points"), line, 0o600); err != nil {
+		return err
+	}
+	return server.Point(ctx, name)
 }
 
 // Points returns the restore points of a stream, the oldest first.
@@ -182,11 +208,17 @@ func (s Stream) Points() (all []Point, err error) {
 		return nil, nil
 	}
 	for line := range strings.Lines(string(text)) {
-		var at int64
-		var name string
-		if n, _ := fmt.Sscanf(line, "%d %s", &at, &name); n == 2 && points.MatchString(name) {
-			all = append(all, Point{name, time.Unix(at, 0)})
+		if p, ok := ParsePoint(line); ok {
+			all = append(all, p)
 		}
 	}
 	return all, err
+}
+
+// ParsePoint reads a line of the file points.
+func ParsePoint(line string) (p Point, ok bool) {
+	var at int64
+	n, _ := fmt.Sscanf(line, "%d %s", &at, &p.Name)
+	p.At = time.Unix(at, 0).UTC()
+	return p, n == 2 && points.MatchString(p.Name)
 }
