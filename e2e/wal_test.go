@@ -269,3 +269,159 @@ func TestNothingThatWasCommittedIsLostWithTheDataFolder(t *testing.T) {
 		})
 	}
 }
+
+// shipped has the log of staging shipped, until all is that was written until now.
+func (l rehearsal) shipped(t *testing.T) {
+	t.Helper()
+	l.sh(t, "staging", `
+now=$(date +%s)
+for ((n = 0; n < 60; n++)); do
+  until=$(sed -n 's/.*"until":"\([^"]*\)".*/\1/p' "$(ls -d /mnt/archive/wal/*Z-*/ | tail -1)received.json" 2>/dev/null || true)
+  [ -z "$until" ] || [ "$(date --date "$until" +%s)" -lt "$now" ] || break
+  sleep 1
+done
+[ "$n" -lt 60 ] || { journalctl --no-pager -u mrs-staging-wal; exit 1; }
+systemctl start mrs-staging-ship || { journalctl --no-pager -u mrs-staging-ship; exit 1; }`)
+}
+
+// writes writes rows to staging, 50 a second, and returns a function that ends that and returns the rows that were
+// acknowledged. They go on where the database was killed.
+func (l rehearsal) writes(t *testing.T) (end func() []string) {
+	t.Helper()
+	l.sh(t, "staging", "docker exec -i "+postgres+" psql -U django -d mrs -qc "+
+		"'create table if not exists visits (id serial primary key, at timestamptz default clock_timestamp())'")
+	l.sh(t, "staging", `rm -f /tmp/acknowledged /tmp/enough
+cat >/tmp/writes <<'SH'
+while [ ! -e /tmp/enough ]; do echo "insert into visits default values returning id;"; sleep 0.02; done |
+  docker exec -i "$1" stdbuf -oL psql -U django -d mrs -qtA >/tmp/acknowledged 2>/dev/null
+SH
+systemd-run --quiet --collect --unit writes bash /tmp/writes "`+postgres+`"`)
+	return func() []string {
+		t.Helper()
+		return strings.Fields(l.sh(t, "staging", "touch /tmp/enough; sleep 1; systemctl stop writes 2>/dev/null || true; cat /tmp/acknowledged"))
+	}
+}
+
+func (l rehearsal) visits(t *testing.T) []string {
+	t.Helper()
+	return strings.Fields(l.sh(t, "staging", "docker exec -i "+postgres+` psql -U django -d mrs -qtAc "select id from visits order by id"`))
+}
+
+// missing is how many of some rows there are not.
+func missing(rows, there []string) (n int) {
+	for _, row := range rows {
+		if !slices.Contains(there, row) {
+			n++
+		}
+	}
+	return n
+}
+
+func TestASecondIsRestoredWhateverWasLostSinceThen(t *testing.T) {
+	l := inTheLab(t, "staging")
+	l.clone = l.with("WAL_ARCHIVE=/mnt/archive/wal", "RESTIC_REPOSITORY=/mnt/archive/restic")
+	l.sh(t, "staging", "mkdir -p /mnt/archive; mountpoint -q /mnt/archive || mount -t tmpfs -o size=3g tmpfs /mnt/archive; rm -rf /mnt/archive/*")
+	t.Cleanup(func() {
+		_, _ = l.shell("staging", "systemctl disable --now mrs-staging-wal.service mrs-staging-ship.timer 2>/dev/null; "+
+			"rm -f /etc/systemd/system/mrs-staging-{wal,ship}.*; systemctl daemon-reload; umount --lazy /mnt/archive")
+	})
+
+	step(t, "an archive on the disk of the data is refused", func(t *testing.T) {
+		r := l.given("WAL_ARCHIVE=/home/archive").mage(t, "deploy:staging", "-yes")
+		if r.status == 0 || !strings.Contains(r.output, "is on the disk of PostgreSQL's data") {
+			t.Errorf("exit status %d\n%s", r.status, r.output)
+		}
+	})
+	step(t, "the log is received from the first deployment on, with a base backup", func(t *testing.T) {
+		l.mustMage(t, "deploy:staging", "-yes")
+		l.mustMage(t, "ops:manage", "staging", "seed 200")
+		l.shipped(t)
+		l.shipped(t)
+		l.mustMage(t, "ops:backup", "staging")
+		if got := l.sh(t, "staging", "stat -c %a:%u /mnt/archive/wal"); got != "700:0" {
+			t.Errorf("the archive is %s", got)
+		}
+		if n := len(l.backed(t, "staging").Snapshots); n != 1 {
+			t.Errorf("there are %d backups, and 1 was made", n)
+		}
+	})
+	if t.Failed() {
+		t.FailNow()
+	}
+	step(t, "a DELETE is undone to the second before, and rows that came since then go too", func(t *testing.T) {
+		end := l.writes(t)
+		time.Sleep(5 * time.Second)
+		at := l.sh(t, "staging", "date -u +'%F %T UTC'")
+		time.Sleep(2 * time.Second)
+		l.sh(t, "staging", "docker exec -i "+postgres+` psql -U django -d mrs -qc "delete from visits where id % 2 = 0"`)
+		time.Sleep(15 * time.Second)
+		wrote := end()
+		if plan := l.mustMage(t, "ops:restore", "staging", "latest", "-at="+at, "-only=database", "-dryRun"); !strings.Contains(plan, "from base backup") ||
+			!strings.Contains(plan, "mrs-staging-trial-recovery --network none") {
+			t.Errorf("the plan is\n%s", plan)
+		}
+		said := l.mustMage(t, "ops:restore", "staging", "latest", "-at="+at, "-only=database", "-yes")
+		there := l.visits(t)
+		if len(there) < 100 || len(there) > 400 || missing(there, wrote) > 0 || missing(wrote[:len(there)-1], there) > 0 {
+			t.Errorf("of %d rows %d are there\n%s", len(wrote), len(there), said)
+		}
+		l.healthy(t)
+		if left := l.sh(t, "staging", "ls -A /mnt/archive/wal/recovery 2>/dev/null || true; docker ps -aq --filter name=recovery"); left != "" {
+			t.Errorf("left: %s", left)
+		}
+	})
+	step(t, "a time that is not covered is refused, with what is", func(t *testing.T) {
+		r := l.mage(t, "ops:restore", "staging", "latest", "-at=2099-01-01 10:00", "-yes")
+		if r.status == 0 || !strings.Contains(r.output, "the log covers") {
+			t.Errorf("exit status %d\n%s", r.status, r.output)
+		}
+	})
+	step(t, "a restore point is gone back to", func(t *testing.T) {
+		were := l.visits(t)
+		l.mustMage(t, "ops:restorePoint", "staging", "before")
+		l.sh(t, "staging", "docker exec -i "+postgres+` psql -U django -d mrs -qc "delete from visits"`)
+		time.Sleep(10 * time.Second)
+		l.mustMage(t, "ops:restore", "staging", "latest", "-restorePoint=before", "-only=database", "-yes")
+		if now := l.visits(t); missing(were, now) > 0 || len(now) != len(were) {
+			t.Errorf("%d rows were there, and %d are", len(were), len(now))
+		}
+	})
+	for _, c := range []struct {
+		name, lost string
+		most       int // rows that may be missing
+	}{
+		{"its home is lost while it writes: at most 5 s are missing", "", 5 * 50},
+		{"and the archive with it: what was shipped comes back", "rm -rf /mnt/archive/wal/*", 12 * 50},
+	} {
+		step(t, c.name, func(t *testing.T) {
+			l.mustMage(t, "ops:backup", "staging")
+			end := l.writes(t)
+			time.Sleep(10 * time.Second)
+			l.shipped(t)
+			time.Sleep(3 * time.Second)
+			l.sh(t, "staging", "docker kill --signal KILL "+postgres)
+			wrote := end()
+			l.lose(t, "staging", "mrs-staging", "/home/mrs-staging")
+			l.sh(t, "staging", c.lost)
+			l.mustMage(t, "deploy:staging", "-yes")
+			said := l.mustMage(t, "ops:restore", "staging", "latest", "-yes")
+			gone := missing(wrote, l.visits(t))
+			t.Logf("%d of %d rows are missing that were acknowledged", gone, len(wrote))
+			if gone > c.most || len(wrote) < 200 || !strings.Contains(said, "to the end of the log") {
+				t.Errorf("%d of %d rows are missing\n%s", gone, len(wrote), said)
+			}
+			l.healthy(t)
+			l.shipped(t)
+			l.shipped(t)
+		})
+	}
+	step(t, "where it is not to be received any more, nothing of it is left", func(t *testing.T) {
+		l.given("WAL_ARCHIVE=").mustMage(t, "deploy:staging", "-yes")
+		left := l.sh(t, "staging", `ls /etc/systemd/system/mrs-staging-wal* /etc/systemd/system/mrs-staging-ship* 2>/dev/null || true
+docker ps -q --filter name=mrs-staging-wal
+docker exec -i "`+postgres+`" psql -U django -d mrs -qtAc "select slot_name from pg_replication_slots"`)
+		if left != "" {
+			t.Errorf("left: %s", left)
+		}
+	})
+}
