@@ -17,19 +17,18 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
-	"github.com/betagouv/mrs-ops/internal/hostside/docker"
-	"github.com/betagouv/mrs-ops/internal/hostside/dump"
+	"github.com/betagouv/mrs-ops/internal/hostside/restic"
+	"github.com/betagouv/mrs-ops/internal/hostside/restore"
 	"github.com/betagouv/mrs-ops/internal/hostside/wal"
 )
 
-// cluster is a PostgreSQL whose log is received, in containers of this machine.
+// cluster is a PostgreSQL of an instance without an application, in a container of this machine, whose log is received.
 type cluster struct {
 	t       *testing.T
-	folder  string // run/ is its socket's, archive/ the log's, data/ its own
+	folder  string // home/ is the instance's, home/run its socket's, home/data its own
 	name    string
 	image   string
-	archive wal.Archive
-	end     func() // of the receiver
+	archive wal.Archive // on another disk
 
 	sync.Mutex
 	said []string
@@ -38,61 +37,65 @@ type cluster struct {
 func newCluster(t *testing.T, image string) *cluster {
 	c := &cluster{t: t, folder: t.TempDir(), image: image,
 		name: fmt.Sprintf("mrs-e2e-%d-wal%s", os.Getpid(), strings.TrimPrefix(image, "postgres:"))}
-	c.archive = wal.Archive{Folder: filepath.Join(c.folder, "archive")}
-	for _, name := range []string{"archive", "run", "data", "dump"} {
+	memory, err := os.MkdirTemp("/dev/shm", "mrs-e2e-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.archive = wal.Archive{Folder: memory}
+	for _, name := range []string{"home", "home/run", "home/data", "home/dump", "home/log"} {
 		if err := os.Mkdir(filepath.Join(c.folder, name), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
-	must(t, "chown", "999:999", filepath.Join(c.folder, "run"), filepath.Join(c.folder, "data"),
-		filepath.Join(c.folder, "dump"))
+	must(t, "chown", "999:999", c.folder+"/home/run", c.folder+"/home/data", c.folder+"/home/dump")
+	env := fmt.Sprintf("NAME=%s\nRESTIC_REPOSITORY=%s/restic\nWAL_ARCHIVE=%s\nDB_NAME=mrs\nDB_USER=django\n"+
+		"APPLICATION=\nFOLDERS=log\nURL=http://nobody\nTIMEOUT=60\nKEEP_LAST=7\nKEEP_DAILY=7\nKEEP_WEEKLY=5\n"+
+		"KEEP_MONTHLY=12\nKEEP_YEARLY=75\n", c.name, c.folder, memory)
+	if err := os.WriteFile(filepath.Join(c.folder, "home/.backup.env"), []byte(env), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
 		for _, name := range []string{"", "-wal", "-base", "-trial-recovery"} {
 			run(t, nil, "docker", "rm", "--force", "--volumes", c.name+name)
 		}
+		must(t, "bash", "-c", "rm -rf "+memory+" /var/log/mrs-ops/"+c.name+".* /var/lib/mrs-ops/"+c.name+".*")
 	})
 	c.start()
+	if err := c.instance().Init(t.Context(), "hush"); err != nil {
+		t.Fatal(err)
+	}
 	return c
+}
+
+// instance is what mrs-host has of it.
+func (c *cluster) instance() *restore.Instance {
+	c.t.Helper()
+	i, err := restore.Here(c.folder+"/home", func(line string) { c.Lock(); defer c.Unlock(); c.said = append(c.said, line) })
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return i
 }
 
 // start starts PostgreSQL.
 func (c *cluster) start() {
 	c.t.Helper()
-	must(c.t, "docker", "run", "--detach", "--name", c.name, "--env", "POSTGRES_PASSWORD=hush", "--env",
-		"POSTGRES_USER=django", "--env", "POSTGRES_DB=mrs", "--volume", c.folder+"/run:/var/run/postgresql",
-		"--volume", c.folder+"/data:/var/lib/postgresql/data", c.image)
+	must(c.t, "docker", "run", "--detach", "--name", c.name, "--label", "com.docker.compose.project="+c.name,
+		"--label", "com.docker.compose.service=postgres", "--label", "com.docker.compose.oneoff=False",
+		"--env", "POSTGRES_PASSWORD=hush", "--env", "POSTGRES_USER=django", "--env", "POSTGRES_DB=mrs",
+		"--volume", c.folder+"/home/run:/var/run/postgresql", "--volume", c.folder+"/home/dump:/dump",
+		"--volume", c.folder+"/home/data:/var/lib/postgresql/data", c.image)
 	eventually(c.t, "PostgreSQL answers", func() bool {
-		s, err := c.find(c.t.Context())
-		if err != nil {
-			return false
-		}
-		defer s.Close()
-		_, err = os.Stat(filepath.Join(c.folder, "data", "postmaster.pid"))
-		return err == nil && run(c.t, nil, "docker", "exec", c.name, "pg_isready", "-h", "127.0.0.1").status == 0
+		return run(c.t, nil, "docker", "exec", c.name, "pg_isready", "-h", "127.0.0.1", "-U", "django").status == 0
 	})
-}
-
-func (c *cluster) find(ctx context.Context) (wal.Server, error) {
-	found, err := docker.Inspect(ctx, c.name)
-	if err != nil {
-		return nil, err
-	}
-	s, err := wal.Open(ctx, c.name, dump.Container{Container: found, Role: "django", Runner: &bound.System{}})
-	if err != nil {
-		return nil, err
-	}
-	return s, nil
 }
 
 // receive begins to receive the log.
 func (c *cluster) receive() {
 	ctx, end := context.WithCancel(c.t.Context())
-	r := wal.Receiver{Archive: c.archive, Find: c.find, Fits: func(string) error { return nil }, Now: time.Now,
-		Say: func(line string) { c.Lock(); defer c.Unlock(); c.said = append(c.said, line) }}
-	ended := make(chan struct{})
-	go func() { defer close(ended); r.Run(ctx) }()
-	c.end = func() { end(); <-ended }
-	c.t.Cleanup(c.end)
+	ended, i := make(chan struct{}), c.instance()
+	go func() { defer close(ended); _ = i.Receive(ctx) }()
+	c.t.Cleanup(func() { end(); <-ended })
 }
 
 // stream is the newest.
@@ -118,16 +121,12 @@ func (c *cluster) received(at time.Time) {
 	})
 }
 
-// base makes a base backup.
-func (c *cluster) base() {
+// ship ships what was received until now.
+func (c *cluster) ship() {
 	c.t.Helper()
-	s, err := c.find(c.t.Context())
-	if err == nil {
-		defer s.Close()
-		_, err = c.stream().Base(c.t.Context(), s, time.Now)
-	}
-	if err != nil {
-		c.t.Fatal(err)
+	c.received(time.Now())
+	if err := c.instance().Ship(c.t.Context()); err != nil {
+		c.t.Fatalf("%v; %q", err, c.said)
 	}
 }
 
@@ -137,7 +136,7 @@ func (c *cluster) open(host string) (*pgx.Conn, error) {
 
 func (c *cluster) sql(statement string) string {
 	c.t.Helper()
-	pg, err := c.open(c.folder + "/run")
+	pg, err := c.open(c.folder + "/home/run")
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -172,7 +171,7 @@ func (c *cluster) recover(s wal.Stream, at time.Time, point string, look func(*p
 		return fmt.Errorf("%s is not covered by %+v", at, spans)
 	}
 	r := wal.Recovery{Stream: s, Base: span.Base, Until: at, Point: point, Project: c.name + "-trial",
-		Folder: c.archive.Recovery(), Dump: c.folder + "/dump", Role: "django", Runner: &bound.System{}}
+		Folder: c.archive.Recovery(), Dump: c.folder + "/home/dump", Role: "django", Runner: &bound.System{}}
 	server, err := r.Start(c.t.Context())
 	defer r.End(c.t.Context())
 	if err != nil {
@@ -194,13 +193,12 @@ func TestNothingThatWasCommittedIsLostWithTheDataFolder(t *testing.T) {
 			c := newCluster(t, "postgres:"+version)
 			c.receive()
 			c.sql("create table visits (id bigint primary key, at timestamptz default clock_timestamp())")
-			c.received(time.Now())
-			c.base()
+			c.ship() // with a base backup
 
 			// 50 a second, and who writes keeps a list.
 			var committed []int64
 			write := func(until time.Time) (last time.Time) {
-				pg, err := c.open(c.folder + "/run")
+				pg, err := c.open(c.folder + "/home/run")
 				if err != nil {
 					return
 				}
@@ -218,17 +216,44 @@ func TestNothingThatWasCommittedIsLostWithTheDataFolder(t *testing.T) {
 			before := len(committed)
 			wrong := time.Now()
 			time.Sleep(time.Second)
+			if err := c.instance().Point(t.Context(), "before"); err != nil {
+				t.Fatal(err)
+			}
 			c.sql("delete from visits where id % 2 = 0")
 			write(time.Now().Add(8 * time.Second))
-			c.received(time.Now().Add(-time.Second))
+			c.ship()
 
-			err := c.recover(c.stream(), wrong, "", func(pg *pgx.Conn) {
+			was := func(pg *pgx.Conn) {
 				if got := value1(t, pg, "select count(*)::text from visits"); got != fmt.Sprint(before) {
 					t.Errorf("before the rows were deleted there were %d, and %s are recovered", before, got)
 				}
-			})
+			}
+			err := c.recover(c.stream(), wrong, "", was)
 			if err != nil {
 				t.Errorf("to the second before: %v", err)
+			}
+			if err := c.recover(c.stream(), wrong, "before", was); err != nil {
+				t.Errorf("to the restore point: %v", err)
+			}
+			shipped, err := c.instance().Begin("list", "").Shipped(t.Context())
+			if err != nil || len(shipped) == 0 {
+				t.Fatalf("shipped is %v, %v", shipped, err)
+			}
+			last := shipped[len(shipped)-1]
+			if err := c.instance().Repository.Restore(t.Context(), last.ID, restic.Restore{Target: c.folder + "/fetched",
+				Include: []string{last.Stream}}); err != nil {
+				t.Fatal(err)
+			}
+			err = c.recover(wal.Stream{Folder: c.folder + "/fetched" + last.Stream}, wrong, "", was)
+			if err != nil || wrong.Before(last.From) || wrong.After(last.Until) {
+				t.Errorf("from the repository, %s to %s: %v", last.From, last.Until, err)
+			}
+			q, err := c.instance().Parse([]string{"--only", "database", "--at", wrong.UTC().Format("2006-01-02T15:04:05Z")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if plan, err := c.instance().Explain(t.Context(), q); err != nil || !strings.Contains(strings.Join(plan, "\n"), "from base backup") {
+				t.Errorf("the plan is %q, %v", plan, err)
 			}
 
 			// While somebody writes.
@@ -241,7 +266,7 @@ func TestNothingThatWasCommittedIsLostWithTheDataFolder(t *testing.T) {
 			write(time.Now().Add(time.Minute))
 			<-killed
 			must(t, "docker", "rm", "--force", "--volumes", c.name)
-			must(t, "bash", "-c", "rm -r '"+c.folder+"'/data/*")
+			must(t, "bash", "-c", "rm -r '"+c.folder+"'/home/data/*")
 			lost := c.stream()
 			err = c.recover(lost, time.Time{}, "", func(pg *pgx.Conn) {
 				got := strings.Split(value1(t, pg, "select id::text from visits order by id"), ",")

@@ -267,6 +267,9 @@ func Snapshots(ctx context.Context, name string, asJSON bool) error {
 			return err
 		}
 	}
+	if l := state.Log; l != nil {
+		console.Say("%s: %s", name, standing(*l, state.Mirrored, now))
+	}
 	console.Summary("%s: %d snapshots in %s, %d of them unproven; "+
 		"mage ops:restore %[1]s SNAPSHOT restores one, ops:drill proves one",
 		name, len(state.Snapshots), state.Repository, unproven)
@@ -360,6 +363,25 @@ func Restore(ctx context.Context, name, snapshot string, o RestoreOptions) error
 		defer lock.Release()
 		return run(ctx, s, job{what, "restore", args})
 	})
+}
+
+// standing says how far back the log goes, and how much would be lost now.
+func standing(l hostapi.Log, mirrored bool, now time.Time) string {
+	if l.From.IsZero() {
+		return "the log is received, and there is no base backup yet that it goes on from"
+	}
+	lost := func(until time.Time) string {
+		if until.IsZero() {
+			return "all"
+		}
+		return console.Span(now.Sub(until))
+	}
+	text := fmt.Sprintf("any second since %s can be restored; what would be lost now is the last %s with the data's disk, %s ",
+		l.From.Local().Format("2006-01-02 15:04:05"), lost(l.Until), lost(l.Repository)) + "with the archive's too"
+	if mirrored {
+		text += ", " + lost(l.Mirror) + " with the server"
+	}
+	return text
 }
 
 // RestorePoint has the log of an instance's database know this moment by a name.

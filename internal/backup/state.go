@@ -12,14 +12,15 @@ import (
 
 // State is what an instance's server says of its backups.
 type State struct {
-	Instance   string     `json:"instance"`
-	Repository string     `json:"repository"` // a folder or an address, without a password
-	Mirrored   bool       `json:"mirrored"`   // whether there is a mirror
-	Bytes      int64      `json:"repository_bytes"`
-	DiskFree   int64      `json:"disk_free"` // of the repository's file system; 0 where it is none of the server's
-	DiskSize   int64      `json:"disk_size"`
-	Snapshots  []Snapshot `json:"snapshots"` // the newest first
-	Runs       []Run      `json:"runs"`      // the oldest first
+	Instance   string       `json:"instance"`
+	Repository string       `json:"repository"` // a folder or an address, without a password
+	Mirrored   bool         `json:"mirrored"`   // whether there is a mirror
+	Bytes      int64        `json:"repository_bytes"`
+	DiskFree   int64        `json:"disk_free"` // of the repository's file system; 0 where it is none of the server's
+	DiskSize   int64        `json:"disk_size"`
+	Log        *hostapi.Log `json:"log,omitempty"` // nil: none is received
+	Snapshots  []Snapshot   `json:"snapshots"`     // the newest first
+	Runs       []Run        `json:"runs"`          // the oldest first
 }
 
 // Snapshot is a backup.

@@ -297,6 +297,15 @@ type Entry struct {
 	Seconds float64   `json:"seconds"` // how long it took
 }
 
+// Log is how far the log of an instance's PostgreSQL is received: any second between From and Until can be restored, also
+// where the server's disk is lost; up to Repository from the repository, up to Mirror where the server is lost.
+type Log struct {
+	From       time.Time `json:"from,omitzero"`
+	Until      time.Time `json:"until,omitzero"`
+	Repository time.Time `json:"repository,omitzero"`
+	Mirror     time.Time `json:"mirror,omitzero"`
+}
+
 // Outcome is how what was done has ended.
 type Outcome string
 

@@ -75,6 +75,12 @@ func (r *Run) ship(ctx context.Context) error {
 		return err
 	}
 	if len(streams) == 0 {
+		if server, err := r.PostgreSQL(ctx); err == nil {
+			defer server.Close()
+			if facts, err := server.Facts(ctx); err == nil && facts.Major < wal.Oldest {
+				return wal.ErrTooOld
+			}
+		}
 		return r.unreceived(time.Time{})
 	}
 	for _, s := range streams {

@@ -21,8 +21,9 @@ type Listed struct {
 	Bytes      int64             `json:"repository_bytes"`
 	DiskFree   int64             `json:"disk_free"`
 	DiskSize   int64             `json:"disk_size"`
-	Snapshots  []ListedSnapshot  `json:"snapshots"` // the oldest first
-	Runs       []json.RawMessage `json:"runs"`      // lines of the ledger, the oldest first
+	Log        *hostapi.Log      `json:"log,omitempty"` // nil: none is received
+	Snapshots  []ListedSnapshot  `json:"snapshots"`     // the oldest first
+	Runs       []json.RawMessage `json:"runs"`          // lines of the ledger, the oldest first
 }
 
 // ListedSnapshot is a snapshot of the instance.
@@ -53,6 +54,9 @@ func (i *Instance) List(ctx context.Context) (Listed, error) {
 	for _, s := range all {
 		l.Snapshots = append(l.Snapshots, ListedSnapshot{Snapshot: s.Snapshot, ShortID: backup.Short(s.ID),
 			Epoch: float64(s.Time.UnixMicro()) / 1e6, Unchecked: s.Unchecked})
+	}
+	if l.Log, err = i.Archive().Standing(); err != nil {
+		return l, err
 	}
 	lines, err := i.Ledger.Last(runs)
 	l.Runs = append(l.Runs, lines...)

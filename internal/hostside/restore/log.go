@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -192,6 +193,55 @@ func (r *run) pointed(ctx context.Context) (time.Time, error) {
 		return time.Time{}, errors.Join(err, refused(listed, "no log has the restore point %s", r.asked.Point))
 	}
 	return all[at].At, nil
+}
+
+// drillLog proves that the log can be recovered, to a second that nobody has chosen: it is, and what comes of it is
+// dumped, and its rows counted. The repository's lock must be held.
+func (r *run) drillLog(ctx context.Context) error {
+	if r.LogArchive == "" {
+		return nil
+	}
+	shipped, err := r.record.Shipped(ctx)
+	if err != nil {
+		return err
+	}
+	standing, err := r.Archive().Standing()
+	if err != nil {
+		return err
+	}
+	var all []spanned
+	for _, s := range shipped {
+		all = append(all, spanned{s.From, s.Until})
+	}
+	if standing != nil && !standing.From.IsZero() {
+		all = append(all, spanned{standing.From, standing.Until})
+	}
+	all = slices.DeleteFunc(all, func(s spanned) bool { return s.until.Sub(s.from) < 3*time.Second })
+	if len(all) == 0 {
+		r.Say("no log is there yet to be proven")
+		return nil
+	}
+	span := all[rand.IntN(len(all))]
+	within := rand.Int64N(int64(span.until.Sub(span.from) - 2*time.Second))
+	at := span.from.Add(time.Duration(within)).Truncate(time.Second).Add(time.Second)
+	if r.log, _, err = r.covered(ctx, at); err != nil || r.log == nil {
+		return errors.Join(err, die("", "no log covers %s, which it was to", exact(at)))
+	}
+	defer func() { r.log = nil }()
+	need, err := r.needs(ctx)
+	if err == nil {
+		err = r.Enough(map[string]int64{r.LogArchive: need, r.Home: need})
+	}
+	if err != nil {
+		return err
+	}
+	folder := filepath.Join(r.drillFolder(), "logged")
+	if err := r.recoverInto(ctx, folder); err != nil {
+		return err
+	}
+	r.record.Fact("second", exact(at))
+	r.Say(fmt.Sprintf("the log is proven: the database was recovered to %s, with %d rows", exact(at), dump.Rows(folder)))
+	return os.RemoveAll(folder)
 }
 
 // findFolders finds the snapshot that the folders come from, where the database is recovered to a second: the last one

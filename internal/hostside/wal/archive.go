@@ -31,6 +31,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/durable"
 )
 
@@ -295,6 +296,21 @@ func Reach(all []Span) (from, until time.Time) {
 		from = s.Base.Ended
 	}
 	return from, until
+}
+
+// Standing is how far the log is received; nil: there is none.
+func (a Archive) Standing() (*hostapi.Log, error) {
+	all, err := a.Streams()
+	if err != nil || a.Folder == "" || len(all) == 0 {
+		return nil, err
+	}
+	s := all[len(all)-1]
+	spans, err := s.Spans()
+	got, e := s.Received()
+	done, ee := s.Shipped()
+	from, _ := Reach(spans)
+	return &hostapi.Log{From: from, Until: got.Until, Repository: done.Repository, Mirror: done.Mirror},
+		errors.Join(err, e, ee)
 }
 
 // Size is how many bytes of log are from a base backup on.
