@@ -297,8 +297,8 @@ type Entry struct {
 	Seconds float64   `json:"seconds"` // how long it took
 }
 
-// Log is how far the log of an instance's PostgreSQL is received: any second between From and Until can be restored, also
-// where the server's disk is lost; up to Repository from the repository, up to Mirror where the server is lost.
+// Log is how far the log of an instance's PostgreSQL is received: any second between From and Until can be restored,
+// also where the data's disk is lost; up to Repository from the repository, up to Mirror where the server is lost.
 type Log struct {
 	From       time.Time `json:"from,omitzero"`
 	Until      time.Time `json:"until,omitzero"`

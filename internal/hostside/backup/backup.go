@@ -352,7 +352,8 @@ func (r *Run) backup(ctx context.Context) error {
 		return err
 	}
 	defer r.tidy(ctx)
-	err = Do(ctx, r.dump, r.makeSnapshot, r.markDeployment, func(ctx context.Context) error { return r.mirror(ctx, false) })
+	err = Do(ctx, r.dump, r.makeSnapshot, r.markDeployment,
+		func(ctx context.Context) error { return r.mirror(ctx, false) })
 	if err != nil {
 		return err
 	}

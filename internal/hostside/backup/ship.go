@@ -243,7 +243,8 @@ func (r *Run) Shipped(ctx context.Context) (found []Shipped, err error) {
 				one.Points = append(one.Points, p)
 			}
 			for prefix, to := range map[string]*time.Time{"from-": &one.From, "until-": &one.Until} {
-				if n, err := strconv.ParseInt(strings.TrimPrefix(tag, prefix), 10, 64); err == nil && strings.HasPrefix(tag, prefix) {
+				value, is := strings.CutPrefix(tag, prefix)
+				if n, err := strconv.ParseInt(value, 10, 64); is && err == nil {
 					*to = time.Unix(n, 0).UTC()
 				}
 			}

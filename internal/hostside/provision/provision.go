@@ -366,8 +366,10 @@ func provide(ctx context.Context, n Needs, h Host, say func(string)) (changes in
 	return changes, nil
 }
 
-// start has units there, and their timers run.
-func start(ctx context.Context, units []hostapi.Unit, ended []string, h Host, say func(string)) (changes int, err error) {
+// start has units there, and their timers run, and those that have ended there no more.
+func start(
+	ctx context.Context, units []hostapi.Unit, ended []string, h Host, say func(string),
+) (changes int, err error) {
 	if len(units)+len(ended) == 0 {
 		return 0, nil
 	}

@@ -277,8 +277,8 @@ func (r *run) findFolders(ctx context.Context) error {
 	return nil
 }
 
-// included is what restic restores of the folders. A snapshot of the log has folders of PostgreSQL's too, which may have
-// the same names.
+// included is what restic restores of the folders. A snapshot of the log has folders of PostgreSQL's too, which may
+// have the same names.
 func (r *run) included() (all []string) {
 	for _, name := range r.moves.Folders {
 		if r.log != nil {
@@ -292,8 +292,8 @@ func (r *run) included() (all []string) {
 // recovers are the commands behind [run.recoverInto].
 func (r *run) recovers(folder string) []string {
 	work, stream := r.Archive().Recovery(), r.log.stream
-	recovery := wal.Recovery{Stream: stream, Base: r.log.span.Base, Until: r.log.at, Point: r.log.point, Project: r.Name + "-trial",
-		Folder: filepath.Join(work, "cluster"), Dump: folder}
+	recovery := wal.Recovery{Stream: stream, Base: r.log.span.Base, Until: r.log.at, Point: r.log.point,
+		Project: r.Name + "-trial", Folder: filepath.Join(work, "cluster"), Dump: folder}
 	var lines []string
 	if r.log.snapshot != "" {
 		fetched := filepath.Join(work, "fetched")
@@ -376,8 +376,8 @@ func (s thisStack) Recover(ctx context.Context, recovery wal.Recovery) (err erro
 		return err
 	}
 	server.Database = s.Database
-	_, err = dump.Make(ctx, server, dump.Options{Database: s.Database, Role: s.Role, Folder: recovery.Dump, Inside: "/dump",
-		Jobs: jobs(), Every: often, Progress: func(dumped, of int64) {
+	_, err = dump.Make(ctx, server, dump.Options{Database: s.Database, Role: s.Role, Folder: recovery.Dump,
+		Inside: "/dump", Jobs: jobs(), Every: often, Progress: func(dumped, of int64) {
 			s.Say(fmt.Sprintf("dumped %s, of a database of %s", backup.Human(dumped), backup.Human(of)))
 		}})
 	return err

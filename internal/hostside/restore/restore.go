@@ -219,8 +219,8 @@ func parseTime(text string) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// Parse reads what restore.sh was asked for: [--only PART] latest|ID, [--only PART] [latest] --at TIME, [--only database]
-// [latest] --point NAME, or adopt DATABASE. What could be meant otherwise is refused.
+// Parse reads what restore.sh was asked for: [--only PART] latest|ID, [--only PART] [latest] --at TIME,
+// [--only database] [latest] --point NAME, or adopt DATABASE. What could be meant otherwise is refused.
 func (i *Instance) Parse(argv []string) (q Request, err error) {
 	if len(argv) > 0 && argv[0] == "adopt" {
 		if liveOne.MatchString(i.Name) {

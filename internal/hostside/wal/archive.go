@@ -1,6 +1,7 @@
-// Package wal keeps the write-ahead log of an instance's PostgreSQL, as it is written, with base backups that it goes on
-// from, so that the database can be recovered as it was at any second. All is done by PostgreSQL's own programs, of the
-// image that the instance runs: pg_receivewal(1), pg_basebackup(1), pg_verifybackup(1). It needs PostgreSQL 13 or later.
+// Package wal keeps the write-ahead log of an instance's PostgreSQL, as it is written, with base backups that it goes
+// on from, so that the database can be recovered as it was at any second. All is done by PostgreSQL's own programs, of
+// the image that the instance runs: pg_receivewal(1), pg_basebackup(1), pg_verifybackup(1). It needs PostgreSQL 13 or
+// later.
 //
 // The archive is the folder WAL_ARCHIVE, root's and closed to all others: it is personal data in clear. In it:
 //
