@@ -256,7 +256,8 @@ func (r *Run) Shipped(ctx context.Context) (found []Shipped, err error) {
 	return found, err
 }
 
-// forgetLogs forgets the snapshots of the log that are not to be kept. Their data go with the next prune.
+// forgetLogs forgets the snapshots of the log that are not to be kept. Their data go with the next
+// backup that the policy does not keep.
 func (r *Run) forgetLogs(ctx context.Context) error {
 	all, err := r.Shipped(ctx)
 	if err != nil {

@@ -25,6 +25,7 @@ type logged struct {
 	stream   wal.Stream
 	span     wal.Span // of what is here
 	snapshot string   // that has the stream; empty: it is here
+	or       *logged  // the same from the repository, where what is here is damaged; nil: it is not there
 }
 
 // second is to when.
@@ -87,7 +88,7 @@ func (r *run) covered(ctx context.Context, at time.Time) (found *logged, last sp
 			span(from, until)
 		}
 		if covers, ok := wal.Covering(spans, at); ok {
-			found = &logged{at: at, stream: s, span: covers}
+			found = &logged{at: at, stream: s, span: covers, or: found}
 		}
 	}
 	return found, last, nil
@@ -292,8 +293,8 @@ func (r *run) included() (all []string) {
 // recovers are the commands behind [run.recoverInto].
 func (r *run) recovers(folder string) []string {
 	work, stream := r.Archive().Recovery(), r.log.stream
-	recovery := wal.Recovery{Stream: stream, Base: r.log.span.Base, Until: r.log.at, Point: r.log.point,
-		Project: r.Name + "-trial", Folder: filepath.Join(work, "cluster"), Dump: folder}
+	recovery := r.log.recovery(stream, r.log.span.Base, work, folder)
+	recovery.Project = r.Name + "-trial"
 	var lines []string
 	if r.log.snapshot != "" {
 		fetched := filepath.Join(work, "fetched")
@@ -320,21 +321,33 @@ func (r *run) needs(ctx context.Context) (bytes int64, err error) {
 }
 
 // recoverInto recovers the database to the second that was asked for, in a container of its own, and dumps it into a
-// folder that PostgreSQL may write to.
+// folder that PostgreSQL may write to. Where what is here is damaged, the repository may have it whole.
 func (r *run) recoverInto(ctx context.Context, folder string) error {
+	err := r.recoverFrom(ctx, r.log, folder)
+	if or := r.log.or; err != nil && or != nil && ctx.Err() == nil {
+		r.Say(err.Error() + ": once more, from snapshot " + backup.Short(or.snapshot))
+		if err = os.RemoveAll(folder); err == nil {
+			or.point = r.log.point
+			err = r.recoverFrom(ctx, or, folder)
+		}
+	}
+	return err
+}
+
+func (r *run) recoverFrom(ctx context.Context, l *logged, folder string) error {
 	work := r.Archive().Recovery()
 	if err := os.RemoveAll(work); err != nil {
 		return err
 	}
 	defer os.RemoveAll(work)
-	stream, span := r.log.stream, r.log.span
-	if r.log.snapshot != "" {
+	stream, span := l.stream, l.span
+	if l.snapshot != "" {
 		fetched := filepath.Join(work, "fetched")
 		if err := os.MkdirAll(fetched, 0o700); err != nil {
 			return err
 		}
 		s := r.fetched(fetched)
-		err := r.Repository.Restore(ctx, r.log.snapshot, restic.Restore{Target: fetched, Include: []string{stream.Folder}})
+		err := r.Repository.Restore(ctx, l.snapshot, restic.Restore{Target: fetched, Include: []string{stream.Folder}})
 		s.Stop()
 		if err != nil {
 			return r.unread("the log", err)
@@ -345,8 +358,8 @@ func (r *run) recoverInto(ctx context.Context, folder string) error {
 			return err
 		}
 		var ok bool
-		if span, ok = wal.Covering(spans, r.log.at); !ok {
-			return die(listed, "a file of the log is missing in snapshot %s", backup.Short(r.log.snapshot))
+		if span, ok = wal.Covering(spans, l.at); !ok {
+			return die(listed, "a file of the log is missing in snapshot %s", backup.Short(l.snapshot))
 		}
 	}
 	info, err := os.Stat(stream.Data(span.Base))
@@ -360,12 +373,17 @@ func (r *run) recoverInto(ctx context.Context, folder string) error {
 		return err
 	}
 	r.Say("recovering the database in a container of its own")
-	err = r.Stack.Recover(ctx, wal.Recovery{Stream: stream, Base: span.Base, Until: r.log.at, Point: r.log.point,
-		Folder: filepath.Join(work, "cluster"), Dump: folder})
+	err = r.Stack.Recover(ctx, l.recovery(stream, span.Base, work, folder))
 	if err != nil && ctx.Err() == nil {
 		return die(listed+"; another second, or a snapshot, may be well", "%v", err)
 	}
 	return err
+}
+
+// recovery is what is recovered of a stream, with its data below a folder, and dumped into another.
+func (l *logged) recovery(stream wal.Stream, base wal.Base, work, folder string) wal.Recovery {
+	return wal.Recovery{Stream: stream, Base: base, Until: l.at, Point: l.point,
+		Folder: filepath.Join(work, "cluster"), Dump: folder}
 }
 
 func (s thisStack) Recover(ctx context.Context, recovery wal.Recovery) (err error) {

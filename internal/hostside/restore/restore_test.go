@@ -215,6 +215,19 @@ func TestWhatIsRestoredTakesThePlaceOfWhatWasThereWhichIsKept(t *testing.T) {
 	}
 }
 
+func TestLogThatIsDamagedHereComesFromTheRepository(t *testing.T) {
+	for call, from := range map[string]string{"": "/archive/" + stream, "recover#1": "/fetched/mnt/archive/" + stream} {
+		w := way{logged: "repository"}.world(t)
+		w.log(w.path("archive/" + stream))
+		if err := w.run(strike.At{call: strike.Fails}, ways[4].do); err != nil || w.has() != ways[4].want || len(w.left()) > 0 {
+			t.Errorf("%s: %v; the application has %s; left: %v", call, err, w.has(), w.left())
+		}
+		if last := w.recovered[len(w.recovered)-1]; !strings.HasSuffix(last.Stream.Folder, from) {
+			t.Errorf("%s: it comes from %s", call, last.Stream.Folder)
+		}
+	}
+}
+
 // Every restore is struck before, in and after every call of it; what undoes it is killed at every
 // call, too.
 func TestWhateverStrikesARestoreAtWhateverMomentNothingIsLost(t *testing.T) {
