@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -447,6 +449,86 @@ docker ps -q --filter name=mrs-staging-wal
 docker exec -i "`+postgres+`" psql -U django -d mrs -qtAc "select slot_name from pg_replication_slots"`)
 		if left != "" {
 			t.Errorf("left: %s", left)
+		}
+	})
+}
+
+// It is what the lab's test does, by the programs that systemd runs there.
+func TestALocalInstanceIsRestoredToTheSecondAndToTheEndOfItsLog(t *testing.T) {
+	on(t, "here")
+	archive, err := os.MkdirTemp("/dev/shm", "mrs-e2e-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mrs := newInstance(t, "mrs-e2e-wal", 8791)
+	t.Cleanup(func() { os.RemoveAll(archive) })
+	mrs.env = append(mrs.env, "WAL_ARCHIVE="+archive)
+	host := func(words ...string) []string {
+		return append([]string{"bash", "-c", `. "$0/.backup.env"; exec "$MRS_HOST" wal "$1" "$0"`, mrs.home}, words...)
+	}
+	shipped := func(t *testing.T) {
+		t.Helper()
+		at := time.Now()
+		eventually(t, "the log is received", func() bool {
+			l, err := wal.Archive{Folder: archive}.Standing()
+			return err == nil && l != nil && l.Until.After(at)
+		})
+		must(t, host("ship")...)
+	}
+	count := func(t *testing.T) string { t.Helper(); return mrs.sql(t, "select count(*) from visits") }
+	mrs.mustDeploy(t)
+	ctx, end := context.WithCancel(context.WithoutCancel(t.Context()))
+	receiver := exec.CommandContext(ctx, "bash", host("receive")[1:]...)
+	receiver.Cancel = func() error { return receiver.Process.Signal(syscall.SIGTERM) }
+	if err := receiver.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { end(); _ = receiver.Wait(); run(t, nil, "docker", "rm", "--force", "mrs-e2e-wal-wal") })
+
+	mrs.sql(t, "create table visits as select generate_series(1, 1000) as id")
+	shipped(t)
+	shipped(t)
+	must(t, mrs.home+"/backup.sh")
+	step(t, "a DELETE is undone to the second before", func(t *testing.T) {
+		time.Sleep(1100 * time.Millisecond)
+		at := time.Now().UTC().Format("2006-01-02 15:04:05Z")
+		time.Sleep(1100 * time.Millisecond)
+		mrs.sql(t, "delete from visits where id % 2 = 0")
+		shipped(t)
+		if plan := must(t, mrs.home+"/restore.sh", "explain", "--at", at); !strings.Contains(plan, "mrs-e2e-wal-trial-recovery --network none") {
+			t.Errorf("the plan is\n%s", plan)
+		}
+		out := must(t, mrs.home+"/restore.sh", "--at", at)
+		if got := count(t); got != "1000" || !strings.Contains(out, "mrs-e2e-wal is restored to "+at[:19]) {
+			t.Errorf("%s rows are there\n%s", got, out)
+		}
+	})
+	step(t, "a restore point is gone back to", func(t *testing.T) {
+		must(t, mrs.home+"/restore.sh", "point", "before")
+		mrs.sql(t, "delete from visits")
+		shipped(t)
+		must(t, mrs.home+"/restore.sh", "--only", "database", "--point", "before")
+		if got := count(t); got != "1000" {
+			t.Errorf("%s rows are there", got)
+		}
+	})
+	step(t, "PostgreSQL is killed, and its data are gone: all that was committed comes back", func(t *testing.T) {
+		must(t, mrs.home+"/backup.sh")
+		mrs.sql(t, "insert into visits select generate_series(1001, 1500)")
+		mrs.compose(t, "kill", "--signal", "KILL", "postgres")
+		must(t, "bash", "-c", "docker compose -f "+mrs.home+"/docker-compose.yml rm --force --stop postgres; rm -rf "+mrs.home+"/postgres/data/*")
+		mrs.mustDeploy(t)
+		out := must(t, mrs.home+"/restore.sh", "latest")
+		if got := count(t); got != "1500" || !strings.Contains(out, "mrs-e2e-wal is restored to the end of the log") {
+			t.Errorf("%s rows are there\n%s", got, out)
+		}
+	})
+	step(t, "a time after all log is refused, and a drill recovers to another second", func(t *testing.T) {
+		if r := run(t, nil, mrs.home+"/restore.sh", "--at", "2099-01-01 10:00"); r.status == 0 || !strings.Contains(r.output, "the log covers") {
+			t.Errorf("exit status %d\n%s", r.status, r.output)
+		}
+		if out := must(t, mrs.home+"/drill.sh"); !strings.Contains(out, "the log is proven: the database was recovered to ") {
+			t.Errorf("it says\n%s", out)
 		}
 	})
 }
