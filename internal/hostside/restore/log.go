@@ -25,6 +25,7 @@ type logged struct {
 	stream   wal.Stream
 	span     wal.Span // of what is here
 	snapshot string   // that has the stream; empty: it is here
+	folders  bool     // the folders come from a snapshot of the log, too
 	or       *logged  // the same from the repository, where what is here is damaged; nil: it is not there
 }
 
@@ -275,6 +276,7 @@ func (r *run) findFolders(ctx context.Context) error {
 		return die("--only database", "no snapshot before %s has the folders", exact(at))
 	}
 	r.record.Snapshot = found.ID
+	r.log.folders = slices.ContainsFunc(shipped, func(s backup.Shipped) bool { return s.ID == found.ID })
 	return nil
 }
 
@@ -282,7 +284,7 @@ func (r *run) findFolders(ctx context.Context) error {
 // have the same names.
 func (r *run) included() (all []string) {
 	for _, name := range r.moves.Folders {
-		if r.log != nil {
+		if r.log != nil && r.log.folders {
 			name = r.path(name)
 		}
 		all = append(all, name)

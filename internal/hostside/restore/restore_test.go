@@ -78,6 +78,13 @@ var ways = []way{
 		logged: "repository",
 	},
 	{
+		name:   "a second, with folders of five minutes before",
+		asked:  []string{"--at", "2026-11-29T09:00:00Z"},
+		want:   "recovered new new -",
+		moves:  []string{"log", "mrsattachments", "spooler"},
+		logged: "with folders",
+	},
+	{
 		name:   "the end of the log of a cluster that is lost",
 		asked:  []string{"--only", "database", "latest"},
 		want:   "recovered old old -",

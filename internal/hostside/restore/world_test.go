@@ -256,6 +256,9 @@ var theSnapshot = strings.Repeat("0123456789abcdef", 4)
 // theLog is that of one of the log.
 var theLog = strings.Repeat("fedcba9876543210", 4)
 
+// theFolders is that of one of the log with the folders.
+var theFolders = strings.Repeat("0f1e2d3c4b5a6978", 4)
+
 // cluster is the one that runs, whose log there is none of.
 type cluster struct{ wal.Server }
 
@@ -270,7 +273,12 @@ func (r repository) Snapshots(ctx context.Context) (all []restic.Snapshot, err e
 		if r.logged != "" { // a backup of 08:30, and log that was shipped
 			all[0].Time = time.Date(2026, 11, 29, 8, 30, 0, 0, time.UTC)
 		}
-		if r.logged == "repository" {
+		if r.logged == "with folders" { // five minutes before
+			all = append(all, restic.Snapshot{ID: theFolders, Host: "mrs-x-wal", Time: time.Date(2026, 11, 29, 8, 55, 0, 0, time.UTC),
+				Tags:  []string{"mrs-x", "from-1795939201", "until-1795942200"},
+				Paths: []string{"/mnt/archive/" + stream, r.home("log"), r.home("mrsattachments")}})
+		}
+		if r.logged == "repository" || r.logged == "with folders" {
 			all = append(all, restic.Snapshot{ID: theLog, Host: "mrs-x-wal", Time: time.Date(2026, 11, 29, 9, 31, 0, 0, time.UTC),
 				Tags: []string{"mrs-x", "from-1795939201", "until-1795944600"}, Paths: []string{"/mnt/archive/" + stream}})
 		}
@@ -325,7 +333,10 @@ func (r repository) Restore(ctx context.Context, id string, o restic.Restore) er
 			return nil
 		})
 	}
-	if id != theSnapshot {
+	folders := ""
+	if id == theFolders { // which has others of these names
+		folders = r.home("") + "/"
+	} else if id != theSnapshot {
 		r.t.Errorf("it restores %s", id)
 	}
 	put := func(name, content string) error {
@@ -348,7 +359,7 @@ func (r repository) Restore(ctx context.Context, id string, o restic.Restore) er
 	}
 	return r.call(ctx, "restic restore of folders", func() error {
 		for _, folder := range o.Include {
-			name := map[string]string{"log": "log/mrs.log", "mrsattachments": "mrsattachments/1.pdf"}[filepath.Base(folder)]
+			name := map[string]string{"log": "log/mrs.log", "mrsattachments": "mrsattachments/1.pdf"}[strings.TrimPrefix(folder, folders)]
 			if err := put(name, "new"); err != nil {
 				return err
 			}
