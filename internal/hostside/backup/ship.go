@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/durable"
 	"github.com/betagouv/mrs-ops/internal/hostside/ledger"
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
@@ -323,13 +324,41 @@ func (i *Instance) Receive(ctx context.Context) error {
 	if i.LogArchive == "" {
 		return die("WAL_ARCHIVE in the instance's env file, then deploy", "the log of %s is not received", i.Name)
 	}
-	wal.Receiver{Archive: i.Archive(), Find: i.PostgreSQL, Fits: i.Fits, Say: i.Say, Now: time.Now}.Run(ctx)
+	wal.Receiver{Archive: i.Archive(), Find: i.PostgreSQL, Fits: i.Fits, Tell: i.tellMonitoring, Say: i.Say,
+		Now: time.Now}.Run(ctx)
 	return nil
+}
+
+// logMetrics is what the monitoring reads, in Prometheus' text format: seconds up to which nothing would be lost with
+// the data, and with the server.
+func (i *Instance) logMetrics() string {
+	return strings.TrimSuffix(i.Ledger.Metrics, ".prom") + ".wal.prom"
+}
+
+func (i *Instance) tellMonitoring(l *hostapi.Log) error {
+	elsewhere := l.Repository
+	if i.Mirror != nil {
+		elsewhere = l.Mirror
+	}
+	text := fmt.Sprintf("mrs_log_received_timestamp_seconds{instance=\"%s\"} %d\n", i.Name, l.Until.Unix())
+	// Until it is somewhere else for the first time, it is not late.
+	if !elsewhere.IsZero() {
+		text += fmt.Sprintf("mrs_log_elsewhere_timestamp_seconds{instance=\"%s\"} %d\n", i.Name, elsewhere.Unix())
+	}
+	if err := os.MkdirAll(filepath.Dir(i.logMetrics()), 0o755); err != nil {
+		return err
+	}
+	return durable.Write(i.logMetrics(), []byte(text), 0o644)
 }
 
 // ReceivedNoMore removes what one that received the log has left. Where it is not to be received any more, PostgreSQL
 // keeps none for us; where that is not known to be done, its own bound is the end of it.
 func (i *Instance) ReceivedNoMore(ctx context.Context) error {
+	if i.LogArchive == "" {
+		if err := durable.Remove(i.logMetrics()); err != nil {
+			return err
+		}
+	}
 	server, err := i.PostgreSQL(ctx)
 	if err != nil { // it may have ended too
 		i.Say(err.Error())

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/strike"
 )
 
@@ -176,6 +177,7 @@ type fake struct {
 	major  int
 	slot   bool
 	beats  int
+	told   *hostapi.Log
 	cut    chan struct{} // whoever receives is cut off
 }
 
@@ -226,7 +228,7 @@ func (f *fake) receive(t *testing.T, a Archive, during func()) (said []string) {
 	ctx, end := context.WithCancel(t.Context())
 	f.cut = make(chan struct{}, 1)
 	r := Receiver{Archive: a, Find: func(context.Context) (Server, error) { return f, nil },
-		Fits: func(string) error { return nil }, Say: func(line string) { said = append(said, line) }, Now: time.Now}
+		Fits: func(string) error { return nil }, Tell: func(l *hostapi.Log) error { f.told = l; return nil }, Say: func(line string) { said = append(said, line) }, Now: time.Now}
 	ended := make(chan struct{})
 	go func() { defer close(ended); r.Run(ctx) }()
 	time.Sleep(time.Minute)
@@ -249,7 +251,7 @@ func TestWhateverStrikesWhoReceivesTheLogItGoesOn(t *testing.T) {
 					t.Fatalf("%s %s: %v, %v", call, s, all, err)
 				}
 				got, err := all[len(all)-1].Received()
-				if err != nil || time.Since(got.Until) > 2*Pause || f.beats < 15 {
+				if err != nil || time.Since(got.Until) > 2*Pause || f.beats < 15 || !f.told.Until.Equal(got.Until) {
 					t.Errorf("%s %s: %+v after %d, %v; %q", call, s, got, f.beats, err, said)
 				}
 				// Only what PostgreSQL has no slot for is begun anew.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"time"
+
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 )
 
 // Server is the PostgreSQL of an instance ([PostgreSQL]).
@@ -60,6 +62,8 @@ type Receiver struct {
 	Find func(ctx context.Context) (Server, error)
 	// Fits makes sure that the archive's disk is there, and another than that of the data in a folder.
 	Fits func(data string) error
+	// Tell is told how far it is, for the monitoring.
+	Tell func(*hostapi.Log) error
 	Say  func(string)
 	Now  func() time.Time
 }
@@ -136,6 +140,13 @@ func (r Receiver) once(ctx context.Context, well func()) error {
 			continue
 		}
 		if err := stream.write(received, got); err != nil {
+			return err
+		}
+		standing, err := r.Standing()
+		if err == nil {
+			err = r.Tell(standing)
+		}
+		if err != nil {
 			return err
 		}
 		well()
