@@ -376,8 +376,10 @@ func standing(l hostapi.Log, mirrored bool, now time.Time) string {
 		}
 		return console.Span(now.Sub(until))
 	}
+	since := l.From.Local().Format("2006-01-02 15:04:05")
 	text := fmt.Sprintf("any second since %s can be restored; "+
-		"what would be lost now is the last %s with the data's disk, %s with the archive's too", l.From.Local().Format("2006-01-02 15:04:05"), lost(l.Until), lost(l.Repository))
+		"what would be lost now is the last %s with the data's disk, %s with the archive's too",
+		since, lost(l.Until), lost(l.Repository))
 	if mirrored {
 		text += ", " + lost(l.Mirror) + " with the server"
 	}

@@ -17,7 +17,8 @@ declare -A said=()    # "NAME METRIC": its last value, in thousandths, as netdat
 declare -A charted=() # "NAME CONTEXT": the line that made the chart
 
 metrics='mrs_backup_(last_good_timestamp_seconds|good|mirrored|duration_seconds|(added_|repository_)?bytes)'
-metrics+='|mrs_drill_(last_good_timestamp_seconds|good|duration_seconds)|mrs_log_(received|elsewhere)_timestamp_seconds'
+metrics+='|mrs_drill_(last_good_timestamp_seconds|good|duration_seconds)'
+metrics+='|mrs_log_received_timestamp_seconds|mrs_log_elsewhere_timestamp_seconds'
 
 # learn NAME FILE: the limits are for files that are not what they should be; a last line without an
 # end is half a number.
@@ -71,7 +72,7 @@ while :; do
       snapshot=mrs_backup_bytes added=mrs_backup_added_bytes repository=mrs_backup_repository_bytes
     chart "$name" mrs_drill.age 90011 seconds 'Age of the last good drill' age=mrs_drill_last_good_timestamp_seconds
     chart "$name" mrs_drill.good 90012 boolean 'The last drill: 1 good, 0 failed' good=mrs_drill_good
-    chart "$name" mrs_log.age 90021 seconds 'What is lost with the data: age of the last second of the log that is received' \
+    chart "$name" mrs_log.age 90021 seconds 'What is lost with the data: age of the last second received' \
       age=mrs_log_received_timestamp_seconds
     chart "$name" mrs_log.elsewhere_age 90022 seconds 'What is lost with the server: age of the last second off it' \
       age=mrs_log_elsewhere_timestamp_seconds
