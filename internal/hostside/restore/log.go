@@ -103,7 +103,8 @@ func (r *run) lost(ctx context.Context) (*logged, error) {
 		return nil, err
 	}
 	at := slices.IndexFunc(all, func(s backup.Snapshot) bool { return s.ID == r.record.Snapshot })
-	found, _, err := r.covered(ctx, all[at].Time)
+	// What was received in the last moments before the loss is not known to be: the end of the log may be after that.
+	found, _, err := r.covered(ctx, all[at].Time.Add(-2*wal.Pause))
 	if err != nil || found == nil {
 		return nil, err
 	}
