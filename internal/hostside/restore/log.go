@@ -18,15 +18,23 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/wal"
 )
 
-// logged is what the database is recovered from, to a second: a base backup, and the log from it on.
+// source is log that the database can be recovered from, with its base backups: here, or in a snapshot.
+type source struct {
+	stream      wal.Stream
+	spans       []wal.Span // of what is here
+	snapshot    string     // that has it; empty: it is here
+	from, until time.Time  // the seconds that it covers
+	points      []wal.Point
+}
+
+// logged is what the database is recovered from, to a second.
 type logged struct {
-	at       time.Time // zero: the end of the log
-	point    string    // of the second after at; empty: to at
-	stream   wal.Stream
-	span     wal.Span // of what is here
-	snapshot string   // that has the stream; empty: it is here
-	folders  bool     // the folders come from a snapshot of the log, too
-	or       *logged  // the same from the repository, where what is here is damaged; nil: it is not there
+	source
+	at      time.Time // zero: the end of the log
+	point   string    // of the second after at; empty: to at
+	span    wal.Span  // of what is here
+	folders bool      // the folders come from a snapshot of the log, too
+	or      *logged   // the same from the repository, where what is here is damaged; nil: it is not there
 }
 
 // second is to when.
@@ -42,12 +50,11 @@ func (l *logged) second() string {
 
 // String is to when, and from what.
 func (l *logged) String() string {
-	to := l.second()
 	if l.snapshot != "" {
-		return fmt.Sprintf("%s, from base backup and log of snapshot %s", to, backup.Short(l.snapshot))
+		return fmt.Sprintf("%s, from base backup and log of snapshot %s", l.second(), backup.Short(l.snapshot))
 	}
 	log := l.stream.Size(l.span.Base)
-	return fmt.Sprintf("%s, from base backup %s (%s) and %s of log: about %d min", to, l.span.Base.Name,
+	return fmt.Sprintf("%s, from base backup %s (%s) and %s of log: about %d min", l.second(), l.span.Base.Name,
 		backup.Human(l.span.Base.Bytes), backup.Human(log), 1+(l.span.Base.Bytes+2*log)/fast)
 }
 
@@ -56,57 +63,55 @@ const fast = 3 << 30
 
 func exact(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
-// spanned is a span of time that log covers.
-type spanned struct{ from, until time.Time }
-
-// covered finds the log that covers a second, and the last span that there is. None: there was no log then.
-func (r *run) covered(ctx context.Context, at time.Time) (found *logged, last spanned, err error) {
+// sources returns all log that there is: the snapshots, the oldest first, then what is here, and so is there at once.
+func (r *run) sources(ctx context.Context) (all []source, err error) {
 	shipped, err := r.record.Shipped(ctx)
 	if err != nil {
-		return nil, last, err
+		return nil, err
+	}
+	for _, s := range shipped {
+		all = append(all, source{stream: wal.Stream{Folder: s.Stream}, snapshot: s.ID, from: s.From, until: s.Until,
+			points: s.Points})
 	}
 	streams, err := r.Archive().Streams()
-	if err != nil {
-		return nil, last, err
+	for _, stream := range streams {
+		s := source{stream: stream}
+		var e, ee error
+		s.spans, e = stream.Spans()
+		s.points, ee = stream.Points()
+		if s.from, s.until = wal.Reach(s.spans); !s.until.IsZero() {
+			all = append(all, s)
+		}
+		err = errors.Join(err, e, ee)
 	}
-	span := func(from, until time.Time) {
-		if !until.Before(last.until) {
-			last = spanned{from, until}
+	return all, err
+}
+
+// covering finds the log that covers a second, the last that does; nil: there was no log then.
+func covering(all []source, at time.Time) (found *logged) {
+	for _, s := range all {
+		if s.snapshot != "" && !at.Before(s.from) && !at.After(s.until) {
+			found = &logged{source: s, at: at}
 		}
-	}
-	for _, s := range shipped { // the oldest first: the last one that has it has the most of it
-		span(s.From, s.Until)
-		if !at.Before(s.From) && !at.After(s.Until) {
-			found = &logged{at: at, snapshot: s.ID, stream: wal.Stream{Folder: s.Stream}}
-		}
-	}
-	for _, s := range streams { // what is here is there at once
-		spans, err := s.Spans()
-		if err != nil {
-			return nil, last, err
-		}
-		if from, until := wal.Reach(spans); !from.IsZero() {
-			span(from, until)
-		}
-		if covers, ok := wal.Covering(spans, at); ok {
-			found = &logged{at: at, stream: s, span: covers, or: found}
+		if span, ok := wal.Covering(s.spans, at); ok {
+			found = &logged{source: s, at: at, span: span, or: found}
 		}
 	}
-	return found, last, nil
+	return found
 }
 
 // lost has the log go on from the latest snapshot to its end, where the cluster that it is of is gone, and another one
 // runs. Of the one that runs, the latest is the last backup.
-func (r *run) lost(ctx context.Context) (*logged, error) {
-	all, err := r.record.Snapshots(ctx)
+func (r *run) lost(ctx context.Context, all []source) (*logged, error) {
+	snapshots, err := r.record.Snapshots(ctx)
 	if err != nil {
 		return nil, err
 	}
-	at := slices.IndexFunc(all, func(s backup.Snapshot) bool { return s.ID == r.record.Snapshot })
+	n := slices.IndexFunc(snapshots, func(s backup.Snapshot) bool { return s.ID == r.record.Snapshot })
 	// What was received in the last moments before the loss is not known to be: the end of the log may be after that.
-	found, _, err := r.covered(ctx, all[at].Time.Add(-2*wal.Pause))
-	if err != nil || found == nil {
-		return nil, err
+	found := covering(all, snapshots[n].Time.Add(-2*wal.Pause))
+	if found == nil {
+		return nil, nil
 	}
 	server, err := r.PostgreSQL(ctx)
 	if err != nil { // it is waited for later on, and then it is known that it does not come
@@ -117,51 +122,37 @@ func (r *run) lost(ctx context.Context) (*logged, error) {
 	if err != nil || facts.System == found.stream.System() {
 		return nil, err
 	}
-	found.at = time.Time{}
-	if found.snapshot == "" {
-		return found, nil
-	}
-	shipped, err := r.record.Shipped(ctx)
-	for _, s := range shipped { // the newest that there is of it
-		if filepath.Base(s.Stream) == found.stream.Name() {
-			found.snapshot, found.stream = s.ID, wal.Stream{Folder: s.Stream}
+	for l := found; l != nil; l = l.or {
+		l.at = time.Time{}
+		for _, s := range all { // the newest that there is of it
+			if l.snapshot != "" && s.snapshot != "" && s.stream.Name() == l.stream.Name() {
+				l.source = s
+			}
 		}
 	}
-	return found, err
+	return found, nil
 }
 
 // find finds what is restored: the log where it covers what was asked for, else a snapshot, and says which of the two.
 func (r *run) find(ctx context.Context) (err error) {
-	logs := r.asked.Only != "attachments" && r.LogArchive != ""
-	if logs && r.asked.Wanted == "" {
-		at, last := r.asked.At, spanned{}
-		if r.asked.Point != "" {
-			if at, err = r.pointed(ctx); err != nil {
-				return err
-			}
-		}
-		if r.log, last, err = r.covered(ctx, at); err != nil {
+	var all []source
+	if r.asked.Only != "attachments" && r.LogArchive != "" {
+		if all, err = r.sources(ctx); err != nil {
 			return err
 		}
-		// Who asks may not know that it ends before that.
-		if r.log == nil && at.After(last.until) && !last.until.IsZero() {
-			return refused(fmt.Sprintf(`--at "%s"; or name a snapshot: %s`, exact(last.until), listed),
-				"the log covers %s to %s, and not %s", exact(last.from), exact(last.until), exact(at))
-		}
-		if r.log != nil {
-			r.log.point = r.asked.Point
-		}
 	}
-	if r.asked.Point != "" && r.log == nil {
-		return refused(listed, "no log has the restore point %s", r.asked.Point)
+	if r.asked.Wanted == "" {
+		if r.log, err = r.asks(all); err != nil {
+			return err
+		}
 	}
 	if r.log == nil {
 		if err := r.pick(ctx); err != nil {
 			return err
 		}
 	}
-	if logs && r.asked.Wanted == "latest" {
-		if r.log, err = r.lost(ctx); err != nil {
+	if len(all) > 0 && r.asked.Wanted == "latest" {
+		if r.log, err = r.lost(ctx, all); err != nil {
 			return err
 		}
 	}
@@ -176,26 +167,34 @@ func (r *run) find(ctx context.Context) (err error) {
 	return nil
 }
 
-// pointed is the second before a restore point was made.
-func (r *run) pointed(ctx context.Context) (time.Time, error) {
-	shipped, err := r.record.Shipped(ctx)
-	if err != nil {
-		return time.Time{}, err
+// asks finds the log that has the second, or the restore point, that was asked for; nil: no log covers that second.
+func (r *run) asks(all []source) (*logged, error) {
+	at, last := r.asked.At, source{}
+	for _, s := range all {
+		for _, p := range s.points {
+			if p.Name == r.asked.Point {
+				at = p.At
+			}
+		}
+		if !s.until.Before(last.until) {
+			last = s
+		}
 	}
-	streams, err := r.Archive().Streams()
-	var all []wal.Point
-	for _, s := range shipped {
-		all = append(all, s.Points...)
+	var found *logged
+	if !at.IsZero() { // it would be the end of the log
+		found = covering(all, at)
 	}
-	for _, s := range streams {
-		points, e := s.Points()
-		all, err = append(all, points...), errors.Join(err, e)
+	switch {
+	case r.asked.Point != "" && found == nil:
+		return nil, refused(listed, "no log has the restore point %s", r.asked.Point)
+	case found == nil && len(all) > 0 && at.After(last.until): // who asks may not know that it ends before that
+		return nil, refused(fmt.Sprintf(`--at "%s"; or name a snapshot: %s`, exact(last.until), listed),
+			"the log covers %s to %s, and not %s", exact(last.from), exact(last.until), exact(at))
 	}
-	at := slices.IndexFunc(all, func(p wal.Point) bool { return p.Name == r.asked.Point })
-	if err != nil || at < 0 {
-		return time.Time{}, errors.Join(err, refused(listed, "no log has the restore point %s", r.asked.Point))
+	for l := found; l != nil; l = l.or {
+		l.point = r.asked.Point
 	}
-	return all[at].At, nil
+	return found, nil
 }
 
 // drillLog proves that the log can be recovered, to a second that nobody has chosen: it is, and what comes of it is
@@ -204,31 +203,20 @@ func (r *run) drillLog(ctx context.Context) error {
 	if r.LogArchive == "" {
 		return nil
 	}
-	shipped, err := r.record.Shipped(ctx)
+	all, err := r.sources(ctx)
 	if err != nil {
 		return err
 	}
-	standing, err := r.Archive().Standing()
-	if err != nil {
-		return err
-	}
-	var all []spanned
-	for _, s := range shipped {
-		all = append(all, spanned{s.From, s.Until})
-	}
-	if standing != nil && !standing.From.IsZero() {
-		all = append(all, spanned{standing.From, standing.Until})
-	}
-	all = slices.DeleteFunc(all, func(s spanned) bool { return s.until.Sub(s.from) < 3*time.Second })
-	if len(all) == 0 {
+	long := slices.DeleteFunc(slices.Clone(all), func(s source) bool { return s.until.Sub(s.from) < 3*time.Second })
+	if len(long) == 0 {
 		r.Say("no log is there yet to be proven")
 		return nil
 	}
-	span := all[rand.IntN(len(all))]
-	within := rand.Int64N(int64(span.until.Sub(span.from) - 2*time.Second))
-	at := span.from.Add(time.Duration(within)).Truncate(time.Second).Add(time.Second)
-	if r.log, _, err = r.covered(ctx, at); err != nil || r.log == nil {
-		return errors.Join(err, die("", "no log covers %s, which it was to", exact(at)))
+	s := long[rand.IntN(len(long))]
+	within := rand.Int64N(int64(s.until.Sub(s.from) - 2*time.Second))
+	at := s.from.Add(time.Duration(within)).Truncate(time.Second).Add(time.Second)
+	if r.log = covering(all, at); r.log == nil {
+		return die("", "no log covers %s, which it was to", exact(at))
 	}
 	defer func() { r.log = nil }()
 	need, err := r.needs(ctx)
@@ -330,7 +318,6 @@ func (r *run) recoverInto(ctx context.Context, folder string) error {
 	if or := r.log.or; err != nil && or != nil && ctx.Err() == nil {
 		r.Say(err.Error() + ": once more, from snapshot " + backup.Short(or.snapshot))
 		if err = os.RemoveAll(folder); err == nil {
-			or.point = r.log.point
 			err = r.recoverFrom(ctx, or, folder)
 		}
 	}

@@ -85,6 +85,13 @@ var ways = []way{
 		logged: "with folders",
 	},
 	{
+		name:   "the database at a restore point",
+		asked:  []string{"--only", "database", "--point", "before"},
+		want:   "recovered old old -",
+		moves:  []string{"spooler"},
+		logged: "here",
+	},
+	{
 		name:   "the end of the log of a cluster that is lost",
 		asked:  []string{"--only", "database", "latest"},
 		want:   "recovered old old -",
@@ -199,6 +206,8 @@ func TestWhatIsRestoredTakesThePlaceOfWhatWasThereWhichIsKept(t *testing.T) {
 			}
 			what, ends := "restore", "mrs-x is restored from snapshot 01234567"
 			switch {
+			case strings.Contains(c.name, "restore point"):
+				ends = "mrs-x is restored to the restore point before"
 			case strings.Contains(c.name, "a second"):
 				ends = "mrs-x is restored to 2026-11-29 09:00:00 UTC"
 			case c.logged != "":
@@ -219,6 +228,27 @@ func TestWhatIsRestoredTakesThePlaceOfWhatWasThereWhichIsKept(t *testing.T) {
 				t.Errorf("after its discard there are %v, and the application has %s", kept, w.has())
 			}
 		})
+	}
+}
+
+func TestWhatNoLogHasIsRefusedAndWithoutLogItIsTheSnapshot(t *testing.T) {
+	for _, c := range []struct {
+		logged string
+		asked  []string
+		why    string // empty: it is restored
+		said   string
+	}{
+		{"here", []string{"--at", "2026-11-29T09:30:01Z"}, "the log covers 2026-11-29 08:00:00 UTC to 2026-11-29 09:30:00 UTC, and not 2026-11-29 09:30:01 UTC", ""},
+		{"here", []string{"--point", "never"}, "no log has the restore point never", ""},
+		{"", []string{"--point", "never"}, "no log has the restore point never", ""},
+		{"here", []string{"--at", "2026-11-29T07:00:00Z"}, "there is no such snapshot of mrs-x", ""},
+		{"", []string{"--at", "2026-11-29T09:00:00Z"}, "", "there is no log of 2026-11-29 09:00:00 UTC: it is the last snapshot before that, 01234567"},
+	} {
+		w := way{logged: c.logged}.world(t)
+		err := w.run(nil, way{asked: c.asked}.do)
+		if (err == nil) != (c.why == "") || err != nil && !strings.HasPrefix(err.Error(), c.why) || c.said != "" && !slices.Contains(w.said, c.said) {
+			t.Errorf("%s: %v; it said %q", c.asked, err, w.said)
+		}
 	}
 }
 

@@ -72,6 +72,7 @@ func (w *world) log(folder string) {
 	}
 	part("wal/000000010000000000000003", "log")
 	part("wal/000000010000000000000004.partial", "log")
+	part("points", "1795942800 before\n")
 	part("received.json", `{"until": "2026-11-29T09:30:00Z"}`)
 	part("base/20261129T075900Z/backup_label", "")
 	part("base/20261129T075900Z.json", `{"name": "20261129T075900Z", "major": 15, "began": "2026-11-29T07:59:00Z",
