@@ -303,7 +303,4 @@ func (t *tail) Write(p []byte) (int, error) {
 }
 
 // String returns the last lines.
-func (t *tail) String() string {
-	lines := strings.Split(strings.TrimSpace(string(t.kept)), "\n")
-	return strings.Join(lines[max(0, len(lines)-tailLines):], "\n")
-}
+func (t *tail) String() string { return local.LastLines(string(t.kept), tailLines) }
