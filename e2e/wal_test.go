@@ -172,7 +172,7 @@ func (c *cluster) recover(s wal.Stream, at time.Time, point string, look func(*p
 	if !ok {
 		return fmt.Errorf("%s is not covered by %+v", at, spans)
 	}
-	r := wal.Recovery{Stream: s, Base: span.Base, Until: at, Point: point, Project: c.name + "-trial",
+	r := wal.Recovery{Stream: s, Base: span.Base, Until: at, Point: point, Reaches: span.Until, Project: c.name + "-trial",
 		Folder: c.archive.Recovery(), Dump: c.folder + "/home/dump", Role: "django", Runner: &bound.System{}}
 	server, err := r.Start(c.t.Context())
 	defer r.End(c.t.Context())
@@ -285,6 +285,17 @@ func TestNothingThatWasCommittedIsLostWithTheDataFolder(t *testing.T) {
 			})
 			if err != nil {
 				t.Errorf("to the end: %v; %q", err, c.said)
+			}
+
+			// A page of the log is lost, in the file after that which the base backup goes on from.
+			files, err := filepath.Glob(lost.Log() + "/0000*")
+			if err != nil || len(files) < 2 {
+				t.Fatalf("there is the log %v, %v", files, err)
+			}
+			must(t, "dd", "if=/dev/zero", "of="+files[len(files)-1], "bs=8192", "seek=4", "count=1", "conv=notrunc", "status=none")
+			err = c.recover(lost, time.Time{}, "", func(*pgx.Conn) {})
+			if err == nil || !strings.Contains(err.Error(), "a file of it is damaged") {
+				t.Errorf("from damaged log: %v", err)
 			}
 
 			// One that is made anew gets a log of its own, and the old one stays.

@@ -284,7 +284,7 @@ func (r *run) included() (all []string) {
 // recovers are the commands behind [run.recoverInto].
 func (r *run) recovers(folder string) []string {
 	work, stream := r.Archive().Recovery(), r.log.stream
-	recovery := r.log.recovery(stream, r.log.span.Base, work, folder)
+	recovery := r.log.recovery(stream, r.log.span, work, folder)
 	recovery.Project = r.Name + "-trial"
 	var lines []string
 	if r.log.snapshot != "" {
@@ -363,7 +363,7 @@ func (r *run) recoverFrom(ctx context.Context, l *logged, folder string) error {
 		return err
 	}
 	r.Say("recovering the database in a container of its own")
-	err = r.Stack.Recover(ctx, l.recovery(stream, span.Base, work, folder))
+	err = r.Stack.Recover(ctx, l.recovery(stream, span, work, folder))
 	if err != nil && ctx.Err() == nil {
 		return die(listed+"; another second, or a snapshot, may be well", "%v", err)
 	}
@@ -371,8 +371,8 @@ func (r *run) recoverFrom(ctx context.Context, l *logged, folder string) error {
 }
 
 // recovery is what is recovered of a stream, with its data below a folder, and dumped into another.
-func (l *logged) recovery(stream wal.Stream, base wal.Base, work, folder string) wal.Recovery {
-	return wal.Recovery{Stream: stream, Base: base, Until: l.at, Point: l.point,
+func (l *logged) recovery(stream wal.Stream, span wal.Span, work, folder string) wal.Recovery {
+	return wal.Recovery{Stream: stream, Base: span.Base, Until: l.at, Point: l.point, Reaches: span.Until,
 		Folder: filepath.Join(work, "cluster"), Dump: folder}
 }
 

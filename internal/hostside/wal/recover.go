@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
 	"github.com/betagouv/mrs-ops/internal/hostside/dump"
@@ -24,6 +26,9 @@ type Recovery struct {
 	// Until is the second that it is recovered to; zero: the end of the log. Point, if not empty, is a restore point.
 	Until time.Time
 	Point string
+	// Reaches is what the end of the log has to come after, where it is recovered to that: PostgreSQL takes a file that
+	// is damaged for the end.
+	Reaches time.Time
 
 	Project string // Compose's, whose leftovers are removed: the container is one of its
 	Folder  string // for the data, on a disk that has room for them; it is made, and is the caller's to remove
@@ -114,7 +119,8 @@ func (r Recovery) Start(ctx context.Context) (server dump.Container, err error) 
 		server = dump.Container{Container: c, Role: r.Role, Application: name, Runner: r.Runner}
 		// Until it is promoted, it lets nobody in.
 		if pg, err := server.Connect(ctx, "postgres"); err == nil {
-			return server, pg.Close(ctx)
+			defer pg.Close(ctx)
+			return server, r.reached(ctx, pg)
 		}
 		select {
 		case <-ctx.Done():
@@ -122,6 +128,21 @@ func (r Recovery) Start(ctx context.Context) (server dump.Container, err error) 
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
+}
+
+// reached makes sure that what was recovered to its end is all of it.
+func (r Recovery) reached(ctx context.Context, pg *pgx.Conn) error {
+	if !r.Until.IsZero() || r.Point != "" {
+		return nil // PostgreSQL does
+	}
+	var last time.Time
+	err := pg.QueryRow(ctx, "select coalesce(pg_last_xact_replay_timestamp(), 'epoch')").Scan(&last)
+	if err == nil && last.Before(r.Reaches) {
+		const form = "2006-01-02 15:04:05 UTC"
+		err = fmt.Errorf("the log was received until %s, and ends at %s: a file of it is damaged",
+			r.Reaches.UTC().Format(form), last.UTC().Format(form))
+	}
+	return err
 }
 
 // recovers bounds a recovery: a day of log takes minutes.
