@@ -189,7 +189,7 @@ func (c *cluster) recover(s wal.Stream, at time.Time, point string, look func(*p
 }
 
 func TestNothingThatWasCommittedIsLostWithTheDataFolder(t *testing.T) {
-	on(t, "here")
+	on(t, here, 230*time.Second)
 	for _, version := range []string{"13", "15", "17"} {
 		step(t, "PostgreSQL "+version, func(t *testing.T) {
 			c := newCluster(t, "postgres:"+version)
@@ -356,7 +356,7 @@ func missing(rows, there []string) (n int) {
 }
 
 func TestASecondIsRestoredWhateverWasLostSinceThen(t *testing.T) {
-	l := inTheLab(t, "staging")
+	l := inTheLab(t, 300*time.Second)
 	l.clone = l.with("WAL_ARCHIVE=/mnt/archive/wal", "RESTIC_REPOSITORY=/mnt/archive/restic")
 	l.sh(t, "staging", "mkdir -p /mnt/archive; mountpoint -q /mnt/archive || mount -t tmpfs -o size=3g tmpfs /mnt/archive; rm -rf /mnt/archive/*")
 	t.Cleanup(func() {
@@ -466,7 +466,7 @@ docker exec -i "`+postgres+`" psql -U django -d mrs -qtAc "select slot_name from
 
 // It is what the lab's test does, by the programs that systemd runs there.
 func TestALocalInstanceIsRestoredToTheSecondAndToTheEndOfItsLog(t *testing.T) {
-	on(t, "here")
+	on(t, here, 125*time.Second)
 	archive, err := os.MkdirTemp("/dev/shm", "mrs-e2e-")
 	if err != nil {
 		t.Fatal(err)
