@@ -104,13 +104,23 @@ func (Ops) Snapshots(ctx context.Context, instance string, json *bool) error {
 //
 // The snapshot is restored beside what is there, which serves meanwhile and is kept under a dated name;
 // the application is tried on it before it is swapped in. If anything fails, or Ctrl-C is hit, all is
-// as it was before. -at="2026-11-20 14:00" with latest takes the last snapshot before that time (the
-// server's), -only=database or -only=attachments a part. A repository that is gone is fetched from the
-// mirror. Before production its name is to be typed; -yes asks nothing before others. -dryRun prints the
-// plan, and the commands behind it.
-func (Ops) Restore(ctx context.Context, instance, snapshot string, at, only *string, dryRun, yes *bool) error {
-	return backup.Restore(ctx, instance, snapshot,
-		backup.RestoreOptions{At: value(at), Only: value(only), DryRun: value(dryRun), Yes: value(yes)})
+// as it was before. -at="2026-11-20 14:03:07" with latest takes the database of that second (the server's
+// clock) where its log was received (WAL_ARCHIVE), else the last snapshot before it; -restorePoint=NAME what
+// ops:restorePoint or a deployment has named. -only=database or -only=attachments takes a part. A
+// repository that is gone is fetched from the mirror. Before production its name is to be typed; -yes asks
+// nothing before others. -dryRun prints the plan, and the commands behind it.
+func (Ops) Restore(
+	ctx context.Context, instance, snapshot string, at, restorePoint, only *string, dryRun, yes *bool,
+) error {
+	return backup.Restore(ctx, instance, snapshot, backup.RestoreOptions{At: value(at), Point: value(restorePoint),
+		Only: value(only), DryRun: value(dryRun), Yes: value(yes)})
+}
+
+// RestorePoint has the log of an instance's database know this moment by a NAME, for ops:restore latest -restorePoint=.
+//
+// It is for an instance with WAL_ARCHIVE. Each deployment sets one before it changes anything, and says its name.
+func (Ops) RestorePoint(ctx context.Context, instance, name string) error {
+	return backup.RestorePoint(ctx, instance, name)
 }
 
 // UpgradePostgres moves an instance to a newer PostgreSQL (-image=postgres:15), or back to the old one (-back).

@@ -51,12 +51,17 @@ In the home of an instance that has backups; the scripts there have the same nam
 
   backup      [timer|deploy|hand|init|repair]; exit status 75: the snapshot is good, but the mirror has not got it
   prune       [timer]
-  restore     [list|[explain] [--only PART] SNAPSHOT|recover|discard STAMP|adopt DATABASE|abandon|unit]
+  restore     [list|[explain] [--only PART] SNAPSHOT|point NAME|recover|discard STAMP|adopt DATABASE|abandon|unit]
               [explain] upgrade IMAGE|back [lose]
   drill       [timer|SNAPSHOT]
   lend        SNAPSHOT|--return
   export      [--lines] SNAPSHOT|--return
   alert       UNIT
+
+  wal         the log of PostgreSQL of the instance whose home is HOME:
+              receive HOME  receives it for ever, into WAL_ARCHIVE; what PROJECT-wal runs
+              ship HOME     has it in the repository and at the mirror; what PROJECT-ship runs every five minutes
+              ended HOME    tidies up after receive; where there is no WAL_ARCHIVE any more, PostgreSQL keeps none
 `
 
 // options are those of all commands, so that a script can keep them in one list.
@@ -75,6 +80,7 @@ func main() {
 	scripts := map[string]func([]string) int{
 		"backup": backupScript, "prune": pruneScript, "restore": restoreScript, "drill": drillScript,
 		"lend": lendScript, "export": exportScript, "alert": alertScript, "explain": explain, "leash": onLeash,
+		"wal": walScript,
 	}
 	if len(os.Args) > 1 && scripts[os.Args[1]] != nil {
 		os.Exit(scripts[os.Args[1]](os.Args[2:]))

@@ -34,6 +34,8 @@ func restoreScript(argv []string) int {
 			return 0, i.Discard(ctx, strings.Join(argv[1:], " "))
 		case "abandon":
 			return 0, i.Abandon(ctx)
+		case "point":
+			return 0, i.Point(ctx, words[1])
 		case "unit": // what was handed over
 			argv = request(i, "restore")
 		}

@@ -267,6 +267,9 @@ func Snapshots(ctx context.Context, name string, asJSON bool) error {
 			return err
 		}
 	}
+	if l := state.Log; l != nil {
+		console.Say("%s: %s", name, standing(*l, state.Mirrored, now))
+	}
 	console.Summary("%s: %d snapshots in %s, %d of them unproven; "+
 		"mage ops:restore %[1]s SNAPSHOT restores one, ops:drill proves one",
 		name, len(state.Snapshots), state.Repository, unproven)
@@ -274,8 +277,9 @@ func Snapshots(ctx context.Context, name string, asJSON bool) error {
 }
 
 var ( // restore.sh
-	idPattern   = regexp.MustCompile(`^(latest|[0-9a-f]{8,64})$`)
-	timePattern = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2})?(Z| UTC|[+-]\d{2}:?\d{2})?)?$`)
+	idPattern    = regexp.MustCompile(`^(latest|[0-9a-f]{8,64})$`)
+	pointPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$`)
+	timePattern  = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2})?(Z| UTC|[+-]\d{2}:?\d{2})?)?$`)
 )
 
 func checkID(name, snapshot string) error {
@@ -288,9 +292,13 @@ func checkID(name, snapshot string) error {
 // RestoreOptions is what to restore; the zero value: all of it, after a
 // question.
 type RestoreOptions struct {
-	At   string // the last snapshot before this time, "2026-11-20 14:00", as the server's clock has it
-	Only string // "database" or "attachments"
-	Yes  bool   // no question, but before production
+	// At is a second, "2026-11-20 14:00:07", as the server's clock has it: what the log has of it, else the last snapshot
+	// before it.
+	At string
+	// Point is a restore point, of the log that was received.
+	Point string
+	Only  string // "database" or "attachments"
+	Yes   bool   // no question, but before production
 	// DryRun prints the plan of the server, and the commands behind it, and does nothing of it.
 	DryRun bool
 }
@@ -311,13 +319,22 @@ func Restore(ctx context.Context, name, snapshot string, o RestoreOptions) error
 		return fmt.Errorf("-only=%q is not known\nhint: -only=database or -only=attachments", o.Only)
 	}
 	switch {
+	case o.Point != "":
+		if snapshot != "latest" || o.At != "" {
+			return errors.New("-restorePoint= is for latest, and by itself says when")
+		}
+		if !pointPattern.MatchString(o.Point) {
+			return fmt.Errorf("-restorePoint=%q is no name of a restore point\nhint: letters, digits and . _ -", o.Point)
+		}
+		args = append(args, "--point", o.Point)
+		what += " of restore point " + o.Point
 	case o.At == "":
 		if err := checkID(name, snapshot); err != nil {
 			return err
 		}
 		args = append(args, snapshot)
 	case snapshot != "latest":
-		return errors.New("-at= is for latest: the last snapshot before that time")
+		return errors.New("-at= is for latest: what the log has of that second, or the last snapshot before it")
 	case !timePattern.MatchString(o.At):
 		return fmt.Errorf("-at=%q is not a time\nhint: -at=\"2026-11-20 14:00\"", o.At)
 	default:
@@ -351,6 +368,35 @@ func replace(ctx context.Context, name string, j job, dryRun, yes bool) error {
 		defer lock.Release()
 		return run(ctx, s, j)
 	})
+}
+
+// standing says how far back the log goes, and how much would be lost now.
+func standing(l hostapi.Log, mirrored bool, now time.Time) string {
+	if l.From.IsZero() {
+		return "the log is received, and there is no base backup yet that it goes on from"
+	}
+	lost := func(until time.Time) string {
+		if until.IsZero() {
+			return "all"
+		}
+		return console.Span(now.Sub(until))
+	}
+	since := l.From.Local().Format("2006-01-02 15:04:05")
+	text := fmt.Sprintf("any second since %s can be restored; "+
+		"what would be lost now is the last %s with the data's disk, %s with the archive's too",
+		since, lost(l.Until), lost(l.Repository))
+	if mirrored {
+		text += ", " + lost(l.Mirror) + " with the server"
+	}
+	return text
+}
+
+// RestorePoint has the log of an instance's database know this moment by a name.
+func RestorePoint(ctx context.Context, name, point string) error {
+	if !pointPattern.MatchString(point) {
+		return fmt.Errorf("%q is no name of a restore point\nhint: letters, digits and . _ -", point)
+	}
+	return runOn(ctx, name, job{"restore point " + point, "restore", []string{"point", point}})
 }
 
 // explain prints what a restore would do.

@@ -365,7 +365,7 @@ func constants(files []*ast.File, of string) (all []string) {
 
 // units are those that a deployment with backups, or that of a branch, leaves on a server.
 func units() (all []hostapi.Unit) {
-	for _, d := range []hostapi.Deploy{{Project: "PROJECT", Folder: "/HOME", Persistent: true, Backup: &hostapi.Backup{}}, {Project: "PROJECT", Lifetime: 1}} {
+	for _, d := range []hostapi.Deploy{{Project: "PROJECT", Folder: "/HOME", Persistent: true, Backup: &hostapi.Backup{LogArchive: "/WAL"}}, {Project: "PROJECT", Lifetime: 1}} {
 		all = append(all, provision.Of(d, "/mrs-host").Units...)
 	}
 	return all

@@ -88,7 +88,8 @@ func request(inst *instance.Instance, rendered *stack.Stack) (d hostapi.Deploy, 
 			Password: password, Repository: inst.Get("RESTIC_REPOSITORY"),
 			S3: hostapi.S3{KeyID: inst.Get("S3_ACCESS_KEY_ID"), Secret: inst.Get("S3_SECRET_ACCESS_KEY"),
 				Region: inst.Get("S3_REGION")},
-			Mirror: inst.Get("LFTP_DSN"), MirrorPlain: inst.Get("LFTP_PLAIN") != "",
+			LogArchive: inst.Get("WAL_ARCHIVE"),
+			Mirror:     inst.Get("LFTP_DSN"), MirrorPlain: inst.Get("LFTP_PLAIN") != "",
 		}
 	}
 	seconds := func(name string) int {

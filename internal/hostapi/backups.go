@@ -13,6 +13,7 @@ type BackupStore struct {
 	Bytes      int64  `json:"repository_bytes"`
 	DiskFree   int64  `json:"disk_free"` // of the repository's file system; 0 where it is none of the server's
 	DiskSize   int64  `json:"disk_size"`
+	Log        *Log   `json:"log,omitempty"` // nil: no log is received
 }
 
 // BackupList is how the backups of an instance stand: what restore.sh list prints.

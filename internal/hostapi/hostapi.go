@@ -138,6 +138,7 @@ type Unit struct {
 	CommandAfter string   `json:"command_after,omitempty"` // however that has ended
 	Calendar     string   `json:"calendar,omitempty"`      // systemd.time(7); empty: it has no timer
 	AtBoot       bool     `json:"at_boot,omitempty"`
+	Always       bool     `json:"always,omitempty"`     // it is to run at all times: however it ends, it is started again
 	IfExists     []string `json:"if_exists,omitempty"`  // it runs only where one of these is there
 	Before       []string `json:"before,omitempty"`     // units that wait for it, where both are to run
 	OnFailure    string   `json:"on_failure,omitempty"` // the unit that is started then
@@ -148,6 +149,8 @@ type Backup struct {
 	Password   string `json:"password"`   // of the repository
 	Repository string `json:"repository"` // restic's; empty: the folder restic beside docker-compose.yml
 	S3         S3     `json:"s3"`
+	// LogArchive is the folder that PostgreSQL's log is received into; empty: it is not.
+	LogArchive string `json:"log_archive,omitempty"`
 	// Mirror is what lftp mirrors the repository to, with its password; empty: nothing.
 	Mirror string `json:"mirror"`
 	// MirrorPlain true: its password may go in the clear.
@@ -295,6 +298,15 @@ type Entry struct {
 	Release int       `json:"release,omitempty"`
 	Commit  string    `json:"commit,omitempty"`
 	Seconds float64   `json:"seconds"` // how long it took
+}
+
+// Log is how far the log of an instance's PostgreSQL is received: any second between From and Until can be restored,
+// also where the data's disk is lost; up to Repository from the repository, up to Mirror where the server is lost.
+type Log struct {
+	From       time.Time `json:"from,omitzero"`
+	Until      time.Time `json:"until,omitzero"`
+	Repository time.Time `json:"repository,omitzero"`
+	Mirror     time.Time `json:"mirror,omitzero"`
 }
 
 // Outcome is how what was done has ended.

@@ -81,6 +81,7 @@ type Backups struct {
 	Last  Moment   `json:"last"`  // null: there is none
 	ID    string   `json:"id,omitempty"`
 	Tags  []string `json:"tags,omitempty"`
+	Log   *Log     `json:"log,omitempty"`   // nil: no log is received
 	Error string   `json:"error,omitempty"` // why the repository does not tell
 }
 

@@ -82,6 +82,7 @@ var Variables = []Variable{
 	{Name: "S3_SECRET_ACCESS_KEY", Secret: true, check: printable},
 	{Name: "S3_REGION", check: matches(slugPattern, "lower-case letters, digits and dashes")},
 	{Name: "POSTGRES_BACKUP", check: absolute},
+	{Name: "WAL_ARCHIVE", check: absolute},
 	{Name: "LFTP_DSN", Secret: true, check: checkURL("ftp", "ftps", "sftp")},
 	{Name: "LFTP_PLAIN", check: flag},
 	{Name: "SLACK_TOKEN", Secret: true, check: printable},

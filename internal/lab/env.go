@@ -94,7 +94,7 @@ func (i instance) env(registry string) string {
 	set("Images from the lab's registry.", images...)
 	set("A rehearsal leaves the lab in no way: no mail, no report, no backup elsewhere.",
 		"EMAIL_HOST", "", "EMAIL_HOST_USER", "", "ADMINS", "", "TEAM_EMAIL", "", "LIQUIDATION_EMAIL", "", "SENTRY_URL", "",
-		"RESTIC_REPOSITORY", "", "S3_ACCESS_KEY_ID", "", "S3_REGION", "", "POSTGRES_BACKUP", "")
+		"RESTIC_REPOSITORY", "", "S3_ACCESS_KEY_ID", "", "S3_REGION", "", "POSTGRES_BACKUP", "", "WAL_ARCHIVE", "")
 	return b.String()
 }
 

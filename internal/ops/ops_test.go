@@ -109,6 +109,7 @@ func TestWhatIsWrongIsSaidInAFewWords(t *testing.T) {
 		"an ageing one":         {[]string{`"certificate_expires": null`, `"certificate_expires": "2026-11-30T00:53:20Z"`}, "certificate expires in 5d"},
 		"anybody's":             {[]string{`"certificate_expires": null`, `"certificate_expires": "2027-01-15T08:00:00Z"`, `"certificate_trusted": true`, `"certificate_trusted": false`}, "certificate not trusted"},
 		"an old backup":         {[]string{"2026-11-23T23", "2026-11-22T13"}, "last backup 2d ago"},
+		"no log":                {[]string{`"set_up": true`, `"set_up": true, "log": {"until": "2026-11-24T12:00:00Z"}`}, "the log of PostgreSQL was not received since 2026-11-24 12:00:00 UTC"},
 		"no backup":             {[]string{`"last": "2026-11-23T23:00:00Z", "id": "bbbb"`, `"last": null`}, "never backed up"},
 		"a locked repository":   {[]string{`"since": "2023-11-14T22:13:20Z"`, `"error": "wrong password"`}, "backups can't be read"},
 		"a slow repository":     {[]string{`"backup": {`, `"backup": null, "was": {`}, "backups can't be read"},

@@ -169,7 +169,8 @@ func bestOf(sorted []hostapi.Container) []hostapi.Container {
 
 // The limits beyond which somebody should look.
 const (
-	oldBackup   = 26 * time.Hour // one is made every night
+	oldBackup   = 26 * time.Hour  // one is made every night
+	oldLog      = 5 * time.Minute // one second is received after another
 	certificate = 14 * 24 * time.Hour
 	fullDisk    = 90 // percent; deploying an image takes a few
 )
@@ -264,6 +265,10 @@ func (r *Row) judgeBackup(now time.Time, problem func(string, ...any)) {
 		problem("never backed up")
 	case !b.Last.IsZero() && now.Sub(b.Last.Time) > oldBackup:
 		problem("last backup %s ago", console.Span(now.Sub(b.Last.Time)))
+	}
+	// Where none was ever received, the server itself says so.
+	if b := r.Backup; b != nil && b.Log != nil && !b.Log.Until.IsZero() && now.Sub(b.Log.Until) > oldLog {
+		problem("the log of PostgreSQL was not received since %s", b.Log.Until.UTC().Format("2006-01-02 15:04:05 UTC"))
 	}
 }
 

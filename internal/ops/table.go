@@ -167,6 +167,10 @@ func (r Row) backupCell(now time.Time) string {
 		return "UNREADABLE"
 	case b.Last.IsZero():
 		return "none yet"
+	case b.Log != nil && b.Log.Until.IsZero():
+		return since(b.Last, now) + ", NO log"
+	case b.Log != nil: // how much would be lost with the data's disk
+		return since(b.Last, now) + ", log " + console.Span(now.Sub(b.Log.Until))
 	default:
 		return since(b.Last, now)
 	}

@@ -41,6 +41,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/ledger"
 	"github.com/betagouv/mrs-ops/internal/hostside/lock"
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
+	"github.com/betagouv/mrs-ops/internal/hostside/wal"
 )
 
 // Repository is the restic repository of an instance ([restic.Repository]).
@@ -97,9 +98,11 @@ type Instance struct {
 	With   func(passwordFile string) Repository
 	Mirror Mirror // nil: there is none
 	Stack  Stack
-	Ledger ledger.Ledger
-	Say    func(string)
-	Tell   func(ctx context.Context, text string) error // the team
+	// PostgreSQL is the instance's, for who receives its log; an error: it does not answer.
+	PostgreSQL func(ctx context.Context) (wal.Server, error)
+	Ledger     ledger.Ledger
+	Say        func(string)
+	Tell       func(ctx context.Context, text string) error // the team
 	// Hold has all restics and lftps from now on hold a lock too, so that it is not free as long as one runs.
 	Hold func(*os.File)
 	// Free is how many bytes a file system has left, and how many in all.
@@ -364,7 +367,8 @@ func (r *Run) backup(ctx context.Context) error {
 		return err
 	}
 	defer r.tidy(ctx)
-	err = Do(ctx, r.dump, r.makeSnapshot, func(ctx context.Context) error { return r.mirror(ctx, false) })
+	err = Do(ctx, r.dump, r.makeSnapshot, r.markDeployment,
+		func(ctx context.Context) error { return r.mirror(ctx, false) })
 	if err != nil {
 		return err
 	}
@@ -449,6 +453,9 @@ func (i *Instance) Leftovers(ctx context.Context, folder string) error {
 	left = append(left, filepath.Join(folder, "restore"))
 	for _, name := range []string{".restore.swap.new", ".trial.json", ".bring.restore", ".counted.restore"} {
 		left = append(left, i.path(name))
+	}
+	if i.LogArchive != "" {
+		left = append(left, i.Archive().Recovery())
 	}
 	for _, path := range left {
 		err = errors.Join(err, os.RemoveAll(path))

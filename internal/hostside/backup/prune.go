@@ -48,6 +48,9 @@ func (r *Run) remains(ctx context.Context) error {
 // forget removes the snapshots that the policy does not keep, and makes sure that exactly these
 // are gone: restic's word is not enough.
 func (r *Run) forget(ctx context.Context) error {
+	if err := r.forgetLogs(ctx); err != nil {
+		return err
+	}
 	before, err := r.mine(ctx)
 	if err != nil {
 		return err

@@ -149,8 +149,14 @@ type Snapshot struct {
 	Unchecked bool // it was made by a run that ended before it was checked: not to be trusted
 }
 
-// Snapshots returns those of the instance, the oldest first.
+// Snapshots returns those of the instance, the oldest first, but those of the log ([Run.Shipped]).
 func (r *Run) Snapshots(ctx context.Context) ([]Snapshot, error) {
+	all, err := r.listed(ctx)
+	return slices.DeleteFunc(all, func(s Snapshot) bool { return s.Host == r.logs() }), err
+}
+
+// listed returns all of them.
+func (r *Run) listed(ctx context.Context) ([]Snapshot, error) {
 	// Which there were is written down, not when: a clock may go back.
 	text, err := os.ReadFile(r.path(".backup.unchecked"))
 	begun := err == nil
@@ -161,7 +167,8 @@ func (r *Run) Snapshots(ctx context.Context) ([]Snapshot, error) {
 	mine, err := r.mine(ctx)
 	var all []Snapshot
 	for _, s := range mine {
-		all = append(all, Snapshot{s, begun && s.Host == r.Name && !slices.Contains(before, s.ID)})
+		ours := s.Host == r.Name || s.Host == r.logs()
+		all = append(all, Snapshot{s, begun && ours && !slices.Contains(before, s.ID)})
 	}
 	return all, err
 }
@@ -172,7 +179,7 @@ func (r *Run) forgetUnchecked(ctx context.Context) error {
 		return nil
 	}
 	left := func() (ids []string, err error) {
-		all, err := r.Snapshots(ctx)
+		all, err := r.listed(ctx)
 		if err != nil {
 			return nil, die(
 				"", "the snapshots of %s can't be listed, so that one that was never checked may be among them: %v",
@@ -216,7 +223,7 @@ func (r *Run) forgetUnchecked(ctx context.Context) error {
 func (r *Run) mine(ctx context.Context) ([]restic.Snapshot, error) {
 	all, err := r.repository.Snapshots(ctx)
 	return slices.DeleteFunc(all, func(s restic.Snapshot) bool {
-		return s.Host != r.Name &&
+		return s.Host != r.Name && s.Host != r.logs() &&
 			!slices.ContainsFunc(s.Paths, func(p string) bool { return strings.HasPrefix(p, r.Home+"/") })
 	}), err
 }

@@ -22,6 +22,8 @@ type Settings struct {
 	Slack          string // the webhook, a secret; empty: there is none
 	Production     bool   // its data are people's: no copy is ever adopted
 
+	LogArchive string // the folder of the log of PostgreSQL; empty: it is not received
+
 	// Server is the service of the database; Application are those that use it, that of the site
 	// first; Port is where that listens; Folders are backed up with the database, and may be none.
 	Server      string
@@ -46,6 +48,9 @@ var (
 	database = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,37}$`)
 	role     = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
 )
+
+// folder is one that a container mounts: a colon would end its name.
+var folder = regexp.MustCompile(`^/[A-Za-z0-9._/+-]*$`)
 
 // project is a name that units, locks and folders on the mirror are named after.
 var project = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
@@ -110,7 +115,11 @@ func ParseSettings(text string) (Settings, error) {
 	s.Name, s.Repository = values["NAME"], values["RESTIC_REPOSITORY"]
 	s.Mirror, s.Plain = values["LFTP_DSN"], values["LFTP_PLAIN"] != ""
 	s.Database, s.Role, s.Slack = values["DB_NAME"], values["DB_USER"], values["SLACK"]
-	s.URL, s.Page = values["URL"], values["PAGE"]
+	s.URL, s.Page, s.LogArchive = values["URL"], values["PAGE"], values["WAL_ARCHIVE"]
+	if s.LogArchive != "" && !folder.MatchString(s.LogArchive) {
+		return s, fmt.Errorf(".backup.env: WAL_ARCHIVE=%q is no folder\nhint: mend it in the env file, and deploy",
+			s.LogArchive)
+	}
 	s.BasicAuth, s.Jobs, s.Production = values["BASICAUTH"] != "", values["JOBS"] != "", values["PRODUCTION"] != ""
 	if values["NAMES"] != "" {
 		s.Names = strings.Split(values["NAMES"], ",")

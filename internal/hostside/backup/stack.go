@@ -16,6 +16,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
 	"github.com/betagouv/mrs-ops/internal/hostside/dump"
 	"github.com/betagouv/mrs-ops/internal/hostside/pgversion"
+	"github.com/betagouv/mrs-ops/internal/hostside/wal"
 )
 
 // Running is a stack on this host ([Stack]).
@@ -64,6 +65,14 @@ func (s *Running) find(ctx context.Context) bool {
 	s.postgres = dump.Container{Container: c, Role: s.Role, Database: s.Database, Application: s.Application,
 		Runner: s.Runner}
 	return err == nil && ok && s.postgres.Ready(ctx)
+}
+
+// Log is PostgreSQL for who receives its log. It is not waited for.
+func (s *Running) Log(ctx context.Context) (wal.Server, error) {
+	if !s.find(ctx) {
+		return nil, fmt.Errorf("PostgreSQL of %s does not answer", s.Name)
+	}
+	return wal.Open(ctx, s.Name, s.postgres)
 }
 
 // Site is the service of the site; empty: there is none.

@@ -19,6 +19,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/ledger"
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
 	"github.com/betagouv/mrs-ops/internal/hostside/strike"
+	"github.com/betagouv/mrs-ops/internal/hostside/wal"
 )
 
 // world is a server with one instance, whose repository is a folder in its home. Its other
@@ -39,6 +40,7 @@ type world struct {
 	unreadable int // how many backups can't read a file
 	keeps      int // how many snapshots the policy keeps
 	append     bool
+	logs       bool // PostgreSQL's log is received
 }
 
 func newWorld(t *testing.T) *world {
@@ -89,6 +91,7 @@ func (w *world) copy() *world {
 		dump:      w.dump,
 		n:         w.n,
 		keeps:     w.keeps,
+		logs:      w.logs,
 	}
 	if err := os.CopyFS(c.folder, os.DirFS(w.folder)); err != nil {
 		w.t.Fatal(err)
@@ -103,8 +106,15 @@ func (w *world) call(ctx context.Context, name string, do func() error) error {
 
 // instance is the one of the world, as a run has it.
 func (w *world) instance() *Instance {
+	archive := ""
+	if w.logs {
+		archive = w.path("archive")
+	}
 	return &Instance{
+		PostgreSQL: func(context.Context) (wal.Server, error) { return cluster{world: w}, nil },
 		Settings: Settings{
+			LogArchive: archive,
+			KeepDaily:  7,
 			Name:       "mrs-x",
 			Repository: w.home("restic"),
 			Mirror:     "ftp://…",
@@ -195,12 +205,15 @@ func (w *world) put(folder, content string) string {
 func (r repository) Backup(ctx context.Context, b restic.Backup, _ func(restic.Status)) (made restic.Made, err error) {
 	err = r.call(ctx, "restic backup", func() error {
 		r.n++
-		if _, err := os.Stat(filepath.Join(b.Paths[3], "data", "toc.dat")); err != nil {
-			r.t.Errorf("there is no dump: %v", err)
+		if b.Host == "mrs-x" {
+			if _, err := os.Stat(filepath.Join(b.Paths[3], "data", "toc.dat")); err != nil {
+				r.t.Errorf("there is no dump: %v", err)
+			}
 		}
 		r.put("data", fmt.Sprint("data ", r.n))
 		id := r.put("snapshots", fmt.Sprint("snapshot ", r.n))
-		r.snapshots[id] = restic.Snapshot{ID: id, Host: b.Host, Tags: b.Tags, Time: time.Unix(int64(r.n), 0)}
+		r.snapshots[id] = restic.Snapshot{ID: id, Host: b.Host, Tags: b.Tags, Paths: b.Paths,
+			Time: time.Unix(int64(r.n), 0)}
 		made = restic.Made{ID: id[:8], Bytes: 100, Files: 3, Added: 10}
 		return nil
 	})

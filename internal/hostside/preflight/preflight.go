@@ -55,7 +55,7 @@ func Problems(ctx context.Context, h Host, project, folder string) (all []error)
 	case strings.HasPrefix(strings.TrimPrefix(version, "v"), "1."):
 		problem("install docker-compose-plugin", "Compose is %s, not 2 or newer", version)
 	}
-	on := nearest(folder)
+	on := Nearest(folder)
 	if free, err := h.Free(on); err != nil {
 		problem("df -h "+on, "how much %s has free can't be told: %v", on, err)
 	} else if free < room {
@@ -79,8 +79,8 @@ func Problems(ctx context.Context, h Host, project, folder string) (all []error)
 	return all
 }
 
-// nearest is the folder, or the nearest above it that is there: what tells the file system that it will be on.
-func nearest(folder string) string {
+// Nearest is the folder, or the nearest above it that is there: what tells the file system that it will be on.
+func Nearest(folder string) string {
 	for {
 		if info, err := os.Stat(folder); err == nil && info.IsDir() || folder == filepath.Dir(folder) {
 			return folder

@@ -20,6 +20,7 @@ import (
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/command"
+	"github.com/betagouv/mrs-ops/internal/hostside/disk"
 	"github.com/betagouv/mrs-ops/internal/hostside/place"
 	"github.com/betagouv/mrs-ops/internal/hostside/preflight"
 	"github.com/betagouv/mrs-ops/internal/hostside/systemd"
@@ -36,6 +37,7 @@ type Needs struct {
 	Files    []hostapi.File
 	Units    []hostapi.Unit
 	Gone     []string // files of older versions, which are to go
+	Ended    []string // units that are not to run any more
 	// Password opens the repository that Files belong to; empty: there is none.
 	Password string
 	Folder   string // the stack's
@@ -131,6 +133,7 @@ func (n *Needs) backups(d hostapi.Deploy, program string) {
 	restore.CommandAfter = run("restore.sh recover") // however it ended, also by SIGKILL
 	drill := unit("drill", "Proof that the last backup of %s restores", "drill.sh timer", "Sun *-*-* 05:00:00")
 	drill.CommandAfter = run("restore.sh recover drill") // killed, it leaves all data
+	n.log(d, program)
 	recovery := unit("recover", "What a loss of power has cut short in %s", "restore.sh recover boot", "")
 	recovery.AtBoot = true
 	for _, missed := range []string{"backup", "prune", "drill"} { // while the power was off
@@ -144,6 +147,24 @@ func (n *Needs) backups(d hostapi.Deploy, program string) {
 		unit("prune", "Retention policy of the backups of %s", "prune.sh timer", "*-*-* 04:00:00"),
 		drill, restore, recovery,
 		hostapi.Unit{Name: d.Project + "-alert@", Description: "Word that %i has failed", Command: run("alert.sh %i")})
+}
+
+// log has PostgreSQL's log received at all times, and shipped every five minutes; or no more.
+func (n *Needs) log(d hostapi.Deploy, program string) {
+	receive, ship := d.Project+"-wal", d.Project+"-ship"
+	if d.Backup.LogArchive == "" {
+		n.Ended = append(n.Ended, receive, ship)
+		return
+	}
+	// For root alone: it is personal data in clear.
+	n.Folders = append(n.Folders, hostapi.Folder{Path: d.Backup.LogArchive, Mode: "0700"})
+	run := func(verb string) string { return program + " wal " + verb + " " + d.Folder }
+	n.Units = append(n.Units,
+		hostapi.Unit{Name: receive, Description: "Log of PostgreSQL of " + d.Project + ", as it is written",
+			Command: run("receive"), CommandAfter: run("ended"), Always: true},
+		// What comes of it, it tells itself: not every five minutes.
+		hostapi.Unit{Name: ship, Description: "Log of PostgreSQL of " + d.Project + " for the repository",
+			Command: run("ship"), Calendar: "*:00/5"})
 }
 
 // settings is what the scripts of the backups read: a file of bash.
@@ -168,6 +189,7 @@ func settings(d hostapi.Deploy, program string) string {
 			line("export "+of[0], of[1])
 		}
 	}
+	line("WAL_ARCHIVE", b.LogArchive)
 	line("LFTP_DSN", b.Mirror)
 	flag("LFTP_PLAIN", b.MirrorPlain)
 	line("DB_NAME", d.Database)
@@ -211,6 +233,16 @@ func Check(ctx context.Context, d hostapi.Deploy, h preflight.Host) error {
 	for _, problem := range preflight.Problems(ctx, h, d.Project, d.Folder) {
 		reason, hint := hostapi.Explained(problem)
 		reasons, hints = append(reasons, reason), append(hints, hint)
+	}
+	if b := d.Backup; b != nil && b.LogArchive != "" {
+		data := path.Join(d.Folder, "postgres/data")
+		archive, err := disk.Device(preflight.Nearest(b.LogArchive))
+		of, e := disk.Device(preflight.Nearest(data))
+		if err = errors.Join(err, e); err != nil || archive == of {
+			reasons = append(reasons, fmt.Sprintf("WAL_ARCHIVE=%s is on the disk of PostgreSQL's data, and would go with them",
+				b.LogArchive))
+			hints = append(hints, "a folder on another disk, or none, in the env file; is it mounted?")
+		}
 	}
 	if len(reasons) == 0 {
 		return nil
@@ -319,7 +351,7 @@ func provide(ctx context.Context, n Needs, h Host, say func(string)) (changes in
 			changes++
 		}
 	}
-	started, err := start(ctx, n.Units, h, say)
+	started, err := start(ctx, n.Units, n.Ended, h, say)
 	changes += started
 	if err != nil {
 		return changes, err
@@ -335,9 +367,11 @@ func provide(ctx context.Context, n Needs, h Host, say func(string)) (changes in
 	return changes, nil
 }
 
-// start has units there, and their timers run.
-func start(ctx context.Context, units []hostapi.Unit, h Host, say func(string)) (changes int, err error) {
-	if len(units) == 0 {
+// start has units there, and their timers run, and those that have ended there no more.
+func start(
+	ctx context.Context, units []hostapi.Unit, ended []string, h Host, say func(string),
+) (changes int, err error) {
+	if len(units)+len(ended) == 0 {
 		return 0, nil
 	}
 	booted, err := h.Booted()
@@ -347,19 +381,23 @@ func start(ctx context.Context, units []hostapi.Unit, h Host, say func(string)) 
 	if !booted {
 		var names []string
 		for _, u := range units {
-			if u.Calendar != "" {
+			if u.Calendar != "" || u.Always {
 				names = append(names, u.Name)
 			}
 		}
 		say("systemd does not run here, so there is nobody to run " + strings.Join(names, ", "))
 		return 0, nil
 	}
+	gone, err := systemd.End(ctx, h.Systemctl, ended...)
+	if err != nil {
+		return len(gone), err
+	}
 	made, err := place.Files(systemd.Files(units))
 	if err != nil {
 		return len(made), err
 	}
 	did, err := systemd.Start(ctx, h.Systemctl, units, len(made) > 0)
-	return len(made) + len(did), err
+	return len(gone) + len(made) + len(did), err
 }
 
 // This is the host that this runs on.

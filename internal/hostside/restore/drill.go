@@ -127,6 +127,9 @@ func (r *run) fetchDrill(ctx context.Context) error {
 	if err := os.MkdirAll(all, 0o700); err != nil {
 		return err
 	}
+	if err := r.drillLog(ctx); err != nil {
+		return err
+	}
 	s := r.fetched(folder)
 	err = r.Repository.Restore(ctx, r.record.Snapshot, restic.Restore{Target: all})
 	s.Stop()

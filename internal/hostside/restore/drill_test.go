@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,7 +38,32 @@ func TestADrillProvesASnapshotAndLeavesNothing(t *testing.T) {
 	}
 }
 
+func TestADrillProvesTheLogToASecondThatNobodyHasChosen(t *testing.T) {
+	for _, where := range []string{"here", "repository"} {
+		w := way{logged: where}.world(t)
+		for range 20 {
+			w.must(drills)
+			at := last(w.ledger())
+			_, at, _ = strings.Cut(at, `"second": "2026-11-29 `)
+			if at < "08:00:00" || at > "09:30:01" || !slices.ContainsFunc(w.said, func(line string) bool {
+				return strings.HasPrefix(line, "the log is proven: the database was recovered to ") && strings.HasSuffix(line, "with 7 rows")
+			}) {
+				t.Errorf("%s: %s; it said %q", where, last(w.ledger()), w.said)
+			}
+			if r := w.recovered[len(w.recovered)-1]; r.Until.Format("15:04:05") != at[:8] || len(w.left()) > 0 || w.is(".drill") {
+				t.Errorf("%s: recovered is %s, not %s; left: %v", where, r.Until, at, w.left())
+			}
+		}
+	}
+}
+
 func TestWhateverStrikesADrillNothingOfWhatRunsIsTouched(t *testing.T) {
+	for _, where := range []string{"", "here"} {
+		strikeADrill(t, way{logged: where}.world)
+	}
+}
+
+func strikeADrill(t *testing.T, newWorld func(*testing.T) *world) {
 	w := newWorld(t)
 	w.must(drills)
 	for _, call := range w.calls.Made() {

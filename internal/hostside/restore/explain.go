@@ -23,10 +23,13 @@ func (i *Instance) Explain(ctx context.Context, q Request) ([]string, error) {
 	r.moves.LiveDump = "DUMP"
 	what := "adopting " + q.Copy
 	if q.Copy == "" {
-		if err := r.pick(ctx); err != nil {
+		if err := r.find(ctx); err != nil {
 			return nil, backup.Explain(ctx, err)
 		}
 		what = "restoring snapshot " + backup.Short(r.record.Snapshot)
+		if r.log != nil {
+			what = "recovering the database to " + r.log.String()
+		}
 	}
 	lines := []string{
 		fmt.Sprintf(
@@ -62,17 +65,19 @@ func (r *run) commands() map[string][]string {
 	fetch, try, lead := []string{hostapi.Quote("mkdir", r.moves.Beside)}, []string(nil), []string(nil)
 	if len(folders) > 0 {
 		argv := []string{"restic", "restore", id, "--quiet", "--target", r.moves.Beside}
-		for _, folder := range folders {
+		for _, folder := range r.included() {
 			argv = append(argv, "--include="+folder)
 		}
 		fetch = append(fetch, hostapi.Quote(argv...))
 	}
 	if database && r.asked.Copy == "" {
 		there := filepath.Join(r.moves.LiveDump, "restore")
-		fetch = append(
-			fetch,
-			hostapi.Quote("restic", "restore", id, "--quiet", "--target", there,
-				"--exclude=mrsattachments", "--exclude=/log", "--exclude="+r.path("log")),
+		dump := []string{hostapi.Quote("restic", "restore", id, "--quiet", "--target", there,
+			"--exclude=mrsattachments", "--exclude=/log", "--exclude="+r.path("log"))}
+		if r.log != nil {
+			dump = r.recovers(filepath.Join(there, "dump"))
+		}
+		fetch = append(append(fetch, dump...),
 			sql(fmt.Sprintf(`create database "%s" template template0`, r.moves.Database)),
 			in(
 				append(

@@ -15,7 +15,7 @@ import (
 func TestARestoreIsExplainedStepByStepAndNothingIsDone(t *testing.T) {
 	for _, c := range ways {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t)
+			w := c.world(t)
 			files := func() (all []string) {
 				_ = filepath.WalkDir(
 					w.folder,
@@ -51,6 +51,9 @@ func TestARestoreIsExplainedStepByStepAndNothingIsDone(t *testing.T) {
 				`alter database "mrs" rename to "mrs_`,
 			); is != (c.name != "the attachments") {
 				t.Errorf("the database: %v in\n%s", is, text)
+			}
+			if is := strings.Contains(text, "docker run --detach --name mrs-x-trial-recovery --network none"); is != (c.logged != "") {
+				t.Errorf("the recovery: %v in\n%s", is, text)
 			}
 			if strings.Contains(text, "hush") || strings.Contains(text, "restic restore  ") {
 				t.Errorf("it says\n%s", text)

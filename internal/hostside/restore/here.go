@@ -48,7 +48,7 @@ func Here(home string, say func(string)) (*Instance, error) {
 	i := &backup.Instance{
 		Settings: settings, Home: home, Locks: hostapi.Locks, Every: often, Say: say, Server: host,
 		With:  func(password string) backup.Repository { return with(password) },
-		Stack: stack,
+		Stack: stack, PostgreSQL: stack.Log,
 		Ledger: ledger.Ledger{
 			Project: settings.Name, Mirrored: settings.Mirror != "",
 			Log:     filepath.Join(hostapi.Logs, settings.Name+".backups.log"),

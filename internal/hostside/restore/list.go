@@ -32,6 +32,9 @@ func (i *Instance) List(ctx context.Context) (hostapi.BackupList, error) {
 		l.Snapshots = append(l.Snapshots, hostapi.ListedSnapshot{ID: s.ID, Time: s.Time, Host: s.Host, Tags: s.Tags,
 			Paths: s.Paths, ShortID: backup.Short(s.ID), Epoch: float64(s.Time.UnixMicro()) / 1e6, Unchecked: s.Unchecked})
 	}
+	if l.Log, err = i.Archive().Standing(); err != nil {
+		return l, err
+	}
 	lines, err := i.Ledger.Last(runs)
 	l.Runs = append(l.Runs, lines...)
 	return l, err

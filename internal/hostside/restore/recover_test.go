@@ -42,7 +42,7 @@ func TestOfADrillThatWasKilledNothingStays(t *testing.T) {
 
 func TestARestoreThatIsDoneIsToldAsDoneThoughItWasKilledWhileItTidiedUp(t *testing.T) {
 	for _, c := range ways {
-		w := newWorld(t)
+		w := c.world(t)
 		w.must(c.do)
 		calls := w.calls.Made()
 		done := slices.Index(calls, "mv .restore.swap#1")
@@ -50,7 +50,7 @@ func TestARestoreThatIsDoneIsToldAsDoneThoughItWasKilledWhileItTidiedUp(t *testi
 			t.Fatalf("%s: nothing says that it is done: %v", c.name, calls)
 		}
 		for _, call := range calls[done:] {
-			w := newWorld(t)
+			w := c.world(t)
 			_ = w.run(strike.At{call: strike.KilledLate}, c.do)
 			w = w.wrecked()
 			if !w.is(".running.restore") && !w.is(".running.copy") {

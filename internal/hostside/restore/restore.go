@@ -30,6 +30,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/lock"
 	"github.com/betagouv/mrs-ops/internal/hostside/plan"
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
+	"github.com/betagouv/mrs-ops/internal/hostside/wal"
 )
 
 // Repository is what a snapshot is read from ([restic.Repository]).
@@ -90,6 +91,9 @@ type Stack interface {
 	Try(ctx context.Context, folder, database string) (container string, err error)
 	// Untry removes what is left of it.
 	Untry(ctx context.Context) error
+
+	// Recover recovers a cluster in a container of its own, without a network, and dumps its database.
+	Recover(ctx context.Context, recovery wal.Recovery) error
 
 	// StartDrill starts a PostgreSQL of its own, in a network without a way out, with a dump in a
 	// folder as its /dump, as a compose file there that it writes.
@@ -200,7 +204,8 @@ func refused(hint, format string, args ...any) error { return die(hint, format, 
 type Request struct {
 	Only   string    // database or attachments; empty: both, and the logs
 	Wanted string    // latest, or the beginning of an id; empty: the last one before At
-	At     time.Time // a second
+	At     time.Time // a second, that the log may cover
+	Point  string    // a restore point of the log
 	Copy   string    // the database to adopt, and nothing else
 }
 
@@ -225,8 +230,8 @@ func parseTime(text string) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// Parse reads what restore.sh was asked for: [--only PART] latest|ID, [--only PART] [latest] --at TIME, or adopt
-// DATABASE. What could be meant otherwise is refused.
+// Parse reads what restore.sh was asked for: [--only PART] latest|ID, [--only PART] [latest] --at TIME,
+// [--only database] [latest] --point NAME, or adopt DATABASE. What could be meant otherwise is refused.
 func (i *Instance) Parse(argv []string) (q Request, err error) {
 	if len(argv) > 0 && argv[0] == "adopt" {
 		if i.Production {
@@ -260,6 +265,11 @@ func (i *Instance) Parse(argv []string) (q Request, err error) {
 			}
 			q.At = at
 			n++
+		case "--point":
+			if q.Point = value; !wal.IsPoint(value) {
+				return q, refused("letters, digits and . _ -", "'%s' is no name of a restore point", value)
+			}
+			n++
 		default:
 			if !anID.MatchString(argv[n]) {
 				return q, refused(listed, "'%s' is not a snapshot", argv[n])
@@ -271,6 +281,10 @@ func (i *Instance) Parse(argv []string) (q Request, err error) {
 		}
 	}
 	switch {
+	case q.Point != "" && (!q.At.IsZero() || q.Wanted != "" && q.Wanted != "latest" || q.Only == "attachments"):
+		return q, refused(listed, "a restore point is of the database alone, and by itself says when")
+	case q.Point != "":
+		q.Wanted = ""
 	case q.At.IsZero() && q.Wanted == "":
 		return q, refused(listed, "'' is not a snapshot")
 	case !q.At.IsZero() && q.Wanted == "latest": // before that time
@@ -294,8 +308,9 @@ type run struct {
 	asked      Request
 	moves      Swap // what comes beside, and takes the place of what is there
 	bytes      int64
-	properties string // of the database that was dumped, where the snapshot has them
-	answers    bool   // PostgreSQL has answered
+	log        *logged // what the database is recovered from; nil: it is the snapshot's
+	properties string  // of the database that was dumped, where the snapshot has them
+	answers    bool    // PostgreSQL has answered
 	differs    string
 }
 
@@ -420,6 +435,9 @@ func (i *Instance) remove(ctx context.Context, s Swap, drop bool) {
 	if s.LiveDump != "" {
 		left = append(left, filepath.Join(s.LiveDump, "restore"))
 	}
+	if i.LogArchive != "" {
+		left = append(left, i.Archive().Recovery())
+	}
 	for _, path := range left {
 		if err := os.RemoveAll(path); err != nil {
 			i.Say(fmt.Sprintf("left, and removed by the next restore: %v", err))
@@ -489,7 +507,7 @@ func (r *run) choose(ctx context.Context) error {
 	if err := r.record.Open(ctx); err != nil {
 		return err
 	}
-	return r.pick(ctx)
+	return r.find(ctx)
 }
 
 func (r *run) pick(ctx context.Context) error {
@@ -551,9 +569,18 @@ func (r *run) room(ctx context.Context) (err error) {
 		r.record.Fact("bytes", r.bytes)
 		return err
 	}
-	dump, all, err := r.weigh(ctx)
-	if err != nil {
-		return err
+	var dump, recovery int64
+	all := map[string]int64{}
+	if r.record.Snapshot != "" {
+		if dump, all, err = r.weigh(ctx); err != nil {
+			return err
+		}
+	}
+	if r.log != nil {
+		if recovery, err = r.needs(ctx); err != nil {
+			return err
+		}
+		dump = recovery / 2 // rows without their indexes
 	}
 	if r.asked.Only == "attachments" {
 		dump = 0
@@ -562,7 +589,11 @@ func (r *run) room(ctx context.Context) (err error) {
 	for _, folder := range r.moves.Folders {
 		folders += all[folder]
 	}
-	if err := r.Enough(r.besides(dump, folders)); err != nil {
+	need := r.besides(dump, folders)
+	if r.log != nil {
+		need[r.LogArchive] += recovery
+	}
+	if err := r.Enough(need); err != nil {
 		return err
 	}
 	r.bytes = dump + folders
@@ -605,7 +636,7 @@ func (r *run) besides(dump, folders int64) map[string]int64 {
 // restoreBeside restores the snapshot into new folders and a new database. The database is restored
 // while the folders still come.
 func (r *run) restoreBeside(ctx context.Context) error {
-	if r.asked.Copy == "" {
+	if r.asked.Copy == "" && r.record.Snapshot != "" {
 		r.Say(fmt.Sprintf("restoring snapshot %s beside what runs: %s",
 			backup.Short(r.record.Snapshot), backup.Human(r.bytes)))
 	}
@@ -621,7 +652,7 @@ func (r *run) restoreBeside(ctx context.Context) error {
 	if len(r.moves.Folders) > 0 {
 		go func() {
 			folders <- r.Repository.Restore(fetching, r.record.Snapshot,
-				restic.Restore{Target: r.moves.Beside, Include: r.moves.Folders})
+				restic.Restore{Target: r.moves.Beside, Include: r.included()})
 		}()
 	} else {
 		folders <- nil
@@ -669,20 +700,13 @@ func (r *run) bringBeside(ctx context.Context, name string) error {
 	if err := os.Mkdir(there, 0o700); err != nil {
 		return err
 	}
-	s := r.fetched(r.moves.Beside, there)
-	var exclude []string
-	for _, folder := range r.Folders {
-		exclude = append(exclude, "/"+folder, r.path(folder))
-		if folder == "mrsattachments" { // of a home that was another one
-			exclude = append(exclude, folder)
-		}
+	folder := filepath.Join(there, "dump")
+	var err error
+	if r.log != nil {
+		err = r.recoverInto(ctx, folder)
+	} else {
+		folder, err = r.dumpFrom(ctx, there)
 	}
-	err := r.Repository.Restore(ctx, r.record.Snapshot, restic.Restore{Target: there, Exclude: exclude})
-	s.Stop()
-	if err != nil {
-		return r.unread("the dump", err)
-	}
-	folder, err := dumpIn(there, r.record.Snapshot)
 	if err != nil {
 		return err
 	}
@@ -695,6 +719,24 @@ func (r *run) bringBeside(ctx context.Context, name string) error {
 	}
 	r.Say("restoring the database beside the live one")
 	return r.fill(ctx, r.Stack.Server(), folder, filepath.Join("/dump", inside))
+}
+
+// dumpFrom has the snapshot's dump in a folder, and returns where it is there.
+func (r *run) dumpFrom(ctx context.Context, there string) (string, error) {
+	s := r.fetched(r.moves.Beside, there)
+	var exclude []string
+	for _, folder := range r.Folders {
+		exclude = append(exclude, "/"+folder, r.path(folder))
+		if folder == "mrsattachments" { // of a home that was another one
+			exclude = append(exclude, folder)
+		}
+	}
+	err := r.Repository.Restore(ctx, r.record.Snapshot, restic.Restore{Target: there, Exclude: exclude})
+	s.Stop()
+	if err != nil {
+		return "", r.unread("the dump", err)
+	}
+	return dumpIn(there, r.record.Snapshot)
 }
 
 // fill makes the database and loads a dump into it, which the server has in another folder; and says now and then how

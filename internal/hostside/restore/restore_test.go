@@ -25,6 +25,16 @@ type way struct {
 	want   string // database, log, attachments and spooler
 	moves  []string
 	adopts bool
+	logged string // where there is log
+}
+
+// world is where it is restored.
+func (c way) world(t *testing.T) *world {
+	w := newWorld(t)
+	if w.logged = c.logged; c.logged == "here" {
+		w.log(w.path("archive/" + stream))
+	}
+	return w
 }
 
 var ways = []way{
@@ -52,6 +62,41 @@ var ways = []way{
 		want:   "copied old old -",
 		moves:  []string{"spooler"},
 		adopts: true,
+	},
+	{
+		name:   "a second, from the log that is here",
+		asked:  []string{"--at", "2026-11-29T09:00:00Z"},
+		want:   "recovered new new -",
+		moves:  []string{"log", "mrsattachments", "spooler"},
+		logged: "here",
+	},
+	{
+		name:   "the database of a second, from the repository",
+		asked:  []string{"--only", "database", "--at", "2026-11-29T09:00:00Z"},
+		want:   "recovered old old -",
+		moves:  []string{"spooler"},
+		logged: "repository",
+	},
+	{
+		name:   "a second, with folders of five minutes before",
+		asked:  []string{"--at", "2026-11-29T09:00:00Z"},
+		want:   "recovered new new -",
+		moves:  []string{"log", "mrsattachments", "spooler"},
+		logged: "with folders",
+	},
+	{
+		name:   "the database at a restore point",
+		asked:  []string{"--only", "database", "--point", "before"},
+		want:   "recovered old old -",
+		moves:  []string{"spooler"},
+		logged: "here",
+	},
+	{
+		name:   "the end of the log of a cluster that is lost",
+		asked:  []string{"--only", "database", "latest"},
+		want:   "recovered old old -",
+		moves:  []string{"spooler"},
+		logged: "repository",
 	},
 }
 
@@ -81,6 +126,9 @@ func (w *world) left() (all []string) {
 		"mrsattachments/1x1.png"} {
 		found, _ := filepath.Glob(w.home(pattern))
 		all = append(all, found...)
+	}
+	if _, err := os.Stat(w.path("archive/recovery")); err == nil {
+		all = append(all, "a recovery")
 	}
 	for name := range w.databases {
 		if strings.HasPrefix(name, "mrs_restore_") {
@@ -136,7 +184,7 @@ func last(lines []string) string { return lines[max(0, len(lines)-1)] }
 func TestWhatIsRestoredTakesThePlaceOfWhatWasThereWhichIsKept(t *testing.T) {
 	for _, c := range ways {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t)
+			w := c.world(t)
 			w.must(c.do)
 			if w.has() != c.want {
 				t.Errorf("the application has %s, want %s", w.has(), c.want)
@@ -157,7 +205,14 @@ func TestWhatIsRestoredTakesThePlaceOfWhatWasThereWhichIsKept(t *testing.T) {
 				t.Errorf("kept are %v, want %v", names, c.moves)
 			}
 			what, ends := "restore", "mrs-x is restored from snapshot 01234567"
-			if c.adopts {
+			switch {
+			case strings.Contains(c.name, "restore point"):
+				ends = "mrs-x is restored to the restore point before"
+			case strings.Contains(c.name, "a second"):
+				ends = "mrs-x is restored to 2026-11-29 09:00:00 UTC"
+			case c.logged != "":
+				ends = "mrs-x is restored to the end of the log"
+			case c.adopts:
 				what, ends = "copy", "mrs-x has adopted "+aCopy
 			}
 			if line := last(w.ledger()); !strings.Contains(line, `"what": "`+what+`", "outcome": "good"`) {
@@ -176,12 +231,46 @@ func TestWhatIsRestoredTakesThePlaceOfWhatWasThereWhichIsKept(t *testing.T) {
 	}
 }
 
+func TestWhatNoLogHasIsRefusedAndWithoutLogItIsTheSnapshot(t *testing.T) {
+	for _, c := range []struct {
+		logged string
+		asked  []string
+		why    string // empty: it is restored
+		said   string
+	}{
+		{"here", []string{"--at", "2026-11-29T09:30:01Z"}, "the log covers 2026-11-29 08:00:00 UTC to 2026-11-29 09:30:00 UTC, and not 2026-11-29 09:30:01 UTC", ""},
+		{"here", []string{"--point", "never"}, "no log has the restore point never", ""},
+		{"", []string{"--point", "never"}, "no log has the restore point never", ""},
+		{"here", []string{"--at", "2026-11-29T07:00:00Z"}, "there is no such snapshot of mrs-x", ""},
+		{"", []string{"--at", "2026-11-29T09:00:00Z"}, "", "there is no log of 2026-11-29 09:00:00 UTC: it is the last snapshot before that, 01234567"},
+	} {
+		w := way{logged: c.logged}.world(t)
+		err := w.run(nil, way{asked: c.asked}.do)
+		if (err == nil) != (c.why == "") || err != nil && !strings.HasPrefix(err.Error(), c.why) || c.said != "" && !slices.Contains(w.said, c.said) {
+			t.Errorf("%s: %v; it said %q", c.asked, err, w.said)
+		}
+	}
+}
+
+func TestLogThatIsDamagedHereComesFromTheRepository(t *testing.T) {
+	for call, from := range map[string]string{"": "/archive/" + stream, "recover#1": "/fetched/mnt/archive/" + stream} {
+		w := way{logged: "repository"}.world(t)
+		w.log(w.path("archive/" + stream))
+		if err := w.run(strike.At{call: strike.Fails}, ways[4].do); err != nil || w.has() != ways[4].want || len(w.left()) > 0 {
+			t.Errorf("%s: %v; the application has %s; left: %v", call, err, w.has(), w.left())
+		}
+		if last := w.recovered[len(w.recovered)-1]; !strings.HasSuffix(last.Stream.Folder, from) {
+			t.Errorf("%s: it comes from %s", call, last.Stream.Folder)
+		}
+	}
+}
+
 // Every restore is struck before, in and after every call of it; what undoes it is killed at every
 // call, too.
 func TestWhateverStrikesARestoreAtWhateverMomentNothingIsLost(t *testing.T) {
 	count := 0
 	for _, c := range ways {
-		w := newWorld(t)
+		w := c.world(t)
 		w.must(c.do)
 		for _, call := range w.calls.Made() {
 			for _, s := range strike.All {
@@ -211,7 +300,7 @@ func TestWhateverStrikesARestoreAtWhateverMomentNothingIsLost(t *testing.T) {
 // struck carries it out with strikes, and has the next one get it straight. It returns what was called.
 func (c way) struck(t *testing.T, strikes strike.At) (calls []string) {
 	t.Helper()
-	w := newWorld(t)
+	w := c.world(t)
 	err := w.run(strikes, c.do)
 	calls = w.calls.Made()
 	what := fmt.Sprint(strikes)
@@ -391,7 +480,7 @@ func TestWhatPeopleMayHaveUsedIsKeptWhenItIsUndone(t *testing.T) {
 	}
 	want := []string{"database new, log.undone/mrs.log, mrsattachments.undone/1.pdf", "database new",
 		"mrsattachments.undone/1.pdf", ""} // a copy is somebody else's
-	for n, c := range ways {
+	for n, c := range ways[:len(want)] {
 		for _, strikes := range []strike.At{
 			{"up#1": strike.KilledLate}, {"well django#1": strike.KilledLate}, {"mv .restore.swap#1": strike.Killed},
 			{"well django#1": strike.Ended}, {"well django#1": strike.EndedLate}, {"well django#1": strike.Fails},
@@ -541,7 +630,7 @@ func TestWhatCanNotBeUndoneIsTriedAgainAndToldOnce(t *testing.T) {
 func TestAFolderThatIsADiskIsRefusedBeforeAnythingIsDone(t *testing.T) {
 	for _, disk := range movable {
 		for _, c := range ways {
-			w := newWorld(t)
+			w := c.world(t)
 			w.disks = []string{disk}
 			err := w.run(nil, c.do)
 			if !slices.Contains(c.moves, disk) {

@@ -417,7 +417,11 @@ func (r *run) settle(ctx context.Context) {
 	if r.differs != "" {
 		differs = ", and differs from what was backed up: see above"
 	}
-	r.Say(fmt.Sprintf("%s is restored from snapshot %s%s", r.Name, backup.Short(r.record.Snapshot), differs))
+	from := "from snapshot " + backup.Short(r.record.Snapshot)
+	if r.log != nil {
+		from = "to " + r.log.second()
+	}
+	r.Say(fmt.Sprintf("%s is restored %s%s", r.Name, from, differs))
 }
 
 // differing says what of the database is not as it was backed up, and has it in the record.

@@ -20,6 +20,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/ledger"
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
 	"github.com/betagouv/mrs-ops/internal/hostside/strike"
+	"github.com/betagouv/mrs-ops/internal/hostside/wal"
 )
 
 // aCopy is a database that somebody has filled.
@@ -48,6 +49,34 @@ type world struct {
 	retried int
 	units   []string
 	leaves  []string // what goes on by itself
+
+	logged    string // where there is log: here, or in the repository
+	recovered []wal.Recovery
+}
+
+// stream is the folder of log, in an archive.
+const stream = "20261127T230000Z-7"
+
+// log has a folder be log, received until 09:30, and a base backup of 08:00.
+func (w *world) log(folder string) {
+	w.t.Helper()
+	part := func(name, content string) {
+		path := filepath.Join(folder, name)
+		err := os.MkdirAll(filepath.Dir(path), 0o700)
+		if err == nil {
+			err = os.WriteFile(path, []byte(content), 0o600)
+		}
+		if err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	part("wal/000000010000000000000003", "log")
+	part("wal/000000010000000000000004.partial", "log")
+	part("points", "1795942800 before\n")
+	part("received.json", `{"until": "2026-11-29T09:30:00Z"}`)
+	part("base/20261129T075900Z/backup_label", "")
+	part("base/20261129T075900Z.json", `{"name": "20261129T075900Z", "major": 15, "began": "2026-11-29T07:59:00Z",
+		"ended": "2026-11-29T08:00:00Z", "first": "000000010000000000000003", "bytes": 1000}`)
 }
 
 func newWorld(t *testing.T) *world {
@@ -133,13 +162,18 @@ func (w *world) instance() *Instance {
 	if w.databases == nil {
 		w.t.Fatal("there is no world")
 	}
+	archive := ""
+	if w.logged != "" {
+		archive = w.path("archive")
+	}
 	return &Instance{
 		Instance: &backup.Instance{
 			Settings: backup.Settings{
 				Name: "mrs-x", Repository: w.home("restic"), Database: "mrs", Role: "django", Jobs: true,
-				Server: "postgres", Folders: []string{"log", "mrsattachments"},
+				Server: "postgres", Folders: []string{"log", "mrsattachments"}, LogArchive: archive,
 			},
-			Home: w.path("home"), Locks: w.path("locks"), Server: "host",
+			PostgreSQL: func(context.Context) (wal.Server, error) { return cluster{}, nil },
+			Home:       w.path("home"), Locks: w.path("locks"), Server: "host",
 			With:  func(string) backup.Repository { return repository{w} },
 			Stack: stack{w},
 			Ledger: ledger.Ledger{
@@ -220,10 +254,34 @@ func (r repository) Removes(context.Context, restic.Policy) ([]string, error) {
 // theSnapshot is the id of it.
 var theSnapshot = strings.Repeat("0123456789abcdef", 4)
 
+// theLog is that of one of the log.
+var theLog = strings.Repeat("fedcba9876543210", 4)
+
+// theFolders is that of one of the log with the folders.
+var theFolders = strings.Repeat("0f1e2d3c4b5a6978", 4)
+
+// cluster is the one that runs, whose log there is none of.
+type cluster struct{ wal.Server }
+
+func (cluster) Facts(context.Context) (wal.Facts, error) { return wal.Facts{System: "8"}, nil }
+func (cluster) Close()                                   {}
+
 func (r repository) Snapshots(ctx context.Context) (all []restic.Snapshot, err error) {
 	return all, r.call(ctx, "restic snapshots", func() error {
 		all = []restic.Snapshot{
 			{ID: theSnapshot, Host: "mrs-x", Time: time.Unix(1e9, 0), Tags: []string{"mrs-x", "timer"}},
+		}
+		if r.logged != "" { // a backup of 08:30, and log that was shipped
+			all[0].Time = time.Date(2026, 11, 29, 8, 30, 0, 0, time.UTC)
+		}
+		if r.logged == "with folders" { // five minutes before
+			all = append(all, restic.Snapshot{ID: theFolders, Host: "mrs-x-wal", Time: time.Date(2026, 11, 29, 8, 55, 0, 0, time.UTC),
+				Tags:  []string{"mrs-x", "from-1795939201", "until-1795942200"},
+				Paths: []string{"/mnt/archive/" + stream, r.home("log"), r.home("mrsattachments")}})
+		}
+		if r.logged == "repository" || r.logged == "with folders" {
+			all = append(all, restic.Snapshot{ID: theLog, Host: "mrs-x-wal", Time: time.Date(2026, 11, 29, 9, 31, 0, 0, time.UTC),
+				Tags: []string{"mrs-x", "from-1795939201", "until-1795944600"}, Paths: []string{"/mnt/archive/" + stream}})
 		}
 		return nil
 	})
@@ -270,7 +328,16 @@ func (e exported) Check(ctx context.Context, _ string) error {
 }
 
 func (r repository) Restore(ctx context.Context, id string, o restic.Restore) error {
-	if id != theSnapshot {
+	if id == theLog {
+		return r.call(ctx, "restic restore of the log", func() error {
+			r.log(o.Target + "/mnt/archive/" + stream)
+			return nil
+		})
+	}
+	folders := ""
+	if id == theFolders { // which has others of these names
+		folders = r.home("") + "/"
+	} else if id != theSnapshot {
 		r.t.Errorf("it restores %s", id)
 	}
 	put := func(name, content string) error {
@@ -293,12 +360,23 @@ func (r repository) Restore(ctx context.Context, id string, o restic.Restore) er
 	}
 	return r.call(ctx, "restic restore of folders", func() error {
 		for _, folder := range o.Include {
-			name := map[string]string{"log": "log/mrs.log", "mrsattachments": "mrsattachments/1.pdf"}[folder]
+			name := map[string]string{"log": "log/mrs.log", "mrsattachments": "mrsattachments/1.pdf"}[strings.TrimPrefix(folder, folders)]
 			if err := put(name, "new"); err != nil {
 				return err
 			}
 		}
 		return nil
+	})
+}
+
+func (s stack) Recover(ctx context.Context, recovery wal.Recovery) error {
+	return s.call(ctx, "recover", func() error {
+		put := func(name, content string) error {
+			return os.WriteFile(filepath.Join(recovery.Dump, name), []byte(content), 0o600)
+		}
+		s.world.recovered = append(s.world.recovered, recovery)
+		return errors.Join(os.Mkdir(filepath.Join(recovery.Dump, "data"), 0o700), put("data/toc.dat", "recovered"),
+			put("globals.sql", ""), put("globals.json", "{}"), put("tables.tsv", "public.a\t7\n"))
 	})
 }
 
@@ -445,7 +523,7 @@ func (s stack) Drop(ctx context.Context, database string) error {
 }
 func (s stack) Try(ctx context.Context, folder, database string) (string, error) {
 	return "trial", s.call(ctx, "up trial", func() error {
-		if content := s.databases[database]; content != "new" && content != "copied" &&
+		if content := s.databases[database]; content != "new" && content != "copied" && content != "recovered" &&
 			!strings.HasPrefix(content, "all of it") {
 			s.t.Errorf("it is tried on %q", content)
 		}

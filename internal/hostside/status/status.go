@@ -31,6 +31,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
 	"github.com/betagouv/mrs-ops/internal/hostside/release"
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
+	"github.com/betagouv/mrs-ops/internal/hostside/wal"
 )
 
 const (
@@ -232,6 +233,9 @@ func (i *instance) backups(ctx context.Context) (*hostapi.Backups, error) {
 			Location:     cmp.Or(values["RESTIC_REPOSITORY"], i.Repository, i.path("restic")),
 			PasswordFile: i.path(".restic_password"), Folder: i.Folder, Env: account,
 		})
+	}
+	if err == nil {
+		b.Log, err = wal.Archive{Folder: values["WAL_ARCHIVE"]}.Standing()
 	}
 	if err != nil {
 		b.Error = hostapi.Said(err.Error())

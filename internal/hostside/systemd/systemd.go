@@ -55,13 +55,21 @@ func service(u hostapi.Unit) string {
 	for _, path := range u.IfExists {
 		line("ConditionPathExistsGlob=|%s", path)
 	}
-	line("\n[Service]\nType=oneshot\nExecStart=%s", u.Command)
+	kind := "oneshot"
+	if u.Always {
+		kind = "simple"
+		line("StartLimitIntervalSec=0")
+	}
+	line("\n[Service]\nType=%s\nExecStart=%s", kind, u.Command)
+	if u.Always {
+		line("Restart=always\nRestartSec=5")
+	}
 	if u.CommandAfter != "" {
 		line("ExecStopPost=%s", u.CommandAfter)
 	}
 	line("# What it undoes when it is told to end, or afterwards, takes the time it takes.")
 	line("TimeoutStopSec=15min\nKillMode=mixed\nNice=10\nIOSchedulingClass=idle")
-	if u.AtBoot {
+	if u.AtBoot || u.Always {
 		line("\n[Install]\nWantedBy=multi-user.target")
 	}
 	return text.String()
@@ -102,6 +110,25 @@ func Systemctl(ctx context.Context, argv ...string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
+// End has units of these names run no more, with their timers, and removes their files.
+func End(ctx context.Context, control Control, names ...string) (did []string, err error) {
+	for _, name := range names {
+		for _, file := range []string{name + ".timer", name + ".service"} {
+			if _, gone := os.Stat(Folder + "/" + file); gone != nil || err != nil {
+				continue
+			}
+			if _, err = control(ctx, "--quiet", "disable", "--now", file); err == nil {
+				err = os.Remove(Folder + "/" + file)
+			}
+			did = append(did, "ended "+file)
+		}
+	}
+	if err == nil && len(did) > 0 {
+		_, err = control(ctx, "daemon-reload")
+	}
+	return did, err
+}
+
 // Start has the timers run, now and after every boot, and the services that are for it start at every boot.
 // changed is whether a file of the units is new. It returns what it has changed.
 func Start(ctx context.Context, control Control, units []hostapi.Unit, changed bool) (did []string, err error) {
@@ -122,6 +149,12 @@ func Start(ctx context.Context, control Control, units []hostapi.Unit, changed b
 		if name := u.Name + ".service"; u.AtBoot && !is("is-enabled", name) {
 			run("--quiet", "enable", name)
 			did = append(did, "enabled "+name)
+		}
+		if name := u.Name + ".service"; u.Always && (!is("is-enabled", name) || !is("is-active", name)) {
+			run("--quiet", "enable", "--now", name)
+			did = append(did, "started "+name)
+		} else if u.Always && changed {
+			run("restart", name)
 		}
 		if u.Calendar == "" {
 			continue

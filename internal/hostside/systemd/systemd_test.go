@@ -69,3 +69,37 @@ func TestTimersAreStartedOnceAndAgainWhenTheyAreNew(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatIsToRunAtAllTimesIsStartedAgainHoweverItEndsAndWhereItIsAnother(t *testing.T) {
+	always := []hostapi.Unit{{Name: "mrs-wal", Description: "Log", Command: "x", CommandAfter: "y", Always: true}}
+	for _, want := range []string{"\nType=simple\n", "\nRestart=always\n", "\nStartLimitIntervalSec=0\n",
+		"\nExecStopPost=y\n", "\nWantedBy=multi-user.target\n"} {
+		if text := Files(always)[0].Content; !strings.Contains(text, want) {
+			t.Errorf("it has not %q:\n%s", want, text)
+		}
+	}
+	for name, test := range map[string]struct {
+		running, changed bool
+		want             string
+	}{
+		"it does not run": {false, true, "daemon-reload; enable --now mrs-wal.service"},
+		"it is another":   {true, true, "daemon-reload; restart mrs-wal.service"},
+		"it runs":         {true, false, ""},
+	} {
+		var ran []string
+		_, err := Start(t.Context(), func(_ context.Context, argv ...string) (string, error) {
+			line := strings.TrimPrefix(strings.Join(argv, " "), "--quiet ")
+			if strings.HasPrefix(line, "is-") {
+				if !test.running {
+					return "", errors.New("exit status 1")
+				}
+				return "", nil
+			}
+			ran = append(ran, line)
+			return "", nil
+		}, always, test.changed)
+		if got := strings.Join(ran, "; "); err != nil || got != test.want {
+			t.Errorf("%s: it ran %s; %v", name, got, err)
+		}
+	}
+}

@@ -18,6 +18,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/ledger"
 	"github.com/betagouv/mrs-ops/internal/hostside/restore"
 	"github.com/betagouv/mrs-ops/internal/hostside/strike"
+	"github.com/betagouv/mrs-ops/internal/hostside/wal"
 )
 
 // world is a server with one instance of PostgreSQL 10. A data folder has its version and its rows in files. It can
@@ -200,6 +201,7 @@ func (s stack) Ready(ctx context.Context) error {
 	})
 }
 func (s stack) Untry(ctx context.Context) error { return s.call(ctx, "rm beside", nothing) }
+func (s stack) Recover(context.Context, wal.Recovery) error { return errors.New("no log is asked for") }
 func (s stack) StartDrill(ctx context.Context, folder string) (restore.Server, error) {
 	data := filepath.Join(folder, "data")
 	return postgres{s.world, "beside", data}, s.call(ctx, "up postgres beside", func() error {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# netdata's mrs_backups.plugin: charts what /var/lib/mrs-ops/NAME.prom says of each instance NAME.
+# netdata's mrs_backups.plugin: charts what /var/lib/mrs-ops/NAME.prom says of each instance NAME, and NAME.wal.prom.
 #
 #   mrs_backups.plugin [SECONDS]   how often; netdata says it
 #
@@ -18,6 +18,7 @@ declare -A charted=() # "NAME CONTEXT": the line that made the chart
 
 metrics='mrs_backup_(last_good_timestamp_seconds|good|mirrored|duration_seconds|(added_|repository_)?bytes)'
 metrics+='|mrs_drill_(last_good_timestamp_seconds|good|duration_seconds)'
+metrics+='|mrs_log_received_timestamp_seconds|mrs_log_elsewhere_timestamp_seconds'
 
 # learn NAME FILE: the limits are for files that are not what they should be; a last line without an
 # end is half a number.
@@ -61,6 +62,7 @@ while :; do
     [[ $name =~ ^[a-z0-9][a-z0-9_-]{0,99}$ ]] || continue
     here[$name]=yes
     learn "$name" "$file"
+    learn "$name" "$folder/$name.wal.prom"
     chart "$name" mrs_backup.age 90001 seconds 'Age of the last good backup' age=mrs_backup_last_good_timestamp_seconds
     chart "$name" mrs_backup.good 90002 boolean 'The last backup: 1 good, 0 failed' good=mrs_backup_good
     chart "$name" mrs_backup.mirrored 90003 boolean 'The last good backup: 1 mirrored, 0 not' \
@@ -70,6 +72,10 @@ while :; do
       snapshot=mrs_backup_bytes added=mrs_backup_added_bytes repository=mrs_backup_repository_bytes
     chart "$name" mrs_drill.age 90011 seconds 'Age of the last good drill' age=mrs_drill_last_good_timestamp_seconds
     chart "$name" mrs_drill.good 90012 boolean 'The last drill: 1 good, 0 failed' good=mrs_drill_good
+    chart "$name" mrs_log.age 90021 seconds 'What is lost with the data: age of the last second received' \
+      age=mrs_log_received_timestamp_seconds
+    chart "$name" mrs_log.elsewhere_age 90022 seconds 'What is lost with the server: age of the last second off it' \
+      age=mrs_log_elsewhere_timestamp_seconds
     chart "$name" mrs_drill.duration 90013 seconds 'What the drill took' duration=mrs_drill_duration_seconds
   done
 

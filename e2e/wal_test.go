@@ -1,0 +1,545 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/betagouv/mrs-ops/internal/hostside/bound"
+	"github.com/betagouv/mrs-ops/internal/hostside/restic"
+	"github.com/betagouv/mrs-ops/internal/hostside/restore"
+	"github.com/betagouv/mrs-ops/internal/hostside/wal"
+)
+
+// cluster is a PostgreSQL of an instance without an application, in a container of this machine, whose log is received.
+type cluster struct {
+	t       *testing.T
+	folder  string // home/ is the instance's, home/run its socket's, home/data its own
+	name    string
+	image   string
+	archive wal.Archive // on another disk
+
+	sync.Mutex
+	said []string
+}
+
+func newCluster(t *testing.T, image string) *cluster {
+	c := &cluster{t: t, folder: t.TempDir(), image: image,
+		name: fmt.Sprintf("mrs-e2e-%d-wal%s", os.Getpid(), strings.TrimPrefix(image, "postgres:"))}
+	memory, err := os.MkdirTemp("/dev/shm", "mrs-e2e-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.archive = wal.Archive{Folder: memory}
+	for _, name := range []string{"home", "home/run", "home/data", "home/dump", "home/log"} {
+		if err := os.Mkdir(filepath.Join(c.folder, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(t, "chown", "999:999", c.folder+"/home/run", c.folder+"/home/data", c.folder+"/home/dump")
+	env := fmt.Sprintf("NAME=%s\nRESTIC_REPOSITORY=%s/restic\nWAL_ARCHIVE=%s\nDB_NAME=mrs\nDB_USER=django\n"+
+		"APPLICATION=\nFOLDERS=log\nURL=http://nobody\nTIMEOUT=60\nKEEP_LAST=7\nKEEP_DAILY=7\nKEEP_WEEKLY=5\n"+
+		"KEEP_MONTHLY=12\nKEEP_YEARLY=75\n", c.name, c.folder, memory)
+	if err := os.WriteFile(filepath.Join(c.folder, "home/.backup.env"), []byte(env), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for _, name := range []string{"", "-wal", "-base", "-trial-recovery"} {
+			run(t, nil, "docker", "rm", "--force", "--volumes", c.name+name)
+		}
+		must(t, "bash", "-c", "rm -rf "+memory+" /var/log/mrs-ops/"+c.name+".* /var/lib/mrs-ops/"+c.name+".*")
+	})
+	c.start()
+	if err := c.instance().Init(t.Context(), "hush"); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// instance is what mrs-host has of it.
+func (c *cluster) instance() *restore.Instance {
+	c.t.Helper()
+	i, err := restore.Here(c.folder+"/home", func(line string) { c.Lock(); defer c.Unlock(); c.said = append(c.said, line) })
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return i
+}
+
+// start starts PostgreSQL.
+func (c *cluster) start() {
+	c.t.Helper()
+	must(c.t, "docker", "run", "--detach", "--name", c.name, "--label", "com.docker.compose.project="+c.name,
+		"--label", "com.docker.compose.service=postgres", "--label", "com.docker.compose.oneoff=False",
+		"--env", "POSTGRES_PASSWORD=hush", "--env", "POSTGRES_USER=django", "--env", "POSTGRES_DB=mrs",
+		"--volume", c.folder+"/home/run:/var/run/postgresql", "--volume", c.folder+"/home/dump:/dump",
+		"--volume", c.folder+"/home/data:/var/lib/postgresql/data", c.image)
+	eventually(c.t, "PostgreSQL answers", func() bool {
+		return run(c.t, nil, "docker", "exec", c.name, "pg_isready", "-h", "127.0.0.1", "-U", "django").status == 0
+	})
+}
+
+// receive begins to receive the log.
+func (c *cluster) receive() {
+	ctx, end := context.WithCancel(c.t.Context())
+	ended, i := make(chan struct{}), c.instance()
+	go func() { defer close(ended); _ = i.Receive(ctx) }()
+	c.t.Cleanup(func() { end(); <-ended })
+}
+
+// stream is the newest.
+func (c *cluster) stream() wal.Stream {
+	c.t.Helper()
+	all, err := c.archive.Streams()
+	if err != nil || len(all) == 0 {
+		c.t.Fatalf("there is no log: %v; %q", err, c.said)
+	}
+	return all[len(all)-1]
+}
+
+// received waits until the log was received until a time.
+func (c *cluster) received(at time.Time) {
+	c.t.Helper()
+	eventually(c.t, "the log is received", func() bool {
+		all, _ := c.archive.Streams()
+		if len(all) == 0 {
+			return false
+		}
+		r, err := all[len(all)-1].Received()
+		return err == nil && r.Until.After(at)
+	})
+}
+
+// ship ships what was received until now.
+func (c *cluster) ship() {
+	c.t.Helper()
+	c.received(time.Now())
+	if err := c.instance().Ship(c.t.Context()); err != nil {
+		c.t.Fatalf("%v; %q", err, c.said)
+	}
+}
+
+func (c *cluster) open(host string) (*pgx.Conn, error) {
+	return pgx.Connect(c.t.Context(), "host="+host+" user=django dbname=mrs")
+}
+
+func (c *cluster) sql(statement string) string {
+	c.t.Helper()
+	pg, err := c.open(c.folder + "/home/run")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer pg.Close(c.t.Context())
+	return value1(c.t, pg, statement)
+}
+
+func value1(t *testing.T, pg *pgx.Conn, statement string) (text string) {
+	t.Helper()
+	rows, err := pg.Query(t.Context(), statement)
+	if err == nil {
+		var all []string
+		if all, err = pgx.CollectRows(rows, pgx.RowTo[string]); err == nil {
+			text = strings.Join(all, ",")
+		}
+	}
+	if err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+	return text
+}
+
+// recover recovers it to a time, and calls a function with it.
+func (c *cluster) recover(s wal.Stream, at time.Time, point string, look func(*pgx.Conn)) error {
+	c.t.Helper()
+	spans, err := s.Spans()
+	if err != nil {
+		return err
+	}
+	span, ok := wal.Covering(spans, at)
+	if !ok {
+		return fmt.Errorf("%s is not covered by %+v", at, spans)
+	}
+	r := wal.Recovery{Stream: s, Base: span.Base, Until: at, Point: point, Reaches: span.Until, Project: c.name + "-trial",
+		Folder: c.archive.Recovery(), Dump: c.folder + "/home/dump", Role: "django", Runner: &bound.System{}}
+	server, err := r.Start(c.t.Context())
+	defer r.End(c.t.Context())
+	if err != nil {
+		return err
+	}
+	pg, err := server.Connect(c.t.Context(), "mrs")
+	if err != nil {
+		return err
+	}
+	defer pg.Close(c.t.Context())
+	look(pg)
+	return nil
+}
+
+func TestNothingThatWasCommittedIsLostWithTheDataFolder(t *testing.T) {
+	on(t, here, 230*time.Second)
+	for _, version := range []string{"13", "15", "17"} {
+		step(t, "PostgreSQL "+version, func(t *testing.T) {
+			c := newCluster(t, "postgres:"+version)
+			c.receive()
+			c.sql("create table visits (id bigint primary key, at timestamptz default clock_timestamp())")
+			c.ship() // with a base backup
+
+			// 50 a second, and who writes keeps a list.
+			var committed []int64
+			write := func(until time.Time) (last time.Time) {
+				pg, err := c.open(c.folder + "/home/run")
+				if err != nil {
+					return
+				}
+				defer pg.Close(t.Context())
+				for n := int64(len(committed)); time.Now().Before(until); n++ {
+					if _, err := pg.Exec(t.Context(), "insert into visits values ($1)", n); err != nil {
+						return
+					}
+					committed, last = append(committed, n), time.Now()
+					time.Sleep(20 * time.Millisecond)
+				}
+				return
+			}
+			write(time.Now().Add(5 * time.Second))
+			before := len(committed)
+			wrong := time.Now()
+			time.Sleep(time.Second)
+			if err := c.instance().Point(t.Context(), "before"); err != nil {
+				t.Fatal(err)
+			}
+			c.sql("delete from visits where id % 2 = 0")
+			write(time.Now().Add(8 * time.Second))
+			c.ship()
+
+			was := func(pg *pgx.Conn) {
+				if got := value1(t, pg, "select count(*)::text from visits"); got != fmt.Sprint(before) {
+					t.Errorf("before the rows were deleted there were %d, and %s are recovered", before, got)
+				}
+			}
+			err := c.recover(c.stream(), wrong, "", was)
+			if err != nil {
+				t.Errorf("to the second before: %v", err)
+			}
+			if err := c.recover(c.stream(), wrong, "before", was); err != nil {
+				t.Errorf("to the restore point: %v", err)
+			}
+			shipped, err := c.instance().Begin("list", "").Shipped(t.Context())
+			if err != nil || len(shipped) == 0 {
+				t.Fatalf("shipped is %v, %v", shipped, err)
+			}
+			last := shipped[len(shipped)-1]
+			if err := c.instance().Repository.Restore(t.Context(), last.ID, restic.Restore{Target: c.folder + "/fetched",
+				Include: []string{last.Stream}}); err != nil {
+				t.Fatal(err)
+			}
+			err = c.recover(wal.Stream{Folder: c.folder + "/fetched" + last.Stream}, wrong, "", was)
+			if err != nil || wrong.Before(last.From) || wrong.After(last.Until) {
+				t.Errorf("from the repository, %s to %s: %v", last.From, last.Until, err)
+			}
+			q, err := c.instance().Parse([]string{"--only", "database", "--at", wrong.UTC().Format("2006-01-02T15:04:05Z")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if plan, err := c.instance().Explain(t.Context(), q); err != nil || !strings.Contains(strings.Join(plan, "\n"), "from base backup") {
+				t.Errorf("the plan is %q, %v", plan, err)
+			}
+
+			// While somebody writes.
+			killed := make(chan struct{})
+			go func() {
+				defer close(killed)
+				time.Sleep(3*time.Second + time.Duration(rand.IntN(2000))*time.Millisecond)
+				run(t, nil, "docker", "kill", "--signal", "KILL", c.name)
+			}()
+			write(time.Now().Add(time.Minute))
+			<-killed
+			must(t, "docker", "rm", "--force", "--volumes", c.name)
+			must(t, "bash", "-c", "rm -r '"+c.folder+"'/home/data/*")
+			lost := c.stream()
+			err = c.recover(lost, time.Time{}, "", func(pg *pgx.Conn) {
+				got := strings.Split(value1(t, pg, "select id::text from visits order by id"), ",")
+				missing := 0
+				for _, id := range committed {
+					if (id >= int64(before) || id%2 == 1) && !slices.Contains(got, fmt.Sprint(id)) {
+						missing++
+					}
+				}
+				t.Logf("PostgreSQL %s: %d of %d rows are missing that were acknowledged", version, missing, len(committed))
+				if missing > 5*50 {
+					t.Errorf("%d rows are missing, more than 5 s of them", missing)
+				}
+			})
+			if err != nil {
+				t.Errorf("to the end: %v; %q", err, c.said)
+			}
+
+			// A page of the log is lost, in the file after that which the base backup goes on from.
+			files, err := filepath.Glob(lost.Log() + "/0000*")
+			if err != nil || len(files) < 2 {
+				t.Fatalf("there is the log %v, %v", files, err)
+			}
+			must(t, "dd", "if=/dev/zero", "of="+files[len(files)-1], "bs=8192", "seek=4", "count=1", "conv=notrunc", "status=none")
+			err = c.recover(lost, time.Time{}, "", func(*pgx.Conn) {})
+			if err == nil || !strings.Contains(err.Error(), "a file of it is damaged") {
+				t.Errorf("from damaged log: %v", err)
+			}
+
+			// One that is made anew gets a log of its own, and the old one stays.
+			c.start()
+			c.received(time.Now())
+			if c.stream() == lost {
+				t.Error("the log of a new cluster goes on with that of the one that is lost")
+			}
+		})
+	}
+}
+
+// shipped has the log of staging shipped, until all is that was written until now.
+func (l rehearsal) shipped(t *testing.T) {
+	t.Helper()
+	l.sh(t, "staging", `
+now=$(date +%s)
+for ((n = 0; n < 60; n++)); do
+  until=$(sed -n 's/.*"until":"\([^"]*\)".*/\1/p' "$(ls -d /mnt/archive/wal/*Z-*/ | tail -1)received.json" 2>/dev/null || true)
+  [ -z "$until" ] || [ "$(date --date "$until" +%s)" -lt "$now" ] || break
+  sleep 1
+done
+[ "$n" -lt 60 ] || { journalctl --no-pager -u mrs-staging-wal; exit 1; }
+systemctl start mrs-staging-ship || { journalctl --no-pager -u mrs-staging-ship; exit 1; }`)
+}
+
+// writes writes rows to staging, 50 a second, and returns a function that ends that and returns the rows that were
+// acknowledged. They go on where the database was killed.
+func (l rehearsal) writes(t *testing.T) (end func() []string) {
+	t.Helper()
+	l.sh(t, "staging", "docker exec -i "+postgres+" psql -U django -d mrs -qc "+
+		"'create table if not exists visits (id serial primary key, at timestamptz default clock_timestamp())'")
+	l.sh(t, "staging", `rm -f /tmp/acknowledged /tmp/enough
+cat >/tmp/writes <<'SH'
+while [ ! -e /tmp/enough ]; do echo "insert into visits default values returning id;"; sleep 0.02; done |
+  docker exec -i "$1" stdbuf -oL psql -U django -d mrs -qtA >/tmp/acknowledged 2>/dev/null
+SH
+systemd-run --quiet --collect --unit writes bash /tmp/writes "`+postgres+`"`)
+	return func() []string {
+		t.Helper()
+		return strings.Fields(l.sh(t, "staging", "touch /tmp/enough; sleep 1; systemctl stop writes 2>/dev/null || true; cat /tmp/acknowledged"))
+	}
+}
+
+func (l rehearsal) visits(t *testing.T) []string {
+	t.Helper()
+	return strings.Fields(l.sh(t, "staging", "docker exec -i "+postgres+` psql -U django -d mrs -qtAc "select id from visits order by id"`))
+}
+
+// missing is how many of some rows there are not.
+func missing(rows, there []string) (n int) {
+	for _, row := range rows {
+		if !slices.Contains(there, row) {
+			n++
+		}
+	}
+	return n
+}
+
+func TestASecondIsRestoredWhateverWasLostSinceThen(t *testing.T) {
+	l := inTheLab(t, 300*time.Second)
+	l.clone = l.with("WAL_ARCHIVE=/mnt/archive/wal", "RESTIC_REPOSITORY=/mnt/archive/restic")
+	l.sh(t, "staging", "mkdir -p /mnt/archive; mountpoint -q /mnt/archive || mount -t tmpfs -o size=3g tmpfs /mnt/archive; rm -rf /mnt/archive/*")
+	t.Cleanup(func() {
+		_, _ = l.shell("staging", "systemctl disable --now mrs-staging-wal.service mrs-staging-ship.timer 2>/dev/null; "+
+			"rm -f /etc/systemd/system/mrs-staging-{wal,ship}.*; systemctl daemon-reload; umount --lazy /mnt/archive")
+	})
+
+	step(t, "an archive on the disk of the data is refused", func(t *testing.T) {
+		r := l.given("WAL_ARCHIVE=/home/archive").mage(t, "deploy:staging", "-yes")
+		if r.status == 0 || !strings.Contains(r.output, "is on the disk of PostgreSQL's data") {
+			t.Errorf("exit status %d\n%s", r.status, r.output)
+		}
+	})
+	step(t, "the log is received from the first deployment on, with a base backup", func(t *testing.T) {
+		l.mustMage(t, "deploy:staging", "-yes")
+		l.mustMage(t, "ops:manage", "staging", "seed 200")
+		l.shipped(t)
+		l.shipped(t)
+		l.mustMage(t, "ops:backup", "staging")
+		if got := l.sh(t, "staging", "stat -c %a:%u /mnt/archive/wal"); got != "700:0" {
+			t.Errorf("the archive is %s", got)
+		}
+		if n := len(l.backed(t, "staging").Snapshots); n != 1 {
+			t.Errorf("there are %d backups, and 1 was made", n)
+		}
+	})
+	if t.Failed() {
+		t.FailNow()
+	}
+	step(t, "a DELETE is undone to the second before, and rows that came since then go too", func(t *testing.T) {
+		end := l.writes(t)
+		time.Sleep(5 * time.Second)
+		at := l.sh(t, "staging", "date -u +'%F %T UTC'")
+		time.Sleep(2 * time.Second)
+		l.sh(t, "staging", "docker exec -i "+postgres+` psql -U django -d mrs -qc "delete from visits where id % 2 = 0"`)
+		time.Sleep(15 * time.Second)
+		wrote := end()
+		if plan := l.mustMage(t, "ops:restore", "staging", "latest", "-at="+at, "-only=database", "-dryRun"); !strings.Contains(plan, "from base backup") ||
+			!strings.Contains(plan, "mrs-staging-trial-recovery --network none") {
+			t.Errorf("the plan is\n%s", plan)
+		}
+		said := l.mustMage(t, "ops:restore", "staging", "latest", "-at="+at, "-only=database", "-yes")
+		there := l.visits(t)
+		if len(there) < 100 || len(there) > 400 || missing(there, wrote) > 0 || missing(wrote[:len(there)-1], there) > 0 {
+			t.Errorf("of %d rows %d are there\n%s", len(wrote), len(there), said)
+		}
+		l.healthy(t)
+		if left := l.sh(t, "staging", "ls -A /mnt/archive/wal/recovery 2>/dev/null || true; docker ps -aq --filter name=recovery"); left != "" {
+			t.Errorf("left: %s", left)
+		}
+	})
+	step(t, "a time that is not covered is refused, with what is", func(t *testing.T) {
+		r := l.mage(t, "ops:restore", "staging", "latest", "-at=2099-01-01 10:00", "-yes")
+		if r.status == 0 || !strings.Contains(r.output, "the log covers") {
+			t.Errorf("exit status %d\n%s", r.status, r.output)
+		}
+	})
+	step(t, "a restore point is gone back to", func(t *testing.T) {
+		were := l.visits(t)
+		l.mustMage(t, "ops:restorePoint", "staging", "before")
+		l.sh(t, "staging", "docker exec -i "+postgres+` psql -U django -d mrs -qc "delete from visits"`)
+		time.Sleep(10 * time.Second)
+		l.mustMage(t, "ops:restore", "staging", "latest", "-restorePoint=before", "-only=database", "-yes")
+		if now := l.visits(t); missing(were, now) > 0 || len(now) != len(were) {
+			t.Errorf("%d rows were there, and %d are", len(were), len(now))
+		}
+	})
+	for _, c := range []struct {
+		name, lost string
+		most       int // rows that may be missing
+	}{
+		{"its home is lost while it writes: at most 5 s are missing", "", 5 * 50},
+		{"and the archive with it: what was shipped comes back", "rm -rf /mnt/archive/wal/*", 12 * 50},
+	} {
+		step(t, c.name, func(t *testing.T) {
+			l.mustMage(t, "ops:backup", "staging")
+			end := l.writes(t)
+			time.Sleep(10 * time.Second)
+			l.shipped(t)
+			time.Sleep(3 * time.Second)
+			l.sh(t, "staging", "docker kill --signal KILL "+postgres)
+			wrote := end()
+			l.lose(t, "staging", "mrs-staging", "/home/mrs-staging")
+			l.sh(t, "staging", c.lost)
+			l.mustMage(t, "deploy:staging", "-yes")
+			said := l.mustMage(t, "ops:restore", "staging", "latest", "-yes")
+			gone := missing(wrote, l.visits(t))
+			t.Logf("%d of %d rows are missing that were acknowledged", gone, len(wrote))
+			if gone > c.most || len(wrote) < 200 || !strings.Contains(said, "to the end of the log") {
+				t.Errorf("%d of %d rows are missing\n%s", gone, len(wrote), said)
+			}
+			l.healthy(t)
+			l.shipped(t)
+			l.shipped(t)
+		})
+	}
+	step(t, "where it is not to be received any more, nothing of it is left", func(t *testing.T) {
+		l.given("WAL_ARCHIVE=").mustMage(t, "deploy:staging", "-yes")
+		left := l.sh(t, "staging", `ls /etc/systemd/system/mrs-staging-wal* /etc/systemd/system/mrs-staging-ship* 2>/dev/null || true
+docker ps -q --filter name=mrs-staging-wal
+docker exec -i "`+postgres+`" psql -U django -d mrs -qtAc "select slot_name from pg_replication_slots"`)
+		if left != "" {
+			t.Errorf("left: %s", left)
+		}
+	})
+}
+
+// It is what the lab's test does, by the programs that systemd runs there.
+func TestALocalInstanceIsRestoredToTheSecondAndToTheEndOfItsLog(t *testing.T) {
+	on(t, here, 125*time.Second)
+	archive, err := os.MkdirTemp("/dev/shm", "mrs-e2e-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mrs := newInstance(t, "mrs-e2e-wal", 8791)
+	t.Cleanup(func() { os.RemoveAll(archive) })
+	mrs.env = append(mrs.env, "WAL_ARCHIVE="+archive)
+	host := func(words ...string) []string {
+		return append([]string{"bash", "-c", `. "$0/.backup.env"; exec "$MRS_HOST" wal "$1" "$0"`, mrs.home}, words...)
+	}
+	shipped := func(t *testing.T) {
+		t.Helper()
+		at := time.Now()
+		eventually(t, "the log is received", func() bool {
+			l, err := wal.Archive{Folder: archive}.Standing()
+			return err == nil && l != nil && l.Until.After(at)
+		})
+		must(t, host("ship")...)
+	}
+	count := func(t *testing.T) string { t.Helper(); return mrs.sql(t, "select count(*) from visits") }
+	mrs.mustDeploy(t)
+	ctx, end := context.WithCancel(context.WithoutCancel(t.Context()))
+	receiver := exec.CommandContext(ctx, "bash", host("receive")[1:]...)
+	receiver.Cancel = func() error { return receiver.Process.Signal(syscall.SIGTERM) }
+	if err := receiver.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { end(); _ = receiver.Wait(); run(t, nil, "docker", "rm", "--force", "mrs-e2e-wal-wal") })
+
+	mrs.sql(t, "create table visits as select generate_series(1, 1000) as id")
+	shipped(t)
+	shipped(t)
+	must(t, mrs.home+"/backup.sh")
+	step(t, "a DELETE is undone to the second before", func(t *testing.T) {
+		time.Sleep(1100 * time.Millisecond)
+		at := time.Now().UTC().Format("2006-01-02 15:04:05Z")
+		time.Sleep(1100 * time.Millisecond)
+		mrs.sql(t, "delete from visits where id % 2 = 0")
+		shipped(t)
+		if plan := must(t, mrs.home+"/restore.sh", "explain", "--at", at); !strings.Contains(plan, "mrs-e2e-wal-trial-recovery --network none") {
+			t.Errorf("the plan is\n%s", plan)
+		}
+		out := must(t, mrs.home+"/restore.sh", "--at", at)
+		if got := count(t); got != "1000" || !strings.Contains(out, "mrs-e2e-wal is restored to "+at[:19]) {
+			t.Errorf("%s rows are there\n%s", got, out)
+		}
+	})
+	step(t, "a restore point is gone back to", func(t *testing.T) {
+		must(t, mrs.home+"/restore.sh", "point", "before")
+		mrs.sql(t, "delete from visits")
+		shipped(t)
+		must(t, mrs.home+"/restore.sh", "--only", "database", "--point", "before")
+		if got := count(t); got != "1000" {
+			t.Errorf("%s rows are there", got)
+		}
+	})
+	step(t, "PostgreSQL is killed, and its data are gone: all that was committed comes back", func(t *testing.T) {
+		must(t, mrs.home+"/backup.sh")
+		mrs.sql(t, "insert into visits select generate_series(1001, 1500)")
+		mrs.compose(t, "kill", "--signal", "KILL", "postgres")
+		must(t, "bash", "-c", "rm -rf "+mrs.home+"/postgres/data/*")
+		mrs.compose(t, "up", "--detach", "--wait", "postgres")
+		out := must(t, mrs.home+"/restore.sh", "latest")
+		if got := count(t); got != "1500" || !strings.Contains(out, "mrs-e2e-wal is restored to the end of the log") {
+			t.Errorf("%s rows are there\n%s", got, out)
+		}
+	})
+	step(t, "a time after all log is refused, and a drill recovers to another second", func(t *testing.T) {
+		if r := run(t, nil, mrs.home+"/restore.sh", "--at", "2099-01-01 10:00"); r.status == 0 || !strings.Contains(r.output, "the log covers") {
+			t.Errorf("exit status %d\n%s", r.status, r.output)
+		}
+		if out := must(t, mrs.home+"/drill.sh"); !strings.Contains(out, "the log is proven: the database was recovered to ") {
+			t.Errorf("it says\n%s", out)
+		}
+	})
+}
