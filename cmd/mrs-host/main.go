@@ -40,6 +40,12 @@ const usage = `usage: mrs-host COMMAND [-option=value …] [CONTAINER …]
               expire  removes those whose time has passed; what a timer runs
               extend  lets -project live longer, -by that much
               remove  removes -project: containers, volumes, images, folder
+  takeover    from the old system (yourlabs.*) to this one:
+              look     prints what the server has of it, in JSON
+              prepare  with a request on standard input: backs up by the old means, keeps what will be replaced
+              finish   with a request on standard input: ends what the old system would do beside the new one
+              back     with a request on standard input: the old system runs again
+              recover  goes on with what was cut short in -folder; what a timer runs
 
 In the home of an instance that has backups; the scripts there have the same names, and tell the rest:
 
@@ -102,7 +108,9 @@ func main() {
 }
 
 // groups are commands that have commands of their own: mrs-host GROUP COMMAND …
-var groups = map[string]func(ctx context.Context, command string, args []string) error{"branches": branchesCommand}
+var groups = map[string]func(ctx context.Context, command string, args []string) error{
+	"branches": branchesCommand, "takeover": takeoverCommand,
+}
 
 // fail ends it. An error may know the exit status that its caller looks for.
 func fail(err error) {
@@ -138,16 +146,22 @@ func parse(args []string) (o options, err error) {
 }
 
 func known(ctx context.Context, o options) error {
-	hashes, err := database.Passwords(ctx, o.want, slices.Collect(maps.Keys(application.Known)))
-	if err != nil {
-		return err
+	names, err := getIn(ctx, o.want)
+	for _, name := range names {
+		fmt.Println(name)
 	}
+	return err
+}
+
+// getIn returns who gets in with a password that everybody knows.
+func getIn(ctx context.Context, want database.Want) (names []string, err error) {
+	hashes, err := database.Passwords(ctx, want, slices.Collect(maps.Keys(application.Known)))
 	for _, name := range slices.Sorted(maps.Keys(hashes)) {
 		if application.Opens(hashes[name], application.Known[name]) {
-			fmt.Println(name)
+			names = append(names, name)
 		}
 	}
-	return nil
+	return names, err
 }
 
 func restart(ctx context.Context, o options) error {
