@@ -63,7 +63,10 @@ var neighbours = map[string]int{"one.lab": 200, "www.one.lab": 200, "two.lab": 2
 func (o oldServer) neighboursAnswer(t *testing.T) {
 	t.Helper()
 	for host, want := range neighbours {
-		if !soon(func() bool { status, _, _ := ask(t, o.production, host); return status == want || want == 302 && status/100 == 3 }) {
+		if !soon(func() bool {
+			status, _, _ := ask(t, o.production, host)
+			return status == want || want == 302 && status/100 == 3
+		}) {
 			status, _, body := ask(t, o.production, host)
 			t.Errorf("%s: %d, not %d: %s", host, status, want, body)
 		}
