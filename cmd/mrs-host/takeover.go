@@ -125,12 +125,9 @@ func oldInstance(d hostapi.Deploy, program string, within time.Duration, say fun
 
 // recoverTakeover goes on with what was cut short, unless somebody is at it.
 func recoverTakeover(ctx context.Context, folder string, within time.Duration) error {
-	text, is := takeover.Interrupted(folder)
-	if !is {
-		return nil
-	}
-	var d hostapi.Deploy
-	if err := json.Unmarshal(text, &d); err != nil {
+	d := hostapi.Deploy{Project: filepath.Base(folder), Folder: folder}
+	if text, is := takeover.Interrupted(folder); !is {
+	} else if err := json.Unmarshal(text, &d); err != nil {
 		return fmt.Errorf("what was cut short in %s can't be read: %w\nhint: mage takeover:back NAME, or takeover:run", folder, err)
 	}
 	command.Keep(hostapi.Logs, d.Project)

@@ -75,7 +75,7 @@ type deployment struct {
 }
 
 // Beside is what is done to an instance's server beside a deployment, mostly by mrs-host ([Have]): Before and After
-// under the instance's lock, Undo where the deployment or After has failed, and the lock is free again.
+// under the instance's lock, Undo where one of them or the deployment has failed, and the lock is free again.
 type Beside struct {
 	Before, Undo, After func(ctx context.Context, s *target.Target, request hostapi.Deploy) error
 }

@@ -162,7 +162,7 @@ func Run(ctx context.Context, name string, o Options) error {
 	for _, n := range found.Neighbours {
 		console.Say("%s: %s: %s", n.Project, strings.Join(n.Names, " "), away(n))
 	}
-	began := false
+	began := false // and not yet deployed
 	return deploy.With(ctx, name, "takeover", deploy.Options{Image: o.Image, Yes: o.Yes}, deploy.Beside{
 		Before: func(ctx context.Context, s *target.Target, request hostapi.Deploy) error {
 			err := deploy.Have(s, request, "takeover", "prepare", "-within="+cmp.Or(o.Limit, time.Hour).String())
@@ -173,7 +173,12 @@ func Run(ctx context.Context, name string, o Options) error {
 			return balancer(ctx, inst, found.Traefik, o.Traefik)
 		},
 		After: func(_ context.Context, s *target.Target, request hostapi.Deploy) error {
-			return deploy.Have(s, request, "takeover", "finish")
+			began = false
+			if err := deploy.Have(s, request, "takeover", "finish"); err != nil {
+				return fmt.Errorf("the site is the new one, and not all of the old system is ended, which is tried again each minute: %w",
+					err)
+			}
+			return nil
 		},
 		Undo: func(_ context.Context, s *target.Target, request hostapi.Deploy) error {
 			if !began {

@@ -44,7 +44,9 @@ func (i *Instance) Prepare(ctx context.Context) error {
 	return err
 }
 
-// Finish ends what the old system would do beside the new one: timers, the cleaner, the rotation of logs.
+// Finish ends what the old system would do beside the new one: timers, the cleaner, the rotation of logs. The site is
+// the new one by then, so nothing of it is undone: where it ends too early it is gone on with within a minute
+// ([Instance.Recover]).
 func (i *Instance) Finish(ctx context.Context) error {
 	own, shared := i.kept()
 	if own == "" || !i.is(i.path(".version")) {
@@ -53,11 +55,9 @@ func (i *Instance) Finish(ctx context.Context) error {
 	}
 	_, err := i.carryOut(ctx, []plan.Step{
 		plan.To("end its timers",
-			func(ctx context.Context) error { return i.end(ctx, own, false, i.oldUnits()...) },
-			func(ctx context.Context) error { return i.begin(ctx, own, i.oldUnits()...) }),
+			func(ctx context.Context) error { return i.end(ctx, own, false, i.oldUnits()...) }, nil),
 		plan.To("end the server's cleaner and rotation",
-			func(ctx context.Context) error { return i.endShared(ctx, shared) },
-			func(ctx context.Context) error { return i.beginShared(ctx, shared) }),
+			func(ctx context.Context) error { return i.endShared(ctx, shared) }, nil),
 		plan.To("see that it is done", i.unwatch, nil),
 	})
 	return err
@@ -125,8 +125,10 @@ func (i *Instance) Recover(ctx context.Context) error {
 	switch {
 	case i.going("back"):
 		return i.Back(ctx)
+	case i.going("run") && i.is(i.path(".version")):
+		return i.Finish(ctx)
 	case !i.going("run"):
-		return nil
+		return i.unwatch(ctx)
 	}
 	// The site is as it was before, or as it is to be: a deployment sees to that. The load balancer may be between.
 	if c, err := i.balancer(ctx); err != nil || c.Running {
@@ -438,7 +440,7 @@ func (i *Instance) going(direction string) bool {
 // unit goes on with a takeover that was cut short: each minute, where nobody is at it.
 func (i *Instance) unit() []hostapi.Unit {
 	return []hostapi.Unit{{Name: i.Project + "-takeover", Description: "The takeover of " + i.Project + ", if it was cut short",
-		Command: i.Program + " takeover recover -folder=" + i.Folder, Calendar: "*:*", IfExists: []string{i.path(mark)}}}
+		Command: i.Program + " takeover recover -folder=" + i.Folder, Calendar: "*:*"}}
 }
 
 // watch has it written down which direction it goes, and a timer that goes on with it.
@@ -469,6 +471,9 @@ func (i *Instance) unwatch(ctx context.Context) error {
 		return nil
 	}
 	_, err := i.Systemctl(ctx, "--quiet", "disable", "--now", name+".timer")
+	if err != nil {
+		return err
+	}
 	for _, file := range unitFiles([]string{name}) {
 		err = errors.Join(err, durable.Remove(i.real(file)))
 	}

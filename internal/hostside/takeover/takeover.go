@@ -64,6 +64,8 @@ type Server struct {
 	Root string // before all paths; empty but in tests
 	Now  func() time.Time
 	Say  func(line string)
+	// around is what tests do around each step; nil: nothing.
+	around func(ctx context.Context, step string, do func() error) error
 }
 
 // Instance is one of its homes.
@@ -268,15 +270,21 @@ func (i *Instance) kept() (own, shared string) {
 
 // --- units
 
-// end has units neither run nor start any more, keeps their files in a folder, and removes them. Of those whose files
-// are of this project by now, which stay, it takes the links away by which they started at boot.
+// end has units neither run nor start any more, keeps their files in a folder, and removes them: of this project's, or
+// of the old system's. Where the old ones' files are this project's by now, which stay, it takes the links away by which
+// they started at boot.
 func (s *Server) end(ctx context.Context, folder string, ours bool, names ...string) error {
 	changed := false
 	for _, file := range unitFiles(names) {
 		unit := filepath.Base(file)
 		goes := ours == strings.Contains(s.text(file), "written by mrs-ops")
-		if !s.is(file) || !goes && strings.HasSuffix(unit, ".timer") {
+		if !s.is(file) || !goes && (ours || strings.HasSuffix(unit, ".timer")) {
 			continue
+		}
+		if goes {
+			if err := s.keep(folder, file); err != nil {
+				return err
+			}
 		}
 		// Of a template nothing is enabled.
 		if _, err := s.Systemctl(ctx, "--quiet", "disable", unit); err != nil && !strings.Contains(unit, "@") {
@@ -290,7 +298,7 @@ func (s *Server) end(ctx context.Context, folder string, ours bool, names ...str
 				return fmt.Errorf("%s can't be stopped: %w", unit, err)
 			}
 		}
-		if err := errors.Join(s.keep(folder, file), durable.Remove(s.real(file))); err != nil {
+		if err := durable.Remove(s.real(file)); err != nil {
 			return err
 		}
 		changed = true
@@ -302,13 +310,14 @@ func (s *Server) end(ctx context.Context, folder string, ours bool, names ...str
 	return nil
 }
 
-// begin has units that are not there be as a folder has kept them, and the timers run.
+// begin has units be there that a folder has kept, and be enabled, and the timers run.
 func (s *Server) begin(ctx context.Context, folder string, names ...string) error {
-	files := slices.DeleteFunc(unitFiles(names), func(file string) bool { return !s.is(folder+file) || s.is(file) })
+	files := slices.DeleteFunc(unitFiles(names), func(file string) bool { return !s.is(folder + file) })
 	if len(files) == 0 {
 		return nil
 	}
-	if err := s.putBack(folder, files...); err != nil {
+	gone := slices.DeleteFunc(slices.Clone(files), s.is)
+	if err := s.putBack(folder, gone...); err != nil {
 		return err
 	}
 	if _, err := s.Systemctl(ctx, "daemon-reload"); err != nil {
@@ -331,6 +340,13 @@ func (s *Server) begin(ctx context.Context, folder string, names ...string) erro
 // carryOut does steps, and undoes those that have begun where one fails, the last first. whole is whether all of them
 // are done, or none.
 func (s *Server) carryOut(ctx context.Context, steps []plan.Step) (whole bool, err error) {
+	if s.around != nil {
+		for n, step := range steps {
+			steps[n].Do = func(ctx context.Context) error {
+				return s.around(ctx, step.Name, func() error { return step.Do(ctx) })
+			}
+		}
+	}
 	begun, err := plan.Do(ctx, steps)
 	if err == nil {
 		return true, nil
