@@ -395,6 +395,7 @@ func TestTheRunbookHasAnEntryForWhateverFails(t *testing.T) {
 		"failures of deployments":        given(rollout, "errors.New", "fmt.Errorf", "refused"),
 		"backups":                        given(everySource(t, "internal/hostside/backup"), "die"),
 		"restores and drills":            given(everySource(t, "internal/hostside/restore"), "die"),
+		"takeovers":                      given(everySource(t, "internal/hostside/takeover"), "fmt.Errorf"),
 		"locks":                          given(everySource(t, "internal/hostside/lock"), "errors.New", "fmt.Errorf"),
 	} {
 		if len(want) == 0 {

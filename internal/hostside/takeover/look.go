@@ -296,7 +296,7 @@ func (l *look) home(ctx context.Context, i *Instance) {
 	l.thing(where, "django", application.Named+", commit "+commit[:min(8, len(commit))],
 		"replaced, which can't be without a gap: it has other routes, and no health check")
 	l.thing(where, "PostgreSQL", fmt.Sprintf("%s, %d MB", version, database>>20),
-		"kept, on the same folder: mage ops:upgradePostgres is for later")
+		"kept, on the same folder: a newer one is a step of its own, for later")
 	l.thing(where, "attachments", fmt.Sprintf("%d, %d MB", n, attachments>>20), "kept")
 	for _, unit := range i.oldUnits() {
 		if l.is(units + "/" + unit + ".timer") {

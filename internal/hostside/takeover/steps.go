@@ -68,8 +68,8 @@ func (i *Instance) Finish(ctx context.Context) error {
 func (i *Instance) Back(ctx context.Context) error {
 	own, shared := i.kept()
 	if !i.is(own + done) {
-		return fmt.Errorf("%s has no folder %s…, so there is no way back\nhint: was it taken over? a restore brings data back",
-			i.Folder, i.path(generation.Kept))
+		return fmt.Errorf("%s has no folder %s, so there is no way back\nhint: was it taken over? a restore brings data back",
+			i.Project, i.path(generation.Kept+"DATE"))
 	}
 	// It was undone already, or never came so far: nothing of the old system that runs is touched.
 	runs, err := i.serves(ctx)
@@ -237,13 +237,13 @@ func (i *Instance) snapshot(ctx context.Context) error {
 		return fmt.Errorf("the old repository can't be read: %w", err)
 	}
 	if len(after) <= len(before) {
-		return fmt.Errorf("the old backup.sh has made no snapshot: %v\nhint: BACKUP_FORCE=1 %s shows why; -limit=2h gives it longer",
+		return fmt.Errorf("the old backup has made no snapshot: %v\nhint: BACKUP_FORCE=1 %s shows why; -limit=2h gives it longer",
 			ended, i.path("backup.sh"))
 	}
 	last := after[len(after)-1]
 	text, err := i.End(ctx, folder, password, last.ID, i.path("postgres/dump/data.dump"))
 	if err != nil || !strings.Contains(text, dumped) {
-		return fmt.Errorf("snapshot %.8s of the old backup.sh has no whole dump of the database (%w)\nhint: df -h; then again",
+		return fmt.Errorf("snapshot %.8s of the old backup has no whole dump of the database (%w)\nhint: df -h; then again",
 			last.ID, cmp.Or(err, errors.New("it is cut")))
 	}
 	i.Say(fmt.Sprintf("snapshot %.8s is there, and its dump is whole", last.ID))
