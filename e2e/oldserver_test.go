@@ -41,19 +41,19 @@ func makeOld(t *testing.T, l rehearsal) oldServer {
 		}
 		return m[1]
 	}
-	t.Cleanup(func() { o.sh(t, o.machine, o.file(t, "gone.sh")) })
-	o.sh(t, o.machine, o.file(t, "server.sh", "REGISTRY", l.registry))
+	t.Cleanup(func() { o.sh(t, o.machine, o.file(t, "gone.sh.txt")) })
+	o.sh(t, o.machine, o.file(t, "server.sh.txt", "REGISTRY", l.registry))
 	o.put(t, "/etc/traefik/docker-compose.yml", "traefik.yml", 0o644)
 	o.put(t, "/home/one/docker-compose.yml", "one.yml", 0o644)
 	o.put(t, "/home/two/docker-compose.yml", "two.yml", 0o644)
-	o.put(t, "/root/.yourlabs.compose/remove.sh", "remove.sh", 0o755)
+	o.put(t, "/root/.yourlabs.compose/remove.sh", "remove.sh.txt", 0o755)
 	o.put(t, o.home+"/docker-compose.yml", "docker-compose.yml", 0o644)
 	for _, script := range []string{"backup.sh", "restore.sh", "prune.sh"} {
-		o.put(t, o.home+"/"+script, script, 0o700)
+		o.put(t, o.home+"/"+script, script+".txt", 0o700)
 	}
-	o.sh(t, o.machine, o.file(t, "start.sh", "REGISTRY", l.registry, "PASSWORD", secret("RESTIC_PASSWORD")))
+	o.sh(t, o.machine, o.file(t, "start.sh.txt", "REGISTRY", l.registry, "PASSWORD", secret("RESTIC_PASSWORD")))
 	eventually(t, "the old site answers", func() bool { return o.answers("www.production.lab") == "200 OK" })
-	o.sh(t, o.machine, o.file(t, "data.sh"))
+	o.sh(t, o.machine, o.file(t, "data.sh.txt"))
 	return o
 }
 

@@ -31,7 +31,8 @@ func (Takeover) Check(ctx context.Context, hosts string, config *string, json *b
 // data and the same PostgreSQL; last, the old timers, cleaner and scripts are ended, and kept. Where it fails or
 // is interrupted the old system runs on; a second run goes on. -image= is of django, -traefik= another image of
 // Traefik 3, -yes asks nothing.
-func (Takeover) Run(ctx context.Context, instance string, image, traefik *string, limit *time.Duration, yes *bool) error {
+func (Takeover) Run(ctx context.Context, instance string, image, traefik *string, limit *time.Duration,
+	yes *bool) error {
 	return takeover.Run(ctx, instance, takeover.Options{
 		Image: value(image), Traefik: value(traefik), Limit: value(limit), Yes: value(yes)})
 }

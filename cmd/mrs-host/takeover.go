@@ -104,10 +104,9 @@ func takeOver(ctx context.Context, verb string, d hostapi.Deploy, within time.Du
 var passwordIn = regexp.MustCompile(`(?m)^\s*DB_PASSWORD: ["']?([^"'\n]*)`)
 
 func oldInstance(d hostapi.Deploy, program string, within time.Duration, say func(string)) *takeover.Instance {
+	host := oldHost{newServer(d, say), model.Site(d.Services, d.URL, d.Page).Port, d.Page}
 	i := &takeover.Instance{
-		Server: &takeover.Server{
-			Host: oldHost{newServer(d, say), model.Site(d.Services, d.URL, d.Page).Port, d.Page}, Now: time.Now, Say: say,
-		},
+		Server:  &takeover.Server{Host: host, Now: time.Now, Say: say},
 		Project: d.Project, Folder: d.Folder, Within: within, Program: program,
 		Image: model.Of(d.Services, hostapi.Database).Image,
 	}
@@ -128,7 +127,8 @@ func recoverTakeover(ctx context.Context, folder string, within time.Duration) e
 	d := hostapi.Deploy{Project: filepath.Base(folder), Folder: folder}
 	if text, is := takeover.Interrupted(folder); !is {
 	} else if err := json.Unmarshal(text, &d); err != nil {
-		return fmt.Errorf("what was cut short in %s can't be read: %w\nhint: mage takeover:back NAME, or takeover:run", folder, err)
+		return fmt.Errorf("what was cut short in %s can't be read: %w\nhint: mage takeover:back NAME, or takeover:run",
+			folder, err)
 	}
 	command.Keep(hostapi.Logs, d.Project)
 	held, err := lock.Try(hostapi.Locks, d.Project, hostapi.Holder{Who: "systemd", What: "takeover recover"})

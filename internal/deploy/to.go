@@ -245,7 +245,9 @@ func Have(s *target.Target, request hostapi.Deploy, words ...string) error {
 
 // carryOut hands a request to a command of mrs-host, and shows what it says: began is whether that
 // was anything. The error is a [*hostapi.Failure] where it says what came of it.
-func carryOut(s *target.Target, request hostapi.Deploy, words ...string) (deployed hostapi.Deployed, began bool, err error) {
+func carryOut(s *target.Target, request hostapi.Deploy, words ...string) (
+	deployed hostapi.Deployed, began bool, err error,
+) {
 	text, marshalErr := json.Marshal(request)
 	mrsHost, err := s.Program()
 	if err = cmp.Or(marshalErr, err); err != nil {

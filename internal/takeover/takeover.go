@@ -175,8 +175,8 @@ func Run(ctx context.Context, name string, o Options) error {
 		After: func(_ context.Context, s *target.Target, request hostapi.Deploy) error {
 			began = false
 			if err := deploy.Have(s, request, "takeover", "finish"); err != nil {
-				return fmt.Errorf("the site is the new one, and not all of the old system is ended, which is tried again each minute: %w",
-					err)
+				return fmt.Errorf("the site is the new one, and not all of the old system is ended, "+
+					"which is tried again each minute: %w", err)
 			}
 			return nil
 		},
@@ -202,7 +202,8 @@ func balancer(ctx context.Context, inst *instance.Instance, old hostapi.OldTraef
 	}
 	return host.Role{Name: "traefik", Hosts: inst.Get("server"), Config: inst.Get("ssh_config"), Vars: map[string]any{
 		"mage": []string{binary}, "traefik_old": true, "traefik_firewall": false, "docker_logging": map[string]any{},
-		"traefik_acme_directory": cmp.Or(old.Directory, letsEncrypt), "traefik_acme_email": old.Email, "traefik_image": image,
+		"traefik_acme_directory": cmp.Or(old.Directory, letsEncrypt), "traefik_acme_email": old.Email,
+		"traefik_image": image,
 	}}.Apply(ctx)
 }
 

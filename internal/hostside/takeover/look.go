@@ -31,7 +31,7 @@ const (
 
 // supported is until when systems are, by ID and VERSION_ID of os-release(5): of those that such servers have.
 var supported = map[string]string{
-	"debian 9": "2022-06", "debian 10": "2024-06", "debian 11": "2026-08", "debian 12": "2028-06", "debian 13": "2030-06",
+	"debian 9": "2022-06", "debian 10": "2024-06", "debian 11": "2026-08", "debian 12": "2028-06",
 	"ubuntu 16.04": "2021-04", "ubuntu 18.04": "2023-05", "ubuntu 20.04": "2025-05", "ubuntu 22.04": "2027-04",
 	"ubuntu 24.04": "2029-04", "centos 7": "2024-06", "centos 8": "2021-12", "centos 9": "2027-05",
 }
@@ -101,14 +101,14 @@ func (l *look) system() {
 		}
 		l.thing("host", filepath.Base(fact), info.Mode().Perm().String(), "left alone: roles remember in it")
 		if info.Mode().Perm()&0o004 != 0 {
-			l.problem("host", false, "chmod 0700 "+fact, "everybody on the server may read %s, and a webhook or passwords in it",
-				fact)
+			l.problem("host", false, "chmod 0700 "+fact,
+				"everybody on the server may read %s, and a webhook or passwords in it", fact)
 		}
 	}
 	if l.is("/home/netdata") {
 		l.thing("host", "netdata", "built in /home/netdata", "left alone: mage host:netdata replaces it, once you want")
 	}
-	l.thing("host", "accounts, sshd, firewall", "as they are", "left alone: mage host:ssh and host:traefik, once you want")
+	l.thing("host", "accounts, sshd, firewall", "", "left alone: mage host:ssh and host:traefik, once you want")
 }
 
 func (l *look) engine(ctx context.Context) error {
@@ -180,7 +180,8 @@ func (l *look) balancer(ctx context.Context) {
 		}
 		if len(dead) > 0 {
 			l.problem("traefik", false, "mage takeover:run has them read again",
-				"it is version 3 by now, which does not read rules of Traefik 2, so nothing is served by: %s", strings.Join(dead, "; "))
+				"it is version 3 by now, which does not read rules of Traefik 2, so nothing is served by: %s",
+				strings.Join(dead, "; "))
 		}
 	}
 	info, err := os.Stat(l.real(acme))
@@ -192,7 +193,8 @@ func (l *look) balancer(ctx context.Context) {
 	}
 	l.thing("traefik", "certificates", fmt.Sprint(n), "kept, and not asked for again")
 	if err == nil && info.Mode().Perm() != 0o600 {
-		l.problem("traefik", false, "chmod 0600 "+acme, "Traefik does not read %s, whose mode is %o", acme, info.Mode().Perm())
+		l.problem("traefik", false, "chmod 0600 "+acme,
+			"Traefik does not read %s, whose mode is %o", acme, info.Mode().Perm())
 	}
 	if l.is(traefik + "/htpasswd/root") {
 		l.thing("traefik", "htpasswd", "a folder", "kept: who gets in by it still does")
@@ -285,8 +287,9 @@ func (l *look) home(ctx context.Context, i *Instance) {
 	database, _ := l.size(i.path("postgres/data"))
 	attachments, n := l.size(i.path("mrsattachments"))
 	version, _ := pgversion.Folder(l.real(i.path("postgres/data")))
-	l.Homes = append(l.Homes, hostapi.OldHome{Name: i.Project, Folder: i.Folder, Postgres: version, Bytes: database + attachments,
-		Backup: 10 + int((database+attachments)/readsASecond), Away: siteAway})
+	bytes := database + attachments
+	l.Homes = append(l.Homes, hostapi.OldHome{Name: i.Project, Folder: i.Folder, Postgres: version, Bytes: bytes,
+		Backup: 10 + int(bytes/readsASecond), Away: siteAway})
 	application, runs, err := i.service(ctx, hostapi.MRS)
 	postgres, answers, e := i.service(ctx, application.Env["DB_HOST"])
 	if err != nil || e != nil || !runs || !answers {
@@ -307,13 +310,15 @@ func (l *look) home(ctx context.Context, i *Instance) {
 		l.problem(where, true, "wait for its end", "an old backup is at work")
 	}
 	if free, err := l.Free(l.real(i.Folder)); err == nil && free < database+database/2 {
-		l.problem(where, true, "make room: df -h "+i.Folder, "its disk has %d MB free, and the dump may take %d", free>>20, database*3/2>>20)
+		l.problem(where, true, "make room: df -h "+i.Folder,
+			"its disk has %d MB free, and the dump may take %d", free>>20, database*3/2>>20)
 	}
 	l.backups(ctx, i)
 	if answers {
 		known, err := l.Known(ctx, postgres, application.Env["DB_NAME"], postgres.Env["POSTGRES_USER"])
 		if err != nil {
-			l.problem(where, false, "mage takeover:check again", "who gets in with a password that everybody knows can't be told: %v", err)
+			l.problem(where, false, "mage takeover:check again",
+				"who gets in with a password that everybody knows can't be told: %v", err)
 		}
 		for _, user := range known {
 			l.problem(where, false, "mrs changepassword "+user+", and a SECRET_KEY that is not notsecret",
@@ -348,13 +353,15 @@ func (l *look) backups(ctx context.Context, i *Instance) {
 	to := i.Project + "/restic"
 	if at != i.path("restic") {
 		l.problem(where, false, "LFTP_DSN in its secrets: ours mirrors what there is",
-			"the mirror has never held anything: the old script mirrors %s, and the repository is %s", i.path("restic"), at)
+			"the mirror has never held anything: the old script mirrors %s, and the repository is %s",
+			i.path("restic"), at)
 		return
 	}
 	holds, err := l.Mirror(ctx, address, to)
 	switch {
 	case err != nil:
-		l.problem(where, false, "LFTP_DSN in its secrets; LFTP_PLAIN=1 where it has no TLS", "whether the mirror holds anything is not known: %v", err)
+		l.problem(where, false, "LFTP_DSN in its secrets; LFTP_PLAIN=1 where it has no TLS",
+			"whether the mirror holds anything is not known: %v", err)
 	case !holds:
 		l.problem(where, false, "LFTP_DSN in its secrets", "the mirror holds nothing")
 	default:

@@ -50,8 +50,8 @@ func (i *Instance) Prepare(ctx context.Context) error {
 func (i *Instance) Finish(ctx context.Context) error {
 	own, shared := i.kept()
 	if own == "" || !i.is(i.path(".version")) {
-		return fmt.Errorf("%s is not deployed over what the old system had\nhint: mage takeover:run begins where it ended",
-			i.Project)
+		return fmt.Errorf(
+			"%s is not deployed over what the old system had\nhint: mage takeover:run begins where it ended", i.Project)
 	}
 	_, err := i.carryOut(ctx, []plan.Step{
 		plan.To("end its timers",
@@ -68,7 +68,8 @@ func (i *Instance) Finish(ctx context.Context) error {
 func (i *Instance) Back(ctx context.Context) error {
 	own, shared := i.kept()
 	if !i.is(own + done) {
-		return fmt.Errorf("%s has no folder %s, so there is no way back\nhint: was it taken over? a restore brings data back",
+		return fmt.Errorf(
+			"%s has no folder %s, so there is no way back\nhint: was it taken over? a restore brings data back",
 			i.Project, i.path(generation.Kept+"DATE"))
 	}
 	// It was undone already, or never came so far: nothing of the old system that runs is touched.
@@ -186,7 +187,8 @@ func (i *Instance) refuses(ctx context.Context) error {
 		problem("it is in "+i.path(current)+" there", "DB_PASSWORD is not the one that the database has")
 	}
 	if i.busy(ctx, i.Project+"-backup.service") {
-		problem("wait for its end: journalctl --follow --unit "+i.Project+"-backup", "an old backup of %s is at work", i.Project)
+		problem("wait for its end: journalctl --follow --unit "+i.Project+"-backup",
+			"an old backup of %s is at work", i.Project)
 	}
 	if len(reasons) == 0 {
 		return err
@@ -237,13 +239,14 @@ func (i *Instance) snapshot(ctx context.Context) error {
 		return fmt.Errorf("the old repository can't be read: %w", err)
 	}
 	if len(after) <= len(before) {
-		return fmt.Errorf("the old backup has made no snapshot: %v\nhint: BACKUP_FORCE=1 %s shows why; -limit=2h gives it longer",
-			ended, i.path("backup.sh"))
+		return fmt.Errorf("the old backup has made no snapshot: %v\n"+
+			"hint: BACKUP_FORCE=1 %s shows why; -limit=2h gives it longer", ended, i.path("backup.sh"))
 	}
 	last := after[len(after)-1]
 	text, err := i.End(ctx, folder, password, last.ID, i.path("postgres/dump/data.dump"))
 	if err != nil || !strings.Contains(text, dumped) {
-		return fmt.Errorf("snapshot %.8s of the old backup has no whole dump of the database (%w)\nhint: df -h; then again",
+		return fmt.Errorf(
+			"snapshot %.8s of the old backup has no whole dump of the database (%w)\nhint: df -h; then again",
 			last.ID, cmp.Or(err, errors.New("it is cut")))
 	}
 	i.Say(fmt.Sprintf("snapshot %.8s is there, and its dump is whole", last.ID))
@@ -261,7 +264,8 @@ func (i *Instance) keepAll(context.Context) error {
 	}
 	date := generation.Kept + i.Now().UTC().Format("20060102T150405Z")
 	own, shared = cmp.Or(own, i.path(date)), cmp.Or(shared, lib+"/"+date)
-	if err := i.keep(shared, slices.Concat(sharedFiles, unitFiles(sharedUnits), traefikFiles, []string{acme})...); err != nil {
+	of := slices.Concat(sharedFiles, unitFiles(sharedUnits), traefikFiles, []string{acme})
+	if err := i.keep(shared, of...); err != nil {
 		return err
 	}
 	if err := i.keep(own, slices.Concat(i.oldFiles(), unitFiles(i.oldUnits()))...); err != nil {
@@ -318,8 +322,8 @@ func (i *Instance) keepMails(ctx context.Context) error {
 	if _, err := i.Docker(ctx, "cp", application.ID+":/app/spooler", i.real(own+"/spooler")); err != nil {
 		return fmt.Errorf("the mails that wait can't be kept: %w", err)
 	}
-	i.Say(fmt.Sprintf("%d mails wait in the old container, which goes: they are kept in %s/spooler; those that it has not sent "+
-		"by then can be moved to %s", len(left), own, i.path("spooler/mail")))
+	i.Say(fmt.Sprintf("%d mails wait in the old container, which goes: they are kept in %s/spooler; "+
+		"those that it has not sent by then can be moved to %s", len(left), own, i.path("spooler/mail")))
 	return nil
 }
 
@@ -358,7 +362,7 @@ func (i *Instance) balancerBack(ctx context.Context, shared string) error {
 
 // compose runs the Compose that the old system has for the stack in a folder, or else the engine's plugin.
 func (i *Instance) compose(ctx context.Context, folder string, argv ...string) error {
-	const either = `if command -v docker-compose >/dev/null; then exec docker-compose "$@"; else exec docker compose "$@"; fi`
+	const either = `program=$(command -v docker-compose) || program='docker compose'; exec $program "$@"`
 	return i.Script(ctx, undoes, folder, nil, append([]string{"bash", "-c", either, "compose"}, argv...)...)
 }
 
@@ -367,7 +371,9 @@ func (i *Instance) compose(ctx context.Context, folder string, argv ...string) e
 // service returns the newest container of a service of the instance that runs.
 func (i *Instance) service(ctx context.Context, name string) (c docker.Container, runs bool, err error) {
 	all, err := i.Containers(ctx)
-	all = slices.DeleteFunc(all, func(c docker.Container) bool { return c.Labels["com.docker.compose.project"] != i.Project })
+	all = slices.DeleteFunc(all, func(c docker.Container) bool {
+		return c.Labels["com.docker.compose.project"] != i.Project
+	})
 	c, runs = docker.Serving(all, name)
 	return c, runs, err
 }
@@ -383,7 +389,8 @@ func (i *Instance) backUp(ctx context.Context) error {
 		return nil
 	}
 	i.Say("backing up what runs")
-	if err := i.Script(ctx, i.Within, i.Folder, nil, "bash", i.path("backup.sh"), "deploy"); err != nil && ctx.Err() == nil {
+	err := i.Script(ctx, i.Within, i.Folder, nil, "bash", i.path("backup.sh"), "deploy")
+	if err != nil && ctx.Err() == nil {
 		i.Say("it is NOT backed up, and its data stay where they are all the same: " + err.Error())
 	}
 	return context.Cause(ctx)
@@ -403,8 +410,8 @@ func (i *Instance) quit(ctx context.Context) error {
 
 // up has the stack run as its docker-compose.yml has it by now.
 func (i *Instance) up(ctx context.Context) error {
-	_, err := i.Docker(ctx, "compose", "--project-name", i.Project, "--project-directory", i.Folder, "--env-file", "/dev/null",
-		"--file", i.path(current), "up", "--detach", "--remove-orphans")
+	_, err := i.Docker(ctx, "compose", "--project-name", i.Project, "--project-directory", i.Folder,
+		"--env-file", "/dev/null", "--file", i.path(current), "up", "--detach", "--remove-orphans")
 	return err
 }
 
@@ -439,7 +446,7 @@ func (i *Instance) going(direction string) bool {
 
 // unit goes on with a takeover that was cut short: each minute, where nobody is at it.
 func (i *Instance) unit() []hostapi.Unit {
-	return []hostapi.Unit{{Name: i.Project + "-takeover", Description: "The takeover of " + i.Project + ", if it was cut short",
+	return []hostapi.Unit{{Name: i.Project + "-takeover", Description: "The takeover of " + i.Project,
 		Command: i.Program + " takeover recover -folder=" + i.Folder, Calendar: "*:*"}}
 }
 

@@ -88,7 +88,7 @@ var (
 	sharedFiles = []string{"/etc/logrotate.d/mrs", "/etc/logrotate.d/yourlabs.compose"}
 	// traefikFiles are kept, and not removed: the new load balancer replaces them. What it has got of certificates
 	// since is not to be lost, so acme.json is not put back.
-	traefikFiles = []string{"/etc/traefik/docker-compose.yml", "/etc/traefik/traefik.toml", "/etc/traefik/htpasswd/root"}
+	traefikFiles = []string{traefik + "/" + current, traefik + "/traefik.toml", traefik + "/htpasswd/root"}
 )
 
 const (
@@ -127,8 +127,8 @@ func (i *Instance) oldFiles() (files []string) {
 
 // newFiles are what a deployment of ours makes in the home beside data, some of them folders.
 func (i *Instance) newFiles() (files []string) {
-	for _, name := range []string{"drill.sh", "export.sh", "lend.sh", "alert.sh", "backup-common.sh", ".backup.env", ".program",
-		".version", ".docker-compose.before.yml", "docker-compose.next.yml", "releases"} {
+	for _, name := range []string{"drill.sh", "export.sh", "lend.sh", "alert.sh", "backup-common.sh", ".backup.env",
+		".program", ".version", ".docker-compose.before.yml", "docker-compose.next.yml", "releases"} {
 		files = append(files, i.path(name))
 	}
 	return append(files, "/etc/logrotate.d/mrs-ops-"+i.Project)
@@ -270,8 +270,8 @@ func (i *Instance) kept() (own, shared string) {
 
 // --- units
 
-// end has units neither run nor start any more, keeps their files in a folder, and removes them: of this project's, or
-// of the old system's. Where the old ones' files are this project's by now, which stay, it takes the links away by which
+// end has units neither run nor start any more, keeps their files in a folder, and removes them: this project's, or
+// the old system's. Where the files of these are this project's by now, which stay, it takes the links away by which
 // they started at boot.
 func (s *Server) end(ctx context.Context, folder string, ours bool, names ...string) error {
 	changed := false

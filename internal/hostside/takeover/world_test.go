@@ -32,7 +32,6 @@ type world struct {
 	cut       bool     // dumps are
 	mails     []string // that wait in the old container
 	mirror    error
-	files     map[string]int64 // free bytes, by folder
 	known     []string
 	said      []string
 

@@ -33,5 +33,5 @@ if [ -z "$running" ]; then
   done
 fi
 
-printf '{"image": "%s", "users": "%s", "users_file": "%s", "old": %s, "missing": [%s], "processor": "%s", "problems": [%s]}\n' \
-  "$here" "$users" "$users_file" "$old" "${missing#, }" "$processor" "${problems#, }"
+printf '{"image": "%s", "users": "%s", "users_file": "%s", "old": %s, ' "$here" "$users" "$users_file" "$old"
+printf '"missing": [%s], "processor": "%s", "problems": [%s]}\n' "${missing#, }" "$processor" "${problems#, }"
