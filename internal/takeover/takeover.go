@@ -170,13 +170,16 @@ func Run(ctx context.Context, name string, o Options) error {
 			if err != nil || found.Traefik.Version == "" {
 				return err
 			}
-			return balancer(ctx, inst, found.Traefik, o.Traefik)
+			if err := balancer(ctx, inst, found.Traefik, o.Traefik); err != nil {
+				return failed("the load balancer can't be replaced: %v", err)
+			}
+			return nil
 		},
 		After: func(_ context.Context, s *target.Target, request hostapi.Deploy) error {
 			began = false
 			if err := deploy.Have(s, request, "takeover", "finish"); err != nil {
-				return fmt.Errorf("the site is the new one, and not all of the old system is ended, "+
-					"which is tried again each minute: %w", err)
+				return failed("the site is the new one, and not all of the old system is ended, "+
+					"which is tried again each minute: %v", err)
 			}
 			return nil
 		},
@@ -188,6 +191,12 @@ func Run(ctx context.Context, name string, o Options) error {
 			return deploy.Have(s, request, "takeover", "back")
 		},
 	})
+}
+
+// failed is an error that says what came of it: nobody has to look that up in the audit log.
+func failed(format string, err error) error {
+	reason, hint := hostapi.Explained(err)
+	return &hostapi.Failure{Outcome: hostapi.Failed, Reason: fmt.Sprintf(format, reason), Hint: hint}
 }
 
 // letsEncrypt is Traefik's own default.

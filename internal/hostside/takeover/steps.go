@@ -362,7 +362,7 @@ func (i *Instance) balancerBack(ctx context.Context, shared string) error {
 
 // compose runs the Compose that the old system has for the stack in a folder, or else the engine's plugin.
 func (i *Instance) compose(ctx context.Context, folder string, argv ...string) error {
-	const either = `program=$(command -v docker-compose) || program='docker compose'; exec $program "$@"`
+	const either = `docker-compose "$@" || docker compose "$@"`
 	return i.Script(ctx, undoes, folder, nil, append([]string{"bash", "-c", either, "compose"}, argv...)...)
 }
 
@@ -404,7 +404,8 @@ func (i *Instance) quit(ctx context.Context) error {
 	}
 	i.Say("the application is ended: the site does not answer until the old one does")
 	i.Quit(ctx, application.ID)
-	_, err = i.Docker(ctx, "stop", application.ID)
+	// Not only ended: another restart policy than its file's is left by that.
+	_, err = i.Docker(ctx, "rm", "--force", application.ID)
 	return err
 }
 

@@ -164,7 +164,7 @@ func (w *world) call(ctx context.Context, name string, do func() error) error {
 func (w *world) Docker(ctx context.Context, argv ...string) (out string, err error) {
 	err = w.call(ctx, "docker "+argv[0], func() error {
 		switch {
-		case argv[0] == "stop":
+		case argv[0] == "rm":
 			w.site = ""
 		case argv[0] == "compose" && slices.Contains(argv, "--project-name"):
 			w.site = w.read(home + "/docker-compose.yml")
