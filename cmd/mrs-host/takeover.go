@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -22,13 +23,11 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
 	"github.com/betagouv/mrs-ops/internal/hostside/command"
 	"github.com/betagouv/mrs-ops/internal/hostside/database"
-	"github.com/betagouv/mrs-ops/internal/hostside/disk"
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
 	"github.com/betagouv/mrs-ops/internal/hostside/drain"
 	"github.com/betagouv/mrs-ops/internal/hostside/lock"
 	"github.com/betagouv/mrs-ops/internal/hostside/mirror"
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
-	"github.com/betagouv/mrs-ops/internal/hostside/systemd"
 	"github.com/betagouv/mrs-ops/internal/hostside/takeover"
 	"github.com/betagouv/mrs-ops/internal/stack/model"
 )
@@ -153,14 +152,6 @@ type oldHost struct {
 	page string
 }
 
-func (oldHost) Docker(ctx context.Context, argv ...string) (string, error) {
-	return docker.Run(ctx, argv...)
-}
-
-func (oldHost) Systemctl(ctx context.Context, argv ...string) (string, error) {
-	return systemd.Systemctl(ctx, argv...)
-}
-
 func (oldHost) Containers(ctx context.Context) ([]docker.Container, error) {
 	out, err := docker.Run(ctx, "ps", "--all", "--quiet", "--no-trunc")
 	ids := strings.Fields(out)
@@ -171,23 +162,24 @@ func (oldHost) Containers(ctx context.Context) ([]docker.Container, error) {
 	return docker.InspectAll(ctx, ids...)
 }
 
-// Script has a process group of its own, which is ended as a whole: what the old script waits for has no end.
-func (oldHost) Script(ctx context.Context, within time.Duration, folder string, env []string, argv ...string) error {
-	ctx, stop := bound.Within(ctx, filepath.Base(argv[len(argv)-1]), within)
+// Run has a process group of its own, which is ended as a whole: what the old script waits for has no end.
+func (oldHost) Run(ctx context.Context, within time.Duration, folder string, env []string, argv ...string) (string, error) {
+	ctx, stop := bound.Within(ctx, filepath.Base(argv[0])+" "+filepath.Base(argv[1]), within)
 	defer stop()
+	var out bytes.Buffer
 	var said bound.Tail
 	cmd := command.Context(ctx, argv[0], argv[1:]...)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = folder, append(os.Environ(), env...), &said, &said
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = folder, append(os.Environ(), env...), &out, &said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel, cmd.WaitDelay = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }, 30*time.Second
 	err := cmd.Run()
-	if err != nil && ctx.Err() != nil {
-		return context.Cause(ctx)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		err = context.Cause(ctx)
+	case err != nil:
+		err = fmt.Errorf("%w: %s", err, reason(said.String()))
 	}
-	if err != nil {
-		return fmt.Errorf("%w: %s", err, reason(said.String()))
-	}
-	return nil
+	return out.String(), err
 }
 
 // repository is one of the old system's: a folder of this server.
@@ -215,11 +207,6 @@ func (oldHost) Mirror(ctx context.Context, address, folder string) (bool, error)
 
 func (oldHost) Known(ctx context.Context, server docker.Container, name, role string) ([]string, error) {
 	return getIn(ctx, database.Want{Server: server.ID, Name: name, Role: role})
-}
-
-func (oldHost) Free(folder string) (int64, error) {
-	free, _, err := disk.Free(folder)
-	return free, err
 }
 
 func (oldHost) Quit(ctx context.Context, container string) {

@@ -2,16 +2,16 @@ package hostapi
 
 // OldServer is what a server has of the old system: yourlabs.* roles, and homes that yourlabs.compose deployed.
 type OldServer struct {
-	Things     []OldThing   `json:"things"`
-	Homes      []OldHome    `json:"homes"`
-	Neighbours []Neighbour  `json:"neighbours"`
-	Problems   []OldProblem `json:"problems"`
-	Traefik    OldTraefik   `json:"traefik"`
+	Things   []OldThing   `json:"things"`
+	Homes    []OldHome    `json:"homes"`
+	Problems []OldProblem `json:"problems"`
+	Traefik  OldTraefik   `json:"traefik"`
+	Away     int          `json:"away"` // about how many seconds the neighbours can't be reached, at most
 }
 
 // OldThing is a part of it, and what a takeover does to it.
 type OldThing struct {
-	Where string `json:"where"` // host, traefik, or the name of a home
+	Where string `json:"where"` // host, traefik, or a Compose project: of a home, or of a neighbour
 	What  string `json:"what"`
 	Is    string `json:"is"`    // its version, state or size
 	After string `json:"after"` // kept, replaced: by what, disabled, left alone: why
@@ -25,13 +25,6 @@ type OldHome struct {
 	Bytes    int64  `json:"bytes"`    // of its database and its attachments
 	Backup   int    `json:"backup"`   // about how many seconds the snapshot takes, while the site serves
 	Away     int    `json:"away"`     // about how many seconds the site is away then, at most
-}
-
-// Neighbour is another stack behind the same Traefik.
-type Neighbour struct {
-	Project string   `json:"project"`
-	Names   []string `json:"names"` // that it answers to
-	Away    int      `json:"away"`  // about how many seconds it can't be reached, at most; its containers are not touched
 }
 
 // OldProblem is what an operator has to know.

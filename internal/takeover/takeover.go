@@ -14,7 +14,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/console"
@@ -95,9 +94,6 @@ func table(name string, found hostapi.OldServer) error {
 	for _, t := range found.Things {
 		rows = append(rows, []string{t.Where, t.What, t.Is, t.After})
 	}
-	for _, n := range found.Neighbours {
-		rows = append(rows, []string{n.Project, "neighbour", strings.Join(n.Names, " "), away(n)})
-	}
 	if err := console.Table(rows...); err != nil {
 		return err
 	}
@@ -114,19 +110,10 @@ func table(name string, found hostapi.OldServer) error {
 	return nil
 }
 
-func away(n hostapi.Neighbour) string {
-	if n.Away == 0 {
-		return "served as before"
-	}
-	return fmt.Sprintf("not restarted, and away for at most %s while Traefik is replaced", seconds(n.Away))
-}
-
 func estimate(h hostapi.OldHome) string {
-	return fmt.Sprintf("the snapshot takes about %s, while the site serves; then it is away for at most %s",
-		seconds(h.Backup), seconds(h.Away))
+	return fmt.Sprintf("the snapshot takes about %d s, while the site serves; then it is away for at most %d s",
+		h.Backup, h.Away)
 }
-
-func seconds(n int) string { return console.Span(time.Duration(n) * time.Second) }
 
 // Options is how to go over.
 type Options struct {
@@ -159,9 +146,7 @@ func Run(ctx context.Context, name string, o Options) error {
 			console.Say("%s: %s", name, estimate(h))
 		}
 	}
-	for _, n := range found.Neighbours {
-		console.Say("%s: %s: %s", n.Project, strings.Join(n.Names, " "), away(n))
-	}
+	console.Say("%s: what else is behind its server's load balancer is away for at most %d s", name, found.Away)
 	began := false // and not yet deployed
 	return deploy.With(ctx, name, "takeover", deploy.Options{Image: o.Image, Yes: o.Yes}, deploy.Beside{
 		Before: func(ctx context.Context, s *target.Target, request hostapi.Deploy) error {

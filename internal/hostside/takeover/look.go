@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
+	"github.com/betagouv/mrs-ops/internal/hostside/disk"
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
 	"github.com/betagouv/mrs-ops/internal/hostside/generation"
 	"github.com/betagouv/mrs-ops/internal/hostside/pgversion"
@@ -112,7 +113,7 @@ func (l *look) system() {
 }
 
 func (l *look) engine(ctx context.Context) error {
-	version, err := l.Docker(ctx, "version", "--format", "{{.Server.Version}}")
+	version, err := l.docker(ctx, "version", "--format", "{{.Server.Version}}")
 	if err == nil {
 		l.containers, err = l.Containers(ctx)
 	}
@@ -124,7 +125,7 @@ func (l *look) engine(ctx context.Context) error {
 		l.problem("host", true, "update it in a maintenance window: all containers of the server end meanwhile",
 			"Docker engine %s is older than 20.10, the oldest that this was tried with", strings.TrimSpace(version))
 	}
-	if version, err := l.Docker(ctx, "compose", "version", "--short"); err == nil {
+	if version, err := l.docker(ctx, "compose", "version", "--short"); err == nil {
 		l.thing("host", "Compose plugin", strings.TrimSpace(version), "kept")
 	} else {
 		l.thing("host", "Compose plugin", "none", "installed")
@@ -147,7 +148,7 @@ func (l *look) balancer(ctx context.Context) {
 		return
 	}
 	c := l.containers[i]
-	said, err := l.Docker(ctx, "exec", c.ID, "traefik", "version")
+	said, err := l.docker(ctx, "exec", c.ID, "traefik", "version")
 	version := "unknown"
 	if m := versionLine.FindStringSubmatch(said); err == nil && m != nil {
 		version = m[1]
@@ -157,7 +158,7 @@ func (l *look) balancer(ctx context.Context) {
 		return
 	}
 	arguments := map[string]string{}
-	raw, _ := l.Docker(ctx, "inspect", "--format", "{{json .Args}}", c.ID)
+	raw, _ := l.docker(ctx, "inspect", "--format", "{{json .Args}}", c.ID)
 	var words []string
 	_ = json.Unmarshal([]byte(raw), &words)
 	for _, word := range words {
@@ -225,20 +226,20 @@ func (l *look) neighbours() {
 			}
 		}
 	}
-	away := 0
+	after := "served as before"
 	if l.Traefik.Version != "" {
-		away = balancerAway
+		l.Away = balancerAway
+		after = fmt.Sprintf("not restarted, and away for at most %d s while Traefik is replaced", l.Away)
 	}
 	for _, project := range slices.Sorted(maps.Keys(names)) {
 		slices.Sort(names[project])
-		l.Neighbours = append(l.Neighbours,
-			hostapi.Neighbour{Project: project, Names: slices.Compact(names[project]), Away: away})
+		l.thing(project, "neighbour", strings.Join(slices.Compact(names[project]), " "), after)
 	}
 }
 
 // state is that of a unit, for people.
 func (l *look) state(ctx context.Context, unit string) string {
-	if _, err := l.Systemctl(ctx, "--quiet", "is-enabled", unit); err != nil {
+	if _, err := l.systemctl(ctx, "is-enabled", unit); err != nil {
 		return "not enabled"
 	}
 	return "enabled"
@@ -309,7 +310,7 @@ func (l *look) home(ctx context.Context, i *Instance) {
 	if l.busy(ctx, i.Project+"-backup.service") {
 		l.problem(where, true, "wait for its end", "an old backup is at work")
 	}
-	if free, err := l.Free(l.real(i.Folder)); err == nil && free < database+database/2 {
+	if free, _, err := disk.Free(l.real(i.Folder)); err == nil && free < database+database/2 {
 		l.problem(where, true, "make room: df -h "+i.Folder,
 			"its disk has %d MB free, and the dump may take %d", free>>20, database*3/2>>20)
 	}

@@ -139,7 +139,7 @@ func (i *Instance) Recover(ctx context.Context) error {
 	if !strings.Contains(i.text(traefik+"/"+current), "role traefik") {
 		return i.compose(ctx, traefik, "up", "-d")
 	}
-	_, err := i.Docker(ctx, "compose", "--file", i.real(traefik+"/"+current), "up", "--detach")
+	_, err := i.docker(ctx, "compose", "--file", i.real(traefik+"/"+current), "up", "--detach")
 	return err
 }
 
@@ -230,7 +230,7 @@ func (i *Instance) snapshot(ctx context.Context) error {
 		return fmt.Errorf("the old repository can't be read: %w", err)
 	}
 	i.Say(fmt.Sprintf("backing up by the old backup.sh, within %v; the site serves meanwhile", i.Within))
-	ended := i.Script(ctx, i.Within, i.Folder, []string{"BACKUP_FORCE=1"}, "bash", i.path("backup.sh"))
+	_, ended := i.Run(ctx, i.Within, i.Folder, []string{"BACKUP_FORCE=1"}, "bash", i.path("backup.sh"))
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -306,7 +306,7 @@ func (i *Instance) keepMails(ctx context.Context) error {
 		return err
 	}
 	waits := func() []string {
-		out, _ := i.Docker(ctx, "exec", application.ID, "find", "/app/spooler", "-type", "f", "-not", "-name", ".*")
+		out, _ := i.docker(ctx, "exec", application.ID, "find", "/app/spooler", "-type", "f", "-not", "-name", ".*")
 		return strings.Fields(out)
 	}
 	left := waits()
@@ -319,7 +319,7 @@ func (i *Instance) keepMails(ctx context.Context) error {
 	if len(left) == 0 {
 		return nil
 	}
-	if _, err := i.Docker(ctx, "cp", application.ID+":/app/spooler", i.real(own+"/spooler")); err != nil {
+	if _, err := i.docker(ctx, "cp", application.ID+":/app/spooler", i.real(own+"/spooler")); err != nil {
 		return fmt.Errorf("the mails that wait can't be kept: %w", err)
 	}
 	i.Say(fmt.Sprintf("%d mails wait in the old container, which goes: they are kept in %s/spooler; "+
@@ -363,7 +363,8 @@ func (i *Instance) balancerBack(ctx context.Context, shared string) error {
 // compose runs the Compose that the old system has for the stack in a folder, or else the engine's plugin.
 func (i *Instance) compose(ctx context.Context, folder string, argv ...string) error {
 	const either = `docker-compose "$@" || docker compose "$@"`
-	return i.Script(ctx, undoes, folder, nil, append([]string{"bash", "-c", either, "compose"}, argv...)...)
+	_, err := i.Run(ctx, undoes, folder, nil, append([]string{"bash", "-c", either, "compose"}, argv...)...)
+	return err
 }
 
 // --- the application
@@ -389,7 +390,7 @@ func (i *Instance) backUp(ctx context.Context) error {
 		return nil
 	}
 	i.Say("backing up what runs")
-	err := i.Script(ctx, i.Within, i.Folder, nil, "bash", i.path("backup.sh"), "deploy")
+	_, err := i.Run(ctx, i.Within, i.Folder, nil, "bash", i.path("backup.sh"), "deploy")
 	if err != nil && ctx.Err() == nil {
 		i.Say("it is NOT backed up, and its data stay where they are all the same: " + err.Error())
 	}
@@ -405,13 +406,13 @@ func (i *Instance) quit(ctx context.Context) error {
 	i.Say("the application is ended: the site does not answer until the old one does")
 	i.Quit(ctx, application.ID)
 	// Not only ended: another restart policy than its file's is left by that.
-	_, err = i.Docker(ctx, "rm", "--force", application.ID)
+	_, err = i.docker(ctx, "rm", "--force", application.ID)
 	return err
 }
 
 // up has the stack run as its docker-compose.yml has it by now.
 func (i *Instance) up(ctx context.Context) error {
-	_, err := i.Docker(ctx, "compose", "--project-name", i.Project, "--project-directory", i.Folder,
+	_, err := i.docker(ctx, "compose", "--project-name", i.Project, "--project-directory", i.Folder,
 		"--env-file", "/dev/null", "--file", i.path(current), "up", "--detach", "--remove-orphans")
 	return err
 }
@@ -460,7 +461,7 @@ func (i *Instance) watch(direction string) func(context.Context) error {
 		}
 		made, err := place.Files(files)
 		if err == nil {
-			_, err = systemd.Start(ctx, i.Systemctl, i.unit(), len(made) > 0)
+			_, err = systemd.Start(ctx, i.systemctl, i.unit(), len(made) > 0)
 		}
 		if err != nil {
 			return err
@@ -478,14 +479,14 @@ func (i *Instance) unwatch(ctx context.Context) error {
 	if !i.is(units + "/" + name + ".timer") {
 		return nil
 	}
-	_, err := i.Systemctl(ctx, "--quiet", "disable", "--now", name+".timer")
+	_, err := i.systemctl(ctx, "disable", "--now", name+".timer")
 	if err != nil {
 		return err
 	}
 	for _, file := range unitFiles([]string{name}) {
 		err = errors.Join(err, durable.Remove(i.real(file)))
 	}
-	_, e := i.Systemctl(ctx, "daemon-reload")
+	_, e := i.systemctl(ctx, "daemon-reload")
 	return errors.Join(err, e)
 }
 

@@ -35,14 +35,11 @@ import (
 
 // Host is what is asked of the server, beside its files.
 type Host interface {
-	// Docker and Systemctl run the programs of these names, and return what they print.
-	Docker(ctx context.Context, argv ...string) (string, error)
-	Systemctl(ctx context.Context, argv ...string) (string, error)
+	// Run runs a program in a folder, with more in its environment, and returns what it prints. After a time it is ended,
+	// with all that it has begun.
+	Run(ctx context.Context, within time.Duration, folder string, env []string, argv ...string) (string, error)
 	// Containers returns all that there are, also those that do not run.
 	Containers(ctx context.Context) ([]docker.Container, error)
-	// Script runs a program in a folder, with more in its environment, and ends it and all that it has begun after a
-	// time.
-	Script(ctx context.Context, within time.Duration, folder string, env []string, argv ...string) error
 	// Snapshots lists those of a repository; End reads a file of one, and returns its end.
 	Snapshots(ctx context.Context, repository, passwordFile string) ([]restic.Snapshot, error)
 	End(ctx context.Context, repository, passwordFile, snapshot, file string) (string, error)
@@ -50,8 +47,6 @@ type Host interface {
 	Mirror(ctx context.Context, address, folder string) (bool, error)
 	// Known returns who gets into a database's application with a password that everybody knows.
 	Known(ctx context.Context, server docker.Container, database, role string) ([]string, error)
-	// Free returns how many bytes the disk of a folder has left.
-	Free(folder string) (int64, error)
 	// Quit has the application in a container end what it serves, and then itself, if it can.
 	Quit(ctx context.Context, container string)
 	// Answers waits until the site in a container answers.
@@ -287,14 +282,14 @@ func (s *Server) end(ctx context.Context, folder string, ours bool, names ...str
 			}
 		}
 		// Of a template nothing is enabled.
-		if _, err := s.Systemctl(ctx, "--quiet", "disable", unit); err != nil && !strings.Contains(unit, "@") {
+		if _, err := s.systemctl(ctx, "disable", unit); err != nil && !strings.Contains(unit, "@") {
 			return fmt.Errorf("%s can't be disabled: %w", unit, err)
 		}
 		if !goes {
 			continue
 		}
 		if strings.HasSuffix(unit, ".timer") {
-			if _, err := s.Systemctl(ctx, "stop", unit); err != nil {
+			if _, err := s.systemctl(ctx, "stop", unit); err != nil {
 				return fmt.Errorf("%s can't be stopped: %w", unit, err)
 			}
 		}
@@ -304,7 +299,7 @@ func (s *Server) end(ctx context.Context, folder string, ours bool, names ...str
 		changed = true
 	}
 	if changed {
-		_, err := s.Systemctl(ctx, "daemon-reload")
+		_, err := s.systemctl(ctx, "daemon-reload")
 		return err
 	}
 	return nil
@@ -320,16 +315,16 @@ func (s *Server) begin(ctx context.Context, folder string, names ...string) erro
 	if err := s.putBack(folder, gone...); err != nil {
 		return err
 	}
-	if _, err := s.Systemctl(ctx, "daemon-reload"); err != nil {
+	if _, err := s.systemctl(ctx, "daemon-reload"); err != nil {
 		return err
 	}
 	for _, file := range files {
-		argv := []string{"--quiet", "enable", filepath.Base(file)}
+		argv := []string{"enable", filepath.Base(file)}
 		if strings.HasSuffix(file, ".timer") {
-			argv = []string{"--quiet", "enable", "--now", filepath.Base(file)}
+			argv = []string{"enable", "--now", filepath.Base(file)}
 		}
 		if strings.Contains(s.text(file), "[Install]") {
-			if _, err := s.Systemctl(ctx, argv...); err != nil {
+			if _, err := s.systemctl(ctx, argv...); err != nil {
 				return fmt.Errorf("%s can't be enabled: %w", filepath.Base(file), err)
 			}
 		}
@@ -367,11 +362,19 @@ func (s *Server) carryOut(ctx context.Context, steps []plan.Step) (whole bool, e
 	return whole, err
 }
 
-// undoes bounds an undo.
+// undoes bounds an undo, and each program but a backup.
 const undoes = 10 * time.Minute
+
+func (s *Server) docker(ctx context.Context, argv ...string) (string, error) {
+	return s.Run(ctx, undoes, "/", nil, append([]string{"docker"}, argv...)...)
+}
+
+func (s *Server) systemctl(ctx context.Context, argv ...string) (string, error) {
+	return s.Run(ctx, undoes, "/", nil, append([]string{"systemctl", "--quiet"}, argv...)...)
+}
 
 // busy reports whether a unit is at work.
 func (s *Server) busy(ctx context.Context, unit string) bool {
-	out, err := s.Systemctl(ctx, "show", "--property", "ActiveState", "--value", unit)
+	out, err := s.systemctl(ctx, "show", "--property", "ActiveState", "--value", unit)
 	return err == nil && (strings.TrimSpace(out) == "activating" || strings.TrimSpace(out) == "active")
 }

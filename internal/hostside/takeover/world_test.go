@@ -161,7 +161,29 @@ func (w *world) call(ctx context.Context, name string, do func() error) error {
 	return w.calls.Do(ctx, name, do)
 }
 
-func (w *world) Docker(ctx context.Context, argv ...string) (out string, err error) {
+func (w *world) Run(ctx context.Context, _ time.Duration, folder string, _ []string, argv ...string) (string, error) {
+	switch argv[0] {
+	case "docker":
+		return w.docker(ctx, argv[1:]...)
+	case "systemctl":
+		return "", w.systemctl(ctx, argv[2:]...)
+	}
+	return "", w.call(ctx, "script "+filepath.Base(folder), func() error {
+		switch {
+		case argv[1] == home+"/backup.sh":
+			w.snapshots++
+		case folder == traefik:
+			w.balancer = w.read(traefik + "/docker-compose.yml")
+		case folder == home:
+			w.site = w.read(home + "/docker-compose.yml")
+		default:
+			return fmt.Errorf("%s: %q", folder, argv)
+		}
+		return nil
+	})
+}
+
+func (w *world) docker(ctx context.Context, argv ...string) (out string, err error) {
 	err = w.call(ctx, "docker "+argv[0], func() error {
 		switch {
 		case argv[0] == "rm":
@@ -186,19 +208,19 @@ func (w *world) Docker(ctx context.Context, argv ...string) (out string, err err
 	return out, err
 }
 
-func (w *world) Systemctl(ctx context.Context, argv ...string) (out string, err error) {
-	if argv[0] == "show" {
-		return "inactive", nil
-	}
+func (w *world) systemctl(ctx context.Context, argv ...string) error {
 	argv = slices.DeleteFunc(slices.Clone(argv), func(word string) bool { return word == "--quiet" })
 	unit := argv[len(argv)-1]
-	if argv[0] == "is-enabled" || argv[0] == "is-active" {
+	switch argv[0] {
+	case "show":
+		return nil
+	case "is-enabled", "is-active":
 		if !w.enabled[unit] {
-			return "", errors.New("exit status 1")
+			return errors.New("exit status 1")
 		}
-		return "", nil
+		return nil
 	}
-	return "", w.call(ctx, "systemctl "+argv[0], func() error {
+	return w.call(ctx, "systemctl "+argv[0], func() error {
 		switch argv[0] {
 		case "enable":
 			w.enabled[unit] = true
@@ -225,22 +247,6 @@ func (w *world) Containers(ctx context.Context) (all []docker.Container, err err
 		{ID: "postgres", Name: "mrs-x_postgres_1", Running: true, Labels: label("mrs-x", "postgres")}}, nil
 }
 
-func (w *world) Script(ctx context.Context, _ time.Duration, folder string, _ []string, argv ...string) error {
-	return w.call(ctx, "script "+filepath.Base(folder), func() error {
-		switch {
-		case argv[1] == home+"/backup.sh":
-			w.snapshots++
-		case folder == traefik:
-			w.balancer = w.read(traefik + "/docker-compose.yml")
-		case folder == home:
-			w.site = w.read(home + "/docker-compose.yml")
-		default:
-			return fmt.Errorf("%s: %q", folder, argv)
-		}
-		return nil
-	})
-}
-
 func (w *world) Snapshots(context.Context, string, string) ([]restic.Snapshot, error) {
 	all := make([]restic.Snapshot, w.snapshots)
 	for n := range all {
@@ -264,8 +270,6 @@ func (w *world) Mirror(context.Context, string, string) (bool, error) { return f
 func (w *world) Known(context.Context, docker.Container, string, string) ([]string, error) {
 	return w.known, nil
 }
-
-func (w *world) Free(folder string) (int64, error) { return 1 << 30, nil }
 
 func (w *world) Quit(context.Context, string) {}
 
