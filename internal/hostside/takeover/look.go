@@ -130,6 +130,9 @@ func (l *look) engine(ctx context.Context) error {
 	} else {
 		l.thing("host", "Compose plugin", "none", "installed")
 	}
+	if version, err := l.Run(ctx, undoes, "/", nil, "restic", "version"); err == nil {
+		l.thing("host", "restic", strings.TrimSpace(version), "kept")
+	}
 	return nil
 }
 
