@@ -259,7 +259,7 @@ func TestAServerOfTheOldSystemIsTakenOverAndGivenBack(t *testing.T) {
 			t.Errorf("of this one there is\n%s", ours)
 		}
 		n := len(strings.Fields(o.sh(t, "production", "ls /home/mrs-production/restic/snapshots")))
-		o.sh(t, "production", "BACKUP_FORCE=1 /home/mrs-production/backup.sh >/dev/null 2>&1")
+		o.sh(t, "production", "BACKUP_FORCE=1 /home/mrs-production/backup.sh </dev/null >/dev/null 2>&1")
 		if now := o.sh(t, "production", "ls /home/mrs-production/restic/snapshots | wc -l"); now != strconv.Itoa(n+1) {
 			t.Errorf("the old backup.sh has made %s of %d snapshots", now, n+1)
 		}
