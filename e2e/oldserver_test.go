@@ -42,7 +42,7 @@ func makeOld(t *testing.T, l rehearsal) oldServer {
 		return m[1]
 	}
 	t.Cleanup(func() { o.sh(t, o.machine, o.file(t, "gone.sh.txt")) })
-	o.sh(t, o.machine, o.file(t, "server.sh.txt", "REGISTRY", l.registry))
+	o.sh(t, o.machine, o.file(t, "server.sh.txt", "@REGISTRY@", l.registry))
 	o.put(t, "/etc/traefik/docker-compose.yml", "traefik.yml", 0o644)
 	o.put(t, "/home/one/docker-compose.yml", "one.yml", 0o644)
 	o.put(t, "/home/two/docker-compose.yml", "two.yml", 0o644)
@@ -51,7 +51,7 @@ func makeOld(t *testing.T, l rehearsal) oldServer {
 	for _, script := range []string{"backup.sh", "restore.sh", "prune.sh"} {
 		o.put(t, o.home+"/"+script, script+".txt", 0o700)
 	}
-	o.sh(t, o.machine, o.file(t, "start.sh.txt", "REGISTRY", l.registry, "PASSWORD", secret("RESTIC_PASSWORD")))
+	o.sh(t, o.machine, o.file(t, "start.sh.txt", "@REGISTRY@", l.registry, "@PASSWORD@", secret("RESTIC_PASSWORD")))
 	eventually(t, "the old site answers", func() bool { return o.answers("www.production.lab") == "200 OK" })
 	o.sh(t, o.machine, o.file(t, "data.sh.txt"))
 	return o
@@ -70,7 +70,7 @@ func (o oldServer) file(t *testing.T, name string, replaced ...string) string {
 // put has a file of the fixture there.
 func (o oldServer) put(t *testing.T, path, name string, mode os.FileMode) {
 	t.Helper()
-	o.sh(t, o.machine, "mkdir -p "+filepath.Dir(path)+"\ncat >"+path+" <<'OLD-FILE'\n"+o.file(t, name, "REGISTRY", o.registry)+
+	o.sh(t, o.machine, "mkdir -p "+filepath.Dir(path)+"\ncat >"+path+" <<'OLD-FILE'\n"+o.file(t, name, "@REGISTRY@", o.registry)+
 		"OLD-FILE\nchmod "+strings.TrimPrefix(modeText(mode), "0o")+" "+path)
 }
 
