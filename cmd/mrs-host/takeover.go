@@ -192,11 +192,24 @@ func (oldHost) Snapshots(ctx context.Context, at, passwordFile string) ([]restic
 }
 
 func (oldHost) End(ctx context.Context, at, passwordFile, snapshot, file string) (string, error) {
-	return repository(at, passwordFile).End(ctx, snapshot, file)
+	r, path := repository(at, passwordFile), ""
+	// restic keeps a path as it was given: below the home, or from the root.
+	err := r.Files(ctx, snapshot, func(name string, _ int64) {
+		if strings.HasSuffix(name, file) {
+			path = name
+		}
+	})
+	if err == nil && path == "" {
+		err = errors.New("it has no " + file)
+	}
+	if err != nil {
+		return "", err
+	}
+	return r.End(ctx, snapshot, path)
 }
 
 // asksMirror is how long a mirror may take to tell what it holds.
-const asksMirror = 30 * time.Second
+const asksMirror = 15 * time.Second
 
 func (oldHost) Mirror(ctx context.Context, address, folder string) (bool, error) {
 	ctx, stop := bound.Within(ctx, "the mirror", asksMirror)

@@ -243,7 +243,7 @@ func (i *Instance) snapshot(ctx context.Context) error {
 			"hint: BACKUP_FORCE=1 %s shows why; -limit=2h gives it longer", ended, i.path("backup.sh"))
 	}
 	last := after[len(after)-1]
-	text, err := i.End(ctx, folder, password, last.ID, i.path("postgres/dump/data.dump"))
+	text, err := i.End(ctx, folder, password, last.ID, "/postgres/dump/data.dump")
 	if err != nil || !strings.Contains(text, dumped) {
 		return fmt.Errorf(
 			"snapshot %.8s of the old backup has no whole dump of the database (%w)\nhint: df -h; then again",

@@ -40,7 +40,7 @@ type Host interface {
 	Run(ctx context.Context, within time.Duration, folder string, env []string, argv ...string) (string, error)
 	// Containers returns all that there are, also those that do not run.
 	Containers(ctx context.Context) ([]docker.Container, error)
-	// Snapshots lists those of a repository; End reads a file of one, and returns its end.
+	// Snapshots lists those of a repository; End reads a file of one, by the end of its path, and returns its end.
 	Snapshots(ctx context.Context, repository, passwordFile string) ([]restic.Snapshot, error)
 	End(ctx context.Context, repository, passwordFile, snapshot, file string) (string, error)
 	// Mirror reports whether a repository is at a mirror, in a folder there.

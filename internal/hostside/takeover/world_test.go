@@ -257,7 +257,7 @@ func (w *world) Snapshots(context.Context, string, string) ([]restic.Snapshot, e
 
 func (w *world) End(ctx context.Context, _, _, _, file string) (out string, err error) {
 	err = w.call(ctx, "restic dump", func() error {
-		if out = dumped; w.cut || file != home+"/postgres/dump/data.dump" {
+		if out = dumped; w.cut || file != "/postgres/dump/data.dump" {
 			out = "COPY"
 		}
 		return nil
