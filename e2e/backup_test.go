@@ -188,7 +188,7 @@ func (l rehearsal) strike(t *testing.T, program, what string) (done func()) {
 }
 
 func TestBackupsRestoreWhateverGoesWrong(t *testing.T) {
-	l := inTheLab(t, "staging")
+	l := inTheLab(t, 450*time.Second)
 	ftp, trusted := newFTPServer(t)
 	slack := newSlack(t, l.bridge(t))
 	l.clone = l.with("LFTP_DSN=ftp://mirror:hush-ftp@"+ftp.address, "SLACK_URL="+slack.URL, "SLACK_TOKEN=T0/B0/hush-slack")
@@ -205,7 +205,7 @@ func TestBackupsRestoreWhateverGoesWrong(t *testing.T) {
 		l.clear(t, "staging")
 		l.mustMage(t, "deploy:staging", "-yes")
 		l.sql(t, "staging", "postgres", "alter database mrs set work_mem = '7MB'")
-		l.mustMage(t, "ops:manage", "staging", "seed 20000")
+		l.mustMage(t, "ops:manage", "staging", "seed 10000")
 	})
 	if t.Failed() {
 		t.FailNow()

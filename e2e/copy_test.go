@@ -23,7 +23,7 @@ import (
 
 // copiedPeople is how many production has when it is copied: enough for every
 // phase of a copy to be met. What a copy of 600,000 costs, mage bench:copy says.
-const copiedPeople = 40_000
+const copiedPeople = 24_000
 
 // sql runs SQL in the database of an instance's project, and returns what it
 // prints.
@@ -247,7 +247,7 @@ assert found > 100, found
 }
 
 func TestACopyOfProductionHasNobodyInIt(t *testing.T) {
-	l := inTheLab(t, "production", "staging")
+	l := inTheLab(t, 300*time.Second)
 	rules := filepath.Join(l.dir, "env/anonymize.yml")
 	key := filepath.Join(t.TempDir(), "key")
 	const keyText = "a-key-that-nobody-may-see-anywhere-7261"
@@ -682,7 +682,7 @@ func (l rehearsal) copiesToAFullDisk(t *testing.T, phases ...string) {
 	t.Helper()
 	d := l.smallDisk(t)
 	had := l.sql(t, "staging", "mrs", site)
-	d.fill(t, 900)
+	d.fill(t, 550)
 	r := l.mage(t, "ops:copyProdToStaging", "-yes")
 	if r.status == 0 || !strings.Contains(r.output, "nothing was copied") || !strings.Contains(r.output, "free below") {
 		t.Errorf("exit status %d\n%s", r.status, r.output)
@@ -708,7 +708,7 @@ func (l rehearsal) copiesToAFullDisk(t *testing.T, phases ...string) {
 }
 
 // partOfProduction copies as much as takes seconds.
-var partOfProduction = []string{"ops:copyProdToStaging", "-sample=0.25", "-yes"}
+var partOfProduction = []string{"ops:copyProdToStaging", "-sample=0.4", "-yes"}
 
 // settled waits, on staging, for what was cut off: it goes on for a moment, to its own end.
 const settled = `sleep 0.5

@@ -300,6 +300,8 @@ var errStruck = errors.New("this is where it breaks")
 // The agents are processes in the field, so what reaches the one of the other's
 // end is an end, and no error.
 func (w *worker) copy(ctx context.Context, b *breaking) outcome {
+	calm.RLock() // for each of them, and not for all, which take minutes: who measures waits no longer
+	defer calm.RUnlock()
 	var o outcome
 	w.dirty = true
 	jobs := b.jobs
@@ -1042,6 +1044,8 @@ func (p *tap) String() string {
 // holds breaks the agent that holds the snapshot.
 func (g *ground) holds(t *testing.T) {
 	try := func(w *worker, p *tap, hit *atomic.Bool) (wrong string) {
+		calm.RLock()
+		defer calm.RUnlock()
 		late, cancel := context.WithTimeout(t.Context(), atMost)
 		defer cancel()
 		ctx, stop := context.WithCancel(late)
@@ -1340,12 +1344,15 @@ func (g *ground) well(t *testing.T, jobs ...int) (frames [][]byte, seen map[stri
 }
 
 func TestACopyThatBreaksAnywhereSaysSoAndLeavesNoHalfTable(t *testing.T) {
-	brief(t)
+	on(t, here, 120*time.Second)
 	start := time.Now()
 	log := mounted(t, "160m")
-	crashing := startDatabase(t, "crashes", "--volume="+log+":/log", "--env=PGDATA=/log/data",
-		"wal_buffers=64kB", "wal_recycle=off")
-	g := newGround(t, mounted(t, "24m"))
+	crashing, g := func() (database, *ground) {
+		calm.RLock()
+		defer calm.RUnlock()
+		return startDatabase(t, "crashes", "--volume="+log+":/log", "--env=PGDATA=/log/data",
+			"wal_buffers=64kB", "wal_recycle=off"), newGround(t, mounted(t, "24m"))
+	}()
 	frames, seen := g.well(t)
 	long, _ := g.well(t, g.long)
 	for i, p := range g.parts[:g.usual] {

@@ -19,7 +19,7 @@ import (
 )
 
 func TestWhatIsDeployedAnswersWhateverGoesWrong(t *testing.T) {
-	l := inTheLab(t, "production", "staging")
+	l := inTheLab(t, 350*time.Second)
 	first, second := l.image(t, "first", "1111111"), l.image(t, "second", "2222222")
 	t.Cleanup(func() {
 		l.remove(t, "staging", "mrs-ecole", "/home/mrs-ecole")

@@ -7,11 +7,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // The shop of examples/ is not MRS: no service is called django, and no command of MRS' is in its images.
 func TestAnotherApplicationRollsIsBackedUpProvenAndRolledBack(t *testing.T) {
-	l := inTheLab(t, "staging")
+	l := inTheLab(t, 60*time.Second)
 	t.Cleanup(func() {
 		l.sh(t, "staging", "systemctl stop 'shop-*.timer'; rm -rf /etc/systemd/system/shop-*; systemctl daemon-reload")
 		l.remove(t, "staging", "shop", "/home/shop")

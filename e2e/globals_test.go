@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -133,7 +134,7 @@ const passwords = `select string_agg(rolname || rolpassword, ' ' order by rolnam
 where rolname in ('reader', 'keeper')`
 
 func TestNothingIsLostOfWhatADatabaseHadBesideItsData(t *testing.T) {
-	on(t, "here")
+	on(t, here, 45*time.Second)
 	for _, c := range []struct{ from, to string }{
 		{"10", "10"}, {"10", "17"}, {"15", "15"}, {"15", "17"}, {"17", "17"},
 	} {
@@ -175,7 +176,7 @@ func TestNothingIsLostOfWhatADatabaseHadBesideItsData(t *testing.T) {
 }
 
 func TestWhatCanNotComeBackIsSaidAndTheRestDoes(t *testing.T) {
-	on(t, "here")
+	on(t, here, 6*time.Second)
 	from, to := newDatabase(t, "said15", "postgres:15"), newDatabase(t, "said17", "postgres:17")
 	from.has(t, "15")
 	facts := from.facts(t, "mrs")
@@ -211,7 +212,7 @@ func TestWhatCanNotComeBackIsSaidAndTheRestDoes(t *testing.T) {
 }
 
 func TestADatabaseSortsAsItDidWhateverSaysHow(t *testing.T) {
-	on(t, "here")
+	on(t, here, 4*time.Second)
 	d := newDatabase(t, "sorts", "postgres:17")
 	for i, how := range []string{
 		"encoding 'LATIN1' lc_collate 'C' lc_ctype 'C'",

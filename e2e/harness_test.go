@@ -3,11 +3,10 @@
 // Package e2e drives the targets as an operator does, on the real engine, and
 // looks at what they made from outside.
 //
-// Every test says which machines it needs for itself ([on]): this one, or one or
-// both of the lab (lab_test.go). Those that need different ones run side by side,
-// in any order. What measures how visitors fare is run [alone]. Nothing is set for
-// the whole process: an environment belongs to a [clone] or an [instance], ports
-// and names to one test.
+// Every test says which [lane] it needs for itself ([on], [inTheLab]). Those in
+// different ones run side by side, in any order. What measures how visitors fare
+// is run [alone]. Nothing is set for the whole process: an environment belongs to
+// a [clone] or an [instance], ports and names to one test.
 package e2e
 
 import (
@@ -19,8 +18,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -33,8 +30,8 @@ import (
 // mage is the compiled targets, root the project's root.
 var mage, root string
 
-// keep is whether the lab is kept for the next run, and one that was kept is used.
-var keep = flag.Bool("keep", false, "keep the lab, and use one that was kept")
+// keep is whether labs are kept for the next run, and those that were kept are used.
+var keep = flag.Bool("keep", false, "keep the labs, and use those that were kept")
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -49,12 +46,7 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		status := m.Run()
-		if err := theLab.close(); err != nil {
-			fmt.Fprintf(os.Stderr, "FAIL: %v\n", err)
-			return 1
-		}
-		return status
+		return m.Run()
 	}())
 }
 
@@ -64,7 +56,7 @@ func prepare(dir string) (err error) {
 	if root, err = filepath.Abs(".."); err != nil {
 		return err
 	}
-	// How many run side by side is up to the machines they need, not to the number of processors.
+	// How many run side by side is up to the lanes, not to the number of processors.
 	if err := flag.Set("test.parallel", "64"); err != nil {
 		return err
 	}
@@ -87,56 +79,6 @@ func prepare(dir string) (err error) {
 // versions are those of PostgreSQL that instances may have, the oldest first: production's, two that Debian has, and
 // the one that new instances get.
 var versions = []string{"10", "13", "15", "17"}
-
-// machines are what tests need for themselves: this one, with its ports and its
-// apt, and the two of the lab. Always locked in this order.
-var machines = []struct {
-	name string
-	sync.Mutex
-}{{name: "here"}, {name: "production"}, {name: "staging"}}
-
-// calm is held for reading by whoever keeps a processor busy, for writing by
-// whoever measures.
-var calm sync.RWMutex
-
-// on begins a test that runs beside others, once it has these machines for itself.
-// How long it has waited for them is not counted as its time.
-func on(t *testing.T, names ...string) {
-	t.Helper()
-	t.Parallel()
-	begin := time.Now()
-	defer func() { t.Attr("waited", strconv.FormatFloat(time.Since(begin).Seconds(), 'f', 2, 64)) }()
-	for i := range machines {
-		if m := &machines[i]; slices.Contains(names, m.name) {
-			m.Lock()
-			t.Cleanup(m.Unlock)
-		}
-	}
-}
-
-// brief begins a test of this machine that is one step, of seconds.
-func brief(t *testing.T) {
-	t.Helper()
-	on(t, "here")
-	calm.RLock()
-	t.Cleanup(calm.RUnlock)
-}
-
-// step is a part of a test that is not run while another measures.
-func step(t *testing.T, name string, f func(t *testing.T)) {
-	t.Helper()
-	calm.RLock()
-	defer calm.RUnlock()
-	t.Run(name, f)
-}
-
-// alone is a part of a test beside which nothing else is run.
-func alone(t *testing.T, name string, f func(t *testing.T)) {
-	t.Helper()
-	calm.Lock()
-	defer calm.Unlock()
-	t.Run(name, f)
-}
 
 // result is how a command ended.
 type result struct {

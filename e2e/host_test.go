@@ -58,7 +58,7 @@ func changes(t *testing.T, out string) string {
 }
 
 func TestAServerBecomesWhatTheCookbookSays(t *testing.T) {
-	on(t, "here")
+	on(t, boxes, 220*time.Second)
 	c := newClone(t)
 	c.must(t, mage, "vagrant:up")
 	mine, public := newKey(t)

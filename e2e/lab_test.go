@@ -79,67 +79,103 @@ func ask(t *testing.T, address, host string) (status int, header http.Header, bo
 // rehearsal is the lab, and what is deployed in it.
 type rehearsal struct {
 	clone
+	fixture             *fixture
 	production, staging string // addresses
 	registry            string
 }
 
-// fixture is the one lab of a run, made by the first test that needs it.
+// fixture is a lab of a run, made by the first test that gets it.
 type fixture struct {
-	sync.Once
+	name string // that of its folder in /tmp, where it is kept for the next run
 	clone
-	refused result // of MRS_ENV=lab before it was there
-	absent  string // what lab:status said then
-	said    string // by lab:up
-	err     error
+	refused  result // of MRS_ENV=lab before it was there
+	absent   string // what lab:status said then
+	said     string // by lab:up
+	machines map[string]labState
+	err      error // why there is none
 }
 
-var theLab fixture
+// labs are all that a run may have: the second is made where two tests want one at once. Of those that nobody has,
+// the free ones, a test gets one that is there, or makes one.
+var labs = [...]*fixture{{name: "mrs-e2e-lab"}, {name: "mrs-e2e-lab-2"}}
 
-// keptLab is where a lab is that is kept for the next run.
-const keptLab = "/tmp/mrs-e2e-lab"
+var free = struct {
+	sync.Mutex
+	labs []*fixture
+}{labs: labs[:]}
 
-// inTheLab begins a test that needs one or both machines of the lab, and returns
-// the lab.
-func inTheLab(t *testing.T, names ...string) rehearsal {
+// inTheLab begins a test that has a lab for itself, and returns that. It lasts so long, about.
+func inTheLab(t *testing.T, lasts time.Duration) rehearsal {
 	t.Helper()
-	on(t, names...)
+	on(t, aLab, lasts)
+	f := takeLab()
+	t.Cleanup(func() { f.leave(t) })
 	calm.RLock()
 	defer calm.RUnlock()
-	theLab.Do(func() {
-		theLab.err = errors.New("it could not be made: see the test that tried to")
-		theLab.open(t)
-		theLab.err = nil
-	})
-	if theLab.err != nil {
-		t.Fatalf("the lab: %v", theLab.err)
+	if f.err != nil {
+		t.Fatal(f.err)
 	}
-	machines := theLab.lab(t)
+	if f.dir == "" {
+		f.err = fmt.Errorf("the lab %s can't be made: see %s, which tried to", f.name, t.Name())
+		f.open(t)
+		f.err = nil
+	}
 	// Whatever time it is: the test about the jobs' minutes waits for them.
-	l := rehearsal{theLab.with("wait_for_jobs="), machines["production"].Address, machines["staging"].Address, machines["staging"].Registry}
+	l := rehearsal{f.with("wait_for_jobs="), f, f.machines["production"].Address, f.machines["staging"].Address, f.machines["staging"].Registry}
 	// In whatever order tests are run: another may have left data of another PostgreSQL.
-	for _, name := range names {
+	for _, name := range []string{"production", "staging"} {
 		l.clear(t, name)
 	}
 	return l
 }
 
+// takeLab returns a lab that nobody has: as many tests as there are labs have the lane.
+func takeLab() *fixture {
+	free.Lock()
+	defer free.Unlock()
+	n := max(0, slices.IndexFunc(free.labs, func(f *fixture) bool { return f.dir != "" }))
+	f := free.labs[n]
+	free.labs = slices.Delete(slices.Clone(free.labs), n, n+1)
+	return f
+}
+
+// leave gives a lab to whoever wants one; where nobody does, it goes.
+func (f *fixture) leave(t *testing.T) {
+	t.Helper()
+	if !lanes.wanted(aLab) {
+		calm.RLock()
+		defer calm.RUnlock()
+		if err := f.close(); err != nil {
+			t.Error(err)
+		}
+	}
+	free.Lock()
+	defer free.Unlock()
+	free.labs = append(free.labs, f)
+}
+
 // open makes the lab, or goes on with the one that was kept.
 func (f *fixture) open(t *testing.T) {
 	t.Helper()
-	dir := keptLab
+	dir := filepath.Join("/tmp", f.name)
 	if !*keep {
-		parent, err := os.MkdirTemp("", "mrs-e2e-lab-")
+		parent, err := os.MkdirTemp("", f.name+"-")
 		if err != nil {
 			t.Fatal(err)
 		}
-		dir = filepath.Join(parent, fmt.Sprintf("mrs-e2e-%d", os.Getpid()))
+		dir = filepath.Join(parent, fmt.Sprintf("%s-%d", f.name, os.Getpid()))
 	}
 	f.clone = clone{dir: dir}
 	f.fill(t)
 	if _, err := os.Stat(filepath.Join(f.dir, "env/lab")); os.IsNotExist(err) {
 		f.refused, f.absent = f.run(t, "env", "MRS_ENV=lab", mage, "env:show", "production"), f.run(t, mage, "lab:status").stderr
 	}
-	f.said = f.must(t, mage, "lab:up")
+	up := f.run(t, mage, "lab:up")
+	if up.status != 0 {
+		t.Fatalf("the lab %s can't be made: exit status %d\n%s", f.name, up.status, up.output)
+	}
+	f.said = up.stdout
+	f.machines = f.lab(t)
 	f.noNight(t)
 }
 
@@ -189,6 +225,7 @@ func (f *fixture) close() error {
 		fmt.Printf("the lab is kept in %s; to remove it: cd %[1]s && go tool mage lab:down\n", f.dir)
 		return nil
 	}
+	defer func() { *f = fixture{name: f.name, err: f.err} }()
 	pid, _ := f.registry()
 	var errs []error
 	for range 2 { // the second time there is nothing to do
@@ -213,25 +250,25 @@ func (f *fixture) close() error {
 }
 
 func TestTheLabIsWhereTheInstancesRunThatMRSEnvAimsAt(t *testing.T) {
-	l := inTheLab(t, "production", "staging")
+	l := inTheLab(t, 85*time.Second)
 	c := l.clone
 
 	step(t, "without a lab, MRS_ENV=lab is refused rather than aimed at the servers", func(t *testing.T) {
-		if theLab.absent == "" {
+		if l.fixture.absent == "" {
 			t.Log("not seen now: this lab was kept")
 			return
 		}
-		if r := theLab.refused; r.status == 0 || !strings.Contains(r.output, "there is no folder env/lab") {
+		if r := l.fixture.refused; r.status == 0 || !strings.Contains(r.output, "there is no folder env/lab") {
 			t.Errorf("exit status %d\n%s", r.status, r.output)
 		}
-		if lastLine(theLab.absent) != "there is no lab; mage lab:up makes it" {
-			t.Errorf("the last line is %q", lastLine(theLab.absent))
+		if lastLine(l.fixture.absent) != "there is no lab; mage lab:up makes it" {
+			t.Errorf("the last line is %q", lastLine(l.fixture.absent))
 		}
 	})
 
 	step(t, "lab:up makes it, and the second time changes nothing", func(t *testing.T) {
-		if !strings.HasPrefix(lastLine(theLab.said), "the lab is up: production ") {
-			t.Fatalf("the last line is %q", lastLine(theLab.said))
+		if !strings.HasPrefix(lastLine(l.fixture.said), "the lab is up: production ") {
+			t.Fatalf("the last line is %q", lastLine(l.fixture.said))
 		}
 		pid := c.mustRegistry(t)
 		again := c.must(t, mage, "lab:up")

@@ -113,7 +113,7 @@ func (i *instance) get(t *testing.T, host, path string) (int, string) {
 }
 
 func TestALocalDeploymentLivesAsProductionDoes(t *testing.T) {
-	on(t, "here")
+	on(t, here, 100*time.Second)
 	mrs := newInstance(t, "mrs-e2e", 8765)
 
 	step(t, "deploys from nothing", func(t *testing.T) {

@@ -533,7 +533,7 @@ func (f *facts) away(t *testing.T, meanwhile func()) {
 }
 
 func TestTheStandInIsNoKinderThanMRS(t *testing.T) {
-	on(t)
+	on(t, alongside, 120*time.Second)
 	paper, err := os.ReadFile(filepath.Join(root, "docs/mrs.md"))
 	if err != nil {
 		t.Fatal(err)

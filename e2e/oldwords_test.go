@@ -6,10 +6,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestTheOldWordsDoOnAServerWhatTheyDid(t *testing.T) {
-	l := inTheLab(t, "staging")
+	l := inTheLab(t, 70*time.Second)
 	// bigsudo is bigsudo on the machine, by the words of somebody who only knows the old one.
 	bigsudo := func(t *testing.T, words string) string {
 		t.Helper()

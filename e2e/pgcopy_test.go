@@ -238,7 +238,7 @@ docker exec -i "$5" psql -U postgres -qX -v ON_ERROR_STOP=1 -d "$6"`, "bash", d.
 }
 
 func TestWhateverIsInADatabaseComesAsItWasOrIsRefused(t *testing.T) {
-	brief(t)
+	oneStep(t, 60*time.Second)
 	rules, err := anonymize.ParseRules("rules.yml", []byte("tables:\n  nothing: {}\nothers:\n  - {name: \"*\", rule: public}\n"))
 	if err != nil {
 		t.Fatal(err)
@@ -438,7 +438,7 @@ create role looks login; grant select on all tables in schema public to looks;
 `
 
 func TestFakesThatAConstraintRefusesAreNamedBeforeTheCopy(t *testing.T) {
-	brief(t)
+	oneStep(t, 10*time.Second)
 	const rules = `tables:
   people: {id: keep, name: lastName, First name: firstName, code: fullName, note: fullName, born: birthDate, other: hash}
   days: {day: birthDate, who: keep}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // slack stands in for Slack's webhooks and keeps what it is told.
@@ -89,7 +90,7 @@ func playbook(t *testing.T, env []string, vars ...string) result {
 }
 
 func TestThePlaybookByHandDeploysAnEphemeralInstanceAndTellsSlack(t *testing.T) {
-	brief(t)
+	oneStep(t, 40*time.Second)
 	const project = "test-e2e"
 	folder := must(t, "bash", "-c", "echo ~root") + "/.yourlabs.compose/" + project
 	clean := func() {

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // The power goes in the lab as it goes on a server: what was not synced is lost.
@@ -334,7 +335,7 @@ docker exec "$(docker ps --quiet --filter name=mrs-staging-django)" printenv MAI
 // What was at work, or had just ended, when the power went. Each begins on what the one before it has left. The
 // campaign cuts it at other moments, too.
 func TestAPowerCutTakesNothingBackThatWasSaidToBeDone(t *testing.T) {
-	l := inTheLab(t, "staging")
+	l := inTheLab(t, 150*time.Second)
 	l.disk(t)
 	slack := newSlack(t, l.bridge(t))
 	l.clone = l.with("SLACK_URL="+slack.URL, "SLACK_TOKEN=T0/B0/hush-slack")

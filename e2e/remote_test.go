@@ -3,8 +3,10 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,7 +24,9 @@ import (
 
 	"github.com/bitfield/script"
 
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/local"
+	"github.com/betagouv/mrs-ops/internal/ops"
 	"github.com/betagouv/mrs-ops/internal/remote"
 )
 
@@ -148,8 +152,23 @@ func (s *sshServer) dial(t *testing.T, opts remote.Options) *remote.Host {
 			t.Errorf("closing: %v", err)
 		}
 	})
-	return h
+	mrsHost, err := mrsHost()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h.Leash(mrsHost)
 }
+
+// mrsHost is mrs-host as servers have it, which holds the leash of commands.
+var mrsHost = sync.OnceValues(func() (string, error) {
+	to := filepath.Join(filepath.Dir(mage), "mrs-host")
+	cmd := exec.Command("go", "build", "-o", to, "./cmd/mrs-host")
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return to, nil
+})
 
 // sessions returns the server's processes that hold its connections.
 func (s *sshServer) sessions(t *testing.T) []int {
@@ -781,5 +800,55 @@ func TestAKeyThatOnlyTheAgentHasGetsInAndIsLent(t *testing.T) {
 	h := s.dial(t, remote.Options{Config: s.path("agent_config")})
 	if _, err := h.Exec("ssh-add", "-l").String(); err == nil {
 		t.Error("the agent is lent unasked")
+	}
+}
+
+func TestHowAnInstanceStandsIsToldAlsoByAServerThatHasNoMrsHostOfThisVersion(t *testing.T) {
+	brief(t)
+	s := startSSHD(t)
+	c := clone{dir: t.TempDir()}
+	c.fill(t)
+	home := s.path("home")
+	// Its sentences are a word of this test's, so nobody has brought this one there before.
+	word := "word" + strings.ReplaceAll(unique(t), ".", "")
+	t.Cleanup(func() {
+		all, _ := filepath.Glob(hostapi.Programs + "/mrs-host-*")
+		for _, program := range all {
+			if text, _ := os.ReadFile(program); bytes.Contains(text, []byte(word)) {
+				must(t, local.Root("rm", program)...)
+			}
+		}
+	})
+	for path, content := range map[string]string{
+		filepath.Join(c.dir, "env/stands.env"): "server=box\nssh_config=" + s.config + "\nhome=" + home + "\nHOST=stands.invalid\n",
+		home + "/docker-compose.yml":           "services: {django: {image: nothing}}\n",
+		home + "/.restic_password":             "geheim",
+		home + "/.maintenance":                 "",
+	} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(content), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stands := func() (row ops.Row) {
+		t.Helper()
+		r := c.with("MRS_OPS_X="+word).run(t, mage, "ops:status", "-instance=stands", "-json")
+		var rows []ops.Row
+		if err := json.Unmarshal([]byte(r.stdout), &rows); err != nil || len(rows) != 1 || r.status != 1 {
+			t.Fatalf("exit status %d, %v\n%s", r.status, err, r.output)
+		}
+		return rows[0]
+	}
+	row := stands()
+	if row.State != ops.NotWell || !row.Maintenance || len(row.Disks) == 0 || len(row.Containers) != 1 ||
+		row.Containers[0].State != "absent" || row.Backup.Error != word || row.HTTP == nil || row.HTTP.From != "server" {
+		t.Errorf("it is %+v, its backups %+v, its site %+v", row, row.Backup, row.HTTP)
+	}
+	if err := syscall.Kill(s.pid, syscall.SIGSTOP); err != nil { // it takes connections, and says nothing
+		t.Fatal(err)
+	}
+	row = stands()
+	syscall.Kill(s.pid, syscall.SIGCONT)
+	if row.State != ops.Unreachable || !strings.Contains(row.Error, "it does not answer within 5s") {
+		t.Errorf("of a server that says nothing it is %+v", row)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
@@ -89,7 +90,7 @@ func newRest(t *testing.T, host string) vault {
 }
 
 func TestARepositoryOnAServerOfItsOwnHasEverythingAFolderHas(t *testing.T) {
-	on(t, "here")
+	on(t, here, 80*time.Second)
 	mrs := newInstance(t, "mrs-vault", 8768)
 	own := mrs.env
 	for _, c := range []struct {

@@ -340,7 +340,7 @@ func TestSoak(t *testing.T) {
 		t.Fatalf("-seed=%s: a number, N.K, or whole", *soakSeed)
 	}
 	seed, _ := strconv.ParseUint(form[1], 10, 64)
-	l := inTheLab(t, "production", "staging")
+	l := inTheLab(t, *soakFor)
 	l.clone = l.with("DB_READER=reader")
 	images = [2]string{l.image(t, "soak-1", "1111111"), l.image(t, "soak-2", "2222222")}
 	l.disk(t)

@@ -10,10 +10,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestAVagrantMachineIsAServerThatCanBeReplacedAndLeavesNothing(t *testing.T) {
-	on(t, "here")
+	on(t, boxes, 120*time.Second)
 	c := newClone(t)
 
 	step(t, "the Vagrantfile is valid for both providers", func(t *testing.T) {

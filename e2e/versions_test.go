@@ -7,11 +7,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Production's; the campaign tries all of them, and is thorough.
 func TestAnInstanceKeepsTheVersionOfItsPostgreSQL(t *testing.T) {
-	on(t, "here")
+	on(t, here, 70*time.Second)
 	step(t, "PostgreSQL "+versions[0], func(t *testing.T) { keepsItsVersion(t, versions[0], false) })
 }
 

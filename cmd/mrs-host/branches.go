@@ -16,8 +16,9 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/generation"
 )
 
-// branchesCommand looks after the ephemeral instances. What it prints is for people, but for list ([]hostapi.Branch)
-// and extend ([hostapi.Branch]). Exit status: 75 where somebody works on the instance, 3 where there is none.
+// branchesCommand looks after the ephemeral instances. What it prints is for people, but for names, a project a line,
+// list ([]hostapi.Branch) and extend ([hostapi.Branch]). Exit status: 75 where somebody works on the instance, 3 where
+// there is none.
 func branchesCommand(ctx context.Context, verb string, args []string) error {
 	f := flag.NewFlagSet("mrs-host branches "+verb, flag.ExitOnError)
 	project := f.String("project", "", "the instance's")
@@ -44,6 +45,12 @@ func branchesCommand(ctx context.Context, verb string, args []string) error {
 
 func run(ctx context.Context, s *branches.Server, command, project, who string, by time.Duration) error {
 	switch command {
+	case "names":
+		names, err := s.Stacks()
+		for _, name := range names {
+			fmt.Println(name)
+		}
+		return err
 	case "list":
 		list, err := s.List(ctx)
 		if err != nil {

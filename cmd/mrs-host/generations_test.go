@@ -181,6 +181,7 @@ func TestTheSettingsOfTheScriptsAreRead(t *testing.T) {
 		Folders:     []string{"log", "mrsattachments"},
 		URL:         "https://mrs.example.org",
 		Timeout:     90,
+		Production:  true,
 		KeepLast:    7,
 		KeepDaily:   7,
 		KeepWeekly:  5,

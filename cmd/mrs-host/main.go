@@ -7,7 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"maps"
+	"io"
 	"os"
 	"os/signal"
 	"slices"
@@ -15,10 +15,9 @@ import (
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
-	"github.com/betagouv/mrs-ops/internal/hostside/application"
 	"github.com/betagouv/mrs-ops/internal/hostside/command"
-	"github.com/betagouv/mrs-ops/internal/hostside/database"
 	"github.com/betagouv/mrs-ops/internal/hostside/drain"
+	"github.com/betagouv/mrs-ops/internal/hostside/leash"
 	"github.com/betagouv/mrs-ops/internal/hostside/lock"
 )
 
@@ -32,10 +31,14 @@ const usage = `usage: mrs-host COMMAND [-option=value …] [CONTAINER …]
   deploy      carries out the request on standard input: what is to run replaces what runs
   explain     restore …, or deploy with a request on standard input: prints the plan and the commands behind it, and
               does nothing of it
-  known       prints who gets in with a password that everybody knows, a name a line
+  leash       nothing|chunks COMMAND…: runs a command, with no input or one in chunks, and ends it and all that it
+              has started once nobody listens to it any more
+  status      prints, in JSON, how the instance of the request on standard input stands
+  releases    prints, in JSON, what ran of the stack in -folder, the oldest first
   restart     has the application in the containers end what it serves, and then itself, within -within; the
               engine starts it again
   branches    the ephemeral instances of this server:
+              names   prints those that have a docker-compose.yml, a line each
               list    prints them, in JSON
               expire  removes those whose time has passed; what a timer runs
               extend  lets -project live longer, -by that much
@@ -61,7 +64,6 @@ In the home of an instance that has backups; the scripts there have the same nam
 // options are those of all commands, so that a script can keep them in one list.
 type options struct {
 	within     time.Duration
-	want       database.Want
 	project    string
 	holder     string
 	folder     string
@@ -69,10 +71,12 @@ type options struct {
 }
 
 func main() {
-	command.Keep(hostapi.Logs, "mrs-host") // until it is known which instance it is about
+	if !slices.Contains(quiet, slices.Concat(os.Args, []string{""})[1]) {
+		command.Keep(hostapi.Logs, "mrs-host") // until it is known which instance it is about
+	}
 	scripts := map[string]func([]string) int{
 		"backup": backupScript, "prune": pruneScript, "restore": restoreScript, "drill": drillScript,
-		"lend": lendScript, "export": exportScript, "alert": alertScript, "explain": explain,
+		"lend": lendScript, "export": exportScript, "alert": alertScript, "explain": explain, "leash": onLeash,
 	}
 	if len(os.Args) > 1 && scripts[os.Args[1]] != nil {
 		os.Exit(scripts[os.Args[1]](os.Args[2:]))
@@ -85,7 +89,7 @@ func main() {
 	}
 	defer stop()
 	commands := map[string]func(context.Context, options) error{
-		"restart": restart, "known": known, "deploy": deploy,
+		"restart": restart, "status": statusCommand, "releases": releases, "deploy": deploy,
 		"hold": hold, "unlock": unlock, "audit": appendEntry,
 	}
 	if len(os.Args) > 2 && groups[os.Args[1]] != nil {
@@ -105,6 +109,22 @@ func main() {
 	if err != nil {
 		fail(err)
 	}
+}
+
+// quiet are commands that leave nothing behind, not even what they have run, or not before they know of which instance.
+var quiet = []string{"leash", "status", "releases", "takeover"}
+
+// onLeash runs a command on a leash: its exit status is ours.
+func onLeash(argv []string) int {
+	if len(argv) < 2 || argv[0] != "nothing" && argv[0] != "chunks" {
+		fmt.Fprint(os.Stderr, usage)
+		return 2
+	}
+	var in io.Reader
+	if argv[0] == "chunks" {
+		in = os.Stdin
+	}
+	return leash.Run(in, argv[1:]...)
 }
 
 // groups are commands that have commands of their own: mrs-host GROUP COMMAND …
@@ -134,34 +154,12 @@ func fail(err error) {
 func parse(args []string) (o options, err error) {
 	f := flag.NewFlagSet("mrs-host", flag.ExitOnError)
 	f.DurationVar(&o.within, "within", 0, "how long to wait")
-	f.StringVar(&o.want.Server, "server", "", "the container of the PostgreSQL that is backed up")
-	f.StringVar(&o.want.Name, "database", "", "the database that is backed up")
-	f.StringVar(&o.want.Role, "role", "", "its superuser")
 	f.StringVar(&o.project, "project", "", "the instance's Compose project")
 	f.StringVar(&o.holder, "holder", "", "who holds its lock, in JSON")
 	f.StringVar(&o.folder, "folder", "", "the instance's: a newer version may have deployed it")
 	err = f.Parse(args)
 	o.containers = f.Args()
 	return o, err
-}
-
-func known(ctx context.Context, o options) error {
-	names, err := getIn(ctx, o.want)
-	for _, name := range names {
-		fmt.Println(name)
-	}
-	return err
-}
-
-// getIn returns who gets in with a password that everybody knows.
-func getIn(ctx context.Context, want database.Want) (names []string, err error) {
-	hashes, err := database.Passwords(ctx, want, slices.Collect(maps.Keys(application.Known)))
-	for _, name := range slices.Sorted(maps.Keys(hashes)) {
-		if application.Opens(hashes[name], application.Known[name]) {
-			names = append(names, name)
-		}
-	}
-	return names, err
 }
 
 func restart(ctx context.Context, o options) error {

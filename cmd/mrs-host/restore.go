@@ -61,7 +61,7 @@ func list(ctx context.Context, i *restore.Instance, all bool) error {
 		}
 		return err
 	}
-	for _, line := range l.Lines() {
+	for _, line := range restore.Lines(l) {
 		fmt.Println(line)
 	}
 	return nil

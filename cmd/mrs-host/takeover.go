@@ -8,6 +8,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/betagouv/mrs-ops/internal/answer"
 	"github.com/betagouv/mrs-ops/internal/hostapi"
+	"github.com/betagouv/mrs-ops/internal/hostside/application"
 	"github.com/betagouv/mrs-ops/internal/hostside/audit"
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
 	"github.com/betagouv/mrs-ops/internal/hostside/command"
@@ -218,8 +220,15 @@ func (oldHost) Mirror(ctx context.Context, address, folder string) (bool, error)
 	return len(config) > 0, err
 }
 
-func (oldHost) Known(ctx context.Context, server docker.Container, name, role string) ([]string, error) {
-	return getIn(ctx, database.Want{Server: server.ID, Name: name, Role: role})
+func (oldHost) Known(ctx context.Context, server docker.Container, name, role string) (open []string, err error) {
+	users := slices.Sorted(maps.Keys(application.Known))
+	hashes, err := database.Passwords(ctx, database.Want{Server: server.ID, Name: name, Role: role}, users)
+	for _, user := range users {
+		if application.Opens(hashes[user], application.Known[user]) {
+			open = append(open, user)
+		}
+	}
+	return open, err
 }
 
 func (oldHost) Quit(ctx context.Context, container string) {

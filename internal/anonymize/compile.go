@@ -443,11 +443,10 @@ func (c *compiler) path(f *jsonFilter, path string, rule Rule) error {
 			return errors.New("a name is missing")
 		}
 		if bare != "" {
-			i := slices.IndexFunc(n.children, func(c child) bool { return string(c.key) == bare })
+			i := n.child([]byte(bare))
 			if i < 0 {
 				i = len(n.children)
-				n.children = append(n.children, child{
-					key: []byte(bare), emit: append(appendQuoted(nil, []byte(bare)), ": "...), node: &node{sex: -1}})
+				n.children = append(n.children, child{bare, &node{sex: -1}})
 			}
 			n = n.children[i].node
 		}
@@ -500,9 +499,6 @@ func (f *jsonFilter) sexAt(path string) *sexPath {
 		}
 	}
 	s := &sexPath{path: path}
-	for _, key := range strings.Split(path, ".") {
-		s.keys = append(s.keys, []byte(key))
-	}
 	f.sexes = append(f.sexes, s)
 	return s
 }

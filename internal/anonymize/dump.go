@@ -440,7 +440,7 @@ func (d *dump) rows(line []byte, m []string) error {
 	table := both(m[1], m[2])
 	plan := d.plan[table]
 	if plan == nil && d.rules.Tables[called(table)].Empty { // as those of extensions can be
-		plan = &TablePlan{Empty: true}
+		plan = &TablePlan{Schema: bare(m[1]), Name: bare(m[2]), Empty: true}
 	}
 	if plan == nil {
 		switch next, err := d.in.next(); {
@@ -470,12 +470,7 @@ func (d *dump) rows(line []byte, m []string) error {
 		return err
 	}
 	d.write(line)
-	var rows int64
-	if plan.Empty { // its columns have no rules
-		rows, err = 0, d.skip(table)
-	} else {
-		rows, err = filter.copy(d.out, d.in, true)
-	}
+	rows, err := filter.copy(d.out, d.in, true)
 	if err != nil {
 		return fmt.Errorf("behind line %d: %w", d.number, err)
 	}
@@ -486,23 +481,6 @@ func (d *dump) rows(line []byte, m []string) error {
 		d.done.Tables++
 	}
 	return nil
-}
-
-// skip reads up to the end mark.
-func (d *dump) skip(table string) error {
-	for {
-		line, err := d.in.next()
-		if err == io.EOF || err == errUnended {
-			return fmt.Errorf("%s: the input ends within the rows", table)
-		}
-		if err != nil {
-			return err
-		}
-		if string(line) == `\.` {
-			return nil
-		}
-		d.number++
-	}
 }
 
 // lexer tells statements from what is quoted in them (PostgreSQL, 4.1 Lexical

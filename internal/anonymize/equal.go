@@ -126,6 +126,8 @@ func withoutMarks(out, text []byte) []byte {
 			out = append(out, "ae"...)
 		case r == 'ø':
 			out = append(out, 'o')
+		case r == 'ß':
+			out = append(out, "ss"...)
 		default:
 			out = utf8.AppendRune(out, r)
 		}

@@ -195,9 +195,8 @@ func (f *Filter) append(out, field []byte, c *column, escapes bool) (_ []byte, p
 		return out, "" // nothing of it has to be escaped
 	case walkIt:
 		start := len(out)
-		out, ok := c.json.append(out, field, f)
-		if !ok {
-			return out, c.json.problem
+		if out, problem = c.json.append(out, field, f); problem != "" {
+			return out, problem
 		}
 		if escapes || c.json.dirty {
 			f.plain = append(f.plain[:0], out[start:]...)

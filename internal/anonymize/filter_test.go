@@ -159,6 +159,15 @@ func TestArraysAreChangedElementByElement(t *testing.T) {
 	}
 }
 
+func TestADocumentIsReadHoweverItIsSpaced(t *testing.T) {
+	document := ColumnPlan{Column: Column{Type: "json"}, Rule: Rule{Kind: JSON, Paths: map[string]Rule{"a": {Kind: LastName}, "b.c": {Kind: Keep}}}}
+	out, err := filtered(t, `{"a": "Kerviel", "b": {"c": 1}}`+"\n"+`{"a":  "Kerviel" ,"b":{  "c" :1}, "d": [ ]}`+"\n", document)
+	rows := strings.Split(out, "\n")
+	if err != nil || rows[0] != rows[1] || !strings.HasSuffix(rows[0], `, "b": {"c": 1}}`) {
+		t.Errorf("%q: %v", out, err)
+	}
+}
+
 func TestTemplatesAreMadeOfWhatOtherColumnsBecome(t *testing.T) {
 	columns := []ColumnPlan{
 		{Column: Column{Name: "id"}, Rule: Rule{Kind: Keep}}, {Column: Column{Name: "nom"}, Rule: Rule{Kind: LastName}},

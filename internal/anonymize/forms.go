@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"html"
 	"io"
+	"strconv"
 	"unicode/utf8"
 )
 
@@ -178,4 +179,13 @@ func withoutEscapes(text []byte) []byte {
 		return nil
 	}
 	return plain
+}
+
+// hex4 returns the number of four hexadecimal digits, or -1.
+func hex4(in []byte) rune {
+	n, err := strconv.ParseUint(string(in[:4]), 16, 16)
+	if err != nil {
+		return -1
+	}
+	return rune(n)
 }

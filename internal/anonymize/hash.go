@@ -2,6 +2,8 @@ package anonymize
 
 import (
 	"bytes"
+	"encoding/binary"
+	"encoding/hex"
 	"strconv"
 )
 
@@ -189,14 +191,10 @@ func (f *bytesFaker) fake(out, in []byte, _ sex) []byte {
 	lo, hi := f.prf.sum(in)
 	out = append(out, '\\', 'x')
 	s := stream(lo ^ hi)
-	const hex = "0123456789abcdef"
-	for n > 0 {
-		random := s.next()
-		for range min(n, 8) {
-			out = append(out, hex[random>>4&15], hex[random&15])
-			random >>= 8
-		}
-		n -= 8
+	var eight [8]byte
+	for ; n > 0; n -= 8 {
+		binary.LittleEndian.PutUint64(eight[:], s.next())
+		out = hex.AppendEncode(out, eight[:min(n, 8)])
 	}
 	return out
 }

@@ -50,9 +50,6 @@ func mark(why string) string {
 	return " # uncertain: " + why
 }
 
-// plainText are the words that YAML takes for no more than they are.
-var plainText = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.]*$`)
-
 func quoted(text string) string {
 	special := []string{"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 	if plainText.MatchString(text) && !slices.Contains(special, strings.ToLower(text)) {
@@ -93,41 +90,52 @@ func meaning(name string) Rule {
 	return Rule{}
 }
 
-// sexes are the names of columns that tell a sex.
-var sexes = regexp.MustCompile(`^(sexe?|gender|genre)$`)
-
-// nobodys are the names of columns that are nobody's, as far as a name can tell.
-var nobodys = regexp.MustCompile(`^(code|codename|app|app_label|model|slug|locale|lang(uage)?|timezone|currency|` +
-	`version|state|status|statut|type|kind|category|order|position|rank|domain)$`)
-
 // nobodysTypes are types whose values are nobody's.
 var nobodysTypes = []string{"interval", "oid", "time without time zone", "time with time zone", "money"}
 
-// passing are the tables of which nobody needs the rows elsewhere: sessions,
-// tokens, logs, queues and caches, Django's and others'.
-var passing = regexp.MustCompile(`(^|_)(session|sessions|authtoken_token|token|tokens|admin_log|easyaudit_\w+|` +
-	`axes_\w+|reversion_\w+|celery_(results|task|tasksetmeta|groupmeta)\w*|taskresult|cache|cache_table|` +
-	`otp_\w+|oauth2_\w+|social_auth_\w+|knox_authtoken|django_q_(ormq|task|success|failure)|captcha\w*|` +
-	`emailconfirmation|log_?entry|logentry|silk_\w+)$`)
+// patterns are what names of tables and columns, and values, look like; patterns.txt says which there are.
+var patterns = func() map[string][]*regexp.Regexp {
+	all, parts := map[string][]*regexp.Regexp{}, []string{}
+	for line := range strings.Lines(patternsText) {
+		if name, text, ok := strings.Cut(strings.TrimSpace(line), " "); ok && name != "#" {
+			text = strings.NewReplacer(parts...).Replace(strings.TrimSpace(text))
+			all[name] = append(all[name], regexp.MustCompile(text))
+			parts = append(parts, "<"+name+">", text)
+		}
+	}
+	return all
+}()
 
-// fromSource are tables that an application fills from its own source: Django's.
-var fromSource = regexp.MustCompile(`^(auth_permission|django_content_type|django_migrations)$`)
+//go:embed patterns.txt
+var patternsText string
+
+// pattern returns the one of a name.
+func pattern(name string) *regexp.Regexp { return patterns[name][0] }
+
+var (
+	sexes      = pattern("sexes")
+	nobodys    = pattern("nobodys")
+	passing    = pattern("passing")
+	fromSource = pattern("fromSource")
+	plainText  = pattern("plainText")
+	nirShape   = pattern("nirShape")
+	choice     = pattern("choice")
+	key        = pattern("key")
+)
 
 // shapes are what values look like.
 var shapes = []struct {
 	kind Kind
 	fits func(string) bool
 }{
-	{Email, regexp.MustCompile(`^[^@\s]+@[^@\s]+\.[A-Za-z]{2,}$`).MatchString},
+	{Email, pattern("email").MatchString},
 	{NIR, looksLikeNIR},
-	{IBAN, regexp.MustCompile(`^[A-Z]{2}\d\d ?([0-9A-Z]{4} ?){3,7}[0-9A-Z]{0,3}$`).MatchString},
-	{Phone, regexp.MustCompile(`^(\+33 ?|0)[1-9]([ .-]?\d\d){4}$`).MatchString},
-	{BirthDate, regexp.MustCompile(`^(\d\d/\d\d/(19|20)\d\d|(19|20)\d\d-\d\d-\d\d)$`).MatchString},
-	{UUID, regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`).MatchString},
+	{IBAN, pattern("iban").MatchString},
+	{Phone, pattern("phone").MatchString},
+	{BirthDate, pattern("birthDate").MatchString},
+	{UUID, pattern("uuid").MatchString},
 	{JSON, func(v string) bool { return (v[0] == '{' || v[0] == '[') && json.Valid([]byte(v)) }},
 }
-
-var nirShape = regexp.MustCompile(`^[12378]\d{4}(\d\d|2[AB])\d{6}(\d\d)?$`)
 
 // looksLikeNIR reports whether a value is a social security number, with a right
 // key if it has one.
@@ -161,9 +169,6 @@ func shapeOf(values []string) Kind {
 
 // distinct returns how many different values there are.
 func distinct(values []string) int { return len(slices.Compact(slices.Sorted(slices.Values(values)))) }
-
-// choice is what programs call one of a few things.
-var choice = regexp.MustCompile(`^([a-z0-9_.-]{1,20}|[A-Z0-9_.-]{1,10})$`)
 
 // choices reports whether many values are a few different ones, such as programs
 // have.
@@ -306,8 +311,6 @@ type place struct {
 // maxKeys is how many keys the objects of a form may have. More are no names of
 // fields: they are values themselves, as in {"1850575…": {…}}.
 const maxKeys = 64
-
-var key = regexp.MustCompile(`^[a-z_][A-Za-z0-9_-]{0,39}$`)
 
 // isField reports whether a key is the name of a field. Others may be somebody's
 // name or number, which no rule may show.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -13,84 +12,23 @@ import (
 // program may not even start. Such values have forms that no name, address or
 // number of a person has.
 
-// cronField is a field of cron, in the forms of crontab(5), of Celery, and of
-// djcall, where -5 is every five.
-const (
-	cronName = `(?i:(mon|tues?|wed(nes)?|thu(rs)?|fri|sat(ur)?|sun)(day)?|` +
-		`jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)`
-	cronField = `(\*|\?|[0-9]{1,2}|` + cronName + `|-[0-9]{1,2})(-([0-9]{1,2}|` + cronName + `))?(/[0-9]{1,2})?`
-	cronList  = cronField + `(,` + cronField + `)*`
-)
-
-// cronFields are the values of a column that has one field of cron, and cronLine
-// all of them.
 var (
-	cronFields = regexp.MustCompile(`^` + cronList + `$`)
-	cronLine   = regexp.MustCompile(`^(@(reboot|yearly|annually|monthly|weekly|daily|midnight|hourly)|` +
-		cronList + `( +` + cronList + `){4,6})$`)
+	cronFields    = pattern("cronFields")
+	cronNames     = pattern("cronNames")
+	cronMoments   = pattern("cronMoments")
+	steering      = patterns["steering"]
+	code          = pattern("code")
+	codeNames     = pattern("codeNames")
+	settings      = pattern("settings")
+	settingNames  = pattern("settingNames")
+	settingValues = pattern("settingValues")
+	setting       = pattern("setting")
+	settingValue  = pattern("settingValue")
+	templates     = pattern("templates")
+	sites         = pattern("sites")
+	siteNames     = pattern("siteNames")
+	onlyDigits    = pattern("onlyDigits")
 )
-
-// cronNames are the names of columns with a field of cron. Those of a moment
-// alone may be of a birthday, too.
-var (
-	cronNames = regexp.MustCompile(`^(cron_)?(minutes?|hours?|days?(_of_(month|week))?|months?(_of_year)?|` +
-		`week_?days?|dow|dom)$`)
-	cronMoments = regexp.MustCompile(`^(cron_)?(minutes?|hours?|day_of_week|week_?days?|dow)$`)
-)
-
-// steering are the forms of other values by which programs are steered.
-var steering = []*regexp.Regexp{
-	cronLine,
-	regexp.MustCompile(`^(Africa|America|Antarctica|Asia|Atlantic|Australia|Europe|Indian|Pacific|Etc)/` +
-		`[A-Za-z_+-]+[0-9]*(/[A-Za-z_]+)?$|^UTC$`),
-	regexp.MustCompile(`^(application|audio|font|image|multipart|text|video)/[A-Za-z0-9.+*-]+$`), // media types
-	regexp.MustCompile(`^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6}|[0-9a-fA-F]{8})$`),                      // colours
-	regexp.MustCompile(`^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$`),
-	regexp.MustCompile(`^(?i:trace|debug|info|notice|warn|warning|error|critical|fatal)$`),
-	regexp.MustCompile(`^(?i:true|false|on|off|yes|no|enabled|disabled)$`),
-	// durations: PT5M of ISO 8601, 5 minutes, 30s
-	regexp.MustCompile(`^(P([0-9]+[YMWD])+(T([0-9]+[HMS])+)?|PT([0-9]+[HMS])+|` +
-		`[0-9]+ ?(ms|s|m|h|d|w|(second|minute|hour|day|week|month)s?))$`),
-}
-
-// code is the name of something in a program's source, and codeNames are the
-// columns that have one: by itself, jean.dupont is one, too.
-var (
-	code      = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*([.:/][A-Za-z_][A-Za-z0-9_-]*)*(\(\))?$`)
-	codeNames = regexp.MustCompile(`(^|_)(callback|callable|task|func|function|module|class|class_?name|python_?path|` +
-		`entry_?point|backend|method|plugin|hook|template(_?name|_?path)?|view_?name|url_?name|` +
-		`queue|spooler|exchange|routing_?key|channel|log_?level)$`)
-)
-
-// settings are the tables of what an application is set to.
-var settings = regexp.MustCompile(`(^|_)(settings?|config|configuration|constance|parameters?|parametres?|options?|` +
-	`flags?|switch(es)?|features?|feature_?toggles?|waffle_\w+|globalpreferencemodel|` +
-	`crontabs?|crontabschedule|intervalschedule|periodictasks?|schedules?|cron|cronjobs?)$`)
-
-// settingNames are the columns by which a program finds a setting, and
-// settingValues those that have what is set. setting is what either may be: one
-// word, or a number. What is longer may be a secret.
-var (
-	settingNames = regexp.MustCompile(`^(key|name|code|setting|option|param(eter)?|flag|variable|section|` +
-		`period|cle|nom)$`)
-	settingValues = regexp.MustCompile(`^(value|val|valeur|default(_value)?|period|every|unit)$`)
-	setting       = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.:-]{0,63}$`)
-	settingValue  = regexp.MustCompile(`^([A-Za-z_]{1,16}|-?[0-9]{1,6}([.,][0-9]{1,6})?|/[a-z0-9_/-]*|` +
-		`https?://[A-Za-z0-9.-]+(:[0-9]+)?/?)$`)
-)
-
-// templates are the tables of texts that a program fills in. Their columns are kept
-// where no value has an address of mail.
-var templates = regexp.MustCompile(`(^|_)([a-z]*templates?|flatpages?)$`)
-
-// sites are what addresses of sites look like that name nobody's page, and
-// siteNames the columns that have one: an origin that may frame us.
-var (
-	sites     = regexp.MustCompile(`^(https?://)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(:[0-9]+)?/?$`)
-	siteNames = regexp.MustCompile(`(^|_)(origins?|domain|endpoint|base_?url|site_?url|server_?name|allowed_?hosts?)$`)
-)
-
-var onlyDigits = regexp.MustCompile(`^[0-9 ]+$`)
 
 // every reports whether there are values, and all that are not empty fit.
 func every(values []string, fits func(string) bool) bool {

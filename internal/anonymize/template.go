@@ -1,10 +1,10 @@
 package anonymize
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"regexp"
-	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
@@ -93,41 +93,7 @@ func (f *templateFaker) fake(out, _ []byte, _ sex) []byte {
 // slug appends text in lower case without accents, with one - for whatever is
 // neither letter nor digit, and none at either end.
 func slug(out, text []byte) []byte {
-	start := len(out)
-	gap := false
-	add := func(c byte) {
-		if gap && len(out) > start {
-			out = append(out, '-')
-		}
-		gap = false
-		out = append(out, c)
-	}
-	ascii := true
-	for _, c := range text {
-		ascii = ascii && c < utf8.RuneSelf
-	}
-	if !ascii {
-		text = norm.NFKD.Bytes(text)
-	}
-	for len(text) > 0 {
-		r, n := utf8.DecodeRune(text)
-		text = text[n:]
-		switch r = unicode.ToLower(r); {
-		case r >= 'a' && r <= 'z' || r >= '0' && r <= '9':
-			add(byte(r))
-		case r == 'œ':
-			add('o')
-			add('e')
-		case r == 'æ':
-			add('a')
-			add('e')
-		case r == 'ß':
-			add('s')
-			add('s')
-		case unicode.Is(unicode.Mn, r): // an accent
-		default:
-			gap = true
-		}
-	}
-	return out
+	plain := withoutMarks(nil, norm.NFKD.Bytes(bytes.ToLower(text)))
+	words := bytes.FieldsFunc(plain, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') })
+	return append(out, bytes.Join(words, []byte{'-'})...)
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -42,13 +41,29 @@ const (
 	reasonSeen = 400 // characters of a reason, and so on
 	nameSeen   = 80
 	wordSeen   = 24
-	commitSeen = 8
 )
 
 //go:embed report.html
 var reportHTML string
 
-var reportPage = template.Must(template.New("report").Parse(reportHTML))
+var reportPage = template.Must(template.New("report").Funcs(template.FuncMap{
+	"bytes": knownBytes, "seconds": humanSeconds, "level": levelOf, "proof": proofOf,
+	"word":   func(text string) string { return legible(text, wordSeen) },
+	"reason": func(text string) string { return legible(text, reasonSeen) },
+	"plus":   func(a, b float64) float64 { return a + b },
+}).Parse(reportHTML))
+
+// report is what the page is made of.
+type report struct {
+	Now       moment
+	Overdue   string
+	Title     string
+	Summary   string
+	Instances []instanceView
+}
+
+// When is how the page tells a time.
+func (r report) When(t time.Time) moment { return moment{t.UTC(), r.Now.Year()} }
 
 // WriteReport writes one self-contained HTML page about the backups of
 // instances to w: a summary of all, then for each of them how its backups stand
@@ -57,22 +72,16 @@ var reportPage = template.Must(template.New("report").Parse(reportHTML))
 // shows times in UTC. The same arguments give the same page.
 func WriteReport(w io.Writer, now time.Time, pages []Page) error {
 	now = now.UTC()
-	report := struct {
-		Now       moment
-		Overdue   string
-		Title     string
-		Summary   string
-		Instances []instanceView
-	}{Now: moment{Time: now}, Overdue: humanSpan(overdue)}
+	r := report{Now: moment{Time: now}, Overdue: humanSpan(overdue)}
 	counts := map[level]int{}
 	for i, p := range pages {
-		v := viewOf(p, now, fmt.Sprintf("i%d", i+1))
+		v := r.viewOf(p, fmt.Sprintf("i%d", i+1))
 		counts[v.Verdict.Level]++
-		report.Instances = append(report.Instances, v)
+		r.Instances = append(r.Instances, v)
 	}
-	report.Title = fmt.Sprintf("Backups: %d of %d well", counts[well], len(pages))
-	report.Summary = summaryOf(counts, len(pages))
-	if err := reportPage.Execute(w, report); err != nil {
+	r.Title = fmt.Sprintf("Backups: %d of %d well", counts[well], len(pages))
+	r.Summary = summaryOf(counts, len(pages))
+	if err := reportPage.Execute(w, r); err != nil {
 		return fmt.Errorf("the report on backups can't be written: %w", err)
 	}
 	return nil
@@ -198,7 +207,7 @@ func judge(p Page, now time.Time) verdict {
 		add(attention, "restores otherwise", "What the last drill restored is not all as it was backed up", r.Differs)
 	}
 	if latest != nil {
-		proven := newest(s.Snapshots, func(n Snapshot) bool { return n.Proven && !n.Unchecked })
+		proven := newest(s.Snapshots, provenAndTrusted)
 		switch {
 		case proven == nil:
 			add(attention, "unproven", "No snapshot that is left has passed a drill", "")
@@ -210,6 +219,8 @@ func judge(p Page, now time.Time) verdict {
 }
 
 func trusted(n Snapshot) bool { return !n.Unchecked }
+
+func provenAndTrusted(n Snapshot) bool { return n.Proven && !n.Unchecked }
 
 // newest returns the newest of the snapshots that are fit, nil if none is.
 func newest(snapshots []Snapshot, fit func(Snapshot) bool) *Snapshot {
@@ -232,34 +243,34 @@ type instanceView struct {
 	Verdict          verdict
 	Told             bool // whether the server tells
 	Last, Proven     string
-	Repository       string // its size
-	Count            int    // of snapshots
+	Repository       string    // its size
+	Count            int       // of snapshots
+	Latest           *Snapshot // that is good
+	LatestProven     *Snapshot
+	Oldest           string // its age
+	Where            string // the repository is
 	Nights           nightsView
-	Facts            []fact
 	Timeline         drawing
 	Sizes            drawing
 	Durations        drawing
 	Disk             diskView
 	Drills           drillsView
-	Runs             []runView
-	MoreRuns         int // that are not shown
-	Snapshots        []snapshotView
+	Runs             []Run // the newest first
+	MoreRuns         int   // that are not shown
+	Snapshots        []Snapshot
 }
 
-// fact is a number worth a place of its own.
-type fact struct{ Label, Value, Note string }
-
-func viewOf(p Page, now time.Time, id string) instanceView {
+func (r report) viewOf(p Page, id string) instanceView {
+	now := r.Now.Time
 	v := instanceView{ID: id, Name: legible(p.Name, nameSeen), Server: legible(p.Server, nameSeen),
 		Verdict: judge(p, now), Last: "?", Proven: "?", Repository: "?"}
 	if p.State == nil {
 		return v
 	}
 	s, runs := p.State, inOrder(p.State.Runs)
-	at := func(t time.Time) moment { return moment{t.UTC(), now.Year()} }
 	v.Told, v.Count = true, len(s.Snapshots)
 	v.Last, v.Proven, v.Repository = "none", "never", knownBytes(s.Bytes)
-	v.Drills = drillsOf(runs, at)
+	v.Drills = drillsOf(runs)
 
 	dated := slices.DeleteFunc(slices.Clone(runs), func(r Run) bool { return r.Time.IsZero() })
 	newestFirst := func(a, b Snapshot) int { return b.Time.Compare(a.Time) }
@@ -271,41 +282,27 @@ func viewOf(p Page, now time.Time, id string) instanceView {
 	v.Sizes = sizesOf(dated, now, id)
 	v.Durations = durationsOf(dated, now, id)
 
-	latest := fact{"Latest good snapshot", "none", ""}
-	if n := newest(s.Snapshots, trusted); n != nil {
-		v.Last = ago(now.Sub(n.Time))
-		latest.Value, latest.Note = knownBytes(n.Bytes), at(n.Time).String()
-		if n.Added > 0 {
-			latest.Note += ", added " + console.Bytes(float64(n.Added))
-		}
+	if v.Latest = newest(s.Snapshots, trusted); v.Latest != nil {
+		v.Last = ago(now.Sub(v.Latest.Time))
 	}
-	proof := fact{"Latest proven", "never", "no snapshot has passed a drill"}
-	if n := newest(s.Snapshots, func(n Snapshot) bool { return n.Proven && !n.Unchecked }); n != nil {
-		v.Proven = ago(now.Sub(n.Time))
-		proof.Value, proof.Note = v.Proven, "snapshot "+legible(n.ID, wordSeen)
+	if v.LatestProven = newest(s.Snapshots, provenAndTrusted); v.LatestProven != nil {
+		v.Proven = ago(now.Sub(v.LatestProven.Time))
 	}
-	kept := fact{"Snapshots", strconv.Itoa(len(s.Snapshots)), "nothing to go back to"}
 	if n := len(datedSnapshots); n > 0 {
-		kept.Note = "the oldest is of " + ago(now.Sub(datedSnapshots[n-1].Time))
+		v.Oldest = ago(now.Sub(datedSnapshots[n-1].Time))
 	}
-	where := legible(s.Repository, nameSeen) + map[bool]string{true: ", mirrored", false: ", no mirror"}[s.Mirrored]
-	v.Facts = []fact{latest, proof, kept, {"Repository", v.Repository, strings.Trim(where, ", ")}, v.Disk.fact()}
-
-	for _, r := range slices.Backward(runs[max(0, len(runs)-runsSeen):]) {
-		v.Runs = append(v.Runs, runViewOf(r, at))
-	}
+	v.Where = legible(s.Repository, nameSeen) + map[bool]string{true: ", mirrored", false: ", no mirror"}[s.Mirrored]
+	v.Where = strings.Trim(v.Where, ", ")
+	v.Runs, v.Snapshots = newestFew(runs, runsSeen), snapshots
 	v.MoreRuns = len(runs) - len(v.Runs)
-	for _, n := range snapshots {
-		commit := legible(n.Commit[:min(len(n.Commit), commitSeen)], commitSeen)
-		v.Snapshots = append(v.Snapshots, snapshotView{at(n.Time), legible(n.ID, wordSeen), legible(n.Cause, wordSeen),
-			commit, knownBytes(n.Bytes), knownBytes(n.Added), proofOf(n)})
-	}
 	return v
 }
 
-type snapshotView struct {
-	When                                   moment
-	ID, Cause, Commit, Bytes, Added, Proof string
+// newestFew returns the last of the runs, the newest first.
+func newestFew(runs []Run, most int) []Run {
+	few := slices.Clone(runs[max(0, len(runs)-most):])
+	slices.Reverse(few)
+	return few
 }
 
 // proofOf says how far a snapshot can be trusted.
@@ -317,20 +314,6 @@ func proofOf(n Snapshot) string {
 		return "proven"
 	}
 	return "not drilled"
-}
-
-type runView struct {
-	When                         moment
-	Level                        level
-	What, Cause, Outcome, Reason string
-	Snapshot                     string
-	Took, Bytes, Added           string
-}
-
-func runViewOf(r Run, at func(time.Time) moment) runView {
-	word := func(text string) string { return legible(text, wordSeen) }
-	return runView{at(r.Time), levelOf(r), word(r.What), word(r.Cause), word(r.Outcome), legible(r.Reason, reasonSeen),
-		word(r.Snapshot), humanSeconds(r.Seconds), knownBytes(r.Bytes), knownBytes(r.Added)}
 }
 
 func levelOf(r Run) level {
@@ -345,11 +328,11 @@ func levelOf(r Run) level {
 
 type drillsView struct {
 	Lead  string
-	Marks []runView // the oldest first
-	Last  []runView // the newest first
+	Marks []Run // the oldest first
+	Last  []Run // the newest first
 }
 
-func drillsOf(runs []Run, at func(time.Time) moment) drillsView {
+func drillsOf(runs []Run) drillsView {
 	var v drillsView
 	passed := 0
 	for _, r := range runs {
@@ -359,7 +342,7 @@ func drillsOf(runs []Run, at func(time.Time) moment) drillsView {
 		if r.Good() {
 			passed++
 		}
-		v.Marks = append(v.Marks, runViewOf(r, at))
+		v.Marks = append(v.Marks, r)
 	}
 	switch n := len(v.Marks); {
 	case n == 0:
@@ -372,24 +355,24 @@ func drillsOf(runs []Run, at func(time.Time) moment) drillsView {
 		v.Lead = fmt.Sprintf("%d of %d have passed.", passed, n)
 	}
 	v.Marks = v.Marks[max(0, len(v.Marks)-nightsSeen):]
-	v.Last = slices.Clone(v.Marks[max(0, len(v.Marks)-drillsSeen):])
-	slices.Reverse(v.Last)
+	v.Last = newestFew(v.Marks, drillsSeen)
 	return v
 }
 
 // nightsView is a strip of days, the oldest first.
 type nightsView struct {
 	Desc  string
-	Boxes []box
+	Boxes []night
 }
 
-// nightsOf draws what became of the backups of the last days. What is bad
-// differs from what is good in its height too: a good day stands, a failed one
-// hangs, one without a backup lies.
+type night struct{ Class, Title string }
+
+// nightsOf tells what became of the backups of the last days.
 func nightsOf(runs []Run, now time.Time) nightsView {
 	var v nightsView
 	today := now.Truncate(day)
-	const height, width = 20, 10
+	words := map[string]string{"well": "a good backup", "attention": "a backup that is not mirrored", "bad": "failed",
+		"none": "no backup", "before": "no backup was due yet"}
 	counts := map[string]int{}
 	for i := range nightsSeen {
 		from := today.Add(time.Duration(i-nightsSeen+1) * day)
@@ -418,19 +401,7 @@ func nightsOf(runs []Run, now time.Time) nightsView {
 		} else {
 			counts[kind]++
 		}
-		y, h := 0.0, float64(height)
-		words := "a good backup"
-		switch kind {
-		case "attention":
-			y, h, words = height*0.35, height*0.65, "a backup that is not mirrored"
-		case "bad":
-			h, words = height*0.5, "failed"
-		case "none":
-			y, h, words = height-4, 4, "no backup"
-		case "before":
-			y, h, words = height-4, 4, "no backup was due yet"
-		}
-		v.Boxes = append(v.Boxes, box{float64(i * width), y, width - 2.5, h, kind, from.Format("2 Jan 2006") + ": " + words})
+		v.Boxes = append(v.Boxes, night{kind, from.Format("2 Jan 2006") + ": " + words[kind]})
 	}
 	v.Desc = fmt.Sprintf("Last %d days: %d with a good backup, %d not mirrored, %d failed, %d without",
 		nightsSeen, counts["well"], counts["attention"], counts["bad"], counts["none"])
@@ -445,7 +416,9 @@ type drawing struct {
 	ID, Title, Lead, Desc string
 	Empty                 string // said instead of a drawing
 	Level                 level  // of what Lead says
-	Height                float64
+	Top, Base             float64
+	Ticks                 []tick // from Top down to Base
+	Steps                 []step
 	Bands                 []box
 	Lines                 []line
 	Paths                 []path
@@ -456,6 +429,12 @@ type drawing struct {
 	Note                  string
 }
 
+// step is a line all over a drawing, and its name left of it.
+type step struct {
+	Y           float64
+	Class, Text string
+}
+
 type box struct {
 	X, Y, W, H float64
 	Class      string
@@ -463,8 +442,8 @@ type box struct {
 }
 
 type line struct {
-	X1, Y1, X2, Y2 float64
-	Class          string
+	Y     float64
+	Class string
 }
 
 type path struct{ D, Class string }
@@ -480,60 +459,27 @@ func (d *drawing) mark(x, y float64, symbol, class, name string) {
 }
 
 type label struct {
-	X      string // with a unit
-	Y      float64
-	Anchor string // start, middle or end
-	Class  string
-	Text   string
+	X, Y        float64
+	Class, Text string
 }
 
 // key is a line of a legend.
 type key struct{ Symbol, Class, Text string }
 
-// percent returns x as an attribute's value.
-func percent(x float64) string { return strconv.FormatFloat(x, 'f', 2, 64) + "%" }
+// key explains a symbol, if there is any.
+func (d *drawing) key(n int, symbol, class, text string) {
+	if n > 0 {
+		d.Keys = append(d.Keys, key{symbol, class, text})
+	}
+}
 
 func rounded(x float64) float64 { return math.Round(x*100) / 100 }
 
-// anchorAt keeps a label at x within the drawing.
-func anchorAt(x float64) string {
-	switch {
-	case x < 8:
-		return "start"
-	case x > 92:
-		return "end"
-	}
-	return "middle"
-}
-
-// timeAxis draws ticks from top down to base, and their names under it.
-func (d *drawing) timeAxis(ticks []tick, top, base float64) {
-	d.Lines = append(d.Lines, line{0, base, 100, base, "axis"})
-	for _, t := range ticks {
-		class := ""
-		if t.Minor {
-			class = " minor"
-		}
-		d.Lines = append(d.Lines, line{t.X, top, t.X, base + 4, "tick" + class})
-		anchor := "middle"
-		if t.X > 95 {
-			anchor = "end"
-		}
-		d.Texts = append(d.Texts, label{percent(t.X), base + 18, anchor, "tick" + class, t.Text})
-	}
-}
-
-// valueAxis draws multiples of step up to top, and their names left of the
-// drawing.
-func (d *drawing) valueAxis(y atValue, top, step float64, name func(float64) string) {
-	for n := 0; float64(n)*step <= top*headroom && n < 10; n++ {
-		v := float64(n) * step
-		text := "0"
-		if n > 0 {
-			d.Lines = append(d.Lines, line{0, y(v), 100, y(v), "grid"})
-			text = name(v)
-		}
-		d.Texts = append(d.Texts, label{"-8", y(v) + 4, "end", "tick", text})
+// valueAxis draws multiples of step up to top.
+func (d *drawing) valueAxis(y atValue, top, size float64, name func(float64) string) {
+	d.Steps = append(d.Steps, step{y(0), "tick", "0"})
+	for v := size; v <= top*headroom && v < 10*size; v += size {
+		d.Steps = append(d.Steps, step{y(v), "tick", name(v)})
 	}
 }
 
@@ -598,13 +544,11 @@ func timelineOf(snapshots []Snapshot, runs []Run, now time.Time, id string) draw
 		}
 		y[lane] = base + laneHeight/2
 		base += laneHeight
-		d.Lines = append(d.Lines, line{0, y[lane], 100, y[lane], "grid"})
-		d.Texts = append(d.Texts, label{"-8", y[lane] + 4, "end", "lane " + lane, cmp.Or(causes[lane], lane)})
+		d.Steps = append(d.Steps, step{y[lane], "lane " + lane, cmp.Or(causes[lane], lane)})
 	}
 	fresh := x(overdue)
 	d.Bands = append(d.Bands, box{X: rounded(fresh), Y: 0, W: rounded(100 - fresh), H: base, Class: "fresh"})
-	d.timeAxis(ageTicks(oldest, x), 0, base)
-	d.Height = base + 24
+	d.Ticks, d.Base = ageTicks(oldest, x), base
 
 	for _, n := range slices.Backward(snapshots) { // the newest on top
 		symbol := map[string]string{"unchecked": "crossed", "proven": "dot", "not drilled": "ring"}[proofOf(n)]
@@ -625,19 +569,10 @@ func timelineOf(snapshots []Snapshot, runs []Run, now time.Time, id string) draw
 	d.Lead = fmt.Sprintf("%s, %d proven.", all, counts["proven"])
 	d.Desc = fmt.Sprintf("%s: %d proven by a drill, %d not drilled, %d unchecked. %s.",
 		all, counts["proven"], counts["not drilled"], counts["unchecked"], plural(lanes["failed"], "failed run"))
-	for _, k := range []struct {
-		n int
-		key
-	}{
-		{counts["proven"], key{"dot", "", "proven by a drill"}},
-		{counts["not drilled"], key{"ring", "", "not drilled"}},
-		{counts["unchecked"], key{"crossed", "", "unchecked: not to be trusted"}},
-		{lanes["failed"], key{"cross", "failed", "failed run"}},
-	} {
-		if k.n > 0 {
-			d.Keys = append(d.Keys, k.key)
-		}
-	}
+	d.key(counts["proven"], "dot", "", "proven by a drill")
+	d.key(counts["not drilled"], "ring", "", "not drilled")
+	d.key(counts["unchecked"], "crossed", "", "unchecked: not to be trusted")
+	d.key(lanes["failed"], "cross", "failed", "failed run")
 	d.Keys = append(d.Keys, key{"swatch", "fresh", "the last " + humanSpan(overdue)})
 	d.Note = "The older, the closer together."
 	return d
@@ -667,22 +602,21 @@ func sizesOf(runs []Run, now time.Time, id string) drawing {
 	}
 	d.Empty = ""
 	const top, middle, low, base = 34, 134, 174, 226
-	d.Height = base + 24
 	from, to := spanOf(size, now)
 	x := timeScale(from, to)
+	d.Ticks, d.Top, d.Base = timeTicks(from, to, x), top, base
 
 	sizeTop, sizeCut := ceiling(values(size))
 	y := valueScale(sizeTop, top, middle)
 	d.valueAxis(y, sizeTop, byteStep(sizeTop, 4), console.Bytes)
-	d.Lines = append(d.Lines, line{0, middle, 100, middle, "axis"})
-	d.Texts = append(d.Texts, label{"0", 10, "start", "panel", "in the snapshot"})
+	d.Lines = []line{{middle, "axis"}}
+	d.Texts = []label{{0, 10, "panel", "in the snapshot"}, {0, middle + 20, "panel", "added to the repository"}}
 	d.curve(size, x, y, middle, "timer")
 	d.beyond(size, x, y, sizeTop, console.Bytes)
 
 	addedTop, addedCut := ceiling(values(added))
 	y = valueScale(addedTop, low, base)
 	d.valueAxis(y, addedTop, byteStep(addedTop, 2), console.Bytes)
-	d.Texts = append(d.Texts, label{"0", middle + 20, "start", "panel", "added to the repository"})
 	width := min(max(60/float64(len(added)), 0.25), 2)
 	for i, p := range added {
 		height := base - y(p.Value)
@@ -694,7 +628,6 @@ func sizesOf(runs []Run, now time.Time, id string) drawing {
 			"bar", title})
 	}
 	d.beyond(added, x, y, addedTop, console.Bytes)
-	d.timeAxis(timeTicks(from, to, x), top, base)
 
 	last, first := size[len(size)-1], size[0]
 	d.Lead = fmt.Sprintf("%s now, %s added last.", console.Bytes(last.Value), console.Bytes(added[len(added)-1].Value))
@@ -719,8 +652,7 @@ func (d *drawing) beyond(points []point, x atTime, y atValue, top float64, name 
 		}
 	}
 	if highest.Value > 0 {
-		at, anchor := x(highest.At), anchorAt(x(highest.At))
-		d.Texts = append(d.Texts, label{percent(at), y(highest.Value) - 7, anchor, "value", name(highest.Value)})
+		d.Texts = append(d.Texts, label{x(highest.At), y(highest.Value) - 7, "value", name(highest.Value)})
 	}
 }
 
@@ -747,9 +679,9 @@ func durationsOf(runs []Run, now time.Time, id string) drawing {
 	}
 	d.Empty = ""
 	const top, base = 18, 226
-	d.Height = base + 24
 	from, to := spanOf(all, now)
 	x := timeScale(from, to)
+	d.Ticks, d.Top, d.Base = timeTicks(from, to, x), top, base
 	high, cutBackups := ceiling(values(backups))
 	highDrills, cutDrills := ceiling(values(drills))
 	if high = max(high, highDrills); len(backups)+len(drills) == 0 {
@@ -757,7 +689,6 @@ func durationsOf(runs []Run, now time.Time, id string) drawing {
 	}
 	y := valueScale(high, top, base)
 	d.valueAxis(y, high, secondStep(high, 4), humanSeconds)
-	d.timeAxis(timeTicks(from, to, x), top, base)
 	if len(backups) > 1 {
 		d.Paths = append(d.Paths, path{outline(backups, x, y), "curve timer thin"})
 	}
@@ -783,19 +714,15 @@ func durationsOf(runs []Run, now time.Time, id string) drawing {
 		d.Note = "▲ goes far beyond the scale."
 	}
 
+	d.key(len(backups), "point", "timer", "backup")
+	d.key(len(drills), "diamond", "drill", "drill")
+	d.key(failed, "cross", "failed", "failed")
 	var lead []string
-	for _, k := range []struct {
-		what          string
-		points        []point
-		symbol, class string
-	}{{"backup", backups, "point", "timer"}, {"drill", drills, "diamond", "drill"}} {
-		if n := len(k.points); n > 0 {
-			lead = append(lead, fmt.Sprintf("%ss %s", k.what, humanSeconds(median(values(k.points)))))
-			d.Keys = append(d.Keys, key{k.symbol, k.class, k.what})
-		}
+	if len(backups) > 0 {
+		lead = append(lead, "backups "+humanSeconds(median(values(backups))))
 	}
-	if failed > 0 {
-		d.Keys = append(d.Keys, key{"cross", "failed", "failed"})
+	if len(drills) > 0 {
+		lead = append(lead, "drills "+humanSeconds(median(values(drills))))
 	}
 	if len(lead) > 0 {
 		d.Lead = "Median: " + strings.Join(lead, ", ") + "."
@@ -816,13 +743,6 @@ type diskView struct {
 	Level      level // of the forecast
 	When       string
 	Drawing    drawing
-}
-
-func (v diskView) fact() fact {
-	if !v.Known {
-		return fact{"Free on its disk", "–", "on no disk of the server"}
-	}
-	return fact{"Free on its disk", v.Free, "of " + v.Size}
 }
 
 func diskOf(s *State, runs []Run, now time.Time, id string) diskView {
@@ -906,8 +826,8 @@ func forecastOf(totals []point, here point, free, perDay float64, enough bool, i
 		to = end.At.Add(future / 12)
 	}
 	const top, base = 26, 150
-	d.Height = base + 24
 	x := timeScale(from, to)
+	d.Ticks, d.Top, d.Base = timeTicks(from, to, x), top, base
 	history := slices.Clone(totals)
 	high := max(slices.Max(values(history)), end.Value)
 	if !limited && limit < 3*high {
@@ -918,7 +838,6 @@ func forecastOf(totals []point, here point, free, perDay float64, enough bool, i
 	}
 	y := valueScale(high, top, base)
 	d.valueAxis(y, high, byteStep(high, 4), console.Bytes)
-	d.timeAxis(timeTicks(from, to, x), top, base)
 	if len(history) < 3 {
 		history = history[len(history)-1:]
 	}
@@ -931,14 +850,13 @@ func forecastOf(totals []point, here point, free, perDay float64, enough bool, i
 	}
 	switch {
 	case limited:
-		d.Lines = append(d.Lines, line{0, rounded(y(limit)), 100, rounded(y(limit)), "limit"})
-		d.Texts = append(d.Texts, label{"0", y(limit) - 6, "start", "limit", "disk full at " + console.Bytes(limit)})
+		d.Lines = []line{{y(limit), "limit"}}
+		d.Texts = []label{{0, y(limit) - 6, "limit", "disk full at " + console.Bytes(limit)}}
 		if enough && end.Value >= limit {
 			d.mark(x(end.At), y(limit), "cross", "failed", "full about "+roughly(end.At, here.At))
 		}
 	case !math.IsInf(free, 1):
-		text := "↑ disk full at " + console.Bytes(limit) + ", far above"
-		d.Texts = append(d.Texts, label{"0", top - 12, "start", "panel", text})
+		d.Texts = []label{{0, top - 12, "panel", "↑ disk full at " + console.Bytes(limit) + ", far above"}}
 	}
 	return d
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/console"
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 )
 
 var evening = time.Date(2026, 11, 24, 20, 0, 0, 0, time.UTC)
@@ -20,7 +21,7 @@ var evening = time.Date(2026, 11, 24, 20, 0, 0, 0, time.UTC)
 // proven is the state of an instance that is well: a backup every night for
 // days, of which the last has passed a drill.
 func proven(days int) *State {
-	s := &State{Instance: "x", Repository: "/home/x/restic", Mirrored: true, Bytes: 6 << 30, DiskFree: 10 << 30, DiskSize: 40 << 30}
+	s := &State{BackupStore: hostapi.BackupStore{Instance: "x", Repository: "/home/x/restic", Mirrored: true, Bytes: 6 << 30, DiskFree: 10 << 30, DiskSize: 40 << 30}}
 	for i := days - 1; i >= 0; i-- {
 		at := evening.Add(-21*time.Hour - time.Duration(i)*day)
 		n := Snapshot{ID: "abcdef01", Time: at, Cause: "timer", Commit: "0123456789", Bytes: 5 << 30, Added: 20 << 20, Proven: i == 0}

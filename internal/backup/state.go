@@ -12,14 +12,9 @@ import (
 
 // State is what an instance's server says of its backups.
 type State struct {
-	Instance   string     `json:"instance"`
-	Repository string     `json:"repository"` // a folder or an address, without a password
-	Mirrored   bool       `json:"mirrored"`   // whether there is a mirror
-	Bytes      int64      `json:"repository_bytes"`
-	DiskFree   int64      `json:"disk_free"` // of the repository's file system; 0 where it is none of the server's
-	DiskSize   int64      `json:"disk_size"`
-	Snapshots  []Snapshot `json:"snapshots"` // the newest first
-	Runs       []Run      `json:"runs"`      // the oldest first
+	hostapi.BackupStore
+	Snapshots []Snapshot `json:"snapshots"` // the newest first
+	Runs      []Run      `json:"runs"`      // the oldest first
 }
 
 // Snapshot is a backup.
@@ -60,26 +55,24 @@ func (r Run) Good() bool { return r.Outcome == "good" || r.Outcome == "not mirro
 
 // parse reads what `restore.sh list` prints.
 func parse(out string) (*State, error) {
-	var said struct {
-		State
-		Version   int // [hostapi.Version]; 0: of one from before that was said
-		Snapshots []struct {
-			ID        string `json:"short_id"`
-			Time      time.Time
-			Tags      []string
-			Unchecked bool
-		} `json:"snapshots"` // as restic has them, the oldest first
+	var said hostapi.BackupList
+	unread := func(err error) (*State, error) {
+		return nil, fmt.Errorf("what the server says of its backups can't be read: %w", err)
 	}
 	if err := json.Unmarshal([]byte(out), &said); err != nil {
-		return nil, fmt.Errorf("what the server says of its backups can't be read: %w", err)
+		return unread(err)
 	}
 	if said.Version > hostapi.Version {
 		return nil, hostapi.Outdated(said.Instance, said.Version, hostapi.Version)
 	}
-	state := &said.State
-	state.Snapshots = []Snapshot{}
+	state := &State{BackupStore: said.BackupStore, Snapshots: []Snapshot{}, Runs: make([]Run, len(said.Runs))}
+	for n, line := range said.Runs {
+		if err := json.Unmarshal(line, &state.Runs[n]); err != nil {
+			return unread(err)
+		}
+	}
 	for _, s := range slices.Backward(said.Snapshots) {
-		n := Snapshot{ID: s.ID, Time: s.Time, Unchecked: s.Unchecked}
+		n := Snapshot{ID: s.ShortID, Time: s.Time, Unchecked: s.Unchecked}
 		for _, tag := range s.Tags {
 			commit, found := strings.CutPrefix(tag, "commit-")
 			switch {

@@ -1,9 +1,9 @@
 package bigsudo
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -208,75 +208,60 @@ func (t *tagged) nothing(source, tag string) error {
 	return fmt.Errorf("%s has no tag %q; it has %s%s", source, tag, all, console.DidYouMean(tag, known))
 }
 
-// read returns the list that a YAML file is; nil, where it can't be read, which is for
-// Ansible to say.
-func (t *tagged) read(file string) *yaml.Node {
-	text, err := os.ReadFile(file)
-	var document yaml.Node
+// read returns what a YAML file has; nil, where it can't be read, which is for Ansible
+// to say.
+func (t *tagged) read(file string) (content any) {
+	in, err := os.Open(file)
 	if err == nil {
-		err = yaml.Unmarshal(text, &document)
+		defer in.Close()
+		var loader *yaml.Loader
+		// Of a key that is there twice Ansible takes the last, and warns.
+		if loader, err = yaml.NewLoader(in, yaml.WithUniqueKeys(false)); err == nil {
+			err = loader.Load(&content)
+		}
 	}
-	t.unsure = t.unsure || err != nil
-	if err != nil || len(document.Content) == 0 {
-		return nil
-	}
-	return document.Content[0]
+	t.unsure = t.unsure || err != nil && err != io.EOF // which is an empty file
+	return content
 }
 
 // key returns the value of a mapping's key, by one of its names and with or without
 // the name of Ansible's own collection; nil: there is none.
-func key(n *yaml.Node, names ...string) *yaml.Node {
-	for i := 0; n != nil && n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
-		name := n.Content[i].Value
-		for _, collection := range []string{"ansible.builtin.", "ansible.legacy."} {
-			name = strings.TrimPrefix(name, collection)
-		}
-		if slices.Contains(names, name) {
-			return resolve(n.Content[i+1])
+func key(n any, names ...string) any {
+	mapping, _ := n.(map[string]any)
+	for _, name := range names {
+		for _, collection := range []string{"", "ansible.builtin.", "ansible.legacy."} {
+			if value, found := mapping[collection+name]; found {
+				return value
+			}
 		}
 	}
 	return nil
 }
 
-// resolve returns what an alias stands for.
-func resolve(n *yaml.Node) *yaml.Node {
-	for n.Kind == yaml.AliasNode {
-		n = n.Alias
-	}
-	return n
-}
-
 // items returns what is in a list.
-func items(n *yaml.Node) (all []*yaml.Node) {
-	if n == nil || n.Kind != yaml.SequenceNode {
-		return nil
-	}
-	for _, item := range n.Content {
-		all = append(all, resolve(item))
-	}
-	return all
+func items(n any) []any {
+	list, _ := n.([]any)
+	return list
 }
 
 // with returns the place, with what the mapping says of tags.
-func (t *tagged) with(at within, n *yaml.Node) within {
+func (t *tagged) with(at within, n any) within {
 	tags := key(n, "tags")
-	if tags == nil {
-		return at
-	}
-	at.tags = slices.Clone(at.tags)
 	texts := items(tags)
-	if tags.Kind == yaml.ScalarNode && tags.ShortTag() != "!!null" {
-		for text := range strings.SplitSeq(tags.Value, ",") {
-			texts = append(texts, &yaml.Node{Value: strings.TrimSpace(text)})
+	if texts == nil && tags != nil {
+		for text := range strings.SplitSeq(fmt.Sprint(tags), ",") {
+			texts = append(texts, strings.TrimSpace(text))
 		}
 	}
-	for _, text := range texts {
-		if templated(text.Value) {
+	at.tags = slices.Clone(at.tags)
+	for _, each := range texts {
+		text := fmt.Sprint(each)
+		if templated(text) {
 			t.unsure = true
 			continue
 		}
-		t.names[text.Value] = true
-		at.tags = append(at.tags, text.Value)
+		t.names[text] = true
+		at.tags = append(at.tags, text)
 	}
 	return at
 }
@@ -294,7 +279,7 @@ func (t *tagged) playbook(file string, at within) {
 	for _, play := range items(t.read(file)) {
 		in := t.with(at, play)
 		if imported := key(play, "import_playbook"); imported != nil {
-			if file, found := t.find(imported.Value, filepath.Dir(at.file)); found {
+			if file, found := t.find(imported, filepath.Dir(at.file)); found {
 				t.playbook(file, in)
 			}
 			continue
@@ -307,10 +292,10 @@ func (t *tagged) playbook(file string, at within) {
 }
 
 // applied reads the roles in a list of a play's, or that a role depends on.
-func (t *tagged) applied(list *yaml.Node, at within) {
+func (t *tagged) applied(list any, at within) {
 	for _, entry := range items(list) {
-		if entry.Kind == yaml.ScalarNode {
-			t.named(entry.Value, "main", at)
+		if name, ok := entry.(string); ok {
+			t.named(name, "main", at)
 			continue
 		}
 		t.called(entry, t.with(at, entry))
@@ -367,8 +352,8 @@ func exists(file string) bool {
 }
 
 // find returns the path of a file that is named by a text, in one of the folders.
-func (t *tagged) find(name string, folders ...string) (string, bool) {
-	if !templated(name) {
+func (t *tagged) find(text any, folders ...string) (string, bool) {
+	if name, ok := text.(string); ok && !templated(name) {
 		for _, folder := range folders {
 			path := filepath.Join(folder, name)
 			if filepath.IsAbs(name) {
@@ -384,7 +369,7 @@ func (t *tagged) find(name string, folders ...string) (string, bool) {
 }
 
 // tasks reads a list of tasks.
-func (t *tagged) tasks(list *yaml.Node, at within) {
+func (t *tagged) tasks(list any, at within) {
 	for _, task := range items(list) {
 		t.task(task, at)
 	}
@@ -392,7 +377,7 @@ func (t *tagged) tasks(list *yaml.Node, at within) {
 
 // task reads a task. What is imported inherits its tags; what is included does
 // not, and is only there if the task that includes it is executed.
-func (t *tagged) task(task *yaml.Node, at within) {
+func (t *tagged) task(task any, at within) {
 	at.depth++
 	if t.looked++; at.depth > maxDepth || t.looked > maxTasks {
 		t.unsure = true
@@ -420,11 +405,11 @@ func (t *tagged) task(task *yaml.Node, at within) {
 		}
 		return
 	}
-	arguments := cmp.Or(file, role)
-	inner := at
-	if apply := key(arguments, "apply"); apply != nil {
-		inner = t.with(at, apply)
+	arguments := file
+	if file == nil {
+		arguments = role
 	}
+	inner := t.with(at, key(arguments, "apply"))
 	inner.included = append(slices.Clone(at.included), in.tags)
 	if file != nil {
 		t.file(file, inner)
@@ -434,20 +419,16 @@ func (t *tagged) task(task *yaml.Node, at within) {
 }
 
 // file reads the file of tasks that the arguments of a task name.
-func (t *tagged) file(arguments *yaml.Node, at within) {
+func (t *tagged) file(arguments any, at within) {
 	name := arguments
-	if arguments.Kind == yaml.MappingNode {
+	if _, more := arguments.(map[string]any); more {
 		name = key(arguments, "file", "_raw_params")
-	}
-	if name == nil {
-		t.unsure = true
-		return
 	}
 	folders := []string{filepath.Dir(at.file)}
 	if at.role != "" {
 		folders = append(folders, filepath.Join(at.role, "tasks"), at.role)
 	}
-	if path, found := t.find(name.Value, append(folders, t.base, filepath.Join(t.base, "tasks"))...); found {
+	if path, found := t.find(name, append(folders, t.base, filepath.Join(t.base, "tasks"))...); found {
 		at.file = path
 		t.tasks(t.read(path), at)
 	}
@@ -455,14 +436,15 @@ func (t *tagged) file(arguments *yaml.Node, at within) {
 
 // called reads the role that the arguments of a task, or an entry in a list of roles,
 // name, and whose tasks they may say.
-func (t *tagged) called(arguments *yaml.Node, at within) {
-	name, file := key(arguments, "name", "role"), "main"
-	if name == nil {
+func (t *tagged) called(arguments any, at within) {
+	name, ok := key(arguments, "name", "role").(string)
+	if !ok {
 		t.unsure = true
 		return
 	}
+	file := "main"
 	if from := key(arguments, "tasks_from"); from != nil {
-		file = from.Value
+		file = fmt.Sprint(from)
 	}
-	t.named(name.Value, file, at)
+	t.named(name, file, at)
 }

@@ -56,6 +56,7 @@ func (p project) withTags(t *testing.T) {
 `,
 		"galaxy.yml": "- hosts: all\n  roles: [some.collection.role]\n  tasks: [{debug: , tags: known}]\n",
 		"none.yml":   "- hosts: all\n  tasks: [{debug: }]\n",
+		"twice.yml":  "- hosts: all\n  tasks: [{debug: , name: a, name: b, tags: known}]\n",
 	} {
 		p.write(t, path, content)
 	}
@@ -73,7 +74,7 @@ func TestTheTasksOfTagsAreThoseThatAnsibleRuns(t *testing.T) {
 		{"site.yml", "-t inner", 1}, {"site.yml", "-t applied", 5}, {"site.yml", "-t inc2", 0}, {"site.yml", "-t inc2,applied2", 1},
 		{"site.yml", "-t applied2", 0}, {"site.yml", "-t bar", 0}, {"site.yml", "-t bar,baz", 1}, {"site.yml", "-t never", 1},
 		{"site.yml", "-t untagged", 0}, {"site.yml", "-t tagged", 8}, {"site.yml", "-t when", 1}, {"site.yml", "-t always", 0},
-		{"site.yml", "-t all-of-it", 1}, {"site.yml", "-t y", 1},
+		{"site.yml", "-t all-of-it", 1}, {"site.yml", "-t y", 1}, {"twice.yml", "-t known", 1},
 		{"site.yml", "-t foo --skip-tags foo", 0}, {"site.yml", "--skip-tags foo", 7}, {"site.yml", "-t foo,bar,baz --skip-tags bar", 1},
 		{"r", "", 4}, {"r", "-t foo", 1}, {"r", "--tags=bar,baz", 1}, {"r", "-t baz", 0}, {"r", "-t untagged", 1}, {"r", "-t tagged", 3},
 		{"r", "-t all", 4}, {"r", "--skip-tags tagged", 1}, {"r", "--skip-tags untagged", 3}, {"r", "--skip-tags always", 4}, {"r", "--skip-tags all", 0},

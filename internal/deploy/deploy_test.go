@@ -13,33 +13,26 @@ import (
 )
 
 func TestGoingBackTwiceGoesBackFurther(t *testing.T) {
-	releases := []Release{{Release: 4, What: "deploy a"}, {Release: 5, What: "deploy b"}, {Release: 6, What: "maintenance on"}, {Release: 7, What: "deploy c"}}
+	releases := []hostapi.Release{{Release: 4, What: "deploy a"}, {Release: 5, What: "deploy b"}, {Release: 6, What: "maintenance on"}, {Release: 7, What: "deploy c"}}
 	for i, want := range []int{6, 5, 4} {
 		got, found := before(releases)
 		if !found || got.Release != want {
 			t.Fatalf("after %d rollbacks: %+v, %v; want %d", i, got, found, want)
 		}
-		releases = append(releases, Release{Release: 8 + i, What: "rollback to " + []string{"6", "5", "4"}[i]})
+		releases = append(releases, hostapi.Release{Release: 8 + i, What: "rollback to " + []string{"6", "5", "4"}[i]})
 	}
 	if got, found := before(releases); found {
 		t.Errorf("before the first there is %+v", got)
 	}
-	for _, none := range [][]Release{nil, {{Release: 1}}, {{Release: 9, What: "rollback to 2"}}, {{Release: 3, What: "rollback to 3"}}} {
+	for _, none := range [][]hostapi.Release{nil, {{Release: 1}}, {{Release: 9, What: "rollback to 2"}}, {{Release: 3, What: "rollback to 3"}}} {
 		if got, found := before(none); found {
 			t.Errorf("%+v: before it there is %+v", none, got)
 		}
 	}
 }
 
-func TestReleasesAreReadAsTheyWereWritten(t *testing.T) {
-	releases, err := parseReleases("reg:5000/mrs:1\t" + `{"release": 1, "time": "2026-11-24T20:14:57Z", "who": "a@b", "what": "deploy", "commit": "f83ac49"}` + "\n")
-	if err != nil || len(releases) != 1 || releases[0].Image != "reg:5000/mrs:1" || releases[0].Commit != "f83ac49" || releases[0].Time.Hour() != 20 {
-		t.Errorf("%+v, %v", releases, err)
-	}
-	if _, err := parseReleases("x\t{half"); err == nil || !strings.Contains(err.Error(), "hint: ") {
-		t.Errorf("half a release: %v", err)
-	}
-	long := []Release{{Release: 1, Image: "mrs@sha256:" + strings.Repeat("ab", 32)}}
+func TestAReleaseIsShownByWhatTellsItsImageApart(t *testing.T) {
+	long := []hostapi.Release{{Release: 1, Image: "mrs@sha256:" + strings.Repeat("ab", 32)}}
 	if row := table(long, time.Now())[1]; row[3] != "mrs@sha256:abababababab" {
 		t.Errorf("the image is %q", row[3])
 	}

@@ -68,7 +68,7 @@ func request(inst *instance.Instance, rendered *stack.Stack) (d hostapi.Deploy, 
 		URL: inst.URL(), Names: []string{inst.Alias()}, Page: inst.Get("healthcheck_path"),
 		BasicAuth: inst.Get("BASICAUTH_DISABLE") == "", Jobs: inst.Get("wait_for_jobs") != "" && mrs,
 		Database: inst.Get("DB_NAME"), Role: inst.Get("DB_USER"), MaxConn: inst.Get("MAXCONN"),
-		Persistent: inst.Persistent(), Who: target.Operator(),
+		Persistent: inst.Persistent(), Production: inst.Production(), Who: target.Operator(),
 	}
 	for _, f := range rendered.Folders {
 		if !path.IsAbs(f.Path) {

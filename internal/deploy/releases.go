@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/console"
@@ -18,41 +17,14 @@ import (
 	"github.com/betagouv/mrs-ops/internal/target"
 )
 
-// Release is a stack that ran and passed its health check.
-type Release struct {
-	Release int       `json:"release"`
-	Time    time.Time `json:"time"`
-	Who     string    `json:"who"`
-	What    string    `json:"what"`
-	Commit  string    `json:"commit"` // of the application
-	Image   string    `json:"image"`  // of the site
-	Of      int       `json:"of,omitempty"`
-}
-
 // Releases returns what ran, the oldest first: the last one runs.
-func Releases(s *target.Target) ([]Release, error) {
-	out, err := s.Script(`
-set -euo pipefail
-cd "$1/releases" 2>/dev/null || exit 0
-for n in $(find . -mindepth 1 -maxdepth 1 -regex './[0-9]+' -printf '%f\n' | sort -n); do
-  printf '%s\t%s\n' "$(awk '$1 == "django" || $6 == "site" { print $2; exit }' "$n/images")" "$(cat "$n/release.json")"
-done`, s.Folder).String()
-	if err != nil {
-		return nil, err
+func Releases(s *target.Target) (releases []hostapi.Release, err error) {
+	out, err := s.Ask("releases", "-folder="+s.Folder).Bytes()
+	if err == nil {
+		err = json.Unmarshal(out, &releases)
 	}
-	return parseReleases(out)
-}
-
-func parseReleases(out string) ([]Release, error) {
-	releases := []Release{}
-	for line := range strings.Lines(out) {
-		image, rest, _ := strings.Cut(line, "\t")
-		r := Release{Image: image}
-		if err := json.Unmarshal([]byte(rest), &r); err != nil {
-			return nil, fmt.Errorf("a release can't be read: %w\n"+
-				"hint: the releases are in the folder releases beside docker-compose.yml", err)
-		}
-		releases = append(releases, r)
+	if err != nil {
+		return nil, fmt.Errorf("%s: its releases can't be read: %w", s.Name, err)
 	}
 	return releases, nil
 }
@@ -87,7 +59,7 @@ func History(ctx context.Context, name string, asJSON bool) error {
 // digest is that of an image, of which people read the beginning only.
 var digest = regexp.MustCompile(`(sha256:[0-9a-f]{12})[0-9a-f]{52}`)
 
-func table(releases []Release, now time.Time) [][]string {
+func table(releases []hostapi.Release, now time.Time) [][]string {
 	rows := [][]string{{"RELEASE", "AGE", "COMMIT", "IMAGE", "WHAT", "BY"}}
 	for i, r := range slices.Backward(releases) {
 		n := strconv.Itoa(r.Release)
@@ -107,9 +79,9 @@ var rolledBack = regexp.MustCompile(`^rollback to (\d+)`)
 // before returns the release to go back to where none is named: the one before
 // the one that runs. A release that is itself a rollback counts as the one that
 // it went back to, so that going back twice goes back further.
-func before(releases []Release) (Release, bool) {
+func before(releases []hostapi.Release) (hostapi.Release, bool) {
 	if len(releases) == 0 {
-		return Release{}, false
+		return hostapi.Release{}, false
 	}
 	at := len(releases) - 1
 	// back is the release that the one at hand went back to; 0: none.
@@ -121,14 +93,14 @@ func before(releases []Release) (Release, bool) {
 		return n
 	}
 	for n := back(); n != 0; n = back() {
-		to := slices.IndexFunc(releases[:at], func(r Release) bool { return r.Release == n })
+		to := slices.IndexFunc(releases[:at], func(r hostapi.Release) bool { return r.Release == n })
 		if to < 0 {
-			return Release{}, false // what it went back to is not kept any more
+			return hostapi.Release{}, false // what it went back to is not kept any more
 		}
 		at = to
 	}
 	if at == 0 {
-		return Release{}, false
+		return hostapi.Release{}, false
 	}
 	return releases[at-1], true
 }
@@ -157,7 +129,7 @@ func Rollback(ctx context.Context, name string, to int, o Options) error {
 	}
 	target, found := before(releases)
 	if to != 0 {
-		i := slices.IndexFunc(releases, func(r Release) bool { return r.Release == to })
+		i := slices.IndexFunc(releases, func(r hostapi.Release) bool { return r.Release == to })
 		if found = i >= 0; found {
 			target = releases[i]
 		}

@@ -119,11 +119,11 @@ func TestWhatTheAuditLogSaysOfADeploymentFollowsFromNoSentence(t *testing.T) {
 }
 
 func TestWhichReleaseIsGoneBackToFollowsFromNoSentence(t *testing.T) {
-	all := []Release{{Release: 1}, {Release: 2}, {Release: 3}, {Release: 4, Of: 2, What: "x"}}
+	all := []hostapi.Release{{Release: 1}, {Release: 2}, {Release: 3}, {Release: 4, Of: 2, What: "x"}}
 	if r, ok := before(all); !ok || r.Release != 1 {
 		t.Errorf("it goes back to %+v, %v", r, ok)
 	}
-	all[3] = Release{Release: 4, What: "rollback to 2"} // as older versions have it
+	all[3] = hostapi.Release{Release: 4, What: "rollback to 2"} // as older versions have it
 	if r, ok := before(all); !ok || r.Release != 1 {
 		t.Errorf("of an older version, it goes back to %+v, %v", r, ok)
 	}

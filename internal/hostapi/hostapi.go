@@ -98,6 +98,8 @@ type Deploy struct {
 
 	// Persistent true: what runs is backed up before it is changed; false: it gets test data.
 	Persistent bool `json:"persistent"`
+	// Production true: its data are people's, which nothing that is copied ever takes the place of.
+	Production bool `json:"production,omitempty"`
 	// Lifetime is how many seconds an ephemeral instance lives from now on; 0: for ever.
 	Lifetime int `json:"lifetime"`
 
@@ -261,6 +263,7 @@ type Release struct {
 	Who     string    `json:"who,omitempty"`
 	What    string    `json:"what,omitempty"`
 	Commit  string    `json:"commit,omitempty"` // of the application
+	Image   string    `json:"image,omitempty"`  // of the site; not in release.json
 	// Of is the release that it is, where that was gone back to; 0: it is one of its own.
 	Of int `json:"of,omitempty"`
 }

@@ -374,6 +374,16 @@ func (i *Instance) Project() string {
 // timers; an ephemeral one has a project and a lifetime (cookbook, "Compose").
 func (i *Instance) Persistent() bool { return i.Get("home") != "" }
 
+// Production reports whether it is production, however it is called: its data are people's. What the process
+// environment says of where an instance is says nothing of where production is.
+func (i *Instance) Production() bool {
+	if i.Name == Production {
+		return true
+	}
+	live, _ := Load(".", Production, []string{"MRS_ENV=" + i.process["MRS_ENV"]})
+	return live != nil && i.Persistent() && (i.Project() == live.Project() || i.Get("home") == live.Get("home"))
+}
+
 // Site returns the host name that is the site, with :PORT where HOST has one:
 // www.HOST or HOST, as `canonical` says.
 func (i *Instance) Site() string {

@@ -410,3 +410,41 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+func TestProductionIsKnownHoweverItIsCalled(t *testing.T) {
+	t.Chdir(t.TempDir())
+	files := map[string]string{
+		"env/production.env":     "server=a\nhome=/home/mrs-production\n",
+		"env/staging.env":        "server=b\nhome=/home/mrs-staging\n",
+		"env/same.env":           "server=a\nhome=/home/mrs-production\n",
+		"env/branch.env":         "server=b\nproject=mrs-production\n",
+		"env/lab/production.env": "home=/home/mrs-live\n",
+	}
+	for name, content := range files {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700), os.WriteFile(name, []byte(content), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct {
+		name    string
+		environ []string
+		is      bool
+	}{
+		{"production", nil, true},
+		{"production", []string{"home=/tmp/rehearsal"}, true},
+		{"same", nil, true},
+		{"staging", nil, false},
+		{"branch", nil, false},
+		{Environment, []string{"home=/home/mrs-production"}, true},
+		{Environment, []string{"home=/srv/mrs-production"}, true},
+		{Environment, []string{"home=/tmp/testmrs"}, false},
+		{Environment, nil, false},
+		{Environment, []string{"home=/home/mrs-live", "MRS_ENV=lab"}, true},
+		{Environment, []string{"home=/home/mrs-production", "MRS_ENV=lab"}, false},
+	} {
+		inst, _ := Load(".", test.name, test.environ)
+		if inst == nil || inst.Production() != test.is {
+			t.Errorf("%s with %q is production: %v", test.name, test.environ, !test.is)
+		}
+	}
+}

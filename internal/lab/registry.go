@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gofrs/flock"
+
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/local"
 )
@@ -61,11 +63,7 @@ func startRegistry(ctx context.Context, machines map[string]netip.Addr) (registr
 	_, oldPort, _ := net.SplitHostPort(old.Address)
 	wanted, _ := strconv.Atoi(oldPort)
 	// The same port as before: the machines and the env files know it.
-	address, err := free(here, cmp.Or(wanted, port))
-	if err != nil {
-		return registry{}, err
-	}
-	return launch(ctx, address)
+	return launch(ctx, here, cmp.Or(wanted, port))
 }
 
 // free returns the address with the port wanted, or with another if that is taken.
@@ -97,16 +95,30 @@ http:
 `, data, address)
 }
 
-// launch starts a registry in a session of its own: it stays when this process,
-// its terminal and who waits for its output are gone.
-func launch(ctx context.Context, address string) (registry, error) {
+// launch starts a registry in a session of its own, at the port wanted if that is
+// free: it stays when this process, its terminal and who waits for its output are gone.
+func launch(ctx context.Context, here netip.Addr, wanted int) (registry, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return registry{}, fmt.Errorf("no folder for the registry's images: %w\nhint: set HOME", err)
 	}
 	data := filepath.Join(cache, "mrs-ops", "registry")
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return registry{}, err
+	}
+	// Until it listens: of two labs that come up side by side, the other would find the same port free,
+	// and take this registry's answers for those of its own.
+	lock := flock.New(data + ".lock")
+	if _, err := lock.TryLockContext(ctx, 50*time.Millisecond); err != nil {
+		return registry{}, fmt.Errorf("waiting for the registry of another lab to start: %w", err)
+	}
+	defer lock.Close()
+	address, err := free(here, wanted)
+	if err != nil {
+		return registry{}, err
+	}
 	path, err := filepath.Abs(configFile)
-	err = errors.Join(err, os.MkdirAll(data, 0o700), local.WriteFile(configFile, config(address, data), 0o600))
+	err = errors.Join(err, local.WriteFile(configFile, config(address, data), 0o600))
 	if err != nil {
 		return registry{}, err
 	}

@@ -2,11 +2,7 @@ package ops
 
 import (
 	"context"
-	"crypto/tls"
-	"encoding/json"
 	"errors"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,25 +22,24 @@ import (
 
 var now = time.Date(2026, 11, 24, 20, 0, 0, 0, time.UTC)
 
-// healthy is what state.sh says of an instance that is well.
-const healthy = `{"deployed": true, "maintenance": false, "remove_at": 0,
+// healthy is what mrs-host says of an instance that is well.
+const healthy = `{"deployed": true, "maintenance": false, "remove_at": null,
  "containers": [
   {"service": "django", "state": "running", "health": "healthy", "started": "2026-11-24T17:00:00Z", "image": "registry:5000/betagouv/mrs:master", "commit": "0123456789abcdef"},
   {"service": "postgres", "state": "running", "health": "healthy", "started": "2026-11-20T17:00:00Z", "image": "postgres:15", "commit": ""}],
  "services": ["django", "postgres"],
- "http": {"status": 401, "seconds": 0.012, "certificate_trusted": true, "error": "", "certificate_expires": 0},
- "backup": {"set_up": true, "since": 1700000000, "snapshots": [
-  {"short_id": "aaaa", "time": "2026-11-01T23:00:00Z"}, {"short_id": "bbbb", "time": "2026-11-23T23:00:00Z", "tags": ["timer"]}]},
- "timers": [{"name": "prune", "next": 1795579200, "last": 1795492800, "result": "success"}, {"name": "backup", "next": 1795561200, "last": 0, "result": "success"}],
+ "http": {"status": 401, "seconds": 0.012, "certificate_trusted": true, "error": "", "certificate_expires": null},
+ "backup": {"set_up": true, "since": "2023-11-14T22:13:20Z", "last": "2026-11-23T23:00:00Z", "id": "bbbb", "tags": ["timer"]},
+ "timers": [{"name": "backup", "next": "2026-11-24T23:00:00Z", "last": null, "result": "success"}, {"name": "prune", "next": "2026-11-25T04:00:00Z", "last": "2026-11-24T04:00:00Z", "result": "success"}],
  "disks": [{"path": "/home", "used_percent": 41, "free_bytes": 1000, "size_bytes": 2000}], "lock": null}`
 
-// standing returns the row of a persistent instance of which the script says
-// text, with the old text replaced by the new in pairs.
+// standing returns the row of a persistent instance of which mrs-host says text,
+// with the old text replaced by the new in pairs.
 func standing(t *testing.T, text string, pairs ...string) Row {
 	t.Helper()
 	for n := 0; n < len(pairs); n += 2 {
 		if !strings.Contains(text, pairs[n]) {
-			t.Fatalf("the script does not say %s", pairs[n])
+			t.Fatalf("mrs-host does not say %s", pairs[n])
 		}
 		text = strings.Replace(text, pairs[n], pairs[n+1], 1)
 	}
@@ -60,7 +55,7 @@ func TestAReplicaThatIsDownIsAProblemUnlessItIsBeingReplaced(t *testing.T) {
 	const down = `"containers": [{"service": "django", "state": "exited", "exit_code": 3, "image": "registry:5000/betagouv/mrs:master"},`
 	for want, pairs := range map[string][]string{
 		"django exited (3)": {`"containers": [`, down},
-		"":                  {`"containers": [`, down, `"lock": null`, `"lock": {"who": "me", "what": "deploy", "since": 1}`},
+		"":                  {`"containers": [`, down, `"lock": null`, `"lock": {"who": "me", "what": "deploy", "since": "1970-01-01T00:00:01Z"}`},
 	} {
 		if r := standing(t, healthy, pairs...); strings.Join(r.Problems, " ") != want {
 			t.Errorf("its problems are %q, not %q", r.Problems, want)
@@ -110,14 +105,14 @@ func TestWhatIsWrongIsSaidInAFewWords(t *testing.T) {
 		"one that is not there": {[]string{`["django", "postgres"]`, `["django", "mail", "postgres"]`}, "mail absent"},
 		"an error page":         {[]string{`"status": 401`, `"status": 502`}, "answers 502, not 200"},
 		"silence":               {[]string{`"status": 401`, `"status": 0`}, "does not answer"},
-		"an old certificate":    {[]string{`"certificate_expires": 0`, `"certificate_expires": 1795550000`}, "certificate expired"},
-		"an ageing one":         {[]string{`"certificate_expires": 0`, `"certificate_expires": 1796000000`}, "certificate expires in 5d"},
-		"anybody's":             {[]string{`"certificate_expires": 0`, `"certificate_expires": 1800000000`, `"certificate_trusted": true`, `"certificate_trusted": false`}, "certificate not trusted"},
+		"an old certificate":    {[]string{`"certificate_expires": null`, `"certificate_expires": "2026-11-24T19:53:20Z"`}, "certificate expired"},
+		"an ageing one":         {[]string{`"certificate_expires": null`, `"certificate_expires": "2026-11-30T00:53:20Z"`}, "certificate expires in 5d"},
+		"anybody's":             {[]string{`"certificate_expires": null`, `"certificate_expires": "2027-01-15T08:00:00Z"`, `"certificate_trusted": true`, `"certificate_trusted": false`}, "certificate not trusted"},
 		"an old backup":         {[]string{"2026-11-23T23", "2026-11-22T13"}, "last backup 2d ago"},
-		"no backup":             {[]string{`{"short_id": "aaaa", "time": "2026-11-01T23:00:00Z"}, {"short_id": "bbbb", "time": "2026-11-23T23:00:00Z", "tags": ["timer"]}`, ""}, "never backed up"},
-		"a locked repository":   {[]string{`"since": 1700000000`, `"error": "wrong password"`}, "backups can't be read"},
+		"no backup":             {[]string{`"last": "2026-11-23T23:00:00Z", "id": "bbbb"`, `"last": null`}, "never backed up"},
+		"a locked repository":   {[]string{`"since": "2023-11-14T22:13:20Z"`, `"error": "wrong password"`}, "backups can't be read"},
 		"a slow repository":     {[]string{`"backup": {`, `"backup": null, "was": {`}, "backups can't be read"},
-		"a night that failed":   {[]string{`"last": 1795492800, "result": "success"`, `"last": 1795492800, "result": "exit-code"`}, "its last prune failed"},
+		"a night that failed":   {[]string{`"last": "2026-11-24T04:00:00Z", "result": "success"`, `"last": "2026-11-24T04:00:00Z", "result": "exit-code"`}, "its last prune failed"},
 		"a full disk":           {[]string{`"used_percent": 41`, `"used_percent": 93`}, "/home 93 % full"},
 		"no engine":             {[]string{`"containers": [`, `"containers": null, "were": [`}, "the Docker engine does not answer"},
 		"another database":      {[]string{`"commit": "0`, `"engine": "django.db.backends.sqlite3", "commit": "0`}, `uses no PostgreSQL: its DB_ENGINE is "django.db.backends.sqlite3"`},
@@ -149,9 +144,9 @@ func TestAPasswordThatEverybodyKnowsIsAProblemInProductionAlone(t *testing.T) {
 func TestWhatIsMeantIsNoProblem(t *testing.T) {
 	for name, change := range map[string][]string{
 		"maintenance":                   {`"maintenance": false`, `"maintenance": true`, `"status": 401`, `"status": 302, "sends_to": "http://x.example/maintenance/"`},
-		"no backups before their night": {`"since": 1700000000, "snapshots": [`, `"since": 1795550000, "snapshots": [], "were": [`},
+		"no backups before their night": {`"since": "2023-11-14T22:13:20Z", "last": "2026-11-23T23:00:00Z"`, `"since": "2026-11-24T19:53:20Z", "last": null`},
 		"no backups at all":             {`"backup": {"set_up": true`, `"backup": {"set_up": false`},
-		"a timer that never ran":        {`"last": 0, "result": "success"`, `"last": 0, "result": "start-limit-hit"`},
+		"a timer that never ran":        {`"last": null, "result": "success"`, `"last": null, "result": "start-limit-hit"`},
 		"PostgreSQL's engine":           {`"commit": "0`, `"engine": "django.db.backends.postgresql", "commit": "0`},
 		"that of its extension":         {`"commit": "0`, `"engine": "django.contrib.gis.db.backends.postgis", "commit": "0`},
 		"a service with no check":       {`"running", "health": "healthy", "started": "2026-11-20`, `"running", "health": "", "started": "2026-11-20`},
@@ -180,15 +175,15 @@ func TestWhileOneContainerTakesOverFromAnotherTheServiceIsWell(t *testing.T) {
 
 func TestTheSitesAnswerIsTheOneGotHereWhereItsNameIsKnown(t *testing.T) {
 	for name, test := range map[string]struct {
-		here  HTTP
+		here  hostapi.HTTP
 		there string
 		want  []string
 	}{
-		"both answer":       {HTTP{Status: 200}, "401", nil},
-		"only there":        {HTTP{Error: "refused"}, "401", []string{"answers on its server only"}},
-		"nowhere":           {HTTP{Error: "refused"}, "0", []string{"does not answer"}},
-		"an error page":     {HTTP{Status: 500}, "200", []string{"answers 500, not 200"}},
-		"another redirects": {HTTP{Status: 301}, "200", []string{"answers 301, and does not say where to go"}},
+		"both answer":       {hostapi.HTTP{Status: 200}, "401", nil},
+		"only there":        {hostapi.HTTP{Error: "refused"}, "401", []string{"answers on its server only"}},
+		"nowhere":           {hostapi.HTTP{Error: "refused"}, "0", []string{"does not answer"}},
+		"an error page":     {hostapi.HTTP{Status: 500}, "200", []string{"answers 500, not 200"}},
+		"another redirects": {hostapi.HTTP{Status: 301}, "200", []string{"answers 301, and does not say where to go"}},
 	} {
 		r := Row{URL: "http://x.example", persistent: true, site: answer.Site{URL: "http://x.example", Path: "/", BasicAuth: true}}
 		if err := r.read([]byte(strings.Replace(healthy, `"status": 401`, `"status": `+test.there, 1))); err != nil {
@@ -232,8 +227,8 @@ func FuzzNoAnswerBreaksTheTable(f *testing.F) {
 func TestTheTableFitsIn160Columns(t *testing.T) {
 	timers := healthy[strings.Index(healthy, `"timers"`):strings.Index(healthy, `"disks"`)]
 	rows := []Row{
-		standing(t, healthy, `"certificate_expires": 0`, `"certificate_expires": 1800000000`, `"lock": null`, `"lock": {"who": "jpic@laptop", "what": "deploy", "since": 1795550000}`),
-		standing(t, healthy, timers, "", `"remove_at": 0`, `"remove_at": 1796000000`, `"maintenance": false`, `"maintenance": true`),
+		standing(t, healthy, `"certificate_expires": null`, `"certificate_expires": "2027-01-15T08:00:00Z"`, `"lock": null`, `"lock": {"who": "jpic@laptop", "what": "deploy", "since": "2026-11-24T19:53:20Z"}`),
+		standing(t, healthy, timers, "", `"remove_at": null`, `"remove_at": "2026-11-30T00:53:20Z"`, `"maintenance": false`, `"maintenance": true`),
 		{Instance: "local", Server: "localhost", State: NotDeployed},
 	}
 	rows[1].Instance = "test-feature-e-reboot-x-1a2b3c"
@@ -318,83 +313,6 @@ func TestADeadHostAndABrokenFileAreRows(t *testing.T) {
 	}
 	if _, err := Status(t.Context(), "nope"); err == nil {
 		t.Error("an instance that nobody knows is no error")
-	}
-}
-
-func TestTheScriptSaysWhatTheProgramsSay(t *testing.T) {
-	bin, home := t.TempDir(), t.TempDir()
-	write := func(path, content string) {
-		t.Helper()
-		if err := os.WriteFile(path, []byte(content), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write(filepath.Join(bin, "docker"), `#!/bin/sh
-case "$*" in
-ps*) echo id ;;
-*inspect*) echo '{"service": "django", "state": "running", "started": "2026-11-24T17:00:00Z", "commit": ""}' ;;
-*config*) printf 'django\npostgres\n' ;;
-esac`)
-	write(filepath.Join(bin, "restic"), `#!/bin/sh
-echo warning >&2
-echo "Fatal: \"rest:https://mrs:geheim@backup.example/\" can't be $RESTIC_REPOSITORY \\" >&2
-exit 1`)
-	write(filepath.Join(bin, "systemctl"), `#!/bin/sh
-case "$*" in
-*--value*) echo success ;;
-*) for unit in mrs-x-backup mrs-x-2-backup; do printf 'Id=%s.timer\nNextElapseUSecRealtime=Tue 2026-11-24 23:00:00 UTC\nLastTriggerUSec=\n\n' $unit; done | sed '$d' ;;
-esac`)
-	write(filepath.Join(bin, "curl"), "#!/bin/sh\necho 'curl: (7) Failed to \"connect\"' >&2; printf '\\n000 0.001 0\\n'; exit 7")
-	for name, content := range map[string]string{"docker-compose.yml": "", ".restic_password": "", ".restic_id": "", ".maintenance": "", "removeat": "$(reboot)"} {
-		write(filepath.Join(home, name), content)
-	}
-	cmd := exec.Command("bash", "-c", stateScript, "bash", "mrs-x", home, "http://x.example", "/the/repository", "/manifest.json")
-	cmd.Env = []string{"PATH=" + bin + ":" + os.Getenv("PATH")}
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := report{Found: new(Found)}
-	if err := json.Unmarshal(out, &a); err != nil {
-		t.Fatalf("%v:\n%s", err, out)
-	}
-	if !a.Deployed || !a.Maintenance || !a.RemoveAt.IsZero() || len(a.Containers) != 1 || !slices.Equal(a.Services, []string{"django", "postgres"}) {
-		t.Errorf("it says %s", out)
-	}
-	if got, want := a.Backup.Error, `Fatal: "rest:https://mrs:…@backup.example/" can't be /the/repository \`; got != want {
-		t.Errorf("of the backups: %s, want %s", got, want)
-	}
-	if got, want := a.HTTP.Error, `Failed to "connect"`; got != want || a.HTTP.Status != 0 {
-		t.Errorf("of the site: %d %s, want %s", a.HTTP.Status, got, want)
-	}
-	if len(a.Timers) != 1 || a.Timers[0].Name != "backup" || a.Timers[0].Next.Unix() != 1795561200 || !a.Timers[0].Last.IsZero() {
-		t.Errorf("of the timers: %+v", a.Timers)
-	}
-}
-
-func TestACertificateIsLookedAtAndNotBelieved(t *testing.T) {
-	site1 := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, "/elsewhere", http.StatusFound)
-	}))
-	site1.TLS = &tls.Config{}
-	site1.StartTLS()
-	defer site1.Close()
-	h := site(t.Context(), site1.URL)
-	if h == nil || h.Status != http.StatusFound || h.Trusted || !h.Expires.Equal(site1.Certificate().NotAfter) {
-		t.Errorf("answer is %+v", h)
-	}
-}
-
-func TestASiteWhoseNameIsNotKnownHereIsNotAskedHere(t *testing.T) {
-	for _, address := range []string{"http://nothing.invalid", "", "://", "http://"} {
-		if h := site(t.Context(), address); h != nil {
-			t.Errorf("%q: %+v", address, h)
-		}
-	}
-	closed := httptest.NewServer(nil)
-	closed.Close()
-	if h := site(t.Context(), closed.URL); h == nil || h.Error == "" || strings.Contains(h.Error, "http://") {
-		t.Errorf("nobody listens: %+v", h)
 	}
 }
 

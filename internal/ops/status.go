@@ -12,13 +12,14 @@ import (
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/answer"
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/target"
 )
 
 const (
 	dialTime = 5 * time.Second // connecting to a server may take
-	askTime  = 9 * time.Second // everything may take
+	askTime  = 9 * time.Second // it may take to hear all that a server says, connecting included
 	// atOnce is how many instances of a server are asked at a time: sshd has at
 	// most 10 sessions in a connection.
 	atOnce = 8
@@ -30,8 +31,6 @@ const (
 //
 // What can't be found out is in the rows: the error is about name, or MRS_ENV.
 func Status(ctx context.Context, name string) ([]Row, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, askTime, fmt.Errorf("no answer within %s", askTime))
-	defer cancel()
 	if name != "" {
 		t, err := prepare(name)
 		if err != nil {
@@ -100,7 +99,7 @@ func askAll(ctx context.Context, targets []asked) (rows []Row) {
 		g := groups[p]
 		if g == nil {
 			// While one connects, the sites are asked.
-			connect := sync.OnceValues(func() (*target.Target, error) { return dial(ctx, t.inst) })
+			connect := sync.OnceValues(func() (*target.Target, error) { return reach(ctx, t.inst) })
 			g = &group{connect, make(chan struct{}, atOnce)}
 			groups[p] = g
 		}
@@ -163,9 +162,9 @@ func (g *group) ask(ctx context.Context, t asked) Row {
 		r.State = NotDeployed
 		return *r
 	}
-	var here *HTTP
+	var here *hostapi.HTTP
 	var both sync.WaitGroup
-	both.Go(func() { here = site(ctx, r.URL+r.site.Path) })
+	both.Go(func() { here = answer.See(ctx, r.URL+r.site.Path, nil) })
 	if s, err := g.connect(); err != nil {
 		r.unreachable(err)
 	} else {
@@ -187,6 +186,38 @@ func (t asked) absent() bool {
 	}
 	_, err := os.Stat(filepath.Join(target.Folder(t.inst), "docker-compose.yml"))
 	return errors.Is(err, fs.ErrNotExist)
+}
+
+// clock ends what is waited for once that takes too long. It can be stopped meanwhile.
+type clock struct {
+	left  time.Duration
+	since time.Time
+	timer *time.Timer
+}
+
+func start(left time.Duration, end func()) *clock {
+	return &clock{left, time.Now(), time.AfterFunc(left, end)}
+}
+
+// pause stops it until resume is called.
+func (c *clock) pause() (resume func()) {
+	c.timer.Stop()
+	c.left -= time.Since(c.since)
+	return func() { c.since = time.Now(); c.timer.Reset(c.left) }
+}
+
+// reach connects to the server of an instance, which has [askTime] from now on. To have mrs-host there is not of that:
+// it is compiled here, and sent where there is none of this version, which says nothing of the server.
+func reach(ctx context.Context, inst *instance.Instance) (*target.Target, error) {
+	ctx, end := context.WithCancelCause(ctx)
+	c := start(askTime, func() { end(fmt.Errorf("no answer within %s", askTime)) })
+	s, err := dial(ctx, inst)
+	if err != nil {
+		c.timer.Stop()
+		return nil, err
+	}
+	s.Pause = c.pause
+	return s, nil
 }
 
 // dial connects to the server of an instance within [dialTime].

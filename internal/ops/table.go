@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/console"
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 )
 
 // Show prints [Status] as tables of instances and of their servers' disks, or
@@ -41,8 +42,8 @@ func Show(ctx context.Context, name string, asJSON bool) error {
 func jsonRows(rows []Row) []Row {
 	list := []Row{}
 	for _, r := range rows {
-		r.Problems, r.Containers = append([]string{}, r.Problems...), append([]Container{}, r.Containers...)
-		r.Timers, r.Disks = append([]Timer{}, r.Timers...), append([]Disk{}, r.Disks...)
+		r.Problems, r.Containers = append([]string{}, r.Problems...), append([]hostapi.Container{}, r.Containers...)
+		r.Timers, r.Disks = append([]hostapi.Timer{}, r.Timers...), append([]hostapi.Disk{}, r.Disks...)
 		list = append(list, r)
 	}
 	return list
@@ -93,7 +94,7 @@ func tag(image string) string {
 	return image
 }
 
-func since(t moment, now time.Time) string {
+func since(t hostapi.Moment, now time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
@@ -117,16 +118,16 @@ func (r Row) stateCell() string {
 
 // runningCell counts the services that do their work.
 func (r Row) runningCell() string {
-	services, well := bestOf(r.Containers), 0
+	services, good := bestOf(r.Containers), 0
 	for _, c := range services {
-		if c.well() {
-			well++
+		if well(c) {
+			good++
 		}
 	}
 	if len(services) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d/%d", well, len(services))
+	return fmt.Sprintf("%d/%d", good, len(services))
 }
 
 func (r Row) httpCell() string {
@@ -191,7 +192,7 @@ func (r Row) timersCell(now time.Time) string {
 // servers returns the table of the servers' disks.
 func servers(rows []Row) [][]string {
 	var paths []string
-	disks := map[string][]Disk{}
+	disks := map[string][]hostapi.Disk{}
 	var names []string
 	for _, r := range rows {
 		if len(r.Disks) == 0 || disks[r.Server] != nil {
@@ -210,7 +211,7 @@ func servers(rows []Row) [][]string {
 		row := []string{machine(name)}
 		for _, p := range paths {
 			cell := ""
-			if i := slices.IndexFunc(disks[name], func(d Disk) bool { return d.Path == p }); i >= 0 {
+			if i := slices.IndexFunc(disks[name], func(d hostapi.Disk) bool { return d.Path == p }); i >= 0 {
 				d := disks[name][i]
 				cell = fmt.Sprintf("%d %% of %d GiB, %.1f free", d.Used, d.Size>>30, float64(d.Free)/(1<<30))
 			}

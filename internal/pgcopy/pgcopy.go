@@ -324,12 +324,8 @@ func notProduction(name string) error {
 	if name == instance.Production {
 		return refused
 	}
-	to, _, _ := instance.Lookup(name)
-	production, _, _ := instance.Lookup(instance.Production)
-	if to == nil || production == nil {
-		return nil // there is no such instance, as reach says
-	}
-	if to.Project() == production.Project() || target.Folder(to) == target.Folder(production) {
+	to, _, _ := instance.Lookup(name) // where there is no such instance, reach says it
+	if to != nil && to.Production() {
 		return refused
 	}
 	return nil

@@ -1,12 +1,14 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/user"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -188,34 +190,27 @@ func (s *settings) check() error {
 // that say something about the host or the user. The home folder is that of
 // the password database, as for ssh, whatever HOME says.
 func (s *settings) expander(name string, me *user.User) func(path string) (string, error) {
-	known := map[byte]string{
-		'%': "%", 'd': me.HomeDir, 'i': me.Uid, 'u': me.Username,
-		'h': s.host, 'n': name, 'k': name, 'p': strconv.Itoa(s.port), 'r': s.user,
+	known := map[string]string{
+		"%%": "%", "%d": me.HomeDir, "%i": me.Uid, "%u": me.Username,
+		"%h": s.host, "%n": name, "%k": cmp.Or(s.alias, name), "%p": strconv.Itoa(s.port), "%r": s.user,
 	}
-	if s.alias != "" {
-		known['k'] = s.alias
-	}
-	return func(path string) (string, error) {
+	return func(path string) (expanded string, err error) {
 		full := path
 		if rest, ok := strings.CutPrefix(path, "~/"); ok {
 			full = me.HomeDir + "/" + rest
 		}
-		var out strings.Builder
-		for i := 0; i < len(full); i++ {
-			if full[i] != '%' {
-				out.WriteByte(full[i])
-				continue
+		expanded = token.ReplaceAllStringFunc(full, func(found string) string {
+			value, ok := known[found]
+			switch {
+			case found == "%":
+				err = fmt.Errorf("%s ends in the middle of a token", path)
+			case !ok:
+				err = fmt.Errorf("%s: the token %s is not understood", path, found)
 			}
-			i++
-			if i == len(full) {
-				return "", fmt.Errorf("%s ends in the middle of a token", path)
-			}
-			value, ok := known[full[i]]
-			if !ok {
-				return "", fmt.Errorf("%s: the token %%%c is not understood", path, full[i])
-			}
-			out.WriteString(value)
-		}
-		return out.String(), nil
+			return value
+		})
+		return expanded, err
 	}
 }
+
+var token = regexp.MustCompile(`(?s)%.?`)

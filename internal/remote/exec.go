@@ -3,7 +3,6 @@ package remote
 import (
 	"bytes"
 	"context"
-	_ "embed"
 	"errors"
 	"fmt"
 	"io"
@@ -27,9 +26,10 @@ import (
 // all of the output is there: a reader downstream sees the end of the data only
 // if the command ended well. The error, if any, is an [*Error].
 //
-// The command ends with its context or connection, or when nobody reads the
-// pipe any more: all of its process group gets SIGTERM within a second or two,
-// and SIGKILL five seconds later.
+// Where the host has a leash ([Host.Leash]), the command ends with its context
+// or connection, or when nobody reads the pipe any more: all of its process
+// group gets SIGTERM within a second or two, and SIGKILL five seconds later.
+// Otherwise it may go on after that, to its own end.
 func (h *Host) Exec(argv ...string) *script.Pipe { return h.start(nil, argv) }
 
 // ExecFrom is [Host.Exec] with the contents of in as the command's standard
@@ -37,8 +37,9 @@ func (h *Host) Exec(argv ...string) *script.Pipe { return h.start(nil, argv) }
 //
 //	staging.ExecFrom(production.Exec("pg_dump", "mrs").Filter(anonymize), "psql", "mrs_new")
 //
-// The command sees the end of its input only if in ended without an error.
-// Otherwise the command is ended, and the pipe's error says why. A command that
+// With a leash, the command sees the end of its input only if in ended without
+// an error. Otherwise the command is ended, and the pipe's error says why.
+// Without, it has to know by itself whether its input is whole. A command that
 // ends well before it has read all of in is an error too, as in a shell with
 // pipefail.
 func (h *Host) ExecFrom(in *script.Pipe, argv ...string) *script.Pipe { return h.start(in, argv) }
@@ -71,7 +72,7 @@ func (h *Host) run(in *script.Pipe, out io.Writer, argv []string) error {
 
 // session runs argv in a session of its own.
 func (h *Host) session(in *script.Pipe, out io.Writer, said *tail, argv []string) error {
-	command, err := commandLine(h.sudo, in != nil, argv)
+	command, err := h.commandLine(in != nil, argv)
 	if err != nil {
 		return err
 	}
@@ -88,7 +89,7 @@ func (h *Host) session(in *script.Pipe, out io.Writer, said *tail, argv []string
 	defer session.Close()
 	session.Stdout = &stopper{out, session}
 	session.Stderr = said
-	var stdin io.Writer
+	var stdin io.WriteCloser
 	if in != nil {
 		if stdin, err = session.StdinPipe(); err != nil {
 			return err
@@ -101,7 +102,7 @@ func (h *Host) session(in *script.Pipe, out io.Writer, said *tail, argv []string
 	if in == nil {
 		fed <- nil
 	} else {
-		go func() { fed <- feed(in, stdin) }()
+		go func() { fed <- feed(in, stdin, h.leash != "") }()
 	}
 	return h.wait(session, fed)
 }
@@ -208,24 +209,20 @@ func (s *stopper) Write(p []byte) (int, error) {
 	return n, err
 }
 
-//go:embed leash.sh
-var leashText string
-
-// leash is leash.sh without its comments: it is on every command line.
-var leash = regexp.MustCompile(`(?m)^\s*(#.*)?\n`).ReplaceAllString(leashText, "")
-
-// commandLine returns the words for the host's login shell that run argv on the
-// leash.
-func commandLine(sudo, input bool, argv []string) (string, error) {
+// commandLine returns the words for the host's login shell that run argv, on the leash if there is one.
+func (h *Host) commandLine(input bool, argv []string) (string, error) {
 	if len(argv) == 0 {
 		return "", errors.New("there is no command to run")
 	}
-	mode := "nothing"
-	if input {
-		mode = "chunks"
+	words := argv
+	if h.leash != "" {
+		mode := "nothing"
+		if input {
+			mode = "chunks"
+		}
+		words = slices.Concat([]string{h.leash, "leash", mode}, argv)
 	}
-	words := slices.Concat([]string{"sh", "-c", leash, "sh", mode}, argv)
-	if sudo {
+	if h.sudo {
 		words = slices.Concat([]string{"sudo", "-n", "--"}, words)
 	}
 	return quote(words)
@@ -303,7 +300,4 @@ func (t *tail) Write(p []byte) (int, error) {
 }
 
 // String returns the last lines.
-func (t *tail) String() string {
-	lines := strings.Split(strings.TrimSpace(string(t.kept)), "\n")
-	return strings.Join(lines[max(0, len(lines)-tailLines):], "\n")
-}
+func (t *tail) String() string { return local.LastLines(string(t.kept), tailLines) }

@@ -36,18 +36,21 @@ func FuzzAShellReadsQuotedWordsAsTheyWere(f *testing.F) {
 	})
 }
 
-func TestTheCommandLineHasTheLeashAndNoComments(t *testing.T) {
-	line, err := commandLine(true, true, []string{"psql", "-c", "select 'a'"})
-	if err != nil {
-		t.Fatal(err)
+func TestTheCommandLineHasTheLeashThatThereIs(t *testing.T) {
+	const argv = `psql -c 'select '\''a'\'''`
+	for want, test := range map[string]struct {
+		host  Host
+		input bool
+	}{
+		"sudo -n -- /mrs-host leash chunks " + argv: {Host{sudo: true, leash: "/mrs-host"}, true},
+		"/mrs-host leash nothing " + argv:           {Host{leash: "/mrs-host"}, false},
+		"sudo -n -- " + argv:                        {Host{sudo: true}, true},
+	} {
+		if line, err := test.host.commandLine(test.input, []string{"psql", "-c", "select 'a'"}); line != want || err != nil {
+			t.Errorf("%s, %v; want %s", line, err, want)
+		}
 	}
-	if !strings.HasPrefix(line, "sudo -n -- sh -c '{\n") || !strings.HasSuffix(line, `' sh chunks psql -c 'select '\''a'\'''`) {
-		t.Error(line)
-	}
-	if strings.Contains(line, "\n#") || strings.Contains(line, "\n\n") {
-		t.Error("comments are sent:", line)
-	}
-	if line, err := commandLine(false, false, nil); err == nil {
+	if line, err := new(Host).commandLine(false, nil); err == nil {
 		t.Error("no command became", line)
 	}
 }
@@ -91,7 +94,7 @@ func TestOnlyTheEndOfStandardErrorIsKept(t *testing.T) {
 	}
 }
 
-// unchunk is what leash.sh does: it returns the data, and whether it was told
+// unchunk is what mrs-host leash does: it returns the data, and whether it was told
 // that this was all.
 func unchunk(t *testing.T, r io.Reader) (data []byte, ended bool) {
 	t.Helper()
@@ -118,12 +121,29 @@ func TestInputTravelsInChunksAndItsEndIsSaid(t *testing.T) {
 	rand.NewChaCha8([32]byte{}).Read(random)
 	for _, want := range [][]byte{nil, []byte("x"), []byte("end\n"), random} {
 		var sent bytes.Buffer
-		if err := feed(script.NewPipe().WithReader(bytes.NewReader(want)), &sent); err != nil {
+		if err := feed(script.NewPipe().WithReader(bytes.NewReader(want)), kept{&sent}, true); err != nil {
 			t.Fatal(err)
 		}
 		if got, ended := unchunk(t, &sent); !bytes.Equal(got, want) || !ended {
 			t.Errorf("%d bytes, ended %v; want %d", len(got), ended, len(want))
 		}
+	}
+}
+
+// kept is written to, and closes nothing.
+type kept struct{ io.Writer }
+
+func (kept) Close() error { return errors.New("its end is not to be said this way") }
+
+func TestInputWithoutALeashIsSentAsItIs(t *testing.T) {
+	r, w := io.Pipe()
+	fed := make(chan error, 1)
+	go func() { fed <- feed(script.Echo("data\n"), w, false) }()
+	if got, err := io.ReadAll(r); string(got) != "data\n" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+	if err := <-fed; err != nil {
+		t.Error(err)
 	}
 }
 
@@ -137,7 +157,7 @@ func TestTheEndOfInputThatFailedIsNotSaid(t *testing.T) {
 		"before it started": script.NewPipe().WithError(broke),
 	} {
 		var sent bytes.Buffer
-		err := feed(in, &sent)
+		err := feed(in, kept{&sent}, true)
 		if _, failed := errors.AsType[*inputError](err); !failed || !errors.Is(err, broke) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -154,10 +174,10 @@ func (f failing) Read([]byte) (int, error) { return 0, f.err }
 func TestWhoEndsBeforeTheInputDoesIsFoundOut(t *testing.T) {
 	r, w := io.Pipe()
 	r.Close()
-	if err := feed(script.Echo("data"), w); !errors.Is(err, errUnread) {
+	if err := feed(script.Echo("data"), w, true); !errors.Is(err, errUnread) {
 		t.Errorf("data: %v", err)
 	}
-	if err := feed(script.Echo(""), w); err != nil {
+	if err := feed(script.Echo(""), w, true); err != nil {
 		t.Errorf("nothing: %v", err)
 	}
 }
@@ -187,7 +207,7 @@ func TestSmallPiecesWaitForEachOtherButNotForLong(t *testing.T) {
 func BenchmarkFeed(b *testing.B) {
 	b.SetBytes(64 << 20)
 	for b.Loop() {
-		if err := feed(script.NewPipe().WithReader(io.LimitReader(zeros{}, 64<<20)), io.Discard); err != nil {
+		if err := feed(script.NewPipe().WithReader(io.LimitReader(zeros{}, 64<<20)), kept{io.Discard}, true); err != nil {
 			b.Fatal(err)
 		}
 	}

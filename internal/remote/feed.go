@@ -26,9 +26,9 @@ func (e *inputError) Unwrap() error { return e.err }
 // errUnread is a command that ended while there was input for it.
 var errUnread = errors.New("it ended before it had read all of its input")
 
-// feed sends the contents of in to w in the chunks that leash.sh reads, and the
-// word that this was all only if it was.
-func feed(in *script.Pipe, w io.Writer) error {
+// feed sends the contents of in to w, and that this was all only if it was: where they are read in chunks (mrs-host
+// leash), as a word, else as the end.
+func feed(in *script.Pipe, w io.WriteCloser, chunks bool) error {
 	pieces := make(chan piece, chunkSize/pieceSize)
 	stop := make(chan struct{})
 	defer close(stop)
@@ -39,15 +39,22 @@ func feed(in *script.Pipe, w io.Writer) error {
 		// Its length goes before it, once that is known.
 		chunk, err = gather(pieces, append(chunk[:0], make([]byte, headSize)...))
 		if n := len(chunk) - headSize; n > 0 {
-			head := fmt.Appendf(nil, "%d\n", n)
+			var head []byte
+			if chunks {
+				head = fmt.Appendf(nil, "%d\n", n)
+			}
 			start := headSize - len(head)
 			copy(chunk[start:], head)
 			if _, err := w.Write(chunk[start:]); err != nil {
 				return errUnread
 			}
 		}
-		if err == io.EOF {
-			w.Write([]byte("end\n")) // who has ended by now needs no such word
+		if err == io.EOF { // who has ended by now needs no such word
+			if chunks {
+				w.Write([]byte("end\n"))
+			} else {
+				w.Close()
+			}
 			return nil
 		}
 		if err != nil {

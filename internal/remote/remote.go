@@ -49,6 +49,8 @@ type Host struct {
 	link *link
 	opts Options
 	sudo bool
+	// leash is the path of mrs-host there; empty: it has none.
+	leash string
 }
 
 // Dial connects to target, [USER@]HOST[:PORT] as [address.Parse] reads it, as
@@ -116,6 +118,15 @@ func (h *Host) WithContext(ctx context.Context) *Host {
 func (h *Host) WithStderr(w io.Writer) *Host {
 	other := *h
 	other.opts.Stderr = w
+	return &other
+}
+
+// Leash returns the same connection with commands on a leash: they end once
+// nobody listens to them any more, and see the end of their input only where
+// that is all of it. mrsHost is the path of mrs-host on the host, which holds it.
+func (h *Host) Leash(mrsHost string) *Host {
+	other := *h
+	other.leash = mrsHost
 	return &other
 }
 

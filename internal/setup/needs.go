@@ -2,6 +2,7 @@ package setup
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"os"
@@ -17,82 +18,25 @@ import (
 	"github.com/betagouv/mrs-ops/internal/local"
 )
 
-// need is one thing that this machine may lack.
+// need is one thing that this machine may lack; needs.tsv says what its fields are.
 type need struct {
-	name    string
-	what    string
-	program string // whose presence is the first thing to check
-	version string // the arguments that make it tell its version; none: presence is enough
-	least   string // the oldest version that serves
-	os      string // the only system that has it; empty for all
-
-	// The packages that bring it, all of them: words, of whose parts between | one is
-	// enough, the preferred one first. A name may end in ">=VERSION"; the empty one
-	// means that none is fine too.
-	apt, dnf, brew string
-
-	// docs names the page to read where there is no package.
-	docs string
+	name, what, program, version, least, os string
+	apt, dnf, brew                          string
+	docs                                    string
 }
 
-// table is all that can be needed. Debian's names are those of releases 12 and
-// 13 and Ubuntu's from 22.04 on; docker-ce and docker-compose-plugin are the
-// names in Docker's own repositories, where somebody has added these.
-var table = []need{
-	// Recommended by docker.io, and missed when absent: the client, which is a package
-	// of its own since Debian 13, and the certificates.
-	{name: "docker", what: "Docker engine", program: "docker", docs: "Install Docker Engine (Docker)",
-		apt:  "docker-ce|docker.io docker-ce-cli|docker-cli| iptables ca-certificates",
-		dnf:  "docker-ce|moby-engine docker-ce-cli|docker-cli| iptables-nft|iptables",
-		brew: "docker"},
-	{name: "compose", what: "Docker Compose", program: "docker", least: "2",
-		docs: "Install the Docker Compose plugin (Docker)",
-		apt:  "docker-compose-plugin|docker-compose-v2|docker-compose>=2",
-		dnf:  "docker-compose-plugin|docker-compose>=2",
-		brew: "docker-compose"},
-	// The package ansible is core and 250 MB of collections, none of which is used.
-	{name: "ansible", what: "Ansible core", program: "ansible-playbook", version: "--version", least: "2.13",
-		docs: "Installing Ansible (Ansible)", apt: "ansible-core>=2.13|ansible", dnf: "ansible-core", brew: "ansible"},
-	{name: "restic", what: "restic", program: "restic", version: "version",
-		docs: "Installation (restic)", apt: "restic", dnf: "restic", brew: "restic"},
-	{name: "lftp", what: "LFTP", program: "lftp", version: "--version",
-		docs: "Get LFTP (LFTP)", apt: "lftp", dnf: "lftp", brew: "lftp"},
-	{name: "logrotate", what: "logrotate", program: "logrotate", version: "--version",
-		docs: "README (logrotate)", apt: "logrotate", dnf: "logrotate", brew: "logrotate"},
-	{name: "git", what: "Git", program: "git", version: "--version",
-		docs: "Getting Started: Installing Git (Git)", apt: "git", dnf: "git", brew: "git"},
-	{name: "python3", what: "Python", program: "python3", version: "--version",
-		docs: "Python Setup and Usage (Python)", apt: "python3", dnf: "python3", brew: "python"},
-	// It says who it is on standard error, and by -V alone.
-	{name: "ssh", what: "OpenSSH client", program: "ssh", version: "-V",
-		docs: "Installing OpenSSH (OpenSSH)", apt: "openssh-client", dnf: "openssh-clients", brew: "openssh"},
-	{name: "sysctl", what: "procps", program: "sysctl", version: "--version", os: "linux",
-		docs: "README (procps-ng)", apt: "procps", dnf: "procps-ng"},
-	{name: "ss", what: "iproute2", program: "ss", version: "-V", os: "linux",
-		docs: "README (iproute2)", apt: "iproute2", dnf: "iproute"},
-	{name: "openssl", what: "OpenSSL", program: "openssl", version: "version",
-		docs: "Downloads (OpenSSL)", apt: "openssl", dnf: "openssl", brew: "openssl"},
-	// Without the keyring, Ubuntu's debootstrap installs a Debian that it has not checked.
-	{name: "debootstrap", what: "debootstrap", program: "debootstrap", version: "--version", os: "linux",
-		docs: "Debootstrap (Debian wiki)", apt: "debootstrap debian-archive-keyring|", dnf: "debootstrap debian-keyring|"},
-	// This one, vagrant and ansible-lint take most of a second to tell their versions.
-	{name: "npm", what: "npm", program: "npm",
-		docs: "Downloading and installing Node.js and npm (npm)", apt: "npm", dnf: "npm|nodejs-npm", brew: "node"},
-	// VirtualBox is up to who wants it: without, Vagrant runs its machines on the Docker engine.
-	{name: "vagrant", what: "Vagrant", program: "vagrant",
-		docs: "Install Vagrant (HashiCorp)", apt: "vagrant openssh-client", dnf: "vagrant openssh-clients", brew: "vagrant"},
-	// The lab runs one itself. Most of the RedHat family have no package of it.
-	{name: "docker-registry", what: "Docker registry", program: "docker-registry", version: "--version", os: "linux",
-		docs: "README (Distribution)", apt: "docker-registry", dnf: "docker-registry|"},
-	// The tests run it themselves, and it tells no version.
-	{name: "sshd", what: "OpenSSH server", program: "sshd",
-		docs: "Installing OpenSSH (OpenSSH)", apt: "openssh-server", dnf: "openssh-server", brew: "openssh"},
-	{name: "shellcheck", what: "ShellCheck", program: "shellcheck", version: "--version",
-		docs: "Installing (ShellCheck)", apt: "shellcheck", dnf: "ShellCheck", brew: "shellcheck"},
-	{name: "ansible-lint", what: "ansible-lint", program: "ansible-lint",
-		docs: "Installing (Ansible Lint)",
-		apt:  "ansible-lint", dnf: "ansible-lint|python3-ansible-lint", brew: "ansible-lint"},
-}
+//go:embed needs.tsv
+var needsText string
+
+// table is all that can be needed.
+var table = func() (all []need) {
+	for line := range strings.Lines(needsText) {
+		if f := strings.Split(strings.TrimSuffix(line, "\n"), "\t"); !strings.HasPrefix(line, "#") {
+			all = append(all, need{f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7], f[8], f[9]})
+		}
+	}
+	return all
+}()
 
 // finding is what a check found out about a need.
 type finding struct {

@@ -30,12 +30,14 @@ sync "$1.$$" && mv -f "$1.$$" "$1" && sync "${1%/*}"`
 func (s *Target) Ship(ctx context.Context, name string) (string, error) {
 	machine := program.Here() // most servers are like it
 	for {
+		resume := s.pause()
 		built, err := program.Build(ctx, name, machine)
+		resume()
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", s, err)
 		}
 		to := path.Join(hostapi.Programs, name+"-"+built.Sum[:16])
-		said, err := s.Script(look, to, built.Sum).String()
+		said, err := s.bare(nil, look, to, built.Sum).String()
 		if err != nil {
 			return "", fmt.Errorf("%s can't be asked for %s: %w", s, name, err)
 		}
@@ -47,11 +49,25 @@ func (s *Target) Ship(ctx context.Context, name string) (string, error) {
 		case there == "there":
 			return to, nil
 		}
-		if _, err := s.ScriptFrom(script.File(built.Path), put, to, built.Sum).String(); err != nil {
+		resume = s.pause()
+		defer resume()
+		if _, err := s.bare(script.File(built.Path), put, to, built.Sum).String(); err != nil {
 			return "", fmt.Errorf("%s can't be put on %s: %w", name, s, err)
 		}
 		return to, nil
 	}
+}
+
+// bare runs a script without a leash, which is yet to be there: it has to know by itself whether its input is whole.
+func (s *Target) bare(in *script.Pipe, text string, args ...string) *script.Pipe {
+	return s.host.ExecFrom(in, inBash(text, args)...)
+}
+
+func (s *Target) pause() (resume func()) {
+	if s.Pause == nil {
+		return func() {}
+	}
+	return s.Pause()
 }
 
 // Program has mrs-host there, once, and returns its path.

@@ -32,6 +32,9 @@ type Target struct {
 	Name    string // the instance's
 	Project string // the compose project
 	Folder  string // where the stack's docker-compose.yml is
+	// Pause is called before a program is built or sent, which takes as long as it takes, and what it returns after it;
+	// nil: nobody has a clock running.
+	Pause func() (resume func())
 
 	host    runner
 	peer    string                 // where other servers reach it; empty: where we do
@@ -147,11 +150,29 @@ func (s *Target) String() string { return s.host.String() }
 
 // Exec runs argv there as root, with no input, and sends its standard output to
 // the pipe, whose error tells what the command said.
-func (s *Target) Exec(argv ...string) *script.Pipe { return s.host.ExecFrom(nil, argv...) }
+func (s *Target) Exec(argv ...string) *script.Pipe { return s.ExecFrom(nil, argv...) }
 
 // ExecFrom is [Target.Exec] with the contents of in as standard input.
 func (s *Target) ExecFrom(in *script.Pipe, argv ...string) *script.Pipe {
-	return s.host.ExecFrom(in, argv...)
+	host, err := s.leashed()
+	if err != nil && in != nil {
+		return script.NewPipe().WithError(err)
+	}
+	return host.ExecFrom(in, argv...)
+}
+
+// leashed returns the server with mrs-host there as the leash of commands. Where that can't be had, as on a full disk,
+// what reads no input may do without: it may outlive the connection, and that is all.
+func (s *Target) leashed() (runner, error) {
+	t, remote := s.host.(there)
+	if !remote {
+		return s.host, nil
+	}
+	mrsHost, err := s.Program()
+	if err != nil {
+		return t, err
+	}
+	return there{t.Host.Leash(mrsHost), t.user.Leash(mrsHost)}, nil
 }
 
 // Script runs a bash script there, which has args as $1, $2 ….
@@ -161,7 +182,11 @@ func (s *Target) Script(text string, args ...string) *script.Pipe {
 
 // ScriptFrom is [Target.Script] with the contents of in as standard input.
 func (s *Target) ScriptFrom(in *script.Pipe, text string, args ...string) *script.Pipe {
-	return s.ExecFrom(in, append([]string{"bash", "-c", text, "bash"}, args...)...)
+	return s.ExecFrom(in, inBash(text, args)...)
+}
+
+func inBash(text string, args []string) []string {
+	return append([]string{"bash", "-c", text, "bash"}, args...)
 }
 
 // relay runs $2 words here as root, and by the words that follow them ssh(1), to a host
@@ -178,7 +203,11 @@ IFS= read -r first
 // receive prints is the pipe's. The data goes from host to host; this server must
 // have been opened by [OpenLending]. The words of receive are plain ones.
 func (s *Target) Relay(in *script.Pipe, send []string, to *Target, receive []string) *script.Pipe {
-	from, isRemote := s.host.(there)
+	leashed, err := s.leashed()
+	if err != nil {
+		return script.NewPipe().WithError(err)
+	}
+	from, isRemote := leashed.(there)
 	target, isRemoteToo := to.host.(there)
 	if !isRemote || !isRemoteToo {
 		return script.NewPipe().WithError(fmt.Errorf("from %s to %s there is no SSH connection", s, to))

@@ -20,6 +20,7 @@ type Settings struct {
 	Plain          bool     // the mirror has no TLS
 	Database, Role string
 	Slack          string // the webhook, a secret; empty: there is none
+	Production     bool   // its data are people's: no copy is ever adopted
 
 	// Server is the service of the database; Application are those that use it, that of the site
 	// first; Port is where that listens; Folders are backed up with the database, and may be none.
@@ -49,11 +50,14 @@ var (
 // project is a name that units, locks and folders on the mirror are named after.
 var project = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
 
-// ParseSettings reads .backup.env: lines NAME=VALUE, of which each value is one word of a POSIX shell without anything
-// to expand, as Python's shlex.quote writes it. "export" before a name is for what restic has from its environment.
-func ParseSettings(text string) (Settings, error) {
-	var s Settings
-	values := map[string]string{}
+// production is what older deployments, which have not written what is, have called it.
+var production = regexp.MustCompile(`^(mrs-)?production$`)
+
+// ParseValues reads .backup.env: lines NAME=VALUE, of which each value is one word of a POSIX shell without anything
+// to expand, as Python's shlex.quote writes it. "export" before a name is for what restic has from its environment:
+// these are in account, as NAME=VALUE, too.
+func ParseValues(text string) (values map[string]string, account []string, err error) {
+	values = map[string]string{}
 	for rest, n := text, 1; rest != ""; {
 		line := n
 		rest = strings.TrimLeft(rest, " \t")
@@ -66,25 +70,38 @@ func ParseSettings(text string) (Settings, error) {
 		rest = strings.TrimLeft(strings.TrimPrefix(rest, "export "), " \t")
 		name, after, ok := strings.Cut(rest, "=")
 		if !ok || !variable.MatchString(name) {
-			return s, fmt.Errorf("line %d of .backup.env is no NAME=VALUE", line)
+			return nil, nil, fmt.Errorf("line %d of .backup.env is no NAME=VALUE", line)
 		}
 		value, after, err := word(after)
 		if err != nil {
-			return s, fmt.Errorf("line %d of .backup.env: %s: %w", line, name, err)
+			return nil, nil, fmt.Errorf("line %d of .backup.env: %s: %w", line, name, err)
 		}
 		n += strings.Count(rest[:len(rest)-len(after)], "\n")
 		rest = after
 		values[name] = value
 		if exported {
-			s.Account = append(s.Account, name+"="+value)
+			account = append(account, name+"="+value)
 		}
 	}
+	return values, account, nil
+}
+
+// ParseSettings reads .backup.env ([ParseValues]), and refuses what a backup can't be made by.
+func ParseSettings(text string) (Settings, error) {
+	values, account, err := ParseValues(text)
+	if err != nil {
+		return Settings{}, err
+	}
+	s := Settings{Account: account}
 	for name, mrs := range map[string]string{ // what older deployments have not written
 		"DB_SERVICE": "postgres", "APPLICATION": hostapi.MRS, "PORT": "8000", "FOLDERS": "log,mrsattachments",
 	} {
 		if _, there := values[name]; !there {
 			values[name] = mrs
 		}
+	}
+	if _, there := values["PRODUCTION"]; !there && production.MatchString(values["NAME"]) {
+		values["PRODUCTION"] = "1"
 	}
 	list := func(name string) []string {
 		return strings.FieldsFunc(values[name], func(r rune) bool { return r == ',' })
@@ -94,7 +111,7 @@ func ParseSettings(text string) (Settings, error) {
 	s.Mirror, s.Plain = values["LFTP_DSN"], values["LFTP_PLAIN"] != ""
 	s.Database, s.Role, s.Slack = values["DB_NAME"], values["DB_USER"], values["SLACK"]
 	s.URL, s.Page = values["URL"], values["PAGE"]
-	s.BasicAuth, s.Jobs = values["BASICAUTH"] != "", values["JOBS"] != ""
+	s.BasicAuth, s.Jobs, s.Production = values["BASICAUTH"] != "", values["JOBS"] != "", values["PRODUCTION"] != ""
 	if values["NAMES"] != "" {
 		s.Names = strings.Split(values["NAMES"], ",")
 	}

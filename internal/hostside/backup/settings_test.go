@@ -87,3 +87,17 @@ func TestSettingsThatAreNotUnderstoodAreRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestProductionIsWhatTheDeploymentHasWrittenAndIfThatWroteNothingWhatItIsCalled(t *testing.T) {
+	for text, is := range map[string]bool{
+		"NAME=mrs-x\nPRODUCTION=1\n": true, "NAME=mrs-x\nPRODUCTION=\n": false, "NAME=mrs-x\n": false,
+		"NAME=mrs-production\n": true, "NAME=production\n": true, "NAME=mrs-production\nPRODUCTION=\n": false,
+		"NAME=mrs-production-2\n": false,
+	} {
+		s, err := ParseSettings(text + "RESTIC_REPOSITORY=/r\nDB_NAME=mrs\nDB_USER=django\nURL=http://x\nTIMEOUT=1\n" +
+			"KEEP_LAST=1\nKEEP_DAILY=1\nKEEP_WEEKLY=1\nKEEP_MONTHLY=1\nKEEP_YEARLY=1\n")
+		if err != nil || s.Production != is {
+			t.Errorf("%q: %v, %v", text, s.Production, err)
+		}
+	}
+}

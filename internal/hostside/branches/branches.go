@@ -95,6 +95,15 @@ func (s *Server) names() ([]string, error) {
 	return all, err
 }
 
+// Stacks returns the projects that have a docker-compose.yml, without asking the engine.
+func (s *Server) Stacks() ([]string, error) {
+	names, err := s.names()
+	return slices.DeleteFunc(names, func(name string) bool {
+		_, err := os.Stat(s.path(name, "docker-compose.yml"))
+		return err != nil
+	}), err
+}
+
 // known returns an error unless there is such an instance.
 func (s *Server) known(name string) error {
 	if !project.MatchString(name) {

@@ -13,6 +13,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -110,6 +111,12 @@ func run(
 func (p Project) Resolved(ctx context.Context, file string) ([]byte, error) {
 	out, _, err := p.run(ctx, []string{file}, "config", "--format", "json")
 	return out, err
+}
+
+// Services returns the names of the services that the project's docker-compose.yml has.
+func (p Project) Services(ctx context.Context) ([]string, error) {
+	out, _, err := p.run(ctx, []string{filepath.Join(p.Folder, "docker-compose.yml")}, "config", "--services")
+	return strings.Fields(string(out)), err
 }
 
 // Hashes returns Compose's sums of the services' configurations, as their containers have them.

@@ -188,6 +188,7 @@ func settings(d hostapi.Deploy, program string) string {
 	line("PAGE", d.Page)
 	flag("BASICAUTH", d.BasicAuth)
 	flag("JOBS", d.Jobs)
+	flag("PRODUCTION", d.Production)
 	fmt.Fprintf(&text, "TIMEOUT=%d\n", d.Timeout)
 	line("SLACK", d.Slack)
 	return text.String()

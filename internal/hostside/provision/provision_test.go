@@ -46,7 +46,7 @@ func TestTheScriptsReadTheirSettingsAsTheyWereGiven(t *testing.T) {
 	for name, want := range map[string]string{
 		"NAME": "mrs-x", "RESTIC_REPOSITORY": "/home/mrs-x/restic", "LFTP_DSN": "ftp://me:" + hostile + "@h", "LFTP_PLAIN": "",
 		"DB_NAME": "mrs", "DB_USER": "django", "KEEP_YEARLY": "75", "MRS_HOST": program, "URL": "https://x.example.org", "NAMES": "x.example.org,b",
-		"PAGE": "/", "BASICAUTH": "1", "JOBS": "", "TIMEOUT": "60", "SLACK": "https://slack/" + hostile,
+		"PAGE": "/", "BASICAUTH": "1", "JOBS": "", "PRODUCTION": "", "TIMEOUT": "60", "SLACK": "https://slack/" + hostile,
 	} {
 		cmd := exec.Command("bash", "-euc", `. /dev/stdin; printf %s "$`+name+`"`)
 		cmd.Stdin = strings.NewReader(file.Content)

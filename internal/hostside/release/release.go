@@ -86,6 +86,33 @@ func (f Folder) Newest() (int, error) {
 	return all[len(all)-1], nil
 }
 
+// All returns those that are kept, the oldest first, each with the image of its site.
+func (f Folder) All() ([]hostapi.Release, error) {
+	numbers, err := f.List()
+	if err != nil {
+		return nil, err
+	}
+	all := []hostapi.Release{}
+	for _, n := range numbers {
+		var r hostapi.Release
+		text, err := os.ReadFile(f.File(n, "release.json"))
+		if err == nil {
+			err = json.Unmarshal(text, &r)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("release %d can't be read: %w\n"+
+				"hint: the releases are in the folder releases beside docker-compose.yml", n, err)
+		}
+		images, _ := f.Images(n) // without them there is an image less to show
+		isSite := func(i Image) bool { return i.Role == Site || i.Service == hostapi.MRS }
+		if i := slices.IndexFunc(images, isSite); i >= 0 {
+			r.Image = images[i].Name
+		}
+		all = append(all, r)
+	}
+	return all, nil
+}
+
 // Images returns those of a release.
 func (f Folder) Images(n int) ([]Image, error) {
 	text, err := os.ReadFile(f.File(n, "images"))

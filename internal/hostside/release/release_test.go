@@ -2,6 +2,7 @@ package release
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -134,5 +135,37 @@ func TestTheDigestIsThatOfTheImagesOwnRegistry(t *testing.T) {
 		if got := DigestOf(name, digests); got != want {
 			t.Errorf("%s: %q, not %q", name, got, want)
 		}
+	}
+}
+
+func TestReleasesAreReadAsTheyWereWritten(t *testing.T) {
+	stack := t.TempDir()
+	write := func(n, about, images string) {
+		t.Helper()
+		folder := filepath.Join(stack, "releases", n)
+		if err := errors.Join(os.MkdirAll(folder, 0o700), os.WriteFile(filepath.Join(folder, "release.json"), []byte(about), 0o600),
+			os.WriteFile(filepath.Join(folder, "images"), []byte(images), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if all, err := Of(stack).All(); err != nil || len(all) != 0 || all == nil {
+		t.Errorf("where there is none: %v, %v", all, err)
+	}
+	const about = `{"release": 10, "time": "2026-11-24T20:14:57Z", "who": "a@b", "what": "deploy", "commit": "f83ac49"}`
+	write("10", about, "postgres p:1 sha256:1 -\ndjango reg:5000/mrs:1 sha256:2 -\n") // of an older version
+	write("9", `{"release": 9}`, "migrate shop:2 sha256:1 - - one-shot\nweb shop:2 sha256:1 - - site\n")
+	write(".new", "{half", "")
+	all, err := Of(stack).All()
+	if err != nil || len(all) != 2 || all[0].Image != "shop:2" || all[1].Image != "reg:5000/mrs:1" || all[1].Commit != "f83ac49" ||
+		all[1].Time.Hour() != 20 || all[1].Release != 10 {
+		t.Errorf("%+v, %v", all, err)
+	}
+	write("11", about, "web shop:2\n")
+	if all, err := Of(stack).All(); err != nil || all[2].Image != "" {
+		t.Errorf("without its images: %+v, %v", all, err)
+	}
+	write("11", "{half", "")
+	if _, err := Of(stack).All(); err == nil || !strings.Contains(err.Error(), "hint: ") {
+		t.Errorf("half a release: %v", err)
 	}
 }

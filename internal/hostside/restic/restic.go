@@ -6,6 +6,7 @@ package restic
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -99,17 +100,19 @@ func (r Repository) failed(command string, err error, said string) error {
 	return &Failed{Command: command, Status: bound.Status(err), Said: r.told(said), Err: err}
 }
 
-// complaint is the first line that says something, cut: a line may be long.
-func complaint(text string) string {
+// complaint is why it has failed, else the first line that says something; cut: a line may be long.
+func complaint(text string) (first string) {
 	for line := range strings.Lines(text) {
-		if line = strings.TrimSpace(line); line != "" {
-			if message := exitError(line); message != "" {
-				return message
-			}
+		line = strings.TrimSpace(line)
+		if message := exitError(line); message != "" {
+			return message
+		}
+		if strings.HasPrefix(line, "Fatal: ") {
 			return cut(line)
 		}
+		first = cmp.Or(first, cut(line))
 	}
-	return ""
+	return first
 }
 
 func cut(line string) string {

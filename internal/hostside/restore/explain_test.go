@@ -2,10 +2,14 @@ package restore
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/betagouv/mrs-ops/internal/hostside/backup"
+	"github.com/betagouv/mrs-ops/internal/hostside/restic"
 )
 
 func TestARestoreIsExplainedStepByStepAndNothingIsDone(t *testing.T) {
@@ -74,4 +78,16 @@ func TestEveryStepOfTheRestoresPlanIsExplained(t *testing.T) {
 		!strings.Contains(err.Error(), "no such snapshot") {
 		t.Errorf("a snapshot that is not there: %v", err)
 	}
+	i := w.instance()
+	i.With = func(string) backup.Repository { return empty{repository{w}} }
+	_, err := i.Explain(t.Context(), Request{Wanted: "latest"})
+	if f, ok := errors.AsType[*backup.Failure](err); !ok || f.Reason != "there is no snapshot of mrs-x yet" ||
+		f.Hint != w.home("backup.sh")+" makes one" {
+		t.Errorf("where there is none at all: %v", err)
+	}
 }
+
+// empty is a restic without a snapshot.
+type empty struct{ repository }
+
+func (empty) Snapshots(context.Context) ([]restic.Snapshot, error) { return nil, nil }

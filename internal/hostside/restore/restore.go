@@ -193,10 +193,9 @@ type Request struct {
 }
 
 var (
-	anID    = regexp.MustCompile(`^(latest|[0-9a-f]{8,64})$`)
-	aStamp  = regexp.MustCompile(`^[0-9]{8}T[0-9]{6}Z$`)
-	aDate   = regexp.MustCompile(`^[0-9]{8}t[0-9]{6}z$`)
-	liveOne = regexp.MustCompile(`^(mrs-)?production$`)
+	anID   = regexp.MustCompile(`^(latest|[0-9a-f]{8,64})$`)
+	aStamp = regexp.MustCompile(`^[0-9]{8}T[0-9]{6}Z$`)
+	aDate  = regexp.MustCompile(`^[0-9]{8}t[0-9]{6}z$`)
 )
 
 const listed = "restore.sh without argument lists them"
@@ -218,7 +217,7 @@ func parseTime(text string) (time.Time, bool) {
 // DATABASE. What could be meant otherwise is refused.
 func (i *Instance) Parse(argv []string) (q Request, err error) {
 	if len(argv) > 0 && argv[0] == "adopt" {
-		if liveOne.MatchString(i.Name) {
+		if i.Production {
 			return q, die("", "%s adopts no copy, whoever asks", i.Name)
 		}
 		name := slices.Concat(argv[1:], []string{""})[0]
@@ -504,6 +503,9 @@ func (r *run) pick(ctx context.Context) error {
 		}
 		r.record.Snapshot = s.ID
 		return nil
+	}
+	if len(all) == 0 {
+		return die(filepath.Join(r.Home, "backup.sh")+" makes one", "there is no snapshot of %s yet", r.Name)
 	}
 	return die(listed, "there is no such snapshot of %s", r.Name)
 }

@@ -668,7 +668,7 @@ func TestWhatIsAskedForIsUnderstoodOrRefused(t *testing.T) {
 			t.Errorf("%s is the last one before that time: %+v, %v", words, q, err)
 		}
 	}
-	i.Settings.Name = "mrs-production"
+	i.Settings.Name, i.Settings.Production = "mrs-production", true
 	if _, err := i.Parse([]string{"adopt", aCopy}); err == nil ||
 		err.Error() != "mrs-production adopts no copy, whoever asks" {
 		t.Errorf("%v", err)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,6 +30,10 @@ func (r *rollout) prepare(ctx context.Context) error {
 	left, _ := filepath.Glob(r.path(".deploy.*"))
 	for _, file := range left { // of a deployment by an older version, that was killed
 		_ = os.Remove(file)
+	}
+	// One that was killed when it had kept its release has left this; to keep another would go back to it.
+	if err := os.Remove(r.path(before)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	if err := r.haveFiles(); err != nil {
 		return err

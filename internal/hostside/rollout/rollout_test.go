@@ -123,6 +123,10 @@ func (w way) before(t *testing.T) (*world, hostapi.Deploy) {
 		if _, _, err := Run(t.Context(), d, world, quiet); err != nil {
 			t.Fatal(err)
 		}
+		// One that was killed when it had kept its release has left what ran before that.
+		if err := os.WriteFile(filepath.Join(world.folder, before), []byte("services: {}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if strings.Contains(w.name, "means another one") {
 		world.images["app:1"] = "older-id-of-app:1"

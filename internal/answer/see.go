@@ -1,4 +1,4 @@
-package ops
+package answer
 
 import (
 	"context"
@@ -10,11 +10,13 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 )
 
-// site asks url from this machine, and returns nil where its name is not known
-// here.
-func site(ctx context.Context, address string) *HTTP {
+// See asks a URL once, and returns what was answered and what its certificate is worth, which nobody is stopped by; nil
+// where the name is not known here. Without a dial function it goes the way of this machine's browsers, by its proxy.
+func See(ctx context.Context, address string, dial Dial) *hostapi.HTTP {
 	if u, err := url.Parse(address); err != nil || u.Hostname() == "" {
 		return nil
 	}
@@ -24,16 +26,22 @@ func site(ctx context.Context, address string) *HTTP {
 	if err != nil {
 		return nil
 	}
-	h := &HTTP{From: "here"}
+	h := &hostapi.HTTP{From: "here"}
+	transport := &http.Transport{
+		DialContext:       dial,
+		DisableKeepAlives: true,
+		// A certificate is looked at, and not believed: what it is worth is told.
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true, VerifyConnection: func(state tls.ConnectionState) error {
+			h.Expires.Time, h.Trusted = certificate(state)
+			return nil
+		}},
+	}
+	if dial == nil {
+		transport.Proxy = http.ProxyFromEnvironment
+	}
 	client := http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{
-			Proxy:             http.ProxyFromEnvironment,
-			DisableKeepAlives: true,
-			// A certificate is looked at, and not believed: what it is worth
-			// is in the row.
-			TLSClientConfig: &tls.Config{InsecureSkipVerify: true, VerifyConnection: h.look},
-		},
+		Transport:     transport,
 	}
 	start := time.Now()
 	response, err := client.Do(request)
@@ -51,17 +59,15 @@ func site(ctx context.Context, address string) *HTTP {
 	return h
 }
 
-// look writes down what the certificate of a connection is worth.
-func (h *HTTP) look(state tls.ConnectionState) error {
+// certificate is when that of a connection expires, and whether it is trusted.
+func certificate(state tls.ConnectionState) (expires time.Time, trusted bool) {
 	first := state.PeerCertificates[0]
-	h.Expires = moment{first.NotAfter}
 	between := x509.NewCertPool()
 	for _, certificate := range state.PeerCertificates[1:] {
 		between.AddCert(certificate)
 	}
 	_, err := first.Verify(x509.VerifyOptions{DNSName: state.ServerName, Intermediates: between})
-	h.Trusted = err == nil
-	return nil
+	return first.NotAfter, err == nil
 }
 
 // reason returns what went wrong with a request, without the address, which is
