@@ -116,7 +116,7 @@ docker ps --format '{{.Names}}' | grep 'mrs-production_' || true`)
 }
 
 func TestAServerOfTheOldSystemIsTakenOverAndGivenBack(t *testing.T) {
-	l := inTheLab(t, "production")
+	l := inTheLab(t, 450*time.Second)
 	o := makeOld(t, l.given("DB_PASSWORD=django", "compose_postgres_image="+l.registry+"/postgres:10", "BASICAUTH_DISABLE=1"))
 	l = o.rehearsal
 	run := []string{"takeover:run", "production", "-yes", "-traefik=" + l.registry + "/traefik:v3.0"}

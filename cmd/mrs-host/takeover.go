@@ -165,7 +165,9 @@ func (oldHost) Containers(ctx context.Context) ([]docker.Container, error) {
 }
 
 // Run has a process group of its own, which is ended as a whole: what the old script waits for has no end.
-func (oldHost) Run(ctx context.Context, within time.Duration, folder string, env []string, argv ...string) (string, error) {
+func (oldHost) Run(ctx context.Context, within time.Duration, folder string, env []string, argv ...string) (
+	string, error,
+) {
 	ctx, stop := bound.Within(ctx, filepath.Base(argv[0])+" "+filepath.Base(argv[1]), within)
 	defer stop()
 	var out bytes.Buffer
