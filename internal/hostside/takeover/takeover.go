@@ -129,9 +129,10 @@ func (i *Instance) newFiles() (files []string) {
 	return append(files, "/etc/logrotate.d/mrs-ops-"+i.Project)
 }
 
+// unitFiles has timers first: one that is due each second and finds no service fails, and is remembered.
 func unitFiles(names []string) (files []string) {
 	for _, name := range names {
-		files = append(files, units+"/"+name+".service", units+"/"+name+".timer")
+		files = append(files, units+"/"+name+".timer", units+"/"+name+".service")
 	}
 	return files
 }
@@ -298,11 +299,14 @@ func (s *Server) end(ctx context.Context, folder string, ours bool, names ...str
 		}
 		changed = true
 	}
-	if changed {
-		_, err := s.systemctl(ctx, "daemon-reload")
-		return err
+	if !changed {
+		return nil
 	}
-	return nil
+	_, err := s.systemctl(ctx, "daemon-reload")
+	for _, name := range names {
+		_, _ = s.systemctl(ctx, "reset-failed", name+".*") // or what had failed before stays in lists
+	}
+	return err
 }
 
 // begin has units be there that a folder has kept, and be enabled, and the timers run.
