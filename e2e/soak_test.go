@@ -312,7 +312,7 @@ func (l rehearsal) goodSnapshots(t *testing.T) (n int) {
 func (l rehearsal) quiet(t *testing.T) {
 	t.Helper()
 	l.sh(t, "staging", `n=0
-while pgrep -f '(backup|restore|drill|prune)\.sh|[m]rs-host-[0-9a-f]* deploy|[p]gcopy-' >/dev/null || systemctl list-units 'mrs-staging-*' --no-legend --plain | grep -q ' activating '; do
+while pgrep -f '(backup|restore|drill|prune)\.sh|[m]rs-host-[0-9a-f]* (deploy|copy)' >/dev/null || systemctl list-units 'mrs-staging-*' --no-legend --plain | grep -q ' activating '; do
   ((++n < 600)) || { ps -eo args | grep -E 'mrs-|[.]sh' >&2; exit 1; }
   sleep 0.5
 done

@@ -19,6 +19,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/drain"
 	"github.com/betagouv/mrs-ops/internal/hostside/leash"
 	"github.com/betagouv/mrs-ops/internal/hostside/lock"
+	"github.com/betagouv/mrs-ops/internal/pgcopy/agent"
 )
 
 const usage = `usage: mrs-host COMMAND [-option=value …] [CONTAINER …]
@@ -49,6 +50,8 @@ const usage = `usage: mrs-host COMMAND [-option=value …] [CONTAINER …]
               finish   with a request on standard input: ends what the old system would do beside the new one
               back     with a request on standard input: the old system runs again
               recover  goes on with what was cut short in -folder; what a timer runs
+  copy        the ends of a copy of a database, with what to do on standard input, as nothing of it is to be seen in a
+              list of processes: hold, try, structure, propose, send, receive
 
 In the home of an instance that has backups; the scripts there have the same names, and tell the rest:
 
@@ -130,6 +133,9 @@ func onLeash(argv []string) int {
 // groups are commands that have commands of their own: mrs-host GROUP COMMAND …
 var groups = map[string]func(ctx context.Context, command string, args []string) error{
 	"branches": branchesCommand, "takeover": takeoverCommand,
+	"copy": func(ctx context.Context, command string, _ []string) error {
+		return agent.Run(ctx, command, os.Stdin, os.Stdout)
+	},
 }
 
 // fail ends it. An error may know the exit status that its caller looks for.

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,27 +28,70 @@ import (
 	"github.com/betagouv/mrs-ops/internal/target"
 )
 
-const (
-	copyPeople = 600_000 // with 1.2 million requests
-	copyRounds = 3
-)
+// fewPeople are as many as are copied to see what a copy takes that has nearly nothing to copy.
+const fewPeople = 3000
+
+// CopyOptions are how much [Copy] copies, and how often.
+type CopyOptions struct {
+	People int // with twice as many requests; 0: 600,000
+	Rounds int // 0: 3
+}
 
 // Copy measures ops:copyProdToStaging in the lab, which must be up with
 // production and staging deployed, next to what does less: pg_dump | psql,
 // pgcopydb, and the first of these with an UPDATE of every table that is
 // personal behind it. These copy within production's own PostgreSQL by its
 // socket, without SSH. It then measures the filter alone, on one core, next to
-// cat and to a loop over lines.
-func Copy(ctx context.Context) error {
+// cat and to a loop over lines; and copies of few people, next to pgcopydb.
+// Production gets as many people as that takes, and loses those that it has.
+func Copy(ctx context.Context, o CopyOptions) error {
 	if err := os.Setenv("MRS_ENV", "lab"); err != nil {
 		return err
 	}
+	o.People, o.Rounds = cmp.Or(o.People, 600_000), cmp.Or(o.Rounds, 3)
 	c, err := newCopies(ctx)
 	if err != nil {
 		return err
 	}
 	defer c.production.Close()
-	console.Say("%d rounds of four copies: about a quarter of an hour", copyRounds)
+	n, err := c.people(ctx)
+	if err != nil {
+		return err
+	}
+	many := func() error { return c.many(ctx, o) }
+	parts := []func() error{func() error { return c.few(ctx) }, many}
+	if n > fewPeople { // they need not be made twice
+		slices.Reverse(parts)
+	}
+	for _, part := range parts {
+		if err := part(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// few measures copies of few people.
+func (c *copies) few(ctx context.Context) error {
+	if err := c.seed(ctx, fewPeople); err != nil {
+		return err
+	}
+	ours := &copyWay{name: fmt.Sprintf("ops:copyProdToStaging of %d people", fewPeople), do: c.ours}
+	ways := []*copyWay{ours, {name: "pgcopydb clone, 2 jobs, of the same", do: c.pgcopydb}}
+	if err := c.rounds(ctx, 5, ways, func() {}); err != nil {
+		return err
+	}
+	if err := table(ways, median(ours.wall), "RATIO TO OURS"); err != nil {
+		return err
+	}
+	return c.printSteps()
+}
+
+// many measures copies of many people.
+func (c *copies) many(ctx context.Context, o CopyOptions) error {
+	if err := c.seed(ctx, o.People); err != nil {
+		return err
+	}
 	ways := []*copyWay{
 		{name: "ops:copyProdToStaging, anonymised, over SSH, tried and swapped in", do: c.ours},
 		{name: "its part until the rows are there", of: "loading"},
@@ -54,22 +99,34 @@ func Copy(ctx context.Context) error {
 		{name: "pgcopydb clone, 2 jobs", do: c.pgcopydb},
 		{name: "pg_dump | psql, then UPDATE and VACUUM FULL", do: c.updated},
 	}
-	for round := range copyRounds {
-		for _, w := range ways {
-			if w.do == nil {
-				continue
-			}
-			console.Say("round %d: %s", round+1, w.name)
-			if err := c.measure(ctx, w); err != nil {
-				return fmt.Errorf("%s: %w", w.name, err)
-			}
-		}
-		ways[1].wall = append(ways[1].wall, c.loading)
+	err := c.rounds(ctx, o.Rounds, ways, func() { ways[1].wall = append(ways[1].wall, c.loading) })
+	if err != nil {
+		return err
 	}
 	if err := c.print(ways); err != nil {
 		return err
 	}
+	if err := c.printSteps(); err != nil {
+		return err
+	}
 	return c.filter(ctx)
+}
+
+// rounds goes each way once a round, so that what the machine does meanwhile is shared.
+func (c *copies) rounds(ctx context.Context, n int, ways []*copyWay, after func()) error {
+	for round := range n {
+		for _, w := range ways {
+			if w.do == nil {
+				continue
+			}
+			console.Say("round %d of %d: %s", round+1, n, w.name)
+			if err := c.measure(ctx, w); err != nil {
+				return fmt.Errorf("%s: %w", w.name, err)
+			}
+		}
+		after()
+	}
+	return nil
 }
 
 // copyWay is a way to copy, and what it took.
@@ -83,9 +140,10 @@ type copyWay struct {
 type copies struct {
 	binary     string
 	production *target.Target
-	image      string // with pgcopydb
-	loading    time.Duration
-	memory     int64 // that the largest agent had, in bytes
+	image      string        // with pgcopydb
+	loading    time.Duration // of the last copy
+	steps      []step        // of the last copy
+	memory     int64         // that the largest agent had, in bytes
 }
 
 func newCopies(ctx context.Context) (*copies, error) {
@@ -100,25 +158,39 @@ func newCopies(ctx context.Context) (*copies, error) {
 	c := &copies{binary: binary, production: s}
 	c.image, err = pushed(ctx, binary, "mrs-ops/bench:pgcopydb", "FROM postgres:15\nRUN apt-get update && "+
 		"apt-get install --yes --no-install-recommends pgcopydb && rm -rf /var/lib/apt/lists/*\n")
-	if err := errors.Join(s.Runs(), c.seed(ctx), err); err != nil {
+	if err := errors.Join(s.Runs(), err); err != nil {
 		s.Close()
 		return nil, err
 	}
 	return c, nil
 }
 
-// seed makes production as large as it has to be.
-func (c *copies) seed(ctx context.Context) error {
+// people are as many as production has.
+func (c *copies) people(ctx context.Context) (n int, err error) {
 	out, err := c.sql(ctx, "mrs", "select count(*) from person_person")
 	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(out)
+}
+
+// nobody empties the tables that seed fills, and what refers to them.
+const nobody = `truncate person_person, mrsrequest_mrsrequest, mrsattachment_mrsattachment, djcall_caller,
+  django_admin_log, django_session, captcha_captchastore, contact_contact, explorer_querylog, mrsstat_stat cascade`
+
+// seed makes production as large as it has to be.
+func (c *copies) seed(ctx context.Context, people int) error {
+	n, err := c.people(ctx)
+	if err == nil && n > people {
+		console.Say("removing the %d people of production", n)
+		_, err = c.sql(ctx, "mrs", nobody)
+		n = 0
+	}
+	if err != nil || n == people {
 		return err
 	}
-	n, err := strconv.Atoi(out)
-	if err != nil || n >= copyPeople {
-		return err
-	}
-	console.Say("adding %d people to production, which takes four minutes", copyPeople-n)
-	_, err = local.Combined(ctx, c.binary, "ops:manage", "production", fmt.Sprintf("seed %d", copyPeople-n))
+	console.Say("adding %d people to production: about 3,000 a second", people-n)
+	_, err = local.Combined(ctx, c.binary, "ops:manage", "production", fmt.Sprintf("seed %d", people-n))
 	return err
 }
 
@@ -160,16 +232,30 @@ func (c *copies) ours(ctx context.Context) error {
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
 	go c.watch(watching)
-	out, err := local.Combined(ctx, c.binary, "ops:copyProdToStaging", "-yes")
+	start := time.Now()
+	lines, err := runLines(ctx, nil, c.binary, "ops:copyProdToStaging", "-yes")
 	if err != nil {
 		return err
 	}
-	m := loadingLine.FindStringSubmatch(out)
-	if m == nil {
-		return fmt.Errorf("it does not say how long the rows took:\n%s", out)
+	c.steps = stepsOf(start, lines)
+	for _, line := range lines {
+		if m := loadingLine.FindStringSubmatch(line.text); m != nil {
+			c.loading, err = time.ParseDuration(m[1])
+			return err
+		}
 	}
-	c.loading, err = time.ParseDuration(m[1])
-	return err
+	return errors.New("it does not say how long the rows took")
+}
+
+// printSteps prints where the time of the last copy went, but for what took next to none of it.
+func (c *copies) printSteps() error {
+	rows := [][]string{{"OF THE LAST COPY", "TOOK"}}
+	for _, s := range c.steps {
+		if s.took >= 50*time.Millisecond {
+			rows = append(rows, []string{s.said, seconds(s.took)})
+		}
+	}
+	return console.Table(rows...)
 }
 
 // watch looks how much memory agents have.
@@ -178,7 +264,8 @@ func (c *copies) watch(ctx context.Context) {
 		names, _ := filepath.Glob("/proc/[0-9]*/comm")
 		for _, name := range names {
 			comm, _ := os.ReadFile(name)
-			if !strings.HasPrefix(string(comm), "pgcopy-") {
+			words, _ := os.ReadFile(path.Join(path.Dir(name), "cmdline"))
+			if !strings.HasPrefix(string(comm), "mrs-host-") || !strings.Contains(string(words), "\x00copy\x00") {
 				continue
 			}
 			status, _ := os.ReadFile(path.Join(path.Dir(name), "status"))
@@ -219,23 +306,27 @@ func (c *copies) updated(ctx context.Context) error {
 }
 
 func (c *copies) print(ways []*copyWay) error {
-	least := min(median(ways[2].wall), median(ways[3].wall))
-	rows := [][]string{{"COPY", "WALL", "CPU", "RATIO TO THE FASTEST OTHER"}}
+	ours, theirs := median(ways[0].wall), median(ways[3].wall)
+	if err := table(ways, theirs, "RATIO TO PGCOPYDB"); err != nil {
+		return err
+	}
+	fmt.Printf("the largest agent had %s (aim: under 100 MB)\n", console.Bytes(float64(c.memory)))
+	fmt.Printf("all of it takes %.2f of pgcopydb without anonymisation (aim: 1.40)\n", float64(ours)/float64(theirs))
+	return nil
+}
+
+// table prints what ways took, next to a time.
+func table(ways []*copyWay, one time.Duration, ratio string) error {
+	rows := [][]string{{"COPY", "WALL", "CPU", ratio}}
 	for _, w := range ways {
 		cpu := ""
 		if len(w.cpu) > 0 {
 			cpu = seconds(median(w.cpu))
 		}
 		wall := median(w.wall)
-		rows = append(rows, []string{w.name, seconds(wall), cpu, fmt.Sprintf("%.2f", float64(wall)/float64(least))})
+		rows = append(rows, []string{w.name, seconds(wall), cpu, fmt.Sprintf("%.2f", float64(wall)/float64(one))})
 	}
-	if err := console.Table(rows...); err != nil {
-		return err
-	}
-	ours, theirs := median(ways[0].wall), median(ways[3].wall)
-	fmt.Printf("the largest agent had %s (aim: under 100 MB)\n", console.Bytes(float64(c.memory)))
-	fmt.Printf("all of it takes %.2f of pgcopydb without anonymisation (aim: 1.00)\n", float64(ours)/float64(theirs))
-	return nil
+	return console.Table(rows...)
 }
 
 // filter measures the filter on one core, over the rows of two tables.
@@ -270,15 +361,15 @@ func (c *copies) filter(ctx context.Context) error {
 	}
 	defer os.RemoveAll(dir)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	table := [][]string{{"ON ONE CORE", "TEXT", "FILTER", "CAT", "LOOP OVER LINES"}}
+	rows := [][]string{{"ON ONE CORE", "TEXT", "FILTER", "CAT", "LOOP OVER LINES"}}
 	for i := range plan.Tables {
 		t := &plan.Tables[i]
-		if t.Rows < 100_000 {
+		if t.Rows < 100_000 || t.Empty {
 			continue
 		}
 		file := filepath.Join(dir, t.Name)
-		rows := c.inPostgres("psql", "-XqU", "django", "-d", "mrs", "-c", `copy (select * from "`+t.Name+`") to stdout`)
-		if _, err := c.production.WithContext(ctx).Exec(rows...).WriteFile(file); err != nil {
+		all := c.inPostgres("psql", "-XqU", "django", "-d", "mrs", "-c", `copy (select * from "`+t.Name+`") to stdout`)
+		if _, err := c.production.WithContext(ctx).Exec(all...).WriteFile(file); err != nil {
 			return err
 		}
 		filter, err := t.Filter(key)
@@ -302,9 +393,9 @@ func (c *copies) filter(ctx context.Context) error {
 			row[1] = console.Bytes(float64(size))
 			row = append(row, fmt.Sprintf("%.0f MB/s", speed/1e6))
 		}
-		table = append(table, row)
+		rows = append(rows, row)
 	}
-	return console.Table(table...)
+	return console.Table(rows...)
 }
 
 // best returns the best of three speeds, in bytes a second.

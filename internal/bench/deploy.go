@@ -119,13 +119,17 @@ func (b deployments) deploy(ctx context.Context, tag string) (wall time.Duration
 	console.Say("deploying %s:%s", b.image, tag)
 	start := time.Now()
 	lines, err := runLines(ctx, nil, b.binary, "deploy:staging", "-yes", "-image="+b.image+":"+tag)
-	wall = time.Since(start)
+	return time.Since(start), stepsOf(start, lines), err
+}
+
+// stepsOf are those of a command that has begun at start, without what is done after its last line.
+func stepsOf(start time.Time, lines []printed) (steps []step) {
 	said, at := "(before it says anything)", start
 	for _, line := range lines {
 		steps = append(steps, step{said, line.at.Sub(at)})
 		said, at = line.text, line.at
 	}
-	return wall, steps, err
+	return steps
 }
 
 // compose brings the image up by docker compose alone.

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/pgcopy/wire"
+	"github.com/betagouv/mrs-ops/internal/program"
 	"github.com/betagouv/mrs-ops/internal/target"
 )
 
@@ -32,7 +32,7 @@ type end struct {
 	container string // PostgreSQL's
 	version   int    // server_version_num
 	adopts    bool   // its restore.sh knows how to
-	agent     string // the agent's path, once it is there
+	agent     string // the path of mrs-host, which has the agents, once it is there
 }
 
 // look tells what an end has to be asked before anything is begun.
@@ -64,15 +64,18 @@ func reach(ctx context.Context, name string, read bool, open opener) (*end, erro
 	if read {
 		e.role = cmp.Or(inst.Get("DB_READER"), e.role)
 	}
-	err = s.Runs()
-	var shipping sync.WaitGroup
-	var unshipped error
-	if err == nil {
-		shipping.Go(func() { e.agent, unshipped = s.Ship(ctx, "pgcopy") })
+	// Nothing runs there without it, and it is built for as long as ctx lasts.
+	var looking sync.WaitGroup
+	var unseen error
+	if _, err = program.Build(ctx, "mrs-host", program.Here()); err == nil {
+		looking.Go(func() { unseen = e.look() })
+		err = s.Runs()
 	}
-	err = errors.Join(err, e.look())
-	shipping.Wait()
-	if err := cmp.Or(err, unshipped); err != nil {
+	if err == nil {
+		e.agent, err = s.Program()
+	}
+	looking.Wait()
+	if err := cmp.Or(err, unseen); err != nil {
 		s.Close()
 		return nil, err
 	}
@@ -108,6 +111,9 @@ func unhindered(version int) string {
 	}
 	return options
 }
+
+// does returns the command of an agent.
+func (e *end) does(what string) []string { return []string{e.agent, "copy", what} }
 
 // psql returns the command that runs SQL from its standard input in a database.
 func (e *end) psql(database string) []string {
@@ -149,7 +155,7 @@ type hold struct {
 // holdSnapshot opens a snapshot of the end's database.
 func (e *end) holdSnapshot() (*hold, error) {
 	r, w := io.Pipe()
-	h := &hold{input: w, out: e.ExecFrom(script.NewPipe().WithReader(r), e.agent, "hold")}
+	h := &hold{input: w, out: e.ExecFrom(script.NewPipe().WithReader(r), e.does("hold")...)}
 	order := wire.Hold{Server: e.wireServer(e.database)}
 	go func() { _ = json.NewEncoder(w).Encode(order) }()
 	line, err := bufio.NewReader(h.out).ReadBytes('\n')

@@ -228,7 +228,7 @@ func (l *load) carry(ctx context.Context, w *io.PipeWriter, taken *script.Pipe) 
 // connect starts a sender whose output goes to a receiver, and returns what that
 // one says. The first line of orders is the receiver's, the others the sender's.
 func (l *load) connect(ctx context.Context, orders *script.Pipe) *script.Pipe {
-	send, receive := []string{l.from.agent, "send"}, []string{l.to.agent, "receive"}
+	send, receive := l.from.does("send"), l.to.does("receive")
 	if l.direct {
 		return l.from.WithContext(ctx).Relay(orders, send, l.to.Target, receive)
 	}

@@ -32,6 +32,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/instance"
 	"github.com/betagouv/mrs-ops/internal/pgcopy/wire"
+	"github.com/betagouv/mrs-ops/internal/program"
 	"github.com/betagouv/mrs-ops/internal/target"
 )
 
@@ -63,6 +64,10 @@ type copying struct {
 	archive *archive // the schema, to be restored
 	plan    *anonymize.Plan
 	wheres  map[int]wire.Chosen // which rows, by table; none means all
+
+	looking  sync.WaitGroup // through the schema
+	stop     func()         // looking; nil: it was not begun
+	somebody error          // who was found there
 }
 
 // Copy copies the database of one instance to another. Nothing is changed before
@@ -122,7 +127,7 @@ func Init(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	out, err := e.WithContext(ctx).ExecFrom(script.Echo(string(order)+"\n"), e.agent, "propose").String()
+	out, err := e.WithContext(ctx).ExecFrom(script.Echo(string(order)+"\n"), e.does("propose")...).String()
 	if err != nil {
 		return fmt.Errorf("%s: its database can't be read: %w", name, err)
 	}
@@ -138,8 +143,8 @@ func Check(ctx context.Context, name string) error {
 		return err
 	}
 	defer c.close()
-	if err := c.structure(c.from); err != nil {
-		return err
+	if c.looking.Wait(); c.somebody != nil {
+		return c.somebody
 	}
 	console.Done("%s: %s names every column of its %d tables, and nobody is in their schema",
 		name, RulesFile, len(c.plan.Tables))
@@ -161,11 +166,9 @@ func (c *copying) know(ctx context.Context) error {
 	if err := c.words(); err != nil {
 		return err
 	}
+	go program.Build(ctx, "mrs-host", program.Here()) // who ships it asks again
 	if err := c.reach(ctx); err != nil {
 		return err
-	}
-	if c.To != "" && !c.DryRun {
-		go c.to.Program() // it is there by the time of the lock, which says what is wrong with it
 	}
 	var err error
 	if c.Snapshot != "" {
@@ -191,7 +194,7 @@ func (c *copying) know(ctx context.Context) error {
 	if c.schema, err = anonymize.ParseSchema(c.hold.Schema); err != nil {
 		return fmt.Errorf("%s: its schema can't be read: %w", c.from.Name, err)
 	}
-	// The schema is dumped while fakes are tried.
+	// The schema is dumped, and looked through, while fakes are tried.
 	var dumping sync.WaitGroup
 	var undumped, unchosen error
 	dumping.Go(func() { c.archive, undumped = c.from.schema(c.hold.Snapshot) })
@@ -199,6 +202,11 @@ func (c *copying) know(ctx context.Context) error {
 	if unfit == nil {
 		c.plan = plan
 		if unchosen = c.choose(); unchosen == nil {
+			if !c.DryRun {
+				var looking context.Context
+				looking, c.stop = context.WithCancel(ctx)
+				c.looking.Go(func() { c.somebody = c.structure(looking) })
+			}
 			unchosen = c.try(ctx)
 		}
 	}
@@ -226,7 +234,7 @@ func (c *copying) try(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	out, err := c.from.WithContext(ctx).ExecFrom(script.Echo(order), c.from.agent, "try").String()
+	out, err := c.from.WithContext(ctx).ExecFrom(script.Echo(order), c.from.does("try")...).String()
 	if err != nil {
 		return fmt.Errorf("%s: fakes can't be tried: %w", c.from.Name, err)
 	}
@@ -267,17 +275,17 @@ func (c *copying) left() []string {
 
 // structure looks for real values in the schema, where it is: a comment or a default
 // may hold one, and no rule is about these.
-func (c *copying) structure(from *end) error {
+func (c *copying) structure(ctx context.Context) error {
 	const look = `set -euo pipefail
 IFS= read -r order
-{ printf '%s\n' "$order"; docker exec "${@:2}" </dev/null; } | "$1" structure`
-	order, err := c.order(from)
+{ printf '%s\n' "$order"; docker exec "${@:2}" </dev/null; } | "$1" copy structure`
+	order, err := c.order(c.from)
 	if err != nil {
 		return err
 	}
-	words := append([]string{from.agent}, from.dump(c.hold.Snapshot)...)
-	if _, err := from.ScriptFrom(script.Echo(order), look, words...).String(); err != nil {
-		return fmt.Errorf("%s: its schema: %w", from.Name, err)
+	words := append([]string{c.from.agent}, c.from.dump(c.hold.Snapshot)...)
+	if _, err := c.from.WithContext(ctx).ScriptFrom(script.Echo(order), look, words...).String(); err != nil {
+		return fmt.Errorf("%s: its schema: %w", c.from.Name, err)
 	}
 	return nil
 }
@@ -350,6 +358,10 @@ func (c *copying) reach(ctx context.Context) error {
 }
 
 func (c *copying) close() {
+	if c.stop != nil {
+		c.stop()
+		c.looking.Wait()
+	}
 	if c.hold != nil {
 		c.hold.release()
 	}

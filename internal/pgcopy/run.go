@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/backup"
@@ -21,18 +20,14 @@ func (c *copying) run(ctx context.Context) (*summary, error) {
 	from, to := *c.from, *c.to // that end with ctx
 	from.Target, to.Target = c.from.WithContext(ctx), c.to.WithContext(ctx)
 
-	// The schema is looked through meanwhile.
-	var looking sync.WaitGroup
-	var err error
-	looking.Go(func() { err = c.structure(&from) })
 	if left := c.abandon(); left != nil { // what a copy that was killed has left
-		looking.Wait()
 		return nil, left
 	}
 	made := to.create(database)
-	looking.Wait()
+	c.looking.Wait() // nothing of a schema with somebody in it leaves
 	done := &summary{c: c}
-	if err = cmp.Or(err, made); err == nil {
+	err := cmp.Or(c.somebody, made)
+	if err == nil {
 		err = c.fill(ctx, &from, &to, database, done)
 	}
 	if err == nil && ctx.Err() == nil {
@@ -51,10 +46,9 @@ func (c *copying) run(ctx context.Context) (*summary, error) {
 // abandon removes what copies have left: a swap that could not be undone then,
 // as the disk was full, and databases.
 func (c *copying) abandon() error {
-	for _, what := range []string{"recover", "abandon"} {
-		if _, err := c.to.Output(c.to.Folder+"/restore.sh", what); err != nil {
-			return fmt.Errorf("what an earlier copy has left can't be removed: %w", err)
-		}
+	_, err := c.to.Script(`"$1" recover && "$1" abandon`, c.to.Folder+"/restore.sh").String()
+	if err != nil {
+		return fmt.Errorf("what an earlier copy has left can't be removed: %w", err)
 	}
 	return nil
 }

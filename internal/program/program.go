@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"sync"
 
 	"github.com/gofrs/flock"
 
@@ -41,13 +42,37 @@ func Here() string {
 	return "x86_64"
 }
 
+// built are those that this process has built: to ask go whether anything has changed takes half a second.
+var built struct {
+	sync.Mutex
+	programs map[string]Built
+}
+
 // Build compiles ./cmd/NAME of this project, whose root is the working
-// directory, for a processor.
+// directory, for a processor; once, whoever asks how often.
 func Build(ctx context.Context, name, machine string) (Built, error) {
 	arch, ok := processors[machine]
 	if !ok {
 		return Built{}, fmt.Errorf("%s is not built for the processor %q", name, machine)
 	}
+	built.Lock()
+	defer built.Unlock()
+	program := built.programs[name+"-"+arch]
+	if _, err := os.Stat(program.Path); err == nil {
+		return program, nil
+	}
+	program, err := build(ctx, name, arch)
+	if err == nil {
+		program.Machine = machine
+		if built.programs == nil {
+			built.programs = map[string]Built{}
+		}
+		built.programs[name+"-"+arch] = program
+	}
+	return program, err
+}
+
+func build(ctx context.Context, name, arch string) (Built, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return Built{}, err
@@ -82,7 +107,7 @@ func Build(ctx context.Context, name, machine string) (Built, error) {
 		}
 		forget(path + "-*")
 	}
-	return Built{Path: kept, Sum: sum, Machine: machine}, nil
+	return Built{Path: kept, Sum: sum}, nil
 }
 
 // testWords has a program say the value of MRS_OPS_X instead of each of its sentences: for tests.

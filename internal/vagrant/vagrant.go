@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"regexp"
 	"slices"
@@ -51,7 +52,7 @@ func change(ctx context.Context, machines []string, steps ...func(context.Contex
 }
 
 func remove(ctx context.Context, machines []string) error {
-	return run(ctx, append([]string{"destroy", "--force"}, machines...)...)
+	return run(ctx, os.Stderr, append([]string{"destroy", "--force"}, machines...)...)
 }
 
 // boot is vagrant up, after what only some providers need.
@@ -59,7 +60,16 @@ func boot(ctx context.Context, machines []string) error {
 	if err := ensureBase(ctx); err != nil {
 		return err
 	}
-	return run(ctx, append([]string{"up"}, machines...)...)
+	for tries := 1; ; tries++ {
+		var said strings.Builder
+		err := run(ctx, io.MultiWriter(os.Stderr, &said), append([]string{"up"}, machines...)...)
+		// Its docker provider looks at every container of the engine, one after the other: where somebody
+		// removes one meanwhile, it gives up. A second vagrant up goes on from there.
+		if err == nil || tries == 3 || ctx.Err() != nil || !strings.Contains(said.String(), "No such object") {
+			return err
+		}
+		console.Say("a container has gone that vagrant was looking at: once more")
+	}
 }
 
 // prepare checks the machines' names, and makes this machine able to run vagrant.
@@ -112,15 +122,16 @@ func command(args ...string) ([]string, error) {
 	return append([]string{"env", "PATH=" + path, "vagrant"}, args...), nil
 }
 
-// run runs vagrant. An interruption reaches vagrant by itself, through the
+// run runs vagrant, which says what it does. An interruption reaches vagrant by itself, through the
 // terminal, and it is vagrant that cleans up.
-func run(ctx context.Context, args ...string) error {
+func run(ctx context.Context, says io.Writer, args ...string) error {
 	argv, err := command(args...)
 	if err != nil {
 		return err
 	}
-	_, err = local.Exec(context.WithoutCancel(ctx), argv...).WithStdout(os.Stderr).Stdout()
-	if err != nil {
+	cmd := local.Command(context.WithoutCancel(ctx), argv...)
+	cmd.Stdout, cmd.Stderr = says, says
+	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("vagrant %s: %w; the reason is shown above", local.Quote(args...), err)
 	}
 	return nil

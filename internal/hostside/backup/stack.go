@@ -29,6 +29,7 @@ type Running struct {
 	Say            func(string)
 	Free           func(path string) (free, size int64, err error)
 	postgres       dump.Container
+	text, resolved []byte // of the stack's file, as it was read last
 }
 
 // Bounds of the engine's answers, and of PostgreSQL: how long it may take to come, and to let a database go.
@@ -114,6 +115,19 @@ func (s *Running) Ready(ctx context.Context) error {
 		}
 	}
 	return die("docker compose --file "+s.file()+" logs "+s.Server, "PostgreSQL of %s does not answer", s.Name)
+}
+
+// Resolved is [compose.Project.Resolved], of a file that is as it was the same again.
+func (s *Running) Resolved(ctx context.Context, file string) ([]byte, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	if s.resolved == nil || !bytes.Equal(text, s.text) {
+		s.text = text
+		s.resolved, err = s.Project.Resolved(ctx, file)
+	}
+	return s.resolved, err
 }
 
 func (s *Running) file() string { return filepath.Join(s.Folder, "docker-compose.yml") }

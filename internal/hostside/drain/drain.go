@@ -24,6 +24,8 @@ type Engine interface {
 	Quit(ctx context.Context, id string) bool
 	// Running reports whether the container runs.
 	Running(ctx context.Context, id string) bool
+	// Serves reports whether the container runs, and something in it may still serve.
+	Serves(ctx context.Context, id string) bool
 	// Started returns when the container started last.
 	Started(ctx context.Context, id string) string
 	// Restart ends the container, whatever it serves, and starts it again.
@@ -38,8 +40,11 @@ type Limits struct {
 	Quit     time.Duration // for the application to end by itself after them
 }
 
-// pause is between two looks.
-const pause = 200 * time.Millisecond
+// pause is between two looks at what may go on for minutes, soon at what is about to end.
+const (
+	pause = 200 * time.Millisecond
+	soon  = 100 * time.Millisecond
+)
 
 // Drain waits until each container is idle, has it end, and removes it. A
 // container that is not idle in time is removed all the same; cut returns how
@@ -60,15 +65,20 @@ func Drain(ctx context.Context, engine Engine, port int, limits Limits, ids ...s
 	return cut, err
 }
 
-// Quit has the application in a container end what it serves, and then itself,
-// and waits for that until deadline. An application that can't is left as it is.
-func Quit(ctx context.Context, engine Engine, deadline time.Time, id string) {
+// Quit has the application in a container end what it serves, and waits for that
+// until deadline: it has ended then, or is about to, and ended is true. An
+// application that can't is left as it is.
+func Quit(ctx context.Context, engine Engine, deadline time.Time, id string) (ended bool) {
 	if !engine.Quit(ctx, id) {
-		return
+		return false
 	}
-	for engine.Running(ctx, id) && time.Now().Before(deadline) && ctx.Err() == nil {
-		sleep(ctx)
+	for engine.Serves(ctx, id) {
+		if !time.Now().Before(deadline) || ctx.Err() != nil {
+			return false
+		}
+		sleep(ctx, soon)
 	}
+	return true
 }
 
 // Restart has the application in a container end what it serves, and then itself;
@@ -81,7 +91,7 @@ func Restart(ctx context.Context, engine Engine, deadline time.Time, id string) 
 			if engine.Started(ctx, id) != before && engine.Running(ctx, id) {
 				return nil
 			}
-			sleep(ctx)
+			sleep(ctx, pause)
 		}
 	}
 	return engine.Restart(ctx, id)
@@ -90,7 +100,7 @@ func Restart(ctx context.Context, engine Engine, deadline time.Time, id string) 
 // idle waits until no connection is open, seen twice: what is about to be a
 // connection is none yet. It returns how many there are at the end.
 func idle(ctx context.Context, engine Engine, port int, deadline time.Time, id string) int {
-	for quiet := 0; ; sleep(ctx) {
+	for quiet := 0; ; sleep(ctx, pause) {
 		open, err := engine.Open(ctx, id, port)
 		if err != nil {
 			return 0 // it is down
@@ -106,7 +116,7 @@ func idle(ctx context.Context, engine Engine, port int, deadline time.Time, id s
 	}
 }
 
-func sleep(ctx context.Context) {
+func sleep(ctx context.Context, pause time.Duration) {
 	select {
 	case <-ctx.Done():
 	case <-time.After(pause):
@@ -153,6 +163,12 @@ func (Docker) Quit(ctx context.Context, id string) bool {
 func (Docker) Running(ctx context.Context, id string) bool {
 	c, err := docker.Inspect(ctx, id)
 	return err == nil && c.Running
+}
+
+// Serves asks the engine, and the kernel whom uWSGI's master still has.
+func (Docker) Serves(ctx context.Context, id string) bool {
+	c, err := docker.Inspect(ctx, id)
+	return err == nil && c.Running && !idleMaster(processes(), c.PID)
 }
 
 // Started asks the engine.

@@ -59,6 +59,8 @@ func (f *fake) Running(_ context.Context, id string) bool {
 	return time.Since(f.asked[id]) < f.ends || f.again
 }
 
+func (f *fake) Serves(ctx context.Context, id string) bool { return f.Running(ctx, id) }
+
 func (f *fake) Remove(_ context.Context, id string) error {
 	f.note("remove %s", id)
 	return nil

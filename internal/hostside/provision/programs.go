@@ -13,10 +13,10 @@ import (
 )
 
 // unused is how long a program stays that decides for no instance: whoever has just
-// shipped it may be about to start it, and a copy's agent is none's.
+// shipped it may be about to start it, as a copy does.
 const unused = 7 * 24 * time.Hour
 
-// programName is how a program is called: NAME-HASH.
+// programName is how a program is called: NAME-HASH. A copy's agent was one of its own, pgcopy.
 var programName = regexp.MustCompile(`\b(mrs-host|pgcopy)-[0-9a-f]{16}\b`)
 
 // Forget removes the programs in the folder tools that decide for no instance any more, and that no unit in the

@@ -81,7 +81,7 @@ func TestACopyOnWhichTheApplicationDoesNotRunIsDropped(t *testing.T) {
 		"up trial#1":   "the application can't be started on it",
 		"well trial#1": "the application does not run well on it: struck",
 		"bring#1":      "struck",
-		"developers#1": "it is not open to dev with the password dev: struck",
+		"lets in#1":    "it is not open to dev with the password dev: struck",
 		"analyze#1":    "the database can't be analyzed",
 	} {
 		w := newWorld(t)
@@ -95,6 +95,19 @@ func TestACopyOnWhichTheApplicationDoesNotRunIsDropped(t *testing.T) {
 		if line := last(w.ledger()); !strings.Contains(line, `"what": "copy", "outcome": "failed", "reason": "`+why) {
 			t.Errorf("%s: the record is %s", call, line)
 		}
+	}
+}
+
+func TestDevelopersWhoComeTooEarlyAreLetInOnceAllIsMigrated(t *testing.T) {
+	w := newWorld(t)
+	if err := w.run(strike.At{"developers#1": strike.Fails}, adopts(aCopy)); err != nil || w.databases["mrs"] != "copied" {
+		t.Errorf("%v; it has %s", err, w.has())
+	}
+	w = newWorld(t)
+	err := w.run(strike.At{"developers#1": strike.Fails, "developers#2": strike.Fails}, adopts(aCopy))
+	if err == nil || !strings.HasPrefix(err.Error(), "it is not open to dev with the password dev: struck") ||
+		w.has() != before || len(w.beside()) > 0 {
+		t.Errorf("%v; it has %s; beside it are %v", err, w.has(), w.beside())
 	}
 }
 

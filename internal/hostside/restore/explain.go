@@ -113,8 +113,8 @@ func (r *run) commands() map[string][]string {
 		swap = append(swap, hostapi.Quote("mv", r.path(folder), r.path(folder+"."+r.moves.Stamp)),
 			hostapi.Quote("mv", filepath.Join(r.moves.Beside, folder), r.path(folder)))
 	}
-	swap = append(swap, hostapi.Quote("docker", "update", "--restart", "always", "DJANGO"), live("up", "--detach"),
-		hostapi.Quote("rm", r.path(swapFile)))
+	swap = append(swap, hostapi.Quote("docker", "update", "--restart", "always", "DJANGO"),
+		hostapi.Quote("docker", "start", "DJANGO"), hostapi.Quote("rm", r.path(swapFile)))
 	return map[string][]string{
 		"see that what is replaced can be moved": mounted,
 		"find the snapshot":                      {"restic snapshots --json --no-lock"},

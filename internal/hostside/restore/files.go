@@ -1,9 +1,11 @@
 package restore
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
@@ -27,8 +29,31 @@ func (Disk) Append(path, line string) error { return durable.Append(path, []byte
 // Remove implements [Files].
 func (Disk) Remove(path string) error { return durable.Remove(path) }
 
+// few is how many files and folders are synced one by one: the whole file system may have gigabytes to write, as
+// PostgreSQL's disk has behind a copy.
+const few = 64
+
 // Sync implements [Files].
-func (Disk) Sync(folder string) error { return durable.SyncAll(folder) }
+func (Disk) Sync(folder string) error {
+	var all []string
+	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if all = append(all, path); len(all) > few || err == nil && !entry.IsDir() && !entry.Type().IsRegular() {
+			return errMany
+		}
+		return err
+	})
+	if err != nil {
+		return durable.SyncAll(folder)
+	}
+	for _, path := range slices.Backward(all) {
+		if err := durable.Sync(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var errMany = errors.New("there are too many, or others than files and folders")
 
 // dumpIn returns the folder of the dump in what was restored of a snapshot.
 func dumpIn(folder, snapshot string) (string, error) {

@@ -1,6 +1,8 @@
 package restore
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -61,5 +63,27 @@ func TestAFolderIsFoundWhereverItIsInASnapshot(t *testing.T) {
 	}
 	if err := partIn(t.TempDir(), t.TempDir(), "log", "0123456789abcdef"); err == nil {
 		t.Error("what is not there is found")
+	}
+}
+
+func TestAFolderIsSyncedWhateverIsInIt(t *testing.T) {
+	for name, make := range map[string]func(folder string) error{
+		"nothing": func(string) error { return nil },
+		"files":   func(folder string) error { return os.WriteFile(filepath.Join(folder, "swap"), []byte("x"), 0o600) },
+		"a link":  func(folder string) error { return os.Symlink("nowhere", filepath.Join(folder, "link")) },
+		"many files": func(folder string) (err error) {
+			for n := range 2 * few {
+				err = errors.Join(err, os.WriteFile(filepath.Join(folder, fmt.Sprint(n)), nil, 0o600))
+			}
+			return err
+		},
+	} {
+		folder := filepath.Join(t.TempDir(), "a")
+		if err := errors.Join(os.MkdirAll(filepath.Join(folder, "b", "c"), 0o700), make(filepath.Join(folder, "b"))); err != nil {
+			t.Fatal(err)
+		}
+		if err := (Disk{}).Sync(folder); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

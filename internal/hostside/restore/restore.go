@@ -21,6 +21,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
@@ -106,6 +107,8 @@ type Stack interface {
 	Stop(ctx context.Context) error
 	// StartServer starts PostgreSQL and waits for it.
 	StartServer(ctx context.Context) error
+	// Resume starts the application again that was stopped, and what it needs.
+	Resume(ctx context.Context) error
 	// Start starts all of it, with wait also waits until it is healthy.
 	Start(ctx context.Context, wait bool) error
 	// Application is its container; empty: it does not run.
@@ -123,8 +126,11 @@ type Application interface {
 	Log(ctx context.Context, container string) []string
 	// Visited waits until visitors get an answer.
 	Visited(ctx context.Context) error
-	// Developers has a superuser dev with the password dev in the container.
+	// Developers has a superuser dev with the password dev in the database that the container uses, which may still
+	// be starting: it fails where that has migrations to come.
 	Developers(ctx context.Context, container string) error
+	// LetsIn fails unless the container lets dev in.
+	LetsIn(ctx context.Context, container string) error
 	// Moment waits until no job of the application is near, and says what it waits for.
 	Moment(ctx context.Context, container string) error
 }
@@ -364,8 +370,12 @@ func (r *run) do(ctx context.Context) error {
 		r.Deafen()
 		return r.undo(context.WithoutCancel(ctx), begun, failure)
 	}
-	// It is done, and who interrupts it comes too late.
-	r.settle(context.WithoutCancel(ctx))
+	// It is done, and who interrupts it comes too late. The load balancer knows it a moment later.
+	ctx = context.WithoutCancel(ctx)
+	if err := r.Application.Visited(ctx); err != nil {
+		r.Say("visitors do not get there yet: " + err.Error())
+	}
+	r.settle(ctx)
 	return nil
 }
 
@@ -772,6 +782,15 @@ func (r *run) runsOn(ctx context.Context) error {
 		r.sayWhy(ctx, err)
 		return die("", "the application can't be started on it")
 	}
+	// The command takes as long as the application does to start, which rarely has anything to migrate.
+	early, stop := context.WithCancel(ctx)
+	var opening sync.WaitGroup
+	defer opening.Wait()
+	defer stop()
+	var closed error
+	if r.asked.Copy != "" {
+		opening.Go(func() { closed = r.Application.Developers(early, container) })
+	}
 	if err := r.well(ctx, container, stack.Server(), r.moves.Database); err != nil {
 		return err
 	}
@@ -788,8 +807,14 @@ func (r *run) runsOn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.Application.Developers(ctx, container); err != nil {
-		return fmt.Errorf("it is not open to dev with the password dev: %w", err)
+	if opening.Wait(); closed != nil {
+		closed = r.Application.Developers(ctx, container)
+	}
+	if closed == nil {
+		closed = r.Application.LetsIn(ctx, container)
+	}
+	if closed != nil {
+		return fmt.Errorf("it is not open to dev with the password dev: %w", closed)
 	}
 	return stack.Untry(ctx)
 }

@@ -393,8 +393,8 @@ func TestWhatPeopleMayHaveUsedIsKeptWhenItIsUndone(t *testing.T) {
 		"mrsattachments.undone/1.pdf", ""} // a copy is somebody else's
 	for n, c := range ways {
 		for _, strikes := range []strike.At{
-			{"up#1": strike.KilledLate}, {"visited#1": strike.KilledLate}, {"mv .restore.swap#1": strike.Killed},
-			{"visited#1": strike.Ended}, {"visited#1": strike.EndedLate}, {"well django#1": strike.Fails},
+			{"up#1": strike.KilledLate}, {"well django#1": strike.KilledLate}, {"mv .restore.swap#1": strike.Killed},
+			{"well django#1": strike.Ended}, {"well django#1": strike.EndedLate}, {"well django#1": strike.Fails},
 			{"mv .restore.swap#1": strike.Fails}, {"up#1": strike.FailsLate},
 		} {
 			w := newWorld(t)

@@ -171,11 +171,14 @@ func (s thisStack) Policy(ctx context.Context, restarts string) error {
 	ctx, cancel := bound.Within(ctx, "docker update", ends)
 	defer cancel()
 	containers, err := s.application(ctx)
-	for _, c := range containers {
-		if _, err := docker.Run(ctx, "update", "--restart", restarts, c.ID); err != nil {
-			return err
-		}
+	if err != nil || len(containers) == 0 {
+		return err
 	}
+	argv := []string{"update", "--restart", restarts}
+	for _, c := range containers {
+		argv = append(argv, c.ID)
+	}
+	_, err = docker.Run(ctx, argv...)
 	return err
 }
 
@@ -185,18 +188,18 @@ func (s thisStack) Stop(ctx context.Context) error {
 	containers, err := s.application(ctx)
 	deadline := time.Now().Add(quits)
 	for _, c := range containers {
-		if c.Running {
-			drain.Quit(ctx, drain.Docker{}, deadline, c.ID)
+		if c.Running && drain.Quit(ctx, drain.Docker{}, deadline, c.ID) {
+			_, _ = docker.Run(ctx, "kill", c.ID) // it may have gone by itself
 		}
 	}
-	if err == nil {
+	ended := func() bool {
+		containers, err := s.application(ctx)
+		return err == nil && !slices.ContainsFunc(containers, func(c docker.Container) bool { return c.Running })
+	}
+	if err == nil && !ended() {
 		err = s.Project.Stop(ctx, s.file(), s.Users...)
 	}
-	if err == nil {
-		return nil
-	}
-	containers, e := s.application(ctx)
-	if e == nil && !slices.ContainsFunc(containers, func(c docker.Container) bool { return c.Running }) {
+	if err != nil && ended() {
 		return nil
 	}
 	return err
@@ -209,6 +212,20 @@ func (s thisStack) StartServer(ctx context.Context) error {
 		return err
 	}
 	return s.Ready(ctx)
+}
+
+func (s thisStack) Resume(ctx context.Context) error {
+	all, err := docker.Project(ctx, s.Name)
+	if err != nil {
+		return err
+	}
+	all = slices.DeleteFunc(all, func(c docker.Container) bool { return c.Running })
+	if len(all) != 1 || !slices.Contains(s.Users, all[0].Service()) { // several, or one-shots before it
+		return s.Start(ctx, false)
+	}
+	// Compose would wait for what runs all the time, and look only each half second.
+	_, err = docker.Run(ctx, "start", all[0].ID)
+	return err
 }
 
 func (s thisStack) Start(ctx context.Context, wait bool) error {
@@ -273,7 +290,18 @@ func (s thisSite) Developers(ctx context.Context, container string) error {
 	if s.Stack.Site() != hostapi.MRS {
 		return nil
 	}
-	return s.Site.Developers(ctx, container, false)
+	c, err := docker.Inspect(ctx, container)
+	if err != nil {
+		return err
+	}
+	return application.MRS.OpenTo(ctx, c.Exec, site.Dev, site.Dev)
+}
+
+func (s thisSite) LetsIn(ctx context.Context, container string) error {
+	if s.Stack.Site() != hostapi.MRS {
+		return nil
+	}
+	return s.Site.LetsIn(ctx, container)
 }
 
 func (s thisSite) Moment(ctx context.Context, container string) error {

@@ -107,16 +107,12 @@ func (r *run) start(ctx context.Context) error {
 	if err := r.Stack.Policy(ctx, r.moves.Restarts); err != nil {
 		return err
 	}
-	if err := r.Stack.Start(ctx, false); err != nil {
+	if err := r.Stack.Resume(ctx); err != nil {
 		r.sayWhy(ctx, err)
 		return die("", "the stack does not start on it")
 	}
 	if err := r.well(ctx, r.Stack.Application(ctx), r.Stack.Server(), r.Database); err != nil {
 		return err
-	}
-	// The load balancer knows it a moment later.
-	if err := r.Application.Visited(ctx); err != nil && ctx.Err() == nil {
-		r.Say("visitors do not get there yet: " + err.Error())
 	}
 	if !r.moves.Placeholder {
 		return nil

@@ -476,6 +476,7 @@ func (s stack) Stop(ctx context.Context) error {
 func (s stack) StartServer(ctx context.Context) error {
 	return s.call(ctx, "up postgres", func() error { return nil })
 }
+func (s stack) Resume(ctx context.Context) error { return s.Start(ctx, false) }
 func (s stack) Start(ctx context.Context, wait bool) error {
 	name := "up"
 	if wait {
@@ -508,6 +509,9 @@ func (a mrs) Visited(ctx context.Context) error {
 }
 func (a mrs) Developers(ctx context.Context, _ string) error {
 	return a.call(ctx, "developers", func() error { return nil })
+}
+func (a mrs) LetsIn(ctx context.Context, _ string) error {
+	return a.call(ctx, "lets in", func() error { return nil })
 }
 func (a mrs) Moment(ctx context.Context, _ string) error {
 	return a.call(ctx, "moment", func() error { return nil })

@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/answer"
@@ -32,22 +33,23 @@ type Site struct {
 
 func (s Site) port(c docker.Container) int { return cmp.Or(s.Port, model.PortOf(c.Labels)) }
 
+// looks is how often the engine is asked whether a container that does not answer yet still runs, which takes longer
+// than to ask the container.
+const looks = 250 * time.Millisecond
+
 // Answers waits until visitors get an answer as it has to be, or with a container's
 // id, that gives one by itself. Without a time to wait, one answer counts.
 func (s Site) Answers(ctx context.Context, container string, within time.Duration) error {
-	way := answer.Way{Dial: answer.Visitor, Every: time.Second}
+	way := answer.Way{Dial: answer.Visitor, Every: 250 * time.Millisecond}
 	if container != "" {
-		way = answer.Way{Behind: true, Every: 250 * time.Millisecond}
-		met := (*docker.Container)(nil)
+		way = answer.Way{Behind: true, Every: 100 * time.Millisecond}
+		look := sometimes(func(ctx context.Context) (docker.Container, error) { return docker.Inspect(ctx, container) })
 		way.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-			c, err := docker.Inspect(ctx, container) // one that crashes gets other networks, or none
+			met, c, err := look(ctx) // one that crashes gets other networks, or none
 			if err != nil {
 				return nil, err
 			}
-			if met == nil {
-				met = &c
-			}
-			if err := lives(*met, c); err != nil {
+			if err := lives(met, c); err != nil {
 				return nil, answer.Final(err)
 			}
 			return c.Loopback(s.port(c))(ctx, network, address)
@@ -66,6 +68,31 @@ func (s Site) Answers(ctx context.Context, container string, within time.Duratio
 		return fmt.Errorf("%w within %v", err, within)
 	}
 	return err
+}
+
+// sometimes returns what asks for a container at most every [looks], and returns how it was at first and how it is.
+func sometimes(
+	ask func(context.Context) (docker.Container, error),
+) func(context.Context) (met, is docker.Container, err error) {
+	var lock sync.Mutex // a dial that is given up may still be at it
+	var first, last docker.Container
+	var looked time.Time
+	return func(ctx context.Context) (met, is docker.Container, err error) {
+		lock.Lock()
+		defer lock.Unlock()
+		if time.Since(looked) < looks {
+			return first, last, nil
+		}
+		c, err := ask(ctx)
+		if err != nil {
+			return first, last, err
+		}
+		if looked.IsZero() {
+			first = c
+		}
+		last, looked = c, time.Now()
+		return first, last, nil
+	}
 }
 
 // Lookup is a page for which the application looks up the visitor's session.
@@ -116,13 +143,17 @@ func (s Site) Developers(ctx context.Context, container string, fixtures bool) e
 	if err := application.MRS.OpenTo(ctx, c.Exec, Dev, Dev); err != nil {
 		return err
 	}
-	return s.letIn(ctx, c)
+	return s.LetsIn(ctx, container)
 }
 
-// letIn checks that the site lets dev in, where it asks for a password.
-func (s Site) letIn(ctx context.Context, c docker.Container) error {
+// LetsIn checks that the site lets dev in, where it asks for a password.
+func (s Site) LetsIn(ctx context.Context, container string) error {
 	if !s.BasicAuth {
 		return nil
+	}
+	c, err := docker.Inspect(ctx, container)
+	if err != nil {
+		return err
 	}
 	page, err := url.Parse(s.URL + s.Path)
 	if err != nil {

@@ -61,8 +61,27 @@ func (e *BusyError) Error() string {
 	return fmt.Sprintf("%[1]s.service is at work already\nhint: journalctl --follow --unit %[1]s.service", e.Unit)
 }
 
-// look is how often the unit is looked at.
-const look = 300 * time.Millisecond
+// look is how often the unit is looked at; soon, how soon once its process has ended.
+const (
+	look = 300 * time.Millisecond
+	soon = 20 * time.Millisecond
+)
+
+// process returns a channel that is closed once a unit's main process has ended; it stays open where it can't be known
+// which that is.
+func process(ctx context.Context, s Systemd, unit string) <-chan struct{} {
+	gone := make(chan struct{})
+	text, err := s.Property(ctx, unit, "MainPID")
+	if id, e := strconv.Atoi(text); err == nil && e == nil && id > 1 {
+		go func() {
+			defer close(gone)
+			for syscall.Kill(id, 0) != syscall.ESRCH && ctx.Err() == nil {
+				time.Sleep(soon)
+			}
+		}()
+	}
+	return gone
+}
 
 // Give hands it over, shows what the unit says, and returns its exit status. A unit that is at
 // work already is shown instead. Ctrl-C (a SIGINT) ends the unit, if it is ours; any other
@@ -81,8 +100,10 @@ func (o Order) Give(ctx context.Context, s Systemd, signals <-chan os.Signal) (s
 	if err != nil {
 		return 0, true, err
 	}
-	stopped, out := false, &heard{Writer: o.Out}
-	for {
+	looking, stop := context.WithCancel(ctx)
+	defer stop()
+	stopped, out, gone := false, &heard{Writer: o.Out}, process(looking, s, o.Unit)
+	for pause := look; ; pause = min(2*pause, look) {
 		state := s.State(ctx, o.Unit)
 		over := (state == "inactive" || state == "failed") && !queued(ctx, s, o.Unit)
 		argv := append([]string{"--cursor-file", cursor}, which.match)
@@ -107,7 +128,9 @@ func (o Order) Give(ctx context.Context, s Systemd, signals <-chan os.Signal) (s
 			return ending(ctx, s, o.Unit, state), true, nil
 		}
 		select {
-		case <-time.After(look):
+		case <-gone:
+			gone, pause = nil, soon
+		case <-time.After(pause):
 		case signal := <-signals:
 			switch {
 			case signal != os.Interrupt:
