@@ -91,6 +91,13 @@ func current(d hostapi.Deploy) error {
 	if f := hostapi.Mismatched(d.Version); f != nil {
 		return f
 	}
+	if d.Persistent && generation.Foreign(d.Folder) {
+		return &hostapi.Failure{
+			Outcome: hostapi.Failed,
+			Reason:  d.Folder + " was deployed by the old system, which runs there; nothing was changed",
+			Hint:    "mage takeover:check SERVER, then mage takeover:run " + d.Name,
+		}
+	}
 	return generation.Refuse(d.Name, d.Folder)
 }
 

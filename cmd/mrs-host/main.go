@@ -44,6 +44,12 @@ const usage = `usage: mrs-host COMMAND [-option=value …] [CONTAINER …]
               expire  removes those whose time has passed; what a timer runs
               extend  lets -project live longer, -by that much
               remove  removes -project: containers, volumes, images, folder
+  takeover    from the old system (yourlabs.*) to this one:
+              look     prints what the server has of it, in JSON
+              prepare  with a request on standard input: backs up by the old means, keeps what will be replaced
+              finish   with a request on standard input: ends what the old system would do beside the new one
+              back     with a request on standard input: the old system runs again
+              recover  goes on with what was cut short in -folder; what a timer runs
   copy        the ends of a copy of a database, with what to do on standard input, as nothing of it is to be seen in a
               list of processes: hold, try, structure, propose, send, receive
 
@@ -115,8 +121,8 @@ func main() {
 	}
 }
 
-// quiet are commands that leave nothing behind, not even what they have run.
-var quiet = []string{"leash", "status", "releases"}
+// quiet are commands that leave nothing behind, not even what they have run, or not before they know of which instance.
+var quiet = []string{"leash", "status", "releases", "takeover"}
 
 // onLeash runs a command on a leash: its exit status is ours.
 func onLeash(argv []string) int {
@@ -133,7 +139,7 @@ func onLeash(argv []string) int {
 
 // groups are commands that have commands of their own: mrs-host GROUP COMMAND …
 var groups = map[string]func(ctx context.Context, command string, args []string) error{
-	"branches": branchesCommand,
+	"branches": branchesCommand, "takeover": takeoverCommand,
 	"copy": func(ctx context.Context, command string, _ []string) error {
 		return agent.Run(ctx, command, os.Stdin, os.Stdout)
 	},

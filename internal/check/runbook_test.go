@@ -396,6 +396,7 @@ func TestTheRunbookHasAnEntryForWhateverFails(t *testing.T) {
 		"backups":                        given(everySource(t, "internal/hostside/backup"), "die"),
 		"restores and drills":            given(everySource(t, "internal/hostside/restore"), "die"),
 		"upgrades of PostgreSQL":         given(everySource(t, "internal/hostside/upgrade"), "die"),
+		"takeovers":                      given(everySource(t, "internal/hostside/takeover"), "fmt.Errorf"),
 		"locks":                          given(everySource(t, "internal/hostside/lock"), "errors.New", "fmt.Errorf"),
 	} {
 		if len(want) == 0 {

@@ -71,6 +71,20 @@ type deployment struct {
 	// prepare and undo change the server before the deployment, once the lock is
 	// held, and take that back if it fails.
 	prepare, undo func(s *target.Target) error
+	beside        Beside
+}
+
+// Beside is what is done to an instance's server beside a deployment, mostly by mrs-host ([Have]): Before and After
+// under the instance's lock, Undo where one of them or the deployment has failed, and the lock is free again.
+type Beside struct {
+	Before, Undo, After func(ctx context.Context, s *target.Target, request hostapi.Deploy) error
+}
+
+// With is [To] with more beside it. what is what it is called, for the lock and the audit log.
+func With(ctx context.Context, name, what string, o Options, b Beside) error {
+	d := newDeployment(name, nil, o)
+	d.what, d.beside = what, b
+	return d.run(ctx)
 }
 
 func newDeployment(name string, env []string, o Options) deployment {
@@ -163,11 +177,22 @@ func (d deployment) locked(ctx context.Context, s *target.Target, plan *Plan) (d
 		request := plan.Request
 		request.Release, request.Pull, request.Token = d.release, !d.here, lock.Token
 		request.What, request.Change = d.what, d.options.change()
-		deployed, began, err = carryOut(s, request)
+		if d.beside.Before != nil {
+			err = d.beside.Before(ctx, s, request)
+		}
+		if err == nil {
+			deployed, began, err = carryOut(s, request, "deploy")
+		}
+		if err == nil && d.beside.After != nil {
+			err = d.beside.After(ctx, s, request)
+		}
 	}
 	released := release()
 	if err != nil && d.undo != nil {
 		err = errors.Join(err, d.undo(s))
+	}
+	if err != nil && d.beside.Undo != nil {
+		err = errors.Join(err, d.beside.Undo(context.WithoutCancel(ctx), s, plan.Request))
 	}
 	failed, known := errors.AsType[*hostapi.Failure](err)
 	if err != nil && !known {
@@ -212,9 +237,17 @@ func endedWith(entries []hostapi.Entry, err error, seen int, began bool) string 
 	return strings.TrimSuffix(string(last.Outcome)+": "+last.Reason, ": ")
 }
 
-// carryOut hands a request to mrs-host, and shows what it says: began is whether that
+// Have hands a request to a command of mrs-host, and shows what it says.
+func Have(s *target.Target, request hostapi.Deploy, words ...string) error {
+	_, _, err := carryOut(s, request, words...)
+	return err
+}
+
+// carryOut hands a request to a command of mrs-host, and shows what it says: began is whether that
 // was anything. The error is a [*hostapi.Failure] where it says what came of it.
-func carryOut(s *target.Target, request hostapi.Deploy) (deployed hostapi.Deployed, began bool, err error) {
+func carryOut(s *target.Target, request hostapi.Deploy, words ...string) (
+	deployed hostapi.Deployed, began bool, err error,
+) {
 	text, marshalErr := json.Marshal(request)
 	mrsHost, err := s.Program()
 	if err = cmp.Or(marshalErr, err); err != nil {
@@ -222,7 +255,7 @@ func carryOut(s *target.Target, request hostapi.Deploy) (deployed hostapi.Deploy
 	}
 	// In a session of its own: where the connection is lost it is told to end, and
 	// takes the time that it needs to undo what it has begun.
-	out := s.ExecFrom(script.Echo(string(text)), "setsid", "--wait", mrsHost, "deploy")
+	out := s.ExecFrom(script.Echo(string(text)), append([]string{"setsid", "--wait", mrsHost}, words...)...)
 	return listen(out, console.Narrate(request.Name, 10*time.Second))
 }
 

@@ -62,6 +62,18 @@ func OpenLending(ctx context.Context, inst *instance.Instance) (*Target, error) 
 	return open(ctx, inst, remote.Options{ForwardAgent: true})
 }
 
+// OpenHost is [Open] for a server of which no instance is known: for what is asked of it as a whole. config is an SSH
+// configuration in place of the user's own, if it is not empty.
+func OpenHost(ctx context.Context, address, config string) (*Target, error) {
+	host, err := remote.Dial(ctx, address, remote.Options{Config: config, Stderr: io.Discard})
+	if err != nil {
+		return nil, err
+	}
+	s := &Target{Name: address, host: there{host.Sudo(), host}}
+	s.program = shipped(ctx, s)
+	return s, nil
+}
+
 func open(ctx context.Context, inst *instance.Instance, o remote.Options) (*Target, error) {
 	s := &Target{Name: inst.Name, Project: inst.Project(), Folder: Folder(inst), peer: inst.Get("peer")}
 	s.program = shipped(ctx, s)

@@ -54,6 +54,24 @@ func Refuse(name, folder string) error {
 	return nil
 }
 
+// Kept is how the names of the folders begin in which a takeover keeps what it has disabled of the old system; behind
+// it is the time.
+const Kept = "old-system."
+
+// Foreign reports whether the stack in a folder was deployed by the old system (yourlabs.compose) and is not taken
+// over: none of the files is there that a deployment of ours makes before it starts anything, and no folder [Kept].
+func Foreign(folder string) bool {
+	if _, err := os.Stat(filepath.Join(folder, "docker-compose.yml")); err != nil {
+		return false
+	}
+	for _, ours := range []string{version, ".program", ".backup.env", "releases", Kept + "*"} {
+		if found, _ := filepath.Glob(filepath.Join(folder, ours)); len(found) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // Place is where a version leaves its marks.
 type Place struct {
 	Folder          string // of the stack

@@ -392,6 +392,13 @@ func (r Repository) Files(ctx context.Context, snapshot string, each func(path s
 	}}, "ls", "--json", snapshot)
 }
 
+// End returns the end of a file of a snapshot, all of which is read.
+func (r Repository) End(ctx context.Context, snapshot, path string) (string, error) {
+	var end bound.Tail
+	err := r.into(ctx, moves, &end, "dump", snapshot, path)
+	return end.String(), err
+}
+
 // Stored returns how many bytes a snapshot takes in the repository.
 func (r Repository) Stored(ctx context.Context, snapshot string) (int64, error) {
 	out, err := r.run(ctx, moves, "stats", "--json", "--mode", "raw-data", snapshot)

@@ -200,7 +200,7 @@ func (s stack) Ready(ctx context.Context) error {
 		return nil
 	})
 }
-func (s stack) Untry(ctx context.Context) error { return s.call(ctx, "rm beside", nothing) }
+func (s stack) Untry(ctx context.Context) error             { return s.call(ctx, "rm beside", nothing) }
 func (s stack) Recover(context.Context, wal.Recovery) error { return errors.New("no log is asked for") }
 func (s stack) StartDrill(ctx context.Context, folder string) (restore.Server, error) {
 	data := filepath.Join(folder, "data")

@@ -6,7 +6,11 @@ set -euo pipefail
 # The image, and the sum of who may see the dashboard: empty where there is none.
 here=$(docker image inspect --format '{{.Id}}' "$image" 2>/dev/null || true)
 users=""
-[ ! -s /etc/traefik/htpasswd ] || users=$(sha256sum </etc/traefik/htpasswd | cut -d' ' -f1)
+users_file=/etc/traefik/htpasswd
+[ ! -d "$users_file" ] || users_file+=/root # the old system's
+[ ! -s "$users_file" ] || users=$(sha256sum <"$users_file" | cut -d' ' -f1)
+old=false
+! grep --quiet --no-messages defaultRuleSyntax /etc/traefik/traefik.yml || old=true
 case $(uname -m) in
   x86_64) processor=amd64 ;;
   aarch64) processor=arm64 ;;
@@ -29,5 +33,5 @@ if [ -z "$running" ]; then
   done
 fi
 
-printf '{"image": "%s", "users": "%s", "missing": [%s], "processor": "%s", "problems": [%s]}\n' \
-  "$here" "$users" "${missing#, }" "$processor" "${problems#, }"
+printf '{"image": "%s", "users": "%s", "users_file": "%s", "old": %s, ' "$here" "$users" "$users_file" "$old"
+printf '"missing": [%s], "processor": "%s", "problems": [%s]}\n' "${missing#, }" "$processor" "${problems#, }"

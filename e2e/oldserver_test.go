@@ -1,0 +1,98 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"embed"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// The server that yourlabs.* roles and the application's own playbooks leave, on a machine of the lab. What is not the
+// real thing there: Traefik is 3.0 that reads the rules of 2 (core.defaultRuleSyntax), since no registry has a 2; the
+// image of MRS is the stand-in; the system is Debian 12. docker-compose is the real Compose 1.
+//
+//go:embed testdata/old
+var oldFiles embed.FS
+
+// oldServer is a machine of the lab in the state of the old system.
+type oldServer struct {
+	rehearsal
+	machine, name string // name is of the instance, which is called like the machine
+	home          string
+}
+
+// makeOld makes the machine production a server of the old system, with two neighbours, and has it be what the lab
+// needs again when the test ends.
+func makeOld(t *testing.T, l rehearsal) oldServer {
+	t.Helper()
+	o := oldServer{l, "production", "mrs-production", "/home/mrs-production"}
+	for _, image := range []string{"postgres:10"} {
+		l.must(t, mage, "lab:push", image)
+	}
+	secrets := string(readFile(t, filepath.Join(l.dir, "env/lab/production.secrets.env")))
+	secret := func(name string) string {
+		m := regexp.MustCompile(`(?m)^` + name + `='?([A-Z0-9]+)'?$`).FindStringSubmatch(secrets)
+		if m == nil {
+			t.Fatalf("the lab has no %s", name)
+		}
+		return m[1]
+	}
+	t.Cleanup(func() { o.sh(t, o.machine, o.file(t, "gone.sh.txt")) })
+	o.sh(t, o.machine, o.file(t, "server.sh.txt", "@REGISTRY@", l.registry))
+	o.put(t, "/etc/traefik/docker-compose.yml", "traefik.yml", 0o644)
+	o.put(t, "/home/one/docker-compose.yml", "one.yml", 0o644)
+	o.put(t, "/home/two/docker-compose.yml", "two.yml", 0o644)
+	o.put(t, "/root/.yourlabs.compose/remove.sh", "remove.sh.txt", 0o755)
+	o.put(t, o.home+"/docker-compose.yml", "docker-compose.yml", 0o644)
+	for _, script := range []string{"backup.sh", "restore.sh", "prune.sh"} {
+		o.put(t, o.home+"/"+script, script+".txt", 0o700)
+	}
+	o.sh(t, o.machine, o.file(t, "start.sh.txt", "@REGISTRY@", l.registry, "@PASSWORD@", secret("RESTIC_PASSWORD")))
+	eventually(t, "the old site answers", func() bool { return o.answers("www.production.lab") == "200 OK" })
+	o.sh(t, o.machine, o.file(t, "data.sh.txt"))
+	return o
+}
+
+// file is one of the fixture's, with words of it replaced by others.
+func (o oldServer) file(t *testing.T, name string, replaced ...string) string {
+	t.Helper()
+	text, err := oldFiles.ReadFile("testdata/old/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.NewReplacer(replaced...).Replace(string(text))
+}
+
+// put has a file of the fixture there.
+func (o oldServer) put(t *testing.T, path, name string, mode os.FileMode) {
+	t.Helper()
+	o.sh(t, o.machine, "mkdir -p "+filepath.Dir(path)+"\ncat >"+path+" <<'OLD-FILE'\n"+o.file(t, name, "@REGISTRY@", o.registry)+
+		"OLD-FILE\nchmod "+strings.TrimPrefix(modeText(mode), "0o")+" "+path)
+}
+
+func modeText(mode os.FileMode) string {
+	return string([]byte{'0' + byte(mode>>6&7), '0' + byte(mode>>3&7), '0' + byte(mode&7)})
+}
+
+// answers is what a visitor of a name gets from the machine.
+func (o oldServer) answers(host string) string {
+	for status := range visitOnce(o.production, host) {
+		return status
+	}
+	return ""
+}
+
+// visitOnce asks a site once.
+func visitOnce(address, host string) map[string]int {
+	leave := visitors(address, host, 2, "/")
+	for {
+		if answers := leave(); len(answers) > 0 {
+			return answers
+		}
+		leave = visitors(address, host, 50, "/")
+	}
+}
