@@ -149,7 +149,7 @@ func wholeTrials(l rehearsal) []trial {
 	for _, version := range versions[:len(versions)-1] {
 		all = append(all, trial{"PostgreSQL " + version, func(t *testing.T) { keepsItsVersion(t, version, true) }})
 	}
-	all = append(all, trial{"an upgrade of PostgreSQL with 300,000 people", func(t *testing.T) { upgrades(t, 300_000) }})
+	all = append(all, trial{"an upgrade of PostgreSQL with 300,000 people", func(t *testing.T) { upgrades(t, 300_000, "15", "17") }})
 	for _, recreated := range []bool{false, true} {
 		for _, begins := range []time.Duration{-20 * time.Second, 0, 20 * time.Second} {
 			all = append(all, trial{fmt.Sprintf("a deployment %v after a job's minute has begun, recreated: %v", begins, recreated), func(t *testing.T) {
