@@ -137,6 +137,11 @@ func wholeTrials(l rehearsal) []trial {
 		{"the power goes in each part of a deployment", func(t *testing.T) { darkDeployments(t, l) }},
 		{"the power goes in each part of a backup", func(t *testing.T) { darkBackups(t, l) }},
 		{"the power goes in each part of a restore", func(t *testing.T) { darkRestores(t, l) }},
+		{"a takeover, the way back, and a takeover again", func(t *testing.T) {
+			t.Cleanup(func() { l.fresh(t) })
+			takesOver(t, l, true)
+		}},
+		{"the log of a local instance", restoresByItsLog},
 		{"copies to a full disk", func(t *testing.T) { l.copiesToAFullDisk(t, phases...) }},
 	}
 	for _, s := range strikes {
@@ -145,6 +150,9 @@ func wholeTrials(l rehearsal) []trial {
 				t.Run(phase, func(t *testing.T) { l.struckCopy(t, s, phase) })
 			}
 		}})
+	}
+	for _, version := range []string{"13", "17"} {
+		all = append(all, trial{"the log of PostgreSQL " + version, func(t *testing.T) { losesNothingWithItsData(t, version) }})
 	}
 	for _, version := range versions[:len(versions)-1] {
 		all = append(all, trial{"PostgreSQL " + version, func(t *testing.T) { keepsItsVersion(t, version, true) }})

@@ -116,7 +116,11 @@ docker ps --format '{{.Names}}' | grep 'mrs-production_' || true`)
 }
 
 func TestAServerOfTheOldSystemIsTakenOverAndGivenBack(t *testing.T) {
-	l := inTheLab(t, 450*time.Second)
+	takesOver(t, inTheLab(t, 350*time.Second), false)
+}
+
+// takesOver fails the test unless a server of the old system is taken over, and given back; as a whole also once more.
+func takesOver(t *testing.T, l rehearsal, whole bool) {
 	o := makeOld(t, l.given("DB_PASSWORD=django", "compose_postgres_image="+l.registry+"/postgres:10", "BASICAUTH_DISABLE=1"))
 	l = o.rehearsal
 	run := []string{"takeover:run", "production", "-yes", "-traefik=" + l.registry + "/traefik:v3.0"}
@@ -166,18 +170,20 @@ func TestAServerOfTheOldSystemIsTakenOverAndGivenBack(t *testing.T) {
 			t.Errorf("there was\n%s\nand is\n%s", before, after)
 		}
 	})
-	step(t, "a takeover that can't be is refused before anything is changed", func(t *testing.T) {
-		before := o.everything(t)
-		r := l.given("RESTIC_PASSWORD=another", "compose_postgres_image="+l.registry+"/postgres:15", "DB_PASSWORD=another").mage(t, run...)
-		for _, want := range []string{"RESTIC_PASSWORD is not what opens the old repository", "the data are of PostgreSQL 10", "DB_PASSWORD is not the one"} {
-			if r.status == 0 || !strings.Contains(r.output, want) {
-				t.Errorf("%q is missing: exit status %d\n%s", want, r.status, r.output)
+	if whole {
+		step(t, "a takeover that can't be is refused before anything is changed", func(t *testing.T) {
+			before := o.everything(t)
+			r := l.given("RESTIC_PASSWORD=another", "compose_postgres_image="+l.registry+"/postgres:15", "DB_PASSWORD=another").mage(t, run...)
+			for _, want := range []string{"RESTIC_PASSWORD is not what opens the old repository", "the data are of PostgreSQL 10", "DB_PASSWORD is not the one"} {
+				if r.status == 0 || !strings.Contains(r.output, want) {
+					t.Errorf("%q is missing: exit status %d\n%s", want, r.status, r.output)
+				}
 			}
-		}
-		if after := o.everything(t); after != before {
-			t.Errorf("there was\n%s\nand is\n%s", before, after)
-		}
-	})
+			if after := o.everything(t); after != before {
+				t.Errorf("there was\n%s\nand is\n%s", before, after)
+			}
+		})
+	}
 	if t.Failed() {
 		t.FailNow()
 	}
@@ -267,8 +273,8 @@ func TestAServerOfTheOldSystemIsTakenOverAndGivenBack(t *testing.T) {
 			t.Errorf("exit status %d\n%s", r.status, r.output)
 		}
 	})
-	if t.Failed() {
-		t.FailNow()
+	if t.Failed() || !whole {
+		return
 	}
 	step(t, "takeover:run once more", func(t *testing.T) {
 		o.seed(t)

@@ -189,122 +189,124 @@ func (c *cluster) recover(s wal.Stream, at time.Time, point string, look func(*p
 }
 
 func TestNothingThatWasCommittedIsLostWithTheDataFolder(t *testing.T) {
-	on(t, here, 230*time.Second)
-	for _, version := range []string{"13", "15", "17"} {
-		step(t, "PostgreSQL "+version, func(t *testing.T) {
-			c := newCluster(t, "postgres:"+version)
-			c.receive()
-			c.sql("create table visits (id bigint primary key, at timestamptz default clock_timestamp())")
-			c.ship() // with a base backup
+	on(t, here, 80*time.Second)
+	step(t, "PostgreSQL 15", func(t *testing.T) { losesNothingWithItsData(t, "15") })
+}
 
-			// 50 a second, and who writes keeps a list.
-			var committed []int64
-			write := func(until time.Time) (last time.Time) {
-				pg, err := c.open(c.folder + "/home/run")
-				if err != nil {
-					return
-				}
-				defer pg.Close(t.Context())
-				for n := int64(len(committed)); time.Now().Before(until); n++ {
-					if _, err := pg.Exec(t.Context(), "insert into visits values ($1)", n); err != nil {
-						return
-					}
-					committed, last = append(committed, n), time.Now()
-					time.Sleep(20 * time.Millisecond)
-				}
+// losesNothingWithItsData fails the test unless what a PostgreSQL has committed is recovered from its log, to a second
+// and to the end.
+func losesNothingWithItsData(t *testing.T, version string) {
+	c := newCluster(t, "postgres:"+version)
+	c.receive()
+	c.sql("create table visits (id bigint primary key, at timestamptz default clock_timestamp())")
+	c.ship() // with a base backup
+
+	// 50 a second, and who writes keeps a list.
+	var committed []int64
+	write := func(until time.Time) (last time.Time) {
+		pg, err := c.open(c.folder + "/home/run")
+		if err != nil {
+			return
+		}
+		defer pg.Close(t.Context())
+		for n := int64(len(committed)); time.Now().Before(until); n++ {
+			if _, err := pg.Exec(t.Context(), "insert into visits values ($1)", n); err != nil {
 				return
 			}
-			write(time.Now().Add(5 * time.Second))
-			before := len(committed)
-			wrong := time.Now()
-			time.Sleep(time.Second)
-			if err := c.instance().Point(t.Context(), "before"); err != nil {
-				t.Fatal(err)
-			}
-			c.sql("delete from visits where id % 2 = 0")
-			write(time.Now().Add(8 * time.Second))
-			c.ship()
+			committed, last = append(committed, n), time.Now()
+			time.Sleep(20 * time.Millisecond)
+		}
+		return
+	}
+	write(time.Now().Add(5 * time.Second))
+	before := len(committed)
+	wrong := time.Now()
+	time.Sleep(time.Second)
+	if err := c.instance().Point(t.Context(), "before"); err != nil {
+		t.Fatal(err)
+	}
+	c.sql("delete from visits where id % 2 = 0")
+	write(time.Now().Add(8 * time.Second))
+	c.ship()
 
-			was := func(pg *pgx.Conn) {
-				if got := value1(t, pg, "select count(*)::text from visits"); got != fmt.Sprint(before) {
-					t.Errorf("before the rows were deleted there were %d, and %s are recovered", before, got)
-				}
-			}
-			err := c.recover(c.stream(), wrong, "", was)
-			if err != nil {
-				t.Errorf("to the second before: %v", err)
-			}
-			if err := c.recover(c.stream(), wrong, "before", was); err != nil {
-				t.Errorf("to the restore point: %v", err)
-			}
-			shipped, err := c.instance().Begin("list", "").Shipped(t.Context())
-			if err != nil || len(shipped) == 0 {
-				t.Fatalf("shipped is %v, %v", shipped, err)
-			}
-			last := shipped[len(shipped)-1]
-			if err := c.instance().Repository.Restore(t.Context(), last.ID, restic.Restore{Target: c.folder + "/fetched",
-				Include: []string{last.Stream}}); err != nil {
-				t.Fatal(err)
-			}
-			err = c.recover(wal.Stream{Folder: c.folder + "/fetched" + last.Stream}, wrong, "", was)
-			if err != nil || wrong.Before(last.From) || wrong.After(last.Until) {
-				t.Errorf("from the repository, %s to %s: %v", last.From, last.Until, err)
-			}
-			q, err := c.instance().Parse([]string{"--only", "database", "--at", wrong.UTC().Format("2006-01-02T15:04:05Z")})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if plan, err := c.instance().Explain(t.Context(), q); err != nil || !strings.Contains(strings.Join(plan, "\n"), "from base backup") {
-				t.Errorf("the plan is %q, %v", plan, err)
-			}
+	was := func(pg *pgx.Conn) {
+		if got := value1(t, pg, "select count(*)::text from visits"); got != fmt.Sprint(before) {
+			t.Errorf("before the rows were deleted there were %d, and %s are recovered", before, got)
+		}
+	}
+	err := c.recover(c.stream(), wrong, "", was)
+	if err != nil {
+		t.Errorf("to the second before: %v", err)
+	}
+	if err := c.recover(c.stream(), wrong, "before", was); err != nil {
+		t.Errorf("to the restore point: %v", err)
+	}
+	shipped, err := c.instance().Begin("list", "").Shipped(t.Context())
+	if err != nil || len(shipped) == 0 {
+		t.Fatalf("shipped is %v, %v", shipped, err)
+	}
+	last := shipped[len(shipped)-1]
+	if err := c.instance().Repository.Restore(t.Context(), last.ID, restic.Restore{Target: c.folder + "/fetched",
+		Include: []string{last.Stream}}); err != nil {
+		t.Fatal(err)
+	}
+	err = c.recover(wal.Stream{Folder: c.folder + "/fetched" + last.Stream}, wrong, "", was)
+	if err != nil || wrong.Before(last.From) || wrong.After(last.Until) {
+		t.Errorf("from the repository, %s to %s: %v", last.From, last.Until, err)
+	}
+	q, err := c.instance().Parse([]string{"--only", "database", "--at", wrong.UTC().Format("2006-01-02T15:04:05Z")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if plan, err := c.instance().Explain(t.Context(), q); err != nil || !strings.Contains(strings.Join(plan, "\n"), "from base backup") {
+		t.Errorf("the plan is %q, %v", plan, err)
+	}
 
-			// While somebody writes.
-			killed := make(chan struct{})
-			go func() {
-				defer close(killed)
-				time.Sleep(3*time.Second + time.Duration(rand.IntN(2000))*time.Millisecond)
-				run(t, nil, "docker", "kill", "--signal", "KILL", c.name)
-			}()
-			write(time.Now().Add(time.Minute))
-			<-killed
-			must(t, "docker", "rm", "--force", "--volumes", c.name)
-			must(t, "bash", "-c", "rm -r '"+c.folder+"'/home/data/*")
-			lost := c.stream()
-			err = c.recover(lost, time.Time{}, "", func(pg *pgx.Conn) {
-				got := strings.Split(value1(t, pg, "select id::text from visits order by id"), ",")
-				missing := 0
-				for _, id := range committed {
-					if (id >= int64(before) || id%2 == 1) && !slices.Contains(got, fmt.Sprint(id)) {
-						missing++
-					}
-				}
-				t.Logf("PostgreSQL %s: %d of %d rows are missing that were acknowledged", version, missing, len(committed))
-				if missing > 5*50 {
-					t.Errorf("%d rows are missing, more than 5 s of them", missing)
-				}
-			})
-			if err != nil {
-				t.Errorf("to the end: %v; %q", err, c.said)
+	// While somebody writes.
+	killed := make(chan struct{})
+	go func() {
+		defer close(killed)
+		time.Sleep(3*time.Second + time.Duration(rand.IntN(2000))*time.Millisecond)
+		run(t, nil, "docker", "kill", "--signal", "KILL", c.name)
+	}()
+	write(time.Now().Add(time.Minute))
+	<-killed
+	must(t, "docker", "rm", "--force", "--volumes", c.name)
+	must(t, "bash", "-c", "rm -r '"+c.folder+"'/home/data/*")
+	lost := c.stream()
+	err = c.recover(lost, time.Time{}, "", func(pg *pgx.Conn) {
+		got := strings.Split(value1(t, pg, "select id::text from visits order by id"), ",")
+		missing := 0
+		for _, id := range committed {
+			if (id >= int64(before) || id%2 == 1) && !slices.Contains(got, fmt.Sprint(id)) {
+				missing++
 			}
+		}
+		t.Logf("PostgreSQL %s: %d of %d rows are missing that were acknowledged", version, missing, len(committed))
+		if missing > 5*50 {
+			t.Errorf("%d rows are missing, more than 5 s of them", missing)
+		}
+	})
+	if err != nil {
+		t.Errorf("to the end: %v; %q", err, c.said)
+	}
 
-			// A page of the log is lost, in the file after that which the base backup goes on from.
-			files, err := filepath.Glob(lost.Log() + "/0000*")
-			if err != nil || len(files) < 2 {
-				t.Fatalf("there is the log %v, %v", files, err)
-			}
-			must(t, "dd", "if=/dev/zero", "of="+files[len(files)-1], "bs=8192", "seek=4", "count=1", "conv=notrunc", "status=none")
-			err = c.recover(lost, time.Time{}, "", func(*pgx.Conn) {})
-			if err == nil || !strings.Contains(err.Error(), "a file of it is damaged") {
-				t.Errorf("from damaged log: %v", err)
-			}
+	// A page of the log is lost, in the file after that which the base backup goes on from.
+	files, err := filepath.Glob(lost.Log() + "/0000*")
+	if err != nil || len(files) < 2 {
+		t.Fatalf("there is the log %v, %v", files, err)
+	}
+	must(t, "dd", "if=/dev/zero", "of="+files[len(files)-1], "bs=8192", "seek=4", "count=1", "conv=notrunc", "status=none")
+	err = c.recover(lost, time.Time{}, "", func(*pgx.Conn) {})
+	if err == nil || !strings.Contains(err.Error(), "a file of it is damaged") {
+		t.Errorf("from damaged log: %v", err)
+	}
 
-			// One that is made anew gets a log of its own, and the old one stays.
-			c.start()
-			c.received(time.Now())
-			if c.stream() == lost {
-				t.Error("the log of a new cluster goes on with that of the one that is lost")
-			}
-		})
+	// One that is made anew gets a log of its own, and the old one stays.
+	c.start()
+	c.received(time.Now())
+	if c.stream() == lost {
+		t.Error("the log of a new cluster goes on with that of the one that is lost")
 	}
 }
 
@@ -464,9 +466,8 @@ docker exec -i "`+postgres+`" psql -U django -d mrs -qtAc "select slot_name from
 	})
 }
 
-// It is what the lab's test does, by the programs that systemd runs there.
-func TestALocalInstanceIsRestoredToTheSecondAndToTheEndOfItsLog(t *testing.T) {
-	on(t, here, 125*time.Second)
+// restoresByItsLog is what the lab's test does, by the programs that systemd runs there.
+func restoresByItsLog(t *testing.T) {
 	archive, err := os.MkdirTemp("/dev/shm", "mrs-e2e-")
 	if err != nil {
 		t.Fatal(err)

@@ -25,7 +25,7 @@ import (
 // new one serves; the site, whose PostgreSQL and application are replaced one after the other, which can't run twice.
 // And how much a second an old backup reads.
 const (
-	balancerAway = 15
+	balancerAway = 30
 	siteAway     = 75
 	readsASecond = 20 << 20
 )
