@@ -444,17 +444,22 @@ func TestASecondIsRestoredWhateverWasLostSinceThen(t *testing.T) {
 			l.lose(t, "staging", "mrs-staging", "/home/mrs-staging")
 			l.sh(t, "staging", c.lost)
 			l.mustMage(t, "deploy:staging", "-yes")
-			said := l.mustMage(t, "ops:restore", "staging", "latest", "-yes")
+			r := l.mage(t, "ops:restore", "staging", "latest", "-yes")
 			gone := missing(wrote, l.visits(t))
 			t.Logf("%d of %d rows are missing that were acknowledged", gone, len(wrote))
-			if gone > c.most || len(wrote) < 200 || !strings.Contains(said, "to the end of the log") {
-				t.Errorf("%d of %d rows are missing\n%s", gone, len(wrote), said)
+			if gone > c.most || len(wrote) < 200 || r.status != 0 || !strings.Contains(r.output, "to the end of the log") {
+				t.Errorf("%d of %d rows are missing: exit status %d\n%s", gone, len(wrote), r.status, r.output)
 			}
 			l.healthy(t)
 			l.shipped(t)
 			l.shipped(t)
 		})
 	}
+	step(t, "a drill recovers to another second", func(t *testing.T) {
+		if r := l.mage(t, "ops:drill", "staging"); r.status != 0 || !strings.Contains(r.output, "the log is proven: the database was recovered to ") {
+			t.Errorf("exit status %d\n%s", r.status, r.output)
+		}
+	})
 	step(t, "where it is not to be received any more, nothing of it is left", func(t *testing.T) {
 		l.given("WAL_ARCHIVE=").mustMage(t, "deploy:staging", "-yes")
 		left := l.sh(t, "staging", `ls /etc/systemd/system/mrs-staging-wal* /etc/systemd/system/mrs-staging-ship* 2>/dev/null || true

@@ -101,7 +101,7 @@ func covering(all []source, at time.Time) (found *logged) {
 }
 
 // lost has the log go on from the latest snapshot to its end, where the cluster that it is of is gone, and another one
-// runs. Of the one that runs, the latest is the last backup.
+// runs. Of the one that runs, the latest is the last backup. A base backup may well be newer than that backup.
 func (r *run) lost(ctx context.Context, all []source) (*logged, error) {
 	snapshots, err := r.record.Snapshots(ctx)
 	if err != nil {
@@ -109,8 +109,9 @@ func (r *run) lost(ctx context.Context, all []source) (*logged, error) {
 	}
 	n := slices.IndexFunc(snapshots, func(s backup.Snapshot) bool { return s.ID == r.record.Snapshot })
 	// What was received in the last moments before the loss is not known to be: the end of the log may be after that.
-	found := covering(all, snapshots[n].Time.Add(-2*wal.Pause))
-	if found == nil {
+	since := snapshots[n].Time.Add(-2 * wal.Pause)
+	newer := slices.DeleteFunc(slices.Clone(all), func(s source) bool { return s.until.Before(since) })
+	if len(newer) == 0 {
 		return nil, nil
 	}
 	server, err := r.PostgreSQL(ctx)
@@ -119,12 +120,17 @@ func (r *run) lost(ctx context.Context, all []source) (*logged, error) {
 	}
 	defer server.Close()
 	facts, err := server.Facts(ctx)
-	if err != nil || facts.System == found.stream.System() {
+	if err != nil {
 		return nil, err
 	}
+	newer = slices.DeleteFunc(newer, func(s source) bool { return s.stream.System() == facts.System })
+	if len(newer) == 0 {
+		return nil, nil
+	}
+	found := covering(newer, slices.MaxFunc(newer, func(a, b source) int { return a.until.Compare(b.until) }).until)
 	for l := found; l != nil; l = l.or {
 		l.at = time.Time{}
-		for _, s := range all { // the newest that there is of it
+		for _, s := range newer { // the newest that there is of it
 			if l.snapshot != "" && s.snapshot != "" && s.stream.Name() == l.stream.Name() {
 				l.source = s
 			}

@@ -98,6 +98,13 @@ var ways = []way{
 		moves:  []string{"spooler"},
 		logged: "repository",
 	},
+	{
+		name:   "the end of a lost log whose base backup came after the last backup",
+		asked:  []string{"--only", "database", "latest"},
+		want:   "recovered old old -",
+		moves:  []string{"spooler"},
+		logged: "a newer base",
+	},
 }
 
 const before = "old old old old"

@@ -274,12 +274,15 @@ func (r repository) Snapshots(ctx context.Context) (all []restic.Snapshot, err e
 		if r.logged != "" { // a backup of 08:30, and log that was shipped
 			all[0].Time = time.Date(2026, 11, 29, 8, 30, 0, 0, time.UTC)
 		}
+		if r.logged == "a newer base" {
+			all[0].Time = time.Date(2026, 11, 29, 7, 59, 55, 0, time.UTC)
+		}
 		if r.logged == "with folders" { // five minutes before
 			all = append(all, restic.Snapshot{ID: theFolders, Host: "mrs-x-wal", Time: time.Date(2026, 11, 29, 8, 55, 0, 0, time.UTC),
 				Tags:  []string{"mrs-x", "from-1795939201", "until-1795942200"},
 				Paths: []string{"/mnt/archive/" + stream, r.home("log"), r.home("mrsattachments")}})
 		}
-		if r.logged == "repository" || r.logged == "with folders" {
+		if slices.Contains([]string{"repository", "with folders", "a newer base"}, r.logged) {
 			all = append(all, restic.Snapshot{ID: theLog, Host: "mrs-x-wal", Time: time.Date(2026, 11, 29, 9, 31, 0, 0, time.UTC),
 				Tags: []string{"mrs-x", "from-1795939201", "until-1795944600"}, Paths: []string{"/mnt/archive/" + stream}})
 		}
