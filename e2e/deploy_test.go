@@ -118,7 +118,7 @@ var page = []string{"/", "/static/admin/css/base.css", "/static/admin/css/fonts.
 // deploymentsOfProduction are those of production, which serves first.
 func deploymentsOfProduction(t *testing.T, l rehearsal, first, second string) {
 	alone(t, "who is served while nothing is deployed is served during three deployments", func(t *testing.T) {
-		underLoad(t, l.production, "www.production.lab", 200, page, func() {
+		underLoad(t, l.production, "www.production.lab", 200, 1, page, func() {
 			for _, image := range []string{second, first, second} {
 				l.mustMage(t, "deploy:production", "-yes", "-image="+image)
 			}

@@ -129,8 +129,8 @@ func wholeTrials(l rehearsal) []trial {
 		{"a repository on sftp", func(t *testing.T) { sftpRepository(t, l, true) }},
 		{"a repository on S3", func(t *testing.T) { l.vault(t, newS3) }},
 		{"a repository on restic's own server", func(t *testing.T) { l.vault(t, newRest) }},
-		{"three deployments under load", func(t *testing.T) { deployedUnderLoad(t, l, 0) }},
-		{"three deployments under load, with both processors busy", func(t *testing.T) { deployedUnderLoad(t, l, 2) }},
+		{"three deployments under load", func(t *testing.T) { deployedUnderLoad(t, l, 0, 1) }},
+		{"ten times three deployments under load, with both processors busy", func(t *testing.T) { deployedUnderLoad(t, l, 2, 10) }},
 		{"an older generation's instance", func(t *testing.T) { goesOnFromAnOlderGeneration(t, l) }},
 		{"an older generation's swap, killed", func(t *testing.T) { undoesAnOlderGenerationsSwap(t, l) }},
 		{"all are busy, and the database is away", func(t *testing.T) { outlasts(t, l) }},
@@ -236,9 +236,9 @@ func darkRestores(t *testing.T, l rehearsal) {
 	})
 }
 
-// deployedUnderLoad deploys production three times while visitors come, over more than 100,000 requests' rows, which
+// deployedUnderLoad deploys production three times while visitors come, in each round, over more than 100,000 requests' rows, which
 // the front page counts, with processes beside that keep processors busy.
-func deployedUnderLoad(t *testing.T, l rehearsal, busy int) {
+func deployedUnderLoad(t *testing.T, l rehearsal, busy, rounds int) {
 	for l.sql(t, "production", "mrs", "select count(*) > 100000 from mrsrequest_mrsrequest") != "t" {
 		l.mustMage(t, "ops:manage", "production", "seed 20000")
 	}
@@ -250,7 +250,7 @@ func deployedUnderLoad(t *testing.T, l rehearsal, busy int) {
 		defer func() { _ = burner.Process.Kill(); _ = burner.Wait() }()
 	}
 	l.mustMage(t, "deploy:production", "-yes", "-image="+images[0])
-	underLoad(t, l.production, "www.production.lab", 200, page, func() {
+	underLoad(t, l.production, "www.production.lab", 200, rounds, page, func() {
 		for _, image := range []string{images[1], images[0], images[1]} {
 			l.mustMage(t, "deploy:production", "-yes", "-image="+image)
 		}
