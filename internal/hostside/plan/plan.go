@@ -1,10 +1,12 @@
 // Package plan carries out lists of steps, each of which can be taken back, and tells them without doing anything.
 //
-// It must not know what the steps do, nor what becomes of one that fails: whoever has the list takes back what began.
+// It must not know what the steps do, nor what becomes of one that fails: whoever has the list has what began undone.
 package plan
 
 import (
 	"context"
+	"errors"
+	"slices"
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 )
@@ -31,6 +33,22 @@ func Do(ctx context.Context, steps []Step) (begun []Step, err error) {
 		}
 	}
 	return steps, nil
+}
+
+// Undo takes back what has begun, the last first; where something can't be, also what began before it. failed is told
+// each that can't. tried is whether there was anything to take back.
+func Undo(ctx context.Context, begun []Step, failed func(Step, error)) (tried bool, err error) {
+	for _, s := range slices.Backward(begun) {
+		if s.Undo == nil {
+			continue
+		}
+		tried = true
+		if e := s.Undo(ctx); e != nil {
+			failed(s, e)
+			err = errors.Join(err, e)
+		}
+	}
+	return tried, err
 }
 
 // Explain tells the steps: runs are the commands behind one, by its name, and undoes is what takes it back, which is

@@ -41,3 +41,25 @@ func TestStepsAreDoneUntilOneFailsOrSomebodyEndsThem(t *testing.T) {
 		}
 	}
 }
+
+func TestAllThatBeganIsUndoneTheLastFirstAlsoWhereSomethingCannotBe(t *testing.T) {
+	broken := errors.New("broken")
+	var did, told []string
+	var steps []Step
+	for _, name := range []string{"a", "b", "c"} {
+		steps = append(steps, To(name, nil, func(context.Context) error {
+			if did = append(did, name); name == "b" {
+				return broken
+			}
+			return nil
+		}))
+	}
+	steps = append(steps, To("d", nil, nil))
+	tried, err := Undo(t.Context(), steps, func(s Step, err error) { told = append(told, s.Name+": "+err.Error()) })
+	if !tried || !errors.Is(err, broken) || fmt.Sprint(did) != "[c b a]" || fmt.Sprint(told) != "[b: broken]" {
+		t.Errorf("undone are %v, told %v: %t, %v", did, told, tried, err)
+	}
+	if tried, err := Undo(t.Context(), steps[3:], nil); tried || err != nil {
+		t.Errorf("where there is nothing to take back: %t, %v", tried, err)
+	}
+}

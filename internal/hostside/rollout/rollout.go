@@ -292,16 +292,9 @@ func (r *rollout) roll(s hostapi.Service) (steps []plan.Step) {
 // undo takes back what the steps have done, the last first, and sees that what ran
 // before answers. began is whether there was anything to take back.
 func (r *rollout) undo(ctx context.Context, steps []plan.Step) (err error, began bool) {
-	for _, s := range slices.Backward(steps) {
-		if s.Undo == nil {
-			continue
-		}
-		began = true
-		if e := s.Undo(ctx); e != nil {
-			r.Detail(fmt.Sprintf("what was done to %s can't be undone: %v", s.Name, e))
-			err = errors.Join(err, e)
-		}
-	}
+	began, err = plan.Undo(ctx, steps, func(s plan.Step, err error) {
+		r.Detail(fmt.Sprintf("what was done to %s can't be undone: %v", s.Name, err))
+	})
 	err = errors.Join(err, r.untag(ctx))
 	if began && r.site.Name != "" {
 		if e := r.Answers(ctx, "", r.asked.Page, answer.Either, 20*time.Second); e != nil {

@@ -353,17 +353,10 @@ func (s *Server) carryOut(ctx context.Context, steps []plan.Step) (whole bool, e
 	// Whoever began has left, maybe.
 	bounded, stop := context.WithTimeout(context.WithoutCancel(ctx), undoes)
 	defer stop()
-	whole = true
-	for _, step := range slices.Backward(begun) {
-		if step.Undo == nil {
-			continue
-		}
-		if e := step.Undo(bounded); e != nil {
-			s.Say(fmt.Sprintf("to %s can't be undone: %v", step.Name, e))
-			err, whole = errors.Join(err, e), false
-		}
-	}
-	return whole, err
+	_, undone := plan.Undo(bounded, begun, func(step plan.Step, err error) {
+		s.Say(fmt.Sprintf("to %s can't be undone: %v", step.Name, err))
+	})
+	return undone == nil, errors.Join(err, undone)
 }
 
 // undoes bounds an undo, and each program but a backup.
