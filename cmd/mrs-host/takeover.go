@@ -223,14 +223,9 @@ func (oldHost) Mirror(ctx context.Context, address, folder string) (bool, error)
 }
 
 func (oldHost) Known(ctx context.Context, server docker.Container, name, role string) (open []string, err error) {
-	users := slices.Sorted(maps.Keys(application.Known))
-	hashes, err := database.Passwords(ctx, database.Want{Server: server.ID, Name: name, Role: role}, users)
-	for _, user := range users {
-		if application.Opens(hashes[user], application.Known[user]) {
-			open = append(open, user)
-		}
-	}
-	return open, err
+	hashes, err := database.Passwords(ctx, database.Want{Server: server.ID, Name: name, Role: role},
+		slices.Collect(maps.Keys(application.Known)))
+	return application.Open(hashes), err
 }
 
 func (oldHost) Quit(ctx context.Context, container string) {

@@ -3,6 +3,7 @@ package application
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -89,6 +90,18 @@ func TestAPasswordIsComparedAsDjangoDoes(t *testing.T) {
 	for _, hash := range []string{"", "!", "!abc", "pbkdf2_sha256$x$y$z", "pbkdf2_sha256$0$y$", "pbkdf2_sha256$99999999999$y$", "argon2$a$b$c"} {
 		if Opens(hash, "test") || Opens(hash, "") {
 			t.Errorf("%q is opened", hash)
+		}
+	}
+}
+
+func TestWhoHasAPasswordThatEverybodyKnowsIsOpen(t *testing.T) {
+	const ofTest = "pbkdf2_sha256$150000$abcdefghijkl$VShx1nk/kOv7Jcnb/PoX5sg/AvN4U3JiKVDk5/2TAec="
+	for want, hashes := range map[string]map[string]string{
+		"[test]": {"test": ofTest, "dev": ofTest, "ann": ofTest}, // of dev and ann, nobody knows it
+		"[]":     {"dev": "!", "": ""},
+	} {
+		if got := fmt.Sprint(Open(hashes)); got != want || Open(hashes) == nil {
+			t.Errorf("%s, not %s", got, want)
 		}
 	}
 }

@@ -265,13 +265,7 @@ func (i *instance) known(ctx context.Context) ([]string, error) {
 	}
 	hashes, err := i.Passwords(ctx, database.Want{Server: server.ID, Name: values["DB_NAME"], Role: values["DB_USER"]},
 		slices.Collect(maps.Keys(application.Known)))
-	names := []string{}
-	for _, name := range slices.Sorted(maps.Keys(hashes)) {
-		if application.Opens(hashes[name], application.Known[name]) {
-			names = append(names, name)
-		}
-	}
-	return names, err
+	return application.Open(hashes), err
 }
 
 func (i *instance) timers(ctx context.Context) ([]hostapi.Timer, error) {
