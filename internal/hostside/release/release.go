@@ -94,14 +94,9 @@ func (f Folder) All() ([]hostapi.Release, error) {
 	}
 	all := []hostapi.Release{}
 	for _, n := range numbers {
-		var r hostapi.Release
-		text, err := os.ReadFile(f.File(n, "release.json"))
-		if err == nil {
-			err = json.Unmarshal(text, &r)
-		}
+		r, err := f.About(n)
 		if err != nil {
-			return nil, fmt.Errorf("release %d can't be read: %w\n"+
-				"hint: the releases are in the folder releases beside docker-compose.yml", n, err)
+			return nil, err
 		}
 		images, _ := f.Images(n) // without them there is an image less to show
 		isSite := func(i Image) bool { return i.Role == Site || i.Service == hostapi.MRS }
@@ -111,6 +106,19 @@ func (f Folder) All() ([]hostapi.Release, error) {
 		all = append(all, r)
 	}
 	return all, nil
+}
+
+// About returns what is written down of a release.
+func (f Folder) About(n int) (r hostapi.Release, err error) {
+	text, err := os.ReadFile(f.File(n, "release.json"))
+	if err == nil {
+		err = json.Unmarshal(text, &r)
+	}
+	if err != nil {
+		err = fmt.Errorf("release %d can't be read: %w\n"+
+			"hint: the releases are in the folder releases beside docker-compose.yml", n, err)
+	}
+	return r, err
 }
 
 // Images returns those of a release.
