@@ -205,6 +205,19 @@ type Image struct {
 	Checked bool     // it has a health check of its own
 }
 
+// Have has the image of a name or a digest here, and returns it. Where it is not, it is pulled, which is said.
+func Have(ctx context.Context, name string, say func(string)) (Image, error) {
+	there, err := ImageOf(ctx, name)
+	if err != nil || there.ID != "" {
+		return there, err
+	}
+	say("pulling " + name)
+	if _, err := Run(ctx, "pull", "--quiet", name); err != nil {
+		return there, err
+	}
+	return ImageOf(ctx, name)
+}
+
 // ImageOf returns the image that has a name, a digest or an id here; without an ID where none has it.
 func ImageOf(ctx context.Context, name string) (Image, error) {
 	out, err := run(ctx, nil, "image", "inspect", "--", name)

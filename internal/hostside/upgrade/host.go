@@ -37,23 +37,18 @@ type this struct{ *restore.Instance }
 
 func (h this) server() dump.Container { return h.Stack.Server().(dump.Container) }
 
-// usual is where the images of PostgreSQL 9 to 17 have their data (PGDATA).
-const usual = "/var/lib/postgresql/data"
+// dataIn is where a container of PostgreSQL with an environment has its data: the images of 9 to 17 name it PGDATA.
+func dataIn(env map[string]string) string { return cmp.Or(env["PGDATA"], "/var/lib/postgresql/data") }
 
 func (h this) Image(ctx context.Context, image string) (version, data string, err error) {
-	there, err := docker.ImageOf(ctx, image)
-	if err == nil && there.ID == "" {
-		h.Say("pulling " + image)
-		_, err = docker.Run(ctx, "pull", "--quiet", image)
-	}
-	if err != nil {
+	if _, err := docker.Have(ctx, image, h.Say); err != nil {
 		return "", "", err
 	}
 	env, err := docker.ImageEnv(ctx, image)
 	if err == nil {
 		version, err = pgversion.Image(ctx, image)
 	}
-	return version, cmp.Or(env["PGDATA"], usual), err
+	return version, dataIn(env), err
 }
 
 // unfit are what a dump of one database would not have, each with how it is told.
@@ -73,7 +68,7 @@ where oid >= 16384 and relkind = 'r' and to_jsonb(c) ->> 'relhasoids' = 'true'`}
 
 func (h this) Live(ctx context.Context) (l Live, err error) {
 	c := h.server()
-	l.Image, l.Inside = c.Named, cmp.Or(c.Env["PGDATA"], usual)
+	l.Image, l.Inside = c.Named, dataIn(c.Env)
 	if l.Data = c.Mounts[l.Inside]; l.Data == "" {
 		return l, die("", "PostgreSQL of %s has its data in no folder of the host", h.Name)
 	}
@@ -155,7 +150,7 @@ union all select format('pg_hba.conf, line %s: %s', line_number, error) from pg_
 // pg_hba.conf that it can't read, and what postgresql.conf has set otherwise.
 func (h this) Configure(ctx context.Context, server restore.Server) (wrong []string, err error) {
 	was, is := h.server(), server.(dump.Container)
-	from, to := was.Mounts[cmp.Or(was.Env["PGDATA"], usual)], is.Mounts[cmp.Or(is.Env["PGDATA"], usual)]
+	from, to := was.Mounts[dataIn(was.Env)], is.Mounts[dataIn(is.Env)]
 	for _, name := range taken {
 		if err := take(from, to, name); err != nil {
 			return nil, err
@@ -254,7 +249,7 @@ func (h this) End(ctx context.Context, server restore.Server) (string, error) {
 	if err == nil && (c.Running || c.ExitCode != 0) {
 		err = die("docker logs "+c.Name, "the new server has not ended as it has to: exit status %d", c.ExitCode)
 	}
-	return c.Mounts[cmp.Or(c.Env["PGDATA"], usual)], err
+	return c.Mounts[dataIn(c.Env)], err
 }
 
 // Release is not kept once more where the newest one is of what runs.
@@ -272,11 +267,7 @@ func (h this) Release(ctx context.Context, what string) error {
 	if err != nil || string(last) == string(content) {
 		return err
 	}
-	var about hostapi.Release
-	text, err := os.ReadFile(all.File(n, "release.json"))
-	if err == nil {
-		err = json.Unmarshal(text, &about)
-	}
+	about, err := all.About(n)
 	images, e := all.Images(n)
 	if err = errors.Join(err, e); err != nil {
 		return err

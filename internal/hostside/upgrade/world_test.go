@@ -295,11 +295,11 @@ func (p postgres) Settle(ctx context.Context, _, _ string) ([]string, error) {
 type host struct{ *world }
 
 func (h host) Image(ctx context.Context, image string) (version, data string, err error) {
-	return strings.TrimPrefix(image, "postgres:"), usual, h.call(ctx, "pull", nothing)
+	return strings.TrimPrefix(image, "postgres:"), dataIn(nil), h.call(ctx, "pull", nothing)
 }
 func (h host) Live(ctx context.Context) (Live, error) {
 	l := h.live
-	l.Image, l.Inside, l.Data, l.Bytes = h.server, usual, h.home("postgres/data"), 1000
+	l.Image, l.Inside, l.Data, l.Bytes = h.server, dataIn(nil), h.home("postgres/data"), 1000
 	l.Version = strings.TrimSpace(h.read("postgres/data/PG_VERSION"))
 	return l, h.call(ctx, "live", nothing)
 }

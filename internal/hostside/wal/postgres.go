@@ -233,7 +233,7 @@ var position = regexp.MustCompile(`^[0-9A-F]+/[0-9A-F]+$`)
 
 // Base implements [Server]. The log of the time that it takes is with it: it can be recovered by itself.
 func (p *PostgreSQL) Base(ctx context.Context, f Facts, folder string) error {
-	limit := bound.Limit{Idle: time.Hour, Least: 1, Also: func() int64 { return size(folder) }}
+	limit := bound.Limit{Idle: time.Hour, Least: 1, Also: func() int64 { return dump.Size(folder) }}
 	parent, container := filepath.Dir(folder), p.Project+"-base"
 	to := "/wal/" + filepath.Base(folder)
 	err := p.run(ctx, limit, container, parent, append([]string{"pg_basebackup", "--pgdata=" + to, "--wal-method=stream",
@@ -261,8 +261,6 @@ func first(folder string) (string, error) {
 	}
 	return string(m[1]), nil
 }
-
-func size(folder string) int64 { return dump.Size(folder) }
 
 // Point implements [Server].
 func (p *PostgreSQL) Point(ctx context.Context, point string) error {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
+	"github.com/betagouv/mrs-ops/internal/hostside/dump"
 )
 
 // Server is the PostgreSQL of an instance ([PostgreSQL]).
@@ -208,6 +209,6 @@ func (s Stream) Base(ctx context.Context, server Server, now func() time.Time) (
 	if b.First, err = first(folder); err != nil {
 		return b, err
 	}
-	b.Bytes = size(folder)
+	b.Bytes = dump.Size(folder)
 	return b, s.write(filepath.Join("base", b.Name+".json"), b)
 }

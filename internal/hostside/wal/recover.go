@@ -152,11 +152,7 @@ const recovers = 12 * time.Hour
 func (r Recovery) image(ctx context.Context) (string, error) {
 	i, err := docker.ImageOf(ctx, r.Base.Image)
 	if err == nil && i.ID == "" && r.Base.Named != "" {
-		if i, err = docker.ImageOf(ctx, r.Base.Named); err == nil && i.ID == "" {
-			if _, err = docker.Run(ctx, "pull", "--quiet", r.Base.Named); err == nil {
-				i, err = docker.ImageOf(ctx, r.Base.Named)
-			}
-		}
+		i, err = docker.Have(ctx, r.Base.Named, func(string) {})
 	}
 	if err == nil && i.ID == "" {
 		err = errors.New("it is not on this server")
