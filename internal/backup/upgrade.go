@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
+
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 )
 
 // UpgradeOptions is which PostgreSQL an instance is to have.
@@ -16,9 +17,6 @@ type UpgradeOptions struct {
 	DryRun bool
 	Yes    bool // no question, but before production
 }
-
-// anImage is the name of an image (distribution's reference), and nothing that looks like an option.
-var anImage = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._:/-]{0,254}(@sha256:[0-9a-f]{64})?$`)
 
 // UpgradePostgres has the data of an instance be of a newer version of PostgreSQL, or goes back from that. It holds the
 // instance's lock. What runs answers until all of it was rehearsed beside. Before production its name must be typed.
@@ -34,7 +32,7 @@ func UpgradePostgres(ctx context.Context, name string, o UpgradeOptions) error {
 		}
 	case o.Lose:
 		return errors.New("-lose is for -back: an upgrade loses nothing")
-	case !anImage.MatchString(o.Image):
+	case !hostapi.IsImage(o.Image):
 		return fmt.Errorf("-image=%q is no image\nhint: -image=postgres:15", o.Image)
 	}
 	return replace(ctx, name, job{what, "restore", args}, o.DryRun, o.Yes)

@@ -268,7 +268,7 @@ func (r *Row) judgeBackup(now time.Time, problem func(string, ...any)) {
 	}
 	// Where none was ever received, the server itself says so.
 	if b := r.Backup; b != nil && b.Log != nil && !b.Log.Until.IsZero() && now.Sub(b.Log.Until) > oldLog {
-		problem("the log of PostgreSQL was not received since %s", b.Log.Until.UTC().Format("2006-01-02 15:04:05 UTC"))
+		problem("the log of PostgreSQL was not received since %s", b.Log.Until.UTC().Format(hostapi.Second))
 	}
 }
 

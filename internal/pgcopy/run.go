@@ -9,6 +9,7 @@ import (
 
 	"github.com/betagouv/mrs-ops/internal/backup"
 	"github.com/betagouv/mrs-ops/internal/console"
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/pgcopy/wire"
 )
 
@@ -16,7 +17,7 @@ import (
 // the error is context.Canceled where ctx has ended and all is as it was before.
 func (c *copying) run(ctx context.Context) (*summary, error) {
 	// The name is restore.sh's: what it adopts, or abandons.
-	database := c.to.database + "_copy_" + strings.ToLower(time.Now().UTC().Format("20060102T150405Z"))
+	database := c.to.database + "_copy_" + strings.ToLower(time.Now().UTC().Format(hostapi.Stamp))
 	from, to := *c.from, *c.to // that end with ctx
 	from.Target, to.Target = c.from.WithContext(ctx), c.to.WithContext(ctx)
 

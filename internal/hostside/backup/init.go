@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/dump"
 	"github.com/betagouv/mrs-ops/internal/hostside/durable"
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
@@ -214,7 +215,7 @@ func (r *Run) fetch(ctx context.Context) error {
 		return err
 	}
 	if _, err := os.Lstat(folder); err == nil {
-		if err := durable.Rename(folder, folder+"."+time.Now().UTC().Format("20060102T150405Z")); err != nil {
+		if err := durable.Rename(folder, folder+"."+time.Now().UTC().Format(hostapi.Stamp)); err != nil {
 			return err
 		}
 	}

@@ -139,7 +139,7 @@ func (r *Run) unreceived(until time.Time) error {
 	}
 	since := "yet"
 	if !until.IsZero() {
-		since = "since " + until.Format("2006-01-02 15:04:05 UTC")
+		since = "since " + until.Format(hostapi.Second)
 	}
 	return die("journalctl --unit "+r.Name+"-wal-receive", "the log of PostgreSQL was not received %s", since)
 }
@@ -394,7 +394,7 @@ func (r *Run) markDeployment(ctx context.Context) error {
 	if r.cause != "deploy" || r.LogArchive == "" {
 		return nil
 	}
-	if err := r.Point(ctx, "deploy-"+r.began.UTC().Format("20060102T150405Z")); err != nil {
+	if err := r.Point(ctx, "deploy-"+r.began.UTC().Format(hostapi.Stamp)); err != nil {
 		reason, _, _ := strings.Cut(Explain(ctx, err).Error(), "\nhint: ")
 		r.Say("there is no restore point before this deployment: " + reason)
 	}

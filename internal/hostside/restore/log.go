@@ -61,7 +61,7 @@ func (l *logged) String() string {
 // fast is about how many bytes of a base backup, or of log, are recovered in a minute: it is said, and nothing more.
 const fast = 3 << 30
 
-func exact(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+func exact(t time.Time) string { return t.UTC().Format(hostapi.Second) }
 
 // sources returns all log that there is: the snapshots, the oldest first, then what is here, and so is there at once.
 func (r *run) sources(ctx context.Context) (all []source, err error) {

@@ -385,7 +385,7 @@ func (r *run) do(ctx context.Context) error {
 	if err := r.Stack.Keeps(ctx); err != nil {
 		return backup.Explain(ctx, err)
 	}
-	r.named(r.Now().UTC().Format("20060102T150405Z"))
+	r.named(r.Now().UTC().Format(hostapi.Stamp))
 	if begun, err := plan.Do(ctx, r.plan()); err != nil {
 		done := "restored"
 		if r.asked.Copy != "" {

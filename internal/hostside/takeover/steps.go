@@ -262,7 +262,7 @@ func (i *Instance) keepAll(context.Context) error {
 	if i.is(own + done) {
 		return nil
 	}
-	date := generation.Kept + i.Now().UTC().Format("20060102T150405Z")
+	date := generation.Kept + i.Now().UTC().Format(hostapi.Stamp)
 	own, shared = cmp.Or(own, i.path(date)), cmp.Or(shared, lib+"/"+date)
 	of := slices.Concat(sharedFiles, unitFiles(sharedUnits), traefikFiles, []string{acme})
 	if err := i.keep(shared, of...); err != nil {

@@ -18,7 +18,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -107,9 +106,6 @@ type Instance struct {
 	Backup func(ctx context.Context, cause string) (snapshot string, err error)
 }
 
-// anImage is the name of an image (distribution's reference), and nothing that looks like an option.
-var anImage = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._:/-]{0,254}(@sha256:[0-9a-f]{64})?$`)
-
 func die(hint, format string, args ...any) error {
 	return &backup.Failure{Reason: fmt.Sprintf(format, args...), Hint: hint, Status: 1}
 }
@@ -119,7 +115,7 @@ func Parse(argv []string) (q Request, err error) {
 	switch {
 	case slices.Equal(argv, []string{"back"}), slices.Equal(argv, []string{"back", "lose"}):
 		return Request{Back: true, Lose: len(argv) > 1}, nil
-	case len(argv) == 1 && anImage.MatchString(argv[0]):
+	case len(argv) == 1 && hostapi.IsImage(argv[0]):
 		return Request{Image: argv[0]}, nil
 	}
 	return q, die("restore.sh upgrade postgres:15, or restore.sh upgrade back", "%q is no image", strings.Join(argv, " "))
@@ -163,7 +159,7 @@ func (r *run) plan() []plan.Step {
 
 // Run upgrades, or goes back. The error is *[backup.Failure].
 func (i *Instance) Run(ctx context.Context, q Request) error {
-	r := i.begun(q, i.Now().UTC().Format("20060102T150405Z"))
+	r := i.begun(q, i.Now().UTC().Format(hostapi.Stamp))
 	defer r.record.Release() // once it is written down
 	err := backup.Explain(ctx, backup.Do(ctx, func(ctx context.Context) error {
 		return r.record.Keep(lock.Alone(ctx, r.Locks, r.Name, r.Say))

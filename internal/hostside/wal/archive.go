@@ -74,7 +74,6 @@ var (
 )
 
 const (
-	stamp    = "20060102T150405Z"
 	received = "received.json"
 	shipped  = "shipped.json"
 )
@@ -113,7 +112,7 @@ func (s Stream) Data(b Base) string { return filepath.Join(s.Folder, "base", b.N
 
 // begin makes the folders of a stream, for PostgreSQL to write what is below the archive.
 func (a Archive) begin(now time.Time, system string, uid, gid int) (Stream, error) {
-	s := Stream{filepath.Join(a.Folder, now.UTC().Format(stamp)+"-"+system)}
+	s := Stream{filepath.Join(a.Folder, now.UTC().Format(hostapi.Stamp)+"-"+system)}
 	if !streamName.MatchString(s.Name()) {
 		return s, fmt.Errorf("PostgreSQL says that its cluster is %q, which is no identifier of one", system)
 	}

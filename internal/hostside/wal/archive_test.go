@@ -37,7 +37,7 @@ func logged(t *testing.T, files []string, bases map[int]string) Stream {
 	}
 	for hour, first := range bases {
 		at := noon.Truncate(24 * time.Hour).Add(time.Duration(hour) * time.Hour)
-		b := Base{Name: at.Format(stamp), Began: at, Ended: at.Add(time.Minute), First: first}
+		b := Base{Name: at.Format(hostapi.Stamp), Began: at, Ended: at.Add(time.Minute), First: first}
 		if err := errors.Join(os.Mkdir(s.Data(b), 0o700), s.write("base/"+b.Name+".json", b)); err != nil {
 			t.Fatal(err)
 		}
@@ -98,7 +98,9 @@ func TestTheLogReachesFromTheFirstBaseBackupThatGoesOnToTheEnd(t *testing.T) {
 }
 
 func TestABaseBackupIsDueEachNightAndWhereTheLogDoesNotGoOnFromOne(t *testing.T) {
-	base := func(at time.Time) Base { return Base{Name: at.Format(stamp), Began: at, Ended: at.Add(time.Minute)} }
+	base := func(at time.Time) Base {
+		return Base{Name: at.Format(hostapi.Stamp), Began: at, Ended: at.Add(time.Minute)}
+	}
 	at := func(day, hour int) time.Time { return time.Date(2026, 11, day, hour, 30, 0, 0, time.UTC) }
 	for name, c := range map[string]struct {
 		base  time.Time

@@ -175,7 +175,7 @@ func (r Receiver) stream(ctx context.Context, server Server, f Facts) (Stream, e
 	}
 	now := r.Now()
 	if len(all) > 0 { // their order is that of their names, whatever the clock does
-		if t, err := time.Parse(stamp, filepath.Base(all[len(all)-1].Folder)[:len(stamp)]); err == nil && !now.After(t) {
+		if t, err := time.Parse(hostapi.Stamp, all[len(all)-1].Name()[:len(hostapi.Stamp)]); err == nil && !now.After(t) {
 			now = t.Add(time.Second)
 		}
 	}
@@ -200,7 +200,7 @@ func (s Stream) Base(ctx context.Context, server Server, now func() time.Time) (
 		return Base{}, fmt.Errorf("%s is of another cluster than the one that runs: its log is not received yet", s.Folder)
 	}
 	b := Base{Image: f.Image, Named: f.Named, Major: f.Major, Began: now().UTC()}
-	b.Name = b.Began.Format(stamp)
+	b.Name = b.Began.Format(hostapi.Stamp)
 	folder := s.Data(b)
 	if err := server.Base(ctx, f, folder); err != nil {
 		return b, err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
 	"github.com/betagouv/mrs-ops/internal/hostside/dump"
@@ -138,9 +139,8 @@ func (r Recovery) reached(ctx context.Context, pg *pgx.Conn) error {
 	var last time.Time
 	err := pg.QueryRow(ctx, "select coalesce(pg_last_xact_replay_timestamp(), 'epoch')").Scan(&last)
 	if err == nil && last.Before(r.Reaches) {
-		const form = "2006-01-02 15:04:05 UTC"
 		err = fmt.Errorf("the log was received until %s, and ends at %s: a file of it is damaged",
-			r.Reaches.UTC().Format(form), last.UTC().Format(form))
+			r.Reaches.UTC().Format(hostapi.Second), last.UTC().Format(hostapi.Second))
 	}
 	return err
 }

@@ -1,0 +1,14 @@
+package hostapi
+
+import "regexp"
+
+// Layouts of times in UTC (package time).
+const (
+	Stamp  = "20060102T150405Z"        // in the names of files, folders and restore points
+	Second = "2006-01-02 15:04:05 UTC" // as people are told it
+)
+
+var image = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._:/-]{0,254}(@sha256:[0-9a-f]{64})?$`)
+
+// IsImage reports whether a name can be an image's (distribution's reference), and is nothing that looks like an option.
+func IsImage(name string) bool { return image.MatchString(name) }
