@@ -141,7 +141,8 @@ func (r *Run) unreceived(until time.Time) error {
 	if !until.IsZero() {
 		since = "since " + until.Format(hostapi.Second)
 	}
-	return die("journalctl --unit "+r.Name+"-wal-receive", "the log of PostgreSQL was not received %s", since)
+	unit, _ := hostapi.LogUnits(r.Name)
+	return die("journalctl --unit "+unit, "the log of PostgreSQL was not received %s", since)
 }
 
 // base makes the base backup of a stream that is due.

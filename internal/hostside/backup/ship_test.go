@@ -142,6 +142,9 @@ func TestThatTheLogDoesNotComeAnyMoreIsToldOnceAndThatItComesAgain(t *testing.T)
 		if (err == nil) != c.well || len(w.told) != min(len(c.told), 1) || c.told != "" && !strings.Contains(w.told[0], c.told) {
 			t.Errorf("time %d: %v; told is %q", n, err, w.told)
 		}
+		if f, failed := errors.AsType[*Failure](err); failed && f.Hint != "journalctl --unit mrs-x-wal" {
+			t.Errorf("time %d: it hints at %q", n, f.Hint)
+		}
 		said += len(w.told)
 	}
 	if lines := w.ledger(); len(lines) != said {

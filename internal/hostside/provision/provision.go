@@ -151,7 +151,7 @@ func (n *Needs) backups(d hostapi.Deploy, program string) {
 
 // log has PostgreSQL's log received at all times, and shipped every five minutes; or no more.
 func (n *Needs) log(d hostapi.Deploy, program string) {
-	receive, ship := d.Project+"-wal", d.Project+"-ship"
+	receive, ship := hostapi.LogUnits(d.Project)
 	if d.Backup.LogArchive == "" {
 		n.Ended = append(n.Ended, receive, ship)
 		return

@@ -25,6 +25,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
 	"github.com/betagouv/mrs-ops/internal/hostside/durable"
 	"github.com/betagouv/mrs-ops/internal/hostside/generation"
@@ -109,7 +110,8 @@ func (i *Instance) newUnits() (names []string) {
 	for _, name := range []string{"backup", "prune", "drill", "restore", "recover", "alert@"} {
 		names = append(names, i.Project+"-"+name)
 	}
-	return names
+	receive, ship := hostapi.LogUnits(i.Project)
+	return append(names, receive, ship)
 }
 
 // oldFiles are the files of the home that the old system has written.
@@ -289,7 +291,7 @@ func (s *Server) end(ctx context.Context, folder string, ours bool, names ...str
 		if !goes {
 			continue
 		}
-		if strings.HasSuffix(unit, ".timer") {
+		if s.atWork(file) {
 			if _, err := s.systemctl(ctx, "stop", unit); err != nil {
 				return fmt.Errorf("%s can't be stopped: %w", unit, err)
 			}
@@ -309,7 +311,12 @@ func (s *Server) end(ctx context.Context, folder string, ours bool, names ...str
 	return err
 }
 
-// begin has units be there that a folder has kept, and be enabled, and the timers run.
+// atWork reports whether what a unit's file has is to run at all times: a timer, or what is started again whenever it ends.
+func (s *Server) atWork(file string) bool {
+	return strings.HasSuffix(file, ".timer") || strings.Contains(s.text(file), "\nRestart=always\n")
+}
+
+// begin has units be there that a folder has kept, and be enabled, and what runs at all times run.
 func (s *Server) begin(ctx context.Context, folder string, names ...string) error {
 	files := slices.DeleteFunc(unitFiles(names), func(file string) bool { return !s.is(folder + file) })
 	if len(files) == 0 {
@@ -324,7 +331,7 @@ func (s *Server) begin(ctx context.Context, folder string, names ...string) erro
 	}
 	for _, file := range files {
 		argv := []string{"enable", filepath.Base(file)}
-		if strings.HasSuffix(file, ".timer") {
+		if s.atWork(file) {
 			argv = []string{"enable", "--now", filepath.Base(file)}
 		}
 		if strings.Contains(s.text(file), "[Install]") {

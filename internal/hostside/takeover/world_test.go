@@ -13,12 +13,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/docker"
+	"github.com/betagouv/mrs-ops/internal/hostside/provision"
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
 	"github.com/betagouv/mrs-ops/internal/hostside/strike"
+	"github.com/betagouv/mrs-ops/internal/hostside/systemd"
 )
 
 const home = "/home/mrs-x"
+
+// atWork is before the name of a unit that runs at all times, where it does.
+const atWork = "at work: "
 
 // world is a server with a home of the old system. Its files are real, below a root; all else is here, and can fail,
 // hang or die at any call.
@@ -86,10 +92,18 @@ func (w *world) deployed() *world {
 	for _, name := range []string{"docker-compose.yml", "backup.sh", "restore.sh", "prune.sh", "drill.sh", ".program", ".backup.env", ".version", "releases/1/release.json"} {
 		w.write(home+"/"+name, "new: mrs-host")
 	}
-	for _, unit := range []string{"mrs-x-backup", "mrs-x-prune", "mrs-x-drill"} {
-		w.write(units+"/"+unit+".service", "# written by mrs-ops.\n")
-		w.write(units+"/"+unit+".timer", "# written by mrs-ops.\n[Install]\n")
-		w.enabled[unit+".timer"] = true
+	needs := provision.Of(hostapi.Deploy{Project: "mrs-x", Folder: home, Persistent: true,
+		Backup: &hostapi.Backup{Password: "secret", LogArchive: "/mnt/archive"}}, "/mrs-host")
+	for _, file := range systemd.Files(needs.Units) {
+		w.write(file.Path, file.Content)
+		if strings.Contains(file.Content, "[Install]") {
+			w.enabled[filepath.Base(file.Path)] = true
+		}
+	}
+	for _, unit := range needs.Units {
+		if unit.Always {
+			w.enabled[atWork+unit.Name+".service"] = true
+		}
 	}
 	w.write("/etc/logrotate.d/mrs-ops-mrs-x", "new")
 	w.write(traefik+"/docker-compose.yml", "new: role traefik")
@@ -224,8 +238,13 @@ func (w *world) systemctl(ctx context.Context, argv ...string) error {
 		switch argv[0] {
 		case "enable":
 			w.enabled[unit] = true
+			if slices.Contains(argv, "--now") && strings.HasSuffix(unit, ".service") {
+				w.enabled[atWork+unit] = true
+			}
 		case "disable":
 			delete(w.enabled, unit)
+		case "stop":
+			delete(w.enabled, atWork+unit)
 		}
 		return nil
 	})
