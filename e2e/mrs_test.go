@@ -254,7 +254,9 @@ var factsOfMRS = []fact{
 	}},
 	{"A q in the FIFO", func(t *testing.T, f *facts) {
 		a := f.serving(t, "fifo", "--env", "UWSGI_MASTER_FIFO=/tmp/q")
-		a.exec(t, "sh", "-c", "echo q >/tmp/q")
+		// Its first worker serves before the master has made it: what is written there then is a file, and read by nobody.
+		eventually(t, "the master has made its FIFO", func() bool { return a.exec(t, "test", "-p", "/tmp/q").status == 0 })
+		is(t, "q is written", fmt.Sprint(a.exec(t, "sh", "-c", "echo q >/tmp/q").status), "0")
 		is(t, "exit status", a.ends(t), "0")
 	}},
 	{"/ asks the database", func(t *testing.T, f *facts) {
