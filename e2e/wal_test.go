@@ -548,4 +548,23 @@ func restoresByItsLog(t *testing.T) {
 			t.Errorf("it says\n%s", out)
 		}
 	})
+	step(t, "an upgrade of PostgreSQL leaves the slot behind, and goes on with a log of its own", func(t *testing.T) {
+		mrs.sql(t, "select pg_create_physical_replication_slot('another')")
+		r := run(t, nil, mrs.home+"/restore.sh", "upgrade", "postgres:17")
+		if r.status == 0 || !strings.Contains(r.output, "another is a replication slot") || strings.Contains(r.output, wal.Slot+" is") {
+			t.Errorf("with a slot of somebody else: exit status %d\n%s", r.status, r.output)
+		}
+		mrs.sql(t, "select pg_drop_replication_slot('another')")
+		for _, kept := range strings.Fields(mrs.sql(t, "select datname from pg_database where datname like 'mrs\\_%'")) {
+			must(t, mrs.home+"/restore.sh", "discard", strings.ToUpper(strings.TrimPrefix(kept, "mrs_")))
+		}
+		before := count(t)
+		must(t, mrs.home+"/restore.sh", "upgrade", "postgres:17")
+		shipped(t)
+		shipped(t)
+		streams, err := wal.Archive{Folder: archive}.Streams()
+		if version := mrs.sql(t, "show server_version"); err != nil || len(streams) < 2 || !strings.HasPrefix(version, "17.") || count(t) != before {
+			t.Errorf("on PostgreSQL %s there are %s rows, and were %s; the log is in %v, %v", version, count(t), before, streams, err)
+		}
+	})
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/pgversion"
 	"github.com/betagouv/mrs-ops/internal/hostside/release"
 	"github.com/betagouv/mrs-ops/internal/hostside/restore"
+	"github.com/betagouv/mrs-ops/internal/hostside/wal"
 )
 
 // Here is an instance of this host, whose recoveries end what upgrades have begun, too.
@@ -57,7 +58,8 @@ var unfit = []struct{ in, told, sql string }{
 where datname not in ('template0', 'template1', 'postgres', current_database())`},
 	{"", "a tablespace", `select spcname from pg_tablespace where spcname !~ '^pg_'`},
 	{"", "a transaction that is prepared, and not ended", `select gid::text from pg_prepared_xacts`},
-	{"", "a replication slot", `select slot_name from pg_replication_slots`},
+	// Ours is made anew, as the new cluster has a log of its own.
+	{"", "a replication slot", `select slot_name from pg_replication_slots where slot_name <> '` + wal.Slot + `'`},
 	{"", "a subscription", `select subname from pg_subscription`},
 	{"postgres", "a table of the database postgres, which would stay behind",
 		`select oid::regclass::text from pg_class where oid >= 16384 and relkind in ('r', 'p')`},

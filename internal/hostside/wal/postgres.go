@@ -20,10 +20,12 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/durable"
 )
 
+// Slot is the replication slot that keeps the log until it is received. Where it is gone, or lost, another is made.
+const Slot = "mrs_ops"
+
 // Names that PostgreSQL knows us by.
 const (
 	role = "mrs_ops_wal" // may do nothing but replication; the socket lets it in without a password
-	slot = "mrs_ops"
 	name = "mrs-ops-wal"
 )
 
@@ -116,7 +118,7 @@ func (p *PostgreSQL) Prepare(ctx context.Context, f Facts) error {
 // Slot implements [Server].
 func (p *PostgreSQL) Slot(ctx context.Context) (whole bool, err error) {
 	return whole, p.ask(ctx, "select exists (select from pg_replication_slots "+
-		"where slot_name = '"+slot+"' and slot_type = 'physical' and wal_status <> 'lost')", &whole)
+		"where slot_name = '"+Slot+"' and slot_type = 'physical' and wal_status <> 'lost')", &whole)
 }
 
 // Renew implements [Server].
@@ -124,7 +126,7 @@ func (p *PostgreSQL) Renew(ctx context.Context) error {
 	if err := p.End(ctx, true); err != nil {
 		return err
 	}
-	return p.exec(ctx, "select pg_create_physical_replication_slot('"+slot+"', true)")
+	return p.exec(ctx, "select pg_create_physical_replication_slot('"+Slot+"', true)")
 }
 
 // End implements [Server].
@@ -134,10 +136,10 @@ func (p *PostgreSQL) End(ctx context.Context, drop bool) error {
 	}
 	// What it served lasts for a moment.
 	err := p.exec(ctx, "select pg_terminate_backend(active_pid) from pg_replication_slots "+
-		"where slot_name = '"+slot+"' and active_pid is not null")
+		"where slot_name = '"+Slot+"' and active_pid is not null")
 	for n := 0; err == nil && n < 50; n++ {
 		var active bool
-		err = p.ask(ctx, "select exists (select from pg_replication_slots where slot_name = '"+slot+"' and active)", &active)
+		err = p.ask(ctx, "select exists (select from pg_replication_slots where slot_name = '"+Slot+"' and active)", &active)
 		if !active {
 			break
 		}
@@ -145,7 +147,7 @@ func (p *PostgreSQL) End(ctx context.Context, drop bool) error {
 	}
 	if err == nil {
 		err = p.exec(ctx,
-			"select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = '"+slot+"'")
+			"select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = '"+Slot+"'")
 	}
 	return err
 }
@@ -197,7 +199,7 @@ func (p *PostgreSQL) run(ctx context.Context, limit bound.Limit, container, fold
 // milliseconds: so what it says of us is true after any loss of power, and no commit waits for us.
 func (p *PostgreSQL) Receive(ctx context.Context, _ Facts, folder string) error {
 	err := p.run(ctx, bound.Limit{}, p.receiver(), folder,
-		append([]string{"pg_receivewal", "--directory=/wal", "--slot=" + slot, "--synchronous", "--no-loop"}, connects...)...)
+		append([]string{"pg_receivewal", "--directory=/wal", "--slot=" + Slot, "--synchronous", "--no-loop"}, connects...)...)
 	if err == nil {
 		err = errors.New("pg_receivewal has ended")
 	}
@@ -223,7 +225,7 @@ func (p *PostgreSQL) Beat(ctx context.Context) (r Received, ok bool, err error) 
 		}
 		err = p.ask(ctx, "select coalesce(max(safe_wal_size), -1), coalesce(bool_or(flush_lsn >= '"+at+"'), false) "+
 			"from pg_replication_slots s left join pg_stat_replication r on r.pid = s.active_pid "+
-			"where s.slot_name = '"+slot+"'", &r.Left, &ok)
+			"where s.slot_name = '"+Slot+"'", &r.Left, &ok)
 	}
 	r.Until = r.Until.UTC()
 	return r, ok, err
