@@ -8,10 +8,10 @@ const (
 	Second = "2006-01-02 15:04:05 UTC" // as people are told it
 )
 
-// LogUnits are the names of the units of a project that receive PostgreSQL's log, and that have it in the repository.
+// LogUnits are the names of a project's units that receive PostgreSQL's log, and that have it in the repository.
 func LogUnits(project string) (receive, ship string) { return project + "-wal", project + "-ship" }
 
 var image = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._:/-]{0,254}(@sha256:[0-9a-f]{64})?$`)
 
-// IsImage reports whether a name can be an image's (distribution's reference), and is nothing that looks like an option.
+// IsImage reports whether a name can be an image's (distribution's reference), and does not look like an option.
 func IsImage(name string) bool { return image.MatchString(name) }

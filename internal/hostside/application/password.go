@@ -16,8 +16,7 @@ import (
 // branch and every copy.
 var Known = map[string]string{"test": "test", "dev": "dev"}
 
-// Open returns, sorted, which users of some, by their names, everybody gets in as: their hashes are of passwords that are
-// [Known].
+// Open returns, sorted, as which of some users everybody gets in: those whose hashes are of passwords that are [Known].
 func Open(hashes map[string]string) []string {
 	open := []string{}
 	for _, name := range slices.Sorted(maps.Keys(hashes)) {

@@ -311,7 +311,7 @@ func (s *Server) end(ctx context.Context, folder string, ours bool, names ...str
 	return err
 }
 
-// atWork reports whether what a unit's file has is to run at all times: a timer, or what is started again whenever it ends.
+// atWork reports whether what a unit's file has is to run at all times: a timer, or what is started again when it ends.
 func (s *Server) atWork(file string) bool {
 	return strings.HasSuffix(file, ".timer") || strings.Contains(s.text(file), "\nRestart=always\n")
 }
