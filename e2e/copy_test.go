@@ -146,26 +146,38 @@ func tokens(line string, together func(c byte) bool, meet func(token string, fro
 	}
 }
 
+// hash says whether a line's part is in the middle of a hash or a token, where any three letters may be together.
+func hash(line string, from, to int) bool {
+	together := func(c byte) bool { return letter(c) && c < 0x80 || digit(c) || c == '+' || c == '/' || c == '=' }
+	for from > 0 && together(line[from-1]) {
+		from--
+	}
+	for to < len(line) && together(line[to]) {
+		to++
+	}
+	return to-from >= 16 && strings.ContainsAny(line[from:to], "0123456789")
+}
+
 func letter(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= 0x80 || c == '\''
 }
 func digit(c byte) bool { return c >= '0' && c <= '9' }
 
-// in returns what of it a text has, up to 20 of it.
+// in returns what of it a text has, up to 20 of it, each with what is around it.
 func (r real) in(text io.Reader) (found []string, lines int, err error) {
 	scanner := bufio.NewScanner(text)
 	scanner.Buffer(nil, 1<<24)
 	seen := map[string]bool{}
-	meet := func(s string) {
-		if r[s] != "" && !seen[s] {
-			seen[s] = true
-			found = append(found, s)
-		}
-	}
 	for scanner.Scan() && len(found) < 20 {
 		lines++
 		for _, line := range append(decoded(scanner.Text()), scanner.Text()) {
-			r.line(line, meet)
+			r.line(line, func(s string) {
+				if r[s] != "" && !seen[s] {
+					seen[s] = true
+					at := max(strings.Index(strings.ToLower(line), s), 0)
+					found = append(found, s+" in "+line[min(max(at-60, 0), len(line)):min(at+60, len(line))])
+				}
+			})
 		}
 	}
 	return found, lines, scanner.Err()
@@ -199,9 +211,11 @@ func (r real) line(line string, meet func(string)) {
 		meet(field[:min(len(field), 40)]) // a secret
 	}
 	before := ""
-	tokens(lower, func(c byte) bool { return letter(c) || c == '-' }, func(word string, _, _ int) {
+	tokens(lower, func(c byte) bool { return letter(c) || c == '-' }, func(word string, from, to int) {
 		word = strings.Trim(word, "-")
-		meet(word)
+		if len(word) > 4 || !hash(lower, from, to) {
+			meet(word)
+		}
 		meet(before + " " + word)
 		before = word
 	})
