@@ -16,10 +16,30 @@ type Step struct {
 	Name string
 	Do   func(context.Context) error
 	Undo func(context.Context) error // nil: there is nothing to take back
+
+	runs   func() []string
+	undone string
 }
 
 // To returns the step that is called name.
-func To(name string, do, undo func(context.Context) error) Step { return Step{name, do, undo} }
+func To(name string, do, undo func(context.Context) error) Step {
+	return Step{Name: name, Do: do, Undo: undo}
+}
+
+// By returns the step with the commands behind it, for [Explain]. Without any it is this program's own work.
+func (s Step) By(runs func() []string) Step {
+	s.runs = runs
+	return s
+}
+
+// Back returns the step with what taking it back does, in words, for [Explain].
+func (s Step) Back(does string) Step {
+	s.undone = does
+	return s
+}
+
+// Lines are commands that are always the same.
+func Lines(all ...string) func() []string { return func() []string { return all } }
 
 // Do does the steps in their order, until one fails or the context ends. Where err is not nil, begun are those that
 // may have done something, the one that failed or was not to begin any more as the last.
@@ -51,13 +71,12 @@ func Undo(ctx context.Context, begun []Step, failed func(Step, error)) (tried bo
 	return tried, err
 }
 
-// Explain tells the steps: runs are the commands behind one, by its name, and undoes is what takes it back, which is
-// asked of those alone that can be.
-func Explain(steps []Step, runs func(name string) []string, undoes func(name string) string) (told []hostapi.Step) {
+// Explain tells the steps, the commands behind each, and what takes it back.
+func Explain(steps []Step) (told []hostapi.Step) {
 	for _, s := range steps {
-		t := hostapi.Step{Name: s.Name, Runs: runs(s.Name)}
-		if s.Undo != nil {
-			t.Undo = undoes(s.Name)
+		t := hostapi.Step{Name: s.Name, Undo: s.undone}
+		if s.runs != nil {
+			t.Runs = s.runs()
 		}
 		told = append(told, t)
 	}

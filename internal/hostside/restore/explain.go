@@ -39,119 +39,123 @@ func (i *Instance) Explain(ctx context.Context, q Request) ([]string, error) {
 		"cd " + r.Home,
 		environment,
 	}
-	runs, undoes := r.commands(), r.undoes()
-	steps := plan.Explain(r.plan(), func(name string) []string { return runs[name] },
-		func(name string) string { return undoes[name] })
-	steps = append(steps, hostapi.Step{Name: "keep what was there until somebody says that it may go", Runs: []string{
-		hostapi.Quote(r.path("restore.sh"), "discard", r.moves.Stamp)}})
+	steps := append(plan.Explain(r.plan()), hostapi.Step{
+		Name: "keep what was there until somebody says that it may go",
+		Runs: []string{hostapi.Quote(r.path("restore.sh"), "discard", r.moves.Stamp)},
+	})
 	return append(lines, hostapi.Explain(steps)...), nil
 }
 
-// commands are those behind the steps of the plan, by their names.
-func (r *run) commands() map[string][]string {
-	id := r.record.Snapshot
-	role := []string{"--username", r.Role}
-	in := func(argv ...string) string {
-		return hostapi.Quote(append([]string{"docker", "exec", "--user", "postgres", "POSTGRES"}, argv...)...)
-	}
-	sql := func(text string) string { return in(append([]string{"psql"}, append(role, "--command", text)...)...) }
-	compose := func(project, file string, argv ...string) string {
-		words := []string{"docker", "compose", "--project-name", project, "--env-file", "/dev/null", "--file", file}
-		return hostapi.Quote(append(words, argv...)...)
-	}
-	live := func(argv ...string) string { return compose(r.Name, r.path("docker-compose.yml"), argv...) }
-	database, folders := r.asked.Only != "attachments", r.moves.Folders
+// inPostgres is a command that PostgreSQL's superuser runs in its container.
+func inPostgres(argv ...string) string {
+	return hostapi.Quote(append([]string{"docker", "exec", "--user", "postgres", "POSTGRES"}, argv...)...)
+}
 
-	fetch, try, lead := []string{hostapi.Quote("mkdir", r.moves.Beside)}, []string(nil), []string(nil)
-	if len(folders) > 0 {
+func (r *run) sqlCommand(text string) string {
+	return inPostgres("psql", "--username", r.Role, "--command", text)
+}
+
+// composeCommand is one of Compose's, of a file of the home.
+func (r *run) composeCommand(project, file string, argv ...string) string {
+	words := []string{"docker", "compose", "--project-name", project, "--env-file", "/dev/null", "--file", r.path(file)}
+	return hostapi.Quote(append(words, argv...)...)
+}
+
+func (r *run) movableCommands() (all []string) {
+	for _, folder := range r.folders() {
+		all = append(all, hostapi.Quote("mountpoint", r.path(folder)))
+	}
+	return all
+}
+
+func (r *run) prepareCommands() []string {
+	return []string{
+		inPostgres("pg_isready", "--username", r.Role),
+		"# databases " + r.Database + "_restore_…, and " + r.path(".restore-…"),
+	}
+}
+
+func (r *run) roomCommands() []string {
+	return []string{
+		hostapi.Quote("restic", "ls", "--json", r.record.Snapshot),
+		hostapi.Quote("df", r.Home, r.moves.LiveDump, r.path("postgres/data")),
+	}
+}
+
+func (r *run) besideCommands() []string {
+	id := r.record.Snapshot
+	all := []string{hostapi.Quote("mkdir", r.moves.Beside)}
+	if len(r.moves.Folders) > 0 {
 		argv := []string{"restic", "restore", id, "--quiet", "--target", r.moves.Beside}
 		for _, folder := range r.included() {
 			argv = append(argv, "--include="+folder)
 		}
-		fetch = append(fetch, hostapi.Quote(argv...))
+		all = append(all, hostapi.Quote(argv...))
 	}
-	if database && r.asked.Copy == "" {
-		there := filepath.Join(r.moves.LiveDump, "restore")
-		dump := []string{hostapi.Quote("restic", "restore", id, "--quiet", "--target", there,
-			"--exclude=mrsattachments", "--exclude=/log", "--exclude="+r.path("log"))}
-		if r.log != nil {
-			dump = r.recovers(filepath.Join(there, "dump"))
-		}
-		fetch = append(append(fetch, dump...),
-			sql(fmt.Sprintf(`create database "%s" template template0`, r.moves.Database)),
-			in(
-				append(
-					[]string{"pg_restore"},
-					append(role, "--dbname", r.moves.Database, "--jobs", fmt.Sprint(jobs()), "--exit-on-error",
-						"/dump/restore/…/data")...)...),
-			"# and the rows of each table are counted: they are as many as the backup has counted (tables.tsv)",
-		)
+	if !r.database() || r.asked.Copy != "" {
+		return all
 	}
-	if database {
-		try = []string{
-			compose(r.Name+"-trial", r.path(".trial.json"), "up", "--detach"),
-			in(append([]string{"vacuumdb"}, append(role, "--dbname", r.moves.Database, "--analyze-only")...)...),
-			"# and it is asked for its pages, and seen to use that database",
-			compose(r.Name+"-trial", r.path(".trial.json"), "down", "--volumes"),
-		}
-		lead = []string{
-			"# where there is a spooler: " + hostapi.Quote("mkdir", "-p", filepath.Join(r.moves.Beside, "spooler")),
-		}
-		folders = append(folders[:len(folders):len(folders)], "spooler")
+	there := filepath.Join(r.moves.LiveDump, "restore")
+	if r.log != nil {
+		all = append(all, r.recovers(filepath.Join(there, "dump"))...)
+	} else {
+		all = append(all, hostapi.Quote("restic", "restore", id, "--quiet", "--target", there,
+			"--exclude=mrsattachments", "--exclude=/log", "--exclude="+r.path("log")))
 	}
-	var mounted []string
-	for _, folder := range folders {
-		mounted = append(mounted, hostapi.Quote("mountpoint", r.path(folder)))
+	return append(all,
+		r.sqlCommand(fmt.Sprintf(`create database "%s" template template0`, r.moves.Database)),
+		inPostgres("pg_restore", "--username", r.Role, "--dbname", r.moves.Database, "--jobs", fmt.Sprint(jobs()),
+			"--exit-on-error", "/dump/restore/…/data"),
+		"# and the rows of each table are counted: they are as many as the backup has counted (tables.tsv)",
+	)
+}
+
+func (r *run) tryCommands() []string {
+	if !r.database() {
+		return nil
 	}
-	swap := []string{
-		"# how it is undone is written to " + r.path(swapFile) + " first",
-		hostapi.Quote("docker", "update", "--restart", "no", "DJANGO"), live("stop", "django"),
-	}
-	if database {
-		swap = append(
-			swap,
-			sql(fmt.Sprintf(`begin; alter database "%s" rename to "%s"; alter database "%s" rename to "%s"; commit`,
-				r.Database, r.moves.Kept, r.moves.Database, r.Database)),
-		)
-	}
-	for _, folder := range folders {
-		swap = append(swap, hostapi.Quote("mv", r.path(folder), r.path(folder+"."+r.moves.Stamp)),
-			hostapi.Quote("mv", filepath.Join(r.moves.Beside, folder), r.path(folder)))
-	}
-	swap = append(swap, hostapi.Quote("docker", "update", "--restart", "always", "DJANGO"),
-		hostapi.Quote("docker", "start", "DJANGO"), hostapi.Quote("rm", r.path(swapFile)))
-	return map[string][]string{
-		"see that what is replaced can be moved": mounted,
-		"find the snapshot":                      {"restic snapshots --json --no-lock"},
-		"write down which copy it is":            {"echo " + r.asked.Copy + " >>" + r.path(".running.copy")},
-		"see that there is room": {
-			hostapi.Quote("restic", "ls", "--json", id),
-			hostapi.Quote("df", r.Home, r.moves.LiveDump, r.path("postgres/data")),
-		},
-		"restore it beside what runs": fetch,
-		"try the application on it":   try,
-		"swap it in":                  swap,
-		"see that PostgreSQL answers, and remove what earlier runs have left": {
-			in(
-				append([]string{"pg_isready"}, role...)...),
-			"# databases " + r.Database + "_restore_…, and " + r.path(".restore-…"),
-		},
-		"keep what waits to be mailed with its database, and wait for a minute without jobs": lead,
+	return []string{
+		r.composeCommand(r.Name+"-trial", ".trial.json", "up", "--detach"),
+		inPostgres("vacuumdb", "--username", r.Role, "--dbname", r.moves.Database, "--analyze-only"),
+		"# and it is asked for its pages, and seen to use that database",
+		r.composeCommand(r.Name+"-trial", ".trial.json", "down", "--volumes"),
 	}
 }
 
-// undoes tells what takes back the steps of the plan that have something to be taken back, by their names.
-func (r *run) undoes() map[string]string {
-	beside := fmt.Sprintf("%s and the database %s are removed; what runs was not touched",
-		r.moves.Beside, r.moves.Database)
+func (r *run) leadCommands() []string {
+	if !r.database() {
+		return nil
+	}
+	return []string{
+		"# where there is a spooler: " + hostapi.Quote("mkdir", "-p", filepath.Join(r.moves.Beside, "spooler")),
+	}
+}
+
+func (r *run) swapCommands() []string {
+	all := []string{
+		"# how it is undone is written to " + r.path(swapFile) + " first",
+		hostapi.Quote("docker", "update", "--restart", "no", "DJANGO"),
+		r.composeCommand(r.Name, "docker-compose.yml", "stop", "django"),
+	}
+	if r.database() {
+		all = append(all,
+			r.sqlCommand(fmt.Sprintf(`begin; alter database "%s" rename to "%s"; alter database "%s" rename to "%s"; commit`,
+				r.Database, r.moves.Kept, r.moves.Database, r.Database)))
+	}
+	for _, folder := range r.folders() {
+		all = append(all, hostapi.Quote("mv", r.path(folder), r.path(folder+"."+r.moves.Stamp)),
+			hostapi.Quote("mv", filepath.Join(r.moves.Beside, folder), r.path(folder)))
+	}
+	return append(all, hostapi.Quote("docker", "update", "--restart", "always", "DJANGO"),
+		hostapi.Quote("docker", "start", "DJANGO"), hostapi.Quote("rm", r.path(swapFile)))
+}
+
+// movedBack is what undoes the swap, in words.
+func (r *run) movedBack() string {
 	moved := "the databases have their names again"
 	if len(r.moves.Folders) > 0 {
 		moved += ", " + strings.Join(r.moves.Folders, " and ") + " are where they were"
 	}
-	return map[string]string{
-		"find the snapshot":           beside,
-		"write down which copy it is": beside,
-		"swap it in": moved + ", and the application is started on them; also after a kill or a power cut, by " +
-			r.path("restore.sh") + " recover, which systemd runs",
-	}
+	return moved + ", and the application is started on them; also after a kill or a power cut, by " +
+		r.path("restore.sh") + " recover, which systemd runs"
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
+	"github.com/betagouv/mrs-ops/internal/hostside/plan"
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
 )
 
@@ -67,11 +68,12 @@ func TestEveryStepOfTheRestoresPlanIsExplained(t *testing.T) {
 	for _, q := range []Request{{Wanted: "latest"}, {Only: "database", Copy: aCopy}} {
 		r := &run{Instance: w.instance(), record: w.instance().Begin("restore", ""), asked: q}
 		r.named("STAMP")
-		for _, s := range r.plan() {
-			if len(r.commands()[s.Name]) == 0 {
+		steps := r.plan()
+		for n, s := range plan.Explain(steps) {
+			if len(s.Runs) == 0 {
 				t.Errorf("nothing is told of what %q runs", s.Name)
 			}
-			if told := r.undoes()[s.Name] != ""; told != (s.Undo != nil) {
+			if told := s.Undo != ""; told != (steps[n].Undo != nil) {
 				t.Errorf("what takes back %q is told: %v", s.Name, told)
 			}
 		}

@@ -314,21 +314,38 @@ type run struct {
 	differs    string
 }
 
+// database reports whether the database is restored.
+func (r *run) database() bool { return r.asked.Only != "attachments" }
+
+// folders are those that take the place of others, if there is a spooler.
+func (r *run) folders() []string {
+	if r.database() {
+		return append(slices.Clone(r.moves.Folders), "spooler")
+	}
+	return r.moves.Folders
+}
+
 // plan is all that is done, in this order. Whatever fails, what has begun is undone, the last first.
 func (r *run) plan() []plan.Step {
-	find := plan.To("find the snapshot", r.choose, r.removeBeside)
+	beside := fmt.Sprintf("%s and the database %s are removed; what runs was not touched",
+		r.moves.Beside, r.moves.Database)
+	find := plan.To("find the snapshot", r.choose, r.removeBeside).
+		By(plan.Lines("restic snapshots --json --no-lock"))
 	if r.asked.Copy != "" {
-		find = plan.To("write down which copy it is", r.noteCopy, r.removeBeside)
+		find = plan.To("write down which copy it is", r.noteCopy, r.removeBeside).
+			By(plan.Lines("echo " + r.asked.Copy + " >>" + r.path(".running.copy")))
 	}
 	return []plan.Step{
-		plan.To("see that what is replaced can be moved", r.movable, nil),
-		find,
-		plan.To("see that PostgreSQL answers, and remove what earlier runs have left", r.prepare, nil),
-		plan.To("see that there is room", r.room, nil),
-		plan.To("restore it beside what runs", r.restoreBeside, nil),
-		plan.To("try the application on it", r.try, nil),
-		plan.To("keep what waits to be mailed with its database, and wait for a minute without jobs", r.lead, nil),
-		plan.To("swap it in", r.swap, r.Unswap),
+		plan.To("see that what is replaced can be moved", r.movable, nil).By(r.movableCommands),
+		find.Back(beside),
+		plan.To("see that PostgreSQL answers, and remove what earlier runs have left", r.prepare, nil).
+			By(r.prepareCommands),
+		plan.To("see that there is room", r.room, nil).By(r.roomCommands),
+		plan.To("restore it beside what runs", r.restoreBeside, nil).By(r.besideCommands),
+		plan.To("try the application on it", r.try, nil).By(r.tryCommands),
+		plan.To("keep what waits to be mailed with its database, and wait for a minute without jobs", r.lead, nil).
+			By(r.leadCommands),
+		plan.To("swap it in", r.swap, r.Unswap).By(r.swapCommands).Back(r.movedBack()),
 	}
 }
 
@@ -450,12 +467,8 @@ func (i *Instance) remove(ctx context.Context, s Swap, drop bool) {
 
 // movable makes sure that what takes the place of a folder can be renamed to it.
 func (r *run) movable(context.Context) error {
-	folders := r.moves.Folders
-	if r.asked.Only != "attachments" {
-		folders = append(slices.Clone(folders), "spooler")
-	}
 	var disks []string
-	for _, folder := range folders {
+	for _, folder := range r.folders() {
 		if r.MountPoint(r.path(folder)) {
 			disks = append(disks, r.path(folder))
 		}
@@ -582,7 +595,7 @@ func (r *run) room(ctx context.Context) (err error) {
 		}
 		dump = recovery / 2 // rows without their indexes
 	}
-	if r.asked.Only == "attachments" {
+	if !r.database() {
 		dump = 0
 	}
 	var folders int64
@@ -657,7 +670,7 @@ func (r *run) restoreBeside(ctx context.Context) error {
 	} else {
 		folders <- nil
 	}
-	if r.asked.Only != "attachments" {
+	if r.database() {
 		if err := r.bringBeside(ctx, "restore"); err != nil {
 			stop()
 			<-folders
@@ -789,7 +802,7 @@ func jobs() int { return min(max(runtime.NumCPU(), 2), 4) }
 
 // try tries the application on what came beside. Meanwhile the database is analyzed.
 func (r *run) try(ctx context.Context) error {
-	if r.asked.Only == "attachments" {
+	if !r.database() {
 		return nil
 	}
 	on := "it"
@@ -892,7 +905,7 @@ func (i *Instance) Well(ctx context.Context, container string, server Server, da
 
 // lead has folders of the spooler without a file in them beside, and waits until no job is near.
 func (r *run) lead(ctx context.Context) error {
-	if r.asked.Only == "attachments" {
+	if !r.database() {
 		return nil
 	}
 	// What waits to be mailed names rows of the database that goes: in another one it would be somebody else's.

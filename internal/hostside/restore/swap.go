@@ -81,7 +81,7 @@ func (i *Instance) WriteDown(s Swap) error {
 }
 
 func (r *run) moveIn(ctx context.Context) error {
-	if r.asked.Only != "attachments" {
+	if r.database() {
 		err := r.Stack.Server().Rename(ctx, dump.Rename{From: r.Database, To: r.moves.Kept},
 			dump.Rename{From: r.moves.Database, To: r.Database})
 		if err != nil {
@@ -402,7 +402,7 @@ func (r *run) settle(ctx context.Context) {
 	if r.asked.Copy != "" {
 		r.forgetEarlier(ctx)
 	}
-	if r.asked.Only != "attachments" {
+	if r.database() {
 		r.Say("kept as it was: database " + r.moves.Kept)
 	}
 	if len(r.moves.Folders) > 0 {

@@ -199,38 +199,50 @@ func (r *rollout) whoeverLeaves(ctx context.Context) (context.Context, context.C
 // plan is all that is done once everything is prepared, in this order. Whatever
 // fails, what has begun is undone, the last first.
 func (r *rollout) plan() []plan.Step {
+	const startsAgain = "what ran before is started again, as " + current + " has it"
+	visits := plan.Lines("curl --include " + hostapi.Quote(r.asked.URL+r.asked.Page))
+	keeps := plan.Lines("mkdir releases/N && cp "+next+" releases/N/"+release.Compose, "mv "+next+" "+current)
 	if len(r.changes) == 0 {
 		r.how = "nothing to change"
 		return []plan.Step{
-			plan.To("see that what runs is right", r.stillRight, nil),
-			plan.To("keep it as a release, unless it is one", r.keepUnlessKept, nil),
+			plan.To("see that what runs is right", r.stillRight, nil).By(visits),
+			plan.To("keep it as a release, unless it is one", r.keepUnlessKept, nil).By(keeps),
 		}
 	}
 	for _, c := range r.changes {
 		r.Say(c.service + " " + c.what)
 	}
-	queue := func(ctx context.Context) error { return r.Queue(ctx, r.asked.MaxConn) }
+	queue := plan.To("set the host's queue of connections",
+		func(ctx context.Context) error { return r.Queue(ctx, r.asked.MaxConn) }, nil)
+	if r.asked.MaxConn != "" {
+		queue = queue.By(plan.Lines("sysctl net.core.somaxconn=" + r.asked.MaxConn))
+	}
 	steps := []plan.Step{
-		plan.To("back up what runs", r.backUp, nil),
-		plan.To("set the host's queue of connections", queue, nil),
+		plan.To("back up what runs", r.backUp, nil).By(r.backUpCommands),
+		queue,
 		// Also one that never gets well is removed in time.
 		plan.To("say when an ephemeral instance ends", r.beginLife, nil),
 	}
 	if r.first {
 		r.how = "started"
 		return append(steps,
-			plan.To("start the stack", r.start, nil),
-			plan.To("keep it as a release", r.keepUnlessKept, nil))
+			plan.To("start the stack", r.start, nil).
+				By(plan.Lines(r.upCommand(current, compose.Up{Orphans: true, Wait: r.timeout()}))),
+			plan.To("keep it as a release", r.keepUnlessKept, nil).By(keeps))
 	}
 	if r.changed(hostapi.MRS) {
 		steps = append(steps, plan.To("wait for a minute without jobs", r.moment, nil))
+	}
+	anew := func(services ...string) func() []string {
+		return plan.Lines(r.upCommand(next, compose.Up{Alone: true, Wait: r.timeout(), Services: services}))
 	}
 	rolls, stops := false, false
 	var together []string // what is recreated at the same time
 	recreate := func() {
 		if len(together) > 0 {
 			name := "start anew " + strings.Join(together, " ")
-			steps = append(steps, plan.To(name, r.recreate(together), r.bringBack(together)))
+			steps = append(steps, plan.To(name, r.recreate(together), r.bringBack(together)).
+				By(anew(together...)).Back(startsAgain))
 		}
 		together = nil
 	}
@@ -245,7 +257,9 @@ func (r *rollout) plan() []plan.Step {
 		case !r.changed(s.Name):
 		case s.Kind == hostapi.OneShot:
 			recreate()
-			steps = append(steps, plan.To("run "+s.Name+" to its end", r.runOnce(s), r.removeOnce(s)))
+			steps = append(steps, plan.To("run "+s.Name+" to its end", r.runOnce(s), r.removeOnce(s)).
+				By(plan.Lines(r.upCommand(next, compose.Up{Alone: true, Services: []string{s.Name}}), "docker wait NEW")).
+				Back("its container is removed; what it did stays"))
 		case s.Kind == hostapi.Rolls:
 			recreate()
 			rolls = true
@@ -255,8 +269,9 @@ func (r *rollout) plan() []plan.Step {
 			stops = true
 			why := r.fixed(model.Named(r.services, s.Name))
 			steps = append(steps,
-				plan.To("end what can't run twice: "+why, r.stop(s, why), r.bringBack([]string{s.Name})),
-				plan.To("start it anew", r.recreate([]string{s.Name}), nil))
+				plan.To("end what can't run twice: "+why, r.stop(s, why), r.bringBack([]string{s.Name})).
+					By(plan.Lines("docker rm OLD   # once it serves nothing any more")).Back(startsAgain),
+				plan.To("start it anew", r.recreate([]string{s.Name}), nil).By(anew(s.Name)))
 		default:
 			together = append(together, s.Name)
 		}
@@ -266,8 +281,9 @@ func (r *rollout) plan() []plan.Step {
 		r.how = rolled
 	}
 	return append(steps,
-		plan.To("see that visitors are served", r.served, nil),
-		plan.To("keep it as a release", r.keep, r.unkeep))
+		plan.To("see that visitors are served", r.served, nil).By(visits),
+		plan.To("keep it as a release", r.keep, r.unkeep).By(keeps).
+			Back("the release is removed, and "+current+" is what it was"))
 }
 
 // roll replaces the containers of a service, one after the other: never fewer than before are
@@ -275,15 +291,20 @@ func (r *rollout) plan() []plan.Step {
 func (r *rollout) roll(s hostapi.Service) (steps []plan.Step) {
 	stale := r.stale[s.Name]
 	r.goes = append(r.goes, stale...)
+	scale := map[string]int{s.Name: len(r.olds[s.Name]) + 1}
+	beside := r.upCommand(next, compose.Up{Alone: true, Kept: true, Scale: scale, Services: []string{s.Name}})
 	missing := s.Replicas - len(r.olds[s.Name]) + len(stale)
 	for n := range max(missing, len(stale)) {
 		if n < missing {
 			steps = append(steps,
-				plan.To("start a new "+s.Name+" beside the old one", r.beside(s, n, missing), r.removeNew(s, n)),
+				plan.To("start a new "+s.Name+" beside the old one", r.beside(s, n, missing), r.removeNew(s, n)).
+					By(plan.Lines(beside)).Back("the new one is removed, once it serves nothing"),
 				plan.To("wait until the load balancer knows it", r.admit(s, n), nil))
 		}
 		if n < len(stale) {
-			steps = append(steps, plan.To("close the old "+s.Name, r.closeOld(stale[n]), r.openOld(stale[n])))
+			steps = append(steps, plan.To("close the old "+s.Name, r.closeOld(stale[n]), r.openOld(stale[n])).
+				By(plan.Lines("nsenter --target PID --net iptables -I INPUT … -j REJECT   "+
+					"# new connections; those that are open go on")).Back("the old one takes connections again"))
 		}
 	}
 	return steps

@@ -137,23 +137,29 @@ type run struct {
 
 // plan is all that is done, in this order. Whatever fails, what has begun is undone, the last first.
 func (r *run) plan() []plan.Step {
+	beside := r.moves.Beside + " is removed; what runs was not touched"
+	end := plan.To("wait for a minute without jobs, and end the application", r.close, r.Unswap).
+		By(plan.Lines("# how it is undone is written to .restore.swap",
+			"docker update --restart no DJANGO; docker compose stop")).
+		Back("the folders are where they were, and the application is started on them; also after a kill or a power cut, " +
+			"by " + r.path("restore.sh") + " recover, which systemd runs")
 	if r.asked.Back {
 		return []plan.Step{
-			plan.To("see that the old data folder is there", r.checkBack, r.removeBeside),
+			plan.To("see that the old data folder is there", r.checkBack, r.removeBeside).Back(beside),
 			plan.To("see what was written since", r.count, nil),
-			plan.To("wait for a minute without jobs, and end the application", r.close, r.Unswap),
+			end,
 			plan.To("see once more what was written, and save it as a snapshot", r.save, nil),
-			plan.To("swap the old folder in", r.swap, nil),
+			plan.To("swap the old folder in", r.swap, nil).By(r.swapCommands),
 		}
 	}
 	return []plan.Step{
 		plan.To("see that PostgreSQL can be upgraded", r.check, nil),
 		plan.To("see that there is room", r.room, nil),
-		plan.To("back up", r.backup, nil),
-		plan.To("rehearse it beside what runs", r.rehearse, r.removeBeside),
-		plan.To("wait for a minute without jobs, and end the application", r.close, r.Unswap),
-		plan.To("dump, load and compare what is there now", r.loadLast, nil),
-		plan.To("swap the new folder in", r.swap, nil),
+		plan.To("back up", r.backup, nil).By(plan.Lines("# as backup.sh does")),
+		plan.To("rehearse it beside what runs", r.rehearse, r.removeBeside).By(r.rehearseCommands).Back(beside),
+		end,
+		plan.To("dump, load and compare what is there now", r.loadLast, nil).By(r.loadCommands),
+		plan.To("swap the new folder in", r.swap, nil).By(r.swapCommands),
 	}
 }
 
