@@ -388,7 +388,7 @@ func start(
 		say("systemd does not run here, so there is nobody to run " + strings.Join(names, ", "))
 		return 0, nil
 	}
-	gone, err := systemd.End(ctx, h.Systemctl, ended...)
+	gone, err := systemd.End(ctx, h.Systemctl, "", systemd.Paths(ended...)...)
 	if err != nil {
 		return len(gone), err
 	}

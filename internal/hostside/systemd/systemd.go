@@ -10,11 +10,13 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/bound"
 	"github.com/betagouv/mrs-ops/internal/hostside/command"
+	"github.com/betagouv/mrs-ops/internal/hostside/durable"
 )
 
 // Booted reports whether systemd runs this host (sd_booted(3)).
@@ -110,21 +112,53 @@ func Systemctl(ctx context.Context, argv ...string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
-// End has units of these names run no more, with their timers, and removes their files.
-func End(ctx context.Context, control Control, names ...string) (did []string, err error) {
+// Paths are the files of units of these names. Timers come first: one that is due each second and finds no service
+// fails, and is remembered.
+func Paths(names ...string) (files []string) {
 	for _, name := range names {
-		for _, file := range []string{name + ".timer", name + ".service"} {
-			if _, gone := os.Stat(Folder + "/" + file); gone != nil || err != nil {
-				continue
-			}
-			if _, err = control(ctx, "--quiet", "disable", "--now", file); err == nil {
-				err = os.Remove(Folder + "/" + file)
-			}
-			did = append(did, "ended "+file)
-		}
+		files = append(files, Folder+"/"+name+".timer", Folder+"/"+name+".service")
 	}
-	if err == nil && len(did) > 0 {
-		_, err = control(ctx, "daemon-reload")
+	return files
+}
+
+// Lasts reports whether what a unit's file has in it is to run at all times: a timer, or what is started again when it
+// ends.
+func Lasts(file, content string) bool {
+	return strings.HasSuffix(file, ".timer") || strings.Contains(content, "\nRestart=always\n")
+}
+
+// End has units neither run nor start any more, and removes their files, below a root that is empty but in tests. What
+// ends by itself is not stopped: it may be who asks.
+func End(ctx context.Context, control Control, root string, files ...string) (did []string, err error) {
+	for _, file := range files {
+		unit := filepath.Base(file)
+		content, err := os.ReadFile(root + file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return did, err
+		}
+		argv := []string{"--quiet", "disable"}
+		if Lasts(file, string(content)) {
+			argv = append(argv, "--now")
+		}
+		if strings.Contains(string(content), "[Install]") { // else it can't be enabled
+			if _, err := control(ctx, append(argv, unit)...); err != nil {
+				return did, fmt.Errorf("%s can't be ended: %w", unit, err)
+			}
+		}
+		if err := durable.Remove(root + file); err != nil {
+			return did, err
+		}
+		did = append(did, unit)
+	}
+	if len(did) == 0 {
+		return nil, nil
+	}
+	_, err = control(ctx, "daemon-reload")
+	for _, unit := range did {
+		_, _ = control(ctx, "--quiet", "reset-failed", unit) // or what had failed before stays in lists
 	}
 	return did, err
 }

@@ -264,11 +264,11 @@ func (i *Instance) keepAll(context.Context) error {
 	}
 	date := generation.Kept + i.Now().UTC().Format(hostapi.Stamp)
 	own, shared = cmp.Or(own, i.path(date)), cmp.Or(shared, lib+"/"+date)
-	of := slices.Concat(sharedFiles, unitFiles(sharedUnits), traefikFiles, []string{acme})
+	of := slices.Concat(sharedFiles, systemd.Paths(sharedUnits...), traefikFiles, []string{acme})
 	if err := i.keep(shared, of...); err != nil {
 		return err
 	}
-	if err := i.keep(own, slices.Concat(i.oldFiles(), unitFiles(i.oldUnits()))...); err != nil {
+	if err := i.keep(own, slices.Concat(i.oldFiles(), systemd.Paths(i.oldUnits()...))...); err != nil {
 		return err
 	}
 	return durable.Write(i.real(own+done), nil, 0o600)
@@ -475,19 +475,8 @@ func (i *Instance) unwatch(ctx context.Context) error {
 	if err := durable.Remove(i.real(i.path(mark))); err != nil {
 		return err
 	}
-	name := i.Project + "-takeover"
-	if !i.is(units + "/" + name + ".timer") {
-		return nil
-	}
-	_, err := i.systemctl(ctx, "disable", "--now", name+".timer")
-	if err != nil {
-		return err
-	}
-	for _, file := range unitFiles([]string{name}) {
-		err = errors.Join(err, durable.Remove(i.real(file)))
-	}
-	_, e := i.systemctl(ctx, "daemon-reload")
-	return errors.Join(err, e)
+	_, err := systemd.End(ctx, i.systemctl, i.Root, systemd.Paths(i.Project+"-takeover")...)
+	return err
 }
 
 // Interrupted returns what a takeover in a folder that was cut short has written down for whoever goes on with it.

@@ -32,6 +32,7 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/place"
 	"github.com/betagouv/mrs-ops/internal/hostside/plan"
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
+	"github.com/betagouv/mrs-ops/internal/hostside/systemd"
 )
 
 // Host is what is asked of the server, beside its files.
@@ -90,7 +91,7 @@ var (
 const (
 	acme     = "/etc/traefik/acme/acme.json"
 	lib      = "/var/lib/mrs-ops"
-	units    = "/etc/systemd/system"
+	units    = systemd.Folder
 	traefik  = "/etc/traefik"
 	balancer = "traefik" // its container, and its Compose project
 	current  = "docker-compose.yml"
@@ -129,14 +130,6 @@ func (i *Instance) newFiles() (files []string) {
 		files = append(files, i.path(name))
 	}
 	return append(files, "/etc/logrotate.d/mrs-ops-"+i.Project)
-}
-
-// unitFiles has timers first: one that is due each second and finds no service fails, and is remembered.
-func unitFiles(names []string) (files []string) {
-	for _, name := range names {
-		files = append(files, units+"/"+name+".timer", units+"/"+name+".service")
-	}
-	return files
 }
 
 // --- files
@@ -272,53 +265,28 @@ func (i *Instance) kept() (own, shared string) {
 // the old system's. Where the files of these are this project's by now, which stay, it takes the links away by which
 // they started at boot.
 func (s *Server) end(ctx context.Context, folder string, ours bool, names ...string) error {
-	changed := false
-	for _, file := range unitFiles(names) {
-		unit := filepath.Base(file)
-		goes := ours == strings.Contains(s.text(file), "written by mrs-ops")
-		if !s.is(file) || !goes && (ours || strings.HasSuffix(unit, ".timer")) {
-			continue
-		}
-		if goes {
-			if err := s.keep(folder, file); err != nil {
-				return err
+	var goes []string
+	for _, file := range systemd.Paths(names...) {
+		switch unit := filepath.Base(file); {
+		case !s.is(file):
+		case ours == strings.Contains(s.text(file), "written by mrs-ops"):
+			goes = append(goes, file)
+		case !ours && strings.HasSuffix(unit, ".service"):
+			if _, err := s.systemctl(ctx, "disable", unit); err != nil {
+				return fmt.Errorf("%s can't be disabled: %w", unit, err)
 			}
 		}
-		// Of a template nothing is enabled.
-		if _, err := s.systemctl(ctx, "disable", unit); err != nil && !strings.Contains(unit, "@") {
-			return fmt.Errorf("%s can't be disabled: %w", unit, err)
-		}
-		if !goes {
-			continue
-		}
-		if s.atWork(file) {
-			if _, err := s.systemctl(ctx, "stop", unit); err != nil {
-				return fmt.Errorf("%s can't be stopped: %w", unit, err)
-			}
-		}
-		if err := durable.Remove(s.real(file)); err != nil {
-			return err
-		}
-		changed = true
 	}
-	if !changed {
-		return nil
+	if err := s.keep(folder, goes...); err != nil {
+		return err
 	}
-	_, err := s.systemctl(ctx, "daemon-reload")
-	for _, name := range names {
-		_, _ = s.systemctl(ctx, "reset-failed", name+".*") // or what had failed before stays in lists
-	}
+	_, err := systemd.End(ctx, s.systemctl, s.Root, goes...)
 	return err
-}
-
-// atWork reports whether what a unit's file has is to run at all times: a timer, or what is started again when it ends.
-func (s *Server) atWork(file string) bool {
-	return strings.HasSuffix(file, ".timer") || strings.Contains(s.text(file), "\nRestart=always\n")
 }
 
 // begin has units be there that a folder has kept, and be enabled, and what runs at all times run.
 func (s *Server) begin(ctx context.Context, folder string, names ...string) error {
-	files := slices.DeleteFunc(unitFiles(names), func(file string) bool { return !s.is(folder + file) })
+	files := slices.DeleteFunc(systemd.Paths(names...), func(file string) bool { return !s.is(folder + file) })
 	if len(files) == 0 {
 		return nil
 	}
@@ -331,7 +299,7 @@ func (s *Server) begin(ctx context.Context, folder string, names ...string) erro
 	}
 	for _, file := range files {
 		argv := []string{"enable", filepath.Base(file)}
-		if s.atWork(file) {
+		if systemd.Lasts(file, s.text(file)) {
 			argv = []string{"enable", "--now", filepath.Base(file)}
 		}
 		if strings.Contains(s.text(file), "[Install]") {

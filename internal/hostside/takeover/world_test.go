@@ -243,8 +243,9 @@ func (w *world) systemctl(ctx context.Context, argv ...string) error {
 			}
 		case "disable":
 			delete(w.enabled, unit)
-		case "stop":
-			delete(w.enabled, atWork+unit)
+			if slices.Contains(argv, "--now") {
+				delete(w.enabled, atWork+unit)
+			}
 		}
 		return nil
 	})
