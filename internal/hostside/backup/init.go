@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
+	"github.com/betagouv/mrs-ops/internal/hostside/disk"
 	"github.com/betagouv/mrs-ops/internal/hostside/dump"
 	"github.com/betagouv/mrs-ops/internal/hostside/durable"
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
@@ -140,10 +140,8 @@ func (r *Run) fetch(ctx context.Context) error {
 		return ErrNoMirror
 	}
 	// A disk that is to be there, and is not, is not written below.
-	for disk, mounted := range r.Mounts() {
-		if disk != "/" && !mounted && strings.HasPrefix(folder+"/", strings.TrimSuffix(disk, "/")+"/") {
-			return die("mount "+disk, "the disk of %s is not mounted", folder)
-		}
+	if err := disk.There(folder, r.Mounts()); err != nil {
+		return err
 	}
 	total, _ := r.Mirror.Size(ctx) // only for what is said
 	if err := os.MkdirAll(to, 0o700); err != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
+	"github.com/betagouv/mrs-ops/internal/hostside/disk"
 	"github.com/betagouv/mrs-ops/internal/hostside/durable"
 	"github.com/betagouv/mrs-ops/internal/hostside/ledger"
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
@@ -303,21 +304,10 @@ func expired(all []Shipped, days int, now time.Time) (ids []string) {
 // Fits makes sure that the disk of the archive is there, and another than that of the data in a folder: else one disk
 // that dies takes both.
 func (i *Instance) Fits(data string) error {
-	for disk, mounted := range i.Mounts() {
-		if disk != "/" && !mounted && strings.HasPrefix(i.LogArchive+"/", strings.TrimSuffix(disk, "/")+"/") {
-			return die("mount "+disk, "the disk of %s is not mounted", i.LogArchive)
-		}
-	}
-	archive, err := i.Device(i.LogArchive)
-	if err != nil {
+	if err := disk.There(i.LogArchive, i.Mounts()); err != nil {
 		return err
 	}
-	of, err := i.Device(data)
-	if err == nil && archive == of {
-		err = die("another WAL_ARCHIVE in the instance's env file, then deploy",
-			"%s is on the disk of PostgreSQL's data, and would go with them", i.LogArchive)
-	}
-	return err
+	return disk.Apart(i.LogArchive, data, i.Device)
 }
 
 // Receive receives the log until ctx ends.

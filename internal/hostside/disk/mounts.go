@@ -4,6 +4,8 @@
 package disk
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +16,28 @@ func Mounts() map[string]bool {
 	table, _ := os.ReadFile("/etc/fstab")
 	now, _ := os.ReadFile("/proc/self/mountinfo")
 	return mounts(string(table), string(now))
+}
+
+// There fails where a folder is on a disk of its own, by mounts ([Mounts]), that is not mounted.
+func There(folder string, mounts map[string]bool) error {
+	for disk, mounted := range mounts {
+		if disk != "/" && !mounted && strings.HasPrefix(folder+"/", strings.TrimSuffix(disk, "/")+"/") {
+			return fmt.Errorf("the disk of %s is not mounted\nhint: mount %s", folder, disk)
+		}
+	}
+	return nil
+}
+
+// Apart fails where an archive is on the disk of the data in a folder, by device ([Device]): one disk that dies would
+// take both.
+func Apart(archive, data string, device func(path string) (uint64, error)) error {
+	here, err := device(archive)
+	there, e := device(data)
+	if err = errors.Join(err, e); err == nil && here == there {
+		err = fmt.Errorf("%s is on the disk of PostgreSQL's data, and would go with them\n"+
+			"hint: another WAL_ARCHIVE in the instance's env file, then deploy; is its disk mounted?", archive)
+	}
+	return err
 }
 
 // MountPoint reports whether something is mounted at a folder, be it another folder of the same file system.

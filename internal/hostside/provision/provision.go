@@ -229,20 +229,17 @@ func content(name string) string {
 
 // Check returns what keeps the host from taking a deployment, all of it. Nothing is changed.
 func Check(ctx context.Context, d hostapi.Deploy, h preflight.Host) error {
+	problems := preflight.Problems(ctx, h, d.Project, d.Folder)
+	if b := d.Backup; b != nil && b.LogArchive != "" {
+		device := func(path string) (uint64, error) { return disk.Device(preflight.Nearest(path)) }
+		if err := disk.Apart(b.LogArchive, path.Join(d.Folder, "postgres/data"), device); err != nil {
+			problems = append(problems, err)
+		}
+	}
 	var reasons, hints []string
-	for _, problem := range preflight.Problems(ctx, h, d.Project, d.Folder) {
+	for _, problem := range problems {
 		reason, hint := hostapi.Explained(problem)
 		reasons, hints = append(reasons, reason), append(hints, hint)
-	}
-	if b := d.Backup; b != nil && b.LogArchive != "" {
-		data := path.Join(d.Folder, "postgres/data")
-		archive, err := disk.Device(preflight.Nearest(b.LogArchive))
-		of, e := disk.Device(preflight.Nearest(data))
-		if err = errors.Join(err, e); err != nil || archive == of {
-			reasons = append(reasons, fmt.Sprintf("WAL_ARCHIVE=%s is on the disk of PostgreSQL's data, and would go with them",
-				b.LogArchive))
-			hints = append(hints, "a folder on another disk, or none, in the env file; is it mounted?")
-		}
 	}
 	if len(reasons) == 0 {
 		return nil
