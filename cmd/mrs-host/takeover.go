@@ -12,11 +12,12 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
+
+	"go.yaml.in/yaml/v4"
 
 	"github.com/betagouv/mrs-ops/internal/answer"
 	"github.com/betagouv/mrs-ops/internal/hostapi"
@@ -102,8 +103,6 @@ func takeOver(ctx context.Context, verb string, d hostapi.Deploy, within time.Du
 	return cmp.Or(err, audit.Append(hostapi.Logs, d.Project, entry))
 }
 
-var passwordIn = regexp.MustCompile(`(?m)^\s*DB_PASSWORD: ["']?([^"'\n]*)`)
-
 func oldInstance(d hostapi.Deploy, program string, within time.Duration, say func(string)) *takeover.Instance {
 	host := oldHost{newServer(d, say), model.Site(d.Services, d.URL, d.Page).Port, d.Page}
 	i := &takeover.Instance{
@@ -114,8 +113,13 @@ func oldInstance(d hostapi.Deploy, program string, within time.Duration, say fun
 	if d.Backup != nil {
 		i.Password, i.Repository = d.Backup.Password, d.Backup.Repository
 	}
-	if m := passwordIn.FindStringSubmatch(d.File); m != nil {
-		i.DBPassword = m[1]
+	var stack struct {
+		Services map[string]struct{ Environment map[string]string }
+	}
+	if yaml.Unmarshal([]byte(d.File), &stack) == nil { // else it is refused when it is deployed
+		// What stands for itself is written twice.
+		password := stack.Services[hostapi.MRS].Environment["DB_PASSWORD"]
+		i.DBPassword = strings.ReplaceAll(password, "$$", "$")
 	}
 	// Whoever goes on with it, needs to know how the site answers, and no secrets.
 	d.File, d.Backup, d.Carried, d.Slack, d.Token = "", nil, nil, "", ""
