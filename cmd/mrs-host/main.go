@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"flag"
 	"fmt"
@@ -22,53 +23,8 @@ import (
 	"github.com/betagouv/mrs-ops/internal/pgcopy/agent"
 )
 
-const usage = `usage: mrs-host COMMAND [-option=value …] [CONTAINER …]
-
-  hold        holds the lock of -project for -holder until standard input ends, and ends then what works
-              under it; with -within, holds off what works on it, once that has ended; exit status 75: somebody has it;
-              with -folder, not where a newer version has deployed what is in it
-  unlock      ends -holder, who has the lock of -project
-  audit       appends the entry on standard input to the audit log of -project
-  deploy      carries out the request on standard input: what is to run replaces what runs
-  explain     restore …, or deploy with a request on standard input: prints the plan and the commands behind it, and
-              does nothing of it
-  leash       nothing|chunks COMMAND…: runs a command, with no input or one in chunks, and ends it and all that it
-              has started once nobody listens to it any more
-  status      prints, in JSON, how the instance of the request on standard input stands
-  releases    prints, in JSON, what ran of the stack in -folder, the oldest first
-  restart     has the application in the containers end what it serves, and then itself, within -within; the
-              engine starts it again
-  branches    the ephemeral instances of this server:
-              names   prints those that have a docker-compose.yml, a line each
-              list    prints them, in JSON
-              expire  removes those whose time has passed; what a timer runs
-              extend  lets -project live longer, -by that much
-              remove  removes -project: containers, volumes, images, folder
-  takeover    from the old system (yourlabs.*) to this one:
-              look     prints what the server has of it, in JSON
-              prepare  with a request on standard input: backs up by the old means, keeps what will be replaced
-              finish   with a request on standard input: ends what the old system would do beside the new one
-              back     with a request on standard input: the old system runs again
-              recover  goes on with what was cut short in -folder; what a timer runs
-  copy        the ends of a copy of a database, with what to do on standard input, as nothing of it is to be seen in a
-              list of processes: hold, try, structure, propose, send, receive
-
-In the home of an instance that has backups; the scripts there have the same names, and tell the rest:
-
-  backup      [timer|deploy|hand|init|repair]; exit status 75: the snapshot is good, but the mirror has not got it
-  prune       [timer]
-  restore     [list|[explain] [--only PART] SNAPSHOT|point NAME|recover|discard STAMP|adopt DATABASE|abandon|unit]
-              [explain] upgrade IMAGE|back [lose]
-  drill       [timer|SNAPSHOT]
-  lend        SNAPSHOT|--return
-  export      [--lines] SNAPSHOT|--return
-  alert       UNIT
-
-  wal         the log of PostgreSQL of the instance whose home is HOME:
-              receive HOME  receives it for ever, into WAL_ARCHIVE; what PROJECT-wal runs
-              ship HOME     has it in the repository and at the mirror; what PROJECT-ship runs every five minutes
-              ended HOME    tidies up after receive; where there is no WAL_ARCHIVE any more, PostgreSQL keeps none
-`
+//go:embed usage.txt
+var usage string
 
 // options are those of all commands, so that a script can keep them in one list.
 type options struct {

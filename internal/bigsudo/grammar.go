@@ -1,6 +1,7 @@
 package bigsudo
 
 import (
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,23 +15,10 @@ import (
 )
 
 // Usage is the grammar, as it is shown to who asks for it or misses it.
-const Usage = `bigsudo ROLE|PLAYBOOK [@HOST[:PORT]|USER@HOST[:PORT] …] [NAME=VALUE|JSON …] [TASKS …] ` +
-	`[--nosudo] [OPTIONS]
-  ROLE         a name (yourlabs.traefik), a folder (./role), OWNER/REPO of GitHub or a URL ` +
-	`(https://HOST/role.git[,VERSION])
-  PLAYBOOK     a path or an https URL that ends in .yml
-  @HOST        where to run, as USER if it is said, an IPv6 address in brackets; without any host, on this machine
-  NAME=VALUE   a variable that is text
-  JSON         variables with types, as an object: '{"ports": [80, 443]}'
-  TASKS        task files of the role to run, in order; without any, main
-  --nosudo     do not become root
-  OPTIONS      from the first word that begins with a dash on, all but hosts and variables is for ansible-playbook
-bigsudo run …                            is the same without run
-bigsudo role ROLE [HOST,…] …             applies a role, bigsudo playbook FILE [HOST,…] … a playbook,
-bigsudo tasks FILE [HOST,…] …            a file of tasks
-bigsudo roleinstall ROLE … [OPTIONS]     installs roles and what they require, if they are missing
-bigsudo roleup ROLE … [OPTIONS]          installs them anew, in their newest version
-bigsudo reqinstall [FILE …] [OPTIONS]    installs what requirements.yml requires, recursively`
+var Usage = strings.TrimSuffix(usage, "\n")
+
+//go:embed usage.txt
+var usage string
 
 // Request is what the words of a command line ask for.
 type Request struct {

@@ -3,6 +3,7 @@ package dump
 import (
 	"cmp"
 	"context"
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -175,17 +176,9 @@ func (c Container) Properties(ctx context.Context) (text string, err error) {
 }
 
 // settings: lists are kept as they are written, as pg_dump keeps them.
-const settings = `
-select format('%s SET %I TO %s;',
-  case when s.setrole = 0 then format('ALTER DATABASE %I', d.datname)
-    else format('ALTER ROLE %I IN DATABASE %I', r.rolname, d.datname) end,
-  v.name, case when v.name in ('search_path', 'temp_tablespaces', 'local_preload_libraries',
-    'session_preload_libraries', 'shared_preload_libraries', 'unix_socket_directories')
-    then v.value else quote_literal(v.value) end)
-from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase left join pg_roles r on r.oid = s.setrole,
-  unnest(s.setconfig) with ordinality c(setting, n),
-  lateral (select split_part(setting, '=', 1) as name, substr(setting, strpos(setting, '=') + 1) as value) v
-where d.datname = $1 order by s.setrole, n`
+//
+//go:embed settings.sql
+var settings string
 
 // Settings implements [Server]: pg_dump --create has them too, but since PostgreSQL 11 only.
 func (c Container) Settings(ctx context.Context) ([]string, error) {
@@ -233,13 +226,9 @@ func (t *transaction) Exported() string { return t.exported }
 func (t *transaction) End()             { _ = t.pg.Close(context.Background()) }
 
 // tables are those whose data pg_dump dumps, and how their rows are counted.
-const tables = `
-select format('%I.%I', n.nspname, c.relname), format('select count(*) from %I.%I', n.nspname, c.relname)
-from pg_class c join pg_namespace n on n.oid = c.relnamespace
-where c.relkind = 'r' and c.relpersistence <> 't' and n.nspname <> 'information_schema' and n.nspname !~ '^pg_'
-  and not exists (
-    select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
-order by 1`
+//
+//go:embed tables.sql
+var tables string
 
 func (t *transaction) Count(ctx context.Context) ([]Table, error) { return count(ctx, t.pg) }
 

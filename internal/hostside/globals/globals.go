@@ -10,8 +10,10 @@ package globals
 
 import (
 	"context"
+	"embed"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -119,65 +121,22 @@ type Parameter struct {
 	Grants []Grant `json:"grants"`
 }
 
-// grants is SQL for the exploded ACL.
-func grants(acl string) string {
-	return `(select coalesce(jsonb_agg(jsonb_build_object('grantor', pg_get_userbyid(a.grantor),
-      'grantee', case when a.grantee = 0 then '' else pg_get_userbyid(a.grantee) end,
-      'privilege', a.privilege_type, 'grantable', a.is_grantable)
-      order by a.grantee <> 0, pg_get_userbyid(a.grantee), a.privilege_type, pg_get_userbyid(a.grantor)), '[]')
-    from aclexplode(` + acl + `) a)`
+//go:embed *.sql
+var queries embed.FS
+
+var part = regexp.MustCompile(`<(grants|settings) ([^>]*)>`)
+
+// query returns a query of a file, with the parts in their places: facts.sql says which there are.
+func query(name string) string {
+	text, err := queries.ReadFile(name + ".sql")
+	if err != nil {
+		panic(err) // there is no such file
+	}
+	return part.ReplaceAllStringFunc(string(text), func(found string) string {
+		m := part.FindStringSubmatch(found)
+		return strings.Replace(query(m[1]), "<it>", m[2], 1)
+	})
 }
-
-// settings is SQL for what is set where a condition holds.
-func settings(where string) string {
-	return `(select coalesce(jsonb_agg(jsonb_build_object('role', coalesce(sr.rolname, ''),
-      'name', split_part(c.setting, '=', 1), 'value', substr(c.setting, strpos(c.setting, '=') + 1))
-      order by sr.rolname nulls first, c.n), '[]')
-    from pg_db_role_setting s left join pg_roles sr on sr.oid = s.setrole,
-      unnest(s.setconfig) with ordinality c(setting, n) where ` + where + `)`
-}
-
-// What an older version has no column for is null: to_jsonb takes those that there are.
-var facts = `select jsonb_build_object(
-  'version', current_setting('server_version_num')::int,
-  'database', (select jsonb_build_object('name', d.datname, 'owner', pg_get_userbyid(d.datdba),
-      'encoding', pg_encoding_to_char(d.encoding), 'collate', d.datcollate, 'ctype', d.datctype,
-      'provider', coalesce(to_jsonb(d) ->> 'datlocprovider', 'c'),
-      'locale', coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale', ''),
-      'icu_rules', coalesce(to_jsonb(d) ->> 'daticurules', ''),
-      'limit', d.datconnlimit, 'template', d.datistemplate,
-      'comment', coalesce(shobj_description(d.oid, 'pg_database'), ''),
-      'tablespace', (select spcname from pg_tablespace where oid = d.dattablespace),
-      'grants', ` + grants(`coalesce(d.datacl, acldefault('d', d.datdba))`) + `,
-      'settings', ` + settings(`s.setdatabase = d.oid`) + `)
-    from pg_database d where d.datname = current_database()),
-  'public', (select jsonb_build_object('owner', pg_get_userbyid(n.nspowner),
-      'grants', ` + grants(`coalesce(n.nspacl, acldefault('n', n.nspowner))`) + `)
-    from pg_namespace n where n.nspname = 'public'),
-  'defaults', (select coalesce(jsonb_agg(jsonb_build_object('role', pg_get_userbyid(f.defaclrole),
-      'schema', coalesce(n.nspname, ''), 'type', f.defaclobjtype, 'grants', ` + grants(`f.defaclacl`) + `)
-      order by pg_get_userbyid(f.defaclrole), n.nspname, f.defaclobjtype), '[]')
-    from pg_default_acl f left join pg_namespace n on n.oid = f.defaclnamespace),
-  'roles', (select coalesce(jsonb_agg(jsonb_build_object('name', r.rolname, 'bootstrap', r.oid = 10,
-      'superuser', r.rolsuper, 'inherit', r.rolinherit, 'create_role', r.rolcreaterole, 'create_db', r.rolcreatedb,
-      'login', r.rolcanlogin, 'replication', r.rolreplication, 'bypass_rls', r.rolbypassrls, 'limit', r.rolconnlimit,
-      'until',
-      coalesce(to_char(r.rolvaliduntil at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), r.rolvaliduntil::text, ''),
-      'password', case when r.rolpassword is null then '' when r.rolpassword ~ '^SCRAM-SHA-256\$' then 'SCRAM-SHA-256'
-        else 'md5' end,
-      'comment', coalesce(shobj_description(r.oid, 'pg_authid'), ''),
-      'settings', ` + settings(`s.setdatabase = 0 and s.setrole = r.oid`) + `) order by r.rolname), '[]')
-    from pg_authid r where r.rolname !~ '^pg_'),
-  'members', (select coalesce(jsonb_agg(jsonb_build_object('role', pg_get_userbyid(m.roleid),
-      'member', pg_get_userbyid(m.member), 'admin', m.admin_option,
-      'grantor', case when to_jsonb(m) ? 'inherit_option' then pg_get_userbyid(m.grantor) else '' end,
-      'inherit', to_jsonb(m) -> 'inherit_option', 'set', to_jsonb(m) -> 'set_option')
-      order by pg_get_userbyid(m.roleid), pg_get_userbyid(m.member), pg_get_userbyid(m.grantor)), '[]')
-    from pg_auth_members m where pg_get_userbyid(m.member) !~ '^pg_'))`
-
-const parameters = `
-select coalesce(jsonb_agg(jsonb_build_object('name', p.parname, 'grants', %s) order by p.parname), '[]')
-  from pg_parameter_acl p`
 
 // Read returns the facts of the database that a superuser is connected to.
 func Read(ctx context.Context, pg *pgx.Conn) (*Facts, error) {
@@ -185,14 +144,14 @@ func Read(ctx context.Context, pg *pgx.Conn) (*Facts, error) {
 		return nil, err
 	}
 	var text string
-	if err := pg.QueryRow(ctx, facts).Scan(&text); err != nil {
+	if err := pg.QueryRow(ctx, query("facts")).Scan(&text); err != nil {
 		return nil, fmt.Errorf("the properties of the database can't be read: %w", err)
 	}
 	f, err := Parse([]byte(text))
 	if err != nil || f.Version < 150000 {
 		return f, err
 	}
-	err = pg.QueryRow(ctx, fmt.Sprintf(parameters, grants("p.paracl"))).Scan(&text)
+	err = pg.QueryRow(ctx, query("parameters")).Scan(&text)
 	if err == nil {
 		err = json.Unmarshal([]byte(text), &f.Parameters)
 	}

@@ -51,7 +51,7 @@ func Of(d hostapi.Deploy, program string) Needs {
 		{Path: path.Join(d.Folder, "releases"), Mode: "0700"},
 	}}
 	n.Folders = append(n.Folders, d.Folders...)
-	n.Files = append(n.Files, commandsRotation)
+	n.Files = append(n.Files, commandsRotation())
 	switch {
 	case d.Persistent:
 		n.Files = append(n.Files, rotation(d))
@@ -66,37 +66,16 @@ func Of(d hostapi.Deploy, program string) Needs {
 
 // commandsRotation is how the logs of what mrs-host runs are rotated, of all instances of the server: a file is opened
 // for each line, so that nobody has to be told.
-var commandsRotation = hostapi.File{Path: "/etc/logrotate.d/mrs-ops-commands", Content: `# Written by the deployment.
-` + hostapi.Logs + `/*.commands.log {
-    weekly
-    maxsize 20M
-    rotate 8
-    missingok
-    notifempty
-    compress
-    delaycompress
-    create 0600 root root
+func commandsRotation() hostapi.File {
+	return hostapi.File{Path: "/etc/logrotate.d/mrs-ops-commands",
+		Content: strings.ReplaceAll(content("commands.logrotate"), "LOGS", hostapi.Logs)}
 }
-`}
 
 // rotation is how the application's log is rotated (logrotate(8)).
 func rotation(d hostapi.Deploy) hostapi.File {
-	return hostapi.File{Path: "/etc/logrotate.d/mrs-ops-" + d.Project, Content: `# ` + d.Project +
-		`: written by the deployment.
-` + d.Folder + `/log/*.log {
-    weekly
-    rotate 52
-    missingok
-    notifempty
-    compress
-    delaycompress
-    # The application keeps its files open.
-    copytruncate
-    # The folder is the application's, below a home that is closed to all but root. Of the paths only the last name is
-    # for the application to choose, and logrotate opens that with O_NOFOLLOW, and makes files with O_EXCL.
-    su root root
-}
-`}
+	fill := strings.NewReplacer("PROJECT", d.Project, "HOME", d.Folder)
+	return hostapi.File{Path: "/etc/logrotate.d/mrs-ops-" + d.Project,
+		Content: fill.Replace(content("application.logrotate"))}
 }
 
 // ends has ephemeral instances removed once their time has passed.

@@ -5,6 +5,7 @@ package systemd
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -77,19 +78,11 @@ func service(u hostapi.Unit) string {
 	return text.String()
 }
 
+//go:embed timer.txt
+var timerText string
+
 func timer(u hostapi.Unit) string {
-	return fmt.Sprintf(`# %s: written by mrs-ops.
-[Unit]
-Description=%s, by the clock
-
-[Timer]
-OnCalendar=%s
-# A night that the machine slept through is made up for.
-Persistent=true
-
-[Install]
-WantedBy=timers.target
-`, u.Name, u.Description, u.Calendar)
+	return fmt.Sprintf(timerText, u.Name, u.Description, u.Calendar)
 }
 
 // Control runs systemctl, and returns what it prints.
