@@ -277,13 +277,12 @@ func Snapshots(ctx context.Context, name string, asJSON bool) error {
 }
 
 var ( // restore.sh
-	idPattern    = regexp.MustCompile(`^(latest|[0-9a-f]{8,64})$`)
 	pointPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$`)
 	timePattern  = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2})?(Z| UTC|[+-]\d{2}:?\d{2})?)?$`)
 )
 
 func checkID(name, snapshot string) error {
-	if idPattern.MatchString(snapshot) {
+	if hostapi.IsSnapshot(snapshot) {
 		return nil
 	}
 	return fmt.Errorf("%q is not a snapshot\nhint: mage ops:snapshots %s lists them; or say latest", snapshot, name)

@@ -214,13 +214,13 @@ func checkOurs(ctx context.Context, project, home string) error {
 func removeUnits(ctx context.Context, project string) error {
 	const folder = "/etc/systemd/system"
 	files := []string{"/etc/logrotate.d/mrs-ops-" + project, "/etc/sysctl.d/90-mrs-ops-" + project + ".conf",
-		"/var/lib/mrs-ops/" + project + ".prom", "/var/log/mrs-ops/" + project + ".backups.log"}
+		"/var/lib/mrs-ops/" + project + ".prom", "/var/lib/mrs-ops/" + project + ".wal.prom",
+		"/var/log/mrs-ops/" + project + ".backups.log"}
 	var units []string
-	for _, name := range []string{"backup", "prune", "drill", "restore", "recover", "alert@"} {
-		for _, kind := range []string{".timer", ".service"} {
-			unit := project + "-" + name + kind
+	for _, name := range hostapi.BackupUnits(project) {
+		for _, unit := range []string{name + ".timer", name + ".service"} {
 			files = append(files, filepath.Join(folder, unit))
-			if _, err := os.Stat(filepath.Join(folder, unit)); err == nil && name != "alert@" {
+			if _, err := os.Stat(filepath.Join(folder, unit)); err == nil && !strings.HasSuffix(name, "@") {
 				units = append(units, unit)
 			}
 		}

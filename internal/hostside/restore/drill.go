@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
 	"github.com/betagouv/mrs-ops/internal/hostside/dump"
 	"github.com/betagouv/mrs-ops/internal/hostside/lock"
@@ -16,7 +17,7 @@ import (
 
 // ParseID makes sure that what somebody has typed is the id of a snapshot, or latest.
 func ParseID(text string) (string, error) {
-	if !anID.MatchString(text) {
+	if !hostapi.IsSnapshot(text) {
 		return "", refused(listed, "'%s' is not a snapshot", text)
 	}
 	return text, nil

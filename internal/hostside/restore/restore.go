@@ -210,7 +210,6 @@ type Request struct {
 }
 
 var (
-	anID   = regexp.MustCompile(`^(latest|[0-9a-f]{8,64})$`)
 	aStamp = regexp.MustCompile(`^[0-9]{8}T[0-9]{6}Z$`)
 	aDate  = regexp.MustCompile(`^[0-9]{8}t[0-9]{6}z$`)
 )
@@ -271,7 +270,7 @@ func (i *Instance) Parse(argv []string) (q Request, err error) {
 			}
 			n++
 		default:
-			if !anID.MatchString(argv[n]) {
+			if !hostapi.IsSnapshot(argv[n]) {
 				return q, refused(listed, "'%s' is not a snapshot", argv[n])
 			}
 			if q.Wanted != "" {

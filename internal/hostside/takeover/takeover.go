@@ -107,13 +107,7 @@ func (i *Instance) oldUnits() []string {
 }
 
 // newUnits are those that a deployment of ours makes.
-func (i *Instance) newUnits() (names []string) {
-	for _, name := range []string{"backup", "prune", "drill", "restore", "recover", "alert@"} {
-		names = append(names, i.Project+"-"+name)
-	}
-	receive, ship := hostapi.LogUnits(i.Project)
-	return append(names, receive, ship)
-}
+func (i *Instance) newUnits() []string { return hostapi.BackupUnits(i.Project) }
 
 // oldFiles are the files of the home that the old system has written.
 func (i *Instance) oldFiles() (files []string) {
