@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 	"github.com/betagouv/mrs-ops/internal/hostside/backup"
 )
 
@@ -62,7 +63,7 @@ func (s Swap) aside() string {
 
 // String is the journal.
 func (s Swap) String() string {
-	placeholder, started := "", ""
+	placeholder, started, quote := "", "", func(text string) string { return hostapi.Quote(text) }
 	if s.Placeholder {
 		placeholder = "missing"
 	}
@@ -94,14 +95,6 @@ func oneLine(text string) string {
 }
 
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./@:+-]+$`)
-
-// quote returns a word that a shell reads as the text.
-func quote(text string) string {
-	if plainWord.MatchString(text) {
-		return text
-	}
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
-}
 
 // movable are the folders that a swap of MRS may replace; of another application it is any of
 // [backup.Settings.Folders].
