@@ -133,10 +133,11 @@ func End(ctx context.Context, control Control, root string, files ...string) (di
 			return did, err
 		}
 		argv := []string{"--quiet", "disable"}
-		if Lasts(file, string(content)) {
+		lasts := Lasts(file, string(content))
+		if lasts {
 			argv = append(argv, "--now")
 		}
-		if strings.Contains(string(content), "[Install]") { // else it can't be enabled
+		if lasts || strings.Contains(string(content), "[Install]") { // else it can't be enabled
 			if _, err := control(ctx, append(argv, unit)...); err != nil {
 				return did, fmt.Errorf("%s can't be ended: %w", unit, err)
 			}
