@@ -49,7 +49,7 @@ const (
 	Logs  = "/var/log/mrs-ops"  // the audit logs, PROJECT.log
 	// Ephemerals is where the stacks of ephemeral instances are (cookbook, "Compose").
 	Ephemerals = "/root/.yourlabs.compose"
-	// Programs is where the programs of this project are, NAME-HASH: for root to change,
+	// Programs is where the programs of this project are, NAME-KEY-SUM: for root to change,
 	// for all to run. Not in a home, where SELinux lets no unit execute anything.
 	Programs = "/usr/local/lib/mrs-ops"
 	// Files is the folder, in a stack's own, of the files that it brings along.

@@ -13,10 +13,10 @@ import (
 	"github.com/betagouv/mrs-ops/internal/program"
 )
 
-// look says of a server's processor what uname -m says, and whether the program is
-// there, whole. One that is about to be used is new: nobody removes it.
+// look says of a server's processor what uname -m says, and of the programs in the folder $1 whose names match $2 the
+// SHA-256. One that is about to be used is new: nobody removes it.
 const look = `uname -m
-[ -x "$1" ] && printf '%s  %s\n' "$2" "$1" | sha256sum --check --status && touch "$1" && echo there || echo missing`
+find "$1" -name "$2" -perm -0111 -exec touch {} + -exec sha256sum {} + 2>/dev/null || true`
 
 // put has a program there whole, or not at all.
 const put = `set -euo pipefail
@@ -25,37 +25,48 @@ install -D -m 0755 /dev/stdin "$1.$$"
 sha256sum --check --status <<<"$2  $1.$$"
 sync "$1.$$" && mv -f "$1.$$" "$1" && sync "${1%/*}"`
 
-// Ship has this project's program ./cmd/NAME on the server, built for its processor,
-// in [hostapi.Programs] under the name of its hash, and returns its path.
+// Ship has this project's program ./cmd/NAME on the server, for its processor, in [hostapi.Programs], and returns its
+// path. It is built where the server has none of this source that is whole.
 func (s *Target) Ship(ctx context.Context, name string) (string, error) {
 	machine := program.Here() // most servers are like it
 	for {
 		resume := s.pause()
-		built, err := program.Build(ctx, name, machine)
+		key, err := program.Key(ctx, name, machine)
 		resume()
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", s, err)
 		}
-		to := path.Join(hostapi.Programs, name+"-"+built.Sum[:16])
-		said, err := s.bare(nil, look, to, built.Sum).String()
+		said, err := s.bare(nil, look, hostapi.Programs, key+"-*").String()
 		if err != nil {
 			return "", fmt.Errorf("%s can't be asked for %s: %w", s, name, err)
 		}
 		is, there, _ := strings.Cut(strings.TrimSpace(said), "\n")
-		switch {
-		case is != machine:
+		if is != machine {
 			machine = is
 			continue
-		case there == "there":
-			return to, nil
 		}
-		resume = s.pause()
-		defer resume()
-		if _, err := s.bare(script.File(built.Path), put, to, built.Sum).String(); err != nil {
-			return "", fmt.Errorf("%s can't be put on %s: %w", name, s, err)
+		for line := range strings.Lines(there) {
+			sum, at, _ := strings.Cut(strings.TrimSpace(line), "  ")
+			if its := program.Name(key, sum); path.Base(at) == its {
+				return path.Join(hostapi.Programs, its), nil
+			}
 		}
-		return to, nil
+		return s.send(ctx, name, machine)
 	}
+}
+
+// send builds a program, and has it on the server.
+func (s *Target) send(ctx context.Context, name, machine string) (string, error) {
+	defer s.pause()()
+	built, err := program.Build(ctx, name, machine)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", s, err)
+	}
+	to := path.Join(hostapi.Programs, built.Name)
+	if _, err := s.bare(script.File(built.Path), put, to, built.Sum).String(); err != nil {
+		return "", fmt.Errorf("%s can't be put on %s: %w", name, s, err)
+	}
+	return to, nil
 }
 
 // bare runs a script without a leash, which is yet to be there: it has to know by itself whether its input is whole.

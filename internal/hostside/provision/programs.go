@@ -16,8 +16,8 @@ import (
 // shipped it may be about to start it, as a copy does.
 const unused = 7 * 24 * time.Hour
 
-// programName is how a program is called: NAME-HASH. A copy's agent was one of its own, pgcopy.
-var programName = regexp.MustCompile(`\b(mrs-host|pgcopy)-[0-9a-f]{16}\b`)
+// programName is how a program is called: NAME-KEY-SUM, once NAME-SUM. A copy's agent was one of its own, pgcopy.
+var programName = regexp.MustCompile(`\b(mrs-host|pgcopy)(-[0-9a-f]{16}){1,2}\b`)
 
 // Forget removes the programs in the folder tools that decide for no instance any more, and that no unit in the
 // folder units runs. homes are the folders of all instances that are known here.

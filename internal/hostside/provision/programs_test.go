@@ -32,11 +32,14 @@ func TestProgramsThatDecideForNobodyGoAfterAWeek(t *testing.T) {
 	write(time.Hour, "tools/"+name("4"), "")
 	write(month, "tools/pgcopy-"+strings.Repeat("5", 16), "")
 	write(month, "tools/"+name("6"), "")
+	write(month, "tools/"+name("6")+"-"+strings.Repeat("7", 16), "")
+	write(month, "tools/"+name("6")+"-"+strings.Repeat("8", 16), "")
 	write(0, "units/mrs-ops-branches.service", "[Service]\nExecStart=/usr/local/lib/mrs-ops/"+name("6")+" branches expire\n")
 	write(month, "tools/README", "")
 	write(month, "tools/mrs-host-of-mine", "")
 	write(0, "a/.program", "/usr/local/lib/mrs-ops/"+name("1")+"\n")
 	write(0, "b/.backup.env", "NAME='b'\nMRS_HOST='/usr/local/lib/mrs-ops/"+name("2")+"'\n")
+	write(0, "units/b-ship.service", "[Service]\nExecStart=/usr/local/lib/mrs-ops/"+name("6")+"-"+strings.Repeat("7", 16)+" wal ship /b\n")
 	write(0, "units/b-backup.service", "[Service]\nExecStart=/bin/bash "+dir+"/b/backup.sh timer\n")
 
 	homes := Homes([]string{dir + "/a", "", dir + "/a", dir + "/gone"}, dir+"/units")
@@ -44,10 +47,10 @@ func TestProgramsThatDecideForNobodyGoAfterAWeek(t *testing.T) {
 		t.Fatalf("the homes are %q", homes)
 	}
 	gone, err := Forget(dir+"/tools", dir+"/units", homes[:3], now)
-	if want := []string{name("3"), "pgcopy-" + strings.Repeat("5", 16)}; err != nil || !slices.Equal(gone, want) {
+	if want := []string{name("3"), name("6") + "-" + strings.Repeat("8", 16), "pgcopy-" + strings.Repeat("5", 16)}; err != nil || !slices.Equal(gone, want) {
 		t.Errorf("gone: %q, %v", gone, err)
 	}
-	if left, _ := os.ReadDir(dir + "/tools"); len(left) != 6 {
+	if left, _ := os.ReadDir(dir + "/tools"); len(left) != 7 {
 		t.Errorf("left: %v", left)
 	}
 	// A home that can't be read may name any of them.
