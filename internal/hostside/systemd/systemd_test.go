@@ -3,6 +3,8 @@ package systemd
 import (
 	"context"
 	"errors"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -101,5 +103,41 @@ func TestWhatIsToRunAtAllTimesIsStartedAgainHoweverItEndsAndWhereItIsAnother(t *
 		if got := strings.Join(ran, "; "); err != nil || got != test.want {
 			t.Errorf("%s: it ran %s; %v", name, got, err)
 		}
+	}
+}
+
+func TestUnitsAreEndedWithTheirTimersAndWhatEndsByItselfIsLeftTo(t *testing.T) {
+	root := t.TempDir()
+	if err := os.MkdirAll(root+Folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	all := []hostapi.Unit{
+		{Name: "mrs-ship", Command: "x", Calendar: "*:*"}, {Name: "mrs-wal", Command: "x", Always: true}, {Name: "mrs-alert@", Command: "x"},
+	}
+	for _, f := range Files(all) {
+		if err := os.WriteFile(root+f.Path, []byte(f.Content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var ran []string
+	end := func() ([]string, error) {
+		return End(t.Context(), func(_ context.Context, argv ...string) (string, error) {
+			if !slices.Contains(argv, "reset-failed") {
+				ran = append(ran, strings.TrimPrefix(strings.Join(argv, " "), "--quiet "))
+			}
+			return "", nil
+		}, root, Paths("mrs-ship", "mrs-gone", "mrs-wal", "mrs-alert@")...)
+	}
+	did, err := end()
+	if want := "disable --now mrs-ship.timer; disable --now mrs-wal.service; daemon-reload"; err != nil || len(did) != 4 ||
+		strings.Join(ran, "; ") != want {
+		t.Errorf("ran %q; did %v; %v", ran, did, err)
+	}
+	if left, _ := os.ReadDir(root + Folder); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+	ran = nil
+	if did, err := end(); err != nil || len(did)+len(ran) > 0 {
+		t.Errorf("once more: ran %q; did %v; %v", ran, did, err)
 	}
 }
