@@ -158,15 +158,7 @@ type oldHost struct {
 	page string
 }
 
-func (oldHost) Containers(ctx context.Context) ([]docker.Container, error) {
-	out, err := docker.Run(ctx, "ps", "--all", "--quiet", "--no-trunc")
-	ids := strings.Fields(out)
-	if err != nil || len(ids) == 0 {
-		return nil, err
-	}
-	slices.Reverse(ids) // the oldest first
-	return docker.InspectAll(ctx, ids...)
-}
+func (oldHost) Containers(ctx context.Context) ([]docker.Container, error) { return docker.All(ctx) }
 
 // Run has a process group of its own, which is ended as a whole: what the old script waits for has no end.
 func (oldHost) Run(ctx context.Context, within time.Duration, folder string, env []string, argv ...string) (

@@ -6,13 +6,13 @@ package docker
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"slices"
 	"strconv"
@@ -59,13 +59,17 @@ func (c Container) ConfigHash() string { return c.Labels[Hash] }
 // Project returns the containers of a Compose project, also those that do not run,
 // the oldest first. Those of docker compose run are none of them.
 func Project(ctx context.Context, project string) ([]Container, error) {
-	var all []Container
+	return containers(ctx, labelled(project, "com.docker.compose.oneoff=False"))
+}
+
+// All returns all containers of this host, also those that do not run, the oldest first.
+func All(ctx context.Context) ([]Container, error) { return containers(ctx, url.Values{}) }
+
+func containers(ctx context.Context, filters url.Values) (all []Container, err error) {
 	// One may go between the two questions.
 	for try := 0; ; try++ {
-		out, err := Run(ctx, "ps", "--all", "--quiet", "--no-trunc", "--filter", "label=com.docker.compose.oneoff=False",
-			"--filter", "label=com.docker.compose.project="+project)
-		ids := strings.Fields(out)
-		if err != nil || len(ids) == 0 {
+		ids, err := list(ctx, "container", filters)
+		if err != nil {
 			return nil, err
 		}
 		if all, err = InspectAll(ctx, ids...); err == nil {
@@ -99,80 +103,74 @@ func Inspect(ctx context.Context, id string) (Container, error) {
 	return all[0], nil
 }
 
-// InspectAll asks about several at once. It returns as many as were asked for.
-func InspectAll(ctx context.Context, ids ...string) ([]Container, error) {
-	out, err := run(ctx, nil, append([]string{"inspect", "--type", "container", "--"}, ids...)...)
-	if err != nil {
-		return nil, err
-	}
-	all, err := parse(out)
-	if err == nil && len(all) != len(ids) {
-		err = fmt.Errorf("docker inspect tells of %d containers, not %d", len(all), len(ids))
-	}
-	return all, err
-}
-
-func parse(out []byte) ([]Container, error) {
-	var raw []struct {
-		ID           string `json:"Id"`
-		Name         string
-		Image        string
-		Created      time.Time
-		RestartCount int
-		Mounts       []struct{ Source, Destination string }
-		State        struct {
-			Running   bool
-			Status    string
-			ExitCode  int
-			Pid       int
-			StartedAt string
-			Health    *struct {
-				Status string
-				Log    []struct{ Output string }
-			}
+// InspectAll asks about several. It returns as many as were asked for.
+func InspectAll(ctx context.Context, ids ...string) (all []Container, err error) {
+	for _, id := range ids {
+		var c inspected
+		if _, err := get(ctx, "/containers/"+id+"/json", nil, &c); err != nil {
+			return nil, err
 		}
-		Config struct {
-			Image  string
-			Env    []string
-			Labels map[string]string
-		}
-		HostConfig      struct{ RestartPolicy struct{ Name string } }
-		NetworkSettings struct {
-			Networks map[string]struct{ IPAddress, GlobalIPv6Address string }
-		}
-	}
-	if err := json.Unmarshal(out, &raw); err != nil {
-		return nil, fmt.Errorf("docker inspect: %w", err)
-	}
-	var all []Container
-	for _, r := range raw {
-		c := Container{ID: r.ID, Name: strings.TrimPrefix(r.Name, "/"), PID: r.State.Pid, Running: r.State.Running,
-			Restarts: r.RestartCount, Started: r.State.StartedAt, Image: r.Image, Named: r.Config.Image,
-			Env: variables(r.Config.Env), Labels: r.Config.Labels, Status: r.State.Status, ExitCode: r.State.ExitCode,
-			Restart: r.HostConfig.RestartPolicy.Name, Mounts: map[string]string{},
-			created: r.Created.UTC().Format("20060102150405.000000000")}
-		if h := r.State.Health; h != nil {
-			c.Health = h.Status
-			for _, check := range h.Log {
-				c.Checks = append(c.Checks, check.Output)
-			}
-		}
-		for _, m := range r.Mounts {
-			c.Folders = append(c.Folders, m.Source)
-			c.Mounts[m.Destination] = m.Source
-		}
-		for _, name := range slices.Sorted(maps.Keys(r.NetworkSettings.Networks)) {
-			c.Networks = append(c.Networks, name)
-			network := r.NetworkSettings.Networks[name]
-			for _, address := range []string{network.IPAddress, network.GlobalIPv6Address} {
-				if a, err := netip.ParseAddr(address); err == nil {
-					c.Addresses = append(c.Addresses, a)
-				}
-			}
-		}
-		all = append(all, c)
+		all = append(all, c.container())
 	}
 	return all, nil
+}
+
+// inspected is what the engine tells of a container.
+type inspected struct {
+	ID           string `json:"Id"`
+	Name         string
+	Image        string
+	Created      time.Time
+	RestartCount int
+	Mounts       []struct{ Source, Destination string }
+	State        struct {
+		Running   bool
+		Status    string
+		ExitCode  int
+		Pid       int
+		StartedAt string
+		Health    *struct {
+			Status string
+			Log    []struct{ Output string }
+		}
+	}
+	Config struct {
+		Image  string
+		Env    []string
+		Labels map[string]string
+	}
+	HostConfig      struct{ RestartPolicy struct{ Name string } }
+	NetworkSettings struct {
+		Networks map[string]struct{ IPAddress, GlobalIPv6Address string }
+	}
+}
+
+func (r inspected) container() Container {
+	c := Container{ID: r.ID, Name: strings.TrimPrefix(r.Name, "/"), PID: r.State.Pid, Running: r.State.Running,
+		Restarts: r.RestartCount, Started: r.State.StartedAt, Image: r.Image, Named: r.Config.Image,
+		Env: variables(r.Config.Env), Labels: r.Config.Labels, Status: r.State.Status, ExitCode: r.State.ExitCode,
+		Restart: r.HostConfig.RestartPolicy.Name, Mounts: map[string]string{},
+		created: r.Created.UTC().Format("20060102150405.000000000")}
+	if h := r.State.Health; h != nil {
+		c.Health = h.Status
+		for _, check := range h.Log {
+			c.Checks = append(c.Checks, check.Output)
+		}
+	}
+	for _, m := range r.Mounts {
+		c.Folders = append(c.Folders, m.Source)
+		c.Mounts[m.Destination] = m.Source
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.NetworkSettings.Networks)) {
+		c.Networks = append(c.Networks, name)
+		network := r.NetworkSettings.Networks[name]
+		for _, address := range []string{network.IPAddress, network.GlobalIPv6Address} {
+			if a, err := netip.ParseAddr(address); err == nil {
+				c.Addresses = append(c.Addresses, a)
+			}
+		}
+	}
+	return c
 }
 
 // variables are lines of the form NAME=VALUE.
@@ -185,24 +183,12 @@ func variables(lines []string) map[string]string {
 	return all
 }
 
-// ImageEnv returns the variables that an image sets.
-func ImageEnv(ctx context.Context, image string) (map[string]string, error) {
-	out, err := run(ctx, nil, "image", "inspect", "--format", "{{json .Config.Env}}", "--", image)
-	if err != nil {
-		return nil, err
-	}
-	var lines []string
-	if err := json.Unmarshal(out, &lines); err != nil {
-		return nil, fmt.Errorf("docker image inspect: %w", err)
-	}
-	return variables(lines), nil
-}
-
 // Image is one that is on this host.
 type Image struct {
 	ID      string
-	Digests []string // NAME@sha256:…, of those that came from a registry
-	Checked bool     // it has a health check of its own
+	Digests []string          // NAME@sha256:…, of those that came from a registry
+	Env     map[string]string // the variables that it sets
+	Checked bool              // it has a health check of its own
 }
 
 // Have has the image of a name or a digest here, and returns it. Where it is not, it is pulled, which is said.
@@ -220,37 +206,28 @@ func Have(ctx context.Context, name string, say func(string)) (Image, error) {
 
 // ImageOf returns the image that has a name, a digest or an id here; without an ID where none has it.
 func ImageOf(ctx context.Context, name string) (Image, error) {
-	out, err := run(ctx, nil, "image", "inspect", "--", name)
-	if err != nil {
-		if strings.Contains(strings.ToLower(err.Error()), "no such image") {
+	var i struct {
+		ID          string `json:"Id"`
+		RepoDigests []string
+		Config      struct {
+			Env         []string
+			Healthcheck *struct{ Test []string }
+		}
+	}
+	if found, err := get(ctx, "/images/"+name+"/json", nil, &i); err != nil {
+		if !found {
 			err = nil
 		}
 		return Image{}, err
 	}
-	var all []struct {
-		ID          string `json:"Id"`
-		RepoDigests []string
-		Config      struct{ Healthcheck *struct{ Test []string } }
-	}
-	if err := json.Unmarshal(out, &all); err != nil || len(all) != 1 {
-		return Image{}, fmt.Errorf("docker image inspect %s: %d images, %w", name, len(all), err)
-	}
-	check := all[0].Config.Healthcheck
+	check := i.Config.Healthcheck
 	checked := check != nil && len(check.Test) > 0 && check.Test[0] != "NONE"
-	return Image{ID: all[0].ID, Digests: all[0].RepoDigests, Checked: checked}, nil
+	return Image{ID: i.ID, Digests: i.RepoDigests, Env: variables(i.Config.Env), Checked: checked}, nil
 }
 
 // Owner returns the name of the running container that has an address; empty: none has it.
 func Owner(ctx context.Context, address netip.Addr) string {
-	out, err := run(ctx, nil, "ps", "--quiet", "--no-trunc")
-	ids := strings.Fields(string(out))
-	if err != nil || len(ids) == 0 {
-		return ""
-	}
-	all, err := InspectAll(ctx, ids...)
-	if err != nil {
-		return ""
-	}
+	all, _ := All(ctx)
 	for _, c := range all {
 		if slices.Contains(c.Addresses, address) {
 			return c.Name
@@ -295,21 +272,27 @@ func run(ctx context.Context, input io.Reader, argv ...string) ([]byte, error) {
 	var out, said bytes.Buffer
 	cmd := command.Context(ctx, "docker", argv...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = input, &out, &said, delay
-	if err := cmd.Run(); err != nil {
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
-		}
-		if hit, ok := errors.AsType[*bound.Exceeded](err); ok {
-			return nil, hit
-		}
-		// What it says last is why; what it says before may be of the application.
-		text := strings.TrimSpace(said.String())
-		if last := text[strings.LastIndex(text, "\n")+1:]; last != "" {
-			err = fmt.Errorf("%w: %s", err, last)
-		}
-		return nil, fmt.Errorf("docker %s: %w", argv[0], err)
+	err := cmd.Run()
+	// What it says last is why; what it says before may be of the application.
+	text := strings.TrimSpace(said.String())
+	if last := text[strings.LastIndex(text, "\n")+1:]; err != nil && last != "" && ctx.Err() == nil {
+		err = fmt.Errorf("%w: %s", err, last)
 	}
-	return out.Bytes(), nil
+	return out.Bytes(), failed(ctx, argv[0], err)
+}
+
+// failed is the error of what was asked of the engine: the bound that it has hit, why nobody waits for it, or its own.
+func failed(ctx context.Context, what string, err error) error {
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if hit, ok := errors.AsType[*bound.Exceeded](err); ok {
+		return hit
+	}
+	if err != nil {
+		err = fmt.Errorf("docker %s: %w", what, err)
+	}
+	return err
 }
 
 // delay is how long is waited for what a program that was ended has begun.
@@ -317,12 +300,7 @@ const delay = 5 * time.Second
 
 // Left lists what a Compose project has of a kind: container, volume or network.
 func Left(ctx context.Context, kind, project string) ([]string, error) {
-	argv := []string{kind, "ls", "--quiet", "--filter", "label=com.docker.compose.project=" + project}
-	if kind == "container" {
-		argv = append(argv, "--all")
-	}
-	out, err := Run(ctx, argv...)
-	return strings.Fields(out), err
+	return list(ctx, kind, labelled(project))
 }
 
 // Clear removes what a Compose project has of some kinds, at once and in their order.

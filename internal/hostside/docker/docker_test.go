@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"testing"
@@ -47,17 +51,90 @@ func TestATableThatCannotBeReadIsAnError(t *testing.T) {
 	}
 }
 
-func TestWhatTheEngineTellsOfAContainerIsRead(t *testing.T) {
-	all, err := parse([]byte(`[{"Id": "ab", "Name": "/mrs-1", "Image": "sha256:cd", "Mounts": [{"Source": "/home/x", "Destination": "/data"}], "RestartCount": 2, "State": {"Running": true, "Pid": 7, "StartedAt": "2026-11-02T08:00:00Z",
-		"Status": "running", "Health": {"Status": "starting", "Log": [{"Output": "no"}]}}, "Created": "2026-11-02T07:00:00.5Z",
-		"Config": {"Image": "mrs:1", "Env": ["A=b=c", "D"], "Labels": {"com.docker.compose.service": "django", "com.docker.compose.config-hash": "ef"}},
-		"NetworkSettings": {"Networks": {"web": {"IPAddress": "172.18.0.3", "GlobalIPv6Address": ""}, "default": {"IPAddress": "172.19.0.2"}}}}]`))
+// listens has an engine that answers so.
+func listens(t *testing.T, answer http.HandlerFunc) {
+	t.Helper()
+	socket := filepath.Join(t.TempDir(), "s")
+	listener, err := net.Listen("unix", socket)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := fmt.Sprintf("%+v", all); got != `[{ID:ab Name:mrs-1 PID:7 Running:true Restarts:2 Started:2026-11-02T08:00:00Z Image:sha256:cd Named:mrs:1 Env:map[A:b=c D:] Folders:[/home/x] Mounts:map[/data:/home/x] Addresses:[172.19.0.2 172.18.0.3] Networks:[default web] Restart: Labels:map[com.docker.compose.config-hash:ef com.docker.compose.service:django] Status:running ExitCode:0 Health:starting Checks:[no] created:20261102070000.500000000}]` ||
-		all[0].Service() != "django" || all[0].ConfigHash() != "ef" {
+	server := httptest.Server{Listener: listener, Config: &http.Server{Handler: answer}}
+	server.Start()
+	t.Cleanup(server.Close)
+	t.Cleanup(engine.CloseIdleConnections)
+	t.Setenv("DOCKER_HOST", "unix://"+socket)
+}
+
+// told is what the engine tells, by what it is asked; everything else is not there.
+type told map[string]string
+
+func (a told) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	asked, _ := url.QueryUnescape(r.URL.RequestURI())
+	if text, is := a[asked]; is {
+		fmt.Fprint(w, text)
+		return
+	}
+	w.WriteHeader(http.StatusNotFound)
+	fmt.Fprintf(w, `{"message": "no such thing: %s"}`, r.URL.Path)
+}
+
+const ofMRS = `"com.docker.compose.project=mrs"`
+
+func TestWhatTheEngineTellsIsRead(t *testing.T) {
+	engine := told{
+		`/containers/json?all=true&filters={"label":["com.docker.compose.oneoff=False",` + ofMRS + `]}`: `[{"Id": "ab"}, {"Id": "older"}]`,
+		`/containers/ab/json`: `{"Id": "ab", "Name": "/mrs-1", "Image": "sha256:cd", "Mounts": [{"Source": "/home/x", "Destination": "/data"}], "RestartCount": 2, "State": {"Running": true, "Pid": 7, "StartedAt": "2026-11-02T08:00:00Z",
+		"Status": "running", "Health": {"Status": "starting", "Log": [{"Output": "no"}]}}, "Created": "2026-11-02T07:00:00.5Z",
+		"Config": {"Image": "mrs:1", "Env": ["A=b=c", "D"], "Labels": {"com.docker.compose.service": "django", "com.docker.compose.config-hash": "ef"}},
+		"NetworkSettings": {"Networks": {"web": {"IPAddress": "172.18.0.3", "GlobalIPv6Address": ""}, "default": {"IPAddress": "172.19.0.2"}}}}`,
+		`/containers/older/json`: `{"Id": "older", "Created": "2026-11-02T07:00:00.05Z"}`,
+		`/containers/json?all=true&filters={"label":[` + ofMRS + `]}`: `[{"Id": "ab"}]`,
+		`/networks?filters={"label":[` + ofMRS + `]}`:                 `[{"Id": "cd", "Name": "mrs_default"}]`,
+		`/volumes?filters={"label":[` + ofMRS + `]}`:                  `{"Volumes": [{"Name": "mrs_data"}]}`,
+		`/images/a.example:5000/mrs:1@sha256:0/json`:                  `{"Id": "sha256:cd", "RepoDigests": ["mrs@sha256:0"], "Config": {"Env": ["PG_MAJOR=15"], "Healthcheck": {"Test": ["NONE"]}}}`,
+	}
+	listens(t, engine.ServeHTTP)
+	all, err := Project(t.Context(), "mrs")
+	if err != nil || len(all) != 2 || all[0].ID != "older" {
+		t.Fatalf("the oldest is not the first: %v, %v", all, err)
+	}
+	if got := fmt.Sprintf("%+v", all[1]); got != `{ID:ab Name:mrs-1 PID:7 Running:true Restarts:2 Started:2026-11-02T08:00:00Z Image:sha256:cd Named:mrs:1 Env:map[A:b=c D:] Folders:[/home/x] Mounts:map[/data:/home/x] Addresses:[172.19.0.2 172.18.0.3] Networks:[default web] Restart: Labels:map[com.docker.compose.config-hash:ef com.docker.compose.service:django] Status:running ExitCode:0 Health:starting Checks:[no] created:20261102070000.500000000}` ||
+		all[1].Service() != "django" || all[1].ConfigHash() != "ef" {
 		t.Error(got)
+	}
+	for kind, want := range map[string]string{"container": "ab", "network": "cd", "volume": "mrs_data"} {
+		if got, err := Left(t.Context(), kind, "mrs"); err != nil || len(got) != 1 || got[0] != want {
+			t.Errorf("%s: %v, %v", kind, got, err)
+		}
+	}
+	image, err := ImageOf(t.Context(), "a.example:5000/mrs:1@sha256:0")
+	if got := fmt.Sprintf("%+v", image); err != nil || got != "{ID:sha256:cd Digests:[mrs@sha256:0] Env:map[PG_MAJOR:15] Checked:false}" {
+		t.Errorf("%s, %v", got, err)
+	}
+	if image, err := ImageOf(t.Context(), "other"); image.ID != "" || err != nil {
+		t.Errorf("an image that is not there: %+v, %v", image, err)
+	}
+	if _, err := Inspect(t.Context(), "gone"); err == nil || err.Error() != "docker /containers/gone/json: no such thing: /containers/gone/json" {
+		t.Errorf("a container that is not there: %v", err)
+	}
+}
+
+func TestAContainerThatGoesBetweenTwoQuestionsIsNone(t *testing.T) {
+	asked := 0
+	listens(t, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path != "/containers/json":
+			http.NotFound(w, r)
+		case asked == 0:
+			fmt.Fprint(w, `[{"Id": "going"}]`)
+		default:
+			fmt.Fprint(w, `[]`)
+		}
+		asked++
+	})
+	if all, err := Project(t.Context(), "mrs"); len(all) != 0 || err != nil {
+		t.Errorf("%v, %v", all, err)
 	}
 }
 
@@ -76,10 +153,24 @@ func TestAnEngineThatHangsIsGivenUpByABoundThatIsNamed(t *testing.T) {
 			t.Errorf("%s: %v", command, err)
 		}
 	}
+	listens(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	if _, err := Inspect(t.Context(), "x"); err == nil || err.Error() != (&bound.Exceeded{Name: "docker /containers/x/json", Limit: bound.Time(answers), Total: true}).Error() {
+		t.Errorf("%v", err)
+	}
 	// The caller's own reason goes before it.
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("interrupted"))
 	if _, err := Run(ctx, "inspect", "x"); err == nil || err.Error() != "docker inspect: interrupted" {
+		t.Errorf("%v", err)
+	}
+	if _, err := Inspect(ctx, "x"); err == nil || err.Error() != "docker /containers/x/json: interrupted" {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestAnEngineThatDoesNotRunIsSaid(t *testing.T) {
+	t.Setenv("DOCKER_HOST", "unix:///nowhere")
+	if _, err := Inspect(t.Context(), "x"); err == nil || err.Error() != "docker /containers/x/json: dial unix /nowhere: connect: no such file or directory" {
 		t.Errorf("%v", err)
 	}
 }

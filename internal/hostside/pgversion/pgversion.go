@@ -40,12 +40,15 @@ var told = regexp.MustCompile(`\(PostgreSQL\) (\d+(?:\.\d+)?)`)
 
 // Image returns the version of the PostgreSQL in an image, which says so by itself or by its program.
 func Image(ctx context.Context, image string) (string, error) {
-	env, err := docker.ImageEnv(ctx, image)
+	there, err := docker.ImageOf(ctx, image)
+	if err == nil && there.ID == "" {
+		err = fmt.Errorf("there is no image %s here", image)
+	}
 	if err != nil {
 		return "", err
 	}
-	if env["PG_MAJOR"] != "" {
-		return env["PG_MAJOR"], nil
+	if there.Env["PG_MAJOR"] != "" {
+		return there.Env["PG_MAJOR"], nil
 	}
 	out, err := docker.Run(ctx, "run", "--rm", "--network=none", "--entrypoint=postgres", image, "--version")
 	if err != nil {

@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -336,12 +339,22 @@ func TestWhatTheProgramsSayIsWhatIsTold(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write(filepath.Join(bin, "docker"), `#!/bin/sh
-case "$*" in
-ps*) echo id ;;
-*inspect*) echo '[{"Id": "id", "Created": "2026-11-24T17:00:00Z", "State": {"Status": "running", "Running": true, "StartedAt": "2026-11-24T17:00:00Z"}, "Config": {"Labels": {"com.docker.compose.service": "django"}}}]' ;;
-*config*) printf 'django\npostgres\n' ;;
-esac`)
+	write(filepath.Join(bin, "docker"), "#!/bin/sh\nprintf 'django\\npostgres\\n'\n")
+	socket := filepath.Join(bin, "engine")
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("DOCKER_HOST", "unix://"+socket)
+	engine := httptest.Server{Listener: listener, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		said := `[{"Id": "id"}]`
+		if r.URL.Path == "/containers/id/json" {
+			said = `{"Id": "id", "Created": "2026-11-24T17:00:00Z", "State": {"Status": "running", "Running": true, "StartedAt": "2026-11-24T17:00:00Z"}, "Config": {"Labels": {"com.docker.compose.service": "django"}}}`
+		}
+		fmt.Fprint(w, said)
+	})}}
+	engine.Start()
+	defer engine.Close()
 	write(filepath.Join(bin, "restic"), `#!/bin/sh
 echo warning >&2
 echo "Fatal: \"rest:https://mrs:geheim@backup.example/\" can't be $RESTIC_REPOSITORY \\" >&2

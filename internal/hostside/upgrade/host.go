@@ -42,14 +42,11 @@ func (h this) server() dump.Container { return h.Stack.Server().(dump.Container)
 func dataIn(env map[string]string) string { return cmp.Or(env["PGDATA"], "/var/lib/postgresql/data") }
 
 func (h this) Image(ctx context.Context, image string) (version, data string, err error) {
-	if _, err := docker.Have(ctx, image, h.Say); err != nil {
-		return "", "", err
-	}
-	env, err := docker.ImageEnv(ctx, image)
+	there, err := docker.Have(ctx, image, h.Say)
 	if err == nil {
 		version, err = pgversion.Image(ctx, image)
 	}
-	return version, dataIn(env), err
+	return version, dataIn(there.Env), err
 }
 
 // unfit are what a dump of one database would not have, each with how it is told.
