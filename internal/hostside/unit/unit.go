@@ -63,7 +63,7 @@ func (e *BusyError) Error() string {
 
 // look is how often the unit is looked at; soon, how soon once its process has ended.
 const (
-	look = 300 * time.Millisecond
+	look = time.Second
 	soon = 20 * time.Millisecond
 )
 
