@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/answer"
@@ -67,12 +68,18 @@ func (w *world) specs(file string) (map[string]spec, []hostapi.Service) {
 		return nil, nil
 	}
 	_ = json.Unmarshal(content, &all)
-	services, err := model.Parse(content)
-	if err != nil {
-		panic(err)
+	services, known := parsed.Load(string(content))
+	if !known {
+		if services, err = model.Parse(content); err != nil {
+			panic(err)
+		}
+		parsed.Store(string(content), services)
 	}
-	return all.Services, services
+	return all.Services, slices.Clone(services.([]hostapi.Service))
 }
+
+// parsed are the services of files, of which there are few, by their text.
+var parsed sync.Map
 
 // hash is Compose's sum of a service's configuration, which has not how many there are.
 func (w *world) hash(name string, s spec) string {
