@@ -21,7 +21,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -99,20 +98,12 @@ func Down(ctx context.Context) error {
 
 // find returns the addresses of the machines, which must run, by name.
 func find(ctx context.Context) (map[string]netip.Addr, error) {
-	all, err := vagrant.Status(ctx)
-	if err != nil {
-		return nil, err
-	}
 	addresses := map[string]netip.Addr{}
 	var errs []error
-	for _, m := range all {
-		if !slices.Contains(machines, m.Name) {
-			continue
-		}
-		addresses[m.Name], err = netip.ParseAddr(m.Address)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("the address of %s, which is %s, is unknown\nhint: mage vagrant:apply -machine=%[1]s",
-				m.Name, m.State))
+	for _, name := range machines {
+		var err error
+		if addresses[name], err = netip.ParseAddr(vagrant.Address(ctx, name)); err != nil {
+			errs = append(errs, fmt.Errorf("the address of %s is unknown\nhint: mage vagrant:apply -machine=%[1]s", name))
 		}
 	}
 	return addresses, errors.Join(errs...)

@@ -18,27 +18,24 @@ import (
 // may read it. It is there while a machine runs.
 const SSHConfig = ".vagrant-ssh"
 
-// writeSSHConfig writes [SSHConfig] for the machines that run, and removes it
-// where none does.
-func writeSSHConfig(ctx context.Context) error {
-	machines, err := states(ctx)
-	if err != nil {
-		return err
-	}
-	var running []string
-	for _, m := range machines {
-		if m.running() {
-			running = append(running, m.Name)
-		}
-	}
-	if running == nil {
+// writeSSHConfig writes [SSHConfig] for the machines, which run; where not all of
+// them do any more, for those that do. Without any it is removed.
+func writeSSHConfig(ctx context.Context, machines []string) error {
+	if len(machines) == 0 {
 		return os.RemoveAll(SSHConfig)
 	}
-	config, err := output(ctx, append([]string{"ssh-config"}, running...)...)
-	if err != nil {
+	config, err := output(ctx, append([]string{"ssh-config"}, machines...)...)
+	if err == nil {
+		return local.WriteFile(SSHConfig, config+"\n", 0o600)
+	}
+	all, stateErr := states(ctx)
+	run := slices.DeleteFunc(slices.Clone(machines), func(name string) bool {
+		return !slices.ContainsFunc(all, func(m Machine) bool { return m.Name == name && m.running() })
+	})
+	if stateErr != nil || len(run) == len(machines) {
 		return err
 	}
-	return local.WriteFile(SSHConfig, config+"\n", 0o600)
+	return writeSSHConfig(ctx, run)
 }
 
 var hostLine = regexp.MustCompile(`(?m)^Host (\S+)$`)
@@ -51,6 +48,11 @@ func reachable() []string {
 		names = append(names, m[1])
 	}
 	return names
+}
+
+// others returns the machines that [SSHConfig] knows, without some.
+func others(machines []string) []string {
+	return slices.DeleteFunc(reachable(), func(name string) bool { return slices.Contains(machines, name) })
 }
 
 // ssh returns the command line that runs argv on a machine, asking nothing.
@@ -66,9 +68,9 @@ func answers(ctx context.Context, machine string) bool {
 	return err == nil
 }
 
-// address returns where this machine reaches the machine given, empty where
+// Address returns where this machine reaches the machine given, empty where
 // that can't be found out.
-func address(ctx context.Context, machine string) string {
+func Address(ctx context.Context, machine string) string {
 	out, _ := local.Output(ctx, ssh(machine, "ip", "-4", "-o", "address", "show", "scope", "global")...)
 	return parseAddress(out)
 }
@@ -123,10 +125,11 @@ func Ensure(ctx context.Context, machines ...string) error {
 	if missing == nil {
 		return nil
 	}
-	if err := checkExist(ctx, missing); err != nil {
-		return err
+	err := Up(ctx, missing...) // of those that do not exist, vagrant boots none
+	if err != nil {
+		err = cmp.Or(checkExist(ctx, missing), err)
 	}
-	return Up(ctx, missing...)
+	return err
 }
 
 // checkExist returns an error if the Vagrantfile has no such machines. To ssh

@@ -25,7 +25,7 @@ func Status(ctx context.Context) ([]Machine, error) {
 	}
 	for i, m := range machines {
 		if m.running() {
-			machines[i].Address = address(ctx, m.Name)
+			machines[i].Address = Address(ctx, m.Name)
 		}
 	}
 	return machines, nil

@@ -28,31 +28,35 @@ const Default = "default"
 
 // Up boots the machines, those that do not run yet, and writes [SSHConfig].
 // Where VirtualBox is absent it builds the box that the docker provider needs.
-func Up(ctx context.Context, machines ...string) error { return change(ctx, machines, boot) }
+func Up(ctx context.Context, machines ...string) error {
+	if err := prepare(ctx, machines); err != nil {
+		return err
+	}
+	if err := boot(ctx, machines); err != nil {
+		return err
+	}
+	return writeSSHConfig(ctx, append(others(machines), machines...))
+}
 
 // Destroy removes the machines with all that is on them, and takes them out of
 // [SSHConfig]. Machines that do not exist are no error; the package caches and
 // the box stay.
-func Destroy(ctx context.Context, machines ...string) error { return change(ctx, machines, remove) }
-
-// Apply is [Destroy], then [Up]: the machines are as new.
-func Apply(ctx context.Context, machines ...string) error { return change(ctx, machines, remove, boot) }
-
-func change(ctx context.Context, machines []string, steps ...func(context.Context, []string) error) error {
-	err := prepare(ctx, machines)
-	for _, step := range steps {
-		if err == nil {
-			err = step(ctx, machines)
-		}
-	}
-	if err != nil {
+func Destroy(ctx context.Context, machines ...string) error {
+	if err := prepare(ctx, machines); err != nil {
 		return err
 	}
-	return writeSSHConfig(ctx)
+	if err := run(ctx, os.Stderr, append([]string{"destroy", "--force"}, machines...)...); err != nil {
+		return err
+	}
+	return writeSSHConfig(ctx, others(machines))
 }
 
-func remove(ctx context.Context, machines []string) error {
-	return run(ctx, os.Stderr, append([]string{"destroy", "--force"}, machines...)...)
+// Apply is [Destroy], then [Up]: the machines are as new.
+func Apply(ctx context.Context, machines ...string) error {
+	if err := Destroy(ctx, machines...); err != nil {
+		return err
+	}
+	return Up(ctx, machines...)
 }
 
 // boot is vagrant up, after what only some providers need.
@@ -155,7 +159,7 @@ func output(ctx context.Context, args ...string) (string, error) {
 func Report(ctx context.Context, start time.Time, machines []string) {
 	var said []string
 	for _, name := range machines {
-		said = append(said, strings.TrimSpace(name+" "+address(ctx, name)))
+		said = append(said, strings.TrimSpace(name+" "+Address(ctx, name)))
 	}
 	took := time.Since(start).Round(100 * time.Millisecond)
 	console.Done("up: %s (%s); ssh -F %s %s", strings.Join(said, ", "), took, SSHConfig, machines[0])
