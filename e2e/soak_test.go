@@ -143,6 +143,7 @@ func wholeTrials(l rehearsal) []trial {
 		}},
 		{"the log of a local instance", restoresByItsLog},
 		{"copies to a full disk", func(t *testing.T) { l.copiesToAFullDisk(t, phases...) }},
+		{"copies that break at every message and frame, in every way", func(t *testing.T) { breaksAnywhere(t, true) }},
 	}
 	for _, s := range strikes {
 		all = append(all, trial{"in each phase of a copy " + s.name, func(t *testing.T) {
