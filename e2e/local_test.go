@@ -191,7 +191,9 @@ func TestALocalDeploymentLivesAsProductionDoes(t *testing.T) {
 		before := mrs.compose(t, "ps", "--quiet", "django")
 
 		mrs.env = append(mrs.env, "TEAM_EMAIL=team@example.org")
-		mrs.mustDeploy(t)
+		if r := mrs.deploy(t); r.status != 0 || !strings.Contains(r.output, "it publishes a port: the site does not answer meanwhile") {
+			t.Fatalf("exit status %d\n%s", r.status, r.output)
+		}
 
 		if mrs.compose(t, "ps", "--quiet", "django") == before {
 			t.Error("the container was not replaced")

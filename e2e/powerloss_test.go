@@ -333,12 +333,10 @@ docker exec "$(docker ps --quiet --filter name=mrs-staging-django)" printenv MAI
 }
 
 // What was at work, or had just ended, when the power went. Each begins on what the one before it has left. The
-// campaign cuts it at other moments, too.
+// campaign cuts it at other moments, too, and in backups and restores.
 func TestAPowerCutTakesNothingBackThatWasSaidToBeDone(t *testing.T) {
-	l := inTheLab(t, 150*time.Second)
+	l := inTheLab(t, 110*time.Second)
 	l.disk(t)
-	slack := newSlack(t, l.bridge(t))
-	l.clone = l.with("SLACK_URL="+slack.URL, "SLACK_TOKEN=T0/B0/hush-slack")
 	d := &dark{rehearsal: l, first: l.image(t, "dark-1", "1111111"), second: l.image(t, "dark-2", "2222222")}
 
 	step(t, "what was not synced is lost, or all but its name where somebody else has synced", func(t *testing.T) {
@@ -413,47 +411,4 @@ echo new >new; echo new >.replaced; mv .replaced replaced`)
 			`compose_django_ports=["8999:8000"]`)
 		d.maintained(t, "no")
 	})
-	step(t, "the power goes in a backup: it is told, and made up for", func(t *testing.T) { l.cutBackup(t, slack, "[ -e .backup.unchecked ]") })
-	step(t, "the power goes in the swap of a restore: it is told, and undone", func(t *testing.T) {
-		l.mustMage(t, "ops:manage", "staging", "seed 10")
-		l.cutRestore(t, slack, "swapping", names, "ls -d mrsattachments.*Z >/dev/null 2>&1") // which has been moved aside
-		d.intact(t)
-		l.mustMage(t, "ops:backup", "staging")
-	})
-}
-
-// cutBackup cuts the power in a backup, once a condition holds. What was good before is, and there is one snapshot more
-// soon: the boot makes another one.
-func (l rehearsal) cutBackup(t *testing.T, slack *slack, condition string) {
-	t.Helper()
-	before := l.whatIsThere(t)
-	n := len(l.backed(t, "staging").Snapshots)
-	slack.told()
-	b := l.begin(t, "dumping the database", "ops:backup", "staging")
-	l.powerCutWhen(t, nothing, condition)
-	_ = b.end(t)
-	slack.heard(t, "the backup that began")
-	var now backed
-	if !soon(func() bool {
-		now = l.backed(t, "staging")
-		return len(now.Snapshots) == n+1 && !now.Snapshots[0].Unchecked && now.Runs[len(now.Runs)-1].Outcome == "good"
-	}) {
-		t.Fatalf("there were %d snapshots, and are %+v, %+v", n, now.Snapshots, now.Runs[len(now.Runs)-2:])
-	}
-	l.healthy(t)
-	l.stillThere(t, before)
-}
-
-// cutRestore cuts the power in a restore of the last snapshot, once it has said so much and a condition holds: all is
-// as it was before then.
-func (l rehearsal) cutRestore(t *testing.T, slack *slack, until string, left survives, condition string) {
-	t.Helper()
-	before := l.whatIsThere(t)
-	slack.told()
-	b := l.begin(t, until, "ops:restore", "staging", "latest", "-yes")
-	l.powerCutWhen(t, left, condition)
-	_ = b.end(t)
-	slack.heard(t, "the restore that began")
-	l.healthy(t)
-	l.stillThere(t, before)
 }

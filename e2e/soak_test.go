@@ -126,7 +126,7 @@ type trial struct {
 // wholeTrials are all of them.
 func wholeTrials(l rehearsal) []trial {
 	all := []trial{
-		{"a repository on sftp", func(t *testing.T) { sftpRepository(t, l, true) }},
+		{"a repository on sftp", func(t *testing.T) { sftpRepository(t, l) }},
 		{"a repository on S3", func(t *testing.T) { l.vault(t, newS3) }},
 		{"a repository on restic's own server", func(t *testing.T) { l.vault(t, newRest) }},
 		{"three deployments under load", func(t *testing.T) { deployedUnderLoad(t, l, 0, 1) }},
@@ -142,6 +142,13 @@ func wholeTrials(l rehearsal) []trial {
 			takesOver(t, l, true)
 		}},
 		{"the log of a local instance", restoresByItsLog},
+		{"the log in the lab: a restore point, a drill, and the archive lost with the home", func(t *testing.T) { losesItsArchive(t, l) }},
+		{"a release that crashes at start", func(t *testing.T) {
+			crash := l.image(t, "crash", "c4a5", `CMD ["bash", "-c", "echo all is lost; exit 3"]`)
+			l.mustMage(t, "deploy:production", "-yes", "-image="+images[0])
+			l.worksNotOut(t, l.given("healthcheck_timeout=20"), crash, version(l.production, "www.production.lab"), "crashes at start")
+		}},
+		{"the cookbook's example makes a load balancer of a new server, once", loadBalancerOfANewServer},
 		{"copies to a full disk", func(t *testing.T) { l.copiesToAFullDisk(t, phases...) }},
 		{"copies that break at every message and frame, in every way", func(t *testing.T) { breaksAnywhere(t, true) }},
 	}
@@ -158,6 +165,9 @@ func wholeTrials(l rehearsal) []trial {
 	for _, version := range versions[:len(versions)-1] {
 		all = append(all, trial{"PostgreSQL " + version, func(t *testing.T) { keepsItsVersion(t, version, true) }})
 	}
+	all = append(all, trial{"what PostgreSQL 15 has beside its data", func(t *testing.T) {
+		keepsWhatIsBesideData(t, besideData{"15", "15"}, besideData{"15", "17"})
+	}})
 	all = append(all, trial{"an upgrade of PostgreSQL with 300,000 people", func(t *testing.T) { upgrades(t, 300_000, "15", "17") }})
 	for _, recreated := range []bool{false, true} {
 		for _, begins := range []time.Duration{-20 * time.Second, 0, 20 * time.Second} {
@@ -167,6 +177,48 @@ func wholeTrials(l rehearsal) []trial {
 		}
 	}
 	return all
+}
+
+// losesItsArchive has staging go back to a restore point and drill its log, and lose that with its home: what was
+// shipped comes back.
+func losesItsArchive(t *testing.T, lab rehearsal) {
+	t.Cleanup(func() { lab.fresh(t) })
+	l := lab.archives(t)
+	l.clear(t, "staging")
+	l.mustMage(t, "deploy:staging", "-yes")
+	l.shipped(t)
+	l.shipped(t)
+	l.mustMage(t, "ops:backup", "staging")
+	end := l.writes(t)
+	time.Sleep(5 * time.Second)
+	end()
+	were := l.visits(t)
+	l.mustMage(t, "ops:restorePoint", "staging", "before")
+	l.sh(t, "staging", "docker exec -i "+postgres+` psql -U django -d mrs -qc "delete from visits"`)
+	time.Sleep(10 * time.Second)
+	l.mustMage(t, "ops:restore", "staging", "latest", "-restorePoint=before", "-only=database", "-yes")
+	if now := l.visits(t); missing(were, now) > 0 || len(now) != len(were) {
+		t.Errorf("%d rows were there, and %d are", len(were), len(now))
+	}
+	l.losesItsHome(t, "rm -rf /mnt/archive/wal/*", 12*50)
+	if r := l.mage(t, "ops:drill", "staging"); r.status != 0 || !strings.Contains(r.output, "the log is proven: the database was recovered to ") {
+		t.Errorf("exit status %d\n%s", r.status, r.output)
+	}
+}
+
+// loadBalancerOfANewServer has the role traefik make one of a server that has nothing.
+func loadBalancerOfANewServer(t *testing.T) {
+	c := newClone(t)
+	for _, again := range []bool{false, true} {
+		out := c.must(t, mage, "vagrant:bigsudo", "yourlabs.traefik -v")
+		if again != (changes(t, out) == "0") {
+			t.Errorf("run again: %v\n%s", again, out)
+		}
+	}
+	address := must(t, "docker", "inspect", "--format", "{{.NetworkSettings.IPAddress}}", c.containers(t))
+	if status, _, body := ask(t, address, address); status != http.StatusNotFound || !strings.Contains(body, "404 page not found") {
+		t.Errorf("port 80: %d\n%s", status, body)
+	}
 }
 
 // darkDeployments cuts the power in deployments: each part of one that takes over, and maintenance.
@@ -221,6 +273,9 @@ func darkRestores(t *testing.T, l rehearsal) {
 	for _, until := range []string{"restoring the database", "swapping"} {
 		t.Run(until, func(t *testing.T) { l.cutRestore(t, slack, until, nothing, "sleep 0.5") })
 	}
+	t.Run("swapping, and the attachments are moved aside", func(t *testing.T) {
+		l.cutRestore(t, slack, "swapping", names, "ls -d mrsattachments.*Z >/dev/null 2>&1")
+	})
 	t.Run("it has swapped: it is done, or undone", func(t *testing.T) {
 		l.mustMage(t, "ops:backup", "staging")
 		before := l.whatIsThere(t)
@@ -235,6 +290,42 @@ func darkRestores(t *testing.T, l rehearsal) {
 			t.Errorf("there was\n%s\nthen\n%s\nand is\n%s", before, mine, now)
 		}
 	})
+}
+
+// cutBackup cuts the power in a backup, once a condition holds. What was good before is, and there is one snapshot more
+// soon: the boot makes another one.
+func (l rehearsal) cutBackup(t *testing.T, slack *slack, condition string) {
+	t.Helper()
+	before := l.whatIsThere(t)
+	n := len(l.backed(t, "staging").Snapshots)
+	slack.told()
+	b := l.begin(t, "dumping the database", "ops:backup", "staging")
+	l.powerCutWhen(t, nothing, condition)
+	_ = b.end(t)
+	slack.heard(t, "the backup that began")
+	var now backed
+	if !soon(func() bool {
+		now = l.backed(t, "staging")
+		return len(now.Snapshots) == n+1 && !now.Snapshots[0].Unchecked && now.Runs[len(now.Runs)-1].Outcome == "good"
+	}) {
+		t.Fatalf("there were %d snapshots, and are %+v, %+v", n, now.Snapshots, now.Runs[len(now.Runs)-2:])
+	}
+	l.healthy(t)
+	l.stillThere(t, before)
+}
+
+// cutRestore cuts the power in a restore of the last snapshot, once it has said so much and a condition holds: all is
+// as it was before then.
+func (l rehearsal) cutRestore(t *testing.T, slack *slack, until string, left survives, condition string) {
+	t.Helper()
+	before := l.whatIsThere(t)
+	slack.told()
+	b := l.begin(t, until, "ops:restore", "staging", "latest", "-yes")
+	l.powerCutWhen(t, left, condition)
+	_ = b.end(t)
+	slack.heard(t, "the restore that began")
+	l.healthy(t)
+	l.stillThere(t, before)
 }
 
 // deployedUnderLoad deploys production three times while visitors come, in each round, over more than 100,000 requests' rows, which
@@ -291,6 +382,49 @@ kill -%s $pids`
 	l.healthy(t)
 }
 
+// dailyJob is the application's job that mails each fund.
+type dailyJob struct {
+	minute time.Time
+	fund   string // whom it mails, for the first time
+}
+
+// dailyMail returns the job, with a fund of its own.
+func dailyMail() *dailyJob {
+	return &dailyJob{fund: fmt.Sprintf("fund-%d@fund.example", time.Now().UnixNano())}
+}
+
+// known gives the job a minute that comes soon, and ecole a container that knows it. The application's clock is not
+// the server's.
+func (j *dailyJob) known(t *testing.T, l rehearsal, image string) {
+	t.Helper()
+	paris, err := time.LoadLocation("Europe/Paris")
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.minute = time.Now().In(paris).Add(100 * time.Second).Truncate(time.Minute)
+	l.sh(t, "staging", fmt.Sprintf(`docker exec -i mrs-ecole-postgres-1 psql -U django -d mrs -v ON_ERROR_STOP=1 -Xqt <<'SQL'
+update caisse_caisse set active = false;
+insert into caisse_caisse (code, name, number, liquidation_email, active, score, parking_enable, nopmt_enable) values ('999', 'one', '099', '%s', true, 0, true, false);
+update djcall_cron set minute = '%d', hour = '%d', weekday = '*' from djcall_caller c where c.id = caller_id and callback like '%%daily_mail'
+SQL`, j.fund, j.minute.Minute(), j.minute.Hour()))
+	l.mustMage(t, "deploy:to", "ecole", "-image="+image)
+}
+
+// wait waits for a moment after the job's minute has begun; before it, if after is less than 0.
+func (j *dailyJob) wait(after time.Duration) { time.Sleep(time.Until(j.minute.Add(after))) }
+
+// once fails the test unless the deployment ended well, and the job has mailed the fund once.
+func (j *dailyJob) once(t *testing.T, l rehearsal, d began) {
+	t.Helper()
+	if err := d.end(t); err != nil {
+		t.Errorf("%v\n%s", err, d.said())
+	}
+	if n := l.mailed(t, "mrs-ecole-mail-1")[j.fund]; n != 1 {
+		t.Errorf("the fund got %d mails", n)
+	}
+	l.whole(t, "staging", "mrs-ecole", "/home/mrs-ecole")
+}
+
 // mailedOnce deploys ecole at a moment around a job's minute; begins is how long after it begins.
 func mailedOnce(t *testing.T, l rehearsal, begins time.Duration, recreated bool) {
 	l.mustMage(t, "deploy:to", "ecole")
@@ -304,6 +438,9 @@ func mailedOnce(t *testing.T, l rehearsal, begins time.Duration, recreated bool)
 	d := with.start(t, with.targets("deploy:to", "ecole", "-image="+images[1])...)
 	job.wait(75 * time.Second)
 	job.once(t, l, d)
+	if begins < 0 && !strings.Contains(d.said(), "until the application's job of ") {
+		t.Errorf("it has not waited:\n%s", d.said())
+	}
 	l.remove(t, "staging", "mrs-ecole", "/home/mrs-ecole")
 }
 

@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"encoding/json"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -104,19 +103,6 @@ func TestAVagrantMachineIsAServerThatCanBeReplacedAndLeavesNothing(t *testing.T)
 		}
 		if strings.Contains(c.containers(t), "\n") {
 			t.Error("production was booted for a request that is wrong")
-		}
-	})
-
-	step(t, "the cookbook's example makes a load balancer of a new server, once", func(t *testing.T) {
-		for _, again := range []bool{false, true} {
-			out := c.must(t, mage, "vagrant:bigsudo", "yourlabs.traefik -v")
-			if again != (changes(t, out) == "0") {
-				t.Errorf("run again: %v\n%s", again, out)
-			}
-		}
-		address := must(t, "docker", "inspect", "--format", "{{.NetworkSettings.IPAddress}}", c.containers(t))
-		if status, _, body := ask(t, address, address); status != http.StatusNotFound || !strings.Contains(body, "404 page not found") {
-			t.Errorf("port 80: %d\n%s", status, body)
 		}
 	})
 

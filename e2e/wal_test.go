@@ -357,15 +357,45 @@ func missing(rows, there []string) (n int) {
 	return n
 }
 
-func TestASecondIsRestoredWhateverWasLostSinceThen(t *testing.T) {
-	l := inTheLab(t, 300*time.Second)
-	l.clone = l.with("WAL_ARCHIVE=/mnt/archive/wal", "RESTIC_REPOSITORY=/mnt/archive/restic")
+// archives is staging with an archive of its log on a disk of its own, until the test ends.
+func (l rehearsal) archives(t *testing.T) rehearsal {
+	t.Helper()
 	l.sh(t, "staging", "mkdir -p /mnt/archive; mountpoint -q /mnt/archive || mount -t tmpfs -o size=3g tmpfs /mnt/archive; rm -rf /mnt/archive/*")
 	t.Cleanup(func() {
 		_, _ = l.shell("staging", "systemctl disable --now mrs-staging-wal.service mrs-staging-ship.timer 2>/dev/null; "+
 			"rm -f /etc/systemd/system/mrs-staging-{wal,ship}.*; systemctl daemon-reload; umount --lazy /mnt/archive")
 	})
+	return l.given("WAL_ARCHIVE=/mnt/archive/wal", "RESTIC_REPOSITORY=/mnt/archive/restic")
+}
 
+// losesItsHome has staging killed while it writes, and its home lost, and more by a script; so many rows at most may be
+// missing then.
+func (l rehearsal) losesItsHome(t *testing.T, lost string, most int) {
+	t.Helper()
+	l.mustMage(t, "ops:backup", "staging")
+	end := l.writes(t)
+	time.Sleep(10 * time.Second)
+	l.shipped(t)
+	time.Sleep(3 * time.Second)
+	l.sh(t, "staging", "docker kill --signal KILL "+postgres)
+	wrote := end()
+	l.lose(t, "staging", "mrs-staging", "/home/mrs-staging")
+	l.sh(t, "staging", lost)
+	l.mustMage(t, "deploy:staging", "-yes")
+	r := l.mage(t, "ops:restore", "staging", "latest", "-yes")
+	gone := missing(wrote, l.visits(t))
+	t.Logf("%d of %d rows are missing that were acknowledged", gone, len(wrote))
+	if gone > most || len(wrote) < 200 || r.status != 0 || !strings.Contains(r.output, "to the end of the log") {
+		t.Errorf("%d of %d rows are missing: exit status %d\n%s", gone, len(wrote), r.status, r.output)
+	}
+	l.healthy(t)
+	l.shipped(t)
+	l.shipped(t)
+}
+
+// The campaign goes back to a restore point, drills the log, and loses the archive with the home, too.
+func TestASecondIsRestoredWhateverWasLostSinceThen(t *testing.T) {
+	l := inTheLab(t, 150*time.Second).archives(t)
 	step(t, "an archive on the disk of the data is refused", func(t *testing.T) {
 		r := l.given("WAL_ARCHIVE=/home/archive").mage(t, "deploy:staging", "-yes")
 		if r.status == 0 || !strings.Contains(r.output, "is on the disk of PostgreSQL's data") {
@@ -416,50 +446,7 @@ func TestASecondIsRestoredWhateverWasLostSinceThen(t *testing.T) {
 			t.Errorf("exit status %d\n%s", r.status, r.output)
 		}
 	})
-	step(t, "a restore point is gone back to", func(t *testing.T) {
-		were := l.visits(t)
-		l.mustMage(t, "ops:restorePoint", "staging", "before")
-		l.sh(t, "staging", "docker exec -i "+postgres+` psql -U django -d mrs -qc "delete from visits"`)
-		time.Sleep(10 * time.Second)
-		l.mustMage(t, "ops:restore", "staging", "latest", "-restorePoint=before", "-only=database", "-yes")
-		if now := l.visits(t); missing(were, now) > 0 || len(now) != len(were) {
-			t.Errorf("%d rows were there, and %d are", len(were), len(now))
-		}
-	})
-	for _, c := range []struct {
-		name, lost string
-		most       int // rows that may be missing
-	}{
-		{"its home is lost while it writes: at most 5 s are missing", "", 5 * 50},
-		{"and the archive with it: what was shipped comes back", "rm -rf /mnt/archive/wal/*", 12 * 50},
-	} {
-		step(t, c.name, func(t *testing.T) {
-			l.mustMage(t, "ops:backup", "staging")
-			end := l.writes(t)
-			time.Sleep(10 * time.Second)
-			l.shipped(t)
-			time.Sleep(3 * time.Second)
-			l.sh(t, "staging", "docker kill --signal KILL "+postgres)
-			wrote := end()
-			l.lose(t, "staging", "mrs-staging", "/home/mrs-staging")
-			l.sh(t, "staging", c.lost)
-			l.mustMage(t, "deploy:staging", "-yes")
-			r := l.mage(t, "ops:restore", "staging", "latest", "-yes")
-			gone := missing(wrote, l.visits(t))
-			t.Logf("%d of %d rows are missing that were acknowledged", gone, len(wrote))
-			if gone > c.most || len(wrote) < 200 || r.status != 0 || !strings.Contains(r.output, "to the end of the log") {
-				t.Errorf("%d of %d rows are missing: exit status %d\n%s", gone, len(wrote), r.status, r.output)
-			}
-			l.healthy(t)
-			l.shipped(t)
-			l.shipped(t)
-		})
-	}
-	step(t, "a drill recovers to another second", func(t *testing.T) {
-		if r := l.mage(t, "ops:drill", "staging"); r.status != 0 || !strings.Contains(r.output, "the log is proven: the database was recovered to ") {
-			t.Errorf("exit status %d\n%s", r.status, r.output)
-		}
-	})
+	step(t, "its home is lost while it writes: at most 5 s are missing", func(t *testing.T) { l.losesItsHome(t, "", 5*50) })
 	step(t, "where it is not to be received any more, nothing of it is left", func(t *testing.T) {
 		l.given("WAL_ARCHIVE=").mustMage(t, "deploy:staging", "-yes")
 		left := l.sh(t, "staging", `ls /etc/systemd/system/mrs-staging-wal* /etc/systemd/system/mrs-staging-ship* 2>/dev/null || true

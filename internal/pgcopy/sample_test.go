@@ -8,6 +8,7 @@ import (
 
 	"github.com/betagouv/mrs-ops/internal/anonymize"
 	"github.com/betagouv/mrs-ops/internal/pgcopy/wire"
+	"github.com/betagouv/mrs-ops/internal/target"
 )
 
 func key(table, column, references, referenced string) anonymize.ForeignKey {
@@ -116,6 +117,24 @@ func TestWhatDoesNotFitIsNamed(t *testing.T) {
 	} {
 		if got := unfit(u); got != want {
 			t.Errorf("it says %q, not %q", got, want)
+		}
+	}
+}
+
+func TestACopyIsRefusedThatHasNoRoom(t *testing.T) {
+	c := &copying{schema: &anonymize.Schema{Tables: []anonymize.Table{{Bytes: 10 << 30}, {Bytes: 30 << 30}}}}
+	if err := c.noRoom(); err != nil {
+		t.Errorf("to standard output: %v", err)
+	}
+	c.To = "staging"
+	for _, test := range []struct {
+		sample float64
+		free   int64
+		fits   bool
+	}{{0, 48 << 30, false}, {0, 48<<30 + reserve, true}, {0.25, 12 << 30, false}, {0.25, 12<<30 + reserve, true}} {
+		c.Sample, c.to = test.sample, &end{Target: &target.Target{Name: "staging", Folder: "/home/mrs-staging"}, free: test.free}
+		if err := c.noRoom(); (err == nil) != test.fits || err != nil && !strings.Contains(err.Error(), "free below") {
+			t.Errorf("%+v: %v", test, err)
 		}
 	}
 }
