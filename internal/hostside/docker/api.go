@@ -40,7 +40,8 @@ func get(ctx context.Context, path string, query url.Values, into any) (found bo
 		if answer.StatusCode != http.StatusOK {
 			var said struct{ Message string }
 			_ = json.NewDecoder(answer.Body).Decode(&said)
-			return answer.StatusCode != http.StatusNotFound, fmt.Errorf("docker %s: %s", path, cmp.Or(said.Message, answer.Status))
+			err = fmt.Errorf("docker %s: %s", path, cmp.Or(said.Message, answer.Status))
+			return answer.StatusCode != http.StatusNotFound, err
 		}
 		err = json.NewDecoder(answer.Body).Decode(into)
 	}
