@@ -191,7 +191,7 @@ func TestALocalDeploymentLivesAsProductionDoes(t *testing.T) {
 		before := mrs.compose(t, "ps", "--quiet", "django")
 
 		mrs.env = append(mrs.env, "TEAM_EMAIL=team@example.org")
-		if r := mrs.deploy(t); r.status != 0 || !strings.Contains(r.output, "it publishes a port: the site does not answer meanwhile") {
+		if r := mrs.deploy(t); r.status != 0 || !strings.Contains(r.output, "is stopped and started anew, since no load balancer is before it: the site does not answer meanwhile") {
 			t.Fatalf("exit status %d\n%s", r.status, r.output)
 		}
 
