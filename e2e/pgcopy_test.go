@@ -213,7 +213,7 @@ docker exec -i "$5" psql -U postgres -qX -v ON_ERROR_STOP=1 -d "$6"`, "bash", d.
 	}
 	section("pre-data")
 	order := wire.Sender{Server: d.server(from, reader), Snapshot: held.Snapshot, Key: key[:], Plan: *plan}
-	schema := must(t, "docker", "exec", d.container, "pg_dump", "-U", "postgres", "--schema-only", from)
+	schema := must(t, "docker", "exec", "--env", "PGOPTIONS=-c statement_timeout=0", d.container, "pg_dump", "-U", "postgres", "--schema-only", from)
 	if err := agent.Run(ctx, "structure", strings.NewReader(line(t, order)+schema), io.Discard); err != nil {
 		return err
 	}
