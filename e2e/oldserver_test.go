@@ -25,15 +25,13 @@ type oldServer struct {
 	home          string
 }
 
-// makeOld makes the machine production a server of the old system, with two neighbours, and has it be what the lab
-// needs again when the test ends.
-func makeOld(t *testing.T, l rehearsal) oldServer {
+// makeOld makes a machine a server of the old system, with two neighbours, and has it be what the lab needs again when
+// the test ends. What else was deployed there goes.
+func makeOld(t *testing.T, l rehearsal, machine string) oldServer {
 	t.Helper()
-	o := oldServer{l, "production", "mrs-production", "/home/mrs-production"}
-	for _, image := range []string{"postgres:10"} {
-		l.must(t, mage, "lab:push", image)
-	}
-	secrets := string(readFile(t, filepath.Join(l.dir, "env/lab/production.secrets.env")))
+	o := oldServer{l, machine, "mrs-" + machine, "/home/mrs-" + machine}
+	l.must(t, mage, "lab:push", "postgres:10")
+	secrets := string(readFile(t, filepath.Join(l.dir, "env/lab", machine+".secrets.env")))
 	secret := func(name string) string {
 		m := regexp.MustCompile(`(?m)^` + name + `='?([A-Z0-9]+)'?$`).FindStringSubmatch(secrets)
 		if m == nil {
@@ -41,7 +39,12 @@ func makeOld(t *testing.T, l rehearsal) oldServer {
 		}
 		return m[1]
 	}
-	t.Cleanup(func() { o.sh(t, o.machine, o.file(t, "gone.sh.txt")) })
+	gone := func() {
+		o.clear(t, o.machine)
+		o.sh(t, o.machine, o.file(t, "gone.sh.txt"))
+	}
+	gone()
+	t.Cleanup(gone)
 	o.sh(t, o.machine, o.file(t, "server.sh.txt", "@REGISTRY@", l.registry))
 	o.put(t, "/etc/traefik/docker-compose.yml", "traefik.yml", 0o644)
 	o.put(t, "/home/one/docker-compose.yml", "one.yml", 0o644)
@@ -52,19 +55,25 @@ func makeOld(t *testing.T, l rehearsal) oldServer {
 		o.put(t, o.home+"/"+script, script+".txt", 0o700)
 	}
 	o.sh(t, o.machine, o.file(t, "start.sh.txt", "@REGISTRY@", l.registry, "@PASSWORD@", secret("RESTIC_PASSWORD")))
-	eventually(t, "the old site answers", func() bool { return o.answers("www.production.lab") == "200 OK" })
+	eventually(t, "the old site answers", func() bool { return o.answers() == "200 OK" })
 	o.sh(t, o.machine, o.file(t, "data.sh.txt"))
 	return o
 }
 
-// file is one of the fixture's, with words of it replaced by others.
+// site is what its visitors call it.
+func (o oldServer) site() string { return "www." + o.machine + ".lab" }
+
+// address is where the machine is.
+func (o oldServer) address() string { return o.fixture.machines[o.machine].Address }
+
+// file is one of the fixture's, with words of it replaced by others: in it, the machine is production.
 func (o oldServer) file(t *testing.T, name string, replaced ...string) string {
 	t.Helper()
 	text, err := oldFiles.ReadFile("testdata/old/" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.NewReplacer(replaced...).Replace(string(text))
+	return strings.NewReplacer(append([]string{"production", o.machine}, replaced...)...).Replace(string(text))
 }
 
 // put has a file of the fixture there.
@@ -78,9 +87,9 @@ func modeText(mode os.FileMode) string {
 	return string([]byte{'0' + byte(mode>>6&7), '0' + byte(mode>>3&7), '0' + byte(mode&7)})
 }
 
-// answers is what a visitor of a name gets from the machine.
-func (o oldServer) answers(host string) string {
-	for status := range visitOnce(o.production, host) {
+// answers is what a visitor of the site gets.
+func (o oldServer) answers() string {
+	for status := range visitOnce(o.address(), o.site()) {
 		return status
 	}
 	return ""

@@ -28,12 +28,13 @@ import (
 // (noauto_da_alloc), which many programs rely on and XFS never had.
 //
 // What can't be had this way: the nested engine's own folder, /var/lib/docker, with containers and images is on no such
-// disk (engine 20.10 does not sync the layers of an image that it pulls), nor are /etc and systemd's journal. ext4
-// commits what happened to names in the order in which it happened: a file system that reorders that, as btrfs may,
-// isn't here; nor a disk that says it has written what it has not, or half of a sector.
+// disk (engine 20.10 does not sync the layers of an image that it pulls), nor are the rest of /etc and systemd's
+// journal. ext4 commits what happened to names in the order in which it happened: a file system that reorders that, as
+// btrfs may, isn't here; nor a disk that says it has written what it has not, or half of a sector.
 
-// diskFolders are what is on it: data, scripts and releases of all instances, ledgers, audit logs, what restic caches.
-const diskFolders = "/home /root/.yourlabs.compose /var/cache/mrs-ops /var/lib/mrs-ops /var/log/mrs-ops"
+// diskFolders are what is on it: data, scripts and releases of all instances, the load balancer, ledgers, audit logs,
+// what restic caches.
+const diskFolders = "/home /etc/traefik /root/.yourlabs.compose /var/cache/mrs-ops /var/lib/mrs-ops /var/log/mrs-ops"
 
 // survives is what the disk has, after a power cut, of what was not synced.
 type survives string
@@ -224,7 +225,7 @@ pid=$(docker inspect --format '{{.State.Pid}}' "$box")
 disk=/proc/$pid/root/disk
 cd "/proc/$pid/root/home/mrs-staging" 2>/dev/null || cd "/proc/$pid/root/home" # nothing is deployed yet
 holds() { `+condition+`; }
-for ((n = 0; n < 12000; n++)); do
+for ((n = 0; n < 24000; n++)); do
   ! holds || break
   sleep 0.01
 done

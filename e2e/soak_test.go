@@ -141,6 +141,10 @@ func wholeTrials(l rehearsal) []trial {
 			t.Cleanup(func() { l.fresh(t) })
 			takesOver(t, l, true)
 		}},
+		{"the French page", func(t *testing.T) {
+			t.Cleanup(func() { l.fresh(t) })
+			frenchPage(t, l)
+		}},
 		{"the log of a local instance", restoresByItsLog},
 		{"the log in the lab: a restore point, a drill, and the archive lost with the home", func(t *testing.T) { losesItsArchive(t, l) }},
 		{"a release that crashes at start", func(t *testing.T) {
@@ -151,6 +155,12 @@ func wholeTrials(l rehearsal) []trial {
 		{"the cookbook's example makes a load balancer of a new server, once", loadBalancerOfANewServer},
 		{"copies to a full disk", func(t *testing.T) { l.copiesToAFullDisk(t, phases...) }},
 		{"copies that break at every message and frame, in every way", func(t *testing.T) { breaksAnywhere(t, true) }},
+	}
+	for _, s := range overStrikes {
+		all = append(all, trial{s.name + " at each moment of a takeover and of the way back", func(t *testing.T) {
+			t.Cleanup(func() { l.fresh(t) })
+			crosses(t, l, s)
+		}})
 	}
 	for _, s := range strikes {
 		all = append(all, trial{"in each phase of a copy " + s.name, func(t *testing.T) {

@@ -64,10 +64,10 @@ func (o oldServer) neighboursAnswer(t *testing.T) {
 	t.Helper()
 	for host, want := range neighbours {
 		if !soon(func() bool {
-			status, _, _ := ask(t, o.production, host)
+			status, _, _ := ask(t, o.address(), host)
 			return status == want || want == 302 && status/100 == 3
 		}) {
-			status, _, body := ask(t, o.production, host)
+			status, _, body := ask(t, o.address(), host)
 			t.Errorf("%s: %d, not %d: %s", host, status, want, body)
 		}
 	}
@@ -83,23 +83,23 @@ func (o oldServer) serial(t *testing.T, host string) string {
 func (o oldServer) data(t *testing.T) string {
 	t.Helper()
 	return o.sh(t, o.machine, `
-id=$(docker ps --quiet --filter label=com.docker.compose.project=mrs-production --filter label=com.docker.compose.service=postgres)
+id=$(docker ps --quiet --filter label=com.docker.compose.project=`+o.name+` --filter label=com.docker.compose.service=postgres)
 docker exec "$id" psql -U django -d mrs -XqtAc 'select count(*), md5(string_agg(p::text, $$,$$ order by id)) from person_person p'
 docker exec "$id" psql -U django -d mrs -XqtAc 'show server_version_num'
-find /home/mrs-production/mrsattachments -name '*.jpg' | sort | xargs sha256sum | sha256sum`)
+find `+o.home+`/mrsattachments -name '*.jpg' | sort | xargs sha256sum | sha256sum`)
 }
 
 // seed adds people by the application that runs.
 func (o oldServer) seed(t *testing.T) {
 	t.Helper()
-	o.sh(t, o.machine, `docker exec --env DEBUG= $(docker ps --quiet --filter label=com.docker.compose.project=mrs-production --filter label=com.docker.compose.service=django) mrs seed 3 >/dev/null`)
+	o.sh(t, o.machine, `docker exec --env DEBUG= $(docker ps --quiet --filter label=com.docker.compose.project=`+o.name+` --filter label=com.docker.compose.service=django) mrs seed 3 >/dev/null`)
 }
 
 // everything is a sum of what the old system consists of, and of what runs.
 func (o oldServer) everything(t *testing.T) string {
 	t.Helper()
 	return o.sh(t, o.machine, `
-find /etc /root/.yourlabs.compose /home/mrs-production /home/one /home/two -path '*/postgres/*' -prune -o -path '*/log/*' -prune -o -path '*/restic/locks*' -prune -o -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum
+find /etc /root/.yourlabs.compose `+o.home+` /home/one /home/two -path '*/postgres/*' -prune -o -path '*/log/*' -prune -o -path '*/restic/locks*' -prune -o -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum
 docker ps --no-trunc --format '{{.ID}} {{.Names}}' | sort
 systemctl list-unit-files --state=enabled --no-legend | sort`)
 }
@@ -110,10 +110,22 @@ func (o oldServer) ofTheOld(t *testing.T) string {
 	return o.sh(t, o.machine, `
 ls /etc/systemd/system/yourlabs-* /etc/systemd/system/basic.target.wants/mrs-* /etc/logrotate.d/mrs 2>/dev/null || true
 systemctl list-timers --all --no-legend | grep -o 'yourlabs-[a-z-]*' || true
-grep -L 'mrs-ops' /etc/systemd/system/mrs-production-*.service /etc/systemd/system/mrs-production-*.timer 2>/dev/null || true
-grep -l RESTIC_PASSWORD_FILE=/home /home/mrs-production/*.sh 2>/dev/null || true
-docker ps --format '{{.Names}}' | grep 'mrs-production_' || true`)
+grep -L 'mrs-ops' /etc/systemd/system/`+o.name+`-*.service /etc/systemd/system/`+o.name+`-*.timer 2>/dev/null || true
+grep -l RESTIC_PASSWORD_FILE=/home `+o.home+`/*.sh 2>/dev/null || true
+docker ps --format '{{.Names}}' | grep '`+o.name+`_' || true`)
 }
+
+// taking is the lab with what a takeover by it has to be told: what the old system has.
+func (l rehearsal) taking() rehearsal {
+	return l.given("DB_PASSWORD=django", "compose_postgres_image="+l.registry+"/postgres:10", "BASICAUTH_DISABLE=1")
+}
+
+// over and back are the words that take the instance over, and give it back.
+func (o oldServer) over() []string {
+	return []string{"takeover:run", o.machine, "-yes", "-traefik=" + o.registry + "/traefik:v3.0"}
+}
+
+func (o oldServer) back() []string { return []string{"takeover:back", o.machine, "-yes"} }
 
 func TestAServerOfTheOldSystemIsTakenOverAndGivenBack(t *testing.T) {
 	takesOver(t, inTheLab(t, 350*time.Second), false)
@@ -121,9 +133,8 @@ func TestAServerOfTheOldSystemIsTakenOverAndGivenBack(t *testing.T) {
 
 // takesOver fails the test unless a server of the old system is taken over, and given back; as a whole also once more.
 func takesOver(t *testing.T, l rehearsal, whole bool) {
-	o := makeOld(t, l.given("DB_PASSWORD=django", "compose_postgres_image="+l.registry+"/postgres:10", "BASICAUTH_DISABLE=1"))
+	o := makeOld(t, l.taking(), "production")
 	l = o.rehearsal
-	run := []string{"takeover:run", "production", "-yes", "-traefik=" + l.registry + "/traefik:v3.0"}
 	serial, data := o.serial(t, "www.production.lab"), o.data(t)
 	snapshots := o.sh(t, "production", "ls /home/mrs-production/restic/snapshots | sort")
 	o.neighboursAnswer(t)
@@ -173,7 +184,7 @@ func takesOver(t *testing.T, l rehearsal, whole bool) {
 	if whole {
 		step(t, "a takeover that can't be is refused before anything is changed", func(t *testing.T) {
 			before := o.everything(t)
-			r := l.given("RESTIC_PASSWORD=another", "compose_postgres_image="+l.registry+"/postgres:15", "DB_PASSWORD=another").mage(t, run...)
+			r := l.given("RESTIC_PASSWORD=another", "compose_postgres_image="+l.registry+"/postgres:15", "DB_PASSWORD=another").mage(t, o.over()...)
 			for _, want := range []string{"RESTIC_PASSWORD is not what opens the old repository", "the data are of PostgreSQL 10", "DB_PASSWORD is not the one"} {
 				if r.status == 0 || !strings.Contains(r.output, want) {
 					t.Errorf("%q is missing: exit status %d\n%s", want, r.status, r.output)
@@ -231,7 +242,7 @@ func takesOver(t *testing.T, l rehearsal, whole bool) {
 		}
 	}
 	step(t, "takeover:run", func(t *testing.T) {
-		takes(t, run...)
+		takes(t, o.over()...)
 		taken(t)
 		if out := l.mustMage(t, "ops:drill", "production", "-snapshot="+strings.Fields(snapshots)[0]); !strings.Contains(out, "is done") {
 			t.Errorf("an old snapshot: %s", out)
@@ -242,7 +253,7 @@ func takesOver(t *testing.T, l rehearsal, whole bool) {
 	}
 	step(t, "a second takeover:run changes nothing", func(t *testing.T) {
 		before := o.everything(t)
-		r := l.mage(t, run...)
+		r := l.mage(t, o.over()...)
 		if r.status != 0 || !strings.Contains(r.output, "is taken over already") {
 			t.Errorf("exit status %d\n%s", r.status, r.output)
 		}
@@ -253,7 +264,7 @@ func takesOver(t *testing.T, l rehearsal, whole bool) {
 	step(t, "takeover:back has the old system again, with what was written since", func(t *testing.T) {
 		o.seed(t)
 		data = o.data(t)
-		takes(t, "takeover:back", "production", "-yes")
+		takes(t, o.back()...)
 		if now := o.data(t); now != data {
 			t.Errorf("there is\n%s\nand was\n%s", now, data)
 		}
@@ -279,7 +290,7 @@ func takesOver(t *testing.T, l rehearsal, whole bool) {
 	step(t, "takeover:run once more", func(t *testing.T) {
 		o.seed(t)
 		data = o.data(t)
-		takes(t, run...)
+		takes(t, o.over()...)
 		taken(t)
 	})
 }

@@ -29,8 +29,8 @@ func (Takeover) Check(ctx context.Context, hosts string, config *string, json *b
 // First a snapshot by the old backup.sh, within -limit= (1h), which is read again. Then Traefik 3, which serves
 // the neighbours' labels as before and keeps the certificates; then the instance's first deployment, on the same
 // data and the same PostgreSQL; last, the old timers, cleaner and scripts are ended, and kept. Where it fails or
-// is interrupted the old system runs on; a second run goes on. -image= is of django, -traefik= another image of
-// Traefik 3, -yes asks nothing.
+// is interrupted the old system runs on, and where it is killed, or the power goes, it does again a minute later;
+// then once more. -image= is of django, -traefik= another image of Traefik 3, -yes asks nothing.
 func (Takeover) Run(ctx context.Context, instance string, image, traefik *string, limit *time.Duration,
 	yes *bool) error {
 	return takeover.Run(ctx, instance, takeover.Options{

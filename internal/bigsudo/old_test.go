@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/betagouv/mrs-ops/internal/cookbook"
 )
 
 // oldLines are as the README files of bigsudo and of the yourlabs.* roles, MRS's cookbook and its pipelines have them.
@@ -97,9 +99,11 @@ func TestAnOldLineDoesWhatItDidOrIsRefusedWithTheNewOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := oldLines
-	for line := range strings.Lines(string(page)) {
-		if line, typed := strings.CutPrefix(line, "    go tool bigsudo "); typed {
-			lines = append(lines, strings.TrimSpace(line))
+	for _, block := range cookbook.Blocks(string(page)) {
+		for _, line := range block.Lines {
+			if words, typed := strings.CutPrefix(line, "go tool bigsudo "); typed {
+				lines = append(lines, words)
+			}
 		}
 	}
 	var out strings.Builder

@@ -1,7 +1,6 @@
 package check
 
 import (
-	"fmt"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -9,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/betagouv/mrs-ops/internal/bigsudo"
+	"github.com/betagouv/mrs-ops/internal/cookbook"
 )
 
 // marked are where the lab runs a block of commands; papier: nowhere, since it takes somebody's real key.
@@ -16,33 +16,6 @@ var marked = []string{"serveurs", "local", "vagrant", "papier"}
 
 // others are the commands of the page that are not the project's.
 var others = []string{"ssh", "export", "install"}
-
-// block is a block of commands of the French page.
-type block struct {
-	mark  string // where the lab runs it
-	lines []string
-}
-
-// blocks reads the literal blocks of a page in reStructuredText, and the mark before each.
-func blocks(page string) (all []block) {
-	mark, inside := "", false
-	for line := range strings.Lines(page) {
-		line = strings.TrimRight(line, "\n")
-		switch command, indented := strings.CutPrefix(line, "    "); {
-		case strings.HasPrefix(line, ".. lab: "):
-			mark = strings.TrimPrefix(line, ".. lab: ")
-		case strings.HasSuffix(line, "::"):
-			inside = true
-			all = append(all, block{mark: mark})
-			mark = ""
-		case inside && indented:
-			all[len(all)-1].lines = append(all[len(all)-1].lines, command)
-		case line != "":
-			inside = false
-		}
-	}
-	return all
-}
 
 var assignments = regexp.MustCompile(`^(?:[A-Za-z_]+=(?:"\$\([^)]*\)"|\S*) )*`)
 
@@ -96,11 +69,11 @@ func TestEveryCommandOfTheFrenchPageCanBeTypedAndIsMarkedForTheLab(t *testing.T)
 	page := read(t, filepath.Join(root, "docs", "cookbook.fr.rst"))
 	targets, words := everyTarget(t), oldWords(t)
 	n := 0
-	for _, b := range blocks(page) {
-		if !slices.Contains(marked, b.mark) || len(b.lines) == 0 {
-			t.Errorf("this block is marked %q, want one of %q: %q", b.mark, marked, b.lines)
+	for _, b := range cookbook.Blocks(page) {
+		if !slices.Contains(marked, b.Mark) || len(b.Lines) == 0 {
+			t.Errorf("this block is marked %q, want one of %q: %q", b.Mark, marked, b.Lines)
 		}
-		for _, line := range b.lines {
+		for _, line := range b.Lines {
 			n++
 			if wrong := wrongLine(line, targets, words); wrong != "" {
 				t.Errorf("%s\n  %s", line, wrong)
@@ -148,8 +121,5 @@ func TestALineThatCannotBeTypedIsNamed(t *testing.T) {
 		if got := wrongLine(line, targets, []string{"vagrant up"}); !strings.Contains(got, want) {
 			t.Errorf("%s: %q, want %q", line, got, want)
 		}
-	}
-	if got := fmt.Sprint(blocks(".. lab: local\n\n::\n\n    a\n    b\n\nText ::\n\n    c\nEnd\n    d\n")); got != "[{local [a b]} { [c]}]" {
-		t.Errorf("%s", got)
 	}
 }

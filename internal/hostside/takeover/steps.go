@@ -22,8 +22,12 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/systemd"
 )
 
-// done is the file of a folder that says that all was kept that there was.
-const done = "/complete"
+const (
+	// done is the file of a folder that says that all was kept that there was.
+	done = "/complete"
+	// containers is the one that names those that ran then.
+	containers = "/containers"
+)
 
 // Prepare makes the last snapshot by the old means, and keeps what the new load balancer and the deployment are going
 // to replace. Where it fails nothing has changed.
@@ -36,10 +40,10 @@ func (i *Instance) Prepare(ctx context.Context) error {
 		return err
 	}
 	_, err := i.carryOut(ctx, []plan.Step{
+		plan.To("see to it that it is gone back from", i.watch("run"), i.unwatch),
 		plan.To("back up by the old means", i.snapshot, nil),
 		plan.To("keep what there is", i.keepAll, i.forget),
 		plan.To("keep the mails that wait", i.keepMails, nil),
-		plan.To("see to it that it is gone on with", i.watch("run"), i.unwatch),
 	})
 	return err
 }
@@ -73,17 +77,18 @@ func (i *Instance) Back(ctx context.Context) error {
 			i.Project, i.path(generation.Kept+"DATE"))
 	}
 	// It was undone already, or never came so far: nothing of the old system that runs is touched.
-	runs, err := i.serves(ctx)
+	there, err := i.stillThere(ctx, own)
 	if err != nil {
 		return err
 	}
-	there := i.text(i.path(current)) == i.text(own+i.path(current)) && runs && !i.going("back")
 	aside := i.path("new-system." + strings.TrimPrefix(filepath.Base(own), generation.Kept))
+	deployed := i.is(i.path(".version")) || i.is(aside+i.path(".version"))
 	steps := []plan.Step{plan.To("see to it that it is gone on with", i.watch("back"), nil)}
+	if deployed { // else the last snapshot is of minutes ago, and the site may be down
+		steps = append(steps, plan.To("back up what runs", i.backUp, nil))
+	}
 	if !there {
-		steps = append(steps,
-			plan.To("back up what runs", i.backUp, nil),
-			plan.To("end the application", i.quit, i.up))
+		steps = append(steps, plan.To("end the application", i.quit, i.up))
 	}
 	steps = append(steps,
 		plan.To("end the new timers",
@@ -101,10 +106,14 @@ func (i *Instance) Back(ctx context.Context) error {
 		steps = append(steps, plan.To("start the old containers", i.upOld, nil))
 	}
 	if whole, err := i.carryOut(ctx, steps); err != nil {
-		if whole {
-			return errors.Join(err, os.RemoveAll(i.real(aside)), i.unwatch(context.WithoutCancel(ctx)))
+		if !whole {
+			return err
 		}
-		return err
+		undone := i.unwatch
+		if !deployed { // there is nothing that it could stay at
+			undone = i.watch("run")
+		}
+		return errors.Join(err, os.RemoveAll(i.real(aside)), undone(context.WithoutCancel(ctx)))
 	}
 	// The site is the old one now, and stays it whoever wants us to end.
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), undoes)
@@ -121,26 +130,23 @@ func (i *Instance) Back(ctx context.Context) error {
 	return errors.Join(err, i.unwatch(ctx))
 }
 
-// Recover goes on with what was cut short, if anything was. It is what a timer calls while a takeover is under way.
+// Recover goes on with what was cut short, if anything was: forward where the site is the new one already, else back,
+// since only who began it has the secrets for a deployment. It is what a timer calls while a takeover is under way.
 func (i *Instance) Recover(ctx context.Context) error {
+	own, _ := i.kept()
+	run := i.going("run")
 	switch {
-	case i.going("back"):
-		return i.Back(ctx)
-	case i.going("run") && i.is(i.path(".version")):
+	case run && i.is(i.path(".version")):
 		return i.Finish(ctx)
-	case !i.going("run"):
-		return i.unwatch(ctx)
+	case i.is(own+done) && (run || i.going("back")):
+		i.Say("a takeover was cut short: going back to the old system")
+		return i.Back(ctx)
+	case run: // it has not kept all, so it has replaced nothing
+		if err := i.forget(ctx); err != nil {
+			return err
+		}
 	}
-	// The site is as it was before, or as it is to be: a deployment sees to that. The load balancer may be between.
-	if c, err := i.balancer(ctx); err != nil || c.Running {
-		return err
-	}
-	i.Say("the load balancer does not run: starting it")
-	if !strings.Contains(i.text(traefik+"/"+current), "role traefik") {
-		return i.compose(ctx, traefik, "up", "-d")
-	}
-	_, err := i.docker(ctx, "compose", "--file", i.real(traefik+"/"+current), "up", "--detach")
-	return err
+	return i.unwatch(ctx)
 }
 
 // balancer returns the container of the load balancer, if there is one.
@@ -257,18 +263,26 @@ func (i *Instance) snapshot(ctx context.Context) error {
 }
 
 // keepAll copies what is going to be replaced or ended.
-func (i *Instance) keepAll(context.Context) error {
+func (i *Instance) keepAll(ctx context.Context) error {
 	own, shared := i.kept()
 	if i.is(own + done) {
 		return nil
 	}
-	date := generation.Kept + i.Now().UTC().Format(hostapi.Stamp)
-	own, shared = cmp.Or(own, i.path(date)), cmp.Or(shared, lib+"/"+date)
-	of := slices.Concat(sharedFiles, systemd.Paths(sharedUnits...), traefikFiles, []string{acme})
-	if err := i.keep(shared, of...); err != nil {
+	ids, err := i.running(ctx)
+	if err != nil {
 		return err
 	}
-	if err := i.keep(own, slices.Concat(i.oldFiles(), systemd.Paths(i.oldUnits()...))...); err != nil {
+	date := generation.Kept + i.Now().UTC().Format(hostapi.Stamp)
+	own, shared = cmp.Or(own, i.path(date)), cmp.Or(shared, lib+"/"+date)
+	if err := errors.Join(
+		i.keep(shared, slices.Concat(sharedFiles, traefikFiles, []string{acme})...),
+		i.keepUnits(ctx, shared, systemd.Paths(sharedUnits...)...),
+		i.keep(own, i.oldFiles()...),
+		i.keepUnits(ctx, own, systemd.Paths(i.oldUnits()...)...),
+	); err != nil {
+		return err
+	}
+	if err := durable.Write(i.real(own+containers), []byte(strings.Join(ids, "\n")), 0o600); err != nil {
 		return err
 	}
 	return durable.Write(i.real(own+done), nil, 0o600)
@@ -347,16 +361,21 @@ func (i *Instance) beginShared(ctx context.Context, shared string) error {
 	return errors.Join(i.putBack(shared, sharedFiles...), i.begin(ctx, shared, sharedUnits...))
 }
 
-// balancerBack has the old load balancer run again, if it was replaced.
+// balancerBack has the old load balancer run again, if it was replaced, or was to be.
 func (i *Instance) balancerBack(ctx context.Context, shared string) error {
-	c, err := i.balancer(ctx)
-	if err != nil || c.Labels[ourBalancer] == "" || !i.is(shared+traefik+"/"+current) {
+	if shared == "" || !i.is(shared+traefik+"/"+current) {
+		return nil
+	}
+	// The role's start of the new one goes on where its connection is lost, under this lock.
+	_, err := i.Run(ctx, undoes, traefik, nil, "flock", ".", "true")
+	c, e := i.balancer(ctx)
+	if err = errors.Join(err, e, i.putBack(shared, traefikFiles...)); err != nil {
 		return err
+	}
+	if c.Running && c.Labels[ourBalancer] == "" {
+		return nil
 	}
 	i.Say("the old load balancer is started again: all sites of the server are away for seconds")
-	if err := i.putBack(shared, traefikFiles...); err != nil {
-		return err
-	}
 	return i.compose(ctx, traefik, "up", "-d", "--remove-orphans")
 }
 
@@ -369,19 +388,40 @@ func (i *Instance) compose(ctx context.Context, folder string, argv ...string) e
 
 // --- the application
 
+// all returns the containers of the instance, also those that do not run.
+func (i *Instance) all(ctx context.Context) ([]docker.Container, error) {
+	all, err := i.Containers(ctx)
+	return slices.DeleteFunc(all, func(c docker.Container) bool {
+		return c.Labels["com.docker.compose.project"] != i.Project
+	}), err
+}
+
 // service returns the newest container of a service of the instance that runs.
 func (i *Instance) service(ctx context.Context, name string) (c docker.Container, runs bool, err error) {
-	all, err := i.Containers(ctx)
-	all = slices.DeleteFunc(all, func(c docker.Container) bool {
-		return c.Labels["com.docker.compose.project"] != i.Project
-	})
+	all, err := i.all(ctx)
 	c, runs = docker.Serving(all, name)
 	return c, runs, err
 }
 
-func (i *Instance) serves(ctx context.Context) (bool, error) {
-	_, runs, err := i.service(ctx, hostapi.MRS)
-	return runs, err
+// running are the ids of the containers that run, in their order.
+func (i *Instance) running(ctx context.Context) (ids []string, err error) {
+	all, err := i.all(ctx)
+	for _, c := range all {
+		if c.Running {
+			ids = append(ids, c.ID)
+		}
+	}
+	slices.Sort(ids)
+	return ids, err
+}
+
+// stillThere reports whether the old system runs as it was when it was kept: the same containers, of the same file. A
+// deployment that was undone has made others of that, which are not those that the old scripts know.
+func (i *Instance) stillThere(ctx context.Context, own string) (bool, error) {
+	now, err := i.running(ctx)
+	were := strings.Fields(i.text(own + containers))
+	return len(were) > 0 && slices.Equal(now, were) && !i.going("back") &&
+		i.text(i.path(current)) == i.text(own+i.path(current)), err
 }
 
 // backUp makes a snapshot by the new means. It is only for whoever wants it: the data stay where they are.

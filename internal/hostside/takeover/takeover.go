@@ -97,6 +97,8 @@ const (
 	current  = "docker-compose.yml"
 	// ourBalancer is a label of the load balancer that the role traefik has made.
 	ourBalancer = "io.mrs-ops.files"
+	// enabled is the folder that has a file for each unit that was, in one that keeps units.
+	enabled = "/enabled"
 	// mark is there while a takeover is under way: the direction.
 	mark = ".takeover"
 )
@@ -120,7 +122,7 @@ func (i *Instance) oldFiles() (files []string) {
 // newFiles are what a deployment of ours makes in the home beside data, some of them folders.
 func (i *Instance) newFiles() (files []string) {
 	for _, name := range []string{"drill.sh", "export.sh", "lend.sh", "alert.sh", "backup-common.sh", ".backup.env",
-		".program", ".version", ".docker-compose.before.yml", "docker-compose.next.yml", "releases"} {
+		".program", ".version", ".docker-compose.before.yml", "docker-compose.next.yml", ".recreating", "releases"} {
 		files = append(files, i.path(name))
 	}
 	return append(files, "/etc/logrotate.d/mrs-ops-"+i.Project)
@@ -271,14 +273,31 @@ func (s *Server) end(ctx context.Context, folder string, ours bool, names ...str
 			}
 		}
 	}
-	if err := s.keep(folder, goes...); err != nil {
+	if len(goes) == 0 {
+		return nil
+	}
+	if err := s.keepUnits(ctx, folder, goes...); err != nil {
 		return err
 	}
 	_, err := systemd.End(ctx, s.systemctl, s.Root, goes...)
 	return err
 }
 
-// begin has units be there that a folder has kept, and be enabled, and what runs at all times run.
+// keepUnits copies files of units into a folder, and writes down there which of them are enabled. What was found once
+// stays: later they may be ended already.
+func (s *Server) keepUnits(ctx context.Context, folder string, files ...string) error {
+	err := errors.Join(s.keep(folder, files...), os.MkdirAll(s.real(folder+enabled), 0o700))
+	for _, file := range files {
+		unit := filepath.Base(file)
+		if _, isNot := s.systemctl(ctx, "is-enabled", unit); isNot == nil && s.is(folder+file) {
+			err = errors.Join(err, durable.Write(s.real(folder+enabled+"/"+unit), nil, 0o600))
+		}
+	}
+	return err
+}
+
+// begin has units be there that a folder has kept, and those that were enabled be it, and of these what runs at all
+// times run.
 func (s *Server) begin(ctx context.Context, folder string, names ...string) error {
 	files := slices.DeleteFunc(systemd.Paths(names...), func(file string) bool { return !s.is(folder + file) })
 	if len(files) == 0 {
@@ -296,7 +315,8 @@ func (s *Server) begin(ctx context.Context, folder string, names ...string) erro
 		if systemd.Lasts(file, s.text(file)) {
 			argv = []string{"enable", "--now", filepath.Base(file)}
 		}
-		if strings.Contains(s.text(file), "[Install]") {
+		was := s.is(folder+enabled+"/"+filepath.Base(file)) || !s.is(folder+enabled) // which older versions have not kept
+		if was && strings.Contains(s.text(file), "[Install]") {
 			if _, err := s.systemctl(ctx, argv...); err != nil {
 				return fmt.Errorf("%s can't be enabled: %w", filepath.Base(file), err)
 			}

@@ -3,6 +3,8 @@ package takeover
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -53,6 +55,17 @@ func TestWhateverStrikesThePreparationTheOldSystemRunsOnAndItCanBeBegunAgain(t *
 		if err != nil && !killed(s) {
 			w.sees(t, "it failed", before)
 		}
+		if killed(s) {
+			left := w.copied()
+			left.t = t
+			if _, err := left.run(nil, (*Instance).Recover); err != nil {
+				t.Fatalf("recovered: %v", err)
+			}
+			left.sees(t, "recovered", before)
+			if own, shared := left.instance().kept(); own+shared != "" {
+				t.Errorf("%s, %s are left", own, shared)
+			}
+		}
 		if _, err := w.run(nil, (*Instance).Prepare); err != nil {
 			t.Fatalf("again: %v", err)
 		}
@@ -70,14 +83,20 @@ func TestWhateverStrikesThePreparationTheOldSystemRunsOnAndItCanBeBegunAgain(t *
 	})
 }
 
-// prepared is a world in which the deployment has happened.
-func prepared(t *testing.T) *world {
+// justPrepared is a world in which nothing has been replaced yet.
+func justPrepared(t *testing.T) *world {
 	t.Helper()
 	w := newWorld(t)
 	if _, err := w.run(nil, (*Instance).Prepare); err != nil {
 		t.Fatal(err)
 	}
-	return w.deployed()
+	return w
+}
+
+// prepared is a world in which the deployment has happened.
+func prepared(t *testing.T) *world {
+	t.Helper()
+	return justPrepared(t).deployed()
 }
 
 // finished is a world that was taken over.
@@ -133,23 +152,70 @@ func TestTheWayBackEndsWithTheOldSystemOrWithTheNewOneWhateverStrikes(t *testing
 	})
 }
 
-func TestALoadBalancerThatAPowerCutHasLeftDownIsStarted(t *testing.T) {
-	for file, want := range map[string]string{"old": "old", "new: role traefik": "new: role traefik"} {
-		w := newWorld(t)
-		if _, err := w.run(nil, (*Instance).Prepare); err != nil {
-			t.Fatal(err)
-		}
-		w.write(traefik+"/docker-compose.yml", file)
+func TestATakeoverThatWasCutShortBeforeTheSiteIsTheNewOneIsGoneBackFrom(t *testing.T) {
+	old := newWorld(t).is()
+	for name, change := range map[string]func(w *world){
+		"nothing is replaced yet":                  func(w *world) { *w = *justPrepared(t) },
+		"the load balancer's files are":            func(w *world) { *w = *justPrepared(t); w.write(traefik+"/docker-compose.yml", "new: role traefik") },
+		"the new load balancer is being started":   func(w *world) { w.balancer, w.starting = "old", "new: role traefik" },
+		"the old load balancer is gone":            func(w *world) { w.balancer = "" },
+		"backups are, and the old containers run":  func(w *world) { w.write(home+"/docker-compose.yml", "old"); w.site = "old" },
+		"the site is away":                         func(w *world) { w.site = "" },
+		"the new site runs, and is no release yet": func(*world) {},
+		"the new site runs by the old file":        func(w *world) { w.write(home+"/docker-compose.yml", "old") },
+		"a deployment has undone itself":           func(w *world) { w.write(home+"/docker-compose.yml", "old"); w.site = "old" + byAnother },
+	} {
+		t.Run(name, func(t *testing.T) {
+			begin := func() *world {
+				w := prepared(t)
+				for _, file := range []string{"/.version", "/releases/1/release.json"} {
+					if err := os.Remove(w.root + home + file); err != nil {
+						t.Fatal(err)
+					}
+				}
+				w.write(home+"/.recreating", "")
+				change(w)
+				return w
+			}
+			w := begin()
+			if _, err := w.run(nil, (*Instance).Recover); err != nil {
+				t.Fatal(err)
+			}
+			w.start()
+			w.sees(t, "recovered", old)
+			if name != "the new site runs, and is no release yet" {
+				return
+			}
+			struck(t, begin, (*Instance).Recover, func(t *testing.T, w *world, s strike.Strike, err error) {
+				if _, again := w.run(nil, (*Instance).Recover); again != nil {
+					t.Fatalf("after %v: %v", err, again)
+				}
+				w.sees(t, fmt.Sprintf("after %v", err), old)
+			})
+		})
+	}
+}
+
+func TestOfATakeoverThatNobodyHasBegunNothingIsRecovered(t *testing.T) {
+	for name, w := range map[string]*world{"never": newWorld(t), "done": finished(t)} {
 		w.balancer = ""
-		if _, err := w.run(nil, (*Instance).Recover); err != nil || w.balancer != want {
-			t.Errorf("%v: the load balancer is %q, not %q", err, w.balancer, want)
+		before := w.is()
+		if _, err := w.run(nil, (*Instance).Recover); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
+		w.sees(t, name, before)
 	}
-	w := newWorld(t) // nobody takes it over
-	w.balancer = ""
-	if _, err := w.run(nil, (*Instance).Recover); err != nil || w.balancer != "" {
-		t.Errorf("%v: it was started", err)
+	// It is back, and only its mark is left.
+	w := finished(t)
+	if _, err := w.run(nil, (*Instance).Back); err != nil {
+		t.Fatal(err)
 	}
+	before := w.is()
+	w.write(home+"/"+mark, "back\n{}")
+	if _, err := w.run(nil, (*Instance).Recover); err != nil {
+		t.Error(err)
+	}
+	w.sees(t, "back", before)
 }
 
 func TestWhatCannotBeTakenOverIsRefusedWithAllThatIsWrong(t *testing.T) {

@@ -23,6 +23,9 @@ import (
 
 const home = "/home/mrs-x"
 
+// byAnother is behind the file of a site whose containers were made of it by another Compose than the old system's.
+const byAnother = ", by another Compose"
+
 // atWork is before the name of a unit that runs at all times, where it does.
 const atWork = "at work: "
 
@@ -34,6 +37,7 @@ type world struct {
 	enabled   map[string]bool // units
 	site      string          // docker-compose.yml that the site's container was made of; empty: it does not run
 	balancer  string          // the same of the load balancer
+	starting  string          // what that is soon, since somebody starts it; empty: nobody does
 	snapshots int
 	cut       bool     // dumps are
 	mails     []string // that wait in the old container
@@ -68,6 +72,8 @@ func newWorld(t *testing.T) *world {
 	}
 	w.write(units+"/mrs-x-backup.service", "[Service]\n[Install]\nWantedBy=basic.target\n")
 	w.enabled["mrs-x-backup.service"] = true
+	// It could be enabled, and is not: it would run at boot.
+	w.write(units+"/yourlabs-compose-cleaner.service", "[Service]\n[Install]\nWantedBy=basic.target\n")
 	w.site, w.balancer = "old", "old"
 	return w
 }
@@ -184,6 +190,8 @@ func (w *world) Run(ctx context.Context, _ time.Duration, folder string, _ []str
 	}
 	return "", w.call(ctx, "script "+filepath.Base(folder), func() error {
 		switch {
+		case argv[0] == "flock":
+			w.start()
 		case argv[1] == home+"/backup.sh":
 			w.snapshots++
 		case folder == traefik:
@@ -195,6 +203,13 @@ func (w *world) Run(ctx context.Context, _ time.Duration, folder string, _ []str
 		}
 		return nil
 	})
+}
+
+// start is the end of whoever starts the load balancer.
+func (w *world) start() {
+	if w.starting != "" {
+		w.balancer, w.starting = w.starting, ""
+	}
 }
 
 func (w *world) docker(ctx context.Context, argv ...string) (out string, err error) {
@@ -257,7 +272,7 @@ func (w *world) Containers(ctx context.Context) (all []docker.Container, err err
 	}
 	one := label("one", "site")
 	one["traefik.http.routers.one.rule"] = "Host(`one.lab`, `www.one.lab`)"
-	site := docker.Container{ID: "django", Name: "mrs-x_django_1", Running: w.site != "", Labels: label("mrs-x", "django"), Named: "betagouv/mrs:1",
+	site := docker.Container{ID: "django of " + w.site, Name: "mrs-x_django_1", Running: w.site != "", Labels: label("mrs-x", "django"), Named: "betagouv/mrs:1",
 		Env: map[string]string{"DB_HOST": "postgres", "DB_NAME": "mrs", "DB_PASSWORD": "django", "GIT_COMMIT": "3f1c9ad"}, Mounts: map[string]string{}}
 	front := docker.Container{ID: "traefik", Name: "traefik", Running: w.balancer != "", Labels: map[string]string{}, Named: "traefik:latest"}
 	if strings.Contains(w.balancer, "role traefik") {
