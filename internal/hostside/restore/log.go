@@ -32,6 +32,7 @@ type logged struct {
 	source
 	at      time.Time // zero: the end of the log
 	point   string    // of the second after at; empty: to at
+	xid     uint32    // a transaction after at; 0: to at
 	span    wal.Span  // of what is here
 	folders bool      // the folders come from a snapshot of the log, too
 	or      *logged   // the same from the repository, where what is here is damaged; nil: it is not there
@@ -40,6 +41,8 @@ type logged struct {
 // second is to when.
 func (l *logged) second() string {
 	switch {
+	case l.xid != 0:
+		return fmt.Sprintf("the moment before transaction %d ended", l.xid)
 	case l.point != "":
 		return "the restore point " + l.point
 	case l.at.IsZero():
@@ -193,12 +196,15 @@ func (r *run) asks(all []source) (*logged, error) {
 	switch {
 	case r.asked.Point != "" && found == nil:
 		return nil, refused(listed, "no log has the restore point %s", r.asked.Point)
-	case found == nil && len(all) > 0 && at.After(last.until): // who asks may not know that it ends before that
+	case r.asked.XID != 0 && len(all) == 0:
+		return nil, refused(listed, "there is no log that could have transaction %d", r.asked.XID)
+	// Who asks may not know that it ends before that.
+	case found == nil && len(all) > 0 && (at.After(last.until) || r.asked.XID != 0):
 		return nil, refused(fmt.Sprintf(`--at "%s"; or name a snapshot: %s`, exact(last.until), listed),
 			"the log covers %s to %s, and not %s", exact(last.from), exact(last.until), exact(at))
 	}
 	for l := found; l != nil; l = l.or {
-		l.point = r.asked.Point
+		l.point, l.xid = r.asked.Point, r.asked.XID
 	}
 	return found, nil
 }
@@ -378,7 +384,7 @@ func (r *run) recoverFrom(ctx context.Context, l *logged, folder string) error {
 
 // recovery is what is recovered of a stream, with its data below a folder, and dumped into another.
 func (l *logged) recovery(stream wal.Stream, span wal.Span, work, folder string) wal.Recovery {
-	return wal.Recovery{Stream: stream, Base: span.Base, Until: l.at, Point: l.point, Reaches: span.Until,
+	return wal.Recovery{Stream: stream, Base: span.Base, Until: l.at, Point: l.point, XID: l.xid, Reaches: span.Until,
 		Folder: filepath.Join(work, "cluster"), Dump: folder}
 }
 

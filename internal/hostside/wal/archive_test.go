@@ -406,8 +406,24 @@ func TestARecoveryReachesNobodyAndStopsAtTheSecond(t *testing.T) {
 			t.Errorf("%s is not in %s", part, line)
 		}
 	}
-	r.Until = time.Time{}
+	r.XID = 4711
+	if line := strings.Join(r.Argv("i"), " "); !strings.Contains(line, "recovery_target_xid=4711") ||
+		!strings.Contains(line, "recovery_target_inclusive=off") || strings.Contains(line, "recovery_target_time") {
+		t.Errorf("to the end of a transaction it is %s", line)
+	}
+	r.Until, r.XID = time.Time{}, 0
 	if line := strings.Join(r.Argv("i"), " "); strings.Contains(line, "recovery_target_time") {
 		t.Errorf("to the end it is %s", line)
+	}
+}
+
+func TestATransactionIsKnownByItsNumberAsPostgreSQLTellsIt(t *testing.T) {
+	for text, want := range map[string]uint32{
+		"3": 3, "4711": 4711, "4294967295": 1<<32 - 1, "4294972007": 4711, // after the first 2³²
+		"0": 0, "2": 0, "4294967296": 0, "-1": 0, "": 0, "4711x": 0, "0x10": 0, "18446744073709551616": 0,
+	} {
+		if got, ok := ParseXID(text); ok != (want != 0) || ok && got != want {
+			t.Errorf("%q: %d, %v", text, got, ok)
+		}
 	}
 }
