@@ -434,8 +434,10 @@ func (r *Run) source(context.Context) error {
 	return nil
 }
 
+// Fact has something be in the record, in the place of what was there by that name.
 func (r *Run) Fact(name string, value any) {
-	r.facts = append(r.facts, ledger.Pair{Name: name, Value: value})
+	r.facts = append(slices.DeleteFunc(r.facts, func(p ledger.Pair) bool { return p.Name == name }),
+		ledger.Pair{Name: name, Value: value})
 }
 
 // clear finds the folder for dumps, and has nothing be left there.

@@ -239,12 +239,38 @@ func (r *run) drillLog(ctx context.Context) error {
 		return err
 	}
 	folder := filepath.Join(r.drillFolder(), "logged")
+	r.log.or = nil // what is here is to be good itself
 	if err := r.recoverInto(ctx, folder); err != nil {
 		return err
 	}
+	rows := dump.Rows(folder)
 	r.record.Fact("second", exact(at))
-	r.Say(fmt.Sprintf("the log is proven: the database was recovered to %s, with %d rows", exact(at), dump.Rows(folder)))
+	r.Say(fmt.Sprintf("the log is proven: the database was recovered to %s, with %d rows", exact(at), rows))
+	before, after, err := r.Ledger.RowsAround(at)
+	if err != nil {
+		return err
+	}
+	if !plausible(rows, before, after) {
+		r.differs = append(r.differs, fmt.Sprintf(
+			"recovered to %s there are %d rows, and the backups around it have %d and %d", exact(at), rows, before, after))
+		r.Say(r.differs[0])
+		r.record.Fact("differs", r.differs[0])
+	}
 	return os.RemoveAll(folder)
+}
+
+// plausible reports whether a database may have had so many rows between two backups, where these had so many; 0: it
+// is not known. How many it had then nobody has counted: rows come and go. But it is no other database.
+func plausible(rows, before, after int64) bool {
+	if before == 0 && after == 0 {
+		return true
+	}
+	least, most := min(before, after), max(before, after)
+	if least == 0 { // one of them is not known
+		least = most
+	}
+	slack := most/10 + 1000
+	return rows >= least-slack && rows <= most+slack
 }
 
 // findFolders finds the snapshot that the folders come from, where the database is recovered to a second: the last one

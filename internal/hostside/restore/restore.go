@@ -320,7 +320,7 @@ type run struct {
 	log        *logged // what the database is recovered from; nil: it is the snapshot's
 	properties string  // of the database that was dumped, where the snapshot has them
 	answers    bool    // PostgreSQL has answered
-	differs    string
+	differs    []string
 }
 
 // database reports whether the database is restored.
