@@ -22,6 +22,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 )
 
 // ftpServer is a server that backups are mirrored to: vsftpd, with TLS only.
@@ -119,6 +121,7 @@ type backed struct {
 		Proven, Unchecked bool
 	}
 	Runs []struct{ What, Cause, Outcome, Reason, Snapshot string }
+	Log  hostapi.Log
 }
 
 func (l rehearsal) backed(t *testing.T, instance string) backed {

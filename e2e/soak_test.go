@@ -153,6 +153,9 @@ func wholeTrials(l rehearsal) []trial {
 			l.worksNotOut(t, l.given("healthcheck_timeout=20"), crash, version(l.production, "www.production.lab"), "crashes at start")
 		}},
 		{"the cookbook's example makes a load balancer of a new server, once", loadBalancerOfANewServer},
+		{"the log at ten random moments", func(t *testing.T) { losesSecondsAtMost(t, 10) }},
+		{"the log and its archive", losesNothingWithItsArchive},
+		{"the log of staging", l.keepsItsLog},
 		{"copies to a full disk", func(t *testing.T) { l.copiesToAFullDisk(t, phases...) }},
 		{"copies that break at every message and frame, in every way", func(t *testing.T) { breaksAnywhere(t, true) }},
 	}

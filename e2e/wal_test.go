@@ -36,14 +36,18 @@ type cluster struct {
 	said []string
 }
 
-func newCluster(t *testing.T, image string) *cluster {
+// newCluster starts one, whose archive is a folder on another disk; empty: in memory.
+func newCluster(t *testing.T, image, archive string) *cluster {
 	c := &cluster{t: t, folder: t.TempDir(), image: image,
 		name: fmt.Sprintf("mrs-e2e-%d-wal%s", os.Getpid(), strings.TrimPrefix(image, "postgres:"))}
-	memory, err := os.MkdirTemp("/dev/shm", "mrs-e2e-")
-	if err != nil {
-		t.Fatal(err)
+	if archive == "" {
+		var err error
+		if archive, err = os.MkdirTemp("/dev/shm", "mrs-e2e-"); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { os.RemoveAll(archive) })
 	}
-	c.archive = wal.Archive{Folder: memory}
+	c.archive = wal.Archive{Folder: archive}
 	for _, name := range []string{"home", "home/run", "home/data", "home/dump", "home/log"} {
 		if err := os.Mkdir(filepath.Join(c.folder, name), 0o700); err != nil {
 			t.Fatal(err)
@@ -52,7 +56,7 @@ func newCluster(t *testing.T, image string) *cluster {
 	must(t, "chown", "999:999", c.folder+"/home/run", c.folder+"/home/data", c.folder+"/home/dump")
 	env := fmt.Sprintf("NAME=%s\nRESTIC_REPOSITORY=%s/restic\nWAL_ARCHIVE=%s\nDB_NAME=mrs\nDB_USER=django\n"+
 		"APPLICATION=\nFOLDERS=log\nURL=http://nobody\nTIMEOUT=60\nKEEP_LAST=7\nKEEP_DAILY=7\nKEEP_WEEKLY=5\n"+
-		"KEEP_MONTHLY=12\nKEEP_YEARLY=75\n", c.name, c.folder, memory)
+		"KEEP_MONTHLY=12\nKEEP_YEARLY=75\n", c.name, c.folder, archive)
 	if err := os.WriteFile(filepath.Join(c.folder, "home/.backup.env"), []byte(env), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +64,7 @@ func newCluster(t *testing.T, image string) *cluster {
 		for _, name := range []string{"", "-wal", "-base", "-trial-recovery"} {
 			run(t, nil, "docker", "rm", "--force", "--volumes", c.name+name)
 		}
-		must(t, "bash", "-c", "rm -rf "+memory+" /var/log/mrs-ops/"+c.name+".* /var/lib/mrs-ops/"+c.name+".*")
+		must(t, "bash", "-c", "rm -rf /var/log/mrs-ops/"+c.name+".* /var/lib/mrs-ops/"+c.name+".*")
 	})
 	c.start()
 	if err := c.instance().Init(t.Context(), "hush"); err != nil {
@@ -92,12 +96,14 @@ func (c *cluster) start() {
 	})
 }
 
-// receive begins to receive the log.
-func (c *cluster) receive() {
-	ctx, end := context.WithCancel(c.t.Context())
+// receive begins to receive the log, until end is called.
+func (c *cluster) receive() (end func()) {
+	ctx, cancel := context.WithCancel(c.t.Context())
 	ended, i := make(chan struct{}), c.instance()
 	go func() { defer close(ended); _ = i.Receive(ctx) }()
-	c.t.Cleanup(func() { end(); <-ended })
+	end = func() { cancel(); <-ended }
+	c.t.Cleanup(end)
+	return end
 }
 
 // stream is the newest.
@@ -196,7 +202,7 @@ func TestNothingThatWasCommittedIsLostWithTheDataFolder(t *testing.T) {
 // losesNothingWithItsData fails the test unless what a PostgreSQL has committed is recovered from its log, to a second
 // and to the end.
 func losesNothingWithItsData(t *testing.T, version string) {
-	c := newCluster(t, "postgres:"+version)
+	c := newCluster(t, "postgres:"+version, "")
 	c.receive()
 	c.sql("create table visits (id bigint primary key, at timestamptz default clock_timestamp())")
 	c.ship() // with a base backup
@@ -310,6 +316,207 @@ func losesNothingWithItsData(t *testing.T, version string) {
 	}
 }
 
+// lose kills PostgreSQL, and takes its data away.
+func (c *cluster) lose() {
+	c.t.Helper()
+	run(c.t, nil, "docker", "kill", "--signal", "KILL", c.name)
+	must(c.t, "docker", "rm", "--force", "--volumes", c.name)
+	must(c.t, "bash", "-c", "rm -r '"+c.folder+"'/home/data/*")
+}
+
+// writes writes rows to the table visits, 50 a second, whatever happens to the cluster, and returns a function that ends
+// that and returns those that were acknowledged.
+func (c *cluster) writes() (end func() (acknowledged []string)) {
+	ctx, cancel := context.WithCancel(c.t.Context())
+	all := make(chan []string, 1)
+	go func() {
+		var acknowledged []string
+		defer func() { all <- acknowledged }()
+		for n := 0; ctx.Err() == nil; {
+			pg, err := c.open(c.folder + "/home/run")
+			for ; err == nil && ctx.Err() == nil; n++ {
+				if _, err = pg.Exec(ctx, "insert into visits values ($1)", n); err == nil {
+					acknowledged = append(acknowledged, fmt.Sprint(n))
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
+			if pg != nil {
+				_ = pg.Close(context.Background())
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}()
+	return func() []string { cancel(); return <-all }
+}
+
+const visits = "create table if not exists visits (id bigint primary key, at timestamptz default clock_timestamp())"
+
+// losesSecondsAtMost fails the test unless of what was acknowledged until PostgreSQL was killed, and its data were
+// gone, at so many moments, at most 5 s are missing, whatever else has happened before.
+func losesSecondsAtMost(t *testing.T, moments int) {
+	c := newCluster(t, "postgres:15", "")
+	end := c.receive()
+	before := []struct {
+		name string
+		do   func()
+	}{
+		{"nothing else", func() {}},
+		{"a restart of PostgreSQL", func() { must(t, "docker", "restart", c.name) }},
+		{"its container made anew", func() {
+			must(t, "docker", "stop", c.name)
+			must(t, "docker", "rm", c.name)
+			c.start()
+		}},
+		{"the end of who receives", func() { must(t, "docker", "kill", "--signal", "KILL", c.name+"-wal") }},
+		{"a restart of all", func() {
+			end()
+			must(t, "docker", "restart", c.name)
+			end = c.receive()
+		}},
+	}
+	for n := range moments {
+		c.sql(visits)
+		c.ship() // with a base backup
+		what := before[n%len(before)]
+		written := c.writes()
+		time.Sleep(time.Second + rand.N(3*time.Second))
+		what.do()
+		after := rand.N(8 * time.Second)
+		time.Sleep(after)
+		c.lose()
+		acknowledged, lost := written(), c.stream()
+		err := c.recover(lost, time.Time{}, "", func(pg *pgx.Conn) {
+			gone := missing(acknowledged, strings.Split(value1(t, pg, "select id::text from visits"), ","))
+			t.Logf("moment %d, %.1f s after %s: %d of %d rows are missing that were acknowledged, %.2f s of them",
+				n+1, after.Seconds(), what.name, gone, len(acknowledged), float64(gone)/50)
+			if gone > 5*50 || len(acknowledged) < 40 {
+				t.Errorf("%d of %d rows are missing; %q", gone, len(acknowledged), c.said)
+			}
+		})
+		if err != nil {
+			t.Errorf("moment %d, %.1f s after %s: %v; %q", n+1, after.Seconds(), what.name, err, c.said)
+		}
+		c.start()
+		c.received(time.Now())
+	}
+}
+
+// losesNothingWithItsArchive fails the test unless PostgreSQL serves on whatever happens to the archive of its log, it is
+// told what would be lost, and all that was committed can be restored where that is said.
+func losesNothingWithItsArchive(t *testing.T) {
+	archive := mounted(t, "800m")
+	c := newCluster(t, "postgres:15", archive)
+	c.receive()
+	c.sql(visits)
+	c.ship()              // with a base backup
+	rows := func(n int) { // and more log than a file has
+		c.sql(fmt.Sprintf("insert into visits select max + generate_series(1, %d) from (select coalesce(max(id), 0) as max from visits)", n))
+	}
+	until := func() time.Time {
+		l, err := c.archive.Standing()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l.Until
+	}
+	recovered := func(s wal.Stream, at time.Time, want string) {
+		t.Helper()
+		err := c.recover(s, at, "", func(pg *pgx.Conn) {
+			if got := value1(t, pg, "select count(*)::text from visits"); got != want {
+				t.Errorf("%s rows are recovered, not %s", got, want)
+			}
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	said := func(want string) {
+		t.Helper()
+		eventually(t, "it says "+want, func() bool {
+			c.Lock()
+			defer c.Unlock()
+			return strings.Contains(strings.Join(c.said, "\n"), want)
+		})
+	}
+	stream := c.stream()
+
+	t.Run("its disk is full", func(t *testing.T) {
+		must(t, "bash", "-c", "head -c 1G /dev/zero >'"+archive+"/filler' || true")
+		rows(300_000)
+		said("No space left on device")
+		full := time.Now()
+		time.Sleep(10 * time.Second)
+		rows(1000)
+		if at := until(); at.After(full) {
+			t.Errorf("it can be restored to %s, and was full at %s", at, full)
+		}
+		t.Logf("while it is full, the last %.0f s would be lost", time.Since(until()).Seconds())
+		must(t, "rm", archive+"/filler")
+		c.received(time.Now())
+		if c.stream() != stream {
+			t.Errorf("it was begun anew: %q", c.said)
+		}
+		recovered(stream, time.Time{}, "301000")
+		c.ship()
+	})
+	t.Run("a file of it is missing", func(t *testing.T) {
+		rows(300_000)
+		was := time.Now()
+		time.Sleep(1100 * time.Millisecond)
+		c.ship()
+		files, err := filepath.Glob(stream.Log() + "/*[0-9A-F]")
+		if err != nil || len(files) < 3 {
+			t.Fatalf("there is the log %v, %v", files, err)
+		}
+		must(t, "mv", files[len(files)-1], c.folder)
+		if at := until(); at.After(was) {
+			t.Errorf("it can be restored to %s, and a file is missing that was written before %s", at, was)
+		}
+		c.received(time.Now())
+		err = c.instance().Ship(t.Context())
+		if err == nil || !strings.HasPrefix(err.Error(), "a file of the log is missing in ") {
+			t.Errorf("told is %v", err)
+		}
+		rows(1000)
+		c.ship()
+		recovered(stream, time.Time{}, "602000")
+		q, err := c.instance().Parse([]string{"--only", "database", "--at", was.UTC().Format("2006-01-02T15:04:05Z")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, err := c.instance().Explain(t.Context(), q)
+		if err != nil || !strings.Contains(strings.Join(plan, "\n"), "from base backup and log of snapshot ") {
+			t.Errorf("what was shipped before is not restored from the repository: %q, %v", plan, err)
+		}
+		// In neither: the snapshots that have it are gone.
+		must(t, "bash", "-c", "rm '"+c.folder+"'/restic/snapshots/*")
+		_, err = c.instance().Explain(t.Context(), q)
+		t.Logf("in neither of them: %v", err)
+		if err == nil {
+			t.Error("what is nowhere would be restored")
+		}
+	})
+	t.Run("a file of it is damaged", func(t *testing.T) {
+		rows(300_000)
+		c.received(time.Now())
+		files, err := filepath.Glob(stream.Log() + "/*[0-9A-F]")
+		if err != nil || len(files) < 2 {
+			t.Fatalf("there is the log %v, %v", files, err)
+		}
+		must(t, "dd", "if=/dev/zero", "of="+files[len(files)-1], "bs=8192", "seek=1000", "count=3", "conv=notrunc", "status=none")
+		server, err := c.instance().PostgreSQL(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer server.Close()
+		err = stream.Check(t.Context(), server)
+		t.Logf("told is: %v", err)
+		if err == nil {
+			t.Error("it is not found")
+		}
+	})
+}
+
 // shipped has the log of staging shipped, until all is that was written until now.
 func (l rehearsal) shipped(t *testing.T) {
 	t.Helper()
@@ -347,6 +554,87 @@ func (l rehearsal) visits(t *testing.T) []string {
 	return strings.Fields(l.sh(t, "staging", "docker exec -i "+postgres+` psql -U django -d mrs -qtAc "select id from visits order by id"`))
 }
 
+// keepsItsLog fails the test unless staging loses at most 5 s with its home, and so much as is said with its archive,
+// after whatever else has happened to it.
+func (l rehearsal) keepsItsLog(t *testing.T) {
+	t.Cleanup(func() {
+		_, _ = l.shell("staging", "systemctl disable --now mrs-staging-wal.service mrs-staging-ship.timer 2>/dev/null; "+
+			"rm -rf /etc/systemd/system/mrs-staging-{wal,ship}.* /mnt/archive; systemctl daemon-reload")
+		l.fresh(t)
+	})
+	ftp, trusted := newFTPServer(t)
+	slack := newSlack(t, l.bridge(t))
+	l.sh(t, "staging", "cat >/usr/local/share/ca-certificates/mrs-e2e.crt <<'PEM'\n"+string(trusted)+"PEM\nupdate-ca-certificates >/dev/null 2>&1")
+	l.clear(t, "staging")
+	// On the machine's own disk, which outlives what happens to that of its homes.
+	l.clone = l.with("WAL_ARCHIVE=/mnt/archive/wal", "RESTIC_REPOSITORY=/mnt/archive/restic",
+		"LFTP_DSN=ftp://mirror:hush-ftp@"+ftp.address, "SLACK_URL="+slack.URL, "SLACK_TOKEN=T0/B0/hush-slack")
+	l.mustMage(t, "deploy:staging", "-yes", "-image="+images[0])
+	l.mustMage(t, "ops:manage", "staging", "seed 200")
+	l.shipped(t)
+	l.shipped(t)
+	l.mustMage(t, "ops:backup", "staging")
+	for _, c := range []struct {
+		name string
+		do   func()
+		ends bool // who writes, with it
+	}{
+		{"a deployment", func() { l.mustMage(t, "deploy:staging", "-yes", "-image="+images[1]) }, false},
+		{"its unit is killed", func() { l.sh(t, "staging", "systemctl kill --signal KILL mrs-staging-wal") }, false},
+		{"a reboot", func() { l.reboot(t); l.healthy(t) }, true},
+		{"a power cut", func() { l.powerCut(t); l.healthy(t) }, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			end := l.writes(t)
+			time.Sleep(3 * time.Second)
+			before := []string{}
+			if c.ends {
+				time.Sleep(5 * time.Second)
+				before = end()
+			}
+			c.do()
+			if c.ends {
+				end = l.writes(t)
+			}
+			after := time.Second + rand.N(8*time.Second)
+			time.Sleep(after)
+			t.Logf("%.1f s after it", after.Seconds())
+			l.comesBack(t, func() []string { return append(before, end()...) }, "", 5*50)
+			l.mustMage(t, "ops:backup", "staging")
+		})
+	}
+	t.Run("its mirror is down, and back", func(t *testing.T) {
+		both := readFile(t, filepath.Join(ftp.folder, "both.pem"))
+		if err := os.Remove(filepath.Join(ftp.folder, "both.pem")); err != nil {
+			t.Fatal(err)
+		}
+		must(t, "docker", "exec", ftp.container, "bash", "-c", "pkill -KILL vsftpd || true")
+		end := l.writes(t)
+		for range 3 {
+			time.Sleep(10 * time.Second)
+			if out, err := l.shell("staging", "systemctl start mrs-staging-ship"); err == nil {
+				t.Errorf("it is well: %s", out)
+			}
+		}
+		wrote := end()
+		said := l.mustMage(t, "ops:snapshots", "staging")
+		_, said, _ = strings.Cut(said, "what would be lost now is ")
+		t.Logf("lost would be %s", strings.TrimSpace(said))
+		if s := l.backed(t, "staging").Log; s.Repository.Sub(s.Mirror) < 20*time.Second || s.Until.Sub(s.Repository) > time.Minute {
+			t.Errorf("it is received until %s, shipped until %s, and mirrored until %s", s.Until, s.Repository, s.Mirror)
+		}
+		slack.heard(t, "the snapshot is good, but ")
+		if status := l.mage(t, "ops:status", "-instance=staging"); status.status == 0 || !strings.Contains(status.output, "its last ship failed") {
+			t.Errorf("exit status %d\n%s", status.status, status.output)
+		}
+		ftp.use(t, both)
+		l.shipped(t)
+		slack.heard(t, "is received and shipped again")
+		// Server, archive and repository are gone: the mirror has all that was shipped.
+		l.comesBack(t, func() []string { return wrote }, "rm -rf /mnt/archive", 0)
+	})
+}
+
 // missing is how many of some rows there are not.
 func missing(rows, there []string) (n int) {
 	for _, row := range rows {
@@ -377,6 +665,12 @@ func (l rehearsal) losesItsHome(t *testing.T, lost string, most int) {
 	time.Sleep(10 * time.Second)
 	l.shipped(t)
 	time.Sleep(3 * time.Second)
+	l.comesBack(t, end, lost, most)
+}
+
+// comesBack kills PostgreSQL of staging now, while end ends who writes.
+func (l rehearsal) comesBack(t *testing.T, end func() []string, lost string, most int) {
+	t.Helper()
 	l.sh(t, "staging", "docker kill --signal KILL "+postgres)
 	wrote := end()
 	l.lose(t, "staging", "mrs-staging", "/home/mrs-staging")
@@ -385,7 +679,7 @@ func (l rehearsal) losesItsHome(t *testing.T, lost string, most int) {
 	r := l.mage(t, "ops:restore", "staging", "latest", "-yes")
 	gone := missing(wrote, l.visits(t))
 	t.Logf("%d of %d rows are missing that were acknowledged", gone, len(wrote))
-	if gone > most || len(wrote) < 200 || r.status != 0 || !strings.Contains(r.output, "to the end of the log") {
+	if gone > most || len(wrote) < 100 || r.status != 0 || !strings.Contains(r.output, "to the end of the log") {
 		t.Errorf("%d of %d rows are missing: exit status %d\n%s", gone, len(wrote), r.status, r.output)
 	}
 	l.healthy(t)

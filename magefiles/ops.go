@@ -106,14 +106,15 @@ func (Ops) Snapshots(ctx context.Context, instance string, json *bool) error {
 // the application is tried on it before it is swapped in. If anything fails, or Ctrl-C is hit, all is
 // as it was before. -at="2026-11-20 14:03:07" with latest takes the database of that second (the server's
 // clock) where its log was received (WAL_ARCHIVE), else the last snapshot before it; -restorePoint=NAME what
-// ops:restorePoint or a deployment has named. -only=database or -only=attachments takes a part. A
-// repository that is gone is fetched from the mirror. Before production its name is to be typed; -yes asks
-// nothing before others. -dryRun prints the plan, and the commands behind it.
+// ops:restorePoint or a deployment has named; -xid=NUMBER, with an -at= shortly before it, the moment before
+// that transaction (xmin of its rows) ended. -only=database or -only=attachments takes a part. A repository
+// that is gone is fetched from the mirror. Before production its name is to be typed; -yes asks nothing before
+// others. -dryRun prints the plan, and the commands behind it.
 func (Ops) Restore(
-	ctx context.Context, instance, snapshot string, at, restorePoint, only *string, dryRun, yes *bool,
+	ctx context.Context, instance, snapshot string, at, restorePoint, xid, only *string, dryRun, yes *bool,
 ) error {
 	return backup.Restore(ctx, instance, snapshot, backup.RestoreOptions{At: value(at), Point: value(restorePoint),
-		Only: value(only), DryRun: value(dryRun), Yes: value(yes)})
+		XID: value(xid), Only: value(only), DryRun: value(dryRun), Yes: value(yes)})
 }
 
 // RestorePoint has the log of an instance's database know this moment by a NAME, for ops:restore latest -restorePoint=.

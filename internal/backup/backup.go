@@ -278,6 +278,7 @@ func Snapshots(ctx context.Context, name string, asJSON bool) error {
 
 var ( // restore.sh
 	pointPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$`)
+	xidPattern   = regexp.MustCompile(`^[1-9][0-9]{0,19}$`)
 	timePattern  = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2})?(Z| UTC|[+-]\d{2}:?\d{2})?)?$`)
 )
 
@@ -296,8 +297,10 @@ type RestoreOptions struct {
 	At string
 	// Point is a restore point, of the log that was received.
 	Point string
-	Only  string // "database" or "attachments"
-	Yes   bool   // no question, but before production
+	// XID is a transaction in that log, after At: what it has done is left out, and all that came after it.
+	XID  string
+	Only string // "database" or "attachments"
+	Yes  bool   // no question, but before production
 	// DryRun prints the plan of the server, and the commands behind it, and does nothing of it.
 	DryRun bool
 }
@@ -339,6 +342,17 @@ func Restore(ctx context.Context, name, snapshot string, o RestoreOptions) error
 	default:
 		args = append(args, "--at", o.At)
 		what += " of " + o.At
+	}
+	if o.XID != "" {
+		if o.At == "" {
+			return errors.New("-xid= says not when that transaction was\n" +
+				"hint: -at=\"2026-11-20 14:00\", a time shortly before it")
+		}
+		if !xidPattern.MatchString(o.XID) {
+			return fmt.Errorf("-xid=%q is no transaction\nhint: what xmin of a row says that it has written", o.XID)
+		}
+		args = append(args, "--xid", o.XID)
+		what += ", before the end of transaction " + o.XID
 	}
 	return replace(ctx, name, job{what, "restore", args}, o.DryRun, o.Yes)
 }

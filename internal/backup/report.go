@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"github.com/betagouv/mrs-ops/internal/console"
+	"github.com/betagouv/mrs-ops/internal/hostapi"
 )
 
 // Page is what the report tells of an instance.
@@ -203,6 +204,15 @@ func judge(p Page, now time.Time) verdict {
 	} else if !s.Mirrored && strings.HasPrefix(s.Repository, "/") {
 		add(attention, "no mirror", "There is no mirror: what loses the server loses its backups", "")
 	}
+	if l := s.Log; l != nil {
+		elsewhere := l.Elsewhere(s.Mirrored)
+		if now.Sub(l.Until) > hostapi.LogLate {
+			add(notWell, "no log", "What was committed in the last "+humanSpan(now.Sub(l.Until))+
+				" can't be restored: the log of PostgreSQL is not received, or a file of it is missing", "")
+		} else if !elsewhere.IsZero() && now.Sub(elsewhere) > hostapi.LogLateElsewhere {
+			add(attention, "log only here", "The log of the last "+humanSpan(now.Sub(elsewhere))+" is nowhere else", "")
+		}
+	}
 	if r := last["drill"]; r.Good() && r.Differs != "" {
 		add(attention, "restores otherwise", "What the last drill restored is not all as it was backed up", r.Differs)
 	}
@@ -253,6 +263,7 @@ type instanceView struct {
 	Timeline         drawing
 	Sizes            drawing
 	Durations        drawing
+	Log              *logView // nil: none is received
 	Disk             diskView
 	Drills           drillsView
 	Runs             []Run // the newest first
@@ -277,6 +288,7 @@ func (r report) viewOf(p Page, id string) instanceView {
 	snapshots := slices.SortedStableFunc(slices.Values(s.Snapshots), newestFirst)
 	datedSnapshots := slices.DeleteFunc(slices.Clone(snapshots), func(n Snapshot) bool { return n.Time.IsZero() })
 	v.Nights = nightsOf(dated, now)
+	v.Log = logOf(s, now)
 	v.Disk = diskOf(s, dated, now, id)
 	v.Timeline = timelineOf(datedSnapshots, dated, now, id)
 	v.Sizes = sizesOf(dated, now, id)
@@ -324,6 +336,27 @@ func levelOf(r Run) level {
 		return attention
 	}
 	return notWell
+}
+
+// logView is how much would be lost now, and from when on any second can be restored.
+type logView struct{ Lost, Elsewhere, From string }
+
+func logOf(s *State, now time.Time) *logView {
+	if s.Log == nil {
+		return nil
+	}
+	lost := func(until time.Time) string {
+		if until.IsZero() {
+			return "all"
+		}
+		return humanSeconds(now.Sub(until).Seconds())
+	}
+	with := map[bool]string{true: " with the server", false: " with the archive's disk"}[s.Mirrored]
+	v := &logView{Lost: lost(s.Log.Until), Elsewhere: lost(s.Log.Elsewhere(s.Mirrored)) + with, From: "no second yet"}
+	if !s.Log.From.IsZero() {
+		v.From = "any second since " + stamp(s.Log.From)
+	}
+	return v
 }
 
 type drillsView struct {

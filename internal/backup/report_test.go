@@ -86,6 +86,13 @@ func TestAnInstanceIsWellOrItIsSaidWhyNot(t *testing.T) {
 			s.Runs = append(s.Runs, Run{Time: evening, What: "backup", Outcome: "not mirrored"})
 		}, attention, "not mirrored"},
 		"no mirror": {func(s *State) { s.Mirrored = false }, attention, "no mirror"},
+		"the log as it is to be": {func(s *State) {
+			s.Log = &hostapi.Log{From: evening.Add(-day), Until: evening, Repository: evening, Mirror: evening.Add(-time.Hour)}
+		}, well, ""},
+		"no log since": {func(s *State) { s.Log = &hostapi.Log{Until: evening.Add(-6 * time.Minute)} }, notWell, "no log"},
+		"the log not mirrored": {func(s *State) {
+			s.Log = &hostapi.Log{Until: evening, Repository: evening, Mirror: evening.Add(-2 * time.Hour)}
+		}, attention, "log only here"},
 		"a drill differs": {func(s *State) {
 			s.Runs = append(s.Runs, Run{Time: evening, What: "drill", Outcome: "good", Differs: "the role r is not there"})
 		}, attention, "restores otherwise"},
@@ -127,6 +134,27 @@ func TestThePageShowsWhatThereIs(t *testing.T) {
 	}
 	if n := strings.Count(page, `class="mark timer"`); n < 180 { // a mark for each snapshot, and one for each duration
 		t.Errorf("%d marks for 90 snapshots and runs", n)
+	}
+}
+
+func TestThePageTellsHowMuchWouldBeLostNowAndHowFarBackAnInstanceCanGo(t *testing.T) {
+	if page := written(t, Page{Name: "production", State: proven(3)}); strings.Contains(page, "Lost with") {
+		t.Error("an instance whose log is not received has some")
+	}
+	for want, c := range map[string]struct {
+		log      hostapi.Log
+		mirrored bool
+	}{
+		"3 s</dd><dd class=\"note\"><bdi>4 min with the server; any second since 22 Nov 2026 23:01 can be restored": {
+			hostapi.Log{From: evening.Add(-45*time.Hour + time.Minute), Until: evening.Add(-3 * time.Second), Mirror: evening.Add(-4 * time.Minute)}, true},
+		"2 s</dd><dd class=\"note\"><bdi>all with the archive's disk; no second yet can be restored": {
+			hostapi.Log{Until: evening.Add(-2 * time.Second), Mirror: evening}, false},
+	} {
+		s := proven(3)
+		s.Log, s.Mirrored = &c.log, c.mirrored
+		if page := strings.ReplaceAll(written(t, Page{Name: "production", State: s}), "&#39;", "'"); !strings.Contains(page, want) {
+			t.Errorf("the page does not say %q", want)
+		}
 	}
 }
 

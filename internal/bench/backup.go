@@ -27,8 +27,10 @@ const (
 // Backup measures backups and restores of a database of 1 GB, in a local
 // instance of its own, next to `pg_dump | restic backup --stdin` and `restic
 // dump | psql`: the first backup, and those after no change, after a change of
-// the newest 1 % of the rows, and of 1 % of them at random. It prints what it
-// found, and whether that is what is aimed at, and removes what it made.
+// the newest 1 % of the rows, and of 1 % of them at random. Then what it costs
+// to receive PostgreSQL's log, next to not doing so, in turn, and a restore to a
+// second. It prints what it found, and whether that is what is aimed at, and
+// removes what it made.
 func Backup(ctx context.Context) (err error) {
 	ctx, stop := console.Interruptible(ctx)
 	defer stop()
@@ -48,6 +50,9 @@ func Backup(ctx context.Context) (err error) {
 		return err
 	}
 	if err := b.restores(ctx, &f); err != nil {
+		return err
+	}
+	if err := b.log(ctx, &f); err != nil {
 		return err
 	}
 	return f.print()
@@ -199,7 +204,7 @@ func (b *backups) remove(ctx context.Context) error {
 	errs = append(errs, err)
 	locks := "/run/lock/mrs-ops/" + name
 	left := []string{"rm", "-rf", "--", "/var/log/mrs-ops/" + name + ".log",
-		locks + ".lock", locks + ".pid", locks + ".work"}
+		locks + ".lock", locks + ".pid", locks + ".work", logArchive}
 	if cached {
 		left = append(left, "/var/cache/mrs-ops/"+id)
 	}
@@ -266,6 +271,7 @@ type backupFigures struct {
 	untilTried, databaseOnly []time.Duration
 	// By pg_restore, of a folder that is there.
 	folder backupCost
+	log    logFigures
 }
 
 // backupStep is something that both have done, as often.
@@ -381,7 +387,11 @@ func (b *backups) restores(ctx context.Context, f *backupFigures) error {
 	f.restore = step
 	for round := range backupRounds {
 		err := inTurns(round,
-			func() error { return b.restoreOurs(ctx, f, step) },
+			func() error {
+				tried, database, err := b.restoreOurs(ctx, step, "restoring snapshot ", "latest")
+				f.untilTried, f.databaseOnly = append(f.untilTried, tried), append(f.databaseOnly, database)
+				return err
+			},
 			func() error {
 				c, err := b.restoreInto(ctx, step.plainName, func(database string) backupWork {
 					return backupWork{
@@ -410,19 +420,22 @@ func (b *backups) restores(ctx context.Context, f *backupFigures) error {
 	return err
 }
 
-// restoreOurs restores as an operator does, and removes what that has kept.
-func (b *backups) restoreOurs(ctx context.Context, f *backupFigures, step *backupStep) error {
+// restoreOurs restores as an operator does, and removes what that has kept. It
+// returns how long it took from a line that it says until the database was there,
+// and what of that was the database alone.
+func (b *backups) restoreOurs(ctx context.Context, step *backupStep, first string, asked ...string) (
+	tried, database time.Duration, err error) {
 	script := filepath.Join(backupHome, "restore.sh")
-	c, lines, err := b.measure(ctx, step.name, backupWork{argv: local.Root(script, "latest")})
+	c, lines, err := b.measure(ctx, step.name, backupWork{argv: local.Root(append([]string{script}, asked...)...)})
 	if err != nil {
-		return err
+		return 0, 0, err
 	}
 	step.ours = append(step.ours, c)
 	var began, from, to time.Time
 	var stamp string
 	for _, line := range lines {
 		switch {
-		case strings.HasPrefix(line.text, "restoring snapshot "):
+		case began.IsZero() && strings.HasPrefix(line.text, first):
 			began = line.at
 		case strings.HasPrefix(line.text, "restoring the database"):
 			from = line.at
@@ -434,15 +447,13 @@ func (b *backups) restoreOurs(ctx context.Context, f *backupFigures, step *backu
 		}
 	}
 	if began.IsZero() || from.IsZero() || to.IsZero() || stamp == "" {
-		return fmt.Errorf("%s says something else than what is known of it", script)
+		return 0, 0, fmt.Errorf("%s says something else than what is known of it", script)
 	}
-	f.untilTried = append(f.untilTried, to.Sub(began))
-	f.databaseOnly = append(f.databaseOnly, to.Sub(from))
 	if _, err := local.Output(ctx, local.Root(script, "discard", stamp)...); err != nil {
-		return err
+		return 0, 0, err
 	}
 	_, err = b.sql(ctx, "checkpoint")
-	return err
+	return to.Sub(began), to.Sub(from), err
 }
 
 // restoreInto measures a restore into a new database, which it then drops.
@@ -489,10 +500,18 @@ func (f *backupFigures) print() error {
 	}
 	row("restore, "+restore.plainName, costOf(restore.plain), base)
 	row("restore, pg_restore of a folder that is there", f.folder, base)
+	row(f.log.restore.name, costOf(f.log.restore.ours), base)
+	second := median(f.log.tried)
+	rows = append(rows, []string{"restore to a second, of it until it is tried", seconds(second), "", "",
+		fmt.Sprintf("%.2f", float64(second)/float64(base))})
 	if err := console.Table(rows...); err != nil {
 		return err
 	}
-	fmt.Println("CPU is of the whole machine")
+	fmt.Printf("CPU is of the whole machine; until it is tried, a restore to a second takes %.1f times as long as "+
+		"pg_restore of a folder\n", float64(second)/float64(f.folder.wall))
+	if err := f.log.print(); err != nil {
+		return err
+	}
 
 	first, newest, random := f.steps[0], f.steps[2], f.steps[3]
 	share := func(s *backupStep) float64 {

@@ -309,6 +309,22 @@ type Log struct {
 	Mirror     time.Time `json:"mirror,omitzero"`
 }
 
+// Elsewhere is up to when it is where the loss of the server does not reach: at the mirror, or, where there is none,
+// in the repository.
+func (l Log) Elsewhere(mirrored bool) time.Time {
+	if mirrored {
+		return l.Mirror
+	}
+	return l.Repository
+}
+
+// What is older somebody should look at: the last second of a log that can be restored here, and elsewhere. One comes
+// after the other, and every five minutes they go elsewhere, but not while a prune or a drill is at the repository.
+const (
+	LogLate          = 5 * time.Minute
+	LogLateElsewhere = time.Hour
+)
+
 // Outcome is how what was done has ended.
 type Outcome string
 

@@ -83,6 +83,8 @@ type Backups struct {
 	Tags  []string `json:"tags,omitempty"`
 	Log   *Log     `json:"log,omitempty"`   // nil: no log is received
 	Error string   `json:"error,omitempty"` // why the repository does not tell
+	// Mirrored says whether there is a mirror.
+	Mirrored bool `json:"mirrored,omitempty"`
 }
 
 // Timer is a systemd timer of an instance.

@@ -169,8 +169,7 @@ func bestOf(sorted []hostapi.Container) []hostapi.Container {
 
 // The limits beyond which somebody should look.
 const (
-	oldBackup   = 26 * time.Hour  // one is made every night
-	oldLog      = 5 * time.Minute // one second is received after another
+	oldBackup   = 26 * time.Hour // one is made every night
 	certificate = 14 * 24 * time.Hour
 	fullDisk    = 90 // percent; deploying an image takes a few
 )
@@ -266,9 +265,21 @@ func (r *Row) judgeBackup(now time.Time, problem func(string, ...any)) {
 	case !b.Last.IsZero() && now.Sub(b.Last.Time) > oldBackup:
 		problem("last backup %s ago", console.Span(now.Sub(b.Last.Time)))
 	}
-	// Where none was ever received, the server itself says so.
-	if b := r.Backup; b != nil && b.Log != nil && !b.Log.Until.IsZero() && now.Sub(b.Log.Until) > oldLog {
-		problem("the log of PostgreSQL was not received since %s", b.Log.Until.UTC().Format(hostapi.Second))
+	if r.Backup == nil || r.Backup.Log == nil {
+		return
+	}
+	// Where none was ever received, or is elsewhere, the server itself says so.
+	l := *r.Backup.Log
+	elsewhere := l.Elsewhere(r.Backup.Mirrored)
+	if !l.Until.IsZero() && now.Sub(l.Until) > hostapi.LogLate {
+		problem("the log of PostgreSQL was not received since %s", l.Until.UTC().Format(hostapi.Second))
+	}
+	switch old := now.Sub(elsewhere); {
+	case elsewhere.IsZero() || old <= hostapi.LogLateElsewhere:
+	case r.Backup.Mirrored:
+		problem("%s of the log would be lost with the server", console.Span(old))
+	default:
+		problem("%s of the log would be lost with the archive", console.Span(old))
 	}
 }
 

@@ -169,8 +169,12 @@ func (r Row) backupCell(now time.Time) string {
 		return "none yet"
 	case b.Log != nil && b.Log.Until.IsZero():
 		return since(b.Last, now) + ", NO log"
-	case b.Log != nil: // how much would be lost with the data's disk
-		return since(b.Last, now) + ", log " + console.Span(now.Sub(b.Log.Until))
+	case b.Log != nil: // how much would be lost with the data's disk, and with the server
+		elsewhere := "all"
+		if at := b.Log.Elsewhere(b.Mirrored); !at.IsZero() {
+			elsewhere = console.Span(now.Sub(at))
+		}
+		return fmt.Sprintf("%s, log %s/%s", since(b.Last, now), console.Span(now.Sub(b.Log.Until)), elsewhere)
 	default:
 		return since(b.Last, now)
 	}

@@ -182,8 +182,14 @@ func (i *Instance) path(name string) string { return filepath.Join(i.Home, name)
 // Repository is the instance's.
 func (r *Run) Repository() Repository { return r.repository }
 
-// script is the name by which people know the run.
-func (r *Run) script() string { return filepath.Join(r.Home, r.what+".sh") }
+// script is what people run to have it once more.
+func (r *Run) script() string {
+	if r.what == "wal" {
+		_, ship := hostapi.LogUnits(r.Name)
+		return "systemctl start " + ship
+	}
+	return filepath.Join(r.Home, r.what+".sh")
+}
 
 // Keep has a lock be the run's until [Run.Release]: of what it runs, too, so that it is not free as long as one does.
 func (r *Run) Keep(l *lock.File, err error) error {
@@ -428,8 +434,10 @@ func (r *Run) source(context.Context) error {
 	return nil
 }
 
+// Fact has something be in the record, in the place of what was there by that name.
 func (r *Run) Fact(name string, value any) {
-	r.facts = append(r.facts, ledger.Pair{Name: name, Value: value})
+	r.facts = append(slices.DeleteFunc(r.facts, func(p ledger.Pair) bool { return p.Name == name }),
+		ledger.Pair{Name: name, Value: value})
 }
 
 // clear finds the folder for dumps, and has nothing be left there.

@@ -127,7 +127,7 @@ func (i *Instance) Fetch(ctx context.Context) error {
 }
 
 func (r *Run) fetch(ctx context.Context) error {
-	if r.Mirror == nil || !r.repository.Here() {
+	if !r.Mirrors() {
 		return ErrNoMirror
 	}
 	folder := r.Settings.Repository

@@ -20,7 +20,7 @@ func (i *Instance) Repair(ctx context.Context) error {
 }
 
 func (r *Run) repair(ctx context.Context) error {
-	if r.Mirror == nil || !r.repository.Here() {
+	if !r.Mirrors() {
 		return die("", "there is no mirror to repair from")
 	}
 	if err := r.TakeRepository(ctx); err != nil {

@@ -300,6 +300,11 @@ func (r *Run) measure() (total int64, err error) {
 	return total, err
 }
 
+// Mirrors reports whether the repository is a folder, and has a mirror.
+func (i *Instance) Mirrors() bool {
+	return i.Mirror != nil && i.With(i.path(".restic_password")).Here()
+}
+
 // mirror copies the repository to the mirror: what is new since it last was, or, where it deletes,
 // all of it, and deletes there what is no longer here. A mirror of another repository is left
 // alone. The error has the status [hostapi.NotMirrored].

@@ -100,12 +100,13 @@ func (r *Run) ship(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := r.mirror(ctx, false); err != nil {
-		return err
+	mirrored := r.mirror(ctx, false)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
 	for _, s := range streams {
 		done, err := s.Shipped()
-		if err == nil && r.Mirror != nil && r.repository.Here() && !done.Mirror.Equal(done.Repository) {
+		if err == nil && mirrored == nil && r.Mirrors() && !done.Mirror.Equal(done.Repository) {
 			done.Mirror = done.Repository
 			err = s.Ship(done)
 		}
@@ -113,34 +114,54 @@ func (r *Run) ship(ctx context.Context) error {
 			return err
 		}
 	}
-	if based != nil {
-		return based
+	var told error
+	for _, err := range []error{r.received(newest), based, mirrored} { // what loses most comes first
+		if told == nil {
+			told = err
+		} else if err != nil {
+			r.Say(err.Error())
+		}
 	}
-	got, err := newest.Received()
-	if err == nil {
-		err = r.unreceived(got.Until)
-	}
-	if err == nil && got.Left >= 0 && got.Left < little {
-		err = die("is PostgreSQL writing more than the archive's disk takes? df -h "+r.LogArchive,
-			"PostgreSQL keeps only %s more of its log until it is read", Human(got.Left))
-	}
-	return err
+	return told
 }
 
-// late is how old the last second may be that was received; little, how little PostgreSQL may be about to keep.
-const (
-	late   = 5 * time.Minute
-	little = 256 << 20
-)
+// received is the failure where not all that PostgreSQL has committed until now can be restored from a stream, or
+// that is about to be so.
+func (r *Run) received(s wal.Stream) error {
+	got, err := s.Received()
+	if err != nil {
+		return err
+	}
+	if err := r.unreceived(got.Until); err != nil {
+		return err
+	}
+	_, until, err := s.Reaches()
+	if err != nil {
+		return err
+	}
+	if until.Before(got.Until) {
+		return die(lookAtIt, "a file of the log is missing in %s, which has no gap until %s", s.Log(), exact(until))
+	}
+	if got.Left >= 0 && got.Left < little {
+		return die("is PostgreSQL writing more than the archive's disk takes? df -h "+r.LogArchive,
+			"PostgreSQL keeps only %s more of its log until it is read", Human(got.Left))
+	}
+	return nil
+}
+
+func exact(t time.Time) string { return t.UTC().Format(hostapi.Second) }
+
+// little is how little PostgreSQL may be about to keep for us.
+const little = 256 << 20
 
 // unreceived is the failure where the log was last received too long ago.
 func (r *Run) unreceived(until time.Time) error {
-	if time.Since(until) < late {
+	if time.Since(until) < hostapi.LogLate {
 		return nil
 	}
 	since := "yet"
 	if !until.IsZero() {
-		since = "since " + until.Format(hostapi.Second)
+		since = "since " + exact(until)
 	}
 	unit, _ := hostapi.LogUnits(r.Name)
 	return die("journalctl --unit "+unit, "the log of PostgreSQL was not received %s", since)
@@ -158,7 +179,7 @@ func (r *Run) base(ctx context.Context, s wal.Stream) (made bool, err error) {
 	}
 	got, err := s.Received()
 	// One that no log goes on from is good for nothing.
-	if err != nil || time.Since(got.Until) > late || !wal.Due(bases, spans, time.Now()) {
+	if err != nil || time.Since(got.Until) > hostapi.LogLate || !wal.Due(bases, spans, time.Now()) {
 		return false, err
 	}
 	server, err := r.PostgreSQL(ctx)
@@ -179,12 +200,23 @@ func (r *Run) base(ctx context.Context, s wal.Stream) (made bool, err error) {
 		}
 	}
 	r.Say("making a base backup")
+	missing := r.received(s)
 	b, err := s.Base(ctx, server, time.Now)
-	if err == nil {
-		r.Say(fmt.Sprintf("base backup %s is good: %s", b.Name, Human(b.Bytes)))
+	if err != nil {
+		return false, err
 	}
-	return err == nil, err
+	r.Say(fmt.Sprintf("base backup %s is good: %s", b.Name, Human(b.Bytes)))
+	if missing != nil {
+		return true, missing
+	}
+	// Of what was received until now, a drill reads a part, once a week.
+	if err := s.Check(ctx, server); err != nil {
+		return true, die(lookAtIt, "the log before base backup %s is damaged in %s: %v", b.Name, s.Log(), err)
+	}
+	return true, nil
 }
+
+const lookAtIt = "look at the disk: dmesg, smartctl; what was shipped before is in the repository"
 
 // shipOne makes a snapshot of a stream, unless all of it that can be recovered is in the repository.
 func (r *Run) shipOne(ctx context.Context, s wal.Stream) error {
@@ -327,10 +359,7 @@ func (i *Instance) logMetrics() string {
 }
 
 func (i *Instance) tellMonitoring(l *hostapi.Log) error {
-	elsewhere := l.Repository
-	if i.Mirror != nil {
-		elsewhere = l.Mirror
-	}
+	elsewhere := l.Elsewhere(i.Mirrors())
 	text := fmt.Sprintf("mrs_log_received_timestamp_seconds{instance=\"%s\"} %d\n", i.Name, l.Until.Unix())
 	// Until it is somewhere else for the first time, it is not late.
 	if !elsewhere.IsZero() {

@@ -2,6 +2,7 @@ package backup
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/betagouv/mrs-ops/internal/hostapi"
+	"github.com/betagouv/mrs-ops/internal/hostside/lock"
 	"github.com/betagouv/mrs-ops/internal/hostside/restic"
 	"github.com/betagouv/mrs-ops/internal/hostside/strike"
 	"github.com/betagouv/mrs-ops/internal/hostside/wal"
@@ -27,12 +30,16 @@ func (c cluster) Facts(ctx context.Context) (wal.Facts, error) {
 }
 func (c cluster) Base(ctx context.Context, _ wal.Facts, folder string) error {
 	return c.call(ctx, "pg_basebackup", func() error {
-		label := "START WAL LOCATION: 0/3000028 (file 000000010000000000000003)\n"
-		return errors.Join(os.Mkdir(folder, 0o700), os.WriteFile(filepath.Join(folder, "backup_label"), []byte(label), 0o600))
+		files, err := filepath.Glob(filepath.Join(folder, "../../wal/*"))
+		label := fmt.Sprintf("START WAL LOCATION: 0/3000028 (file %s)\n", filepath.Base(files[len(files)-1]))
+		return errors.Join(err, os.Mkdir(folder, 0o700), os.WriteFile(filepath.Join(folder, "backup_label"), []byte(label), 0o600))
 	})
 }
 func (c cluster) Point(ctx context.Context, _ string) error {
 	return c.call(ctx, "pg_create_restore_point", func() error { return nil })
+}
+func (c cluster) Check(ctx context.Context, _, _, _ string) error {
+	return c.call(ctx, "pg_waldump", func() error { return nil })
 }
 func (cluster) Close() {}
 
@@ -149,6 +156,117 @@ func TestThatTheLogDoesNotComeAnyMoreIsToldOnceAndThatItComesAgain(t *testing.T)
 	}
 	if lines := w.ledger(); len(lines) != said {
 		t.Errorf("written down is %q", lines)
+	}
+}
+
+func TestWhileTheMirrorIsDownTheLogGoesIntoTheRepositoryAndThenCatchesUp(t *testing.T) {
+	w := logging(t, time.Minute)
+	w.must(ship)
+	for n := 2; n < 5; n++ {
+		w.receive(time.Duration(n) * time.Minute)
+		err := w.run(strike.At{"lftp cls#1": strike.Fails}, ship)
+		f, _ := errors.AsType[*Failure](err)
+		if f == nil || f.Hint != "check LFTP_DSN, then run systemctl start mrs-x-ship" || len(w.told) != map[bool]int{true: 1}[n == 2] {
+			t.Errorf("time %d: %+v; told is %q", n, f, w.told)
+		}
+		got, _ := w.stream().Received()
+		if l, err := w.instance().Archive().Standing(); err != nil || !l.Repository.Equal(got.Until) || !l.Elsewhere(true).Before(got.Until) {
+			t.Errorf("time %d: what would be lost is %+v, %v", n, l, err)
+		}
+	}
+	w.receive(5 * time.Minute)
+	w.must(ship)
+	l, err := w.instance().Archive().Standing()
+	if err != nil || !l.Elsewhere(true).Equal(l.Until) || len(w.there) != len((mirrored{w}).all())+1 {
+		t.Errorf("it has not caught up: %+v, %v; there are %v", l, err, w.there)
+	}
+}
+
+// It is by what is elsewhere, and not by what was begun: so whatever holds it up is a part of it.
+func TestHowMuchWouldBeLostHasTheTimeThatThePruneBeforeItTakes(t *testing.T) {
+	w := logging(t, time.Minute)
+	w.must(ship)
+	first, _ := w.stream().Received()
+	held, err := lock.Repository(t.Context(), w.path("home"), "mrs-x", func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	waits, shipped := make(chan bool), make(chan error)
+	go func() {
+		i := w.instance()
+		i.Say = func(string) { waits <- true; i.Say = func(string) {} }
+		w.calls = &strike.Calls{}
+		shipped <- i.Ship(t.Context())
+	}()
+	<-waits
+	w.receive(2 * time.Minute)
+	if l, err := (wal.Archive{Folder: w.path("archive")}).Standing(); err != nil || !l.Mirror.Equal(first.Until) {
+		t.Errorf("while it waits it is %+v, %v", l, err)
+	}
+	held.Close()
+	if err := <-shipped; err != nil {
+		t.Error(err)
+	}
+	second, _ := w.stream().Received()
+	if l, err := (wal.Archive{Folder: w.path("archive")}).Standing(); err != nil || !l.Mirror.Equal(second.Until) {
+		t.Errorf("then it is %+v, and was received until %s: %v", l, second.Until, err)
+	}
+}
+
+func TestAFileOfTheLogThatIsMissingIsToldAndTheNextBaseBackupGoesOn(t *testing.T) {
+	w := logging(t, time.Minute)
+	w.must(ship)
+	bases, err := w.stream().Bases()
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := bases[0] // of an hour ago
+	old.Began, old.Ended = old.Began.Add(-time.Hour), old.Ended.Add(-time.Hour)
+	old.Name = old.Began.Format(hostapi.Stamp)
+	text, err := json.Marshal(old)
+	if err := errors.Join(err, os.Rename(w.stream().Data(bases[0]), w.stream().Data(old)),
+		os.Remove(w.stream().Data(bases[0])+".json")); err != nil {
+		t.Fatal(err)
+	}
+	w.write(stream+"/base/"+old.Name+".json", string(text))
+	w.write(stream+"/wal/000000010000000000000005", "log")
+	w.receive(2 * time.Minute)
+	standing := func() time.Time {
+		t.Helper()
+		l, err := w.instance().Archive().Standing()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l.Until
+	}
+	err = w.run(strike.At{"pg_basebackup#1": strike.Fails}, ship)
+	if err == nil || !strings.HasPrefix(err.Error(), "a file of the log is missing in ") || len(w.told) != 1 {
+		t.Errorf("%v; told is %q", err, w.told)
+	}
+	if until := standing(); until.After(time.Now()) {
+		t.Errorf("it can be restored to %s", until)
+	}
+	got, _ := w.stream().Received()
+	if err := w.run(nil, ship); err == nil || !standing().Equal(got.Until) {
+		t.Errorf("with another base backup it can be restored to %s; %v", standing(), err)
+	}
+	if w.must(ship); len(w.told) != 1 || !strings.Contains(w.told[0], "again") {
+		t.Errorf("then told is %q", w.told)
+	}
+}
+
+func TestLogThatIsDamagedIsFoundWithTheNextBaseBackup(t *testing.T) {
+	w := logging(t, time.Minute)
+	w.write(stream+"/wal/000000010000000000000004", "log")
+	err := w.run(strike.At{"pg_waldump#1": strike.Fails}, ship)
+	if err == nil || !strings.HasPrefix(err.Error(), "the log before base backup ") || len(w.told) != 1 {
+		t.Errorf("%v; told is %q", err, w.told)
+	}
+	// The base backup is good, and what it goes on to is shipped.
+	got, _ := w.stream().Received()
+	if l, err := w.instance().Archive().Standing(); err != nil || l.From.IsZero() || !l.Mirror.Equal(got.Until) {
+		t.Errorf("what can be restored is %+v, %v", l, err)
 	}
 }
 

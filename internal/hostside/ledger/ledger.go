@@ -158,6 +158,25 @@ func (l Ledger) Latest(since time.Time, kinds ...string) (what, reason string, e
 	return what, reason, err
 }
 
+// RowsAround returns how many rows the last good backup had that ended before a time, and the first after it; 0: there
+// was none, or it is not known.
+func (l Ledger) RowsAround(at time.Time) (before, after int64, err error) {
+	all, err := l.runs()
+	for _, r := range all {
+		n, _ := r["rows"].(json.Number)
+		rows, unknown := n.Int64()
+		ended, undated := time.Parse(stamp, r.text("time"))
+		switch {
+		case r.text("what") != "backup" || !r.good() || unknown != nil || undated != nil:
+		case ended.Before(at):
+			before = rows
+		case after == 0:
+			after = rows
+		}
+	}
+	return before, after, err
+}
+
 // LastGood returns when the last good run of a kind ended, as it is written; empty: none was good.
 func (l Ledger) LastGood(what string) (at string, err error) {
 	all, err := l.runs()

@@ -147,3 +147,24 @@ func TestWhatTheRunsWereIsKnown(t *testing.T) {
 		t.Errorf("of no ledger: %s, %v", lines, err)
 	}
 }
+
+func TestTheRowsAroundATimeAreThoseOfGoodBackups(t *testing.T) {
+	l := newLedger(t, `{"time": "2026-11-26T23:00:00Z", "what": "backup", "outcome": "good", "rows": 5}
+{"time": "2026-11-27T23:00:00Z", "what": "backup", "outcome": "not mirrored", "rows": 7}
+{"time": "2026-11-28T04:00:00Z", "what": "drill", "outcome": "good", "rows": 6}
+{"time": "2026-11-28T22:00:00Z", "what": "backup", "outcome": "failed", "rows": 1}
+{"time": "2026-11-28T23:00:00Z", "what": "backup", "outcome": "good"}
+{"time": "2026-11-29T23:00:00Z", "what": "backup", "outcome": "good", "rows": 9}
+`)
+	for at, want := range map[string][2]int64{
+		"2026-11-26T12:00:00Z": {0, 5}, "2026-11-28T12:00:00Z": {7, 9}, "2026-11-30T12:00:00Z": {9, 0},
+	} {
+		when, err := time.Parse(stamp, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if before, after, err := l.RowsAround(when); err != nil || before != want[0] || after != want[1] {
+			t.Errorf("%s: %d and %d, %v", at, before, after, err)
+		}
+	}
+}

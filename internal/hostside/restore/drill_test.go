@@ -57,6 +57,37 @@ func TestADrillProvesTheLogToASecondThatNobodyHasChosen(t *testing.T) {
 	}
 }
 
+func TestADrillOfTheLogIsComparedWithTheBackupsAroundItsSecond(t *testing.T) {
+	for name, c := range map[string]struct {
+		before, after string // rows
+		differs       bool
+	}{
+		"none is known": {"", "", false}, "as many": {"7", "9", false}, "others, a few": {"900", "7", false},
+		"another database": {"70000", "80000", true}, "that of before": {"70000", "", true},
+	} {
+		w := way{logged: "here"}.world(t)
+		lines := ""
+		for at, rows := range map[string]string{"2026-11-29T07:30:00Z": c.before, "2026-11-29T09:59:00Z": c.after} {
+			if rows != "" {
+				lines += fmt.Sprintf(`{"time": %q, "what": "backup", "outcome": "good", "rows": %s}`+"\n", at, rows)
+			}
+		}
+		w.write("log/mrs-x.backups.log", lines)
+		w.must(drills)
+		if is := strings.Contains(last(w.ledger()), `"differs": "recovered to 2026-11-29 `); is != c.differs {
+			t.Errorf("%s: %s; it said %q", name, last(w.ledger()), w.said)
+		}
+	}
+}
+
+func TestADrillFailsWhereTheLogThatIsHereIsDamagedThoughTheRepositoryHasItWhole(t *testing.T) {
+	w := way{logged: "repository"}.world(t)
+	w.log(w.path("archive/" + stream))
+	if err := w.run(strike.At{"recover#1": strike.Fails}, drills); err == nil || len(w.recovered) > 0 {
+		t.Errorf("%v; recovered is %+v", err, w.recovered)
+	}
+}
+
 func TestWhateverStrikesADrillNothingOfWhatRunsIsTouched(t *testing.T) {
 	for _, where := range []string{"", "here"} {
 		strikeADrill(t, way{logged: where}.world)

@@ -18,7 +18,7 @@ const runs = 2000
 func (i *Instance) List(ctx context.Context) (hostapi.BackupList, error) {
 	r := i.Begin("restore", "")
 	l := hostapi.BackupList{Version: hostapi.Version, BackupStore: hostapi.BackupStore{
-		Instance: i.Name, Repository: r.Repository().Shown(), Mirrored: i.Settings.Mirror != "",
+		Instance: i.Name, Repository: r.Repository().Shown(), Mirrored: i.Mirrors(),
 	}, Snapshots: []hostapi.ListedSnapshot{}, Runs: []json.RawMessage{}}
 	if r.Repository().Here() {
 		l.Bytes = dump.Size(i.Settings.Repository)

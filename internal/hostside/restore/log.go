@@ -32,6 +32,7 @@ type logged struct {
 	source
 	at      time.Time // zero: the end of the log
 	point   string    // of the second after at; empty: to at
+	xid     uint32    // a transaction after at; 0: to at
 	span    wal.Span  // of what is here
 	folders bool      // the folders come from a snapshot of the log, too
 	or      *logged   // the same from the repository, where what is here is damaged; nil: it is not there
@@ -40,6 +41,8 @@ type logged struct {
 // second is to when.
 func (l *logged) second() string {
 	switch {
+	case l.xid != 0:
+		return fmt.Sprintf("the moment before transaction %d ended", l.xid)
 	case l.point != "":
 		return "the restore point " + l.point
 	case l.at.IsZero():
@@ -193,12 +196,15 @@ func (r *run) asks(all []source) (*logged, error) {
 	switch {
 	case r.asked.Point != "" && found == nil:
 		return nil, refused(listed, "no log has the restore point %s", r.asked.Point)
-	case found == nil && len(all) > 0 && at.After(last.until): // who asks may not know that it ends before that
+	case r.asked.XID != 0 && len(all) == 0:
+		return nil, refused(listed, "there is no log that could have transaction %d", r.asked.XID)
+	// Who asks may not know that it ends before that.
+	case found == nil && len(all) > 0 && (at.After(last.until) || r.asked.XID != 0):
 		return nil, refused(fmt.Sprintf(`--at "%s"; or name a snapshot: %s`, exact(last.until), listed),
 			"the log covers %s to %s, and not %s", exact(last.from), exact(last.until), exact(at))
 	}
 	for l := found; l != nil; l = l.or {
-		l.point = r.asked.Point
+		l.point, l.xid = r.asked.Point, r.asked.XID
 	}
 	return found, nil
 }
@@ -233,12 +239,38 @@ func (r *run) drillLog(ctx context.Context) error {
 		return err
 	}
 	folder := filepath.Join(r.drillFolder(), "logged")
+	r.log.or = nil // what is here is to be good itself
 	if err := r.recoverInto(ctx, folder); err != nil {
 		return err
 	}
+	rows := dump.Rows(folder)
 	r.record.Fact("second", exact(at))
-	r.Say(fmt.Sprintf("the log is proven: the database was recovered to %s, with %d rows", exact(at), dump.Rows(folder)))
+	r.Say(fmt.Sprintf("the log is proven: the database was recovered to %s, with %d rows", exact(at), rows))
+	before, after, err := r.Ledger.RowsAround(at)
+	if err != nil {
+		return err
+	}
+	if !plausible(rows, before, after) {
+		r.differs = append(r.differs, fmt.Sprintf(
+			"recovered to %s there are %d rows, and the backups around it have %d and %d", exact(at), rows, before, after))
+		r.Say(r.differs[0])
+		r.record.Fact("differs", r.differs[0])
+	}
 	return os.RemoveAll(folder)
+}
+
+// plausible reports whether a database may have had so many rows between two backups, where these had so many; 0: it
+// is not known. How many it had then nobody has counted: rows come and go. But it is no other database.
+func plausible(rows, before, after int64) bool {
+	if before == 0 && after == 0 {
+		return true
+	}
+	least, most := min(before, after), max(before, after)
+	if least == 0 { // one of them is not known
+		least = most
+	}
+	slack := most/10 + 1000
+	return rows >= least-slack && rows <= most+slack
 }
 
 // findFolders finds the snapshot that the folders come from, where the database is recovered to a second: the last one
@@ -378,7 +410,7 @@ func (r *run) recoverFrom(ctx context.Context, l *logged, folder string) error {
 
 // recovery is what is recovered of a stream, with its data below a folder, and dumped into another.
 func (l *logged) recovery(stream wal.Stream, span wal.Span, work, folder string) wal.Recovery {
-	return wal.Recovery{Stream: stream, Base: span.Base, Until: l.at, Point: l.point, Reaches: span.Until,
+	return wal.Recovery{Stream: stream, Base: span.Base, Until: l.at, Point: l.point, XID: l.xid, Reaches: span.Until,
 		Folder: filepath.Join(work, "cluster"), Dump: folder}
 }
 

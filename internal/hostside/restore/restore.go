@@ -206,6 +206,7 @@ type Request struct {
 	Wanted string    // latest, or the beginning of an id; empty: the last one before At
 	At     time.Time // a second, that the log may cover
 	Point  string    // a restore point of the log
+	XID    uint32    // a transaction in it after At: to before its end; 0: none
 	Copy   string    // the database to adopt, and nothing else
 }
 
@@ -229,7 +230,7 @@ func parseTime(text string) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// Parse reads what restore.sh was asked for: [--only PART] latest|ID, [--only PART] [latest] --at TIME,
+// Parse reads what restore.sh was asked for: [--only PART] latest|ID, [--only PART] [latest] --at TIME [--xid NUMBER],
 // [--only database] [latest] --point NAME, or adopt DATABASE. What could be meant otherwise is refused.
 func (i *Instance) Parse(argv []string) (q Request, err error) {
 	if len(argv) > 0 && argv[0] == "adopt" {
@@ -269,6 +270,12 @@ func (i *Instance) Parse(argv []string) (q Request, err error) {
 				return q, refused("letters, digits and . _ -", "'%s' is no name of a restore point", value)
 			}
 			n++
+		case "--xid":
+			var is bool
+			if q.XID, is = wal.ParseXID(value); !is {
+				return q, refused("what xmin of a row says that it has written", "'%s' is no transaction", value)
+			}
+			n++
 		default:
 			if !hostapi.IsSnapshot(argv[n]) {
 				return q, refused(listed, "'%s' is not a snapshot", argv[n])
@@ -280,6 +287,9 @@ func (i *Instance) Parse(argv []string) (q Request, err error) {
 		}
 	}
 	switch {
+	case q.XID != 0 && (q.At.IsZero() || q.Only == "attachments"):
+		return q, refused(`--at "2026-11-20 14:00": a time shortly before it`,
+			"a transaction is of the database, and says not when it was")
 	case q.Point != "" && (!q.At.IsZero() || q.Wanted != "" && q.Wanted != "latest" || q.Only == "attachments"):
 		return q, refused(listed, "a restore point is of the database alone, and by itself says when")
 	case q.Point != "":
@@ -310,7 +320,7 @@ type run struct {
 	log        *logged // what the database is recovered from; nil: it is the snapshot's
 	properties string  // of the database that was dumped, where the snapshot has them
 	answers    bool    // PostgreSQL has answered
-	differs    string
+	differs    []string
 }
 
 // database reports whether the database is restored.

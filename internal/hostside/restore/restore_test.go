@@ -248,6 +248,9 @@ func TestWhatNoLogHasIsRefusedAndWithoutLogItIsTheSnapshot(t *testing.T) {
 		{"here", []string{"--at", "2026-11-29T09:30:01Z"}, "the log covers 2026-11-29 08:00:00 UTC to 2026-11-29 09:30:00 UTC, and not 2026-11-29 09:30:01 UTC", ""},
 		{"here", []string{"--point", "never"}, "no log has the restore point never", ""},
 		{"", []string{"--point", "never"}, "no log has the restore point never", ""},
+		{"", []string{"--at", "2026-11-29T09:00:00Z", "--xid", "4711"}, "there is no log that could have transaction 4711", ""},
+		{"here", []string{"--at", "2026-11-29T07:00:00Z", "--xid", "4711"}, "the log covers 2026-11-29 08:00:00 UTC to 2026-11-29 09:30:00 UTC, and not 2026-11-29 07:00:00 UTC", ""},
+		{"here", []string{"--only", "database", "--at", "2026-11-29T09:00:00Z", "--xid", "4711"}, "", "mrs-x is restored to the moment before transaction 4711 ended"},
 		{"here", []string{"--at", "2026-11-29T07:00:00Z"}, "there is no such snapshot of mrs-x", ""},
 		{"", []string{"--at", "2026-11-29T09:00:00Z"}, "", "there is no log of 2026-11-29 09:00:00 UTC: it is the last snapshot before that, 01234567"},
 	} {
@@ -754,6 +757,12 @@ func TestWhatIsAskedForIsUnderstoodOrRefused(t *testing.T) {
 		"--only database --only log":        "--only 'log' is not known",
 		"adopt " + aCopy + " now":           "'now' is too much",
 		"--only database --only database x": "'x' is not a snapshot",
+		"--at 2026-11-20 --xid 4711":        "", "--only database latest --at 2026-11-20 --xid 4711": "",
+		"--at 2026-11-20 --xid 2":                       "'2' is no transaction",
+		"--at 2026-11-20 --xid 0x1267":                  "'0x1267' is no transaction",
+		"latest --xid 4711":                             "a transaction is of the database, and says not when it was",
+		"--only attachments --at 2026-11-20 --xid 4711": "a transaction is of the database, and says not when it was",
+		"--at 2026-11-20 --xid 4711 --point before":     "a restore point is of the database alone, and by itself says when",
 	} {
 		_, err := i.Parse(strings.Fields(words))
 		if want == "" && err != nil || want != "" && (err == nil || err.Error() != want) {

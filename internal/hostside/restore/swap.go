@@ -414,7 +414,7 @@ func (r *run) settle(ctx context.Context) {
 		return
 	}
 	differs := ""
-	if r.differs != "" {
+	if len(r.differs) > 0 {
 		differs = ", and differs from what was backed up: see above"
 	}
 	from := "from snapshot " + backup.Short(r.record.Snapshot)
@@ -432,18 +432,18 @@ func (r *run) differing(ctx context.Context, server Server) {
 	differences, err := server.Settle(ctx, r.Database, r.properties)
 	switch {
 	case err != nil:
-		r.differs = "what differs can't be found out: " + err.Error()
-		r.Say(r.differs)
+		r.differs = append(r.differs, "what differs can't be found out: "+err.Error())
+		r.Say(r.differs[len(r.differs)-1])
 	case len(differences) > 0:
 		r.Say("what is not as it was backed up:")
 		for _, line := range differences {
 			r.Say("- " + line)
 		}
-		r.differs = strings.Join(differences, "; ")
+		r.differs = append(r.differs, differences...)
 	default:
 		return
 	}
-	r.record.Fact("differs", r.differs)
+	r.record.Fact("differs", strings.Join(r.differs, "; "))
 }
 
 // waiting says what waited to be mailed, and is set aside.

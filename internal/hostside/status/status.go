@@ -227,12 +227,14 @@ func (i *instance) backups(ctx context.Context) (*hostapi.Backups, error) {
 		b.Since = hostapi.Moment{Time: info.ModTime().UTC()}
 	}
 	values, account, err := i.settings()
+	repository := restic.Repository{
+		Location:     cmp.Or(values["RESTIC_REPOSITORY"], i.Repository, i.path("restic")),
+		PasswordFile: i.path(".restic_password"), Folder: i.Folder, Env: account,
+	}
+	b.Mirrored = values["LFTP_DSN"] != "" && repository.Here()
 	var all []restic.Snapshot
 	if err == nil {
-		all, err = i.Snapshots(ctx, restic.Repository{
-			Location:     cmp.Or(values["RESTIC_REPOSITORY"], i.Repository, i.path("restic")),
-			PasswordFile: i.path(".restic_password"), Folder: i.Folder, Env: account,
-		})
+		all, err = i.Snapshots(ctx, repository)
 	}
 	if err == nil {
 		b.Log, err = wal.Archive{Folder: values["WAL_ARCHIVE"]}.Standing()

@@ -65,7 +65,7 @@ func service(u hostapi.Unit) string {
 	}
 	line("\n[Service]\nType=%s\nExecStart=%s", kind, u.Command)
 	if u.Always {
-		line("Restart=always\nRestartSec=5")
+		line("Restart=always\nRestartSec=1")
 	}
 	if u.CommandAfter != "" {
 		line("ExecStopPost=%s", u.CommandAfter)

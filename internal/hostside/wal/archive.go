@@ -197,22 +197,31 @@ func (s Stream) pieces() (all []piece, err error) {
 	if err != nil {
 		return nil, err
 	}
+	var infos []fs.FileInfo
+	var size int64
 	for _, entry := range entries {
-		m := fileName.FindStringSubmatch(entry.Name())
-		if m == nil {
+		info, err := entry.Info()
+		if errors.Is(err, fs.ErrNotExist) { // it was just finished, or removed
+			info, err = os.Stat(filepath.Join(s.Log(), strings.TrimSuffix(entry.Name(), ".partial")))
+		}
+		if errors.Is(err, fs.ErrNotExist) || err == nil && !fileName.MatchString(info.Name()) {
 			continue
 		}
-		info, err := entry.Info()
 		if err != nil {
 			return nil, err
 		}
-		if info.Size() == 0 || info.Size() > 1<<32 { // it was just made
+		infos, size = append(infos, info), max(size, info.Size())
+	}
+	for _, info := range infos {
+		// All have the size that the cluster was made with. One that has not is being made, or its disk was full then; or
+		// it is damaged.
+		if info.Size() != size || size == 0 || size > 1<<32 {
 			continue
 		}
+		m := fileName.FindStringSubmatch(info.Name())
 		number := func(hex string) uint64 { n, _ := strconv.ParseUint(hex, 16, 32); return n }
-		p := piece{name: strings.TrimSuffix(entry.Name(), ".partial"), timeline: number(m[1]), written: info.ModTime()}
-		// All have the size that the cluster was made with; so many make 4 GiB.
-		p.n = number(m[2])*(1<<32/uint64(info.Size())) + number(m[3])
+		p := piece{name: strings.TrimSuffix(info.Name(), ".partial"), timeline: number(m[1]), written: info.ModTime()}
+		p.n = number(m[2])*(1<<32/uint64(size)) + number(m[3]) // so many make 4 GiB
 		if len(all) == 0 || all[len(all)-1].name != p.name {
 			all = append(all, p)
 		}
@@ -298,19 +307,34 @@ func Reach(all []Span) (from, until time.Time) {
 	return from, until
 }
 
-// Standing is how far the log is received; nil: there is none.
+// Standing is how far the log can be restored; nil: there is none.
 func (a Archive) Standing() (*hostapi.Log, error) {
 	all, err := a.Streams()
 	if err != nil || a.Folder == "" || len(all) == 0 {
 		return nil, err
 	}
 	s := all[len(all)-1]
+	from, until, err := s.Reaches()
+	done, e := s.Shipped()
+	return &hostapi.Log{From: from, Until: until, Repository: done.Repository, Mirror: done.Mirror}, errors.Join(err, e)
+}
+
+// Reaches is from when to when any second can be recovered to: less than what was received, where a file of it is
+// missing. Where there is no base backup yet, from is zero.
+func (s Stream) Reaches() (from, until time.Time, err error) {
 	spans, err := s.Spans()
+	if err != nil {
+		return from, until, err
+	}
+	if from, until = Reach(spans); !from.IsZero() {
+		return from, until, nil
+	}
+	bases, err := s.Bases()
 	got, e := s.Received()
-	done, ee := s.Shipped()
-	from, _ := Reach(spans)
-	return &hostapi.Log{From: from, Until: got.Until, Repository: done.Repository, Mirror: done.Mirror},
-		errors.Join(err, e, ee)
+	if until = got.Until; len(bases) > 0 { // the last one by itself
+		from, until = bases[len(bases)-1].Ended, bases[len(bases)-1].Ended
+	}
+	return from, until, errors.Join(err, e)
 }
 
 // Size is how many bytes of log are from a base backup on.
@@ -328,7 +352,7 @@ func (s Stream) Size(b Base) (bytes int64) {
 const night = 23
 
 // Due reports whether a stream with these base backups and spans is to have another: each night, and where the log does
-// not go on from the last one; but not one after another, where none is received.
+// not go on from the last one; but where that is so again and again, not for more than a tenth of the time.
 func Due(bases []Base, spans []Span, now time.Time) bool {
 	if len(bases) == 0 {
 		return true
@@ -340,7 +364,7 @@ func Due(bases []Base, spans []Span, now time.Time) bool {
 	last := bases[len(bases)-1]
 	reaches, ok := Covering(spans, time.Time{})
 	broken := !ok || reaches.Base.Name != last.Name
-	return last.Began.Before(due) || broken && now.Sub(last.Began) > time.Hour
+	return last.Began.Before(due) || broken && now.Sub(last.Began) > 10*last.Ended.Sub(last.Began)
 }
 
 // keeps is how many base backups stay here, each with the log from it on. Those before are in the repository.

@@ -97,6 +97,80 @@ func TestTheLogReachesFromTheFirstBaseBackupThatGoesOnToTheEnd(t *testing.T) {
 	}
 }
 
+func TestAFileThatIsBeingMadeIsNoGapAndOneThatIsCutShortIs(t *testing.T) {
+	for name, c := range map[string]struct {
+		cut   string // to a page
+		until string
+	}{
+		"none": {"", "13:00"}, "the next, which is being made": {file(5) + ".partial", "13:00"},
+		"one that was whole": {file(3), "11:59"}, // its base backup ended before
+	} {
+		s := logged(t, []string{file(2), file(3), file(4), file(5) + ".partial"}, map[int]string{9: file(2)})
+		if c.cut != "" {
+			if err := os.Truncate(filepath.Join(s.Log(), c.cut), 8192); err != nil {
+				t.Fatal(err)
+			}
+		}
+		spans, err := s.Spans()
+		if _, until := Reach(spans); err != nil || until.Format("15:04") != c.until {
+			t.Errorf("%s: it reaches to %s, %v", name, until, err)
+		}
+	}
+}
+
+func TestHowMuchWouldBeLostCountsFromWhereAFileIsMissing(t *testing.T) {
+	for name, c := range map[string]struct {
+		files []string
+		bases map[int]string
+		from  string
+		until time.Time
+	}{
+		"all is there":   {[]string{file(2), file(3), file(4)}, map[int]string{9: file(2)}, "09:01", noon.Add(time.Hour)},
+		"one is missing": {[]string{file(2), file(4)}, map[int]string{9: file(2)}, "09:01", noon.Add(-2 * Pause)},
+		"bridged":        {[]string{file(2), file(4)}, map[int]string{9: file(2), 11: file(4)}, "09:01", noon.Add(time.Hour)},
+		"no base backup": {[]string{file(2), file(4)}, nil, "00:00", noon.Add(time.Hour)},
+		"none goes on":   {[]string{file(4)}, map[int]string{9: file(2)}, "09:01", noon.Add(-3*time.Hour + time.Minute)},
+	} {
+		s := logged(t, c.files, c.bases)
+		got, err := Archive{filepath.Dir(s.Folder)}.Standing()
+		if err != nil || got.From.Format("15:04") != c.from || !got.Until.Equal(c.until) {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+}
+
+// pg_receivewal writes all of a file before anything into it, and does not take up one that a full disk has cut short.
+func TestAFileOfTheLogThatTheDiskHadNoRoomForIsBegunAnew(t *testing.T) {
+	s := logged(t, []string{file(2), file(3) + ".partial"}, nil)
+	for _, length := range []int64{1 << 30, 8192} {
+		if err := errors.Join(os.Truncate(filepath.Join(s.Log(), file(3)+".partial"), length), begun(s.Log(), 1<<30)); err != nil {
+			t.Fatal(err)
+		}
+		left, err := os.ReadDir(s.Log())
+		if want := map[bool]int{true: 2, false: 1}[length == 1<<30]; err != nil || len(left) != want || left[0].Name() != file(2) {
+			t.Errorf("of %d bytes: %v are left, %v", length, left, err)
+		}
+	}
+}
+
+func TestAllLogIsReadThatIsNotWrittenToAnyMore(t *testing.T) {
+	for name, c := range map[string]struct {
+		files []string
+		want  []string
+	}{
+		"none": {nil, nil}, "one": {[]string{file(2) + ".partial"}, nil},
+		"all":        {[]string{file(2), file(3), file(4) + ".partial"}, []string{"check " + file(2) + " " + file(3) + "#1"}},
+		"from a gap": {[]string{file(2), file(4), file(5), file(6)}, []string{"check " + file(4) + " " + file(5) + "#1"}},
+		"of the last timeline": {[]string{file(2), file(3), "00000002" + file(3)[8:], "00000002" + file(4)[8:]},
+			[]string{"check 00000002" + file(3)[8:] + " 00000002" + file(3)[8:] + "#1"}},
+	} {
+		f := &fake{calls: &strike.Calls{}}
+		if err := logged(t, c.files, nil).Check(t.Context(), f); err != nil || !slices.Equal(f.calls.Made(), c.want) {
+			t.Errorf("%s: %q, %v", name, f.calls.Made(), err)
+		}
+	}
+}
+
 func TestABaseBackupIsDueEachNightAndWhereTheLogDoesNotGoOnFromOne(t *testing.T) {
 	base := func(at time.Time) Base {
 		return Base{Name: at.Format(hostapi.Stamp), Began: at, Ended: at.Add(time.Minute)}
@@ -110,7 +184,8 @@ func TestABaseBackupIsDueEachNightAndWhereTheLogDoesNotGoOnFromOne(t *testing.T)
 	}{
 		"none": {time.Time{}, true, at(20, 12), true}, "of last night": {at(19, 23), true, at(20, 22), false},
 		"another night": {at(19, 23), true, at(20, 23), true}, "of before last night": {at(18, 23), true, at(20, 1), true},
-		"the log is broken": {at(20, 1), false, at(20, 12), true}, "just now": {at(20, 11), false, at(20, 12), false},
+		"the log is broken": {at(20, 1), false, at(20, 12), true},
+		"just now":          {at(20, 11), false, at(20, 11).Add(9 * time.Minute), false},
 	} {
 		var bases []Base
 		var spans []Span
@@ -217,6 +292,9 @@ func (f *fake) Base(ctx context.Context, _ Facts, folder string) error {
 		return errors.Join(os.Mkdir(folder, 0o700), os.WriteFile(filepath.Join(folder, "backup_label"),
 			[]byte("START WAL LOCATION: 0/3000028 (file 000000010000000000000003)\nCHECKPOINT LOCATION: 0/3000060\n"), 0o600))
 	})
+}
+func (f *fake) Check(ctx context.Context, _, first, last string) error {
+	return f.calls.Do(ctx, "check "+first+" "+last, func() error { return nil })
 }
 func (f *fake) Close()                          {}
 func (f *fake) End(context.Context, bool) error { return nil }
@@ -328,8 +406,24 @@ func TestARecoveryReachesNobodyAndStopsAtTheSecond(t *testing.T) {
 			t.Errorf("%s is not in %s", part, line)
 		}
 	}
-	r.Until = time.Time{}
+	r.XID = 4711
+	if line := strings.Join(r.Argv("i"), " "); !strings.Contains(line, "recovery_target_xid=4711") ||
+		!strings.Contains(line, "recovery_target_inclusive=off") || strings.Contains(line, "recovery_target_time") {
+		t.Errorf("to the end of a transaction it is %s", line)
+	}
+	r.Until, r.XID = time.Time{}, 0
 	if line := strings.Join(r.Argv("i"), " "); strings.Contains(line, "recovery_target_time") {
 		t.Errorf("to the end it is %s", line)
+	}
+}
+
+func TestATransactionIsKnownByItsNumberAsPostgreSQLTellsIt(t *testing.T) {
+	for text, want := range map[string]uint32{
+		"3": 3, "4711": 4711, "4294967295": 1<<32 - 1, "4294972007": 4711, // after the first 2³²
+		"0": 0, "2": 0, "4294967296": 0, "-1": 0, "": 0, "4711x": 0, "0x10": 0, "18446744073709551616": 0,
+	} {
+		if got, ok := ParseXID(text); ok != (want != 0) || ok && got != want {
+			t.Errorf("%q: %d, %v", text, got, ok)
+		}
 	}
 }

@@ -69,8 +69,8 @@ func (p *PostgreSQL) exec(ctx context.Context, sql string) error {
 func (p *PostgreSQL) Facts(ctx context.Context) (f Facts, err error) {
 	var folder string
 	err = p.ask(ctx, "select system_identifier::text, current_setting('server_version_num')::int / 10000, "+
-		"pg_is_in_recovery(), current_setting('data_directory') from pg_control_system()",
-		&f.System, &f.Major, &f.Standby, &folder)
+		"pg_is_in_recovery(), current_setting('data_directory'), bytes_per_wal_segment "+
+		"from pg_control_system(), pg_control_init()", &f.System, &f.Major, &f.Standby, &folder, &f.Segment)
 	if err != nil {
 		return f, err
 	}
@@ -197,11 +197,27 @@ func (p *PostgreSQL) run(ctx context.Context, limit bound.Limit, container, fold
 
 // Receive implements [Server]. What was received is on the disk before PostgreSQL is told so (--synchronous), within
 // milliseconds: so what it says of us is true after any loss of power, and no commit waits for us.
-func (p *PostgreSQL) Receive(ctx context.Context, _ Facts, folder string) error {
-	err := p.run(ctx, bound.Limit{}, p.receiver(), folder,
+func (p *PostgreSQL) Receive(ctx context.Context, f Facts, folder string) error {
+	err := begun(folder, f.Segment)
+	if err != nil {
+		return err
+	}
+	err = p.run(ctx, bound.Limit{}, p.receiver(), folder,
 		append([]string{"pg_receivewal", "--directory=/wal", "--slot=" + Slot, "--synchronous", "--no-loop"}, connects...)...)
 	if err == nil {
 		err = errors.New("pg_receivewal has ended")
+	}
+	return err
+}
+
+// begun removes the file of the log that a full disk has kept from getting the length that it has from its beginning:
+// nothing is written into it before, and pg_receivewal does not go on with it, nor begin it anew.
+func begun(folder string, length int64) error {
+	files, err := filepath.Glob(filepath.Join(folder, "*.partial"))
+	for _, file := range files {
+		if info, e := os.Stat(file); e != nil || info.Size() != length {
+			err = errors.Join(err, e, durable.Remove(file))
+		}
 	}
 	return err
 }
@@ -247,6 +263,12 @@ func (p *PostgreSQL) Base(ctx context.Context, f Facts, folder string) error {
 		return fmt.Errorf("the base backup is not what its manifest says: %w", err)
 	}
 	return durable.SyncAll(folder)
+}
+
+// Check implements [Server].
+func (p *PostgreSQL) Check(ctx context.Context, folder, first, last string) error {
+	return p.run(ctx, bound.Time(6*time.Hour), p.Project+"-base", folder,
+		"pg_waldump", "--quiet", "--path=/wal", first, last)
 }
 
 // label is how a base backup says which file of the log it goes on from.

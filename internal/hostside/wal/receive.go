@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/hostapi"
@@ -30,6 +31,8 @@ type Server interface {
 	Beat(ctx context.Context) (r Received, ok bool, err error)
 	// Base makes a base backup in a new folder, and verifies it.
 	Base(ctx context.Context, f Facts, folder string) error
+	// Check reads the files of the log in a folder, from one to another, and says whether one is damaged.
+	Check(ctx context.Context, folder, first, last string) error
 	Close()
 }
 
@@ -37,6 +40,7 @@ type Server interface {
 type Facts struct {
 	System       string // its identifier
 	Major        int    // of PostgreSQL
+	Segment      int64  // how many bytes a file of its log has
 	Standby      bool
 	Data         string // its folder, as the host sees it
 	UID, GID     int    // whose that is
@@ -211,4 +215,22 @@ func (s Stream) Base(ctx context.Context, server Server, now func() time.Time) (
 	}
 	b.Bytes = dump.Size(folder)
 	return b, s.write(filepath.Join("base", b.Name+".json"), b)
+}
+
+// Check has PostgreSQL read all log of the stream that is not written to any more, and says whether it is damaged.
+func (s Stream) Check(ctx context.Context, server Server) error {
+	all, err := s.pieces()
+	if err != nil || len(all) < 2 {
+		return err
+	}
+	all = all[:len(all)-1]
+	last := all[len(all)-1]
+	first := last
+	for _, p := range slices.Backward(all[:len(all)-1]) { // its program reads one timeline, without a gap
+		if p.timeline != last.timeline || p.n+1 != first.n {
+			break
+		}
+		first = p
+	}
+	return server.Check(ctx, s.Log(), first.name, last.name)
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,9 +25,11 @@ import (
 type Recovery struct {
 	Stream Stream
 	Base   Base
-	// Until is the second that it is recovered to; zero: the end of the log. Point, if not empty, is a restore point.
+	// Until is the second that it is recovered to; zero: the end of the log. Point, if not empty, is a restore point; XID,
+	// if not 0, the transaction before whose end it is recovered to. Both of these come after Until.
 	Until time.Time
 	Point string
+	XID   uint32
 	// Reaches is what the end of the log has to come after, where it is recovered to that: PostgreSQL takes a file that
 	// is damaged for the end.
 	Reaches time.Time
@@ -44,6 +47,12 @@ var points = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$`)
 // IsPoint reports whether a restore point may have a name.
 func IsPoint(name string) bool { return points.MatchString(name) }
 
+// ParseXID reads the number of a transaction, as xmin has it, or pg_current_xact_id(), which counts on after 2³².
+func ParseXID(text string) (xid uint32, ok bool) {
+	n, err := strconv.ParseUint(text, 10, 64)
+	return uint32(n), err == nil && uint32(n) >= 3 // those before are PostgreSQL's own
+}
+
 // settings are those of the cluster that is recovered. What production's own configuration says else stays.
 func (r Recovery) settings() (argv []string) {
 	all := [][2]string{
@@ -58,6 +67,9 @@ func (r Recovery) settings() (argv []string) {
 		{"logging_collector", "off"}, {"log_destination", "stderr"}, {"shared_buffers", "128MB"}, {"huge_pages", "off"},
 	}
 	switch {
+	case r.XID != 0:
+		all = append(all, [2]string{"recovery_target_xid", strconv.FormatUint(uint64(r.XID), 10)},
+			[2]string{"recovery_target_inclusive", "off"})
 	case r.Point != "":
 		all = append(all, [2]string{"recovery_target_name", r.Point})
 	case !r.Until.IsZero():

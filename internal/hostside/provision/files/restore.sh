@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Restores a snapshot of the instance whose home this is, beside what runs: mrs-host does, and tries the site on it.
 #   restore.sh [list]                lists the snapshots; list: in JSON; restore.sh explain latest: the plan alone
-#   restore.sh [--only PART] latest  or an ID, or --at "2026-11-20 14:00"; PART: database or attachments
+#   restore.sh [--only PART] latest  or an ID, or --at "2026-11-20 14:00" [--xid NUMBER]; PART: database or attachments
 #   restore.sh point NAME            has the log know this moment; restore.sh [--only PART] --point NAME goes back to it
 #   restore.sh recover               puts back what a restore that was killed has moved
 #   restore.sh discard STAMP         removes what a restore, or an upgrade, has kept
