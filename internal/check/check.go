@@ -40,7 +40,8 @@ func Lint(ctx context.Context) error {
 	return errors.Join(
 		step("gofmt", gofmt(ctx)),
 		step("lines", lineLengths(ctx)),
-		step("go vet", run(ctx, "go", "vet", tags, "./...")),
+		step("go vet", errors.Join(run(ctx, "go", "vet", tags, "./..."),
+			run(ctx, "go", "vet", "-tags=e2e", "./e2e/..."))), // without the campaign it has to compile, too
 		step("staticcheck", run(ctx, "go", "tool", "staticcheck", tags, "./...")),
 		step("shellcheck", run(ctx, append(shellcheck, scripts...)...)),
 		step("ansible-lint", ansibleLint(ctx)),
