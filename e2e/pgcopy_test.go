@@ -209,7 +209,7 @@ func (d database) copy(t *testing.T, rules *anonymize.Rules, from string, other 
 		t.Helper()
 		must(t, "bash", "-c", `set -o pipefail
 docker exec --env PGOPTIONS="-c statement_timeout=0" "$1" pg_dump -U postgres --schema-only --section="$2" --snapshot="$3" "$4" | grep -Ev '^SET (default_table_access_method|transaction_timeout)' |
-docker exec -i "$5" psql -U postgres -qX -v ON_ERROR_STOP=1 -d "$6"`, "bash", d.container, name, held.Snapshot, from, other.container, to)
+docker exec -i --env PGOPTIONS="-c statement_timeout=0" "$5" psql -U postgres -qX -v ON_ERROR_STOP=1 -d "$6"`, "bash", d.container, name, held.Snapshot, from, other.container, to)
 	}
 	section("pre-data")
 	order := wire.Sender{Server: d.server(from, reader), Snapshot: held.Snapshot, Key: key[:], Plan: *plan}
