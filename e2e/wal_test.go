@@ -410,7 +410,7 @@ func losesNothingWithItsArchive(t *testing.T) {
 	c.sql(visits)
 	c.ship()              // with a base backup
 	rows := func(n int) { // and more log than a file has
-		c.sql(fmt.Sprintf("insert into visits select max + generate_series(1, %d) from (select coalesce(max(id), 0) as max from visits)", n))
+		c.sql(fmt.Sprintf("insert into visits select last + generate_series(1, %d) from (select coalesce(max(id), 0) as last from visits) v", n))
 	}
 	until := func() time.Time {
 		l, err := c.archive.Standing()
@@ -441,6 +441,7 @@ func losesNothingWithItsArchive(t *testing.T) {
 	stream := c.stream()
 
 	t.Run("its disk is full", func(t *testing.T) {
+		c.t = t
 		must(t, "bash", "-c", "head -c 1G /dev/zero >'"+archive+"/filler' || true")
 		rows(300_000)
 		said("No space left on device")
@@ -460,6 +461,7 @@ func losesNothingWithItsArchive(t *testing.T) {
 		c.ship()
 	})
 	t.Run("a file of it is missing", func(t *testing.T) {
+		c.t = t
 		rows(300_000)
 		was := time.Now()
 		time.Sleep(1100 * time.Millisecond)
@@ -497,6 +499,7 @@ func losesNothingWithItsArchive(t *testing.T) {
 		}
 	})
 	t.Run("a file of it is damaged", func(t *testing.T) {
+		c.t = t
 		rows(300_000)
 		c.received(time.Now())
 		files, err := filepath.Glob(stream.Log() + "/*[0-9A-F]")

@@ -14,10 +14,11 @@ import (
 // keepsItsLog fails the test unless staging loses at most 5 s with its home, and so much as is said with its archive,
 // after whatever else has happened to it.
 func (l rehearsal) keepsItsLog(t *testing.T) {
+	was := l
 	t.Cleanup(func() {
-		_, _ = l.shell("staging", "systemctl disable --now mrs-staging-wal.service mrs-staging-ship.timer 2>/dev/null; "+
+		_, _ = was.shell("staging", "systemctl disable --now mrs-staging-wal.service mrs-staging-ship.timer 2>/dev/null; "+
 			"rm -rf /etc/systemd/system/mrs-staging-{wal,ship}.* /mnt/archive; systemctl daemon-reload")
-		l.fresh(t)
+		was.fresh(t)
 	})
 	ftp, trusted := newFTPServer(t)
 	slack := newSlack(t, l.bridge(t))
