@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -167,18 +168,26 @@ func value1(t *testing.T, pg *pgx.Conn, statement string) (text string) {
 	return text
 }
 
-// recover recovers it to a time, and calls a function with it.
-func (c *cluster) recover(s wal.Stream, at time.Time, point string, look func(*pgx.Conn)) error {
+// recoveryTarget is what a cluster is recovered to: a time, and what it ends at after that, a restore point or the end of a
+// transaction; the end of the log where it is zero.
+type recoveryTarget struct {
+	at    time.Time
+	point string
+	xid   uint32
+}
+
+// recover recovers it to a moment, and calls a function with it.
+func (c *cluster) recover(s wal.Stream, to recoveryTarget, look func(*pgx.Conn)) error {
 	c.t.Helper()
 	spans, err := s.Spans()
 	if err != nil {
 		return err
 	}
-	span, ok := wal.Covering(spans, at)
+	span, ok := wal.Covering(spans, to.at)
 	if !ok {
-		return fmt.Errorf("%s is not covered by %+v", at, spans)
+		return fmt.Errorf("%s is not covered by %+v", to.at, spans)
 	}
-	r := wal.Recovery{Stream: s, Base: span.Base, Until: at, Point: point, Reaches: span.Until, Project: c.name + "-trial",
+	r := wal.Recovery{Stream: s, Base: span.Base, Until: to.at, Point: to.point, XID: to.xid, Reaches: span.Until, Project: c.name + "-trial",
 		Folder: c.archive.Recovery(), Dump: c.folder + "/home/dump", Role: "django", Runner: &bound.System{}}
 	server, err := r.Start(c.t.Context())
 	defer r.End(c.t.Context())
@@ -231,7 +240,11 @@ func losesNothingWithItsData(t *testing.T, version string) {
 	if err := c.instance().Point(t.Context(), "before"); err != nil {
 		t.Fatal(err)
 	}
-	c.sql("delete from visits where id % 2 = 0")
+	deletion, err := strconv.ParseUint(c.sql("with gone as (delete from visits where id % 2 = 0 returning id) "+
+		"select (txid_current() % 4294967296)::text from (select count(*) from gone) c"), 10, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
 	write(time.Now().Add(8 * time.Second))
 	c.ship()
 
@@ -240,12 +253,14 @@ func losesNothingWithItsData(t *testing.T, version string) {
 			t.Errorf("before the rows were deleted there were %d, and %s are recovered", before, got)
 		}
 	}
-	err := c.recover(c.stream(), wrong, "", was)
-	if err != nil {
-		t.Errorf("to the second before: %v", err)
-	}
-	if err := c.recover(c.stream(), wrong, "before", was); err != nil {
-		t.Errorf("to the restore point: %v", err)
+	for name, to := range map[string]recoveryTarget{
+		"the second before":      {at: wrong},
+		"the restore point":      {at: wrong, point: "before"},
+		"before the transaction": {at: wrong, xid: uint32(deletion)},
+	} {
+		if err := c.recover(c.stream(), to, was); err != nil {
+			t.Errorf("to %s: %v", name, err)
+		}
 	}
 	shipped, err := c.instance().Begin("list", "").Shipped(t.Context())
 	if err != nil || len(shipped) == 0 {
@@ -256,7 +271,7 @@ func losesNothingWithItsData(t *testing.T, version string) {
 		Include: []string{last.Stream}}); err != nil {
 		t.Fatal(err)
 	}
-	err = c.recover(wal.Stream{Folder: c.folder + "/fetched" + last.Stream}, wrong, "", was)
+	err = c.recover(wal.Stream{Folder: c.folder + "/fetched" + last.Stream}, recoveryTarget{at: wrong}, was)
 	if err != nil || wrong.Before(last.From) || wrong.After(last.Until) {
 		t.Errorf("from the repository, %s to %s: %v", last.From, last.Until, err)
 	}
@@ -280,7 +295,7 @@ func losesNothingWithItsData(t *testing.T, version string) {
 	must(t, "docker", "rm", "--force", "--volumes", c.name)
 	must(t, "bash", "-c", "rm -r '"+c.folder+"'/home/data/*")
 	lost := c.stream()
-	err = c.recover(lost, time.Time{}, "", func(pg *pgx.Conn) {
+	err = c.recover(lost, recoveryTarget{}, func(pg *pgx.Conn) {
 		got := strings.Split(value1(t, pg, "select id::text from visits order by id"), ",")
 		missing := 0
 		for _, id := range committed {
@@ -303,7 +318,7 @@ func losesNothingWithItsData(t *testing.T, version string) {
 		t.Fatalf("there is the log %v, %v", files, err)
 	}
 	must(t, "dd", "if=/dev/zero", "of="+files[len(files)-1], "bs=8192", "seek=4", "count=1", "conv=notrunc", "status=none")
-	err = c.recover(lost, time.Time{}, "", func(*pgx.Conn) {})
+	err = c.recover(lost, recoveryTarget{}, func(*pgx.Conn) {})
 	if err == nil || !strings.Contains(err.Error(), "a file of it is damaged") {
 		t.Errorf("from damaged log: %v", err)
 	}
@@ -385,7 +400,7 @@ func losesSecondsAtMost(t *testing.T, moments int) {
 		time.Sleep(after)
 		c.lose()
 		acknowledged, lost := written(), c.stream()
-		err := c.recover(lost, time.Time{}, "", func(pg *pgx.Conn) {
+		err := c.recover(lost, recoveryTarget{}, func(pg *pgx.Conn) {
 			gone := missing(acknowledged, strings.Split(value1(t, pg, "select id::text from visits"), ","))
 			t.Logf("moment %d, %.1f s after %s: %d of %d rows are missing that were acknowledged, %.2f s of them",
 				n+1, after.Seconds(), what.name, gone, len(acknowledged), float64(gone)/50)
@@ -421,7 +436,7 @@ func losesNothingWithItsArchive(t *testing.T) {
 	}
 	recovered := func(s wal.Stream, at time.Time, want string) {
 		t.Helper()
-		err := c.recover(s, at, "", func(pg *pgx.Conn) {
+		err := c.recover(s, recoveryTarget{at: at}, func(pg *pgx.Conn) {
 			if got := value1(t, pg, "select count(*)::text from visits"); got != want {
 				t.Errorf("%s rows are recovered, not %s", got, want)
 			}
