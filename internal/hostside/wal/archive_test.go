@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -256,6 +258,7 @@ type fake struct {
 	beats  int
 	told   *hostapi.Log
 	cut    chan struct{} // whoever receives is cut off
+	full   atomic.Bool   // so is the archive's disk
 }
 
 func (f *fake) Facts(ctx context.Context) (facts Facts, err error) {
@@ -276,6 +279,9 @@ func (f *fake) Receive(ctx context.Context, _ Facts, folder string) error {
 		return err
 	}
 	return f.calls.Do(ctx, "receive", func() error {
+		if f.full.Load() {
+			return syscall.ENOSPC
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -317,6 +323,42 @@ func (f *fake) receive(t *testing.T, a Archive, during func()) (said []string) {
 	end()
 	<-ended
 	return said
+}
+
+func TestThatTheLogIsNotReceivedIsSaidOnceAndThatItIsOnceItIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{calls: &strike.Calls{}, system: "7", major: 15}
+		said := f.receive(t, Archive{t.TempDir()}, func() {
+			f.full.Store(true)
+			f.cut <- struct{}{}
+			time.Sleep(time.Minute)
+			f.full.Store(false)
+		})
+		var got []string
+		for _, line := range said {
+			got = append(got, strings.TrimSpace(line[:min(17, len(line))]))
+		}
+		want := []string{"receiving the log", "the log is not re", "the log is not re", "receiving the log"} // cut off, and full
+		if !slices.Equal(got, want) {
+			t.Errorf("said is\n%s", strings.Join(said, "\n"))
+		}
+	})
+}
+
+func TestTheFirstErrorIsWhyAProgramEnded(t *testing.T) {
+	for _, c := range [][3]string{
+		{"pg_receivewal", "pg_receivewal: error: could not write 8192 bytes to WAL file \"0000\": No space left on device\n" +
+			"pg_receivewal: error: disconnected\n", "could not write 8192 bytes to WAL file \"0000\": No space left on device"},
+		{"pg_waldump", "pg_waldump: first record is after 0/3000000\npg_waldump: fatal: no record", "no record"},
+		{"pg_basebackup", "docker: Error response from daemon: conflict\n\nRun 'docker run --help' for more information\n",
+			"Error response from daemon: conflict"},
+		{"pg_basebackup", "something\nelse\n", "else"},
+		{"pg_basebackup", "\n", ""},
+	} {
+		if got := why(c[0], c[1]); got != c[2] {
+			t.Errorf("%s says %q, and why is %q", c[0], c[1], got)
+		}
+	}
 }
 
 func TestWhateverStrikesWhoReceivesTheLogItGoesOn(t *testing.T) {

@@ -74,14 +74,21 @@ type Receiver struct {
 }
 
 // Run receives the log until ctx ends. Whatever fails is tried again, and said where it is not what was said last:
-// PostgreSQL may be restarted, upgraded or made anew, and the archive's disk be full or gone.
+// PostgreSQL may be restarted, upgraded or made anew, and the archive's disk be full or gone. That it is received is said
+// once it is.
 func (r Receiver) Run(ctx context.Context) {
-	last := ""
+	failed, receives := "", ""
 	for ctx.Err() == nil {
-		err := r.once(ctx, func() { last = "" })
-		if err != nil && ctx.Err() == nil && err.Error() != last {
-			last = err.Error()
-			r.Say(last)
+		err := r.once(ctx, func(s Stream) {
+			failed = ""
+			if receives != s.Folder {
+				receives = s.Folder
+				r.Say("receiving the log into " + receives)
+			}
+		})
+		if err != nil && ctx.Err() == nil && err.Error() != failed {
+			failed, receives = err.Error(), ""
+			r.Say(failed)
 		}
 		select {
 		case <-ctx.Done():
@@ -91,7 +98,7 @@ func (r Receiver) Run(ctx context.Context) {
 }
 
 // once receives it for as long as nothing fails. well is called whenever all that was committed is here.
-func (r Receiver) once(ctx context.Context, well func()) error {
+func (r Receiver) once(ctx context.Context, well func(Stream)) error {
 	server, err := r.Find(ctx)
 	if err != nil {
 		return err
@@ -117,7 +124,6 @@ func (r Receiver) once(ctx context.Context, well func()) error {
 	if err != nil {
 		return err
 	}
-	r.Say("receiving the log into " + stream.Folder)
 	receiving, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- server.Receive(receiving, facts, stream.Log()) }()
@@ -154,7 +160,7 @@ func (r Receiver) once(ctx context.Context, well func()) error {
 		if err != nil {
 			return err
 		}
-		well()
+		well(stream)
 	}
 }
 
