@@ -75,8 +75,12 @@ func process(ctx context.Context, s Systemd, unit string) <-chan struct{} {
 	if id, e := strconv.Atoi(text); err == nil && e == nil && id > 1 {
 		go func() {
 			defer close(gone)
-			for syscall.Kill(id, 0) != syscall.ESRCH && ctx.Err() == nil {
-				time.Sleep(soon)
+			for syscall.Kill(id, 0) != syscall.ESRCH {
+				select {
+				case <-ctx.Done():
+					return
+				case <-time.After(soon):
+				}
 			}
 		}()
 	}
