@@ -422,6 +422,13 @@ func losesNothingWithItsArchive(t *testing.T) {
 	archive := mounted(t, "800m")
 	c := newCluster(t, "postgres:15", archive)
 	c.receive()
+	t.Cleanup(func() {
+		if t.Failed() {
+			c.Lock()
+			defer c.Unlock()
+			t.Logf("said is:\n%s", strings.Join(c.said, "\n"))
+		}
+	})
 	c.sql(visits)
 	c.ship()              // with a base backup
 	rows := func(n int) { // and more log than a file has
