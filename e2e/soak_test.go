@@ -154,6 +154,7 @@ func wholeTrials(l rehearsal) []trial {
 		}},
 		{"the cookbook's example makes a load balancer of a new server, once", loadBalancerOfANewServer},
 		{"the log at ten random moments", func(t *testing.T) { losesSecondsAtMost(t, 10) }},
+		{"the log an hour after a deletion", undoesADeletionOfAnHourAgo},
 		{"the log and its archive", losesNothingWithItsArchive},
 		{"the log of staging", l.keepsItsLog},
 		{"copies to a full disk", func(t *testing.T) { l.copiesToAFullDisk(t, phases...) }},

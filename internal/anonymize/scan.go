@@ -24,7 +24,9 @@ import (
 // Every day of a century is somebody's birthday, so these are looked for only in
 // what is kept of text and documents. That no date stays as it is, the filter sees
 // to. What names nobody is not learnt: words of less than 4 letters, numbers of
-// less than 7 digits, values that more than one row in 20 has.
+// less than 7 digits, values that more than one row in 20 has. Nor is a short hash
+// looked at in the column that it is the fake of: of a million of them some are by
+// chance what somebody else has.
 type Scan struct {
 	seed   uint64
 	values dictionary
@@ -34,6 +36,9 @@ type Scan struct {
 	nobody map[uint64]bool // texts that are kept anyway, and words of which names are made
 	fixed  map[uint64]bool // texts that the rules put in the place of values
 	schema bool            // it is to read a schema
+
+	rules  []ColumnPlan // of the columns that are read
+	column int          // which of them is; negative: all, row by row
 }
 
 // dictionary is what is known, by the hashes of its words.
@@ -358,6 +363,8 @@ func (s *Scan) known(value []byte) (hash, start uint64, ok bool) {
 // are public. The error is a [*Leak].
 func (s *Scan) Look(t *TablePlan, rows []byte) error {
 	in, alike, dates := name(t), true, make([]bool, len(t.Columns))
+	s.rules, s.column = t.Columns, -1
+	defer func() { s.rules = nil }()
 	for i := range t.Columns {
 		dates[i] = s.datable(&t.Columns[i])
 		alike = alike && t.Columns[i].Rule.Kind != Public && !dates[i]
@@ -373,7 +380,7 @@ func (s *Scan) Look(t *TablePlan, rows []byte) error {
 		if field >= len(t.Columns) {
 			return fmt.Errorf("a row of %s has more fields than the table has columns", in)
 		}
-		if t.Columns[field].Rule.Kind != Public {
+		if s.column = field; t.Columns[field].Rule.Kind != Public {
 			if err := s.read(in, rows[:end], dates[field], 0); err != nil {
 				return err
 			}
@@ -419,11 +426,11 @@ const maxDeep = 3
 func (s *Scan) read(in string, text []byte, dates bool, deep int) error {
 	text = asBlanks(text)
 	if dates {
-		if field := s.look(&s.dates, text); field != nil {
+		if field := s.look(&s.dates, text, deep); field != nil {
 			return &Leak{field, in, s.schema}
 		}
 	}
-	if field := s.look(&s.values, text); field != nil {
+	if field := s.look(&s.values, text, deep); field != nil {
 		return &Leak{field, in, s.schema}
 	}
 	if deep == maxDeep {
@@ -434,7 +441,7 @@ func (s *Scan) read(in string, text []byte, dates bool, deep int) error {
 }
 
 // look returns whose value is in the text.
-func (s *Scan) look(d *dictionary, text []byte) *ScannedField {
+func (s *Scan) look(d *dictionary, text []byte, deep int) *ScannedField {
 	d.words = d.words[:0]
 	s.mixed = s.mixed[:0]
 	for i := 0; i < len(text); {
@@ -471,10 +478,31 @@ func (s *Scan) look(d *dictionary, text []byte) *ScannedField {
 			continue // the most of all words
 		}
 		if field := d.word(hash, hash); field != nil {
-			return field
+			if deep > 0 || field != d.whole[join(0, hash)] || !s.chance(text, from, i) {
+				return field
+			}
 		}
 	}
 	return nil
+}
+
+// chance reports whether a word is in a column whose fakes may be values by chance: there are only so many numbers of a
+// few digits.
+func (s *Scan) chance(text []byte, from, to int) bool {
+	column := s.column
+	if column < 0 {
+		column = bytes.Count(text[bytes.LastIndexByte(text[:from], '\n')+1:from], []byte{'\t'})
+	}
+	if column >= len(s.rules) {
+		return false
+	}
+	switch s.rules[column].Rule.Kind {
+	case NIR:
+		return allDigits(text[from:to])
+	case Hash:
+		return to-from <= suffixLen
+	}
+	return false
 }
 
 // mixedCase reports whether a word has both a small letter and a capital that does

@@ -223,6 +223,35 @@ func FuzzTheScanReadsAnything(f *testing.F) {
 	})
 }
 
+func TestAShortFakeMayBeWhatSomebodyElseHas(t *testing.T) {
+	column := func(kind Kind) ColumnPlan { return ColumnPlan{Rule: Rule{Kind: kind}} }
+	requests := func(kinds ...Kind) *TablePlan {
+		plan := &TablePlan{Schema: "public", Name: "requests"}
+		for _, kind := range kinds {
+			plan.Columns = append(plan.Columns, column(kind))
+		}
+		return plan
+	}
+	s := NewScan()
+	s.Learn(people, &ColumnPlan{Rule: Rule{Kind: Hash}}, []string{"123456789", "Q7P2", "3f6ac1d29e874b5f8d1e", "12 Q7P2X"})
+	s.Learn(people, &ColumnPlan{Rule: Rule{Kind: NIR}}, []string{"1840375123456"})
+	for rows, leaks := range map[string]bool{
+		"7\t123456789\t2840375123456\t\\N\n8\tq7p2\t1840375123456\t\\N\n": false,
+		"7\t1\t184037512345695\tx\n":                                      false,
+		"123456789\t1\t2\tx\n":                                            true,
+		"7\t1\t2\tx\n7\t1\t2\tle 123456789\n":                             true, // it came through another column
+		"7\t1\t123456789\t{}\n7\t1\t2\t1840375123456\n":                   true,
+		"7\t3f6ac1d29e874b5f8d1e\t2\tx\n":                                 true, // no chance makes this
+		"7\t12 q7p2x\t2\tx\n":                                             true,
+	} {
+		for _, plan := range []*TablePlan{requests(Keep, Hash, NIR, Keep), requests(Keep, Hash, NIR, Keep, Public)} {
+			if err := s.Look(plan, []byte(rows)); (err != nil) != leaks {
+				t.Errorf("%q: %v", rows, err)
+			}
+		}
+	}
+}
+
 func TestWhatARuleWritesInEveryRowIsNobodys(t *testing.T) {
 	// As in the application's own test data: the picture of one point that all attachments become.
 	file := ColumnPlan{Column: Column{Name: "attachment_file", Type: "text"}, Rule: Rule{Kind: Fixed, Text: "point_1x1.png"}}
