@@ -76,6 +76,9 @@ func EndToEnd(ctx context.Context) error {
 // each part of a name, with slashes between them, as go test -run takes it. With
 // keep, the lab stays for the next run, and the one that stayed is used.
 func One(ctx context.Context, name string, keep bool) error {
+	if strings.HasPrefix(name, "-") {
+		return fmt.Errorf("%q is no test's name\nhint: options come behind it: mage test:one NAME -keep", name)
+	}
 	flags := []string{"-timeout=80m", "-run=" + name}
 	if !keep {
 		return gotestsum(ctx, nil, "./...", flags...)
