@@ -195,8 +195,8 @@ func (p *PostgreSQL) run(ctx context.Context, limit bound.Limit, container, fold
 	return err
 }
 
-// why is what a program of PostgreSQL's has said of its end: the first of its errors, which the others come of, else the
-// last line.
+// why is what a program of PostgreSQL's has said of its end: the first of its errors, which the others come of, else
+// the last line.
 func why(program, said string) string {
 	said = strings.TrimSpace(said)
 	for line := range strings.Lines(said) {

@@ -74,8 +74,8 @@ type Receiver struct {
 }
 
 // Run receives the log until ctx ends. Whatever fails is tried again, and said where it is not what was said last:
-// PostgreSQL may be restarted, upgraded or made anew, and the archive's disk be full or gone. That it is received is said
-// once it is.
+// PostgreSQL may be restarted, upgraded or made anew, and the archive's disk be full or gone. That it is received is
+// said once it is.
 func (r Receiver) Run(ctx context.Context) {
 	failed, receives := "", ""
 	for ctx.Err() == nil {

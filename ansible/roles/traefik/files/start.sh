@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes the network web, starts Traefik and asks it until it is healthy. Runs in /etc/traefik, which it locks: it goes on
-# where its connection is lost. Prints what it changes; where Traefik does not start, its log.
+# Makes the network web, starts Traefik and asks it until it is healthy. Runs in /etc/traefik, which it locks: it goes
+# on where its connection is lost. Prints what it changes; where Traefik does not start, its log.
 set -euo pipefail
 
 if ! docker network inspect web >/dev/null 2>&1; then
