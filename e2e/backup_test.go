@@ -168,9 +168,15 @@ func (l rehearsal) ended(t *testing.T, unit string) {
 // healthy fails the test unless staging answers.
 func (l rehearsal) healthy(t *testing.T) {
 	t.Helper()
+	l.healthyAt(t, "www.staging.lab")
+}
+
+// healthyAt fails the test unless staging answers by a name.
+func (l rehearsal) healthyAt(t *testing.T, name string) {
+	t.Helper()
 	var got string
 	if !soon(func() bool {
-		got = version(l.staging, "www.staging.lab")
+		got = version(l.staging, name)
 		return len(got) == 7 || len(got) == 40
 	}) {
 		t.Errorf("staging answers %s", got)

@@ -36,9 +36,6 @@ type Scan struct {
 	nobody map[uint64]bool // texts that are kept anyway, and words of which names are made
 	fixed  map[uint64]bool // texts that the rules put in the place of values
 	schema bool            // it is to read a schema
-
-	rules  []ColumnPlan // of the columns that are read
-	column int          // which of them is; negative: all, row by row
 }
 
 // dictionary is what is known, by the hashes of its words.
@@ -363,14 +360,12 @@ func (s *Scan) known(value []byte) (hash, start uint64, ok bool) {
 // are public. The error is a [*Leak].
 func (s *Scan) Look(t *TablePlan, rows []byte) error {
 	in, alike, dates := name(t), true, make([]bool, len(t.Columns))
-	s.rules, s.column = t.Columns, -1
-	defer func() { s.rules = nil }()
 	for i := range t.Columns {
 		dates[i] = s.datable(&t.Columns[i])
 		alike = alike && t.Columns[i].Rule.Kind != Public && !dates[i]
 	}
 	if alike {
-		return s.read(in, rows, false, 0)
+		return s.read(in, rows, t.Columns, false, 0)
 	}
 	for field := 0; len(rows) > 0; {
 		end := bytes.IndexAny(rows, "\t\n")
@@ -380,8 +375,8 @@ func (s *Scan) Look(t *TablePlan, rows []byte) error {
 		if field >= len(t.Columns) {
 			return fmt.Errorf("a row of %s has more fields than the table has columns", in)
 		}
-		if s.column = field; t.Columns[field].Rule.Kind != Public {
-			if err := s.read(in, rows[:end], dates[field], 0); err != nil {
+		if t.Columns[field].Rule.Kind != Public {
+			if err := s.read(in, rows[:end], t.Columns[field:field+1], dates[field], 0); err != nil {
 				return err
 			}
 		}
@@ -395,7 +390,7 @@ func (s *Scan) Look(t *TablePlan, rows []byte) error {
 }
 
 // LookAt reads a text. in says what it is. The error is a [*Leak].
-func (s *Scan) LookAt(in string, text []byte) error { return s.read(in, text, true, 0) }
+func (s *Scan) LookAt(in string, text []byte) error { return s.read(in, text, nil, true, 0) }
 
 // datable reports whether a birth date in a column would be a real one: not where
 // fakes of such are written, nor other days.
@@ -422,26 +417,27 @@ func (s *Scan) datable(c *ColumnPlan) bool {
 const maxDeep = 3
 
 // read looks for values in text, and in whatever of it is something else in another
-// form; dates says whether for birth dates, too.
-func (s *Scan) read(in string, text []byte, dates bool, deep int) error {
+// form; columns are those of the rows that it is, none where it is no rows; dates
+// says whether for birth dates, too.
+func (s *Scan) read(in string, text []byte, columns []ColumnPlan, dates bool, deep int) error {
 	text = asBlanks(text)
 	if dates {
-		if field := s.look(&s.dates, text, deep); field != nil {
+		if field := s.look(&s.dates, text, columns); field != nil {
 			return &Leak{field, in, s.schema}
 		}
 	}
-	if field := s.look(&s.values, text, deep); field != nil {
+	if field := s.look(&s.values, text, columns); field != nil {
 		return &Leak{field, in, s.schema}
 	}
 	if deep == maxDeep {
 		return nil
 	}
 	// What is in this text has its own.
-	return others(text, slices.Clone(s.mixed), func(other []byte) error { return s.read(in, other, dates, deep+1) })
+	return others(text, slices.Clone(s.mixed), func(other []byte) error { return s.read(in, other, nil, dates, deep+1) })
 }
 
 // look returns whose value is in the text.
-func (s *Scan) look(d *dictionary, text []byte, deep int) *ScannedField {
+func (s *Scan) look(d *dictionary, text []byte, columns []ColumnPlan) *ScannedField {
 	d.words = d.words[:0]
 	s.mixed = s.mixed[:0]
 	for i := 0; i < len(text); {
@@ -478,7 +474,7 @@ func (s *Scan) look(d *dictionary, text []byte, deep int) *ScannedField {
 			continue // the most of all words
 		}
 		if field := d.word(hash, hash); field != nil {
-			if deep > 0 || field != d.whole[join(0, hash)] || !s.chance(text, from, i) {
+			if field != d.whole[join(0, hash)] || !chance(columns, text, from, i) {
 				return field
 			}
 		}
@@ -486,19 +482,16 @@ func (s *Scan) look(d *dictionary, text []byte, deep int) *ScannedField {
 	return nil
 }
 
-// chance reports whether a word is in a column whose fakes may be values by chance: there are only so many numbers of a
-// few digits.
-func (s *Scan) chance(text []byte, from, to int) bool {
-	column := s.column
-	if column < 0 {
-		column = bytes.Count(text[bytes.LastIndexByte(text[:from], '\n')+1:from], []byte{'\t'})
-	}
-	if column >= len(s.rules) {
+// chance reports whether a word of rows is in a column whose fakes may be values by chance: there are only so many
+// numbers of a few digits.
+func chance(columns []ColumnPlan, rows []byte, from, to int) bool {
+	column := bytes.Count(rows[bytes.LastIndexByte(rows[:from], '\n')+1:from], []byte{'\t'})
+	if column >= len(columns) {
 		return false
 	}
-	switch s.rules[column].Rule.Kind {
+	switch columns[column].Rule.Kind {
 	case NIR:
-		return allDigits(text[from:to])
+		return allDigits(rows[from:to])
 	case Hash:
 		return to-from <= suffixLen
 	}

@@ -355,7 +355,7 @@ func TestTheFirstErrorIsWhyAProgramEnded(t *testing.T) {
 		{"pg_basebackup", "something\nelse\n", "else"},
 		{"pg_basebackup", "\n", ""},
 	} {
-		if got := why(c[0], c[1]); got != c[2] {
+		if got := firstError(c[0], c[1]); got != c[2] {
 			t.Errorf("%s says %q, and why is %q", c[0], c[1], got)
 		}
 	}

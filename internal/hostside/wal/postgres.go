@@ -189,15 +189,15 @@ func (p *PostgreSQL) run(ctx context.Context, limit bound.Limit, container, fold
 	defer context.AfterFunc(ctx, func() { _ = remove() })()
 	var said bound.Tail
 	err = p.Runner.Run(ctx, bound.Command{Name: argv[0], Argv: words, Stdout: &said, Stderr: &said, Limit: limit})
-	if text := why(argv[0], said.String()); err != nil && bound.Status(err) >= 0 && text != "" {
+	if text := firstError(argv[0], said.String()); err != nil && bound.Status(err) >= 0 && text != "" {
 		return fmt.Errorf("%s: %s", argv[0], text)
 	}
 	return err
 }
 
-// why is what a program of PostgreSQL's has said of its end: the first of its errors, which the others come of, else
-// the last line.
-func why(program, said string) string {
+// firstError is what a program of PostgreSQL's has said of its end: the first of its errors, which the others come
+// of, else the last line.
+func firstError(program, said string) string {
 	said = strings.TrimSpace(said)
 	for line := range strings.Lines(said) {
 		for _, begin := range []string{program + ": error: ", program + ": fatal: ", "docker: "} {

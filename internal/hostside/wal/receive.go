@@ -77,18 +77,17 @@ type Receiver struct {
 // PostgreSQL may be restarted, upgraded or made anew, and the archive's disk be full or gone. That it is received is
 // said once it is.
 func (r Receiver) Run(ctx context.Context) {
-	failed, receives := "", ""
+	last := ""
+	say := func(line string) {
+		if line != last {
+			last = line
+			r.Say(line)
+		}
+	}
 	for ctx.Err() == nil {
-		err := r.once(ctx, func(s Stream) {
-			failed = ""
-			if receives != s.Folder {
-				receives = s.Folder
-				r.Say("receiving the log into " + receives)
-			}
-		})
-		if err != nil && ctx.Err() == nil && err.Error() != failed {
-			failed, receives = err.Error(), ""
-			r.Say(failed)
+		err := r.once(ctx, func(s Stream) { say("receiving the log into " + s.Folder) })
+		if err != nil && ctx.Err() == nil {
+			say(err.Error())
 		}
 		select {
 		case <-ctx.Done():

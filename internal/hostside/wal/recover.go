@@ -189,7 +189,7 @@ func (r Recovery) failed(ctx context.Context) error {
 		why = strings.TrimSpace(all[len(all)-1][1])
 	}
 	err = fmt.Errorf("base backup %s and the log from it on can't be recovered: PostgreSQL says: %s", r.Base.Name, why)
-	if r.XID != 0 { // of a savepoint's, which xmin may be, nothing ends
+	if r.XID != 0 { // PostgreSQL stops at no savepoint's number, which xmin may be
 		err = fmt.Errorf("%w\nhint: did transaction %d end in this log, after --at? Of a row that was written within a "+
 			"savepoint, xmin is the savepoint's number: the transaction's is a little lower", err, r.XID)
 	}
