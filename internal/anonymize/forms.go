@@ -11,15 +11,9 @@ import (
 	"unicode/utf8"
 )
 
-// others calls read with whatever a text is in another form: without the escapes
-// of JSON, URLs and HTML, and what is in base64, pickled or compressed in that.
+// decodings calls read with what is in a text in base64, pickled or compressed in that.
 // mixed is where words are that base64 could be. It stops at read's first error.
-func others(text []byte, mixed []int, read func(other []byte) error) error {
-	if plain := withoutEscapes(text); plain != nil {
-		if err := read(plain); err != nil {
-			return err
-		}
-	}
+func decodings(text []byte, mixed []int, read func(other []byte) error) error {
 	end := 0
 	for _, at := range mixed {
 		if at < end {

@@ -432,8 +432,22 @@ func (s *Scan) read(in string, text []byte, columns []ColumnPlan, dates bool, de
 	if deep == maxDeep {
 		return nil
 	}
-	// What is in this text has its own.
-	return others(text, slices.Clone(s.mixed), func(other []byte) error { return s.read(in, other, nil, dates, deep+1) })
+	mixed := slices.Clone(s.mixed) // what is in this text has its own
+	if plain := withoutEscapes(text); plain != nil {
+		if !alikeRows(text, plain) {
+			columns = nil
+		}
+		if err := s.read(in, plain, columns, dates, deep+1); err != nil {
+			return err
+		}
+	}
+	return decodings(text, mixed, func(other []byte) error { return s.read(in, other, nil, dates, deep+1) })
+}
+
+// alikeRows reports whether rows have as many fields without their escapes: a tab may have been one.
+func alikeRows(rows, plain []byte) bool {
+	return bytes.Count(rows, []byte{'\t'}) == bytes.Count(plain, []byte{'\t'}) &&
+		bytes.Count(rows, []byte{'\n'}) == bytes.Count(plain, []byte{'\n'})
 }
 
 // look returns whose value is in the text.

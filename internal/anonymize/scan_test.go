@@ -238,11 +238,16 @@ func TestAShortFakeMayBeWhatSomebodyElseHas(t *testing.T) {
 	for rows, leaks := range map[string]bool{
 		"7\t123456789\t2840375123456\t\\N\n8\tq7p2\t1840375123456\t\\N\n": false,
 		"7\t1\t184037512345695\tx\n":                                      false,
-		"123456789\t1\t2\tx\n":                                            true,
-		"7\t1\t2\tx\n7\t1\t2\tle 123456789\n":                             true, // it came through another column
-		"7\t1\t123456789\t{}\n7\t1\t2\t1840375123456\n":                   true,
-		"7\t3f6ac1d29e874b5f8d1e\t2\tx\n":                                 true, // no chance makes this
-		"7\t12 q7p2x\t2\tx\n":                                             true,
+		// Others have escapes in them, and are read without these, too.
+		"7\t123456789\t2840375123456\tHervé &amp; fils, 100%25\n8\tx\t1840375123456\t\\\\u00e9\n": false,
+		"7\t1\t2\t\\\\u00e9, 123456789\n":               true,
+		"7\t1\t2\t%09%0A123456789\n":                    true,
+		"7\t1\t2\t%0A7%09123456789\n":                   true, // no other column
+		"123456789\t1\t2\tx\n":                          true,
+		"7\t1\t2\tx\n7\t1\t2\tle 123456789\n":           true, // it came through another column
+		"7\t1\t123456789\t{}\n7\t1\t2\t1840375123456\n": true,
+		"7\t3f6ac1d29e874b5f8d1e\t2\tx\n":               true, // no chance makes this
+		"7\t12 q7p2x\t2\tx\n":                           true,
 	} {
 		for _, plan := range []*TablePlan{requests(Keep, Hash, NIR, Keep), requests(Keep, Hash, NIR, Keep, Public)} {
 			if err := s.Look(plan, []byte(rows)); (err != nil) != leaks {
