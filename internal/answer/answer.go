@@ -7,6 +7,7 @@
 package answer
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -88,6 +89,7 @@ type Way struct {
 	Dial   Dial
 	Behind bool          // behind the load balancer: in plain HTTP, told what visitors come by
 	Every  time.Duration // how often, by who waits
+	Limit  time.Duration // for one request; 0: 10 s
 }
 
 // Final marks an error after which there is nothing to wait for.
@@ -155,7 +157,7 @@ func (w Way) Get(ctx context.Context, page *url.URL, header http.Header) (status
 			TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Timeout:       10 * time.Second,
+		Timeout:       cmp.Or(w.Limit, 10*time.Second),
 	}
 	response, err := client.Do(request)
 	if err != nil {

@@ -173,13 +173,12 @@ func Run(ctx context.Context, d hostapi.Deploy, host Host, talk Talk) (hostapi.D
 	if err := r.prepare(ctx); err != nil {
 		bounded, stop := r.whoeverLeaves(ctx)
 		defer stop()
-		return hostapi.Deployed{}, 0, r.failed(ctx, err, r.untag(bounded), false)
+		return hostapi.Deployed{}, 0, r.failed(ctx, err, undone{left: r.untag(bounded)})
 	}
 	if begun, err := plan.Do(ctx, r.plan()); err != nil {
 		bounded, stop := r.whoeverLeaves(ctx)
 		defer stop()
-		undone, began := r.undo(bounded, begun)
-		return hostapi.Deployed{}, 0, r.failed(ctx, err, undone, began)
+		return hostapi.Deployed{}, 0, r.failed(ctx, err, r.undo(bounded, begun))
 	}
 	// There is no way back: what follows is done whoever wants us to end.
 	bounded, stop := r.whoeverLeaves(ctx)
@@ -311,24 +310,34 @@ func (r *rollout) roll(s hostapi.Service) (steps []plan.Step) {
 }
 
 // undo takes back what the steps have done, the last first, and sees that what ran
-// before answers. began is whether there was anything to take back.
-func (r *rollout) undo(ctx context.Context, steps []plan.Step) (err error, began bool) {
-	began, err = plan.Undo(ctx, steps, func(s plan.Step, err error) {
-		r.Detail(fmt.Sprintf("what was done to %s can't be undone: %v", s.Name, err))
+// before answers.
+func (r *rollout) undo(ctx context.Context, steps []plan.Step) (u undone) {
+	u.began, u.left = plan.Undo(ctx, steps, func(s plan.Step, err error) {
+		r.Detail(fmt.Sprintf("%q can't be undone: %v", s.Name, err))
 	})
-	err = errors.Join(err, r.untag(ctx))
-	if began && r.site.Name != "" {
-		if e := r.Answers(ctx, "", r.asked.Page, answer.Either, 20*time.Second); e != nil {
-			r.Detail(e.Error())
-			err = errors.Join(err, e)
-		}
+	if err := r.untag(ctx); err != nil {
+		r.Detail(fmt.Sprintf("images do not have their names back: %v", err))
+		u.left = errors.Join(u.left, err)
 	}
-	return err, began
+	if u.began && r.site.Name != "" {
+		u.silent = r.Answers(ctx, "", r.asked.Page, answer.Either, again)
+	}
+	return u
 }
 
-// failed says how it ended: err is why, undone what of that could not be undone,
-// began whether there was anything to undo.
-func (r *rollout) failed(ctx context.Context, err, undone error, began bool) *hostapi.Failure {
+// again is how long what ran before may take to answer again: a host where much is started
+// at once, with its visitors waiting meanwhile, is no dead site.
+const again = 2 * time.Minute
+
+// undone is what became of taking back a rollout that failed.
+type undone struct {
+	began  bool  // there was something to take back
+	left   error // what could not be taken back
+	silent error // why what ran before does not answer
+}
+
+// failed says how it ended: err is why.
+func (r *rollout) failed(ctx context.Context, err error, u undone) *hostapi.Failure {
 	f, ok := errors.AsType[*hostapi.Failure](err)
 	if !ok {
 		f = &hostapi.Failure{Reason: oneLine(err)}
@@ -338,13 +347,17 @@ func (r *rollout) failed(ctx context.Context, err, undone error, began bool) *ho
 		f.Outcome, f.Reason, f.Hint = hostapi.Interrupted, "interrupted", ""
 	}
 	switch {
-	case began && undone == nil:
+	case u.silent != nil:
+		f.Reason += "; what ran before does NOT answer: " + oneLine(u.silent)
+	case u.began && u.left != nil:
+		f.Reason += "; what ran before answers, but not all could be taken back: " + oneLine(u.left)
+	case u.began:
 		f.Reason += "; what ran before answers"
 		if f.Outcome != hostapi.Interrupted {
 			f.Outcome = hostapi.RolledBack
 		}
-	case began:
-		f.Reason += "; what ran before is back, but does NOT answer"
+	case u.left != nil:
+		f.Reason += "; not all could be taken back: " + oneLine(u.left)
 	case r.first && len(r.changes) > 0:
 		r.Say("there is no earlier release to go back to: the stack is left as it is")
 	}
@@ -442,7 +455,7 @@ func (r *rollout) right(ctx context.Context, s hostapi.Service, c docker.Contain
 	if s.Name != hostapi.MRS {
 		return nil
 	}
-	if err := r.Answers(ctx, c.ID, "/", r.maintenance(), 10*time.Second); err != nil {
+	if err := r.Answers(ctx, c.ID, "/", r.maintenance(), r.timeout()); err != nil {
 		return err
 	}
 	server, err := r.newest(ctx, r.database)

@@ -391,6 +391,40 @@ func TestAReleaseThatDoesNotWorkOutChangesNothing(t *testing.T) {
 	}
 }
 
+func TestWhatCanNotBeTakenBackIsNamedAndNotSaidToBeDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		// deploy deploys with strikes, and returns how it failed and the last of its calls of each name.
+		deploy := func(strikes strike.At) (f hostapi.Failure, last map[string]string) {
+			w, d := way{from: stack("app:1", "pg:1"), to: stack("app:2", "pg:1")}.before(t)
+			_, err, _ := w.run(d, strikes)
+			if failure, ok := errors.AsType[*hostapi.Failure](err); ok {
+				f = *failure
+			}
+			last = map[string]string{}
+			for _, call := range w.calls.Made() {
+				name, _, _ := strings.Cut(call, "#")
+				last[name] = call
+			}
+			return f, last
+		}
+		_, last := deploy(nil)
+		visited := last["answers"]
+		f, last := deploy(strike.At{visited: strike.Fails})
+		if want := "struck; what ran before answers"; f.Reason != want || f.Outcome != hostapi.RolledBack {
+			t.Errorf("%+v, not %s", f, want)
+		}
+		for call, want := range map[string]string{
+			last["open"]:    "struck; what ran before answers, but not all could be taken back: struck",
+			last["answers"]: "struck; what ran before does NOT answer: struck",
+		} {
+			f, _ := deploy(strike.At{visited: strike.Fails, call: strike.FailsLate})
+			if f.Reason != want || f.Outcome != hostapi.Failed {
+				t.Errorf("%s: %+v, not %s", call, f, want)
+			}
+		}
+	})
+}
+
 func TestAOneShotThatFailsChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, d := way{from: foreign("web:1", "api:1", "web:1", 2), to: foreign("web:2", "api:2", "web:fails", 2)}.before(t)
