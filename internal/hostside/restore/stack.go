@@ -300,7 +300,7 @@ func (s thisSite) Well(ctx context.Context, container, postgres, name string) er
 	if s.Stack.Site() != hostapi.MRS {
 		return nil
 	}
-	if err := s.Answers(ctx, container, 0); err != nil {
+	if err := s.Answers(ctx, container, s.Timeout); err != nil {
 		return err
 	}
 	return s.Proves(ctx, container, "", database.Want{Server: postgres, Name: name, Role: s.Role})
