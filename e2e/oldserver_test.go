@@ -4,11 +4,13 @@ package e2e
 
 import (
 	"embed"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // The server that yourlabs.* roles and the application's own playbooks leave, on a machine of the lab. What is not the
@@ -89,19 +91,6 @@ func modeText(mode os.FileMode) string {
 
 // answers is what a visitor of the site gets.
 func (o oldServer) answers() string {
-	for status := range visitOnce(o.address(), o.site()) {
-		return status
-	}
-	return ""
-}
-
-// visitOnce asks a site once.
-func visitOnce(address, host string) map[string]int {
-	leave := visitors(address, host, 2, "/")
-	for {
-		if answers := leave(); len(answers) > 0 {
-			return answers
-		}
-		leave = visitors(address, host, 50, "/")
-	}
+	client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}
+	return visit(client, o.address(), o.site(), "/")
 }

@@ -91,6 +91,32 @@ func version(address, host string) string {
 	return answer.Header.Get("X-Demo-Commit")
 }
 
+// visit asks a site for a path, or with POST before it sends a form there, and returns the answer's status or what
+// went wrong.
+func visit(client *http.Client, address, host, path string) string {
+	method, body := http.MethodGet, io.Reader(nil)
+	if posted, ok := strings.CutPrefix(path, "POST "); ok {
+		method, body, path = http.MethodPost, strings.NewReader("email=somebody@example.org"), posted
+	}
+	request, err := http.NewRequest(method, "http://"+address+path, body)
+	if err != nil {
+		return err.Error()
+	}
+	if body != nil {
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	request.Host = host
+	answer, err := client.Do(request)
+	if err != nil {
+		return err.Error()
+	}
+	defer answer.Body.Close()
+	if _, err := io.Copy(io.Discard, answer.Body); err != nil {
+		return err.Error()
+	}
+	return answer.Status
+}
+
 // visitors ask a site rate times a second for one of paths, in turn; POST before
 // a path sends a form there. They do until the function that is returned is called, which tells how often each answer came.
 func visitors(address, host string, rate int, paths ...string) (leave func() map[string]int) {
@@ -98,29 +124,6 @@ func visitors(address, host string, rate int, paths ...string) (leave func() map
 	answers := map[string]int{}
 	var mu sync.Mutex
 	var all sync.WaitGroup
-	visit := func(path string) string {
-		method, body := http.MethodGet, io.Reader(nil)
-		if posted, ok := strings.CutPrefix(path, "POST "); ok {
-			method, body, path = http.MethodPost, strings.NewReader("email=somebody@example.org"), posted
-		}
-		request, err := http.NewRequest(method, "http://"+address+path, body)
-		if err != nil {
-			return err.Error()
-		}
-		if body != nil {
-			request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		}
-		request.Host = host
-		answer, err := client.Do(request)
-		if err != nil {
-			return err.Error()
-		}
-		defer answer.Body.Close()
-		if _, err := io.Copy(io.Discard, answer.Body); err != nil {
-			return err.Error()
-		}
-		return answer.Status
-	}
 	gone := make(chan struct{})
 	all.Go(func() {
 		tick := time.NewTicker(time.Second / time.Duration(rate))
@@ -132,7 +135,7 @@ func visitors(address, host string, rate int, paths ...string) (leave func() map
 			case <-tick.C:
 			}
 			all.Go(func() {
-				status := visit(paths[n%len(paths)])
+				status := visit(client, address, host, paths[n%len(paths)])
 				mu.Lock()
 				defer mu.Unlock()
 				answers[status]++
