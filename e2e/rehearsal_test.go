@@ -286,7 +286,7 @@ func (l rehearsal) container(t *testing.T, machine string) string {
 	return must(t, "docker", "ps", "--quiet", "--filter", "name="+filepath.Base(l.dir)+"_"+machine)
 }
 
-// watch collects what ps shows of all processes, until the function that is
+// watch collects the command lines of all processes, as ps reads them, until the function that is
 // returned is called.
 func watch(t *testing.T) (seen func() string) {
 	ctx, cancel := context.WithCancel(t.Context())
@@ -295,8 +295,11 @@ func watch(t *testing.T) (seen func() string) {
 	go func() {
 		defer close(ended)
 		for ctx.Err() == nil {
-			out, _ := exec.Command("ps", "-eo", "args").Output()
-			all.Write(out)
+			lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+			for _, file := range lines {
+				argv, _ := os.ReadFile(file) // it may have ended
+				all.Write(append(bytes.ReplaceAll(argv, []byte{0}, []byte{' '}), '\n'))
+			}
 			time.Sleep(200 * time.Millisecond)
 		}
 	}()
