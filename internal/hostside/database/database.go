@@ -49,13 +49,17 @@ type session struct {
 	from     netip.Addr
 }
 
-// patience is how long the application may take to come to its database.
-const patience = 15 * time.Second
+// patience is how long PostgreSQL may take to answer, proof how long the application may take to come to it: some pages
+// of one that serves visitors, too.
+const (
+	patience = 15 * time.Second
+	proof    = time.Minute
+)
 
 // Prove has the application look up a session, and returns nil once the PostgreSQL has been seen serving it in
 // the right database. Otherwise the error says what the application uses instead.
 func Prove(ctx context.Context, app App, want Want) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, proof)
 	defer cancel()
 	both, err := docker.InspectAll(ctx, app.Container, want.Server)
 	if err != nil {
@@ -207,7 +211,7 @@ func visit(ctx context.Context, container docker.Container, app App, times int) 
 		return err
 	}
 	at.Path = app.Path
-	way := answer.Way{Dial: container.Loopback(app.Port), Behind: true}
+	way := answer.Way{Dial: container.Loopback(app.Port), Behind: true, Limit: proof}
 	for range times {
 		nobody := strings.ToLower(rand.Text() + rand.Text())[:32]
 		if _, _, err := way.Get(ctx, at, http.Header{"Cookie": {"sessionid=" + nobody}}); err != nil {
