@@ -61,7 +61,7 @@ func (s Site) Answers(ctx context.Context, container string, within time.Duratio
 	waiting, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	// To ask anew is to stand at the end of the queue again, behind visitors.
-	way.Limit = max(within/4, 10*time.Second)
+	way.Limit = 30 * time.Second
 	err := s.Wait(waiting, way)
 	if waiting.Err() != nil && err != nil {
 		if ctx.Err() != nil {
