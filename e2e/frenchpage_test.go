@@ -136,7 +136,8 @@ func newReader(t *testing.T, l rehearsal) *reader {
 	l.must(t, "ssh", "-F", ".vagrant-ssh", "default", "sudo install -D -m 600 ~vagrant/.ssh/authorized_keys /root/.ssh/authorized_keys")
 	dir := t.TempDir()
 	config, program := filepath.Join(dir, "config"), filepath.Join(dir, "ssh")
-	servers := strings.NewReplacer("Host default\n", "Host default mrs.beta.gouv.fr\n", "Host staging\n", "Host staging staging.mrs.beta.gouv.fr\n").
+	// Nobody who has a key of his own is kept from showing it.
+	servers := strings.NewReplacer("IdentitiesOnly yes", "IdentitiesOnly no", "Host default\n", "Host default mrs.beta.gouv.fr\n", "Host staging\n", "Host staging staging.mrs.beta.gouv.fr\n").
 		Replace(string(readFile(t, filepath.Join(l.dir, ".vagrant-ssh"))))
 	ssh, err := exec.LookPath("ssh")
 	if err != nil {
@@ -159,7 +160,8 @@ func newReader(t *testing.T, l rehearsal) *reader {
 	}
 	t.Cleanup(func() { _ = agent.Process.Kill(); _ = agent.Wait() })
 	must(t, "bash", "-c", `until [ -S "$0" ]; do sleep 0.05; done; SSH_AUTH_SOCK=$0 ssh-add -q "$1"`, socket, key)
-	return &reader{l.given("MRS_ENV=lab", "USER=jpic", "SSH_AUTH_SOCK="+socket, "PATH="+dir+":"+os.Getenv("PATH"))}
+	// Who has just taken a server over has no reader.
+	return &reader{l.given("MRS_ENV=lab", "DB_READER=", "USER=jpic", "SSH_AUTH_SOCK="+socket, "PATH="+dir+":"+os.Getenv("PATH"))}
 }
 
 // standsFor is what is typed instead of what the page says, where that is somebody's own.
