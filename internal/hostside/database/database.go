@@ -49,8 +49,8 @@ type session struct {
 	from     netip.Addr
 }
 
-// patience is how long PostgreSQL may take to answer, proof how long the application may take to come to it: some pages
-// of one that serves visitors, too.
+// patience is how long PostgreSQL may take to answer. proof is how long the application may take to be seen coming to
+// it: it serves some pages for that, behind those of its visitors.
 const (
 	patience = 15 * time.Second
 	proof    = time.Minute
