@@ -181,7 +181,8 @@ func (i *Instance) RecoverDone(ctx context.Context) error {
 				return err
 			}
 		} else {
-			r.settle(ctx)
+			r.tidy(ctx)
+			r.settle()
 		}
 		if !cut {
 			return i.Files.Remove(i.path(doneFile))

@@ -321,6 +321,8 @@ type run struct {
 	properties string  // of the database that was dumped, where the snapshot has them
 	answers    bool    // PostgreSQL has answered
 	differs    []string
+	untrying   sync.WaitGroup // what the application was tried in goes, while what comes next begins
+	untried    error          // once it has gone
 }
 
 // database reports whether the database is restored.
@@ -412,7 +414,8 @@ func (r *run) do(ctx context.Context) error {
 		return backup.Explain(ctx, err)
 	}
 	r.named(r.Now().UTC().Format(hostapi.Stamp))
-	if begun, err := plan.Do(ctx, r.plan()); err != nil {
+	begun, err := plan.Do(ctx, r.plan())
+	if r.untrying.Wait(); err != nil {
 		done := "restored"
 		if r.asked.Copy != "" {
 			done = "adopted"
@@ -421,8 +424,11 @@ func (r *run) do(ctx context.Context) error {
 	}
 	// It is done, and who interrupts it comes too late. The load balancer knows it a moment later.
 	ctx = context.WithoutCancel(ctx)
-	r.Await(ctx)
-	r.settle(ctx)
+	var visited sync.WaitGroup
+	visited.Go(func() { r.Await(ctx) })
+	r.tidy(ctx)
+	visited.Wait()
+	r.settle()
 	return nil
 }
 
@@ -869,7 +875,8 @@ func (r *run) runsOn(ctx context.Context) error {
 		return err
 	}
 	if r.asked.Copy == "" {
-		return stack.Untry(ctx)
+		r.untry(ctx)
+		return nil
 	}
 	// It is to be what the live one is, but for its data.
 	properties, err := stack.Server().Properties(ctx)
@@ -890,7 +897,13 @@ func (r *run) runsOn(ctx context.Context) error {
 	if closed != nil {
 		return fmt.Errorf("it is not open to dev with the password dev: %w", closed)
 	}
-	return stack.Untry(ctx)
+	r.untry(ctx)
+	return nil
+}
+
+// untry begins to remove what the application was tried in. It is in nobody's way until the databases are renamed.
+func (r *run) untry(ctx context.Context) {
+	r.untrying.Go(func() { r.untried = r.Stack.Untry(ctx) })
 }
 
 // SayWhy says what a program has complained of, in at most five lines.

@@ -81,6 +81,9 @@ func (i *Instance) WriteDown(s Swap) error {
 }
 
 func (r *run) moveIn(ctx context.Context) error {
+	if r.untrying.Wait(); r.untried != nil {
+		return r.untried
+	}
 	if r.database() {
 		err := r.Stack.Server().Rename(ctx, dump.Rename{From: r.Database, To: r.moves.Kept},
 			dump.Rename{From: r.moves.Database, To: r.Database})
@@ -394,14 +397,19 @@ func (i *Instance) notUndone(why *backup.Failure, s Swap) *backup.Failure {
 	return why
 }
 
-// settle says what became of it. Nothing of it is an error: the data are there.
-func (r *run) settle(ctx context.Context) {
+// tidy removes what is not needed any more, and sets aside what waits to be mailed. Nothing of it is an error: the data
+// are there.
+func (r *run) tidy(ctx context.Context) {
 	r.remove(ctx, r.moves, true)
 	r.differing(ctx, r.Stack.Server())
 	r.waiting()
 	if r.asked.Copy != "" {
 		r.forgetEarlier(ctx)
 	}
+}
+
+// settle says what became of it.
+func (r *run) settle() {
 	if r.database() {
 		r.Say("kept as it was: database " + r.moves.Kept)
 	}
