@@ -48,6 +48,12 @@ type load struct {
 // still come: those of smaller ones are built together, at the end.
 const worthIndexing = 8 << 20 / 8192
 
+// Tables of fewer than littlePages pages come several to an order: to wait for the answer takes longer than their rows.
+const (
+	littlePages = 1 << 20 / 8192
+	ahead       = 4
+)
+
 // partPages is how many pages a part of a table has at least.
 const partPages = 16 << 20 / 8192
 
@@ -83,8 +89,8 @@ func parts(plan *anonymize.Plan, order []int, wheres map[int]wire.Chosen, lanes 
 	return jobs
 }
 
-// next takes a job off the queue, once there are tables.
-func (l *load) next(ctx context.Context) (wire.Job, bool) {
+// next takes a job off the queue, once there are tables; beside another, only one of a little table.
+func (l *load) next(ctx context.Context, beside bool) (wire.Job, bool) {
 	select {
 	case <-l.begun:
 	case <-ctx.Done():
@@ -92,13 +98,15 @@ func (l *load) next(ctx context.Context) (wire.Job, bool) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.queue) == 0 {
+	if len(l.queue) == 0 || beside && !l.little(l.queue[0]) {
 		return wire.Job{}, false
 	}
 	job := l.queue[0]
 	l.queue = l.queue[1:]
 	return job, true
 }
+
+func (l *load) little(job wire.Job) bool { return l.plan.Tables[job.Table].Pages < littlePages }
 
 // run runs the lanes until all tables are there. Where one fails, so do the
 // others.
@@ -165,7 +173,7 @@ func first(err error) error {
 // PostgreSQL needs for its log, 1 GiB unless max_wal_size says otherwise.
 const reserve = 1 << 30
 
-// lane carries tables until the queue is empty, one at a time: what a lane took
+// lane carries tables until the queue is empty, large ones one at a time: what a lane took
 // ahead, another that is idle could not carry.
 func (l *load) lane(ctx context.Context) error {
 	r, w := io.Pipe()
@@ -177,13 +185,25 @@ func (l *load) lane(ctx context.Context) error {
 func (l *load) carry(ctx context.Context, w *io.PipeWriter, taken *script.Pipe) error {
 	defer w.Close()
 	orders := json.NewEncoder(w)
-	var job wire.Job
-	under := false // way is job
+	var under []wire.Job // way, in this order
 	order := func() error {
-		if job, under = l.next(ctx); !under {
+		for len(under) < ahead {
+			job, ok := l.next(ctx, len(under) > 0)
+			if !ok {
+				break
+			}
+			under = append(under, job)
+			if err := orders.Encode(job); err != nil {
+				return err
+			}
+			if !l.little(job) {
+				break
+			}
+		}
+		if len(under) == 0 {
 			return w.Close()
 		}
-		return orders.Encode(job)
+		return nil
 	}
 	lines := bufio.NewReader(taken)
 	err := orders.Encode(wire.Receiver{Server: l.to.wireServer(l.database), Data: path.Join(l.to.Folder, "postgres/data"),
@@ -201,13 +221,15 @@ func (l *load) carry(ctx context.Context, w *io.PipeWriter, taken *script.Pipe) 
 			break
 		}
 		var done wire.Done
-		if err := json.Unmarshal(line, &done); err != nil || !under {
+		if err := json.Unmarshal(line, &done); err != nil || len(under) == 0 {
 			return fmt.Errorf("%s: what the receiver says can't be read", l.to.Name)
 		}
+		job := under[0]
 		if done.Partial {
 			l.progress.far(job, done)
 			continue
 		}
+		under = under[1:]
 		if l.progress.took(job, done) && l.plan.Tables[job.Table].Pages >= worthIndexing {
 			l.filled <- job.Table
 		}
@@ -216,7 +238,7 @@ func (l *load) carry(ctx context.Context, w *io.PipeWriter, taken *script.Pipe) 
 	// The pipe knows why there is no more, and why nobody takes more orders.
 	w.Close()
 	if err == io.EOF {
-		if err = taken.Error(); err == nil && under {
+		if err = taken.Error(); err == nil && len(under) > 0 {
 			err = fmt.Errorf("%s: the receiver ended before all was there", l.to.Name)
 		}
 		return err

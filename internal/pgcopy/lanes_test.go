@@ -2,9 +2,11 @@ package pgcopy
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,7 +56,7 @@ func TestNoTableIsAskedForBeforeItIsMade(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	asked := make(chan bool)
 	go func() {
-		_, ok := l.next(ctx)
+		_, ok := l.next(ctx, false)
 		asked <- ok
 	}()
 	cancel()
@@ -62,8 +64,43 @@ func TestNoTableIsAskedForBeforeItIsMade(t *testing.T) {
 		t.Error("a table is asked for that is not made")
 	}
 	close(l.begun)
-	if job, ok := l.next(t.Context()); !ok || job.Table != 1 {
+	if job, ok := l.next(t.Context(), false); !ok || job.Table != 1 {
 		t.Errorf("it is %+v", job)
+	}
+}
+
+func TestLittleTablesAreOrderedBesideAnotherAndLargeOnesAlone(t *testing.T) {
+	plan := &anonymize.Plan{Tables: make([]anonymize.TablePlan, 8)}
+	plan.Tables[0].Pages, plan.Tables[1].Pages = 2*littlePages, littlePages
+	var jobs []wire.Job
+	for i := range plan.Tables {
+		plan.Tables[i].Name = fmt.Sprint("t", i)
+		jobs = append(jobs, wire.Job{Table: i})
+	}
+	l := &load{from: &end{Target: &target.Target{}}, to: &end{Target: &target.Target{}}, plan: plan,
+		begun: make(chan struct{}), queue: slices.Clone(jobs), filled: make(chan int, len(jobs))}
+	close(l.begun)
+	l.progress = newProgress(plan, jobs)
+	defer l.progress.end()
+	orders, w := io.Pipe()
+	said, saying := io.Pipe()
+	carried := make(chan error, 1)
+	go func() { carried <- l.carry(t.Context(), w, script.NewPipe().WithReader(said)) }()
+	lines := json.NewDecoder(orders)
+	lines.Decode(&wire.Receiver{})
+	lines.Decode(&wire.Sender{})
+	for n, tables := range [][]int{{0}, {1}, {2, 3, 4, 5}, {6}, {7}, nil, nil, nil} {
+		for _, want := range tables {
+			var job wire.Job
+			if err := lines.Decode(&job); err != nil || job.Table != want {
+				t.Fatalf("after %d answers table %d is ordered, not %d: %v", n, job.Table, want, err)
+			}
+		}
+		fmt.Fprintln(saying, "{}") // one is there
+	}
+	saying.Close()
+	if err := <-carried; err != nil {
+		t.Error(err)
 	}
 }
 
