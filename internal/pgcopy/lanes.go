@@ -177,6 +177,7 @@ const reserve = 1 << 30
 // ahead, another that is idle could not carry.
 func (l *load) lane(ctx context.Context) error {
 	r, w := io.Pipe()
+	// Both agents have started by the time that there are tables.
 	return l.carry(ctx, w, l.connect(ctx, script.NewPipe().WithReader(r)))
 }
 
@@ -206,6 +207,11 @@ func (l *load) carry(ctx context.Context, w *io.PipeWriter, taken *script.Pipe) 
 		return nil
 	}
 	lines := bufio.NewReader(taken)
+	select { // who receives looks for the database at once
+	case <-l.begun:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 	err := orders.Encode(wire.Receiver{Server: l.to.wireServer(l.database), Data: path.Join(l.to.Folder, "postgres/data"),
 		Reserve: reserve})
 	if err == nil {
