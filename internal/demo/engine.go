@@ -78,16 +78,19 @@ func withTag(image string) string {
 	return image
 }
 
+// inputs are also those of what it is built on.
 func (d *dockerEngine) inputs(s standIn) (string, error) {
-	if s.dir == "" {
-		return s.suite, nil
-	}
 	sum, err := hashFiles(os.DirFS(filepath.Join(d.root, s.dir)))
-	return strings.Join(slices.Concat([]string{sum}, s.args, strings.Fields(s.npm)), " "), err
+	all := slices.Concat([]string{sum, s.suite}, s.args, strings.Fields(s.npm))
+	if base, ok := standIns[s.base]; ok && err == nil {
+		sum, err = d.inputs(base)
+		all = append(all, sum)
+	}
+	return strings.Join(all, " "), err
 }
 
 func (d *dockerEngine) build(ctx context.Context, s standIn, inputs string) error {
-	if s.dir == "" {
+	if s.suite != "" {
 		return d.bootstrap(ctx, s, inputs)
 	}
 	dir := filepath.Join(d.root, s.dir)
@@ -169,6 +172,11 @@ func (d *dockerEngine) bootstrap(ctx context.Context, s standIn, inputs string) 
 	defer func() { err = errors.Join(err, discard(context.WithoutCancel(ctx), dir, rootfs)) }()
 
 	if err := quiet(ctx, local.Root("debootstrap", "--variant=minbase", s.suite, rootfs)...); err != nil {
+		return err
+	}
+	clean := []string{"install", "-m", "0644", filepath.Join(d.root, s.dir, "docker-clean"),
+		filepath.Join(rootfs, "etc/apt/apt.conf.d/")}
+	if err := quiet(ctx, local.Root(clean...)...); err != nil {
 		return err
 	}
 	d.say("%s: importing", s.image)

@@ -1,7 +1,6 @@
 package demo
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -24,8 +23,8 @@ const label = "io.mrs-ops.demo"
 type standIn struct {
 	image  string
 	base   string   // the image that must be there first, if any
-	dir    string   // the build context, below the project's folder, if it has a Dockerfile
-	suite  string   // the release of Debian whose packages it is made of, if it has no dir
+	dir    string   // the build context, below the project's folder, or what else goes into it
+	suite  string   // the release of Debian whose packages it is made of; empty: it has a Dockerfile in dir
 	goMain bool     // dir is a Go program too, which goes into the context compiled
 	npm    string   // the package of npm that goes into the context, as an archive
 	args   []string // what the Dockerfile is told: NAME=VALUE
@@ -33,7 +32,12 @@ type standIn struct {
 }
 
 // from says, for people, what it is built from.
-func (s standIn) from() string { return cmp.Or(s.dir, "Debian's packages") }
+func (s standIn) from() string {
+	if s.suite != "" {
+		return "Debian's packages"
+	}
+	return s.dir
+}
 
 // standIns are all of them, by image. The names are those that the compose
 // files and the Dockerfiles in demo/ use.
@@ -57,7 +61,7 @@ func postgres(major, base, npm string, more ...string) standIn {
 }
 
 func debian(suite string) standIn {
-	return standIn{image: "debian:" + suite + "-slim", suite: suite, takes: "about a minute"}
+	return standIn{image: "debian:" + suite + "-slim", suite: suite, dir: "demo/debian", takes: "about a minute"}
 }
 
 // presence is what the engine knows about an image.
