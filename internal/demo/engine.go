@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -180,7 +181,7 @@ func (d *dockerEngine) bootstrap(ctx context.Context, s standIn, inputs string) 
 		return err
 	}
 	d.say("%s: importing", s.image)
-	id, err := importFolder(ctx, rootfs, "LABEL "+label+"="+inputs, `CMD ["bash"]`)
+	id, err := importFolder(ctx, rootfs, "LABEL "+label+"="+strconv.Quote(inputs), `CMD ["bash"]`)
 	if err != nil {
 		return err
 	}
