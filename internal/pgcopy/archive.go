@@ -262,7 +262,7 @@ func (a *archive) restore(e *end, database string, jobs int, section string, ids
 	const text = `IFS= read -r ids; f=$(mktemp); trap 'rm -f "$f"' EXIT; cat >"$f"; before=$1 role=$2; shift 2
 [ -z "$before" ] || psql -XqU "$role" -d postgres -c "$before" || exit 100
 pg_restore --exit-on-error --no-owner --no-privileges --use-list=<(tr ' ' '\n' <<<"$ids") -U "$role" "$@" "$f"`
-	const fast = "PGOPTIONS=-c maintenance_work_mem=256MB -c synchronous_commit=off"
+	fast := unhindered(e.version) + " -c maintenance_work_mem=256MB -c synchronous_commit=off"
 	in := script.NewPipe().WithReader(io.MultiReader(
 		strings.NewReader(strings.Join(ids, " ")+"\n"), bytes.NewReader(a.text)))
 	_, err := e.ExecFrom(in, "docker", "exec", "-i", "--env", fast, e.container, "bash", "-euc", text, "bash",
