@@ -41,6 +41,7 @@ var typed = map[string]string{
 	"go tool mage ops:restore staging latest": "y",
 	"go tool mage ops:shell staging":          "exit",
 	"go tool mage ops:copyProdToStaging":      "y",
+	"go tool mage ops:seedLocal staging":      "y",
 	"go tool mage local:destroy":              "y",
 	"go tool mage takeover:back staging":      "y",
 	"ssh -t staging.mrs.beta.gouv.fr sudo find /home/mrs-staging /var/lib/mrs-ops -maxdepth 1 -name 'old-system.*' -exec rm -r {} +": "",
