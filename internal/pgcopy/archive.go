@@ -255,7 +255,7 @@ func (a *archive) missing() (ids []string) {
 	return ids
 }
 
-// restore brings those of some entries that are of a section. What is done before, in another database, is SQL or empty.
+// restore brings those of some entries that are of a section; before is SQL for another database first, or empty.
 func (a *archive) restore(e *end, database string, jobs int, section string, ids []string, before string) error {
 	// The first line of the input says which; the archive becomes a file, as pg_restore
 	// works on several things at a time only where it can seek.
