@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -127,12 +128,18 @@ func (w *world) glob(pattern string) ([]string, error) { return filepath.Glob(w.
 // copy is the world as the power would leave it now.
 func (w *world) copy() *world {
 	c := *w
-	c.folder, c.databases, c.lock = strike.Memory(w.t), maps.Clone(w.databases), new(sync.Mutex)
+	c.databases, c.lock = maps.Clone(w.databases), new(sync.Mutex)
 	c.calls, c.said, c.told = nil, nil, nil
-	if err := os.CopyFS(c.folder, os.DirFS(w.folder)); err != nil {
-		w.t.Fatal(err)
+	for {
+		c.folder = strike.Memory(w.t)
+		err := os.CopyFS(c.folder, os.DirFS(w.folder))
+		if err == nil {
+			return &c
+		}
+		if !errors.Is(err, fs.ErrNotExist) { // what is tidied up meanwhile goes while we look
+			w.t.Fatal(err)
+		}
 	}
-	return &c
 }
 
 // wrecked is the world as it was when the run was killed: what that did afterwards, it has not done.
