@@ -21,13 +21,13 @@ import (
 	"unicode"
 )
 
-// copiedPeople is how many production has when it is copied, MRS_COPIED_PEOPLE or 12,000. What a copy of 600,000
-// costs, mage bench:copy says.
+// copiedPeople is how many production has when it is copied, MRS_COPIED_PEOPLE or 24,000: enough for every
+// phase of a copy to be met. What a copy of 600,000 costs, mage bench:copy says.
 var copiedPeople = func() int {
 	if n, err := strconv.Atoi(os.Getenv("MRS_COPIED_PEOPLE")); err == nil {
 		return n
 	}
-	return 12_000
+	return 24_000
 }()
 
 // sql runs SQL in the database of an instance's project, and returns what it

@@ -486,7 +486,7 @@ func (l rehearsal) fresh(t *testing.T) {
 	l.clear(t, "production")
 	l.clear(t, "staging")
 	l.mustMage(t, "deploy:production", "-yes")
-	l.mustMage(t, "ops:manage", "production", "seed 24000") // each phase of a copy takes long enough to be struck
+	l.mustMage(t, "ops:manage", "production", fmt.Sprintf("seed %d", copiedPeople))
 	l.sql(t, "production", "mrs", "create role reader login in role pg_read_all_data")
 	for _, image := range images {
 		l.mustMage(t, "deploy:staging", "-yes", "-image="+image)
