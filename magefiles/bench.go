@@ -32,8 +32,8 @@ func (Bench) Backup(ctx context.Context) error { return bench.Backup(ctx) }
 // Copy measures ops:copyProdToStaging in the lab next to pg_dump | psql, pgcopydb and UPDATE, and its filter.
 //
 // The lab must be up (lab:up), with production and staging deployed; production gets 3,000 people, and then
-// 600,000, or -people=, and loses those that it has. -rounds= is how often each of all is done (3). It takes
-// about 25 minutes and 10 GB of disk. It prints what of a copy took how long.
+// 600,000, or -people=, and loses those that it has. -rounds= is how often each is done (3), but for UPDATE, which is
+// done once. It takes about 25 minutes and 10 GB of disk. It prints what of a copy took how long.
 func (Bench) Copy(ctx context.Context, people, rounds *int) error {
 	return bench.Copy(ctx, bench.CopyOptions{People: value(people), Rounds: value(rounds)})
 }

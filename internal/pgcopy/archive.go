@@ -15,8 +15,6 @@ import (
 	"github.com/bitfield/script"
 
 	"github.com/betagouv/mrs-ops/internal/anonymize"
-	"github.com/betagouv/mrs-ops/internal/local"
-	"github.com/betagouv/mrs-ops/internal/pgcopy/wire"
 )
 
 // archive is a schema as pg_dump writes it in its custom format, and its table of
@@ -202,25 +200,9 @@ func (a *archive) indexes(s *anonymize.Schema, table string) []string {
 	return found
 }
 
-// begin makes a database that is the instance's, and brings what has to be there before the rows.
+// begin brings what has to be there before the rows.
 func (a *archive) begin(e *end, database string) error {
-	create := fmt.Sprintf("create database %s owner %s template template0",
-		wire.Ident(database), wire.Ident(e.inst.Get("DB_USER")))
-	err := a.restore(e, database, 1, "pre-data", a.missing(), create)
-	if local.ExitCode(err) == unmade {
-		return fmt.Errorf("%s: no database can be made: %w", e.Name, err)
-	}
-	return failed(e, "pre-data", err)
-}
-
-// unmade is the exit status of an [archive.restore] for which there is no database.
-const unmade = 100
-
-func failed(e *end, section string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%s: the schema's %s can't be restored: %w", e.Name, section, err)
+	return a.restore(e, database, 1, "pre-data", a.missing())
 }
 
 // index brings the indexes of a table, schema.name.
@@ -229,8 +211,8 @@ func (a *archive) index(e *end, database string, s *anonymize.Schema, table stri
 	if len(entries) == 0 {
 		return nil
 	}
-	if err := a.restore(e, database, 1, "post-data", entries, ""); err != nil {
-		return failed(e, "post-data", err)
+	if err := a.restore(e, database, 1, "post-data", entries); err != nil {
+		return err
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -240,7 +222,7 @@ func (a *archive) index(e *end, database string, s *anonymize.Schema, table stri
 
 // finish brings what of the rest is not there yet, several at a time.
 func (a *archive) finish(e *end, database string) error {
-	return failed(e, "post-data", a.restore(e, database, max(2, min(4, e.cores)), "post-data", a.missing(), ""))
+	return a.restore(e, database, max(2, min(4, e.cores)), "post-data", a.missing())
 }
 
 // missing are the ids of the entries that are not in the database yet.
@@ -255,17 +237,19 @@ func (a *archive) missing() (ids []string) {
 	return ids
 }
 
-// restore brings those of some entries that are of a section; before is SQL for another database first, or empty.
-func (a *archive) restore(e *end, database string, jobs int, section string, ids []string, before string) error {
+// restore brings those of some entries that are of a section.
+func (a *archive) restore(e *end, database string, jobs int, section string, ids []string) error {
 	// The first line of the input says which; the archive becomes a file, as pg_restore
 	// works on several things at a time only where it can seek.
-	const text = `IFS= read -r ids; f=$(mktemp); trap 'rm -f "$f"' EXIT; cat >"$f"; before=$1 role=$2; shift 2
-[ -z "$before" ] || psql -XqU "$role" -d postgres -c "$before" || exit 100
-pg_restore --exit-on-error --no-owner --no-privileges --use-list=<(tr ' ' '\n' <<<"$ids") -U "$role" "$@" "$f"`
-	fast := unhindered(e.version) + " -c maintenance_work_mem=256MB -c synchronous_commit=off"
+	const text = `IFS= read -r ids; f=$(mktemp); trap 'rm -f "$f"' EXIT; cat >"$f"
+pg_restore --exit-on-error --no-owner --no-privileges --use-list=<(tr ' ' '\n' <<<"$ids") "$@" "$f"`
+	const fast = "PGOPTIONS=-c maintenance_work_mem=256MB -c synchronous_commit=off"
 	in := script.NewPipe().WithReader(io.MultiReader(
 		strings.NewReader(strings.Join(ids, " ")+"\n"), bytes.NewReader(a.text)))
 	_, err := e.ExecFrom(in, "docker", "exec", "-i", "--env", fast, e.container, "bash", "-euc", text, "bash",
-		before, e.role, "--section="+section, "--jobs="+strconv.Itoa(jobs), "-d", database).String()
-	return err
+		"--section="+section, "--jobs="+strconv.Itoa(jobs), "-U", e.role, "-d", database).String()
+	if err != nil {
+		return fmt.Errorf("%s: the schema's %s can't be restored: %w", e.Name, section, err)
+	}
+	return nil
 }

@@ -48,7 +48,8 @@ type load struct {
 // still come: those of smaller ones are built together, at the end.
 const worthIndexing = 8 << 20 / 8192
 
-// Tables of fewer than littlePages pages come several to an order: to wait for the answer takes longer than their rows.
+// Of tables of fewer than littlePages pages a lane has up to ahead under way at once: to wait for the answer to each
+// takes longer than their rows.
 const (
 	littlePages = 1 << 20 / 8192
 	ahead       = 4
@@ -177,7 +178,6 @@ const reserve = 1 << 30
 // ahead, another that is idle could not carry.
 func (l *load) lane(ctx context.Context) error {
 	r, w := io.Pipe()
-	// Both agents have started by the time that there are tables.
 	return l.carry(ctx, w, l.connect(ctx, script.NewPipe().WithReader(r)))
 }
 
@@ -207,11 +207,6 @@ func (l *load) carry(ctx context.Context, w *io.PipeWriter, taken *script.Pipe) 
 		return nil
 	}
 	lines := bufio.NewReader(taken)
-	select { // who receives looks for the database at once
-	case <-l.begun:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 	err := orders.Encode(wire.Receiver{Server: l.to.wireServer(l.database), Data: path.Join(l.to.Folder, "postgres/data"),
 		Reserve: reserve})
 	if err == nil {

@@ -1,15 +1,16 @@
 package pgcopy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/backup"
 	"github.com/betagouv/mrs-ops/internal/console"
 	"github.com/betagouv/mrs-ops/internal/hostapi"
+	"github.com/betagouv/mrs-ops/internal/pgcopy/wire"
 )
 
 // run copies, checks and swaps in. Where it fails, what it has made is removed;
@@ -23,9 +24,10 @@ func (c *copying) run(ctx context.Context) (*summary, error) {
 	if left := c.abandon(); left != nil { // what a copy that was killed has left
 		return nil, left
 	}
+	made := to.create(database)
 	c.looking.Wait() // nothing of a schema with somebody in it leaves
 	done := &summary{c: c}
-	err := c.somebody
+	err := cmp.Or(c.somebody, made)
 	if err == nil {
 		err = c.fill(ctx, &from, &to, database, done)
 	}
@@ -52,6 +54,16 @@ func (c *copying) abandon() error {
 	return nil
 }
 
+// create makes a database that is the instance's.
+func (e *end) create(database string) error {
+	sql := fmt.Sprintf("create database %s owner %s template template0",
+		wire.Ident(database), wire.Ident(e.inst.Get("DB_USER")))
+	if _, err := e.query("postgres", sql); err != nil {
+		return fmt.Errorf("%s: no database can be made: %w", e.Name, err)
+	}
+	return nil
+}
+
 // fill brings everything into the database.
 func (c *copying) fill(ctx context.Context, from, to *end, database string, done *summary) error {
 	cores := min(from.cores, to.cores)
@@ -65,20 +77,15 @@ func (c *copying) fill(ctx context.Context, from, to *end, database string, done
 	l := &load{from: from, to: to, database: database, snapshot: c.hold.Snapshot, plan: c.plan, key: c.key,
 		direct: c.Direct, queue: jobs, progress: newProgress(c.plan, jobs),
 		begin: func() error { return c.archive.begin(to, database) },
-		beside: func() error {
+		beside: func() (err error) {
 			console.Say("copying %d tables, %d at a time", len(c.plan.Tables), lanes)
-			var asking sync.WaitGroup
-			var unasked error
-			asking.Go(func() { refresh, unasked = from.query(from.database, populated) })
-			unset := to.follow(database, from, nextNumbers)
-			asking.Wait()
-			switch {
-			case unset != nil:
-				return fmt.Errorf("the sequences can't be set: %w", unset)
-			case unasked != nil:
-				return fmt.Errorf("the materialized views can't be asked for: %w", unasked)
+			if err := to.follow(database, from, nextNumbers); err != nil {
+				return fmt.Errorf("the sequences can't be set: %w", err)
 			}
-			return nil
+			if refresh, err = from.query(from.database, populated); err != nil {
+				err = fmt.Errorf("the materialized views can't be asked for: %w", err)
+			}
+			return err
 		},
 		index: func(table string) error { return c.archive.index(to, database, c.schema, table) },
 	}

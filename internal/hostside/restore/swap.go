@@ -397,8 +397,8 @@ func (i *Instance) notUndone(why *backup.Failure, s Swap) *backup.Failure {
 	return why
 }
 
-// tidy removes what is not needed any more, and sets aside what waits to be mailed. Nothing of it is an error: the data
-// are there.
+// tidy removes what is not needed any more, and says what differs and what is set aside. Nothing of it is an error: the
+// data are there.
 func (r *run) tidy(ctx context.Context) {
 	r.remove(ctx, r.moves, true)
 	r.differing(ctx, r.Stack.Server())
