@@ -28,7 +28,7 @@ type instance struct {
 // newInstance returns an instance that is removed when the test ends.
 func newInstance(t *testing.T, name string, port int) *instance {
 	t.Helper()
-	i := &instance{home: filepath.Join("/tmp/mrs-e2e", name), port: port, env: []string{"healthcheck_timeout=60", "LFTP_DSN="}}
+	i := &instance{home: filepath.Join("/tmp/mrs-e2e", name), port: port, env: []string{"LFTP_DSN="}}
 	remove := []string{mage, "local:destroy", "-home=" + i.home, "-yes"}
 	if r := run(t, nil, remove...); r.status != 0 {
 		t.Fatalf("removing what an earlier run left: %s", r.output)
@@ -333,7 +333,7 @@ func TestALocalDeploymentLivesAsProductionDoes(t *testing.T) {
 
 	step(t, "fails with the logs when the image is broken, and recovers with a good one", func(t *testing.T) {
 		broken(t)
-		r := mrs.deploy(t, "-image=mrs-e2e/broken:1")
+		r := mrs.deploy(t, "-image=mrs-e2e/broken:1", "healthcheck_timeout=20")
 		if r.status == 0 {
 			t.Error("exit status 0")
 		}

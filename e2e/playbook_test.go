@@ -70,7 +70,6 @@ func byHand(project string, more ...string) []string {
 		"HOST=localhost:8771",
 		"ALLOWED_HOSTS=127.0.0.1,localhost",
 		"BASICAUTH_DISABLE=1",
-		"healthcheck_timeout=60",
 		"project=" + project,
 	}, more...)
 }
