@@ -267,15 +267,15 @@ func (c *compiler) sexColumn(rule *Rule) (int, error) {
 	if rule.Kind != FirstName && rule.Kind != FullName {
 		return -1, fmt.Errorf("%s: only names have a sex", rule.Kind)
 	}
-	if i := c.number(rule.Sex); i >= 0 {
+	if i := c.table.number(rule.Sex); i >= 0 {
 		return i, nil
 	}
 	return -1, fmt.Errorf("%s: there is no column %s to have a sex from", rule.Kind, rule.Sex)
 }
 
 // number returns the number of a column of the table, or -1.
-func (c *compiler) number(name string) int {
-	return slices.IndexFunc(c.table.Columns, func(col ColumnPlan) bool { return col.Name == name })
+func (t *TablePlan) number(name string) int {
+	return slices.IndexFunc(t.Columns, func(c ColumnPlan) bool { return c.Name == name })
 }
 
 // Whether the fakes of a column have to differ wherever its values do.
@@ -401,7 +401,7 @@ func (c *compiler) hash(t columnType, unique int, same func(hint string) error) 
 func (c *compiler) template(rule *Rule, t columnType, unique int) (faker, error) {
 	differs := false
 	parts, err := parseTemplate(rule.Text, func(name string) (int, error) {
-		i := c.number(name)
+		i := c.table.number(name)
 		if i < 0 {
 			return 0, errors.New("there is no such column")
 		}

@@ -243,6 +243,9 @@ func (f *uuidFaker) fake(out, in []byte, _ sex) []byte {
 	return limit(out, start, f.max)
 }
 
+// streetWord is neither rue nor avenue: there are people called Rue.
+const streetWord = "ruyx"
+
 // addressFaker makes a post code of digits, which begins with 00 as none does
 // (La Poste's begin with 01 to 98), a street of what has both digits and
 // letters, and a town of what has letters alone.
@@ -282,8 +285,7 @@ func (f *addressFaker) fake(out, in []byte, _ sex) []byte {
 		}
 	case numbers:
 		out = strconv.AppendUint(out, 1+below(hi, 199), 10)
-		// Neither rue nor avenue: there are people called Rue.
-		out = append(out, " ruyx "...)
+		out = append(out, " "+streetWord+" "...)
 		begin := len(out)
 		out = stem(out, lo, endTown)
 		if !upper || lower {

@@ -24,9 +24,9 @@ import (
 // Every day of a century is somebody's birthday, so these are looked for only in
 // what is kept of text and documents. That no date stays as it is, the filter sees
 // to. What names nobody is not learnt: words of less than 4 letters, numbers of
-// less than 7 digits, values that more than one row in 20 has. Nor is a short hash
-// looked at in the column that it is the fake of: of a million of them some are by
-// chance what somebody else has.
+// less than 7 digits, values that more than one row in 20 has, and fakes, where what
+// is copied is a copy itself. Nor is a short hash looked at in the column that it is
+// the fake of: of a million of them some are by chance what somebody else has.
 type Scan struct {
 	seed   uint64
 	values dictionary
@@ -181,6 +181,9 @@ func (s *Scan) Learn(t *TablePlan, column *ColumnPlan, values []string) {
 	if column.Rule.Kind != BirthDate && (class == dateClass || class == timestampClass) {
 		return // nobody is known by a day but that of his birth
 	}
+	if column.Rule.Kind == Template {
+		values = slices.DeleteFunc(slices.Clone(values), t.templated(column.Rule.Text))
+	}
 	if column.Rule.Kind != JSON {
 		s.learn(&ScannedField{table, column.Name, ""}, column.Rule.Kind, values)
 		return
@@ -253,7 +256,7 @@ func (s *Scan) learn(field *ScannedField, kind Kind, values []string) {
 		if n*20 > len(values) && len(values) >= 100 {
 			continue
 		}
-		if (kind == FreeText || s.schema) && s.nobodys(v) {
+		if (kind == FreeText || s.schema) && s.nobodys(v) || invented(kind, v) {
 			continue
 		}
 		if kind == BirthDate {
