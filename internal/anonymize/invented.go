@@ -5,17 +5,19 @@ import (
 	"strings"
 )
 
-// A database that was anonymised is copied, too: staging to a developer's machine. There the values are fakes, of which
-// there are only so many, and some of them come again as somebody else's. The scan learns none of them: a fake has a form
-// that nothing has that is anybody's.
+// A database that was anonymised is copied, too: staging to a developer's machine. There the values are fakes, of
+// which there are only so many, and some of them come again as somebody else's. The scan learns none of them: a fake
+// has a form that nothing has that is anybody's.
 
 // syllables is what stands for so many of [syllable] in a pattern, of which most are followed by a consonant.
 const syllables = "(?:[" + onsets + "][" + vowels + "])"
 
 // inventedWord is a word of a name, a town, an address or a text that was invented.
-var inventedWord = regexp.MustCompile(`^(?:` + syllables + `{2}[` + onsets + `](?:` + string(endMan) + `|` + string(endWoman) + `)|` +
-	syllables + `{3}(?:` + string(endFamily) + `|` + string(endTown) + `)|` +
-	strings.ReplaceAll(fillers, " ", "|") + `|` + streetWord + `|(?:xy)+x?)$`)
+var inventedWord = regexp.MustCompile("^(?:" + strings.Join([]string{
+	syllables + "{2}[" + onsets + "](?:" + string(endMan) + "|" + string(endWoman) + ")",
+	syllables + "{3}(?:" + string(endFamily) + "|" + string(endTown) + ")",
+	strings.ReplaceAll(fillers, " ", "|"), streetWord, "(?:xy)+x?",
+}, "|") + ")$")
 
 // invented reports whether a value is such a fake as a kind of rule makes.
 func invented(kind Kind, value string) bool {
