@@ -46,26 +46,8 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		defer containersFirst()()
 		return m.Run()
 	}())
-}
-
-// containersFirst gives containers, in which is what is under test, more of the processors than one session has, and
-// returns what takes that back. Where all of them are in one group (cgroups v1, or the engine's own driver of v2), that has
-// as much as each session beside it, and a site of the lab was not served for half a minute while others compiled.
-func containersFirst() (undo func()) {
-	undo = func() {}
-	for group, weight := range map[string]string{
-		"/sys/fs/cgroup/cpu/docker/cpu.shares": "4096", // of 1024
-		"/sys/fs/cgroup/docker/cpu.weight":     "400",  // of 100
-	} {
-		was, err := os.ReadFile(group)
-		if err == nil && os.WriteFile(group, []byte(weight), 0o644) == nil {
-			undo = func() { _ = os.WriteFile(group, was, 0o644) }
-		}
-	}
-	return undo
 }
 
 // prepare makes what all tests need: the targets, compiled into dir, and what
