@@ -310,9 +310,9 @@ func deploymentsOfStaging(t *testing.T, l rehearsal, first, second string) {
 		}
 		// A deployment would have ended before Ansible asks for the lock.
 		const lock = "/run/lock/mrs-ops/mrs-staging.lock"
-		l.sh(t, "staging", "setsid flock --close "+lock+" sleep 120 >/dev/null 2>&1 </dev/null & until ! flock --nonblock "+lock+" true; do sleep 0.1; done")
+		l.sh(t, "staging", "setsid flock --close "+lock+" sleep 3600 >/dev/null 2>&1 </dev/null & until ! flock --nonblock "+lock+" true; do sleep 0.1; done")
 		hand := l.run(t, "env", "MRS_ENV=lab", mage, "vagrant:bigsudo", "ansible/deploy.yml @staging instance=staging")
-		l.sh(t, "staging", "pkill -f '^flock --close "+lock+"'")
+		l.sh(t, "staging", "pkill -f '^(flock --close "+lock+" )?sleep 3600$'")
 		if hand.status == 0 || !strings.Contains(hand.output, "is locked by somebody else") {
 			t.Errorf("by hand: exit status %d\n%s", hand.status, hand.output)
 		}
