@@ -123,7 +123,7 @@ const workers = 6
 
 // atMost is what a copy takes before it counts as hanging, whatever else the
 // machine does.
-const atMost = patience
+const atMost = time.Minute
 
 func newGround(t *testing.T, disk string) *ground {
 	t.Helper()

@@ -192,7 +192,7 @@ func fit(held wire.Held, rules *anonymize.Rules) (*anonymize.Plan, error) {
 // this process.
 func (d database) copy(t *testing.T, rules *anonymize.Rules, from string, other database, to string) error {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	reader := cmp.Or(d.reader, "postgres")
 	held, release := hold(ctx, t, d.server(from, reader))

@@ -253,7 +253,7 @@ func (l rehearsal) start(t *testing.T, argv ...string) began {
 func (l rehearsal) begin(t *testing.T, until string, words ...string) began {
 	t.Helper()
 	b := l.start(t, l.targets(words...)...)
-	deadline := time.After(patience)
+	deadline := time.After(2 * time.Minute)
 	for !strings.Contains(b.said(), until) {
 		select {
 		case err := <-b.ended:
@@ -274,7 +274,7 @@ func (b began) end(t *testing.T) error {
 	select {
 	case err := <-b.ended:
 		return err
-	case <-time.After(patience):
+	case <-time.After(3 * time.Minute):
 		t.Fatalf("it does not end:\n%s", b.said())
 	}
 	return nil
