@@ -267,15 +267,18 @@ func (c *compiler) sexColumn(rule *Rule) (int, error) {
 	if rule.Kind != FirstName && rule.Kind != FullName {
 		return -1, fmt.Errorf("%s: only names have a sex", rule.Kind)
 	}
-	if i := c.table.number(rule.Sex); i >= 0 {
+	if i, err := c.table.number(rule.Sex); err == nil {
 		return i, nil
 	}
 	return -1, fmt.Errorf("%s: there is no column %s to have a sex from", rule.Kind, rule.Sex)
 }
 
-// number returns the number of a column of the table, or -1.
-func (t *TablePlan) number(name string) int {
-	return slices.IndexFunc(t.Columns, func(c ColumnPlan) bool { return c.Name == name })
+// number returns the number of a column of the table.
+func (t *TablePlan) number(name string) (int, error) {
+	if i := slices.IndexFunc(t.Columns, func(c ColumnPlan) bool { return c.Name == name }); i >= 0 {
+		return i, nil
+	}
+	return -1, errors.New("there is no such column")
 }
 
 // Whether the fakes of a column have to differ wherever its values do.
@@ -401,9 +404,9 @@ func (c *compiler) hash(t columnType, unique int, same func(hint string) error) 
 func (c *compiler) template(rule *Rule, t columnType, unique int) (faker, error) {
 	differs := false
 	parts, err := parseTemplate(rule.Text, func(name string) (int, error) {
-		i := c.table.number(name)
-		if i < 0 {
-			return 0, errors.New("there is no such column")
+		i, err := c.table.number(name)
+		if err != nil {
+			return 0, err
 		}
 		col := &c.table.Columns[i]
 		switch col.Rule.Kind {
@@ -546,7 +549,9 @@ func fits(text string, t columnType) error {
 	return nil
 }
 
+const uuidForm = `[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}`
+
 var (
-	uuidText  = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
+	uuidText  = regexp.MustCompile("^" + uuidForm + "$")
 	byteaText = regexp.MustCompile(`^\\x([0-9A-Fa-f]{2})*$`)
 )

@@ -72,10 +72,10 @@ func TestWhatIsSomebodysIsNotTakenForInvented(t *testing.T) {
 		FirstName: {"Yanni", "Alyx", "Styx", "Babe", "Babebyxe", "Max", "Onyx"},
 		LastName:  {"Kerviel", "Le Babebibyx", "Babebyx-Kerviel", "Vyx", "Zyx", "Bazyx", "Babebibozyx"},
 		FullName:  {"Babebyx Kerviel", "Jean Babebizyx"},
-		Address:   {"12 rue des Écoles", "12 ruyx des Écoles", "29200 Brest", "29200", "12"},
+		Address:   {"12 rue des Écoles", "12 ruyx des Écoles", "29200 Brest", "29200", "12", "0033612345678"},
 		FreeText:  {"loryx ipsyx Kerviel", "12", "loryx 0612345678"},
-		Phone:     {"06 12 34 56 78", "0199001234x06", "63998"},
-		Email:     {"jean@example.org.fr", "jean@orange.example"},
+		Phone:     {"06 12 34 56 78", "0199001234x06", "63998", "Kerviel 01 99 00 12 34"},
+		Email:     {"jean@example.org.fr", "jean@orange.example", "jean.kerviel@example.org", "jean@example.org"},
 		NIR:       {"1855057512345"}, Hash: {"babebizyx"}, UUID: {"babebizyx"},
 	} {
 		for _, v := range values {

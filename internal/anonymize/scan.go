@@ -256,7 +256,10 @@ func (s *Scan) learn(field *ScannedField, kind Kind, values []string) {
 		if n*20 > len(values) && len(values) >= 100 {
 			continue
 		}
-		if (kind == FreeText || s.schema) && s.nobodys(v) || invented(kind, v) {
+		if (kind == FreeText || s.schema) && s.nobodys(v) {
+			continue
+		}
+		if invented(kind, v) {
 			continue
 		}
 		if kind == BirthDate {
