@@ -60,8 +60,11 @@ func (l rehearsal) sh(t *testing.T, machine, script string) string {
 	return strings.TrimSpace(out)
 }
 
+// shell does that, by a connection that the next one has, too: a new one takes longer than most scripts, and there are
+// five hundred. Where it is gone, as the machine was off, ssh makes another.
 func (l rehearsal) shell(machine, script string) (string, error) {
-	cmd := exec.Command("ssh", "-F", ".vagrant-ssh", machine, "sudo", "bash", "-s")
+	cmd := exec.Command("ssh", "-F", ".vagrant-ssh", "-o", "ControlMaster=auto", "-o", "ControlPersist=60",
+		"-o", "ControlPath="+filepath.Join(filepath.Dir(mage), "%C"), machine, "sudo", "bash", "-s")
 	cmd.Dir = l.dir
 	cmd.Stdin = strings.NewReader("set -euo pipefail\n" + script)
 	out, err := cmd.CombinedOutput()
