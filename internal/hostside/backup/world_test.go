@@ -22,6 +22,8 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/wal"
 )
 
+func TestMain(m *testing.M) { strike.Main(m) }
+
 // world is a server with one instance, whose repository is a folder in its home. Its other
 // parts can fail, hang or die at any call.
 type world struct {

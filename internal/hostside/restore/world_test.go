@@ -24,6 +24,8 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/wal"
 )
 
+func TestMain(m *testing.M) { strike.Main(m) }
+
 // aCopy is a database that somebody has filled.
 const aCopy = "mrs_copy_20261120t140000z"
 

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/answer"
@@ -21,6 +22,8 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/strike"
 	"github.com/betagouv/mrs-ops/internal/stack/model"
 )
+
+func TestMain(m *testing.M) { strike.Main(m) }
 
 // world is a server that can fail, hang or die at any call. Its compose files are JSON. An image
 // whose name has sick, crash, wrong or fails in it does just that.

@@ -7,6 +7,7 @@ package strike
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -147,4 +148,12 @@ func Memory(t testing.TB) string {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
 	return folder
+}
+
+// Main runs the tests of a package that opens a million files. go test has a list of these, and resolves each for the
+// sake of its cache, which takes several times as long as the tests: there is no list, so they run each time.
+func Main(m *testing.M) {
+	flag.Parse()
+	_ = flag.Set("test.testlogfile", "")
+	os.Exit(m.Run())
 }

@@ -21,6 +21,8 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/systemd"
 )
 
+func TestMain(m *testing.M) { strike.Main(m) }
+
 const home = "/home/mrs-x"
 
 // byAnother is behind the file of a site whose containers were made of it by another Compose than the old system's.

@@ -21,6 +21,8 @@ import (
 	"github.com/betagouv/mrs-ops/internal/hostside/wal"
 )
 
+func TestMain(m *testing.M) { strike.Main(m) }
+
 // world is a server with one instance of PostgreSQL 10. A data folder has its version and its rows in files. It can
 // fail, hang or die at any call.
 type world struct {
