@@ -271,13 +271,15 @@ func (l rehearsal) begin(t *testing.T, until string, words ...string) began {
 
 func (b began) said() string { return b.output.String() }
 
-// end waits for the end of it.
+// end waits for the end of it: ten minutes, as on a machine at its slowest an application takes two to start. What hangs
+// is killed, so that it holds no lock that the next test needs.
 func (b began) end(t *testing.T) error {
 	t.Helper()
 	select {
 	case err := <-b.ended:
 		return err
-	case <-time.After(3 * time.Minute):
+	case <-time.After(10 * time.Minute):
+		_ = b.Process.Kill()
 		t.Fatalf("it does not end:\n%s", b.said())
 	}
 	return nil
