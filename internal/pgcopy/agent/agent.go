@@ -148,8 +148,19 @@ func value(ctx context.Context, conn *pgconn.PgConn, sql string) ([]byte, error)
 // code of its choice.
 var telling = strings.Fields("08 0A 25 26 28 34 3B 3D 3F 40 42 53 54 55 57 58 72 F0 XX")
 
+// Refused is an error of PostgreSQL's, without what of it may quote data.
+type Refused struct {
+	Code    string // SQLSTATE (PostgreSQL, appendix A)
+	message string
+}
+
+// Error says what went wrong, and the code.
+func (r *Refused) Error() string {
+	return fmt.Sprintf("PostgreSQL: %s (SQLSTATE %s)", r.message, r.Code)
+}
+
 // clean takes out of PostgreSQL's error what may quote data: its detail and
-// context, and its message where that is not of a class that tells.
+// context, and its message where that is not of a class that tells. It becomes a [Refused].
 func clean(err error) error {
 	pgErr, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok {
@@ -171,7 +182,7 @@ func clean(err error) error {
 	if len(where) > 0 {
 		message += " (" + strings.Join(where, ", ") + ")"
 	}
-	return fmt.Errorf("PostgreSQL: %s (SQLSTATE %s)", message, pgErr.Code)
+	return &Refused{Code: pgErr.Code, message: message}
 }
 
 // open reads a [wire.Hold], and begins a transaction in its database.
