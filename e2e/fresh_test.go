@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/betagouv/mrs-ops/internal/check"
 )
 
 // machine is a container that stands for a fresh Debian machine: systemd, git,
@@ -55,7 +57,7 @@ CMD ["/sbin/init"]
 		"--volume="+modules+":"+modules+":ro",
 		"--volume="+must(t, "go", "env", "GOCACHE")+":/mnt/compiled:ro", "--tmpfs=/mnt/more:exec",
 		image)
-	// What is compiled anew goes elsewhere; what is found depends on the path of the modules.
+	// What is compiled anew goes elsewhere.
 	must(t, "docker", "exec", name, "bash", "-euc", `
 		cache=/home/dev/.cache/go-build
 		mkdir -p "$cache" /mnt/more/{new,work}
@@ -80,8 +82,8 @@ func (m machine) sh(t *testing.T, script string) result {
 	r := run(t, nil, "docker", "exec", "--user", "dev", string(m), "bash", "-c", `
 set -euo pipefail
 export HOME=/home/dev PATH=/usr/local/go/bin:$PATH
-# The modules that this machine has already.
-export GOMODCACHE=`+must(t, "go", "env", "GOMODCACHE")+` GOSUMDB=off
+# The modules that this machine has already, and what it has compiled.
+export GOMODCACHE=`+must(t, "go", "env", "GOMODCACHE")+` GOSUMDB=off `+check.Anywhere+`
 cd ~/mrs-ops 2>/dev/null || cd
 `+script)
 	t.Logf("%s: exit status %d in %s", strings.TrimSpace(script), r.status, time.Since(start).Round(100*time.Millisecond))

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/bitfield/script"
@@ -24,6 +25,10 @@ import (
 // tags are the build constraints that hide sources from plain `go vet ./...`.
 const tags = "-tags=mage,e2e,soak"
 
+// Anywhere has go, by its environment, compile what it finds again from any folder: in a clone it needs not be compiled
+// anew.
+const Anywhere = "GOFLAGS=-trimpath"
+
 var blank = regexp.MustCompile(`^$`)
 
 // shellcheck with what it has to be asked for: where errexit is off, and where
@@ -31,26 +36,36 @@ var blank = regexp.MustCompile(`^$`)
 var shellcheck = []string{"shellcheck", "--external-sources",
 	"--enable=check-set-e-suppressed,check-extra-masked-returns"}
 
-// Lint runs every linter on the sources, and returns all that they say.
+// Lint runs every linter on the sources, those of Go beside the others, and returns all that they say.
 func Lint(ctx context.Context) error {
 	scripts, err := sources(ctx, "*.sh", "*.bash", "do", ".ci/run", "demo/app/healthcheck", "demo/app/start")
 	if err != nil {
 		return err
 	}
-	return errors.Join(
-		step("gofmt", gofmt(ctx)),
-		step("lines", lineLengths(ctx)),
-		step("go vet", errors.Join(run(ctx, "go", "vet", tags, "./..."),
-			run(ctx, "go", "vet", "-tags=e2e", "./e2e/..."))), // without the campaign it has to compile, too
-		step("staticcheck", run(ctx, "go", "tool", "staticcheck", tags, "./...")),
-		step("shellcheck", run(ctx, append(shellcheck, scripts...)...)),
-		step("ansible-lint", ansibleLint(ctx)),
-	)
+	var ofGo, others error
+	var both sync.WaitGroup
+	both.Go(func() { // one after the other: they compile the same packages
+		ofGo = errors.Join(
+			step("go vet", errors.Join(golang(ctx, "vet", tags, "./..."),
+				golang(ctx, "vet", "-tags=e2e", "./e2e/..."))), // without the campaign it has to compile, too
+			step("staticcheck", golang(ctx, "tool", "staticcheck", tags, "./...")),
+		)
+	})
+	both.Go(func() {
+		others = errors.Join(
+			step("gofmt", gofmt(ctx)),
+			step("lines", lineLengths(ctx)),
+			step("shellcheck", run(ctx, append(shellcheck, scripts...)...)),
+			step("ansible-lint", ansibleLint(ctx)),
+		)
+	})
+	both.Wait()
+	return errors.Join(ofGo, others)
 }
 
 // Unit runs the tests that need nothing but Go.
 func Unit(ctx context.Context) error {
-	return run(ctx, "go", "test", "./...")
+	return golang(ctx, "test", "./...")
 }
 
 // folder is where a run of tests leaves what it has measured and said. It is
@@ -108,9 +123,9 @@ func gotestsum(ctx context.Context, tags []string, packages string, flags ...str
 		return err
 	}
 	said := filepath.Join(folder, "events.json")
-	argv := []string{"go", "tool", "gotestsum", "--format=testname", "--format-hide-empty-pkg", "--jsonfile=" + said, "--",
+	argv := []string{"tool", "gotestsum", "--format=testname", "--format-hide-empty-pkg", "--jsonfile=" + said, "--",
 		"-tags=" + strings.Join(append([]string{"e2e"}, tags...), ","), "-count=1", packages}
-	err := run(ctx, append(argv, flags...)...)
+	err := golang(ctx, append(argv, flags...)...)
 	return errors.Join(err, measured(said, filepath.Join(folder, "times.tsv")))
 }
 
@@ -138,6 +153,14 @@ func measured(events, times string) error {
 	}
 	return errors.Join(console.Table(slowest(all, 10)...),
 		console.Table([]string{"all of them:", times}, []string{"what they said:", events}))
+}
+
+// golang runs a command of go's.
+func golang(ctx context.Context, words ...string) error {
+	if err := run(ctx, append([]string{"env", Anywhere, "go"}, words...)...); err != nil {
+		return fmt.Errorf("go %s: %w", strings.Join(words[:min(2, len(words))], " "), err)
+	}
+	return nil
 }
 
 func run(ctx context.Context, argv ...string) error {
