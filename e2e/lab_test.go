@@ -307,6 +307,11 @@ func TestTheLabIsWhereTheInstancesRunThatMRSEnvAimsAt(t *testing.T) {
 		}
 	})
 
+	step(t, "a machine is closed but for 22, 80 and 443", func(t *testing.T) {
+		m := lab["staging"]
+		closed(t, m.Address, m.Registry+"/traefik:v3.0", func(script string) string { return l.sh(t, "staging", script) })
+	})
+
 	step(t, "a machine pulls from the registry what the lab has pushed", func(t *testing.T) {
 		c.must(t, "ssh", "-F", ".vagrant-ssh", "staging", "sudo", "docker", "pull", "--quiet", lab["staging"].Registry+"/mailhog/mailhog")
 	})

@@ -153,6 +153,7 @@ func wholeTrials(l rehearsal) []trial {
 			l.worksNotOut(t, l.given("healthcheck_timeout=20"), crash, version(l.production, "www.production.lab"), "crashes at start")
 		}},
 		{"the cookbook's example makes a load balancer of a new server, once", loadBalancerOfANewServer},
+		{"a new server gets Docker, Traefik and netdata, which watches backups", servesFromNothing},
 		{"the log at ten random moments", func(t *testing.T) { losesSecondsAtMost(t, 10) }},
 		{"the log an hour after a deletion", undoesADeletionOfAnHourAgo},
 		{"the log and its archive", losesNothingWithItsArchive},
