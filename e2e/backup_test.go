@@ -197,7 +197,7 @@ func (l rehearsal) strike(t *testing.T, program, what string) (done func()) {
 }
 
 func TestBackupsRestoreWhateverGoesWrong(t *testing.T) {
-	l := inTheLab(t, 380*time.Second)
+	l := inTheLab(t, 500*time.Second)
 	ftp, trusted := newFTPServer(t)
 	slack := newSlack(t, l.bridge(t))
 	l.clone = l.with("LFTP_DSN=ftp://mirror:hush-ftp@"+ftp.address, "SLACK_URL="+slack.URL, "SLACK_TOKEN=T0/B0/hush-slack")

@@ -272,7 +272,7 @@ assert found > 100, found
 }
 
 func TestACopyOfProductionHasNobodyInIt(t *testing.T) {
-	l := inTheLab(t, 200*time.Second)
+	l := inTheLab(t, 270*time.Second)
 	rules := filepath.Join(l.dir, "env/anonymize.yml")
 	key := filepath.Join(t.TempDir(), "key")
 	const keyText = "a-key-that-nobody-may-see-anywhere-7261"

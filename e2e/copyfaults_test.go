@@ -1359,7 +1359,7 @@ func (g *ground) well(t *testing.T, jobs ...int) (frames [][]byte, seen map[stri
 }
 
 func TestACopyThatBreaksAnywhereSaysSoAndLeavesNoHalfTable(t *testing.T) {
-	on(t, here, 60*time.Second)
+	on(t, here, 120*time.Second)
 	breaksAnywhere(t, false)
 }
 

@@ -19,7 +19,7 @@ import (
 )
 
 func TestWhatIsDeployedAnswersWhateverGoesWrong(t *testing.T) {
-	l := inTheLab(t, 250*time.Second)
+	l := inTheLab(t, 320*time.Second)
 	first, second := l.image(t, "first", "1111111"), l.image(t, "second", "2222222")
 	t.Cleanup(func() {
 		l.remove(t, "staging", "mrs-ecole", "/home/mrs-ecole")

@@ -100,7 +100,7 @@ func (m machine) mustSh(t *testing.T, script string) string {
 }
 
 func TestAnOrdinaryUserDeploysFromACleanCloneOnAFreshMachine(t *testing.T) {
-	on(t, boxes, 270*time.Second)
+	on(t, boxes, 260*time.Second)
 	m := freshMachine(t, "mrs-e2e-fresh")
 	must(t, "bash", "-c", fmt.Sprintf("set -o pipefail; git bundle create --quiet - HEAD | docker exec -i --user dev %s tee /home/dev/mrs-ops.bundle >/dev/null", m))
 	m.mustSh(t, "git clone --quiet ~/mrs-ops.bundle ~/mrs-ops")

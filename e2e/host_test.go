@@ -55,7 +55,7 @@ func changes(t *testing.T, out string) string {
 }
 
 func TestAServerBecomesWhatTheCookbookSays(t *testing.T) {
-	on(t, boxes, 220*time.Second)
+	on(t, boxes, 120*time.Second)
 	c := newClone(t)
 	c.must(t, mage, "vagrant:up")
 	mine, public := newKey(t)

@@ -95,9 +95,9 @@ type fixture struct {
 	err      error // why there is none
 }
 
-// labs are all that a run may have: the second is made where two tests want one at once. Of those that nobody has,
+// labs are all that a run may have: another is made where two tests or three want one at once. Of those that nobody has,
 // the free ones, a test gets one that is there, or makes one.
-var labs = [...]*fixture{{name: "mrs-e2e-lab"}, {name: "mrs-e2e-lab-2"}}
+var labs = [...]*fixture{{name: "mrs-e2e-lab"}, {name: "mrs-e2e-lab-2"}, {name: "mrs-e2e-lab-3"}}
 
 var free = struct {
 	sync.Mutex
@@ -250,7 +250,7 @@ func (f *fixture) close() error {
 }
 
 func TestTheLabIsWhereTheInstancesRunThatMRSEnvAimsAt(t *testing.T) {
-	l := inTheLab(t, 85*time.Second)
+	l := inTheLab(t, 100*time.Second)
 	c := l.clone
 
 	step(t, "without a lab, MRS_ENV=lab is refused rather than aimed at the servers", func(t *testing.T) {

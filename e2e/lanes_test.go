@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"cmp"
+	"runtime"
 	"slices"
 	"strconv"
 	"sync"
@@ -21,13 +22,19 @@ const (
 	aLab                  // production and staging, of any lab
 )
 
-// lanes are those of a run. Few are enough to keep two processors busy; more of them make each test take longer.
-var lanes = turns{free: map[lane]int{alongside: 1 << 10, here: 1, boxes: 1, aLab: len(labs)}}
+// lanes are those of a run. Two tests for each processor keep it busy; with more of them each takes longer.
+var lanes = turns{
+	lanes:  map[lane]int{alongside: 1 << 10, here: 1, boxes: 1, aLab: len(labs)},
+	atOnce: max(4, 2*runtime.NumCPU()),
+	taken:  map[lane]int{},
+}
 
 // turns gives lanes to the tests that wait for them.
 type turns struct {
 	mu      sync.Mutex
-	free    map[lane]int // how many there are that nobody has
+	lanes   map[lane]int // how many there are
+	atOnce  int          // how many tests may run
+	taken   map[lane]int // how many do
 	waiting []*turn      // who takes longest first, of those that take equally long who asked first
 }
 
@@ -48,24 +55,43 @@ func (q *turns) ask(l lane, lasts time.Duration) *turn {
 	return t
 }
 
-// give gives what is free to those that wait for it.
+// give gives what is free to those that wait for it: first where it takes longest until nobody waits, so that no lane is
+// left for the end.
 func (q *turns) give() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.waiting = slices.DeleteFunc(q.waiting, func(t *turn) bool {
-		if q.free[t.lane] == 0 {
-			return false
+	for running := 0; ; running = 0 {
+		for _, n := range q.taken {
+			running += n
 		}
-		q.free[t.lane]--
-		close(t.begins)
-		return true
-	})
+		if running >= q.atOnce {
+			return
+		}
+		todo, asked := map[lane]time.Duration{}, map[lane]int{}
+		for _, t := range q.waiting {
+			todo[t.lane] += t.lasts
+			asked[t.lane]++
+		}
+		left := func(t *turn) time.Duration { return todo[t.lane] / time.Duration(min(q.lanes[t.lane], asked[t.lane])) }
+		var next *turn
+		for _, t := range q.waiting {
+			if q.taken[t.lane] < q.lanes[t.lane] && (next == nil || left(t) > left(next)) {
+				next = t
+			}
+		}
+		if next == nil {
+			return
+		}
+		q.waiting = slices.DeleteFunc(q.waiting, func(t *turn) bool { return t == next })
+		q.taken[next.lane]++
+		close(next.begins)
+	}
 }
 
 // end takes a lane back, for the next one.
 func (q *turns) end(t *turn) {
 	q.mu.Lock()
-	q.free[t.lane]++
+	q.taken[t.lane]--
 	q.mu.Unlock()
 	q.give()
 }
@@ -124,43 +150,43 @@ func alone(t *testing.T, name string, f func(t *testing.T)) {
 	t.Run(name, f)
 }
 
-func TestWhoTakesLongestBeginsFirstAndALaneIsOneTests(t *testing.T) {
-	q := turns{free: map[lane]int{here: 1, aLab: 2}}
+func TestWhereItTakesLongestATestBeginsFirstAndALaneIsOneTests(t *testing.T) {
+	q := turns{lanes: map[lane]int{alongside: 99, here: 1, boxes: 1, aLab: 2}, atOnce: 3, taken: map[lane]int{}}
 	var all []*turn
-	for n, lasts := range []time.Duration{1, 3, 2, 2} {
-		all = append(all, q.ask(aLab, lasts))
-		if n < 2 {
-			all = append(all, q.ask(here, 1))
-		}
+	for _, asked := range []struct {
+		lane  lane
+		lasts time.Duration
+	}{{aLab, 1}, {here, 4}, {aLab, 5}, {here, 3}, {aLab, 2}, {boxes, 5}, {alongside, 2}} {
+		all = append(all, q.ask(asked.lane, asked.lasts*time.Second))
 	}
-	begun := func() (n []int) {
+	is := func(when string, want ...int) {
+		t.Helper()
+		var got []int
 		for i, t := range all {
 			select {
 			case <-t.begins:
-				n = append(n, i)
+				got = append(got, i)
 			default:
 			}
 		}
-		return n
-	}
-	// all: labs 1, 3, 2, 2 are 0, 2, 4, 5; here are 1, 3.
-	is := func(want ...int) {
-		t.Helper()
-		if got := begun(); !slices.Equal(got, want) {
-			t.Errorf("%v have begun, not %v", got, want)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s %v have begun, not %v", when, got, want)
 		}
 	}
-	is()
+	is("before anything is given")
 	q.give()
-	is(1, 2, 4)
-	q.end(all[4])
-	is(1, 2, 4, 5)
-	if !q.wanted(aLab) || !q.wanted(here) {
-		t.Error("nobody waits")
+	is("where 7 s are left here, 5 in a box, 4 in each lab, the longest of each", 1, 2, 5)
+	q.end(all[5])
+	is("where 3 s are left here, in a lane that is taken, and 2 alongside", 1, 2, 5, 6)
+	q.end(all[6])
+	is("where 1.5 s are left in each lab", 1, 2, 4, 5, 6)
+	if !q.wanted(aLab) || !q.wanted(here) || q.wanted(boxes) {
+		t.Error("others wait than those that do")
 	}
-	q.end(all[2])
 	q.end(all[1])
-	is(0, 1, 2, 3, 4, 5)
+	is("where here is free", 1, 2, 3, 4, 5, 6)
+	q.end(all[2])
+	is("at last", 0, 1, 2, 3, 4, 5, 6)
 	if q.wanted(aLab) || q.wanted(here) {
 		t.Error("somebody waits")
 	}

@@ -336,7 +336,7 @@ docker exec "$(docker ps --quiet --filter name=mrs-staging-django)" printenv MAI
 // What was at work, or had just ended, when the power went. Each begins on what the one before it has left. The
 // campaign cuts it at other moments, too, and in backups and restores.
 func TestAPowerCutTakesNothingBackThatWasSaidToBeDone(t *testing.T) {
-	l := inTheLab(t, 110*time.Second)
+	l := inTheLab(t, 150*time.Second)
 	l.disk(t)
 	d := &dark{rehearsal: l, first: l.image(t, "dark-1", "1111111"), second: l.image(t, "dark-2", "2222222")}
 

@@ -123,7 +123,7 @@ func (i *instance) lastSnapshot(t *testing.T) string {
 }
 
 func TestAnUpgradeOfPostgreSQLKeepsEveryRowAndGoesBack(t *testing.T) {
-	on(t, here, 150*time.Second)
+	on(t, here, 130*time.Second)
 	step(t, "of fifty people", func(t *testing.T) { upgrades(t, 50, "15") })
 }
 
