@@ -95,9 +95,9 @@ type fixture struct {
 	err      error // why there is none
 }
 
-// labs are all that a run may have: another is made where two tests or three want one at once. Of those that nobody has,
+// labs are all that a run may have: the second is made where two tests want one at once. Of those that nobody has,
 // the free ones, a test gets one that is there, or makes one.
-var labs = [...]*fixture{{name: "mrs-e2e-lab"}, {name: "mrs-e2e-lab-2"}, {name: "mrs-e2e-lab-3"}}
+var labs = [...]*fixture{{name: "mrs-e2e-lab"}, {name: "mrs-e2e-lab-2"}}
 
 var free = struct {
 	sync.Mutex
@@ -226,6 +226,7 @@ func (f *fixture) close() error {
 		return nil
 	}
 	defer func() { *f = fixture{name: f.name, err: f.err} }()
+	_ = exec.Command("bash", "-c", `docker ps --quiet --filter "label=$0" | xargs --no-run-if-empty docker rm --force`, keeping(f.dir)).Run()
 	pid, _ := f.registry()
 	var errs []error
 	for range 2 { // the second time there is nothing to do

@@ -141,17 +141,26 @@ box=$1 image=$2 address=$3
 # The engine writes the file anew, whose lines a server would still have.
 names=$(grep '# the lab$' "$(docker inspect --format '{{.HostsPath}}' "$box")" || true)
 docker ps --quiet --filter "label=$5" | xargs --no-run-if-empty docker rm --force >/dev/null
+docker ps --quiet --filter "label=$6" | xargs --no-run-if-empty docker rm --force >/dev/null
 docker start "$box" >/dev/null
 read -r pid now < <(docker inspect --format '{{.State.Pid}} {{.NetworkSettings.IPAddress}}' "$box")
 # Where other containers have gone meanwhile, Docker gives it another one; where they have come, its own is theirs,
-# who are other tests, and go.
+# who are other tests, and go. What it takes then Docker knows nothing of, and would give to the next container: so
+# one has it as far as Docker knows, and does not use it.
 if [ "$now" != "$address" ]; then
   for ((n = 0; n < 600; n++)); do
-    taken=$(docker network inspect bridge --format '{{range .Containers}}{{.Name}} {{.IPv4Address}}{{println}}{{end}}' | grep -F " $address/" || true)
-    [ -n "$taken" ] || break
-    sleep 1
+    id=$(docker run --detach --label "$6" debian:bookworm-slim sleep infinity)
+    read -r keeper has < <(docker inspect --format '{{.State.Pid}} {{.NetworkSettings.IPAddress}}' "$id")
+    [ "$has" != "$address" ] || break
+    # Those that have what is free below it stay until one is given it.
+    if docker network inspect bridge --format '{{range .Containers}}{{println .IPv4Address}}{{end}}' | grep -qF "$address/"; then
+      docker rm --force "$id" >/dev/null
+      sleep 1
+    fi
   done
-  [ -z "$taken" ] || { echo "its address is another's now: $taken"; exit 1; }
+  [ "$has" = "$address" ] || { echo "its address is another's now"; exit 1; }
+  nsenter --target "$keeper" --net ip address delete "$address/16" dev eth0
+  docker ps --quiet --no-trunc --filter "label=$6" | { grep -vF "$id" || true; } | xargs --no-run-if-empty docker rm --force >/dev/null
   nsenter --target "$pid" --net ip address add "$address/16" dev eth0
 fi
 [ -z "$names" ] || nsenter --target "$pid" --mount -- tee --append /etc/hosts >/dev/null <<<"$names"
@@ -171,7 +180,7 @@ for folder in "$@"; do
   [ -e "/disk$folder" ] || { mkdir -p "/disk${folder%/*}"; cp -a "$folder" "/disk$folder"; sync --file-system /disk; }
   mount --bind "/disk$folder" "$folder"
 done' bash "$loop" $((0x$(stat --format %t "$loop"))) $((0x$(stat --format %T "$loop"))) $4`,
-		box, l.diskFile(), l.staging, diskFolders, l.holding())
+		box, l.diskFile(), l.staging, diskFolders, l.holding(), keeping(l.dir))
 	l.hold(t)
 	l.booted(t, "staging")
 }
@@ -191,6 +200,10 @@ func (l rehearsal) letGo(t *testing.T) {
 
 // holding is the label of the containers that hold staging's address while it is off.
 func (l rehearsal) holding() string { return "mrs-e2e.holds=" + filepath.Base(l.dir) }
+
+// keeping is the label of the container that has staging's address as far as Docker knows, while staging uses it, in the
+// lab in a folder. It goes with the lab.
+func keeping(folder string) string { return "mrs-e2e.keeps=" + filepath.Base(folder) }
 
 // booted waits until a machine has booted, and its engine runs.
 func (l rehearsal) booted(t *testing.T, machine string) {
