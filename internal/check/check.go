@@ -157,7 +157,7 @@ func measured(events, times string) error {
 
 // golang runs a command of go's.
 func golang(ctx context.Context, words ...string) error {
-	if err := run(ctx, append([]string{"env", Anywhere, "go"}, words...)...); err != nil {
+	if _, err := local.Exec(ctx, append([]string{"env", Anywhere, "go"}, words...)...).Stdout(); err != nil {
 		return fmt.Errorf("go %s: %w", strings.Join(words[:min(2, len(words))], " "), err)
 	}
 	return nil
