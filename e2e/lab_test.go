@@ -226,9 +226,12 @@ func (f *fixture) close() error {
 		return nil
 	}
 	defer func() { *f = fixture{name: f.name, err: f.err} }()
-	_ = exec.Command("bash", "-c", `docker ps --quiet --filter "label=$0" | xargs --no-run-if-empty docker rm --force`, keeping(f.dir)).Run()
 	pid, _ := f.registry()
 	var errs []error
+	const gone = `set -o pipefail; docker ps --all --quiet --filter "label=$0" | xargs --no-run-if-empty docker rm --force`
+	if out, err := exec.Command("bash", "-c", gone, keeping(f.dir)).CombinedOutput(); err != nil {
+		errs = append(errs, fmt.Errorf("who keeps an address stays: %w\n%s", err, out))
+	}
 	for range 2 { // the second time there is nothing to do
 		cmd := exec.Command(mage, "lab:down")
 		cmd.Dir = f.dir

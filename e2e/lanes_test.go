@@ -55,37 +55,39 @@ func (q *turns) ask(l lane, lasts time.Duration) *turn {
 	return t
 }
 
-// give gives what is free to those that wait for it: first where it takes longest until nobody waits, so that no lane is
-// left for the end.
+// give gives what is free to those that wait for it.
 func (q *turns) give() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for running := 0; ; running = 0 {
-		for _, n := range q.taken {
-			running += n
-		}
-		if running >= q.atOnce {
-			return
-		}
-		todo, asked := map[lane]time.Duration{}, map[lane]int{}
-		for _, t := range q.waiting {
-			todo[t.lane] += t.lasts
-			asked[t.lane]++
-		}
-		left := func(t *turn) time.Duration { return todo[t.lane] / time.Duration(min(q.lanes[t.lane], asked[t.lane])) }
-		var next *turn
-		for _, t := range q.waiting {
-			if q.taken[t.lane] < q.lanes[t.lane] && (next == nil || left(t) > left(next)) {
-				next = t
-			}
-		}
-		if next == nil {
-			return
-		}
-		q.waiting = slices.DeleteFunc(q.waiting, func(t *turn) bool { return t == next })
-		q.taken[next.lane]++
-		close(next.begins)
+	for t := q.next(); t != nil; t = q.next() {
+		q.waiting = slices.DeleteFunc(q.waiting, func(w *turn) bool { return w == t })
+		q.taken[t.lane]++
+		close(t.begins)
 	}
+}
+
+// next returns who begins next, or nil where none may: the longest of the lane where it takes longest until nobody waits,
+// so that no lane is left for the end.
+func (q *turns) next() (next *turn) {
+	running := 0
+	for _, n := range q.taken {
+		running += n
+	}
+	if running >= q.atOnce {
+		return nil
+	}
+	todo, asked := map[lane]time.Duration{}, map[lane]int{}
+	for _, t := range q.waiting {
+		todo[t.lane] += t.lasts
+		asked[t.lane]++
+	}
+	left := func(l lane) time.Duration { return todo[l] / time.Duration(min(q.lanes[l], asked[l])) }
+	for _, t := range q.waiting {
+		if q.taken[t.lane] < q.lanes[t.lane] && (next == nil || left(t.lane) > left(next.lane)) {
+			next = t
+		}
+	}
+	return next
 }
 
 // end takes a lane back, for the next one.

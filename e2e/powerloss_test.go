@@ -140,8 +140,9 @@ func (l rehearsal) boot(t *testing.T, box string) {
 box=$1 image=$2 address=$3
 # The engine writes the file anew, whose lines a server would still have.
 names=$(grep '# the lab$' "$(docker inspect --format '{{.HostsPath}}' "$box")" || true)
-docker ps --quiet --filter "label=$5" | xargs --no-run-if-empty docker rm --force >/dev/null
-docker ps --quiet --filter "label=$6" | xargs --no-run-if-empty docker rm --force >/dev/null
+for label in "$5" "$6"; do
+  docker ps --quiet --filter "label=$label" | xargs --no-run-if-empty docker rm --force >/dev/null
+done
 docker start "$box" >/dev/null
 read -r pid now < <(docker inspect --format '{{.State.Pid}} {{.NetworkSettings.IPAddress}}' "$box")
 # Where other containers have gone meanwhile, Docker gives it another one; where they have come, its own is theirs,
@@ -153,12 +154,13 @@ if [ "$now" != "$address" ]; then
     read -r keeper has < <(docker inspect --format '{{.State.Pid}} {{.NetworkSettings.IPAddress}}' "$id")
     [ "$has" != "$address" ] || break
     # Those that have what is free below it stay until one is given it.
-    if docker network inspect bridge --format '{{range .Containers}}{{println .IPv4Address}}{{end}}' | grep -qF "$address/"; then
+    taken=$(docker network inspect bridge --format '{{range .Containers}}{{.Name}} {{.IPv4Address}}{{println}}{{end}}' | grep -F " $address/" || true)
+    if [ -n "$taken" ]; then
       docker rm --force "$id" >/dev/null
       sleep 1
     fi
   done
-  [ "$has" = "$address" ] || { echo "its address is another's now"; exit 1; }
+  [ "$has" = "$address" ] || { echo "its address is another's now: $taken"; exit 1; }
   nsenter --target "$keeper" --net ip address delete "$address/16" dev eth0
   docker ps --quiet --no-trunc --filter "label=$6" | { grep -vF "$id" || true; } | xargs --no-run-if-empty docker rm --force >/dev/null
   nsenter --target "$pid" --net ip address add "$address/16" dev eth0

@@ -221,21 +221,6 @@ func losesItsArchive(t *testing.T, lab rehearsal) {
 	}
 }
 
-// loadBalancerOfANewServer has the role traefik make one of a server that has nothing.
-func loadBalancerOfANewServer(t *testing.T) {
-	c := newClone(t)
-	for _, again := range []bool{false, true} {
-		out := c.must(t, mage, "vagrant:bigsudo", "yourlabs.traefik -v")
-		if again != (changes(t, out) == "0") {
-			t.Errorf("run again: %v\n%s", again, out)
-		}
-	}
-	address := must(t, "docker", "inspect", "--format", "{{.NetworkSettings.IPAddress}}", c.containers(t))
-	if status, _, body := ask(t, address, address); status != http.StatusNotFound || !strings.Contains(body, "404 page not found") {
-		t.Errorf("port 80: %d\n%s", status, body)
-	}
-}
-
 // darkDeployments cuts the power in deployments: each part of one that takes over, and maintenance.
 func darkDeployments(t *testing.T, l rehearsal) {
 	both := images // which may have changed places

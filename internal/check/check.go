@@ -25,8 +25,8 @@ import (
 // tags are the build constraints that hide sources from plain `go vet ./...`.
 const tags = "-tags=mage,e2e,soak"
 
-// Anywhere has go, by its environment, compile what it finds again from any folder: in a clone it needs not be compiled
-// anew.
+// Anywhere is of the environment of go, which finds then what it has compiled from whatever folder: in a clone
+// nothing has to be compiled anew.
 const Anywhere = "GOFLAGS=-trimpath"
 
 var blank = regexp.MustCompile(`^$`)
@@ -38,7 +38,7 @@ var shellcheck = []string{"shellcheck", "--external-sources",
 
 // Lint runs every linter on the sources, those of Go beside the others, and returns all that they say.
 func Lint(ctx context.Context) error {
-	scripts, err := sources(ctx, "*.sh", "*.bash", "do", ".ci/run", "demo/app/healthcheck", "demo/app/start")
+	scripts, err := sources(ctx, "*.sh", "*.bash", "do", ".ci/run")
 	if err != nil {
 		return err
 	}
@@ -46,9 +46,9 @@ func Lint(ctx context.Context) error {
 	var both sync.WaitGroup
 	both.Go(func() { // one after the other: they compile the same packages
 		ofGo = errors.Join(
-			step("go vet", errors.Join(golang(ctx, "vet", tags, "./..."),
-				golang(ctx, "vet", "-tags=e2e", "./e2e/..."))), // without the campaign it has to compile, too
-			step("staticcheck", golang(ctx, "tool", "staticcheck", tags, "./...")),
+			step("go vet", errors.Join(run(ctx, "go", "vet", tags, "./..."),
+				run(ctx, "go", "vet", "-tags=e2e", "./e2e/..."))), // without the campaign it has to compile, too
+			step("staticcheck", run(ctx, "go", "tool", "staticcheck", tags, "./...")),
 		)
 	})
 	both.Go(func() {
@@ -65,7 +65,7 @@ func Lint(ctx context.Context) error {
 
 // Unit runs the tests that need nothing but Go.
 func Unit(ctx context.Context) error {
-	return golang(ctx, "test", "./...")
+	return run(ctx, "go", "test", "./...")
 }
 
 // folder is where a run of tests leaves what it has measured and said. It is
@@ -123,9 +123,9 @@ func gotestsum(ctx context.Context, tags []string, packages string, flags ...str
 		return err
 	}
 	said := filepath.Join(folder, "events.json")
-	argv := []string{"tool", "gotestsum", "--format=testname", "--format-hide-empty-pkg", "--jsonfile=" + said, "--",
+	argv := []string{"go", "tool", "gotestsum", "--format=testname", "--format-hide-empty-pkg", "--jsonfile=" + said, "--",
 		"-tags=" + strings.Join(append([]string{"e2e"}, tags...), ","), "-count=1", packages}
-	err := golang(ctx, append(argv, flags...)...)
+	err := run(ctx, append(argv, flags...)...)
 	return errors.Join(err, measured(said, filepath.Join(folder, "times.tsv")))
 }
 
@@ -155,16 +155,8 @@ func measured(events, times string) error {
 		console.Table([]string{"all of them:", times}, []string{"what they said:", events}))
 }
 
-// golang runs a command of go's.
-func golang(ctx context.Context, words ...string) error {
-	if _, err := local.Exec(ctx, append([]string{"env", Anywhere, "go"}, words...)...).Stdout(); err != nil {
-		return fmt.Errorf("go %s: %w", strings.Join(words[:min(2, len(words))], " "), err)
-	}
-	return nil
-}
-
 func run(ctx context.Context, argv ...string) error {
-	_, err := local.Exec(ctx, argv...).Stdout()
+	_, err := local.Exec(ctx, append([]string{"env", Anywhere}, argv...)...).Stdout()
 	if err != nil {
 		return fmt.Errorf("%s: %w", strings.Join(argv[:min(3, len(argv))], " "), err)
 	}

@@ -14,6 +14,21 @@ import (
 	"time"
 )
 
+// loadBalancerOfANewServer has the role traefik make one of a server that has nothing.
+func loadBalancerOfANewServer(t *testing.T) {
+	c := newClone(t)
+	for _, again := range []bool{false, true} {
+		out := c.must(t, mage, "vagrant:bigsudo", "yourlabs.traefik -v")
+		if again != (changes(t, out) == "0") {
+			t.Errorf("run again: %v\n%s", again, out)
+		}
+	}
+	address := must(t, "docker", "inspect", "--format", "{{.NetworkSettings.IPAddress}}", c.containers(t))
+	if status, _, body := ask(t, address, address); status != http.StatusNotFound || !strings.Contains(body, "404 page not found") {
+		t.Errorf("port 80: %d\n%s", status, body)
+	}
+}
+
 // servesFromNothing has the roles docker, traefik and netdata make a server of one that has nothing. The lab's machines
 // are made by the first two in each run of the tests.
 func servesFromNothing(t *testing.T) {
