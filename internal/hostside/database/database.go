@@ -72,10 +72,28 @@ func Prove(ctx context.Context, app App, want Want) error {
 	}
 	defer pg.Close(context.WithoutCancel(ctx))
 
+	// A session may be over before all have been looked at. Who came to this PostgreSQL and was not seen comes again.
+	for began := time.Now(); ; {
+		seen, err := watch(ctx, pg, server, container, app, want.Name)
+		if err != nil || seen[want.Name] {
+			return err
+		}
+		// The kernel remembers connections for a minute.
+		connections, err := container.Connections()
+		if err != nil || len(seen) > 0 || !comes(connections, server) || time.Since(began) > proof/2 {
+			return errors.New(instead(ctx, connections, err, container, server, want, seen))
+		}
+	}
+}
+
+// watch has the application look up a session some times, and returns in which databases of the server it was seen:
+// until it is in the right one.
+func watch(ctx context.Context, pg *pgx.Conn, server, container docker.Container, app App, right string) (
+	map[string]bool, error) {
 	visits := make(chan error, 1)
 	go func() { visits <- visit(ctx, container, app, 5) }()
 	var visited error
-	seen := map[string]bool{} // other databases of the server that it uses
+	seen := map[string]bool{}
 	for going := true; going; {
 		select {
 		case visited = <-visits:
@@ -84,25 +102,28 @@ func Prove(ctx context.Context, app App, want Want) error {
 		}
 		sessions, err := served(ctx, pg)
 		if err != nil {
-			return fmt.Errorf("the PostgreSQL that is backed up, %s, can't be asked: %w", server.Name, err)
+			return nil, fmt.Errorf("the PostgreSQL that is backed up, %s, can't be asked: %w", server.Name, err)
 		}
 		for _, s := range sessions {
-			switch {
-			case !slices.Contains(container.Addresses, s.from):
-			case s.database == want.Name:
-				return nil
-			default:
+			if slices.Contains(container.Addresses, s.from) {
 				seen[s.database] = true
 			}
+		}
+		if seen[right] {
+			return seen, nil
 		}
 		if going {
 			time.Sleep(300 * time.Microsecond)
 		}
 	}
-	if visited != nil {
-		return visited
-	}
-	return errors.New(instead(ctx, container, server, want, seen))
+	return seen, visited
+}
+
+// comes reports whether one of the connections leads to the server.
+func comes(connections []docker.Connection, server docker.Container) bool {
+	return slices.ContainsFunc(connections, func(c docker.Connection) bool {
+		return slices.Contains(server.Addresses, c.Remote.Addr())
+	})
 }
 
 // OpenAs opens a session of the server by its own socket, as root of the host.
@@ -190,7 +211,7 @@ func ask(ctx context.Context, want Want, table string, question func(context.Con
 
 func served(ctx context.Context, pg *pgx.Conn) ([]session, error) {
 	rows, err := pg.Query(ctx,
-		"select coalesce(datname, ''), host(client_addr) from pg_stat_activity where client_addr is not null")
+		"select datname, host(client_addr) from pg_stat_activity where client_addr is not null and datname is not null")
 	if err != nil {
 		return nil, err
 	}
@@ -230,10 +251,9 @@ func ports(container docker.Container) []uint16 {
 	return all
 }
 
-// instead says what the application uses, where it is not what is backed up.
-func instead(ctx context.Context, container, server docker.Container, want Want, seen map[string]bool) string {
-	// What it has connected to lately: the kernel remembers for a minute.
-	connections, err := container.Connections()
+// instead says what the application, which has these connections, uses where it is not what is backed up.
+func instead(ctx context.Context, connections []docker.Connection, err error, container, server docker.Container,
+	want Want, seen map[string]bool) string {
 	what := other(connections, container, server, seen, func(a netip.Addr) string { return docker.Owner(ctx, a) })
 	if err != nil {
 		what = "what it uses could not be found out: " + err.Error()
@@ -258,6 +278,9 @@ func other(connections []docker.Connection, container, server docker.Container, 
 			where = name + " (" + where + ")"
 		}
 		return "it is connected to the PostgreSQL of " + where + " (see DB_HOST)"
+	}
+	if comes(connections, server) {
+		return "it comes there, but was seen in none of its databases"
 	}
 	return fmt.Sprintf("it is connected to no PostgreSQL; its DB_ENGINE is %q (see the compose file)",
 		container.Env["DB_ENGINE"])

@@ -34,6 +34,8 @@ func TestWhatAnApplicationUsesInsteadIsNamed(t *testing.T) {
 			"it is connected to the PostgreSQL of 192.0.2.1:6543 (see DB_HOST)"},
 		"a mail server is no database": {[]docker.Connection{to("172.18.0.9:25", docker.Established)}, map[string]string{"DB_ENGINE": "x"}, nil,
 			`it is connected to no PostgreSQL; its DB_ENGINE is "x" (see the compose file)`},
+		"this one, too briefly to be seen": {[]docker.Connection{to("172.18.0.2:5432", docker.TimeWait)}, nil, nil,
+			"it comes there, but was seen in none of its databases"},
 	} {
 		if got := other(c.connections, docker.Container{Env: c.env}, server, c.seen, neighbour); got != c.want {
 			t.Errorf("%s: %s\nwant %s", name, got, c.want)
