@@ -11,7 +11,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
+	"sync"
 
 	"github.com/betagouv/mrs-ops/internal/local"
 )
@@ -21,7 +23,7 @@ import (
 // :13, :15 and :17, their bases and mailhog/mailhog are built from the demo folder
 // of root, the project's folder, and built again when that folder has changed.
 // Which of these happened is told to say, one line per image, and so is what
-// takes longer than 5 seconds.
+// takes longer than 5 seconds. Those that are built are built beside each other.
 //
 // The images that can't be had are reported together, each with the reason and
 // a hint. The others are there nevertheless.
@@ -43,15 +45,25 @@ type machine interface {
 
 // ensureAll is [Ensure] on any machine.
 func ensureAll(ctx context.Context, m machine, images []string, say func(format string, args ...any)) error {
-	e := &ensurer{machine: m, say: say, done: map[string]error{}, unreachable: map[string]error{}}
+	var one sync.Mutex
+	e := &ensurer{machine: m, done: map[string]func() error{}, unreachable: map[string]error{},
+		building: make(chan struct{}, max(2, runtime.NumCPU())),
+		say: func(format string, args ...any) {
+			one.Lock()
+			defer one.Unlock()
+			say(format, args...)
+		}}
 	for _, image := range images {
 		if e.once(ctx, image); ctx.Err() != nil {
-			return context.Cause(ctx)
+			break
 		}
 	}
 	var failed []error
 	for _, image := range slices.Sorted(maps.Keys(e.done)) {
-		failed = append(failed, e.done[image])
+		failed = append(failed, e.done[image]())
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
 	return errors.Join(failed...)
 }
@@ -60,60 +72,78 @@ func ensureAll(ctx context.Context, m machine, images []string, say func(format 
 type ensurer struct {
 	machine
 	say         func(format string, args ...any)
-	done        map[string]error // image -> what came of it
-	unreachable map[string]error // registry -> why: it is asked only once per run
+	done        map[string]func() error // image -> what comes of it, waited for
+	unreachable map[string]error        // registry -> why: it is asked only once per run
+	building    chan struct{}           // by each build while it goes on: so many at once
 }
 
 // once is ensure for an image that may come up again: in the list, or as the
 // base of another.
-func (e *ensurer) once(ctx context.Context, image string) error {
-	err, done := e.done[image]
-	if !done {
-		err = e.ensure(ctx, image)
-		e.done[image] = err
+func (e *ensurer) once(ctx context.Context, image string) func() error {
+	if e.done[image] == nil {
+		outcome := make(chan error, 1)
+		s, inputs, pulled, err := e.ensure(ctx, image)
+		switch {
+		case err != nil || s.image == "":
+			outcome <- err
+		case s.base == "":
+			go func() { outcome <- e.standIn(ctx, s, inputs, pulled) }()
+		default:
+			base := e.once(ctx, s.base)
+			go func() {
+				if base() != nil {
+					outcome <- fmt.Errorf("%s: can't be built without its base %s", s.image, s.base)
+					return
+				}
+				outcome <- e.standIn(ctx, s, inputs, pulled)
+			}()
+		}
+		e.done[image] = sync.OnceValue(func() error { return <-outcome })
 	}
-	return err
+	return e.done[image]
 }
 
-// ensure makes the engine have the image, and says how.
-func (e *ensurer) ensure(ctx context.Context, image string) error {
+// ensure makes the engine have the image, and says how; or returns the stand-in that has to be built, with the hash
+// of its inputs, and why the image was not pulled.
+func (e *ensurer) ensure(ctx context.Context, image string) (s standIn, inputs string, pulled, err error) {
 	if !reference.MatchString(image) {
-		return fmt.Errorf("%q is not the name of an image\n"+
+		return standIn{}, "", nil, fmt.Errorf("%q is not the name of an image\n"+
 			"hint: write it as NAME:TAG, with the registry's host before it where it has one", image)
 	}
 	here, err := e.inspect(ctx, image)
 	if err != nil {
-		return err
+		return standIn{}, "", nil, err
 	}
-	pulled := e.tryPull(ctx, image)
+	pulled = e.tryPull(ctx, image)
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return standIn{}, "", nil, context.Cause(ctx)
 	}
 	s, ok := standIns[image]
-	var inputs string
 	if ok && pulled != nil {
 		if inputs, err = e.inputs(s); err != nil {
-			return fmt.Errorf("%s: %w", image, err)
+			return standIn{}, "", nil, fmt.Errorf("%s: %w", image, err)
 		}
 	}
 	switch decide(here, pulled, inputs) {
+	case build:
+		return s, inputs, pulled, nil
 	case fresh:
 		e.say("%s: pulled", image)
 	case keep:
 		e.say("%s: already here%s (%s)", image, origin(here), why(pulled))
-	case build:
-		return e.standIn(ctx, s, inputs, pulled)
 	case refuse:
-		return fmt.Errorf("%s: not on this machine, and the pull failed: %s\nhint: check the name, "+
+		err = fmt.Errorf("%s: not on this machine, and the pull failed: %s\nhint: check the name, "+
 			"log in with `docker login`, or load the image with `docker load`", image, local.LastLines(pulled.Error(), 1))
 	}
-	return nil
+	return standIn{}, "", nil, err
 }
 
-// standIn builds what stands in for an image, after what that is based on.
+// standIn builds what stands in for an image.
 func (e *ensurer) standIn(ctx context.Context, s standIn, inputs string, pulled error) error {
-	if s.base != "" && e.once(ctx, s.base) != nil {
-		return fmt.Errorf("%s: can't be built without its base %s", s.image, s.base)
+	e.building <- struct{}{}
+	defer func() { <-e.building }()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
 	e.say("%s: building a stand-in from %s, %s", s.image, s.from(), s.takes)
 	if err := e.build(ctx, s, inputs); err != nil {

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 	"unicode/utf8"
@@ -27,7 +28,15 @@ type fakeMachine struct {
 	pulls  map[string]error // an image that is not here is pulled
 	hashes map[string]error
 	builds map[string]error
-	done   []string
+
+	one  sync.Mutex // of several builds
+	done []string
+}
+
+func (f *fakeMachine) did(what string) {
+	f.one.Lock()
+	defer f.one.Unlock()
+	f.done = append(f.done, what)
 }
 
 func (f *fakeMachine) inspect(_ context.Context, image string) (presence, error) {
@@ -35,14 +44,14 @@ func (f *fakeMachine) inspect(_ context.Context, image string) (presence, error)
 }
 
 func (f *fakeMachine) pull(_ context.Context, image string) error {
-	f.done = append(f.done, "pull "+image)
+	f.did("pull " + image)
 	return f.pulls[image]
 }
 
 func (f *fakeMachine) inputs(s standIn) (string, error) { return "new", f.hashes[s.image] }
 
 func (f *fakeMachine) build(_ context.Context, s standIn, inputs string) error {
-	f.done = append(f.done, "build "+s.image+" "+inputs)
+	f.did("build " + s.image + " " + inputs)
 	return f.builds[s.image]
 }
 
@@ -59,7 +68,7 @@ func TestEnsure(t *testing.T) {
 	const mrs, pg, old, base, other = "betagouv/mrs:master", "postgres:15", "debian:bullseye-slim", "debian:bookworm-slim", "mailhog/mailhog:v1"
 	nothing := map[string]error{mrs: errOffline, pg: errOffline, old: errOffline, base: errOffline, other: errOffline}
 	tests := map[string]struct {
-		machine fakeMachine
+		machine *fakeMachine
 		images  []string
 		done    []string
 		said    string
@@ -71,7 +80,7 @@ func TestEnsure(t *testing.T) {
 			said:   mrs + ": pulled",
 		},
 		"a pulled image replaces a stand-in": {
-			machine: fakeMachine{images: map[string]presence{mrs: {true, "new"}}},
+			machine: &fakeMachine{images: map[string]presence{mrs: {true, "new"}}},
 			images:  []string{mrs},
 			done:    []string{"pull " + mrs},
 			said:    mrs + ": pulled",
@@ -82,20 +91,20 @@ func TestEnsure(t *testing.T) {
 			said:   pg + ": pulled",
 		},
 		"a stand-in that is up to date stays": {
-			machine: fakeMachine{pulls: nothing, images: map[string]presence{pg: {true, "new"}}},
+			machine: &fakeMachine{pulls: nothing, images: map[string]presence{pg: {true, "new"}}},
 			images:  []string{pg},
 			done:    []string{"pull " + pg},
 			said:    pg + ": already here, stand-in (the registry can't be reached)",
 		},
 		"a real image stays when the registry is gone": {
-			machine: fakeMachine{pulls: nothing, images: map[string]presence{pg: {true, ""}, other: {true, ""}}},
+			machine: &fakeMachine{pulls: nothing, images: map[string]presence{pg: {true, ""}, other: {true, ""}}},
 			images:  []string{pg, other},
 			done:    []string{"pull " + pg},
 			said: pg + ": already here (the registry can't be reached)\n" +
 				other + ": already here (the registry can't be reached)",
 		},
 		"a stale stand-in is built again, on the base that is here": {
-			machine: fakeMachine{pulls: nothing, images: map[string]presence{pg: {true, "old"}, base: {true, "new"}}},
+			machine: &fakeMachine{pulls: nothing, images: map[string]presence{pg: {true, "old"}, base: {true, "new"}}},
 			images:  []string{pg},
 			done:    []string{"pull " + pg, "build " + pg + " new"},
 			said: base + ": already here, stand-in (the registry can't be reached)\n" +
@@ -103,7 +112,7 @@ func TestEnsure(t *testing.T) {
 				pg + ": built from demo/postgres (the registry can't be reached)",
 		},
 		"on an empty machine a base is built once, before what needs it": {
-			machine: fakeMachine{pulls: nothing},
+			machine: &fakeMachine{pulls: nothing},
 			images:  []string{mrs, pg, base},
 			done:    []string{"pull " + mrs, "build " + old + " new", "build " + mrs + " new", "build " + base + " new", "build " + pg + " new"},
 			said: old + ": building a stand-in from Debian's packages, about a minute\n" +
@@ -116,7 +125,7 @@ func TestEnsure(t *testing.T) {
 				pg + ": built from demo/postgres (the registry can't be reached)",
 		},
 		"a registry that refuses is not one that is gone: the next image is asked for": {
-			machine: fakeMachine{pulls: map[string]error{mrs: errDenied}, images: map[string]presence{old: {true, ""}}},
+			machine: &fakeMachine{pulls: map[string]error{mrs: errDenied}, images: map[string]presence{old: {true, ""}}},
 			images:  []string{mrs, pg},
 			done:    []string{"pull " + mrs, "pull " + old, "build " + mrs + " new", "pull " + pg},
 			said: old + ": pulled\n" +
@@ -125,21 +134,21 @@ func TestEnsure(t *testing.T) {
 				pg + ": pulled",
 		},
 		"registries are told apart": {
-			machine: fakeMachine{pulls: map[string]error{other: errOffline}},
+			machine: &fakeMachine{pulls: map[string]error{other: errOffline}},
 			images:  []string{other, "10.0.0.2:5000/x", "localhost/y", "z/w"},
 			done:    []string{"pull " + other, "pull 10.0.0.2:5000/x", "pull localhost/y"},
 			said:    "10.0.0.2:5000/x: pulled\nlocalhost/y: pulled",
 			fails:   []string{other + ": not on this machine, and the pull failed", "z/w: not on this machine", "no such host", "\nhint: "},
 		},
 		"everything that can't be had is reported, and the rest is there": {
-			machine: fakeMachine{pulls: map[string]error{other: errDenied, "a/b:1": errDenied}},
+			machine: &fakeMachine{pulls: map[string]error{other: errDenied, "a/b:1": errDenied}},
 			images:  []string{other, "--privileged", "a/b:1", pg},
 			done:    []string{"pull " + other, "pull a/b:1", "pull " + pg},
 			said:    pg + ": pulled",
 			fails:   []string{other + ": not on this machine", `"--privileged" is not the name of an image`, "a/b:1: not on this machine"},
 		},
 		"a base that can't be built is explained once, for all that need it": {
-			machine: fakeMachine{pulls: nothing, builds: map[string]error{base: errors.New("disk full")}},
+			machine: &fakeMachine{pulls: nothing, builds: map[string]error{base: errors.New("disk full")}},
 			images:  []string{pg, base},
 			done:    []string{"pull " + pg, "build " + base + " new"},
 			said:    base + ": building a stand-in from Debian's packages, about a minute",
@@ -149,7 +158,7 @@ func TestEnsure(t *testing.T) {
 			},
 		},
 		"a stand-in whose sources can't be read is an error": {
-			machine: fakeMachine{pulls: nothing, hashes: map[string]error{pg: errors.New("no such folder")}},
+			machine: &fakeMachine{pulls: nothing, hashes: map[string]error{pg: errors.New("no such folder")}},
 			images:  []string{pg},
 			done:    []string{"pull " + pg},
 			fails:   []string{"postgres:15: no such folder"},
@@ -157,12 +166,21 @@ func TestEnsure(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			said, err := test.machine.run(test.images...)
-			if said != test.said {
+			machine := cmp.Or(test.machine, &fakeMachine{})
+			said, err := machine.run(test.images...)
+			// What is built is built beside the rest, after its base.
+			if got, want := strings.Split(said, "\n"), strings.Split(test.said, "\n"); !inAnyOrder(got, want) {
 				t.Errorf("said\n%s\nwant\n%s", said, test.said)
 			}
-			if !slices.Equal(test.machine.done, test.done) {
-				t.Errorf("did   %q\nwant  %q", test.machine.done, test.done)
+			did := machine.done
+			if !inAnyOrder(did, test.done) {
+				t.Errorf("did   %q\nwant  %q", did, test.done)
+			}
+			for n, step := range did {
+				image := strings.Fields(step)[1]
+				if strings.HasPrefix(step, "build ") && slices.Contains(did[n:], "build "+standIns[image].base+" new") {
+					t.Errorf("%s is built before its base: %q", image, did)
+				}
 			}
 			if (err != nil) != (len(test.fails) > 0) {
 				t.Errorf("error %v, want %q", err, test.fails)
@@ -174,6 +192,34 @@ func TestEnsure(t *testing.T) {
 			}
 		})
 	}
+}
+
+// inAnyOrder reports whether both have the same strings.
+func inAnyOrder(a, b []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+}
+
+// What a machine without images waits for is the longest chain, not their sum.
+func TestWhatDoesNotNeedEachOtherIsBuiltAtOnce(t *testing.T) {
+	machine := &meeting{fakeMachine: fakeMachine{pulls: map[string]error{"betagouv/mrs:master": errOffline}}}
+	machine.other.Add(2)
+	if err := ensureAll(t.Context(), machine, []string{"betagouv/mrs:master", "postgres:15"}, t.Logf); err != nil {
+		t.Error(err)
+	}
+}
+
+// meeting is a machine on which each build of a base waits for another one.
+type meeting struct {
+	fakeMachine
+	other sync.WaitGroup
+}
+
+func (m *meeting) build(ctx context.Context, s standIn, inputs string) error {
+	if s.suite != "" {
+		m.other.Done()
+		m.other.Wait()
+	}
+	return m.fakeMachine.build(ctx, s, inputs)
 }
 
 func TestEnsureStopsWhenItIsCancelled(t *testing.T) {
