@@ -28,7 +28,13 @@ import (
 // The images that can't be had are reported together, each with the reason and
 // a hint. The others are there nevertheless.
 func Ensure(ctx context.Context, root string, images []string, say func(format string, args ...any)) error {
-	return ensureAll(ctx, &dockerEngine{root, say}, images, say)
+	var one sync.Mutex
+	inTurn := func(format string, args ...any) {
+		one.Lock()
+		defer one.Unlock()
+		say(format, args...)
+	}
+	return ensureAll(ctx, &dockerEngine{root, inTurn}, images, inTurn)
 }
 
 // machine is what Ensure asks of the world; tests have one without an engine.
@@ -45,14 +51,8 @@ type machine interface {
 
 // ensureAll is [Ensure] on any machine.
 func ensureAll(ctx context.Context, m machine, images []string, say func(format string, args ...any)) error {
-	var one sync.Mutex
-	e := &ensurer{machine: m, done: map[string]func() error{}, unreachable: map[string]error{},
-		building: make(chan struct{}, max(2, runtime.NumCPU())),
-		say: func(format string, args ...any) {
-			one.Lock()
-			defer one.Unlock()
-			say(format, args...)
-		}}
+	e := &ensurer{machine: m, say: say, done: map[string]func() error{}, unreachable: map[string]error{},
+		building: make(chan struct{}, max(2, runtime.NumCPU()))}
 	for _, image := range images {
 		if e.once(ctx, image); ctx.Err() != nil {
 			break
@@ -83,20 +83,14 @@ func (e *ensurer) once(ctx context.Context, image string) func() error {
 	if e.done[image] == nil {
 		outcome := make(chan error, 1)
 		s, inputs, pulled, err := e.ensure(ctx, image)
-		switch {
-		case err != nil || s.image == "":
+		if err != nil || s.image == "" {
 			outcome <- err
-		case s.base == "":
-			go func() { outcome <- e.standIn(ctx, s, inputs, pulled) }()
-		default:
-			base := e.once(ctx, s.base)
-			go func() {
-				if base() != nil {
-					outcome <- fmt.Errorf("%s: can't be built without its base %s", s.image, s.base)
-					return
-				}
-				outcome <- e.standIn(ctx, s, inputs, pulled)
-			}()
+		} else {
+			base := func() error { return nil }
+			if s.base != "" {
+				base = e.once(ctx, s.base)
+			}
+			go func() { outcome <- e.standIn(ctx, s, inputs, pulled, base) }()
 		}
 		e.done[image] = sync.OnceValue(func() error { return <-outcome })
 	}
@@ -138,8 +132,11 @@ func (e *ensurer) ensure(ctx context.Context, image string) (s standIn, inputs s
 	return standIn{}, "", nil, err
 }
 
-// standIn builds what stands in for an image.
-func (e *ensurer) standIn(ctx context.Context, s standIn, inputs string, pulled error) error {
+// standIn builds what stands in for an image, after what that is based on.
+func (e *ensurer) standIn(ctx context.Context, s standIn, inputs string, pulled error, base func() error) error {
+	if base() != nil {
+		return fmt.Errorf("%s: can't be built without its base %s", s.image, s.base)
+	}
 	e.building <- struct{}{}
 	defer func() { <-e.building }()
 	if ctx.Err() != nil {

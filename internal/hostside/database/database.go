@@ -7,7 +7,6 @@ package database
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -80,9 +79,15 @@ func Prove(ctx context.Context, app App, want Want) error {
 		}
 		// The kernel remembers connections for a minute.
 		connections, err := container.Connections()
-		if err != nil || len(seen) > 0 || !comes(connections, server) || time.Since(began) > proof/2 {
-			return errors.New(instead(ctx, connections, err, container, server, want, seen))
+		if err == nil && len(seen) == 0 && comes(connections, server) && time.Since(began) <= proof/2 {
+			continue
 		}
+		what := other(connections, container, server, seen, func(a netip.Addr) string { return docker.Owner(ctx, a) })
+		if err != nil {
+			what = "what it uses could not be found out: " + err.Error()
+		}
+		return fmt.Errorf("the application does not use the database %s of %s, which is what is backed up: %s",
+			want.Name, server.Name, what)
 	}
 }
 
@@ -249,17 +254,6 @@ func ports(container docker.Container) []uint16 {
 		all = append(all, uint16(p))
 	}
 	return all
-}
-
-// instead says what the application, which has these connections, uses where it is not what is backed up.
-func instead(ctx context.Context, connections []docker.Connection, err error, container, server docker.Container,
-	want Want, seen map[string]bool) string {
-	what := other(connections, container, server, seen, func(a netip.Addr) string { return docker.Owner(ctx, a) })
-	if err != nil {
-		what = "what it uses could not be found out: " + err.Error()
-	}
-	return fmt.Sprintf("the application does not use the database %s of %s, which is what is backed up: %s",
-		want.Name, server.Name, what)
 }
 
 // other says what an application uses that was seen in other databases of the
