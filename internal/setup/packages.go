@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/local"
@@ -274,7 +275,7 @@ func (m *machine) asManager(pm *manager, argv []string) []string {
 // carryOut does what the plan says, and notes in it how the engine was started.
 func (m *machine) carryOut(ctx context.Context, p *plan) error {
 	if len(p.packages) > 0 {
-		if err := m.installPackages(ctx, p); err != nil {
+		if err := m.installAndBuild(ctx, p); err != nil {
 			return err
 		}
 	}
@@ -286,6 +287,23 @@ func (m *machine) carryOut(ctx context.Context, p *plan) error {
 		p.startedBy, started = m.startEngine(ctx)
 	}
 	return errors.Join(composed, started)
+}
+
+// installAndBuild installs the packages, and builds Compose beside them. Whatever keeps it from being built is told
+// where it is installed, which tries it again: go may need git, which is one of them.
+func (m *machine) installAndBuild(ctx context.Context, p *plan) error {
+	building, stop := context.WithCancel(ctx)
+	defer stop()
+	var beside sync.WaitGroup
+	if p.compose {
+		beside.Go(func() { _, _ = m.buildCompose(building) })
+	}
+	err := m.installPackages(ctx, p)
+	if err != nil {
+		stop()
+	}
+	beside.Wait()
+	return err
 }
 
 func (m *machine) installPackages(ctx context.Context, p *plan) error {

@@ -54,8 +54,12 @@ func TestWhatServedIsNotLookedAtAgain(t *testing.T) {
 	}
 }
 
-func TestEverythingMissingIsSetUpInOneGo(t *testing.T) {
+func TestEverythingMissingIsSetUpInOneGoComposeBesideThePackages(t *testing.T) {
 	w := newWorld(t)
+	// Nothing is built before apt-get installs, which ends only after that.
+	w.script("cache/docker-compose-"+compose.Version, waitFor("install")+"exit 1")
+	w.program("apt-get", `[ "$1" = update ] && exit
+`+waitFor("build")+aptGetScript)
 	if err := w.need(t.Context(), four); err != nil {
 		t.Fatal(err)
 	}
@@ -63,6 +67,32 @@ func TestEverythingMissingIsSetUpInOneGo(t *testing.T) {
 	golden(t, "bare-debian12", seconds.ReplaceAllString(w.neutral(w.said.String()), "N s\n")+"\n"+w.changes())
 	if err := w.need(t.Context(), four); err != nil {
 		t.Errorf("again: %v", err)
+	}
+}
+
+func TestWhatWasNotBuiltBesideThePackagesIsBuiltOnceTheyAreThere(t *testing.T) {
+	w := newWorld(t)
+	w.program("apt-get", `[ "$1" = update ] && exit
+`+waitFor("mod download")+aptGetScript)
+	w.program("go", `[ -x $WORLD/bin/restic ] || { echo 'exec: "git": not found' >&2; exit 1; }
+`+goScript)
+	if err := w.need(t.Context(), four); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPackagesThatCanNotBeInstalledEndTheBuildBesideThem(t *testing.T) {
+	w := newWorld(t)
+	w.program("apt-get", `[ "$1" = update ] && exit
+`+waitFor("mod download")+"echo 'E: no space left on device' >&2; exit 100")
+	w.program("go", "exec sleep 60")
+	began := time.Now()
+	err := w.need(t.Context(), four)
+	if err == nil || !strings.Contains(err.Error(), "no space left on device") {
+		t.Errorf("error %v", err)
+	}
+	if took := time.Since(began); took > 30*time.Second {
+		t.Errorf("took %v", took)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -17,6 +18,7 @@ type world struct {
 	*machine
 	t    *testing.T
 	dir  string
+	mu   sync.Mutex // over said
 	said strings.Builder
 }
 
@@ -48,6 +50,12 @@ for word; do [ -d $WORLD/packages/$word ] && cp $WORLD/packages/$word/* $WORLD/b
 esac`
 )
 
+// waitFor is a script that waits until a program is called by words that have these among them.
+func waitFor(words string) string {
+	return `until case "$(cat $WORLD/calls)" in *"` + words + `"*) true ;; *) false ;; esac; do sleep 0.01; done
+`
+}
+
 var goodModule = `{"Dir": "/source/of/compose", "Sum": "` + compose.Sum + `"}`
 
 // newWorld returns a machine with apt, sudo and go, and nothing that is needed.
@@ -60,7 +68,11 @@ func newWorld(t *testing.T) *world {
 		}
 	}
 	w.machine = &machine{
-		say:        func(format string, args ...any) { fmt.Fprintf(&w.said, format+"\n", args...) },
+		say: func(format string, args ...any) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			fmt.Fprintf(&w.said, format+"\n", args...)
+		},
 		root:       func(argv ...string) []string { return append([]string{"sudo", "-n", "--"}, argv...) },
 		canRoot:    func(context.Context) bool { return true },
 		systemd:    filepath.Join(w.dir, "systemd"),
@@ -75,7 +87,7 @@ func newWorld(t *testing.T) *world {
 		lockPatience: 10 * time.Second,
 		lockPoll:     time.Millisecond,
 	}
-	for _, tool := range []string{"sh", "env", "setsid", "tail", "install", "mv", "cp", "cat", "touch", "chmod"} {
+	for _, tool := range []string{"sh", "env", "setsid", "tail", "install", "mv", "cp", "cat", "touch", "chmod", "sleep"} {
 		path, err := exec.LookPath(tool)
 		if err != nil {
 			t.Fatal(err)
