@@ -46,10 +46,7 @@ CMD ["bash", "-c", "trap 'pkill vsftpd; exit' TERM; while sleep 0.1; do [ ! -e /
 `)
 	server = ftpServer{container: fmt.Sprintf("mrs-e2e-ftp-%d", os.Getpid()), folder: t.TempDir()}
 	must(t, "docker", "run", "--detach", "--name", server.container, "--volume="+server.folder+":/tls:ro", image)
-	t.Cleanup(func() {
-		must(t, "docker", "rm", "--force", "--volumes", server.container)
-		run(t, nil, "docker", "rmi", image)
-	})
+	t.Cleanup(func() { must(t, "docker", "rm", "--force", "--volumes", server.container) })
 	server.address = must(t, "docker", "inspect", "--format", "{{.NetworkSettings.IPAddress}}", server.container)
 	return server, server.certify(t)
 }

@@ -37,7 +37,6 @@ CMD ["/sbin/init"]
 		for _, argv := range [][]string{
 			{"docker", "rm", "--force", "--volumes", name},
 			{"docker", "volume", "rm", "--force", name + "-docker"},
-			{"docker", "rmi", image},
 		} {
 			if out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput(); err != nil {
 				t.Errorf("%v: %v\n%s", argv, err, out)
@@ -83,7 +82,7 @@ func (m machine) sh(t *testing.T, script string) result {
 set -euo pipefail
 export HOME=/home/dev PATH=/usr/local/go/bin:$PATH
 # The modules that this machine has already, and what it has compiled.
-export GOMODCACHE=`+must(t, "go", "env", "GOMODCACHE")+` GOSUMDB=off `+check.Anywhere+`
+export GOMODCACHE=`+must(t, "go", "env", "GOMODCACHE")+` GOSUMDB=off `+strings.Join(check.Anywhere, " ")+`
 cd ~/mrs-ops 2>/dev/null || cd
 `+script)
 	t.Logf("%s: exit status %d in %s", strings.TrimSpace(script), r.status, time.Since(start).Round(100*time.Millisecond))

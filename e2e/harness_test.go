@@ -64,7 +64,7 @@ func prepare(dir string) (err error) {
 	mage = filepath.Join(dir, "mrs-ops")
 	for _, argv := range [][]string{{"go", "tool", "mage", "-compile", mage}, {mage, "setup"}} {
 		cmd := exec.Command(argv[0], argv[1:]...)
-		cmd.Dir, cmd.Env = root, append(os.Environ(), check.Anywhere)
+		cmd.Dir, cmd.Env = root, append(os.Environ(), check.Anywhere...)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("%v: %w\n%s", argv, err, out)
 		}

@@ -388,7 +388,8 @@ func TestALocalDeploymentLivesAsProductionDoes(t *testing.T) {
 	})
 }
 
-// build builds an image of a Dockerfile alone.
+// build builds an image of a Dockerfile alone. Where that installs packages, the image stays: the next run takes its
+// layers.
 func build(t *testing.T, tag, dockerfile string) {
 	t.Helper()
 	cmd := exec.Command("docker", "build", "--quiet", "--tag", tag, "-")

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,9 +26,9 @@ import (
 // tags are the build constraints that hide sources from plain `go vet ./...`.
 const tags = "-tags=mage,e2e,soak"
 
-// Anywhere is of the environment of go, which finds then what it has compiled from whatever folder: in a clone
-// nothing has to be compiled anew.
-const Anywhere = "GOFLAGS=-trimpath"
+// Anywhere is of the environment of go, which finds then what it has compiled from whatever folder, in a clone, on a
+// machine that has no C compiler, and for mrs-host, which is built without one: nothing has to be compiled anew.
+var Anywhere = []string{"GOFLAGS=-trimpath", "CGO_ENABLED=0"}
 
 var blank = regexp.MustCompile(`^$`)
 
@@ -156,7 +157,7 @@ func measured(events, times string) error {
 }
 
 func run(ctx context.Context, argv ...string) error {
-	_, err := local.Exec(ctx, append([]string{"env", Anywhere}, argv...)...).Stdout()
+	_, err := local.Exec(ctx, slices.Concat([]string{"env"}, Anywhere, argv)...).Stdout()
 	if err != nil {
 		return fmt.Errorf("%s: %w", strings.Join(argv[:min(3, len(argv))], " "), err)
 	}
