@@ -107,7 +107,7 @@ var free = struct {
 // inTheLab begins a test that has a lab for itself, and returns that. It lasts so long, about.
 func inTheLab(t *testing.T, lasts time.Duration) rehearsal {
 	t.Helper()
-	on(t, aLab, lasts)
+	turn := on(t, aLab, lasts)
 	f := takeLab()
 	t.Cleanup(func() { f.leave(t) })
 	calm.RLock()
@@ -120,6 +120,7 @@ func inTheLab(t *testing.T, lasts time.Duration) rehearsal {
 		f.open(t)
 		f.err = nil
 	}
+	lanes.made(turn)
 	// Whatever time it is: the test about the jobs' minutes waits for them.
 	l := rehearsal{f.with("wait_for_jobs="), f, f.machines["production"].Address, f.machines["staging"].Address, f.machines["staging"].Registry}
 	// In whatever order tests are run: another may have left data of another PostgreSQL.

@@ -27,6 +27,7 @@ var lanes = turns{
 	lanes:  map[lane]int{alongside: 1 << 10, here: 1, boxes: 1, aLab: len(labs)},
 	atOnce: max(4, 2*runtime.NumCPU()),
 	taken:  map[lane]int{},
+	unmade: len(labs),
 }
 
 // turns gives lanes to the tests that wait for them.
@@ -35,6 +36,8 @@ type turns struct {
 	lanes   map[lane]int // how many there are
 	atOnce  int          // how many tests may run
 	taken   map[lane]int // how many do
+	unmade  int          // labs that are still to be made
+	making  int          // labs that are being made: their lanes are the longest, so nobody else begins meanwhile
 	waiting []*turn      // who takes longest first, of those that take equally long who asked first
 }
 
@@ -43,13 +46,14 @@ type turn struct {
 	lane   lane
 	lasts  time.Duration
 	begins chan struct{} // closed once the lane is given
+	makes  bool          // its lab, and that is not there yet
 }
 
 // ask joins the others that wait. Nobody is given anything before somebody calls give.
 func (q *turns) ask(l lane, lasts time.Duration) *turn {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	t := &turn{l, lasts, make(chan struct{})}
+	t := &turn{lane: l, lasts: lasts, begins: make(chan struct{})}
 	q.waiting = append(q.waiting, t)
 	slices.SortStableFunc(q.waiting, func(a, b *turn) int { return cmp.Compare(b.lasts, a.lasts) })
 	return t
@@ -62,8 +66,24 @@ func (q *turns) give() {
 	for t := q.next(); t != nil; t = q.next() {
 		q.waiting = slices.DeleteFunc(q.waiting, func(w *turn) bool { return w == t })
 		q.taken[t.lane]++
+		if t.lane == aLab && q.unmade > 0 {
+			q.unmade--
+			q.making++
+			t.makes = true
+		}
 		close(t.begins)
 	}
+}
+
+// made says that the lab of a turn is there, or can't be.
+func (q *turns) made(t *turn) {
+	q.mu.Lock()
+	if t.makes {
+		t.makes = false
+		q.making--
+	}
+	q.mu.Unlock()
+	q.give()
 }
 
 // next returns who begins next, or nil where none may: the longest of the lane where it takes longest until nobody waits,
@@ -83,6 +103,9 @@ func (q *turns) next() (next *turn) {
 	}
 	left := func(l lane) time.Duration { return todo[l] / time.Duration(min(q.lanes[l], asked[l])) }
 	for _, t := range q.waiting {
+		if q.making > 0 && t.lane != aLab {
+			continue
+		}
 		if q.taken[t.lane] < q.lanes[t.lane] && (next == nil || left(t.lane) > left(next.lane)) {
 			next = t
 		}
@@ -95,7 +118,7 @@ func (q *turns) end(t *turn) {
 	q.mu.Lock()
 	q.taken[t.lane]--
 	q.mu.Unlock()
-	q.give()
+	q.made(t)
 }
 
 // wanted reports whether somebody waits for a lane.
@@ -107,7 +130,7 @@ func (q *turns) wanted(l lane) bool {
 
 // on begins a test that runs beside others, once it has its lane. lasts is how long it takes, about: the longest of
 // those that wait begins first, so that none is left for the end. How long it has waited is not counted as its time.
-func on(t *testing.T, l lane, lasts time.Duration) {
+func on(t *testing.T, l lane, lasts time.Duration) *turn {
 	t.Helper()
 	turn := lanes.ask(l, lasts) // while one test after the other comes to its Parallel: all have asked before any begins
 	t.Parallel()
@@ -116,6 +139,7 @@ func on(t *testing.T, l lane, lasts time.Duration) {
 	<-turn.begins
 	t.Cleanup(func() { lanes.end(turn) })
 	t.Attr("waited", strconv.FormatFloat(time.Since(begin).Seconds(), 'f', 2, 64))
+	return turn
 }
 
 // calm is held for reading by whoever keeps a processor busy, for writing by
@@ -150,6 +174,35 @@ func alone(t *testing.T, name string, f func(t *testing.T)) {
 	calm.Lock()
 	defer calm.Unlock()
 	t.Run(name, f)
+}
+
+func TestWhileALabIsMadeOnlyThoseBeginWhoMakeOne(t *testing.T) {
+	q := turns{lanes: map[lane]int{here: 1, aLab: 2}, atOnce: 4, taken: map[lane]int{}, unmade: 2}
+	first, second, third, other := q.ask(aLab, 9), q.ask(aLab, 8), q.ask(aLab, 1), q.ask(here, 2)
+	begun := func(t *turn) bool {
+		select {
+		case <-t.begins:
+			return true
+		default:
+			return false
+		}
+	}
+	q.give()
+	if !begun(first) || !begun(second) || begun(other) {
+		t.Error("not those begin who make labs")
+	}
+	q.made(first)
+	if begun(other) {
+		t.Error("another begins where one of two labs is there")
+	}
+	q.made(second)
+	if !begun(other) || begun(third) {
+		t.Error("another does not begin where both are there, or a third without a lab")
+	}
+	q.end(first)
+	if !begun(third) || third.makes || q.making != 0 {
+		t.Error("the next one makes a lab again")
+	}
 }
 
 func TestWhereItTakesLongestATestBeginsFirstAndALaneIsOneTests(t *testing.T) {

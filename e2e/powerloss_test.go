@@ -91,8 +91,11 @@ ExecStart=/bin/bash -c 'for f in `+diskFolders+`; do until mountpoint --quiet "$
 WantedBy=local-fs.target
 UNIT
 systemctl --quiet enable disk.service`)
+	begin := time.Now()
 	must(t, "docker", "stop", "--time", "60", box)
+	t.Logf("staging is off after %s", time.Since(begin).Round(time.Second))
 	l.boot(t, box)
+	t.Logf("it is there again, with its disk, after %s", time.Since(begin).Round(time.Second))
 }
 
 // noWriteback keeps this machine's kernel, all of it, from writing what is old, until the test ends, however it ends.
