@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/check"
+	"github.com/betagouv/mrs-ops/internal/local"
 )
 
 // machine is a container that stands for a fresh Debian machine: systemd, git,
@@ -82,7 +83,7 @@ func (m machine) sh(t *testing.T, script string) result {
 set -euo pipefail
 export HOME=/home/dev PATH=/usr/local/go/bin:$PATH
 # The modules that this machine has already, and what it has compiled.
-export GOMODCACHE=`+must(t, "go", "env", "GOMODCACHE")+` GOSUMDB=off `+strings.Join(check.Anywhere, " ")+`
+export GOMODCACHE=`+must(t, "go", "env", "GOMODCACHE")+` GOSUMDB=off `+local.Quote(check.Anywhere...)+`
 cd ~/mrs-ops 2>/dev/null || cd
 `+script)
 	t.Logf("%s: exit status %d in %s", strings.TrimSpace(script), r.status, time.Since(start).Round(100*time.Millisecond))

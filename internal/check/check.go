@@ -27,8 +27,8 @@ import (
 const tags = "-tags=mage,e2e,soak"
 
 // Anywhere is of the environment of go, which finds then what it has compiled from whatever folder, in a clone, on a
-// machine that has no C compiler, and for mrs-host, which is built without one: nothing has to be compiled anew.
-var Anywhere = []string{"GOFLAGS=-trimpath", "CGO_ENABLED=0"}
+// machine that has no C compiler, and for mrs-host, which is built by the same flags: nothing has to be compiled anew.
+var Anywhere = []string{"GOFLAGS=-trimpath -gcflags=all=-dwarf=false", "CGO_ENABLED=0"}
 
 var blank = regexp.MustCompile(`^$`)
 

@@ -129,7 +129,7 @@ func compile(ctx context.Context, dir, folder string) error {
 		return err
 	}
 	return quiet(ctx, "env", "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+runtime.GOARCH,
-		"go", "-C", dir, "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w",
+		"go", "-C", dir, "build", "-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false", "-ldflags=-s -w",
 		"-o", filepath.Join(folder, filepath.Base(dir)), ".")
 }
 

