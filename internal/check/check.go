@@ -20,6 +20,7 @@ import (
 	"github.com/bitfield/script"
 
 	"github.com/betagouv/mrs-ops/internal/console"
+	"github.com/betagouv/mrs-ops/internal/gobuild"
 	"github.com/betagouv/mrs-ops/internal/local"
 )
 
@@ -28,7 +29,7 @@ const tags = "-tags=mage,e2e,soak"
 
 // Anywhere is of the environment of go, which finds then what it has compiled from whatever folder, in a clone, on a
 // machine that has no C compiler, and for mrs-host, which is built by the same flags: nothing has to be compiled anew.
-var Anywhere = []string{"GOFLAGS=-trimpath -gcflags=all=-dwarf=false", "CGO_ENABLED=0"}
+var Anywhere = []string{"GOFLAGS=" + strings.Join(gobuild.Compiled, " "), "CGO_ENABLED=0"}
 
 var blank = regexp.MustCompile(`^$`)
 

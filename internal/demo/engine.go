@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/betagouv/mrs-ops/internal/engine"
+	"github.com/betagouv/mrs-ops/internal/gobuild"
 	"github.com/betagouv/mrs-ops/internal/local"
 	"github.com/betagouv/mrs-ops/internal/setup"
 )
@@ -128,9 +129,9 @@ func compile(ctx context.Context, dir, folder string) error {
 	if err = errors.Join(err, os.WriteFile(filepath.Join(folder, "Dockerfile"), dockerfile, 0o644)); err != nil {
 		return err
 	}
-	return quiet(ctx, "env", "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+runtime.GOARCH,
-		"go", "-C", dir, "build", "-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false", "-ldflags=-s -w",
-		"-o", filepath.Join(folder, filepath.Base(dir)), ".")
+	return quiet(ctx, slices.Concat(
+		[]string{"env", "CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + runtime.GOARCH, "go", "-C", dir, "build"},
+		gobuild.Flags(""), []string{"-o", filepath.Join(folder, filepath.Base(dir)), "."})...)
 }
 
 // pack fills folder with what is in dir, and the archive of a package of npm. The

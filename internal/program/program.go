@@ -23,6 +23,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"github.com/betagouv/mrs-ops/internal/gobuild"
 	"github.com/betagouv/mrs-ops/internal/local"
 )
 
@@ -189,17 +190,16 @@ func (s source) run(argv ...string) []string {
 		"GOWORK=off", "GOFLAGS=-mod=readonly"}, argv...)
 }
 
-// build returns the command that compiles it to path. Nothing of the machine or the moment goes into it, and nothing
-// that debuggers read, which takes a fifth of the time to compile.
+// build returns the command that compiles it to path. Nothing of the machine or the moment goes into it.
 func (s source) build(path string) []string {
-	return s.run("go", "build", "-buildvcs=false", "-trimpath",
-		"-gcflags=all=-dwarf=false", "-ldflags=-s -w"+testWords(), "-o", path, "./cmd/"+s.name)
+	out := []string{"-o", path, "./cmd/" + s.name}
+	return s.run(slices.Concat([]string{"go", "build"}, gobuild.Flags(testWords()), out)...)
 }
 
 // testWords has a program say the value of MRS_OPS_X instead of each of its sentences: for tests.
 func testWords() string {
 	if x := os.Getenv("MRS_OPS_X"); x != "" {
-		return " -X=github.com/betagouv/mrs-ops/internal/hostapi.words=" + x
+		return "-X=github.com/betagouv/mrs-ops/internal/hostapi.words=" + x
 	}
 	return ""
 }
